@@ -1,0 +1,63 @@
+# Each target makes the virtual environment that it needs; only Python (>= 3.11) and make have to be there.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+TRAIN := .venv-train
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+SELF := --no-deps --editable .
+SERVICE_CODE := service models snellen tests benchmarks
+
+.PHONY: serve test test-service test-training test-slow check format lock bench load clean
+
+serve: $(VENV)/.service  ## answer on PORT with the bundles in models/
+	$(BIN)/snellen serve --port $(PORT)
+
+test: test-service test-training  ## what CI runs, after `make check`
+
+test-service: $(VENV)/.test
+	$(BIN)/python -m pytest --ignore tests/training -m "not slow"
+
+test-training: $(TRAIN)/.train
+	$(TRAIN)/bin/python -m pytest tests/training -m "not slow"
+
+test-slow: $(VENV)/.test  ## minutes long
+	$(BIN)/python -m pytest --ignore tests/training -m slow
+
+check: $(VENV)/.test $(TRAIN)/.train  ## format, lint, strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SERVICE_CODE) --exclude '^(snellen/train\.py|tests/training/)'
+	$(TRAIN)/bin/mypy training snellen/train.py tests/training
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.test  ## renew requirements/*.txt from pyproject.toml
+	$(BIN)/python $(PIP_INSTALL) uv==0.13.9
+	requirements/lock.sh --upgrade
+
+clean:
+	rm -rf $(VENV) $(TRAIN) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(TRAIN)/bin/python:
+	$(PYTHON) -m venv $(TRAIN)
+
+$(VENV)/.service: requirements/cpu.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/cpu.txt
+	$(BIN)/python $(PIP_INSTALL) $(SELF)
+	touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.service
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/test.txt
+	touch $@
+
+$(TRAIN)/.train: requirements/torch.txt requirements/train.txt pyproject.toml | $(TRAIN)/bin/python
+	$(TRAIN)/bin/python $(PIP_INSTALL) -r requirements/torch.txt
+	$(TRAIN)/bin/python $(PIP_INSTALL) --require-hashes -r requirements/train.txt
+	$(TRAIN)/bin/python $(PIP_INSTALL) $(SELF)
+	touch $@

@@ -1,0 +1,87 @@
+"""A bundle on disk: `models/<name>/<version>/`, read and checked, never written here."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from models.manifest import Manifest, Precision
+
+MANIFEST = "manifest.json"
+Row = NDArray[np.float32]
+
+
+class BundleError(Exception):
+    """A bundle that cannot be trusted; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder and its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    def file(self, relative: str) -> Path:
+        return self.path / relative
+
+    def model_path(self, precision: Precision) -> Path:
+        """The ONNX file of a precision. Raises BundleError when the bundle has no such variant."""
+        variant = self.manifest.variant(precision)
+        if variant is None:
+            raise BundleError(f"{self.path} has no {precision} variant")
+        return self.file(variant.path)
+
+    def golden(self) -> Iterator[tuple[str, bytes, Row]]:
+        """Path, encoded bytes and expected probabilities float32 [K] of each golden image."""
+        golden = self.manifest.golden
+        expected = json.loads(self.file(golden.probabilities).read_bytes())
+        for path in golden.images:
+            row = np.asarray(expected.get(path, ()), np.float32)
+            if row.shape != (len(self.manifest.labels),):
+                raise BundleError(f"{golden.probabilities} has no {len(self.manifest.labels)} probabilities for {path}")
+            yield path, self.file(path).read_bytes(), row
+
+    def check_files(self) -> None:
+        """Raises BundleError for the first file that is missing or differs from its hash."""
+        for file in self.manifest.files:
+            path = self.file(file.path)
+            if not path.is_file():
+                raise BundleError(f"{path} is missing")
+            if sha256_of(path) != file.sha256:
+                raise BundleError(f"{path} differs from the sha256 in {MANIFEST}: it was changed or damaged")
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read the manifest of the bundle in `path`; hashes are for `Bundle.check_files`.
+
+    Raises BundleError when there is no manifest, it does not fit the schema, or it names another version.
+    """
+    source = path / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(source.read_bytes())
+    except OSError as error:
+        raise BundleError(f"{source} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise BundleError(f"{source}: {place}: {first['msg']}") from error
+    if (path.resolve().parent.name, path.resolve().name) != (manifest.name, str(manifest.version)):
+        raise BundleError(f"{source} is of {manifest.name}/{manifest.version}, which is not the folder it lies in")
+    return Bundle(path, manifest)
+
+
+def find_bundles(repository: Path) -> list[Path]:
+    """Folders `<name>/<version>` with a manifest under `repository`, by name, then by version."""
+    found = [path.parent for path in repository.glob(f"*/*/{MANIFEST}") if path.parent.name.isdecimal()]
+    return sorted(found, key=lambda path: (path.parent.name, int(path.name)))

@@ -1,0 +1,127 @@
+"""The one way from a picture to the pixels that a network sees; training evaluates with it, the service serves with it."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.manifest import Input, Preprocessing
+
+Pixels = NDArray[np.uint8]
+
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
+    """Turn `image` into the network's input: uint8 [height, width, channels], C-contiguous.
+
+    image: opened by Pillow, pixels not necessarily loaded yet; any mode but 32-bit float and LAB.
+    One resize with a box, not resize-then-crop: a 1x10000 image must not become 224x2240000 on the way.
+    A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that still has enough pixels. Colour, background and
+    orientation are settled on the small image, where they cost nothing.
+    Raises ValueError for a mode that has no defined range, OSError for a file that cannot be decoded.
+    Source: evaluation crop of Krizhevsky et al., NeurIPS 2012, section 2.
+    """
+    _reduce(image, target, how)
+    image.load()
+    orientation = _orientation(image)
+    size = _before_turning((target.width, target.height), orientation)
+    box = _box(image.size, size, how)
+    small = _resizable(image).resize(size, Image.Resampling[how.interpolation.upper()], box=box)
+    upright = _turn(_colour(small, target, how), orientation)
+    return np.ascontiguousarray(np.asarray(upright).reshape(target.shape))
+
+
+def region(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[float, float, float, float]:
+    """The part of an upright picture that `preprocess` keeps: left, top, right, bottom as fractions of width and height.
+
+    size: width and height of the upright picture, in pixels.
+    """
+    left, upper, right, lower = _box(size, (target.width, target.height), how)
+    return left / size[0], upper / size[1], right / size[0], lower / size[1]
+
+
+def _before_turning(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    return (size[1], size[0]) if orientation in _SIDEWAYS else size
+
+
+def _box(source: tuple[int, int], size: tuple[int, int], how: Preprocessing) -> tuple[float, float, float, float]:
+    """The part of the source that is kept: left, upper, right, lower in source pixels."""
+    width, height = source
+    if how.resize == "squash":
+        return 0, 0, width, height
+    unit = min(width / size[0], height / size[1]) * how.crop_fraction
+    left, upper = (width - size[0] * unit) / 2, (height - size[1] * unit) / 2
+    return max(left, 0), max(upper, 0), min(left + size[0] * unit, width), min(upper + size[1] * unit, height)
+
+
+def _reduce(image: Image.Image, target: Input, how: Preprocessing) -> None:
+    """Ask the JPEG decoder for a smaller picture; Pillow ignores this for every other format.
+
+    The longer side of the target is asked for in both directions, since the orientation is not known yet.
+    """
+    side = max(target.width, target.height)
+    left, upper, right, lower = _box(image.size, (target.width, target.height), how)
+    scale = side / min(right - left, lower - upper)
+    if scale < 1:
+        image.draft(target.colour.value, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1 to 8. Damaged EXIF data count as upright: the picture itself is whole.
+
+    Read after loading, since Pillow turns TIFF and AVIF pictures itself and then drops the tag.
+    """
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # whatever the parser of a damaged block raises
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _resizable(image: Image.Image) -> Image.Image:
+    """The same picture in a mode whose pixels can be averaged."""
+    if image.mode == "F":
+        raise ValueError("32-bit float pixels have no defined range; send 8 or 16 bits a channel")
+    if image.mode.startswith("I"):
+        return _eight_bits(np.asarray(image))
+    if image.has_transparency_data:
+        return image if image.mode in ("RGBA", "LA") else image.convert("RGBA")
+    match image.mode:
+        case "1":
+            return image.convert("L")
+        case "P" | "PA":
+            return image.convert("RGB")
+        case _:
+            return image
+
+
+def _eight_bits(wide: NDArray[np.integer]) -> Image.Image:
+    """Grey values of 16 bits, also where Pillow stores them in 32, to 8 bits."""
+    return Image.fromarray((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
+
+
+def _colour(small: Image.Image, target: Input, how: Preprocessing) -> Image.Image:
+    if small.mode in ("RGBA", "LA"):
+        canvas = Image.new("RGBA", small.size, (*how.background, 255))
+        small = Image.alpha_composite(canvas, small.convert("RGBA"))
+    if small.mode == target.colour.value:
+        return small
+    if small.mode == "CMYK" and target.colour.value == "L":
+        small = small.convert("RGB")
+    return small.convert(target.colour.value)
+
+
+def _turn(image: Image.Image, orientation: int) -> Image.Image:
+    return image if orientation == 1 else image.transpose(_TURNS[orientation])
