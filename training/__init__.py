@@ -1,0 +1,1 @@
+"""Offline: data -> network -> calibration -> ONNX bundle. The service needs nothing of this."""

@@ -1,0 +1,21 @@
+"""What can go wrong on the way to a bundle; the messages say what to do."""
+
+
+class TrainingError(Exception):
+    """Base of everything that training, importing and exporting raise on purpose."""
+
+
+class DatasetError(TrainingError):
+    """Files that are missing, damaged or do not belong together."""
+
+
+class DivergedError(TrainingError):
+    """The loss is no longer a finite number."""
+
+
+class ParityError(TrainingError):
+    """The exported graph does not compute what PyTorch computes."""
+
+
+class BundleExistsError(TrainingError):
+    """The version is there already."""

@@ -1,0 +1,72 @@
+"""The network as the bundle holds it: uint8 pixels in, calibrated probabilities, logits and class map out."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a pixel of 0 to 255 becomes the float that a network was trained on: (pixel - mean) / std, per channel."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+class ServedNetwork(nn.Module):
+    """A convolutional network that ends in global average pooling and a linear layer, with everything around it."""
+
+    mean: Tensor
+    factor: Tensor
+    temperature: Tensor
+
+    def __init__(self, features: nn.Module, head: nn.Linear, scaling: Scaling, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.features = features
+        self.head = head
+        self.register_buffer("mean", torch.tensor(scaling.mean).reshape(1, -1, 1, 1))
+        self.register_buffer("factor", 1 / torch.tensor(scaling.std).reshape(1, -1, 1, 1))
+        self.register_buffer("temperature", torch.tensor(temperature))
+        self.eval()
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """image: uint8 [N, H, W, C]. Returns probabilities [N, K], logits [N, K] and class map [N, K, h, w], float32.
+
+        The logits do not come from the class map, so that a session asked for probabilities alone never computes it.
+        """
+        pixels = image.permute(0, 3, 1, 2).float()  # [N, C, H, W]
+        features = self.features((pixels - self.mean) * self.factor)  # [N, F, h, w]
+        logits = self.head(features.mean((2, 3)))  # [N, K]
+        probabilities = torch.softmax(logits / self.temperature, dim=1)  # [N, K]
+        class_map = functional.conv2d(features, self.head.weight[:, :, None, None])  # [N, K, h, w]
+        return probabilities, logits, class_map
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trained numbers: weights and biases, not the running statistics of norms."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def fold_batch_norms(network: nn.Module) -> nn.Module:
+    """A copy for inference in which each batch norm has moved into the convolution registered just before it."""
+    folded = copy.deepcopy(network).eval()
+    for parent in list(folded.modules()):
+        for (_, conv), (name, norm) in pairwise(list(parent.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                _fold(conv, norm)
+                setattr(parent, name, nn.Identity())
+    return folded
+
+
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a batch norm without running statistics cannot be folded")
+    conv.weight, conv.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
