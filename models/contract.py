@@ -1,7 +1,7 @@
 """All that training and service share. Both import from here and from nowhere else in this package."""
 
 from models.bundle import MANIFEST, Bundle, BundleError, Row, find_bundles, read_bundle, sha256_of
-from models.image import Pixels, preprocess, region
+from models.image import Pixels, UnsupportedMode, preprocess, region, upright_size
 from models.manifest import (
     Calibration,
     Colour,
@@ -47,10 +47,12 @@ __all__ = [
     "Preprocessing",
     "Provenance",
     "Row",
+    "UnsupportedMode",
     "Variant",
     "find_bundles",
     "preprocess",
     "read_bundle",
     "region",
     "sha256_of",
+    "upright_size",
 ]

@@ -1,4 +1,4 @@
-"""The one way from a picture to the pixels that a network sees; training evaluates with it, the service serves with it."""
+"""The one way from a picture to the pixels that a network sees, for evaluation in training and for the service."""
 
 import math
 
@@ -9,6 +9,11 @@ from PIL import Image
 from models.manifest import Input, Preprocessing
 
 Pixels = NDArray[np.uint8]
+
+
+class UnsupportedMode(ValueError):
+    """A pixel format that cannot be turned into 8-bit colour without guessing."""
+
 
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -30,7 +35,7 @@ def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
     One resize with a box, not resize-then-crop: a 1x10000 image must not become 224x2240000 on the way.
     A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that still has enough pixels. Colour, background and
     orientation are settled on the small image, where they cost nothing.
-    Raises ValueError for a mode that has no defined range, OSError for a file that cannot be decoded.
+    Raises UnsupportedMode for such a picture, and for a damaged file whatever its decoder raises (OSError mostly).
     Source: evaluation crop of Krizhevsky et al., NeurIPS 2012, section 2.
     """
     _reduce(image, target, how)
@@ -44,12 +49,17 @@ def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
 
 
 def region(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[float, float, float, float]:
-    """The part of an upright picture that `preprocess` keeps: left, top, right, bottom as fractions of width and height.
+    """The part of an upright picture that `preprocess` keeps: left, top, right, bottom as fractions of its size.
 
     size: width and height of the upright picture, in pixels.
     """
     left, upper, right, lower = _box(size, (target.width, target.height), how)
     return left / size[0], upper / size[1], right / size[0], lower / size[1]
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as a person sees them, of a loaded picture."""
+    return _before_turning(image.size, _orientation(image))
 
 
 def _before_turning(size: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -92,8 +102,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _resizable(image: Image.Image) -> Image.Image:
     """The same picture in a mode whose pixels can be averaged."""
-    if image.mode == "F":
-        raise ValueError("32-bit float pixels have no defined range; send 8 or 16 bits a channel")
+    if image.mode in ("F", "LAB"):
+        raise UnsupportedMode(f"pixel format {image.mode} has no defined way to RGB; send 8 or 16 bits a channel")
     if image.mode.startswith("I"):
         return _eight_bits(np.asarray(image))
     if image.has_transparency_data:

@@ -7,9 +7,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-SCHEMA = 1
-"""Version of this format; a reader refuses one that it does not know."""
-
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -154,7 +151,7 @@ class Provenance(_Part):
 class Manifest(_Part):
     """`manifest.json`. Labels are in the order of the graph's K outputs."""
 
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = Field(1, description="version of this format; a reader refuses one it does not know")
     name: ModelName
     version: int = Field(ge=1)
     description: str

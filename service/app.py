@@ -1,0 +1,71 @@
+"""Assembles registry, classifier and routes, and owns their lifespan; the only file that knows all others."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from service import catalogue, health, page, problems, routes
+from service.admission import Gate
+from service.classifier import Classifier
+from service.decoding import Decoder
+from service.engine import EngineOptions
+from service.envelope import Envelope
+from service.lifecycle import Lifecycle
+from service.metrics import Metrics
+from service.receiving import Receiver
+from service.registry import Limits, Registry
+from service.settings import Settings, usable_cores
+
+logger = logging.getLogger(__name__)
+
+_DESCRIPTION = """Send an image, get calibrated class probabilities.
+
+Every error is a problem document (RFC 9457, `application/problem+json`) whose `detail` says what to change."""
+
+
+def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:
+    """The ASGI application. Raises RepositoryError when there is nothing to serve."""
+    lifecycle = lifecycle or Lifecycle()
+    metrics = Metrics()
+    registry = Registry(
+        settings.models,
+        settings.default_model,
+        EngineOptions(
+            settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, usable_cores()
+        ),
+        Limits(settings.max_batch_size, settings.max_queue),
+        metrics,
+    )
+    decoder = Decoder(settings.decode_threads, settings.formats, settings.max_pixels)
+    bytes_gate = Gate(settings.max_inflight_bytes, "bytes of request bodies")
+    metrics.inflight_bytes.set_function(lambda: bytes_gate.inside)
+    receiver = Receiver(settings.max_body_bytes, bytes_gate, settings.body_timeout_s)
+    classify = routes.Classify(Classifier(registry, decoder), receiver, settings.max_images, settings.deadline_s)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        """Load while already answering probes; stop in the order of the request's way."""
+        loading = asyncio.create_task(registry.load())
+        try:
+            yield
+        finally:
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
+            decoder.close()
+            await registry.close()
+
+    app = FastAPIOffline(
+        title="Snellen", version=version("snellen"), description=_DESCRIPTION, lifespan=lifespan, redoc_url=None
+    )
+    app.include_router(routes.router(classify))
+    app.include_router(catalogue.router(registry))
+    app.include_router(health.router(registry, lifecycle, metrics))
+    app.include_router(page.router)
+    problems.install(app)
+    app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log)
+    return app

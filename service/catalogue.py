@@ -1,0 +1,87 @@
+"""`/v1/models`: what is loaded, and all that a client may want to know of it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from models.contract import Precision
+from service import openapi
+from service.registry import Registry, Serving, Version
+from service.schemas import BatchTime, EngineInfo, ModelDetail, ModelList, ModelSummary
+
+_NOT_FOUND = openapi.problems(404, plain={422: "A parameter is not valid."})
+
+
+def router(registry: Registry) -> APIRouter:
+    routes = APIRouter(prefix="/v1/models", tags=["models"])
+
+    @routes.get("", summary="All models and versions")
+    async def list_models() -> ModelList:
+        return ModelList(default_model=registry.default_model, models=summaries(registry))
+
+    @routes.get("/{model}", summary="A model's newest version", responses=_NOT_FOUND)
+    async def describe(model: Annotated[str, Path(max_length=64)]) -> ModelDetail:
+        return _detail(registry, registry.find(model))
+
+    @routes.get("/{model}/versions/{version}", summary="One version", responses=_NOT_FOUND)
+    async def describe_version(
+        model: Annotated[str, Path(max_length=64)], version: Annotated[str, Path(max_length=20)]
+    ) -> ModelDetail:
+        return _detail(registry, registry.find(model, version))
+
+    return routes
+
+
+def summaries(registry: Registry) -> list[ModelSummary]:
+    return [_summary(registry, version) for version in registry]
+
+
+def _summary(registry: Registry, version: Version) -> ModelSummary:
+    manifest = version.manifest
+    return ModelSummary(
+        name=manifest.name,
+        version=str(manifest.version),
+        default=version is registry.find(manifest.name),
+        state=version.state,
+        reason=version.reason,
+        provider=version.serving.engine.provider if version.serving else None,
+        description=manifest.description,
+        classes=len(manifest.labels),
+        input=manifest.input,
+    )
+
+
+def _detail(registry: Registry, version: Version) -> ModelDetail:
+    manifest = version.manifest
+    sets = manifest.calibration.prediction_sets
+    return ModelDetail(
+        **_summary(registry, version).model_dump(),
+        versions=[str(other.manifest.version) for other in registry.versions(manifest.name)],
+        labels=list(manifest.labels),
+        preprocessing=manifest.preprocessing,
+        metrics={variant.precision.value: variant.metrics for variant in manifest.variants},
+        calibration=manifest.calibration,
+        heatmap=manifest.class_map,
+        coverages=sorted(float(coverage) for coverage in sets.thresholds) if sets else [],
+        engine=_engine(version.serving) if version.serving else None,
+        licence=manifest.provenance.licence,
+        created=manifest.provenance.created,
+    )
+
+
+def _engine(serving: Serving) -> EngineInfo:
+    return EngineInfo(
+        provider=serving.engine.provider,
+        precision=Precision.FP32.value,
+        concurrency=serving.engine.concurrency,
+        threads_per_batch=serving.engine.threads_per_batch,
+        max_batch_size=serving.max_batch_size,
+        batch_profile=[
+            BatchTime(
+                batch_size=point.batch_size,
+                milliseconds=round(point.seconds * 1000, 3),
+                images_per_s=round(point.images_per_s, 1),
+            )
+            for point in serving.profile
+        ],
+    )

@@ -1,0 +1,119 @@
+"""The use case: encoded images -> pixels -> probabilities -> top k, within a deadline; knows neither HTTP nor ONNX."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.contract import Manifest
+from service import answers
+from service.batching import Answer
+from service.decoding import Decoded, Decoder
+from service.errors import DeadlineExceeded, EmptyBody, ServiceError
+from service.registry import Registry, Serving, Version
+from service.schemas import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a client asks: encoded images, in order, or why one could not be read, and how it wants the answer."""
+
+    images: Sequence[bytes | ServiceError]
+    model: str | None = None
+    version: str | None = None
+    top_k: int | None = None
+    heatmap: bool = False
+    coverage: float | None = None
+    deadline_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds by stage; of several images the slowest counts."""
+
+    decode_s: float = 0.0
+    queue_s: float = 0.0
+    infer_s: float = 0.0
+
+    def slower(self, other: "Timing") -> "Timing":
+        return Timing(
+            max(self.decode_s, other.decode_s), max(self.queue_s, other.queue_s), max(self.infer_s, other.infer_s)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """One result or error per image, in order."""
+
+    version: Version
+    results: list[Result | ServiceError]
+    timing: Timing
+
+
+class Classifier:
+    """Answers questions with the models of a registry."""
+
+    def __init__(self, registry: Registry, decoder: Decoder) -> None:
+        self._registry = registry
+        self._decoder = decoder
+
+    async def classify(self, question: Question) -> Classified:
+        """Raises any ServiceError that concerns the whole request, the only image's included."""
+        version = self._registry.find(question.model, question.version)
+        serving = version.ready()
+        _check(question, version.manifest)
+        with serving.gate.hold(len(question.images)):
+            results = await self._within_deadline(question, version, serving)
+        if len(results) == 1 and isinstance(results[0], ServiceError):
+            raise results[0]
+        timing = Timing()
+        for result in results:
+            timing = timing if isinstance(result, ServiceError) else timing.slower(result[1])
+        return Classified(version, [r if isinstance(r, ServiceError) else r[0] for r in results], timing)
+
+    async def _within_deadline(
+        self, question: Question, version: Version, serving: Serving
+    ) -> list[tuple[Result, Timing] | ServiceError]:
+        try:
+            async with asyncio.timeout(question.deadline_s):
+                return await asyncio.gather(
+                    *(self._one(image, question, version, serving) for image in question.images)
+                )
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"no answer within {question.deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
+            ) from None
+
+    async def _one(
+        self, image: bytes | ServiceError, question: Question, version: Version, serving: Serving
+    ) -> tuple[Result, Timing] | ServiceError:
+        """An error of one image is its result, so that its neighbours are answered."""
+        manifest = version.manifest
+        try:
+            if isinstance(image, ServiceError):
+                return image
+            if not image:
+                raise EmptyBody("this image has no bytes; send the whole file")
+            decoded = await self._decoder.decode(image, manifest.input, manifest.preprocessing)
+            answer = await serving.batcher.submit(decoded.pixels, question.heatmap)
+        except ServiceError as error:
+            return error
+        return _result(answer, decoded, question, manifest), Timing(decoded.seconds, answer.queue_s, answer.infer_s)
+
+
+def _check(question: Question, manifest: Manifest) -> None:
+    """Refuse what this model cannot do before any work is done."""
+    if question.top_k is not None:
+        answers.check_top_k(question.top_k, manifest)
+    if question.heatmap:
+        answers.check_class_map(manifest)
+    if question.coverage is not None:
+        answers.threshold(question.coverage, manifest)
+
+
+def _result(answer: Answer, decoded: Decoded, question: Question, manifest: Manifest) -> Result:
+    row, coverage, class_map = answer.probabilities, question.coverage, answer.class_map
+    return Result(
+        predictions=answers.top(row, question.top_k or answers.DEFAULT_TOP_K, manifest.labels),
+        prediction_set=None if coverage is None else answers.prediction_set(row, coverage, manifest),
+        heatmap=None if class_map is None else answers.heatmap(row, class_map, decoded.size, manifest),
+    )

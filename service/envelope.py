@@ -1,0 +1,83 @@
+"""Around every request: its id, its times, its metrics, and a problem instead of a traceback. Plain ASGI."""
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.metrics import Metrics
+from service.problems import plain_problem, respond
+
+logger = logging.getLogger(__name__)
+access = logging.getLogger("service.access")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_CLIENT_CLOSED = 499  # nginx's number for a request whose client left
+
+
+class Envelope:
+    """Middleware; puts `request_id`, `stages` (seconds by name) and `problems` (types) into the request's state."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state |= {"request_id": _request_id(scope), "stages": {}, "problems": []}
+        status = 0
+
+        async def send_enveloped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                state["stages"]["total"] = time.perf_counter() - started
+                _add_headers(message, state)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_enveloped)
+        except ClientDisconnect:
+            status = _CLIENT_CLOSED
+        except Exception:
+            logger.exception("request %s failed", state["request_id"])
+            if status:
+                raise
+            detail = f"an unexpected error; the service's log has it under the request id {state['request_id']}"
+            await respond(plain_problem(500, detail), state["request_id"])(scope, receive, send_enveloped)
+        finally:
+            self._record(scope, state, status or _CLIENT_CLOSED)
+
+    def _record(self, scope: Scope, state: dict[str, Any], status: int) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.requests.labels(route, str(status)).inc()
+        for problem in state["problems"]:
+            self._metrics.problems.labels(problem.removeprefix("/problems/")).inc()
+        if "infer" in state["stages"]:
+            for stage, seconds in state["stages"].items():
+                self._metrics.stages.labels(stage).observe(seconds)
+        if self._access_log:
+            total_ms = state["stages"].get("total", 0) * 1000
+            access.info("%s %s %d %.1f ms %s", scope["method"], route, status, total_ms, state["request_id"])
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _add_headers(message: Message, state: dict[str, Any]) -> None:
+    headers = MutableHeaders(scope=message)
+    headers["X-Request-ID"] = state["request_id"]
+    headers["Server-Timing"] = ", ".join(f"{name};dur={s * 1000:.2f}" for name, s in state["stages"].items())
+    headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -1,0 +1,50 @@
+"""`/livez`, `/readyz`, `/metrics`: what probes and Prometheus ask."""
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+
+from service.catalogue import summaries
+from service.lifecycle import Lifecycle
+from service.metrics import Metrics
+from service.registry import Registry
+from service.schemas import Liveness, Readiness
+
+
+def readiness(registry: Registry, lifecycle: Lifecycle) -> Readiness:
+    """Ready once every version was tried and the default model answers, until the service drains."""
+    default = registry.find()
+    if lifecycle.draining:
+        ready, detail = False, "draining: accepted requests are being answered, then the process ends"
+    elif registry.loading:
+        ready, detail = False, "loading and verifying models"
+    elif default.serving is None:
+        ready, detail = False, f"the default model {default.name} was refused at load: {default.reason}"
+    else:
+        ready, detail = True, f"{default.name} answers on {default.serving.engine.provider}"
+    return Readiness(ready=ready, detail=detail, models=summaries(registry))
+
+
+def router(registry: Registry, lifecycle: Lifecycle, metrics: Metrics) -> APIRouter:
+    routes = APIRouter(tags=["health"])
+    metrics.ready.set_function(lambda: readiness(registry, lifecycle).ready)
+
+    @routes.get("/livez", summary="Is the process alive?")
+    async def livez() -> Liveness:
+        return Liveness()
+
+    @routes.get(
+        "/readyz",
+        summary="Should traffic come here?",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "Not now; `detail` says why"}},
+    )
+    async def readyz() -> Response:
+        state = readiness(registry, lifecycle)
+        return JSONResponse(state.model_dump(mode="json"), 200 if state.ready else 503)
+
+    @routes.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    async def prometheus() -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return routes

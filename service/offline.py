@@ -1,0 +1,25 @@
+"""The same way from bytes to classes without HTTP and without a queue, for `snellen classify`."""
+
+from dataclasses import dataclass
+
+from models.contract import Manifest
+from service.answers import top
+from service.decoding import Decoder
+from service.engine import Batch, OnnxEngine
+from service.schemas import Prediction
+
+
+@dataclass(frozen=True)
+class OfflineClassifier:
+    """Safe to call from several threads."""
+
+    manifest: Manifest
+    decoder: Decoder
+    engine: OnnxEngine
+    top_k: int
+
+    def classify(self, body: bytes) -> list[Prediction]:
+        """Most probable class first. Raises UnsupportedFormat, TooManyPixels, CorruptImage, EngineFailure."""
+        pixels = self.decoder.run(body, self.manifest.input, self.manifest.preprocessing).pixels
+        row = self.engine.run(Batch(pixels[None])).probabilities[0]
+        return top(row, self.top_k, self.manifest.labels)

@@ -1,0 +1,156 @@
+"""The JSON that a client sees: answers, descriptions of models, and the problem document."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.contract import Calibration, Input, Metrics, Preprocessing
+
+
+class Problem(BaseModel):
+    """RFC 9457. `type` identifies the kind, `detail` says what happened here and what to change."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(examples=["/problems/corrupt-image"])
+    title: str
+    status: int
+    detail: str
+    request_id: str | None = Field(default=None, description="the same as the header X-Request-ID")
+
+
+class Prediction(BaseModel):
+    """One class and its probability, calibrated where the model's `calibration` says so."""
+
+    class_id: int = Field(ge=0)
+    label: str
+    probability: float = Field(ge=0, le=1)
+
+
+class PredictionSet(BaseModel):
+    """The classes that together hold the true one in `coverage` of all images like those it was fitted on."""
+
+    coverage: float
+    predictions: list[Prediction]
+
+
+class Region(BaseModel):
+    """The part of the upright picture that the network saw, as fractions of its width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Heatmap(BaseModel):
+    """Class activation map of the most probable class: `values[y][x]` from 0 to 1 over `region`."""
+
+    class_id: int
+    values: list[list[float]]
+    region: Region
+
+
+class Result(BaseModel):
+    """The answer for one image, most probable class first."""
+
+    predictions: list[Prediction]
+    prediction_set: PredictionSet | None = None
+    heatmap: Heatmap | None = None
+
+
+class FailedResult(BaseModel):
+    """Stands in the place of an image that could not be classified, among others that could."""
+
+    error: Problem
+
+
+class ClassifyResponse(BaseModel):
+    """One result per image, in the order of the request."""
+
+    model: str
+    version: str
+    results: list[Result | FailedResult]
+
+
+class ClassifyBody(BaseModel):
+    """The JSON form of a request's body."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    images: list[str] = Field(min_length=1, description="each an encoded image (JPEG, PNG, ...) in base64")
+
+
+State = Literal["loading", "ready", "failed"]
+
+
+class BatchTime(BaseModel):
+    """Measured while warming up: one session, one batch."""
+
+    batch_size: int
+    milliseconds: float
+    images_per_s: float
+
+
+class EngineInfo(BaseModel):
+    """What runs the network."""
+
+    provider: str = Field(examples=["cpu"], description="execution provider in use")
+    precision: str
+    concurrency: int = Field(description="batches at a time")
+    threads_per_batch: int
+    max_batch_size: int
+    batch_profile: list[BatchTime]
+
+
+class ModelSummary(BaseModel):
+    """One version of one model."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    name: str
+    version: str
+    default: bool = Field(description="answers when no version is named")
+    state: State
+    reason: str | None = Field(default=None, description="why it failed")
+    provider: str | None = None
+    description: str
+    classes: int
+    input: Input
+
+
+class ModelList(BaseModel):
+    """All that the repository folder holds."""
+
+    default_model: str
+    models: list[ModelSummary]
+
+
+class ModelDetail(ModelSummary):
+    """All a client may want to know before it sends an image."""
+
+    versions: list[str]
+    labels: list[str]
+    preprocessing: Preprocessing
+    metrics: dict[str, Metrics]
+    calibration: Calibration
+    heatmap: bool
+    coverages: list[float] = Field(description="values that `coverage` accepts")
+    engine: EngineInfo | None
+    licence: str
+    created: datetime
+
+
+class Readiness(BaseModel):
+    """Whether traffic should come here, and why not."""
+
+    ready: bool
+    detail: str
+    models: list[ModelSummary]
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    live: Literal[True] = True

@@ -1,0 +1,63 @@
+"""One frozen Settings object: every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Provider = Literal["cpu", "cuda", "tensorrt", "openvino"]
+ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
+FORMATS: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+MIB = 1024 * 1024
+
+
+def usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """Defaults suit a small CPU machine; times are in seconds, sizes in bytes, counts per process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SNELLEN_", frozen=True, extra="ignore", cli_kebab_case=True, cli_implicit_flags=True
+    )
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
+    default_model: str = Field("imagenet", description="model that answers /v1/classify")
+    providers: Annotated[tuple[Provider, ...], NoDecode] = Field(
+        (), description="execution providers, most wanted first, as in cuda,cpu; empty: cuda where installed, else cpu"
+    )
+    strict: bool | None = Field(
+        None, description="refuse to become ready on another provider than the first; unset: unless that is cpu"
+    )
+    threads_per_batch: int = Field(1, ge=1, le=256, description="onnxruntime's intra-op threads, on CPU")
+    concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: one per core on CPU, else 1")
+    max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")
+    max_queue: int = Field(256, ge=1, le=100_000, description="images of one model accepted and not yet answered")
+    decode_threads: int = Field(
+        default_factory=usable_cores, ge=1, le=256, description="threads that decode; unset: one per core"
+    )
+    max_body_bytes: int = Field(32 * MIB, ge=1, description="largest request body")
+    max_inflight_bytes: int = Field(512 * MIB, ge=1, description="bytes of all bodies being received or worked on")
+    max_pixels: int = Field(64_000_000, ge=1, description="largest image, width times height, read from its header")
+    max_images: int = Field(64, ge=1, description="images in one request")
+    max_connections: int = Field(2048, ge=1, description="open connections; further ones are answered 503")
+    formats: Annotated[tuple[ImageFormat, ...], NoDecode] = Field(FORMATS, description="accepted image formats")
+    deadline_s: float = Field(10.0, gt=0, description="time for an answer once the body is in; X-Deadline-Ms lowers it")
+    body_timeout_s: float = Field(30.0, gt=0, description="time for a request's head, and again for its body")
+    keep_alive_s: int = Field(5, ge=0, description="time that an idle connection stays open")
+    drain_delay_s: float = Field(1.0, ge=0, description="after SIGTERM: time unready but still accepting")
+    drain_limit_s: int = Field(30, ge=1, description="after that: time for accepted requests to be answered")
+    access_log: bool = Field(False, description="one log line per request")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
+
+    @field_validator("providers", "formats", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
