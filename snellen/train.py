@@ -17,13 +17,17 @@ Models = Annotated[Path, typer.Option(help="Model repository; the bundle goes to
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the bundle if it is there already.")]
 
 
-def train(  # noqa: PLR0913, PLR0917
+def train(
     name: Name = "fashion-mnist",
     version: Version = 1,
     models: Models = Path("models"),
     data: Annotated[
         Path, typer.Option(help="Folder of the four IDX files, plain or .gz, named as MNIST names them.")
     ] = Path("/usr/share/datasets/fashion-mnist"),
+    labels: Annotated[
+        str, typer.Option(help="Class names in the order of their numbers, comma-separated; default: Fashion-MNIST's.")
+    ] = "",
+    flip: Annotated[bool, typer.Option(help="Mirror half of the training images; not for digits or letters.")] = True,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 16,
     batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")] = 128,
     seed: Annotated[
@@ -34,10 +38,19 @@ def train(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Train a CNN on images of 28x28, calibrate it, export it to ONNX and write the bundle."""
     with _explained():
-        from training.train import TrainingConfig, run  # noqa: PLC0415
+        from training.datasets import FASHION_MNIST
+        from training.train import TrainingConfig, run
 
         config = TrainingConfig(
-            name=name, version=version, data=data, epochs=epochs, batch_size=batch_size, seed=seed, threads=threads
+            name=name,
+            version=version,
+            data=data,
+            labels=tuple(labels.split(",")) if labels else FASHION_MNIST.labels,
+            flip=flip,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            threads=threads,
         )
         typer.echo(f"wrote {run(config, models, overwrite=overwrite)}")
 
@@ -51,7 +64,7 @@ def import_network(
 ) -> None:
     """Make a bundle of a pretrained network whose weights come in a Python package."""
     with _explained():
-        from training.pretrained import import_pretrained  # noqa: PLC0415
+        from training.pretrained import import_pretrained
 
         typer.echo(f"wrote {import_pretrained(source, models, name, version, overwrite=overwrite)}")
 
@@ -60,7 +73,7 @@ def import_network(
 def _explained() -> Iterator[None]:
     """Errors that say what to do become one line and exit status 1; Ctrl-C becomes 130."""
     _require_extra()
-    from training.errors import TrainingError  # noqa: PLC0415
+    from training.errors import TrainingError
 
     try:
         yield

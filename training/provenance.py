@@ -16,7 +16,7 @@ _ROOT = Path(__file__).parent.parent
 _SOURCES = ("training", "snellen/train.py", "models/*.py")
 
 
-def provenance(  # noqa: PLR0913
+def provenance(
     *,
     dataset: str,
     licence: str,

@@ -33,6 +33,7 @@ class ServedNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(scaling.mean).reshape(1, -1, 1, 1))
         self.register_buffer("factor", 1 / torch.tensor(scaling.std).reshape(1, -1, 1, 1))
         self.register_buffer("temperature", torch.tensor(temperature))
+        self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.eval()
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:

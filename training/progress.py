@@ -1,0 +1,54 @@
+"""What a person sees of a long run: a bar with rate and time left on a terminal, one line an epoch elsewhere."""
+
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Progressing:
+    """Counts images. Enter it for the time of the run; leaving it leaves the terminal clean, also after Ctrl-C."""
+
+    def __init__(self, images: int, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        rate = TextColumn("{task.fields[rate]:.0f} images/s, elapsed")
+        self._bar = Progress(
+            *columns,
+            rate,
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=images, rate=0.0)
+        self._images, self._done, self._started = images, 0, monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        self._started = monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def advance(self, images: int) -> None:
+        self._done += images
+        self._bar.update(self._task, advance=images, rate=self.rate)
+
+    @property
+    def rate(self) -> float:
+        """Images a second since the start."""
+        return self._done / max(monotonic() - self._started, 1e-9)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar, or, with what the bar would show, as plain text."""
+        if not self._console.is_terminal:
+            left_s = (self._images - self._done) / max(self.rate, 1e-9)
+            line = f"{line}, {self.rate:.0f} images/s, {left_s / 60:.1f} min left"
+        self._console.print(line, highlight=False, soft_wrap=True)
