@@ -32,7 +32,7 @@ FASHION_MNIST = DatasetFacts(
     ),
     limits=(
         "Trained on light pictures of single articles on a black ground, centred, 28x28 pixels. A photo with a white "
-        "ground, a person or a room is outside of what it has seen; invert such pictures, and do not expect the test accuracy there.",
+        "ground, a person or a room is outside of what it has seen: do not expect the test accuracy there.",
         "Shirt, T-shirt/top, Pullover and Coat are alike at 28 pixels and share most of the confusion.",
     ),
 )
