@@ -1,0 +1,182 @@
+/* Turns what is known into what is seen. Nothing here asks the server or remembers anything. */
+
+import { paint } from "./heatmap.js";
+
+export const byId = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
+
+const STAGES = ["receive", "decode", "queue", "infer"];
+
+function element(tag, content = "", properties = {}) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...[content].flat());
+  return node;
+}
+
+export function percent(probability) {
+  if (probability > 0 && probability < 0.0005) return "<0.1%";
+  return `${(100 * probability).toFixed(1)}%`;
+}
+
+const milliseconds = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+
+function bytes(count) {
+  return count < 1e6 ? `${Math.ceil(count / 1e3)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+}
+
+/* --- the answer ------------------------------------------------------------------------------------------------ */
+
+export function showAnswer(outcome) {
+  byId.predictions.replaceChildren(...outcome.result.predictions.map(prediction));
+  byId.set.textContent = setSentence(outcome.result.prediction_set);
+  byId.source.replaceChildren(
+    element("strong", outcome.model), ` version ${outcome.version}`,
+    ` · ${milliseconds(outcome.roundTrip)} round trip`,
+  );
+  showTimes(outcome.times);
+}
+
+function prediction({ label, probability }) {
+  const bar = element("span", "", { className: "bar" });
+  bar.style.setProperty("--share", probability);
+  return element("li", [
+    element("span", label, { className: "label" }),
+    element("span", percent(probability), { className: "percent" }),
+    bar,
+  ]);
+}
+
+function setSentence(set) {
+  if (!set) return "";
+  const labels = set.predictions.map((each) => each.label);
+  const many = labels.length > 1 ? `one of these ${labels.length}` : "this";
+  return `In ${100 * set.coverage}% of images like those it was calibrated on, the true class is ${many}: ${labels.join(", ")}.`;
+}
+
+function showTimes(times) {
+  const stages = STAGES.filter((stage) => times.has(stage));
+  const total = times.get("total") ?? stages.reduce((sum, stage) => sum + times.get(stage), 0);
+  byId.times.hidden = stages.length === 0;
+  byId["times-bar"].replaceChildren(...stages.map((stage) => {
+    const part = element("span", "", { className: stage });
+    part.style.flexGrow = times.get(stage) / (total || 1);
+    return part;
+  }));
+  byId["times-list"].replaceChildren(...[...stages, "total"].map((stage) => element("div", [
+    element("dt", stage, { className: stage }),
+    element("dd", milliseconds(times.get(stage) ?? total)),
+  ])));
+}
+
+export function showProblem({ title, detail, status, requestId, passing }) {
+  byId["problem-title"].textContent = title;
+  byId["problem-detail"].textContent = detail;
+  const facts = [];
+  if (status && requestId) facts.push(`Status ${status} · `);
+  if (requestId) facts.push("request ", element("code", requestId));
+  byId["problem-facts"].replaceChildren(...facts);
+  byId.retry.hidden = !passing;
+}
+
+/** What a screen reader says about it. */
+export function spoken(outcome) {
+  if (outcome.problem) return `${outcome.problem.title}. ${outcome.problem.detail}`;
+  const [first] = outcome.result.predictions;
+  return `${first.label}, ${percent(first.probability)}. Answered by ${outcome.model} version ${outcome.version}.`;
+}
+
+/* --- the photo ------------------------------------------------------------------------------------------------- */
+
+export function showPhoto(photo) {
+  const { picture, frame } = byId;
+  picture.onload = () => {
+    const ratio = picture.naturalWidth / picture.naturalHeight || 1; // an SVG may have no size
+    frame.style.setProperty("--ratio", Math.min(Math.max(ratio, 0.2), 5));
+    picture.classList.toggle("pixels", picture.naturalWidth < 128);
+    preview(true);
+    caption(photo, `${picture.naturalWidth} × ${picture.naturalHeight}`);
+  };
+  picture.onerror = () => preview(false);
+  picture.src = photo.url;
+  picture.alt = photo.file.name;
+  caption(photo);
+  byId.figure.hidden = false;
+}
+
+function preview(works) {
+  byId.frame.parentElement.hidden = !works;
+  byId["no-preview"].hidden = works;
+}
+
+function caption(photo, size = "") {
+  byId.caption.textContent = [photo.file.name, size, bytes(photo.file.size)].filter(Boolean).join(" · ");
+}
+
+export function showHeatmap(result) {
+  const shown = Boolean(result?.heatmap);
+  byId.heat.hidden = byId["heat-caption"].hidden = !shown;
+  if (!shown) return;
+  paint(byId.heat, result.heatmap);
+  const of = result.predictions.find((each) => each.class_id === result.heatmap.class_id);
+  byId["heat-caption"].textContent = `Warm: what speaks for “${of?.label ?? result.heatmap.class_id}”`;
+}
+
+/** A thumbnail in the strip, kept as long as its photo. */
+export function thumbnail(photo, onClick) {
+  const image = element("img", "", { src: photo.url, alt: "", decoding: "async", draggable: false });
+  image.onerror = () => image.removeAttribute("src");
+  const button = element("button", [image, element("span", "…")], { type: "button", onclick: onClick });
+  return element("li", button);
+}
+
+export function labelThumbnail(photo, current) {
+  const button = photo.thumbnail.firstChild;
+  const { outcome } = photo;
+  const word = outcome?.problem ? "failed" : outcome?.result.predictions[0].label ?? "…";
+  button.lastChild.textContent = word;
+  button.ariaLabel = `${photo.file.name}: ${word}`;
+  button.toggleAttribute("data-failed", Boolean(outcome?.problem));
+  button.ariaCurrent = current ? "true" : null;
+}
+
+/* --- the models ------------------------------------------------------------------------------------------------ */
+
+export function showModels(models, chosen) {
+  byId.model.replaceChildren(...models.map((model, index) => element("option", optionText(model), {
+    value: index, disabled: model.state !== "ready", selected: model === chosen,
+  })));
+  byId.model.disabled = models.length === 0;
+}
+
+function optionText({ name, version, state, reason }) {
+  const text = `${name} · version ${version}`;
+  return state === "ready" ? text : `${text} — ${(reason ?? state).slice(0, 80)}`;
+}
+
+export function showAbout(model, detail) {
+  const { input, classes, provider } = model;
+  const facts = [`${classes} classes`, `${input.width} × ${input.height} ${input.colour === "L" ? "grey" : input.colour}`];
+  if (provider) facts.push([provider, detail?.engine?.precision].filter(Boolean).join(" "));
+  if (detail) facts.push(detail.calibration.fitted_on ? "calibrated" : "not calibrated");
+  if (detail && !detail.heatmap) facts.push("no heatmap");
+  byId.about.replaceChildren(element("span", model.description), element("span", facts.join(" · ")));
+}
+
+/** Prediction sets, where the model has thresholds for them; keeps the choice where it still fits. */
+export function showCoverages(coverages) {
+  const wanted = byId.coverage.value;
+  const offers = ["", ...coverages.map(String)];
+  byId.coverage.replaceChildren(...offers.map((value) => element("option", value ? `${100 * value}%` : "off", {
+    value, selected: value === wanted,
+  })));
+  byId.coverage.parentElement.hidden = coverages.length === 0;
+}
+
+/** Offer the usual numbers of classes, and all where those are few; keeps the choice where it still fits. */
+export function showTopK(classes, wanted) {
+  const offers = [1, 3, 5, 10, 20].filter((count) => count < classes);
+  if (classes <= 20) offers.push(classes);
+  const chosen = offers.findLast((count) => count <= wanted) ?? offers[0];
+  byId["top-k"].replaceChildren(...offers.map((count) => element("option", String(count), {
+    value: count, selected: count === chosen,
+  })));
+}
