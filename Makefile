@@ -1,6 +1,9 @@
 # Each target makes the virtual environment that it needs; only Python (>= 3.11) and make have to be there.
 PYTHON ?= python3
 PORT ?= 8000
+HOST = http://127.0.0.1:8000# not ?=: some shells export HOST as the machine's name
+USERS = 8
+TIME = 30s
 VENV := .venv
 TRAIN := .venv-train
 BIN := $(VENV)/bin
@@ -34,6 +37,13 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 keeps the result in benchmarks/RESULTS.md
+	mkdir -p build
+	$(BIN)/locust --locustfile benchmarks/locustfile.py --headless --host $(HOST) --users $(USERS) \
+	  --spawn-rate $(USERS) --run-time $(TIME) --stop-timeout 10 --only-summary --json-file build/load $(LOAD_FLAGS)
+	$(BIN)/python benchmarks/record.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
+	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write)
+
 lock: $(VENV)/.test  ## renew requirements/*.txt from pyproject.toml
 	$(BIN)/python $(PIP_INSTALL) uv==0.13.9
 	requirements/lock.sh --upgrade
@@ -54,6 +64,10 @@ $(VENV)/.service: requirements/cpu.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.service
 	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/test.txt
+	touch $@
+
+$(VENV)/.load: requirements/load.txt $(VENV)/.service
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/load.txt
 	touch $@
 
 $(TRAIN)/.train: requirements/torch.txt requirements/train.txt pyproject.toml | $(TRAIN)/bin/python

@@ -1,0 +1,134 @@
+"""The CPU image, built and run as docs/docker.md says: what it holds, what it may do, how it ends.
+
+SNELLEN_DOCKER_BUILD_ARGS holds further flags of `docker build`, such as a package mirror.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2 as httpx
+import pytest
+
+from tests.docker.monitoring import ROOT
+
+IMAGE = "snellen:test"
+BASE = "python:3.11-slim-bookworm"
+HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+PHOTO = ROOT / "models" / "imagenet" / "1" / "golden" / "espresso.jpg"
+
+
+def docker(*arguments: str, timeout_s: float = 120) -> str:
+    result = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=timeout_s, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    return result.stdout.strip()
+
+
+def engine_runs() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, timeout=30, check=False).returncode == 0
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not engine_runs(), reason="needs a Docker engine"),
+]
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    extra = shlex.split(os.environ.get("SNELLEN_DOCKER_BUILD_ARGS", ""))
+    docker("build", *extra, "-t", IMAGE, "-f", str(ROOT / "docker" / "Dockerfile"), str(ROOT), timeout_s=800)
+    return IMAGE
+
+
+class Container:
+    """A running service, on a free port of the loopback address."""
+
+    def __init__(self, image: str) -> None:
+        self.id = docker("run", "--detach", *HARDENED, "--publish", "127.0.0.1::8000", image)
+        self.url = "http://" + docker("port", self.id, "8000").splitlines()[0]
+
+    def inspect(self, template: str) -> str:
+        return docker("inspect", "--format", template, self.id)
+
+    def until_healthy(self, limit_s: float = 90) -> None:
+        end = time.monotonic() + limit_s
+        while self.inspect("{{.State.Health.Status}}") != "healthy":
+            assert time.monotonic() < end, docker("logs", self.id)
+            time.sleep(0.5)
+
+    def pending_images(self) -> float:
+        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("snellen_pending_images{"))
+
+
+@pytest.fixture
+def container(image: str) -> Iterator[Container]:
+    started = Container(image)
+    try:
+        started.until_healthy()
+        yield started
+    finally:
+        docker("rm", "--force", started.id)
+
+
+def test_it_adds_less_than_300_mb_to_its_base(image: str) -> None:
+    """What a node that has the base must pull, uncompressed."""
+    size, base = (int(docker("image", "inspect", "--format", "{{.Size}}", name)) for name in (image, BASE))
+    assert size - base < 300_000_000
+
+
+def test_it_holds_what_the_service_needs_and_no_more(image: str) -> None:
+    """No pip, no PyTorch, no compiler, no bytecode left to compile, and nothing its own user could change."""
+    script = """
+import importlib.util, json, os, pathlib, shutil
+site = pathlib.Path(importlib.util.find_spec("service").origin).parent.parent
+print(json.dumps({
+    "uid": os.getuid(),
+    "modules": [name for name in ("pip", "torch", "training", "pytest") if importlib.util.find_spec(name)],
+    "programs": [name for name in ("gcc", "cc", "curl", "wget") if shutil.which(name)],
+    "uncompiled": [str(p) for p in site.glob("service/*.py") if not list(p.parent.glob(f"__pycache__/{p.stem}.*"))],
+    "own": [str(p) for p in pathlib.Path("/opt/snellen").rglob("*") if p.stat().st_uid == os.getuid()],
+}))
+"""
+    found = json.loads(docker("run", "--rm", *HARDENED, "--entrypoint", "python", image, "-c", script))
+    assert found == {"uid": 10001, "modules": [], "programs": [], "uncompiled": [], "own": []}
+
+
+def test_it_verifies_its_own_bundles(image: str) -> None:
+    """The command line is there too: hashes, shapes and golden images, inside the container."""
+    docker("run", "--rm", *HARDENED, image, "verify", "/models/imagenet/1")
+
+
+def test_it_classifies_a_photo(container: Container) -> None:
+    """With a read-only root file system, no capabilities and no writable folder at all."""
+    answer = httpx.post(f"{container.url}/v1/classify", content=PHOTO.read_bytes())
+    assert json.loads(answer.text)["results"][0]["predictions"][0]["label"] == "espresso"
+
+
+def test_it_answers_what_it_accepted_before_it_stops(container: Container) -> None:
+    """`docker stop` while requests are worked on: unready, every one answered, exit status 0."""
+    files = [("image", (f"{index}.jpg", PHOTO.read_bytes())) for index in range(8)]
+
+    def classify(_: int) -> int:
+        answer = httpx.post(f"{container.url}/v1/classify", files=files, timeout=60)
+        return len(json.loads(answer.text)["results"]) if answer.status_code == 200 else answer.status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = [pool.submit(classify, index) for index in range(10)]
+        while container.pending_images() == 0:
+            time.sleep(0.01)
+        stop = pool.submit(docker, "stop", "--time", "40", container.id)
+        while httpx.get(f"{container.url}/readyz").status_code == 200:
+            time.sleep(0.01)
+        assert [answer.result() for answer in answers] == [8] * 10
+        stop.result()
+    assert container.inspect("{{.State.ExitCode}} {{.State.OOMKilled}}") == "0 false"
