@@ -14,6 +14,7 @@ let photos = []; // { file, url, thumbnail, outcome, request }; outcome and requ
 let selected = null;
 let models = [];
 let model = null; // null until the list is here: then the server's default answers
+let choosing = false; // a model is chosen and not yet described: its options are not known
 const details = new Map(); // by name and version, as in "imagenet/1"
 
 /* --- classifying ----------------------------------------------------------------------------------------------- */
@@ -29,6 +30,7 @@ const isDue = (photo) =>
   !photo.request && (photo === selected ? photo.outcome?.path !== wantedPath() : !photo.outcome);
 
 function work() {
+  if (choosing) return;
   const due = [selected, ...photos].filter((photo) => photo && isDue(photo));
   const running = photos.filter((photo) => photo.request).length;
   if (due.length && (running < AT_A_TIME || due[0] === selected)) {
@@ -141,11 +143,13 @@ function firstChoice({ default_model: name }) {
 
 async function choose(next) {
   model = next;
+  choosing = true;
   photos.forEach(drop);
   for (const photo of photos) if (photo.outcome?.problem?.passing) photo.outcome = null;
   render();
   const detail = await describe(next);
   if (model !== next) return; // another one was chosen meanwhile
+  choosing = false;
   byId.explain.disabled = !detail?.heatmap;
   byId.explain.parentElement.title = detail && !detail.heatmap ? "This model has no heatmap" : "";
   showCoverages(detail?.coverages ?? []);
@@ -166,7 +170,7 @@ async function describe(model) {
 
 function render() {
   const outcome = selected?.outcome;
-  const busy = Boolean(selected?.request);
+  const busy = Boolean(selected && (selected.request || choosing));
   document.body.classList.toggle("empty", !selected);
   document.body.classList.toggle("busy", busy);
   document.body.classList.toggle("pending", busy && !outcome);
@@ -197,6 +201,12 @@ function show(outcome) {
 byId.file.addEventListener("change", () => {
   add(byId.file.files);
   byId.file.value = ""; // so that the same file can be chosen again
+});
+
+byId.file.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return; // Chromium opens the chooser on Space only
+  event.preventDefault();
+  byId.file.click();
 });
 
 document.addEventListener("paste", (event) => add(event.clipboardData?.files ?? []));

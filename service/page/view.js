@@ -17,6 +17,8 @@ export function percent(probability) {
   return `${(100 * probability).toFixed(1)}%`;
 }
 
+const wholePercent = (share) => `${Number((100 * share).toFixed(2))}%`;
+
 const milliseconds = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 
 function bytes(count) {
@@ -47,9 +49,8 @@ function prediction({ label, probability }) {
 
 function setSentence(set) {
   if (!set) return "";
-  const labels = set.predictions.map((each) => each.label);
-  const many = labels.length > 1 ? `one of these ${labels.length}` : "this";
-  return `In ${100 * set.coverage}% of images like those it was calibrated on, the true class is ${many}: ${labels.join(", ")}.`;
+  const [share, labels] = [wholePercent(set.coverage), set.predictions.map((each) => each.label)];
+  return `${share} set: ${labels.join(", ")}. Such sets hold the true class in ${share} of images like those they were fitted on.`;
 }
 
 function showTimes(times) {
@@ -123,7 +124,7 @@ export function showHeatmap(result) {
 /** A thumbnail in the strip, kept as long as its photo. */
 export function thumbnail(photo, onClick) {
   const image = element("img", "", { src: photo.url, alt: "", decoding: "async", draggable: false });
-  image.onerror = () => image.removeAttribute("src");
+  image.onerror = () => image.replaceWith(element("i"));
   const button = element("button", [image, element("span", "…")], { type: "button", onclick: onClick });
   return element("li", button);
 }
@@ -142,14 +143,16 @@ export function labelThumbnail(photo, current) {
 
 export function showModels(models, chosen) {
   byId.model.replaceChildren(...models.map((model, index) => element("option", optionText(model), {
-    value: index, disabled: model.state !== "ready", selected: model === chosen,
+    value: index, disabled: model.state !== "ready", selected: model === chosen, title: model.reason ?? "",
   })));
   byId.model.disabled = models.length === 0;
 }
 
 function optionText({ name, version, state, reason }) {
   const text = `${name} · version ${version}`;
-  return state === "ready" ? text : `${text} — ${(reason ?? state).slice(0, 80)}`;
+  if (state === "ready") return text;
+  const why = reason ?? state;
+  return `${text} — ${why.length > 120 ? `${why.slice(0, 119)}…` : why}`;
 }
 
 export function showAbout(model, detail) {
@@ -165,7 +168,7 @@ export function showAbout(model, detail) {
 export function showCoverages(coverages) {
   const wanted = byId.coverage.value;
   const offers = ["", ...coverages.map(String)];
-  byId.coverage.replaceChildren(...offers.map((value) => element("option", value ? `${100 * value}%` : "off", {
+  byId.coverage.replaceChildren(...offers.map((value) => element("option", value ? wholePercent(value) : "off", {
     value, selected: value === wanted,
   })));
   byId.coverage.parentElement.hidden = coverages.length === 0;

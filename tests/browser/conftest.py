@@ -1,0 +1,79 @@
+"""One server over real and small bundles, one Chromium, and a fresh tab for every test."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.visit import Visit
+from tests.conftest import ROOT
+from tests.support.bundles import change_manifest, write_bundle
+from tests.support.server import ServerProcess, running
+
+FLAGS = (
+    "--no-sandbox",  # CI runs as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Serves imagenet, colours in two versions, `flat` without a class map, and a damaged bundle that stays unready."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "imagenet").symlink_to(ROOT / "models" / "imagenet")
+    write_bundle(folder, "colours", 1)
+    write_bundle(folder, "colours", 2)
+    change_manifest(write_bundle(folder, "flat", 1, prediction_sets=False), class_map=False)
+    with (write_bundle(folder, "damaged", 1) / "model.onnx").open("ab") as model:
+        model.write(b"!")
+    with running(folder) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium. Closed with the module: Playwright's event loop must not outlive these tests."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        reason = "no chromium on PATH (Debian: apt-get install chromium)"
+        if os.environ.get("SNELLEN_TEST_BROWSER") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, site: ServerProcess) -> Iterator[Open]:
+    """Opens the page in a new tab; at the end no tab may have called another host or logged an error."""
+    visits: list[Visit] = []
+
+    def open_page(*, tolerate: str = "", **context: Any) -> Visit:
+        visits.append(Visit(browser.new_context(**context), site.url, tolerate))
+        return visits[-1]
+
+    yield open_page
+    for each in visits:
+        each.close()
+    for each in visits:
+        assert each.foreign == []
+        assert each.errors == []
+
+
+@pytest.fixture(scope="session")
+def photo() -> Path:
+    """A cat, 451 x 300."""
+    return ROOT / "service" / "page" / "sample.jpg"

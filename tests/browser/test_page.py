@@ -1,0 +1,381 @@
+"""The page at `/` in a real browser, against a real server: what it promises to someone with a photo."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import Open
+from tests.browser.visit import File, Visit
+from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
+
+pytestmark = pytest.mark.browser
+
+RED_PNG = File("red.png", picture(RED))
+GREEN_PNG = File("green.png", picture(GREEN))
+NOT_AN_IMAGE = File("notes.txt", b"no image at all", "text/plain")
+REFUSED = "status of 4"  # Chromium itself logs every 4xx answer
+
+
+def test_a_chosen_photo_is_named(visit: Open, photo: Path) -> None:
+    """Bars, most probable first; which model and version; how long each stage took; the photo itself."""
+    tab = visit()
+    tab.choose(photo)
+    assert len(tab.labels) == 5
+    assert "cat" in tab.labels[0]
+    assert tab.percents == sorted(tab.percents, reverse=True)
+    assert 50 < sum(tab.percents) <= 100.3  # each is rounded
+    assert tab.text("#source").startswith("imagenet version 1 · ")
+    stages = dict(zip(tab.text("#times-list").split("\n")[::2], tab.text("#times-list").split("\n")[1::2], strict=True))
+    assert list(stages) == ["receive", "decode", "queue", "infer", "total"]
+    assert all(re.fullmatch(r"\d+(\.\d)? ms", time) for time in stages.values())
+    assert tab.page.locator("#picture").evaluate("image => image.naturalWidth") == 451
+    assert tab.text("#caption").startswith("sample.jpg · 451 × 300")
+
+
+def test_bars_are_as_long_as_their_probability(visit: Open, photo: Path) -> None:
+    """The bar's share of its track is the number beside it."""
+    tab = visit(reduced_motion="reduce")
+    tab.choose(photo)
+    shares = tab.page.locator("#predictions .bar").evaluate_all(
+        "bars => bars.map((bar) => parseFloat(getComputedStyle(bar, '::before').width) / bar.clientWidth)"
+    )
+    assert [100 * share for share in shares] == pytest.approx(tab.percents, abs=0.4)
+
+
+@pytest.mark.parametrize("bring", [Visit.drop, Visit.paste])
+def test_a_dropped_or_pasted_photo_is_named(visit: Open, photo: Path, bring: Callable[[Visit, File], None]) -> None:
+    """Neither needs a target: the whole page takes it."""
+    tab = visit()
+    bring(tab, File("cat.jpg", photo.read_bytes(), "image/jpeg"))
+    expect(tab.page.locator("#predictions li")).to_have_count(5)
+    assert "cat" in tab.labels[0]
+
+
+def test_dragging_shows_that_the_page_will_take_it(visit: Open) -> None:
+    """A veil while a file hovers, gone when it leaves or falls."""
+    tab = visit()
+    dragged = {"dataTransfer": tab.transfer(RED_PNG)}
+    tab.page.dispatch_event("main", "dragenter", dragged)
+    tab.page.dispatch_event("header", "dragenter", dragged)
+    tab.page.dispatch_event("main", "dragleave", dragged)
+    assert not tab.hidden("#veil")
+    tab.page.dispatch_event("header", "dragleave", dragged)
+    assert tab.hidden("#veil")
+    tab.page.dispatch_event("main", "dragenter", dragged)
+    tab.drop(RED_PNG)
+    assert tab.hidden("#veil")
+
+
+def test_a_paste_without_an_image_says_so(visit: Open) -> None:
+    """Text on the clipboard is no silent failure."""
+    tab = visit()
+    tab.paste()
+    assert "no photo" in tab.text("#note")
+    assert tab.text("#status") == tab.text("#note")
+
+
+def test_a_wrong_file_shows_the_problem(visit: Open, photo: Path) -> None:
+    """Title and detail of the server's problem and the request's id; the next photo is answered."""
+    tab = visit(tolerate=REFUSED)
+    with tab.page.expect_response("**/classify*") as answer:
+        tab.drop(NOT_AN_IMAGE)
+    expect(tab.page.locator("#problem")).to_be_visible()
+    problem = answer.value.json()
+    assert tab.text("#problem-title") == problem["title"]
+    assert tab.text("#problem-detail").lower() == problem["detail"].lower()
+    assert tab.text("#problem-facts") == f"Status 415 · request {problem['request_id']}"
+    assert answer.value.headers["x-request-id"] == problem["request_id"]
+    assert problem["title"] in tab.text("#status")
+    assert tab.hidden("#answer")
+    assert tab.hidden("#retry")  # the same file would fail again
+    tab.choose(photo)
+    assert tab.hidden("#problem")
+    assert "cat" in tab.labels[0]
+
+
+def test_without_a_server_the_page_says_so_and_tries_again(visit: Open, photo: Path) -> None:
+    """Connection lost: a problem of the page's own; found again: one click."""
+    tab = visit(tolerate="net::ERR_INTERNET_DISCONNECTED")
+    tab.context.set_offline(True)
+    tab.choose(photo)
+    assert tab.text("#problem-title") == "The server cannot be reached"
+    tab.context.set_offline(False)
+    tab.page.click("#retry")
+    expect(tab.page.locator("#predictions li")).to_have_count(5)
+    assert tab.hidden("#problem")
+
+
+def test_several_photos_stand_side_by_side(visit: Open) -> None:
+    """Each keeps its own answer; a bad one fails alone."""
+    tab = visit(tolerate=REFUSED)
+    tab.pick_model("colours")
+    tab.drop(RED_PNG, GREEN_PNG, NOT_AN_IMAGE)
+    thumbnails = tab.page.locator("#strip button")
+    expect(thumbnails).to_have_text(["red", "green", "failed"])
+    assert tab.labels[0] == "red"
+    thumbnails.nth(1).click()
+    assert tab.labels[0] == "green"
+    assert thumbnails.nth(1).get_attribute("aria-current") == "true"
+    thumbnails.nth(2).click()
+    assert not tab.hidden("#problem")
+
+
+def test_the_picker_switches_models(visit: Open) -> None:
+    """The photo is asked again of the chosen version; what is not ready cannot be chosen and says why."""
+    tab = visit(tolerate=REFUSED)
+    tab.drop(RED_PNG)
+    assert tab.page.locator("#model option:checked").inner_text() == "imagenet · version 1"
+    tab.pick_model("colours", "2")
+    expect(tab.page.locator("#source")).to_contain_text("colours version 2")
+    assert tab.labels[0] == "red"
+    assert "not calibrated" in tab.text("#about")
+    damaged = tab.page.locator("#model option", has_text="damaged")
+    assert damaged.is_disabled()
+    assert "model.onnx differs" in damaged.inner_text()
+
+
+def test_the_number_of_classes_can_be_chosen(visit: Open, photo: Path) -> None:
+    """As many bars as asked for, and no more offered than the model has."""
+    tab = visit()
+    tab.choose(photo)
+    tab.page.select_option("#top-k", "10")
+    expect(tab.page.locator("#predictions li")).to_have_count(10)
+    tab.pick_model("colours")
+    expect(tab.page.locator("#predictions li")).to_have_count(3)
+    assert tab.page.locator("#top-k option").all_inner_texts() == ["1", "3"]
+
+
+def test_a_prediction_set_can_be_asked_for(visit: Open) -> None:
+    """Offered where the model has thresholds; hidden where it has none."""
+    tab = visit()
+    assert tab.hidden("#coverage")
+    tab.pick_model("colours")
+    tab.drop(RED_PNG)
+    tab.page.select_option("#coverage", label="50%")
+    expect(tab.page.locator("#set")).to_contain_text("50% set: red. ")
+    tab.pick_model("flat")
+    assert tab.hidden("#coverage")
+    assert tab.hidden("#set")
+
+
+def test_the_heatmap_lies_over_what_the_network_saw(visit: Open, photo: Path) -> None:
+    """Painted, smooth, half transparent, exactly over the region; off again when switched off."""
+    tab = visit()
+    tab.choose(photo)
+    assert tab.hidden("#heat")
+    with tab.page.expect_response("**/classify*") as answer:
+        tab.page.click(".switch")
+    tab.settle()
+    expect(tab.page.locator("#heat")).to_be_visible()
+    heatmap = answer.value.json()["results"][0]["heatmap"]
+    region, (rows, columns) = heatmap["region"], (len(heatmap["values"]), len(heatmap["values"][0]))
+    frame, heat = boxes(tab.page, "#frame", "#heat")
+    assert (heat["x"] - frame["x"]) / frame["width"] == pytest.approx(region["left"], abs=0.01)
+    assert heat["width"] / frame["width"] == pytest.approx(region["right"] - region["left"], abs=0.01)
+    assert heat["height"] / frame["height"] == pytest.approx(region["bottom"] - region["top"], abs=0.01)
+    hottest = max((value, y, x) for y, row in enumerate(heatmap["values"]) for x, value in enumerate(row))
+    coldest = min((value, y, x) for y, row in enumerate(heatmap["values"]) for x, value in enumerate(row))
+    hot, cold = opacities(tab.page, *(((x + 0.5) / columns, (y + 0.5) / rows) for _, y, x in (hottest, coldest)))
+    assert 100 < hot < 200
+    assert cold < hot - 50
+    assert tab.labels[0] in tab.text("#heat-caption")
+    tab.page.click(".switch")
+    expect(tab.page.locator("#heat")).to_be_hidden()
+
+
+def boxes(page: Page, *selectors: str) -> list[dict[str, float]]:
+    found: list[dict[str, float]] = page.evaluate(
+        "selectors => selectors.map((each) => document.querySelector(each).getBoundingClientRect().toJSON())",
+        list(selectors),
+    )
+    return found
+
+
+def opacities(page: Page, *points: tuple[float, float]) -> list[int]:
+    """Alpha of the heatmap's pixels at these fractions of its width and height."""
+    found: list[int] = page.locator("#heat").evaluate(
+        """(canvas, points) => {
+          const { width, height } = canvas;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+          return points.map(([x, y]) => data[4 * (Math.floor(y * height) * width + Math.floor(x * width)) + 3]);
+        }""",
+        [list(point) for point in points],
+    )
+    return found
+
+
+def test_a_model_without_class_map_has_no_heatmap(visit: Open) -> None:
+    """The switch is off duty and nothing is asked that would be refused."""
+    tab = visit()
+    tab.page.click(".switch")
+    tab.pick_model("flat")
+    tab.drop(RED_PNG)
+    expect(tab.page.locator("#source")).to_contain_text("flat")
+    assert tab.page.locator("#explain").is_disabled()
+    assert "no heatmap" in tab.text("#about")
+    assert "explain" not in tab.text("#curl")
+
+
+def test_a_photo_from_a_turned_camera_stands_upright(visit: Open, tmp_path: Path) -> None:
+    """EXIF orientation: the page turns the picture as the server does, so the heatmap fits."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = tmp_path / "turned.jpg"
+    turned.write_bytes(encoded(Image.new("RGB", (300, 200), BLUE), "JPEG", exif=exif))
+    tab = visit()
+    tab.page.click(".switch")
+    tab.choose(turned)
+    assert "200 × 300" in tab.text("#caption")
+    frame, heat = boxes(tab.page, "#frame", "#heat")
+    assert frame["height"] > frame["width"]
+    assert heat["width"] == pytest.approx(heat["height"], rel=0.02)
+
+
+def test_a_format_that_the_browser_cannot_show_is_still_named(visit: Open) -> None:
+    """TIFF has no preview in Chromium, but an answer."""
+    tab = visit()
+    tab.pick_model("colours")
+    tab.drop(File("scan.tif", picture(GREEN, image_format="TIFF"), "image/tiff"))
+    expect(tab.page.locator("#no-preview")).to_be_visible()
+    expect(tab.page.locator("#predictions .label").first).to_have_text("green")
+
+
+def test_an_older_answer_never_replaces_a_newer_one(visit: Open) -> None:
+    """The first question is held back until the second is answered; what it says then is ignored."""
+    tab = visit(tolerate="ERR_FAILED")
+    tab.pick_model("colours", "1")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    tab.page.route("**/colours/versions/1/classify*", hold)
+    with tab.page.expect_request("**/colours/versions/1/classify*") as first:
+        tab.drop(RED_PNG)
+    tab.pick_model("colours", "2")
+    expect(tab.page.locator("#source")).to_contain_text("colours version 2")
+    held[0].fulfill(json={"model": "late", "version": "0", "results": [{"predictions": []}]})
+    tab.page.wait_for_timeout(200)
+    assert "ERR_ABORTED" in (first.value.failure or "")
+    assert tab.text("#source").startswith("colours version 2")
+    assert tab.hidden("#problem")
+
+
+def test_the_curl_line_does_the_same(visit: Open, photo: Path, tmp_path: Path) -> None:
+    """Copied with one click, it runs in a shell as it is, also with a name that needs quoting."""
+    (tmp_path / "it's a cat.jpg").write_bytes(photo.read_bytes())
+    tab = visit(permissions=["clipboard-read", "clipboard-write"])
+    tab.choose(tmp_path / "it's a cat.jpg")
+    tab.page.click("#copy")
+    expect(tab.page.locator("#copy")).to_have_text("Copied")
+    line = tab.page.evaluate("navigator.clipboard.readText()")
+    assert line == tab.text("#curl")
+    if not shutil.which("curl"):
+        pytest.skip("no curl")
+    answer = subprocess.run(["sh", "-c", f"{line} -s"], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert tab.labels[0] in answer.decode()
+
+
+def test_everything_works_without_a_mouse(visit: Open, photo: Path) -> None:
+    """Tab reaches every control in reading order, visibly; Enter opens the file chooser, Space flips the switch."""
+    tab = visit()
+    order = []
+    for _ in range(4):
+        tab.page.keyboard.press("Tab")
+        order.append(tab.page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    assert order == ["API", "Metrics", "file", "sample"]
+    tab.page.keyboard.press("Shift+Tab")
+    ring = tab.page.locator("#drop").evaluate("label => getComputedStyle(label).outlineStyle")
+    assert ring == "solid"
+    with tab.page.expect_file_chooser() as chooser:
+        tab.page.keyboard.press("Enter")
+    chooser.value.set_files(str(photo))
+    expect(tab.page.locator("#predictions li")).to_have_count(5)
+    assert tab.text("#status").startswith(tab.labels[0])  # announced
+    assert tab.page.locator("#status").get_attribute("role") == "status"
+    for wanted in ("model", "top-k", "explain"):
+        tab.page.keyboard.press("Tab")
+        assert tab.page.evaluate("document.activeElement.id") == wanted
+    tab.page.keyboard.press("Space")
+    expect(tab.page.locator("#heat")).to_be_visible()
+    tab.page.keyboard.press("Tab")
+    assert tab.page.evaluate("document.activeElement.id") == "copy"
+
+
+def test_a_phone_never_scrolls_sideways(visit: Open, photo: Path, tmp_path: Path) -> None:
+    """360 px: empty, answered, many photos, long names, problem."""
+    tab = visit(viewport={"width": 360, "height": 640}, is_mobile=True, has_touch=True, tolerate=REFUSED)
+    assert not tab.scrolls_sideways
+    long_name = tmp_path / f"{'holiday-' * 20}.jpg"
+    long_name.write_bytes(photo.read_bytes())
+    tab.choose(long_name)
+    tab.page.select_option("#top-k", "20")
+    expect(tab.page.locator("#predictions li")).to_have_count(20)
+    assert not tab.scrolls_sideways
+    tab.choose(*[photo] * 6)
+    assert not tab.scrolls_sideways
+    tab.drop(NOT_AN_IMAGE)
+    expect(tab.page.locator("#problem")).to_be_visible()
+    assert not tab.scrolls_sideways
+    accepted = tab.page.locator("#file").get_attribute("accept")
+    assert accepted == "image/*"  # what makes a phone offer its camera
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast_in_light_and_dark(visit: Open, photo: Path, scheme: str) -> None:
+    """WCAG AA, 4.5 to 1, for every visible text, answer and problem included; and dark is dark."""
+    tab = visit(color_scheme=scheme, reduced_motion="reduce", tolerate=REFUSED)
+    paper = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(int(part) for part in re.findall(r"\d+", paper)) < 3 * 60) == (scheme == "dark")
+    assert tab.page.evaluate(PALE_TEXT) == []
+    tab.choose(photo)
+    assert tab.page.evaluate(PALE_TEXT) == []
+    tab.drop(NOT_AN_IMAGE)
+    expect(tab.page.locator("#problem")).to_be_visible()
+    tab.settle()
+    assert tab.page.evaluate(PALE_TEXT) == []
+
+
+PALE_TEXT = """() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = (colour) => numbers(colour).slice(0, 3)
+    .map((channel) => channel / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const background = (node) => {
+    for (; node; node = node.parentElement) {
+      const colour = getComputedStyle(node).backgroundColor;
+      if (numbers(colour)[3] !== 0) return colour;
+    }
+  };
+  const hasText = (node) => [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim());
+  return [...document.querySelectorAll("body *")]
+    .filter((node) => hasText(node) && node.checkVisibility() && !node.matches(":disabled, .unseen, noscript"))
+    .map((node) => [node, luminance(getComputedStyle(node).color), luminance(background(node))])
+    .filter(([, a, b]) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5)
+    .map(([node]) => node.outerHTML);
+}"""
+
+
+def test_nothing_moves_for_those_who_ask_for_it(visit: Open, photo: Path) -> None:
+    """prefers-reduced-motion stops every animation and transition; otherwise the bars grow."""
+    still, lively = visit(reduced_motion="reduce"), visit(reduced_motion="no-preference")
+    growing = "getComputedStyle(document.querySelector('.bar'), '::before').animationName"
+    for tab, expected in ((still, "none"), (lively, "grow")):
+        tab.choose(photo)
+        assert tab.page.evaluate(growing) == expected
+
+
+def test_the_sample_photo_is_one_click_away(visit: Open) -> None:
+    """For someone with nothing at hand."""
+    tab = visit()
+    tab.page.click("#sample")
+    expect(tab.page.locator("#predictions li")).to_have_count(5)
+    assert "cat" in tab.labels[0]
+    assert tab.hidden("#sample")
