@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from service.app import create_app
@@ -15,15 +16,25 @@ from service.settings import Settings
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; the exit status."""
-    settings = CliApp.run(Settings, cli_args=list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        settings = CliApp.run(Settings, cli_args=list(sys.argv[1:] if arguments is None else arguments))
+    except ValidationError as error:
+        for wrong in error.errors():
+            name = ".".join(str(part) for part in wrong["loc"])
+            _complain(f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}")
+        return 2
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     lifecycle = Lifecycle()
     try:
         app = create_app(settings, lifecycle)
     except RepositoryError as error:
-        print(f"snellen: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2
     return 0 if serve(app, settings, lifecycle) else 1
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"snellen: {message}\n")
 
 
 if __name__ == "__main__":

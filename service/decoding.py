@@ -17,6 +17,7 @@ from service.errors import CorruptImage, ServiceError, TooManyPixels, Unsupporte
 logger = logging.getLogger(__name__)
 
 Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything is decoded
+_DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
 
 
 class Decoded(NamedTuple):
@@ -54,9 +55,16 @@ class Decoder:
         try:
             return Image.open(io.BytesIO(body), formats=self._formats)
         except UnidentifiedImageError:
+            if self._starts_like_one(body):
+                raise CorruptImage(_DAMAGED) from None
             raise UnsupportedFormat(
                 f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(self._formats)}"
             ) from None
+
+    def _starts_like_one(self, body: bytes) -> bool:
+        """Whether the first bytes are those of an accepted format."""
+        accepts = (Image.OPEN[name][1] for name in self._formats if name in Image.OPEN)
+        return any(accept is not None and accept(body[:16]) is True for accept in accepts)
 
     def _check_pixels(self, image: Image.Image) -> None:
         pixels = image.width * image.height
@@ -80,6 +88,4 @@ def _translated() -> Iterator[None]:
         Exception
     ) as error:  # decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
         logger.info("image refused: %s: %s", type(error).__name__, error)
-        raise CorruptImage(
-            "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
-        ) from error
+        raise CorruptImage(_DAMAGED) from error

@@ -18,6 +18,9 @@ from service.verification import open_verified
 logger = logging.getLogger(__name__)
 
 
+USUAL_DEFAULT = "imagenet"
+
+
 class RepositoryError(Exception):
     """The repository folder cannot be served at all; the message says what to change."""
 
@@ -71,7 +74,7 @@ class Registry:
     """The models of one repository folder."""
 
     def __init__(
-        self, repository: Path, default_model: str, options: EngineOptions, limits: Limits, metrics: Metrics
+        self, repository: Path, default_model: str | None, options: EngineOptions, limits: Limits, metrics: Metrics
     ) -> None:
         """Reads the manifests. Raises RepositoryError when there is no bundle or no default model."""
         self._options, self._limits, self._metrics = options, limits, metrics
@@ -94,15 +97,14 @@ class Registry:
             return
         self._models.setdefault(bundle.manifest.name, []).append(Version(bundle))
 
-    def _default(self, wanted: str) -> str:
-        if wanted in self._models:
-            return wanted
-        if len(self._models) == 1:
+    def _default(self, wanted: str | None) -> str:
+        if wanted is None and len(self._models) == 1:
             return next(iter(self._models))
-        raise RepositoryError(
-            f"the default model {wanted!r} is not in the repository; set --default-model to one of "
-            f"{', '.join(sorted(self._models))}"
-        )
+        name = wanted or USUAL_DEFAULT
+        if name not in self._models:
+            known = ", ".join(sorted(self._models))
+            raise RepositoryError(f"the default model {name!r} is not there; set --default-model to one of {known}")
+        return name
 
     async def load(self) -> None:
         """Verify, warm up and start every version, the default model's first; a version that fails says why."""

@@ -21,13 +21,20 @@ class Settings(BaseSettings):
     """Defaults suit a small CPU machine; times are in seconds, sizes in bytes, counts per process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SNELLEN_", frozen=True, extra="ignore", cli_kebab_case=True, cli_implicit_flags=True
+        env_prefix="SNELLEN_",
+        frozen=True,
+        extra="ignore",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_prog_name="snellen serve",
     )
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
-    default_model: str = Field("imagenet", description="model that answers /v1/classify")
+    default_model: str | None = Field(
+        None, description="model that answers /v1/classify; unset: imagenet, or the only one there is"
+    )
     providers: Annotated[tuple[Provider, ...], NoDecode] = Field(
         (), description="execution providers, most wanted first, as in cuda,cpu; empty: cuda where installed, else cpu"
     )

@@ -1,0 +1,147 @@
+"""One way from any picture to the network's pixels."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.contract import Colour, Input, Preprocessing, UnsupportedMode, preprocess, region
+from tests.support.pictures import BLUE, GREEN, RED, encoded
+
+SQUARE = Input(colour=Colour.RGB, height=24, width=24)
+GREY = Input(colour=Colour.L, height=24, width=24)
+WHOLE = Preprocessing()
+
+
+def quarters(width: int = 48, height: int = 48) -> Image.Image:
+    """Red at the upper left, green at the upper right, blue at the lower left, white at the lower right."""
+    image = Image.new("RGB", (width, height), "white")
+    image.paste(RED, (0, 0, width // 2, height // 2))
+    image.paste(GREEN, (width // 2, 0, width, height // 2))
+    image.paste(BLUE, (0, height // 2, width // 2, height))
+    return image
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "I;16"])
+@pytest.mark.parametrize("target", [SQUARE, GREY], ids=["RGB", "L"])
+def test_every_mode_arrives_as_the_models(mode: str, target: Input) -> None:
+    """Whatever Pillow calls the pixels, the network gets uint8 in its own colour and size."""
+    pixels = preprocess(Image.new(mode, (50, 30)), target, WHOLE)
+    assert pixels.shape == target.shape
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "CMYK", "1", "LA", "I;16"])
+def test_white_stays_white_in_every_mode(mode: str) -> None:
+    """Conversion keeps the brightness."""
+    if mode == "I;16":
+        white = Image.fromarray(np.full((30, 30), 65535, np.uint16))
+    else:
+        white = Image.new("RGB", (30, 30), "white").convert(mode)
+    assert white.mode == mode
+    assert preprocess(white, SQUARE, WHOLE).min() == 255
+
+
+def test_sixteen_bits_keep_their_upper_eight() -> None:
+    """A 16-bit PNG of half brightness is half bright."""
+    stored = Image.open(io.BytesIO(encoded(Image.fromarray(np.full((30, 30), 0x8040, np.uint16)))))
+    assert np.unique(preprocess(stored, GREY, WHOLE)).tolist() == [0x80]
+
+
+@pytest.mark.parametrize("mode", ["F", "LAB"])
+def test_pixels_without_a_defined_range_are_refused(mode: str) -> None:
+    """No guess is made about what a float or a LAB value looks like."""
+    with pytest.raises(UnsupportedMode, match="8 or 16 bits"):
+        preprocess(Image.new(mode, (30, 30)), SQUARE, WHOLE)
+
+
+def test_transparent_pixels_show_the_stated_background() -> None:
+    """Hidden colour below full transparency never reaches the network."""
+    hidden = Image.new("RGBA", (30, 30), (*RED, 0))
+    how = Preprocessing(background=(1, 2, 3))
+    assert np.unique(preprocess(hidden, SQUARE, how).reshape(-1, 3), axis=0).tolist() == [[1, 2, 3]]
+
+
+def test_a_palette_with_a_transparent_colour_is_composited() -> None:
+    """A GIF-like transparent index counts as transparency."""
+    image = Image.new("P", (30, 30), 5)
+    image.putpalette([*RED] * 256)
+    image.info["transparency"] = 5
+    assert preprocess(image, SQUARE, WHOLE).min() == 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(24, 24), (96, 48), (480, 960)])
+def test_exif_orientation_is_applied(orientation: int, size: tuple[int, int]) -> None:
+    """A picture stored turned or mirrored looks the same as the upright one."""
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    upright = quarters(*size)
+    stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for image_format in ("JPEG", "PNG", "WEBP", "TIFF"):
+        body = encoded(stored, image_format, exif=exif)
+        pixels = preprocess(Image.open(io.BytesIO(body)), SQUARE, WHOLE)
+        corners = [pixels[4, 4], pixels[4, -5], pixels[-5, 4], pixels[-5, -5]]
+        for corner, colour in zip(corners, (RED, GREEN, BLUE, (255, 255, 255)), strict=True):
+            assert np.abs(corner.astype(int) - colour).max() < 40, image_format
+
+
+def test_damaged_exif_counts_as_upright() -> None:
+    """A picture is not refused for its metadata."""
+    image = quarters()
+    body = encoded(image, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff broken")
+    assert preprocess(Image.open(io.BytesIO(body)), SQUARE, WHOLE).shape == SQUARE.shape
+
+
+@pytest.mark.parametrize("size", [(1, 10_000), (10_000, 1), (1, 1), (3, 50_000)])
+def test_extreme_shapes_cost_no_memory(size: tuple[int, int]) -> None:
+    """A line of pixels becomes the target size directly, never a giant in between."""
+    assert preprocess(Image.new("RGB", size, RED), SQUARE, WHOLE)[0, 0].tolist() == list(RED)
+
+
+def test_crop_takes_the_middle() -> None:
+    """With a crop fraction of one half only the inner quarter is seen."""
+    image = Image.new("RGB", (80, 40), RED)
+    image.paste(GREEN, (30, 10, 50, 30))
+    pixels = preprocess(image, SQUARE, Preprocessing(crop_fraction=0.5, interpolation="nearest"))
+    assert np.unique(pixels.reshape(-1, 3), axis=0).tolist() == [list(GREEN)]
+
+
+def test_squash_keeps_the_edges() -> None:
+    """The whole picture is seen, its aspect ratio given up."""
+    pixels = preprocess(quarters(96, 30), SQUARE, Preprocessing(resize="squash"))
+    assert pixels[0, 0].tolist() == list(RED)
+    assert pixels[0, -1].tolist() == list(GREEN)
+
+
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same() -> None:
+    """Scaled decoding stays close to decoding in full."""
+    body = encoded(quarters(1600, 1600), "JPEG", quality=95)
+    reduced = Image.open(io.BytesIO(body))
+    pixels = preprocess(reduced, SQUARE, WHOLE)
+    full = Image.open(io.BytesIO(body))
+    full.load()
+    assert reduced.width == 200
+    assert np.abs(pixels.astype(int) - preprocess(full, SQUARE, WHOLE)).mean() < 2
+
+
+def test_region_says_what_was_seen() -> None:
+    """The heatmap of a wide picture lies in its middle."""
+    assert region((200, 100), SQUARE, WHOLE) == (0.25, 0, 0.75, 1)
+
+
+def test_pixels_of_the_target_size_are_left_alone() -> None:
+    """An image that already fits is not resampled."""
+    source = np.random.default_rng(0).integers(0, 256, (24, 24), np.uint8)
+    assert (preprocess(Image.fromarray(source), GREY, WHOLE)[:, :, 0] == source).all()

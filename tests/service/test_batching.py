@@ -1,0 +1,147 @@
+"""The batcher's promises."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from models.contract import Pixels
+from service.batching import Answer, Batcher
+from service.errors import EngineFailure, NotReady, QueueFull
+from tests.support.engines import GatedEngine
+
+
+def image(value: int) -> Pixels:
+    return np.full((2, 2, 3), value, np.uint8)
+
+
+@pytest.fixture
+async def engine() -> GatedEngine:
+    return GatedEngine()
+
+
+@pytest.fixture
+async def batcher(engine: GatedEngine) -> AsyncIterator[Batcher]:
+    batcher = Batcher(engine, max_batch_size=4, max_queue=6)
+    batcher.start()
+    yield batcher
+    engine.release()
+    await batcher.stop()
+
+
+async def submit_many(batcher: Batcher, values: range) -> list[asyncio.Task[Answer]]:
+    calls = [asyncio.create_task(batcher.submit(image(value))) for value in values]
+    await asyncio.sleep(0)
+    return calls
+
+
+async def test_each_image_gets_its_own_row(engine: GatedEngine, batcher: Batcher) -> None:
+    """Answers come back to those who asked, whatever the batches were."""
+    engine.release()
+    answers = await asyncio.gather(*(batcher.submit(image(value)) for value in range(6)))
+    assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2, 3, 4, 5]
+
+
+async def test_an_idle_engine_takes_one_image_at_once(engine: GatedEngine, batcher: Batcher) -> None:
+    """Nothing waits for company."""
+    engine.release()
+    await batcher.submit(image(3))
+    assert engine.sizes == [1]
+
+
+async def test_the_queue_fills_while_the_engine_works(engine: GatedEngine, batcher: Batcher) -> None:
+    """Batches grow with load up to the largest size."""
+    first = await submit_many(batcher, range(1))
+    await engine.entered.wait()
+    rest = await submit_many(batcher, range(1, 7))
+    engine.release()
+    await asyncio.gather(*first, *rest)
+    assert engine.sizes == [1, 4, 2]
+
+
+async def test_a_full_queue_refuses_at_once(engine: GatedEngine, batcher: Batcher) -> None:
+    """The image after the last place is refused and the others are answered."""
+    calls = await submit_many(batcher, range(1))
+    await engine.entered.wait()
+    calls += await submit_many(batcher, range(1, 7))
+    with pytest.raises(QueueFull):
+        await batcher.submit(image(7))
+    engine.release()
+    assert len(await asyncio.gather(*calls)) == 7
+
+
+async def test_a_client_that_leaves_does_not_disturb_its_batch(engine: GatedEngine, batcher: Batcher) -> None:
+    """Cancelling one request of a running batch still answers the others."""
+    first = await submit_many(batcher, range(1))
+    await engine.entered.wait()
+    calls = await submit_many(batcher, range(1, 5))
+    calls[1].cancel()
+    engine.release()
+    answers = await asyncio.gather(*first, *calls, return_exceptions=True)
+    assert isinstance(answers[2], asyncio.CancelledError)
+    rows = [answer.probabilities.argmax() for answer in answers if not isinstance(answer, BaseException)]
+    assert rows == [0, 1, 3, 4]
+
+
+async def test_an_entry_that_nobody_waits_for_is_not_run(engine: GatedEngine, batcher: Batcher) -> None:
+    """A cancelled image leaves the queue without costing the engine anything."""
+    first = await submit_many(batcher, range(1))
+    await engine.entered.wait()
+    calls = await submit_many(batcher, range(1, 4))
+    calls[0].cancel()
+    await asyncio.sleep(0)
+    engine.release()
+    await asyncio.gather(*first, *calls, return_exceptions=True)
+    assert engine.sizes == [1, 2]
+
+
+async def test_an_engine_failure_answers_its_batch_and_the_loop_lives_on(engine: GatedEngine, batcher: Batcher) -> None:
+    """Whoever was in the failed batch hears of it, the next batch is run."""
+    engine.failures = 1
+    engine.release()
+    with pytest.raises(EngineFailure):
+        await batcher.submit(image(1))
+    assert (await batcher.submit(image(2))).probabilities.argmax() == 2
+
+
+async def test_only_who_asked_for_a_class_map_gets_one(engine: GatedEngine, batcher: Batcher) -> None:
+    """Neighbours of a batch may want different things."""
+    first = await submit_many(batcher, range(1))
+    await engine.entered.wait()
+    plain = asyncio.create_task(batcher.submit(image(1)))
+    mapped = asyncio.create_task(batcher.submit(image(2), class_map=True))
+    await asyncio.sleep(0)
+    engine.release()
+    await asyncio.gather(*first)
+    assert (await plain).class_map is None
+    class_map = (await mapped).class_map
+    assert class_map is not None
+    assert class_map.shape == (8, 1, 1)
+    assert engine.sizes == [1, 2]
+
+
+async def test_stopping_answers_who_waits(engine: GatedEngine, batcher: Batcher) -> None:
+    """Nobody is left waiting by a shutdown, and the engine is closed."""
+    calls = await submit_many(batcher, range(1))
+    await engine.entered.wait()
+    calls += await submit_many(batcher, range(1, 4))
+    await batcher.stop()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(answer, NotReady) for answer in answers)
+    assert engine.closed
+    with pytest.raises(NotReady):
+        await batcher.submit(image(1))
+
+
+async def test_several_batches_run_at_a_time() -> None:
+    """As many as the engine allows."""
+    engine = GatedEngine(concurrency=2)
+    batcher = Batcher(engine, max_batch_size=1, max_queue=4)
+    batcher.start()
+    calls = await submit_many(batcher, range(3))
+    await asyncio.sleep(0.01)
+    assert engine.sizes == [1, 1]
+    engine.release()
+    await asyncio.gather(*calls)
+    await batcher.stop()

@@ -1,0 +1,131 @@
+"""Bytes become pixels, or the reason why not; nothing else."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from models.contract import Preprocessing
+from service.decoding import Decoder
+from service.errors import CorruptImage, ImageError, TooManyPixels, UnsupportedFormat
+from service.settings import FORMATS
+from tests.support.bundles import INPUT
+from tests.support.pictures import RED, encoded, picture
+
+HOW = Preprocessing()
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Iterator[Decoder]:
+    decoder = Decoder(1, FORMATS, max_pixels=1_000_000)
+    yield decoder
+    decoder.close()
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+async def test_every_accepted_format_is_decoded(decoder: Decoder, image_format: str) -> None:
+    """Red stays red."""
+    decoded = await decoder.decode(picture(RED, image_format=image_format), INPUT, HOW)
+    assert decoded.pixels.shape == INPUT.shape
+    assert decoded.pixels[8, 8, 0] > 200
+    assert decoded.size == (40, 30)
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "TIFF", "WEBP"])
+def test_of_several_frames_the_first_counts(decoder: Decoder, image_format: str) -> None:
+    """Animations and multi-page files are pictures too."""
+    first, second = Image.new("RGB", (40, 30), RED), Image.new("RGB", (40, 30), "blue")
+    body = encoded(first, image_format, save_all=True, append_images=[second])
+    assert decoder.run(body, INPUT, HOW).pixels[8, 8, 0] > 200
+
+
+@pytest.mark.parametrize("body", [b"GET / HTTP/1.1", b"%PDF-1.7", b"<svg xmlns='x'/>", b"\0" * 100, picture()[:7]])
+def test_what_is_no_image_is_called_so(decoder: Decoder, body: bytes) -> None:
+    """With the formats that would be accepted."""
+    with pytest.raises(UnsupportedFormat, match="JPEG, PNG, WEBP"):
+        decoder.run(body, INPUT, HOW)
+
+
+@pytest.mark.parametrize("image_format", ["PPM", "ICO", "TGA", "JPEG2000", "EPS", "PCX"])
+def test_formats_that_are_not_listed_are_not_even_tried(decoder: Decoder, image_format: str) -> None:
+    """Pillow reads many more; this service does not."""
+    with pytest.raises(UnsupportedFormat):
+        decoder.run(picture(image_format=image_format), INPUT, HOW)
+
+
+def test_a_listed_format_can_be_taken_off() -> None:
+    """Settings decide."""
+    with pytest.raises(UnsupportedFormat, match="send JPEG$"):
+        Decoder(1, ("JPEG",), 1_000_000).run(picture(), INPUT, HOW)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF"])
+def test_a_truncated_file_is_corrupt(decoder: Decoder, image_format: str) -> None:
+    """Half a picture is not guessed at."""
+    noise = Image.effect_noise((200, 200), 80).convert("RGB")
+    body = encoded(noise, image_format)
+    with pytest.raises(CorruptImage, match="truncated or damaged|send the whole file"):
+        decoder.run(body[: len(body) * 2 // 3], INPUT, HOW)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that promises pixels and holds none."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1001, 1000), (60_000, 60_000), (2_000_000, 1)])
+def test_too_many_pixels_are_refused_from_the_header(decoder: Decoder, width: int, height: int) -> None:
+    """Nothing is decoded: the file has no pixels at all."""
+    with pytest.raises(TooManyPixels, match=f"{width}x{height}"):
+        decoder.run(png_header(width, height), INPUT, HOW)
+
+
+def test_a_decompression_bomb_within_the_limit_is_only_corrupt(decoder: Decoder) -> None:
+    """A header that lies about its data."""
+    with pytest.raises(CorruptImage):
+        decoder.run(png_header(1000, 1000), INPUT, HOW)
+
+
+def test_float_pixels_are_refused_with_the_reason(decoder: Decoder) -> None:
+    """A TIFF of floats has no defined brightness."""
+    with pytest.raises(UnsupportedFormat, match="8 or 16 bits"):
+        decoder.run(encoded(Image.new("F", (20, 20)), "TIFF"), INPUT, HOW)
+
+
+def test_a_stereo_jpeg_is_a_jpeg(decoder: Decoder) -> None:
+    """Phones write several pictures into one JPEG file (MPO)."""
+    body = encoded(Image.new("RGB", (40, 30), RED), "MPO", save_all=True, append_images=[Image.new("RGB", (40, 30))])
+    assert decoder.run(body, INPUT, HOW).pixels[8, 8, 0] > 200
+
+
+GOOD: dict[str, bytes] = {name: picture(RED, image_format=name) for name in FORMATS}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(FORMATS), st.data())
+def test_a_damaged_file_never_surprises(image_format: str, data: st.DataObject) -> None:
+    """Changed, cut or added bytes: pixels or an ImageError."""
+    body = bytearray(GOOD[image_format])
+    for _ in range(data.draw(st.integers(1, 6))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(1, len(body)))
+    try:
+        decoded = Decoder(1, FORMATS, 1_000_000).run(bytes(body[:cut]), INPUT, HOW)
+    except ImageError as error:
+        assert error.detail
+    else:
+        assert decoded.pixels.shape == INPUT.shape
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=500))
+def test_random_bytes_never_surprise(body: bytes) -> None:
+    """Not one exception of Pillow's gets out."""
+    with pytest.raises(ImageError):
+        Decoder(1, FORMATS, 1_000_000).run(body, INPUT, HOW)

@@ -1,0 +1,134 @@
+"""The engine runs what the manifest says, on what was asked for, or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from models.contract import Bundle, Colour, Input, read_bundle
+from service.engine import (
+    Batch,
+    BatchSeconds,
+    EngineOptions,
+    EngineRejected,
+    OnnxEngine,
+    best_batch_size,
+    installed_providers,
+    measure,
+)
+from service.errors import EngineFailure
+from service.verification import check_golden, open_verified
+from tests.support.bundles import SIDE, write_bundle
+from tests.support.pictures import BLUE, picture
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return read_bundle(write_bundle(tmp_path))
+
+
+def open_engine(bundle: Bundle, options: EngineOptions | None = None, **changes: object) -> OnnxEngine:
+    manifest = bundle.manifest.model_copy(update=changes)
+    return OnnxEngine(bundle.path / "model.onnx", manifest, options or EngineOptions())
+
+
+async def test_a_batch_in_rows_out(bundle: Bundle) -> None:
+    """uint8 [N, H, W, C] -> float32 [N, K]; the class map only when it is asked for."""
+    engine = open_engine(bundle)
+    images = np.zeros((3, SIDE, SIDE, 3), np.uint8)
+    images[1, ..., 1] = 255
+    plain, mapped = await engine.predict(Batch(images)), await engine.predict(Batch(images, class_map=True))
+    assert plain.probabilities.shape == (3, 3)
+    assert plain.probabilities.dtype == np.float32
+    assert plain.probabilities[1].argmax() == 1
+    assert plain.class_map is None
+    assert mapped.class_map is not None
+    assert mapped.class_map.shape == (3, 3, SIDE, SIDE)
+    engine.close()
+
+
+async def test_what_onnxruntime_refuses_is_an_engine_failure(bundle: Bundle) -> None:
+    """Its exceptions do not travel further."""
+    engine = open_engine(bundle)
+    with pytest.raises(EngineFailure):
+        await engine.predict(Batch(np.zeros((1, 5, 5, 3), np.uint8)))
+    engine.close()
+
+
+def test_on_cpu_there_is_a_batch_for_every_core(bundle: Bundle) -> None:
+    """Unless told otherwise."""
+    assert open_engine(bundle, EngineOptions(cores=6)).concurrency == 6
+    assert open_engine(bundle, EngineOptions(cores=6, threads_per_batch=4)).concurrency == 1
+    assert open_engine(bundle, EngineOptions(cores=6, concurrency=3)).concurrency == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"input": Input(colour=Colour.L, height=SIDE, width=SIDE)},
+        {"input": Input(colour=Colour.RGB, height=SIDE, width=SIDE + 1)},
+        {"labels": ("a", "b")},
+    ],
+)
+def test_a_graph_that_does_not_fit_its_manifest_is_refused(bundle: Bundle, changes: dict[str, object]) -> None:
+    """Input shape and number of classes."""
+    with pytest.raises(EngineRejected, match="manifest says|should be"):
+        open_engine(bundle, None, **changes)
+
+
+def test_a_damaged_model_file_is_refused(bundle: Bundle) -> None:
+    """With onnxruntime's reason."""
+    (bundle.path / "model.onnx").write_bytes(b"not a protobuf")
+    with pytest.raises(EngineRejected, match="cannot load"):
+        open_engine(bundle)
+
+
+@pytest.mark.skipif("cuda" in installed_providers(), reason="onnxruntime-gpu is installed")
+def test_a_missing_provider_is_refused_when_strict(bundle: Bundle) -> None:
+    """Strict is the default for anything but the CPU; the message names both ways out."""
+    with pytest.raises(EngineRejected, match=r"cuda was asked for.*SNELLEN_PROVIDERS=cpu or SNELLEN_STRICT=false"):
+        open_engine(bundle, EngineOptions(providers=("cuda", "cpu")))
+    assert open_engine(bundle, EngineOptions(providers=("cuda", "cpu"), strict=False)).provider == "cpu"
+
+
+def test_golden_images_prove_the_engine(bundle: Bundle) -> None:
+    """The bundle's own probabilities are met."""
+    assert check_golden(bundle, open_verified(bundle, EngineOptions())) < 1e-6
+
+
+def test_an_engine_that_computes_something_else_is_refused(bundle: Bundle) -> None:
+    """The difference and the tolerance are in the message."""
+    (bundle.path / "golden/red.png").write_bytes(picture(BLUE))
+    with pytest.raises(EngineRejected, match=r"golden image golden/red.png: a probability is off by 0\.9"):
+        check_golden(bundle, open_engine(bundle))
+
+
+def test_an_engine_that_answers_nan_is_refused(bundle: Bundle) -> None:
+    """Not a number is not within any tolerance."""
+    path = bundle.path / "model.onnx"
+    model = onnx.load(path)
+    scale = next(item for item in model.graph.initializer if item.name == "scale")
+    scale.CopyFrom(onnx.numpy_helper.from_array(np.array(np.nan, np.float32), "scale"))
+    onnx.save(model, path)
+    with pytest.raises(EngineRejected, match="off by nan"):
+        check_golden(bundle, open_engine(bundle))
+
+
+def test_a_changed_file_never_reaches_onnxruntime(bundle: Bundle) -> None:
+    """Hashes come first."""
+    (bundle.path / "model.onnx").write_bytes(b"something else")
+    with pytest.raises(EngineRejected, match="differs from the sha256"):
+        open_verified(bundle, EngineOptions())
+
+
+def test_warming_up_measures_sizes_up_to_the_largest(bundle: Bundle) -> None:
+    """One after the other, doubled."""
+    sizes = [point.batch_size for point in measure(open_engine(bundle), (SIDE, SIDE, 3), largest=4)]
+    assert sizes == [1, 2, 4][: len(sizes)]
+
+
+def test_the_best_batch_is_the_smallest_among_equals() -> None:
+    """Larger batches only add latency when they bring nothing."""
+    profile = [BatchSeconds(1, 0.010), BatchSeconds(2, 0.012), BatchSeconds(4, 0.0235), BatchSeconds(8, 0.080)]
+    assert best_batch_size(profile) == 2

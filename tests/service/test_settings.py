@@ -1,0 +1,37 @@
+"""Settings come from flags and environment, flags first."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import CliApp
+
+from service.settings import FORMATS, Settings
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And both over the default."""
+    monkeypatch.setenv("SNELLEN_PORT", "1234")
+    monkeypatch.setenv("SNELLEN_MAX_QUEUE", "7")
+    settings = CliApp.run(Settings, cli_args=["--port", "4321", "--providers", "cuda, cpu", "--strict", "false"])
+    assert (settings.port, settings.max_queue, settings.providers, settings.strict) == (4321, 7, ("cuda", "cpu"), False)
+
+
+def test_defaults_suit_a_small_machine() -> None:
+    """Only this machine, the folder models, all formats."""
+    settings = Settings()
+    assert (settings.host, settings.models, settings.formats) == ("127.0.0.1", Path("models"), FORMATS)
+
+
+@pytest.mark.parametrize("name", ["PORT", "PROVIDERS", "FORMATS", "DEADLINE_S", "MAX_PIXELS"])
+def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """At the start, not at the first request."""
+    monkeypatch.setenv(f"SNELLEN_{name}", "-1")
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_settings_do_not_change() -> None:
+    """Frozen once parsed."""
+    with pytest.raises(ValidationError):
+        Settings().port = 1  # type: ignore[misc]

@@ -1,0 +1,148 @@
+"""A bundle of three classes, red, green and blue: a five-node graph, so that onnxruntime is real."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from models.contract import (
+    MANIFEST,
+    Calibration,
+    Colour,
+    File,
+    Golden,
+    Input,
+    Manifest,
+    Metrics,
+    Precision,
+    PredictionSets,
+    Preprocessing,
+    Provenance,
+    Variant,
+    preprocess,
+    sha256_of,
+)
+from tests.support.pictures import BLUE, GREEN, RED, picture
+
+LABELS = ("red", "green", "blue")
+SIDE = 16
+INPUT = Input(colour=Colour.RGB, height=SIDE, width=SIDE)
+
+
+def colour_graph(matmuls: int = 0) -> onnx.ModelProto:
+    """The class map is the picture itself times ten, the logits its mean. `matmuls`: 3.5 GFLOP of extra work each."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Mul", ["planes", "scale"], ["class_map"]),
+        helper.make_node("ReduceMean", ["class_map", "axes"], ["plain_logits"], keepdims=0),
+        *_work(matmuls),
+        helper.make_node("Add", ["plain_logits", "nothing"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    constants = {
+        "scale": np.float32(10 / 255),
+        "axes": np.array([2, 3], np.int64),
+        "zero": np.float32(0),
+        "matrix": np.eye(1200, dtype=np.float32) if matmuls else np.float32(0),
+        "work_0": np.float32(0),
+    }
+    used = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIDE, SIDE, 3])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 3]),
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3]),
+            helper.make_tensor_value_info("class_map", TensorProto.FLOAT, ["N", 3, SIDE, SIDE]),
+        ],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items() if name in used],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def _work(matmuls: int) -> list[onnx.NodeProto]:
+    if not matmuls:
+        return [helper.make_node("Identity", ["zero"], ["nothing"])]
+    chain = [helper.make_node("ReduceMax", ["class_map"], ["peak"], keepdims=0)]
+    chain.append(helper.make_node("Mul", ["matrix", "peak"], ["work_1"]))
+    chain += [helper.make_node("MatMul", [f"work_{i}", "matrix"], [f"work_{i + 1}"]) for i in range(1, matmuls + 1)]
+    chain.append(helper.make_node("ReduceMax", [f"work_{matmuls + 1}"], ["top"], keepdims=0))
+    chain.append(helper.make_node("Mul", ["top", "zero"], ["nothing"]))
+    return chain
+
+
+def write_bundle(
+    repository: Path, name: str = "colours", version: int = 1, *, matmuls: int = 0, prediction_sets: bool = True
+) -> Path:
+    """A complete, valid bundle; returns its folder."""
+    folder = repository / name / str(version)
+    (folder / "golden").mkdir(parents=True)
+    onnx.save(colour_graph(matmuls), folder / "model.onnx")
+    (folder / "MODEL_CARD.md").write_text("# Three colours\n")
+    golden = _write_golden(folder)
+    files = [_file(folder, path) for path in sorted(folder.rglob("*")) if path.is_file()]
+    manifest = Manifest(
+        name=name,
+        version=version,
+        description="Tells red, green and blue apart.",
+        architecture="mean of each channel",
+        parameters=1,
+        labels=LABELS,
+        input=INPUT,
+        preprocessing=Preprocessing(),
+        files=tuple(files),
+        variants=(
+            Variant(precision=Precision.FP32, path="model.onnx", metrics=Metrics(measured=False, source="by design")),
+        ),
+        class_map=True,
+        calibration=Calibration(
+            temperature=1,
+            fitted_on=None,
+            note="made for tests",
+            prediction_sets=PredictionSets(fitted_on="nothing", images=1, thresholds={"0.5": 0.4, "0.9": 0.9999})
+            if prediction_sets
+            else None,
+        ),
+        golden=golden,
+        provenance=Provenance(
+            dataset="none",
+            licence="Apache-2.0",
+            command="pytest",
+            commit="0" * 40,
+            libraries={},
+            created=datetime(2026, 1, 1, tzinfo=UTC),
+        ),
+    )
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+    return folder
+
+
+def change_manifest(folder: Path, **changes: object) -> None:
+    """Overwrite top-level keys of a written manifest."""
+    path = folder / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _write_golden(folder: Path) -> Golden:
+    images = {"golden/red.png": picture(RED), "golden/green.jpg": picture(GREEN, image_format="JPEG")}
+    images["golden/blue.png"] = picture(BLUE)
+    session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    rows = {}
+    for path, body in images.items():
+        (folder / path).write_bytes(body)
+        with Image.open(folder / path) as image:
+            pixels = preprocess(image, INPUT, Preprocessing())
+        rows[path] = session.run(["probabilities"], {"image": pixels[None]})[0][0].tolist()
+    (folder / "golden/probabilities.json").write_text(json.dumps(rows))
+    return Golden(images=tuple(images), probabilities="golden/probabilities.json", tolerance=0.001)
+
+
+def _file(folder: Path, path: Path) -> File:
+    return File(path=path.relative_to(folder).as_posix(), sha256=sha256_of(path), bytes=path.stat().st_size)

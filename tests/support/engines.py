@@ -1,0 +1,38 @@
+"""Engines for the batcher's tests: real objects that wait until they are released."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from service.engine import Batch, Prediction
+
+
+@dataclass
+class GatedEngine:
+    """Says of an image whose pixels are all v that class v is certain; waits for `release()` first."""
+
+    provider: str = "cpu"
+    concurrency: int = 1
+    classes: int = 8
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    sizes: list[int] = field(default_factory=list)
+    failures: int = 0
+    closed: bool = False
+
+    def release(self) -> None:
+        self.gate.set()
+
+    async def predict(self, batch: Batch) -> Prediction:
+        self.sizes.append(len(batch.images))
+        self.entered.set()
+        await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("the device is gone")
+        rows = np.eye(self.classes, dtype=np.float32)[batch.images[:, 0, 0, 0]]
+        return Prediction(rows, rows[:, :, None, None] if batch.class_map else None)
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,82 @@
+"""A real `snellen serve` process on a free port."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2 as httpx
+
+
+@dataclass
+class ServerProcess:
+    """The process, its address, and what it has logged so far."""
+
+    process: subprocess.Popen[str]
+    url: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def log(self) -> str:
+        return "".join(self.lines)
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def ready(self, limit_s: float = 60) -> None:
+        """Wait until /readyz says yes."""
+        end = time.monotonic() + limit_s
+        while httpx.get(f"{self.url}/readyz").status_code != 200:
+            assert time.monotonic() < end, self.log
+            time.sleep(0.05)
+
+
+@contextmanager
+def running(models: Path, *flags: str, wait: bool = True, **environment: str) -> Iterator[ServerProcess]:
+    """Serve `models` until the block ends."""
+    command = [sys.executable, "-m", "service", "--port", "0", "--models", str(models), *flags]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | environment
+    )
+    server = ServerProcess(process)
+    reader = threading.Thread(target=_collect, args=(server,), daemon=True)
+    reader.start()
+    try:
+        _await_address(server)
+        if wait:
+            server.ready()
+        yield server
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        reader.join()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _collect(server: ServerProcess) -> None:
+    assert server.process.stdout is not None
+    for line in server.process.stdout:
+        server.lines.append(line)
+        if found := re.search(r"running on (http://\S+)", line):
+            server.url = found[1]
+
+
+def _await_address(server: ServerProcess, limit_s: float = 60) -> None:
+    end = time.monotonic() + limit_s
+    while not server.url:
+        assert server.process.poll() is None, server.log
+        assert time.monotonic() < end, server.log
+        time.sleep(0.02)
