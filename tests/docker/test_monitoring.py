@@ -8,10 +8,12 @@ from itertools import combinations
 import pytest
 
 from service.metrics import Metrics
+from service.metrics_table import table
 from tests.docker.monitoring import (
     ALERTS,
     DATASOURCE,
     PROMETHEUS,
+    ROOT,
     alert_queries,
     dashboard,
     dashboard_queries,
@@ -69,3 +71,8 @@ def test_promtool_accepts(arguments: tuple[str, ...]) -> None:
     """Prometheus's own checks, and the unit tests of the alerts."""
     result = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_table_of_metrics_is_current() -> None:
+    """`make docs` writes it."""
+    assert (ROOT / "docs" / "metrics.md").read_text() == table()
