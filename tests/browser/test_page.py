@@ -264,7 +264,7 @@ def test_an_older_answer_never_replaces_a_newer_one(visit: Open) -> None:
     tab.page.wait_for_timeout(200)
     assert "ERR_ABORTED" in (first.value.failure or "")
     assert tab.text("#source").startswith("colours version 2")
-    assert tab.hidden("#problem")
+    assert tab.page.text_content("#problem-title") == ""  # nor was the broken-off question ever called a problem
 
 
 def test_the_curl_line_does_the_same(visit: Open, photo: Path, tmp_path: Path) -> None:
