@@ -11,7 +11,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SELF := --no-deps --editable .
 SERVICE_CODE := service models snellen tests benchmarks
 
-.PHONY: serve test test-service test-training test-slow check format lock bench load clean
+.PHONY: serve test test-service test-training test-slow check format lock docs load clean
 
 serve: $(VENV)/.service  ## answer on PORT with the bundles in models/
 	$(BIN)/snellen serve --port $(PORT)
@@ -37,12 +37,15 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 keeps the result in benchmarks/RESULTS.md
+load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the result in benchmarks/RESULTS.md
 	mkdir -p build
 	$(BIN)/locust --locustfile benchmarks/locustfile.py --headless --host $(HOST) --users $(USERS) \
 	  --spawn-rate $(USERS) --run-time $(TIME) --stop-timeout 10 --only-summary --json-file build/load $(LOAD_FLAGS)
 	$(BIN)/python benchmarks/record.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
-	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write)
+	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
+
+docs: $(VENV)/.service  ## write what is generated from the code
+	$(BIN)/python -m service.settings_table > docs/settings.md
 
 lock: $(VENV)/.test  ## renew requirements/*.txt from pyproject.toml
 	$(BIN)/python $(PIP_INSTALL) uv==0.13.9

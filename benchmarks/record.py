@@ -105,6 +105,7 @@ def section(arguments: argparse.Namespace) -> str:
         f"- Machine: {hardware()}",
         f"- Versions: {versions()}",
         f"- Service: {engine(arguments.host)}",
+        *([f"- Note: {arguments.note}"] if arguments.note else []),
         "",
     ]
     return "\n".join([*head, *table(entries)]) + "\n"
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--users", required=True)
     parser.add_argument("--time", required=True)
     parser.add_argument("--flags", default="", help="further options that locust was given")
+    parser.add_argument("--note", default="", help="what a reader of the numbers should know")
     parser.add_argument("--write", action="store_true", help=f"into {RESULTS.name}, in the place of the last one")
     arguments = parser.parse_args()
     text = section(arguments)

@@ -1,0 +1,1 @@
+"""Load on a running service, and the records of measurements."""
