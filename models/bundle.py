@@ -17,7 +17,7 @@ Row = NDArray[np.float32]
 
 
 class BundleError(Exception):
-    """A bundle that cannot be trusted; the message says which file and why."""
+    """A bundle that cannot be trusted; the message says which of its files and why."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Bundle:
         """The ONNX file of a precision. Raises BundleError when the bundle has no such variant."""
         variant = self.manifest.variant(precision)
         if variant is None:
-            raise BundleError(f"{self.path} has no {precision} variant")
+            raise BundleError(f"there is no {precision} variant")
         return self.file(variant.path)
 
     def golden(self) -> Iterator[tuple[str, bytes, Row]]:
@@ -52,9 +52,9 @@ class Bundle:
         for file in self.manifest.files:
             path = self.file(file.path)
             if not path.is_file():
-                raise BundleError(f"{path} is missing")
+                raise BundleError(f"{file.path} is missing")
             if sha256_of(path) != file.sha256:
-                raise BundleError(f"{path} differs from the sha256 in {MANIFEST}: it was changed or damaged")
+                raise BundleError(f"{file.path} differs from the sha256 in {MANIFEST}: it was changed or damaged")
 
 
 def sha256_of(path: Path) -> str:
@@ -71,13 +71,13 @@ def read_bundle(path: Path) -> Bundle:
     try:
         manifest = Manifest.model_validate_json(source.read_bytes())
     except OSError as error:
-        raise BundleError(f"{source} cannot be read: {error.strerror}") from error
+        raise BundleError(f"{MANIFEST} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise BundleError(f"{source}: {place}: {first['msg']}") from error
+        raise BundleError(f"{MANIFEST}: {place}: {first['msg']}") from error
     if (path.resolve().parent.name, path.resolve().name) != (manifest.name, str(manifest.version)):
-        raise BundleError(f"{source} is of {manifest.name}/{manifest.version}, which is not the folder it lies in")
+        raise BundleError(f"{MANIFEST} is of {manifest.name}/{manifest.version}, not of the folder it lies in")
     return Bundle(path, manifest)
 
 

@@ -45,7 +45,9 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     bytes_gate = Gate(settings.max_inflight_bytes, "bytes of request bodies")
     metrics.inflight_bytes.set_function(lambda: bytes_gate.inside)
     receiver = Receiver(settings.max_body_bytes, bytes_gate, settings.body_timeout_s)
-    classify = routes.Classify(Classifier(registry, decoder), receiver, settings.max_images, settings.deadline_s)
+    classify = routes.Classify(
+        Classifier(registry, decoder), receiver, min(settings.max_images, settings.max_queue), settings.deadline_s
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -42,6 +42,7 @@ def _check_count(count: int, limit: int) -> None:
 
 
 def _from_json(body: bytes, max_images: int) -> list[EncodedImage]:
+    _check_count(body.count(b",") - max_images - 1, max_images)  # before millions of tiny values are made of it
     try:
         encoded = ClassifyBody.model_validate_json(body).images
     except ValidationError as error:
@@ -70,7 +71,7 @@ class _Form:
         _, options = parse_options_header(content_type)
         self._boundary = options.get(b"boundary", b"")
         self._max_images = max_images
-        self._files: list[bytearray] = []
+        self._files: list[list[bytes]] = []
         self._name, self._value = bytearray(), bytearray()
         self._is_file = False
         self._ended = False
@@ -86,7 +87,7 @@ class _Form:
             raise MalformedBody(f"the multipart form cannot be parsed: {error}") from None
         if not self._ended:
             raise MalformedBody("the multipart form stops before its closing boundary; send the whole body")
-        return [bytes(file) for file in self._files]
+        return [b"".join(file) for file in self._files]
 
     def _callbacks(self) -> dict[str, object]:
         return {
@@ -111,11 +112,11 @@ class _Form:
     def _headers_finished(self) -> None:
         if self._is_file:
             _check_count(len(self._files) + 1, self._max_images)
-            self._files.append(bytearray())
+            self._files.append([])
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
-            self._files[-1] += data[start:end]
+            self._files[-1].append(data[start:end])
 
     def _end(self) -> None:
         self._ended = True

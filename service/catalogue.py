@@ -17,7 +17,9 @@ def router(registry: Registry) -> APIRouter:
 
     @routes.get("", summary="All models and versions")
     async def list_models() -> ModelList:
-        return ModelList(default_model=registry.default_model, models=summaries(registry))
+        return ModelList(
+            default_model=registry.default_model, models=summaries(registry), unreadable=registry.unreadable
+        )
 
     @routes.get("/{model}", summary="A model's newest version", responses=_NOT_FOUND)
     async def describe(model: Annotated[str, Path(max_length=64)]) -> ModelDetail:

@@ -37,6 +37,14 @@ class Connection(HttpToolsProtocol):
         self._head_arrived()
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._end_soon()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._end_soon()
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, f"{msg} Send an HTTP/1.1 request.")
 
@@ -53,6 +61,12 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(_answer(plain_problem(status, detail)))
             self.transport.close()
+            self._end_soon()
+
+    def _end_soon(self) -> None:
+        """A closing transport waits for its peer to read what is left; one that never does is cut off."""
+        if self.transport.is_closing():
+            self.loop.call_later(self.head_timeout_s, self.transport.abort)
 
 
 def protocol(head_timeout_s: float, max_connections: int) -> type[Connection]:

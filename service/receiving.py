@@ -24,35 +24,53 @@ class Receiver:
 
         announced: Content-Length. Raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull.
         """
-        parts: list[bytes] = []
+        held = Held(self._gate)
         try:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    await self._read(chunks, announced, parts)
+                    body = await self._read(chunks, announced, held)
             except TimeoutError:
                 raise BodyTimeout(f"the body did not arrive within {self._timeout_s:g} s; send it again") from None
-            yield b"".join(parts)
+            yield body
         finally:
-            self._gate.leave(sum(len(part) for part in parts))
+            held.release()
 
-    async def _read(self, chunks: AsyncIterator[bytes], announced: int | None, parts: list[bytes]) -> None:
-        size = 0
+    async def _read(self, chunks: AsyncIterator[bytes], announced: int | None, held: "Held") -> bytes:
+        parts: list[bytes] = []
         try:
             self._check(announced or 0)
             async for chunk in chunks:
-                size += len(chunk)
-                self._check(size)
-                self._gate.enter(len(chunk))
+                self._check(held.count + len(chunk))
+                held.add(len(chunk))
                 parts.append(chunk)
         except (BodyTooLarge, QueueFull):
+            parts.clear()
             await _discard(chunks)
             raise
-        if not size:
+        if not held.count:
             raise EmptyBody("the body is empty; send the bytes of an image, as in curl --data-binary @photo.jpg")
+        return b"".join(parts)
 
     def _check(self, size: int) -> None:
         if size > self._limit:
             raise BodyTooLarge(f"the body has more than {self._limit} bytes; send a smaller image or fewer at a time")
+
+
+class Held:
+    """What one request has taken of a gate."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.count = 0
+
+    def add(self, count: int) -> None:
+        """Raises QueueFull."""
+        self._gate.enter(count)
+        self.count += count
+
+    def release(self) -> None:
+        self._gate.leave(self.count)
+        self.count = 0
 
 
 async def _discard(chunks: AsyncIterator[bytes]) -> None:

@@ -79,11 +79,11 @@ class Registry:
         """Reads the manifests. Raises RepositoryError when there is no bundle or no default model."""
         self._options, self._limits, self._metrics = options, limits, metrics
         self._models: dict[str, list[Version]] = {}
-        self.broken: dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}
         for path in find_bundles(repository):
             self._read(path)
         if not self._models:
-            reasons = "".join(f"\n  {reason}" for reason in self.broken.values())
+            reasons = "".join(f"\n  {path}: {reason}" for path, reason in self.unreadable.items())
             raise RepositoryError(f"no bundle <name>/<version>/manifest.json can be read in {repository}{reasons}")
         self.default_model = self._default(default_model)
         self.loading = True
@@ -92,8 +92,8 @@ class Registry:
         try:
             bundle = read_bundle(path)
         except BundleError as error:
-            logger.error("bundle left out: %s", error)
-            self.broken[f"{path.parent.name}/{path.name}"] = str(error)
+            logger.error("%s left out: %s", path, error)
+            self.unreadable[f"{path.parent.name}/{path.name}"] = str(error)
             return
         self._models.setdefault(bundle.manifest.name, []).append(Version(bundle))
 

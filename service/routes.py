@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from service import openapi
-from service.bodies import images_of
+from service.bodies import EncodedImage, images_of
 from service.classifier import Classified, Classifier, Question
 from service.errors import ServiceError
 from service.problems import problem_of
@@ -19,6 +19,7 @@ from service.receiving import Receiver
 from service.schemas import ClassifyResponse, FailedResult
 
 T = TypeVar("T")
+_LARGE_FORM = 256 * 1024
 ModelPath = Annotated[str, Path(max_length=64, description="a model's name", examples=["imagenet"])]
 VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]
 
@@ -56,7 +57,7 @@ class Classify:
             stages = request.state.stages
             stages["receive"] = time.perf_counter() - started
             question = Question(
-                images=images_of(body, request.headers.get("content-type", ""), self._max_images),
+                images=await self._images(body, request.headers.get("content-type", "")),
                 model=model,
                 version=version,
                 top_k=options.top_k,
@@ -68,6 +69,12 @@ class Classify:
         timing = classified.timing
         stages |= {"decode": timing.decode_s, "queue": timing.queue_s, "infer": timing.infer_s}
         return _respond(request, classified)
+
+    async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
+        """A large form is taken apart in a thread, so that nobody else waits for it."""
+        if len(body) < _LARGE_FORM:
+            return images_of(body, content_type, self._max_images)
+        return await asyncio.to_thread(images_of, body, content_type, self._max_images)
 
 
 def router(classify: Classify) -> APIRouter:

@@ -125,6 +125,7 @@ class ModelList(BaseModel):
 
     default_model: str
     models: list[ModelSummary]
+    unreadable: dict[str, str] = Field(description="bundles without a usable manifest, and why")
 
 
 class ModelDetail(ModelSummary):

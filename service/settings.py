@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(32 * MIB, ge=1, description="largest request body")
     max_inflight_bytes: int = Field(512 * MIB, ge=1, description="bytes of all bodies being received or worked on")
     max_pixels: int = Field(64_000_000, ge=1, description="largest image, width times height, read from its header")
-    max_images: int = Field(64, ge=1, description="images in one request")
+    max_images: int = Field(64, ge=1, description="images in one request; never more than max_queue")
     max_connections: int = Field(2048, ge=1, description="open connections; further ones are answered 503")
     formats: Annotated[tuple[ImageFormat, ...], NoDecode] = Field(FORMATS, description="accepted image formats")
     deadline_s: float = Field(10.0, gt=0, description="time for an answer once the body is in; X-Deadline-Ms lowers it")

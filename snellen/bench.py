@@ -29,7 +29,7 @@ def bench(
         read = read_bundle(bundle)
         engine = open_verified(read, options)
     except (BundleError, EngineRejected) as error:
-        Console(stderr=True).print(f"snellen: {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"snellen: {bundle}: {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     manifest = read.manifest
     table = Table("stage", "ms", "images/s", title=f"{manifest.name}/{manifest.version} on {engine.provider}")

@@ -85,7 +85,7 @@ def _classifier(
         bundle = read_bundle(path)
         engine = open_verified(bundle, EngineOptions(providers, cores=usable_cores()))
     except (BundleError, EngineRejected) as error:
-        errors.print(f"snellen: {error}", highlight=False, soft_wrap=True)
+        errors.print(f"snellen: {path}: {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from error
     offline = OfflineClassifier(bundle.manifest, Decoder(1, FORMATS, max_pixels), engine, top_k)
     return partial(_run, offline.classify, engine.concurrency)

@@ -198,3 +198,29 @@ def test_a_start_that_cannot_work_says_why(flags: list[str], reason: str) -> Non
     )
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert reason in done.stderr
+
+
+def test_a_client_that_never_reads_is_cut_off(tmp_path: Path) -> None:
+    """A large answer does not stay in memory for ever."""
+    write_bundle(tmp_path, "colours")
+    limits = ["--max-images", "4000", "--max-queue", "4000", "--deadline-s", "60"]
+    with running(tmp_path, *limits, "--keep-alive-s", "1", "--body-timeout-s", "1") as server:
+        descriptors = Path(f"/proc/{server.process.pid}/fd")
+        before = len(list(descriptors.iterdir()))
+        images = [base64.b64encode(picture(size=(16, 16))).decode()] * 4000
+        body = json.dumps({"images": images}).encode()
+        head = (
+            "POST /v1/classify?explain=heatmap HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", server.port))
+            connection.sendall(head.encode() + body)
+            end = time.monotonic() + 60
+            while 'status="200"' not in httpx.get(f"{server.url}/metrics").text:
+                assert time.monotonic() < end
+                time.sleep(0.1)
+            while len(list(descriptors.iterdir())) > before:
+                assert time.monotonic() < end, "the connection is still there"
+                time.sleep(0.1)

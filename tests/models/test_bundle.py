@@ -54,7 +54,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ({"name": "Colours!"}, "name"),
         ({"files": []}, "not listed under files"),
         ({"surprise": 1}, "surprise"),
-        ({"version": 3}, "not the folder"),
+        ({"version": 3}, "not of the folder"),
         ({"input": {"colour": "RGB", "height": 0, "width": 1}}, "height"),
         ({"files": [{"path": "../../etc/passwd", "sha256": "0" * 64, "bytes": 1}]}, "stay inside"),
     ],

@@ -1,13 +1,14 @@
 """The v1 API as a client sees it, over real bundles and onnxruntime."""
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from service.problems import MEDIA_TYPE
-from tests.support.bundles import write_bundle
+from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
 from tests.support.pictures import BLUE, GREEN, RED, picture
 
@@ -220,19 +221,39 @@ def test_a_default_model_that_was_refused_is_not_ready(tmp_path: Path) -> None:
 def test_a_passed_deadline_is_answered(tmp_path: Path) -> None:
     """And the model is free for the next request."""
     write_bundle(tmp_path, "slow", 1, matmuls=20)
-    with ready_client(tmp_path, default_model="slow", max_batch_size=1) as client:
+    with ready_client(tmp_path, max_batch_size=1) as client:
         late = client.post("/v1/classify", content=picture(), headers={"X-Deadline-Ms": "1"})
         assert (late.status_code, late.json()["type"]) == (504, "/problems/deadline-exceeded")
         assert client.post("/v1/classify", content=picture()).status_code == 200
 
 
-def test_more_images_than_places_are_refused_whole(repository: Path) -> None:
-    """With the time to come back."""
-    with ready_client(repository, max_queue=2) as client:
-        refused = client.post("/v1/classify", files=files(*[picture()] * 3))
+def test_what_finds_no_place_is_refused_whole(tmp_path: Path) -> None:
+    """With the time to come back; what was accepted is answered."""
+    write_bundle(tmp_path, "slow", 1, matmuls=20)
+    with ready_client(tmp_path, max_queue=2, max_batch_size=1) as client, ThreadPoolExecutor(1) as pool:
+        accepted = pool.submit(client.post, "/v1/classify", content=picture())
+        while 'snellen_pending_images{model="slow",version="1"} 1.0' not in client.get("/metrics").text:
+            assert not accepted.done()
+        refused = client.post("/v1/classify", files=files(*[picture()] * 2))
         assert (refused.status_code, refused.json()["type"]) == (503, "/problems/queue-full")
         assert int(refused.headers["retry-after"]) >= 1
+        assert accepted.result().status_code == 200
+
+
+def test_more_images_than_places_can_never_be_accepted(repository: Path) -> None:
+    """So the client is told to send less, not to come back."""
+    with ready_client(repository, max_queue=2) as client:
+        refused = client.post("/v1/classify", files=files(*[picture()] * 3))
+        assert (refused.status_code, refused.json()["type"]) == (413, "/problems/too-many-images")
         assert client.post("/v1/classify", files=files(*[picture()] * 2)).status_code == 200
+
+
+def test_a_bundle_without_a_usable_manifest_is_listed(tmp_path: Path) -> None:
+    """It cannot be served, but nobody has to search the log for it."""
+    write_bundle(tmp_path, "colours", 1)
+    change_manifest(write_bundle(tmp_path, "colours", 2), labels=[])
+    with ready_client(tmp_path) as client:
+        assert "labels" in client.get("/v1/models").json()["unreadable"]["colours/2"]
 
 
 def test_an_unexpected_error_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,14 @@ def test_the_number_of_images_is_limited() -> None:
         images_of(json.dumps({"images": ["aGk="] * 5}).encode(), "application/json", 4)
 
 
+def test_a_flood_of_tiny_values_is_refused_unparsed() -> None:
+    """Counted before a Python object is made of each."""
+    with pytest.raises(TooManyImages):
+        images_of(b'{"images": [' + b'"",' * 1_000_000 + b'""]}', "application/json", 4)
+    data_urls = json.dumps({"images": ["data:image/png;base64,aGk="] * 4}).encode()
+    assert images_of(data_urls, "application/json", 4) == [b"hi"] * 4
+
+
 @given(st.binary(max_size=2000), st.sampled_from([FORM, "multipart/form-data; boundary=a", "application/json"]))
 def test_random_bodies_never_surprise(body: bytes, content_type: str) -> None:
     """Images or an error of the domain, nothing else."""
