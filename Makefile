@@ -46,6 +46,7 @@ load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the re
 
 docs: $(VENV)/.service  ## write what is generated from the code
 	$(BIN)/python -m service.settings_table > docs/settings.md
+	$(BIN)/python -m service.metrics_table > docs/metrics.md
 
 lock: $(VENV)/.test  ## renew requirements/*.txt from pyproject.toml
 	$(BIN)/python $(PIP_INSTALL) uv==0.13.9
