@@ -44,6 +44,8 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     decoder = Decoder(settings.decode_threads, settings.formats, settings.max_pixels)
     bytes_gate = Gate(settings.max_inflight_bytes, "bytes of request bodies")
     metrics.inflight_bytes.set_function(lambda: bytes_gate.inside)
+    metrics.queue_limit.set(settings.max_queue)
+    metrics.deadline.set(settings.deadline_s)
     receiver = Receiver(settings.max_body_bytes, bytes_gate, settings.body_timeout_s)
     classify = routes.Classify(
         Classifier(registry, decoder), receiver, min(settings.max_images, settings.max_queue), settings.deadline_s

@@ -87,5 +87,5 @@ def _translated() -> Iterator[None]:
     except (
         Exception
     ) as error:  # decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
-        logger.info("image refused: %s: %s", type(error).__name__, error)
+        logger.debug("image refused: %s: %s", type(error).__name__, error)
         raise CorruptImage(_DAMAGED) from error

@@ -63,7 +63,7 @@ class Envelope:
         self._metrics.requests.labels(route, str(status)).inc()
         for problem in state["problems"]:
             self._metrics.problems.labels(problem.removeprefix("/problems/")).inc()
-        if "infer" in state["stages"]:
+        if route.endswith("/classify"):
             for stage, seconds in state["stages"].items():
                 self._metrics.stages.labels(stage).observe(seconds)
         if self._access_log:

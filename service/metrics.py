@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 _MODEL = ("model", "version")
 STAGES = ("receive", "decode", "queue", "infer", "total")
@@ -32,12 +32,21 @@ class Metrics:
         )
         self.queue_depth = Gauge("snellen_queue_depth", "Images waiting for a batch", _MODEL, registry=self.registry)
         self.pending = Gauge("snellen_pending_images", "Images accepted, not answered", _MODEL, registry=self.registry)
+        self.queue_limit = Gauge(
+            "snellen_queue_limit", "Pending images at which requests are refused", registry=self.registry
+        )
+        self.deadline = Gauge(
+            "snellen_deadline_seconds", "Time for an answer before it is a 504", registry=self.registry
+        )
         self.engine_failures = Counter(
             "snellen_engine_failures", "Batches that the model could not run", _MODEL, registry=self.registry
         )
         self.inflight_bytes = Gauge("snellen_inflight_bytes", "Bytes of bodies held", registry=self.registry)
         self.model_ready = Gauge(
-            "snellen_model_ready", "1 when the version answers", (*_MODEL, "provider"), registry=self.registry
+            "snellen_model_ready",
+            "1 when the version answers, 0 when it was refused at load",
+            (*_MODEL, "provider"),
+            registry=self.registry,
         )
         self.ready = Gauge("snellen_ready", "1 when /readyz says so", registry=self.registry)
         for stage in STAGES:

@@ -61,6 +61,11 @@ class Version:
     def name(self) -> str:
         return f"{self.manifest.name}/{self.manifest.version}"
 
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Of metrics: model and version."""
+        return self.manifest.name, str(self.manifest.version)
+
     def ready(self) -> Serving:
         """Raises NotReady with the reason."""
         if self.serving is not None:
@@ -117,11 +122,11 @@ class Registry:
         try:
             engine, profile = await asyncio.to_thread(_prepare, version.bundle, self._options, self._limits)
         except EngineRejected as error:
-            version.state, version.reason = "failed", str(error)
+            self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)
             return
         except Exception as error:
-            version.state, version.reason = "failed", f"{type(error).__name__} while loading; the log has the cause"
+            self._refuse(version, f"{type(error).__name__} while loading; the log has the cause")
             logger.exception("%s is not served", version.name)
             return
         version.serving = self._start(version, engine, profile)
@@ -135,13 +140,17 @@ class Registry:
             max(point.images_per_s for point in profile),
         )
 
+    def _refuse(self, version: Version, reason: str) -> None:
+        version.state, version.reason = "failed", reason
+        self._metrics.model_ready.labels(*version.labels, "none").set(0)
+
     def _start(self, version: Version, engine: OnnxEngine, profile: list[BatchSeconds]) -> Serving:
-        labels = (version.manifest.name, str(version.manifest.version))
-        metrics = self._metrics
+        labels, metrics = version.labels, self._metrics
         sizes, seconds = metrics.batch_size.labels(*labels), metrics.batch_seconds.labels(*labels)
-        failures = metrics.engine_failures.labels(*labels)
+        images, failures = metrics.images.labels(*labels), metrics.engine_failures.labels(*labels)
 
         def observe(size: int, took_s: float) -> None:
+            images.inc(size)
             sizes.observe(size)
             seconds.observe(took_s)
 

@@ -46,7 +46,10 @@ class Settings(BaseSettings):
     max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")
     max_queue: int = Field(256, ge=1, le=100_000, description="images of one model accepted and not yet answered")
     decode_threads: int = Field(
-        default_factory=usable_cores, ge=1, le=256, description="threads that decode; unset: one per core"
+        default_factory=usable_cores,
+        ge=1,
+        le=256,
+        description="threads that decode, up to 0.5 GB each on the largest images; unset: one per core",
     )
     max_body_bytes: int = Field(32 * MIB, ge=1, description="largest request body")
     max_inflight_bytes: int = Field(512 * MIB, ge=1, description="bytes of all bodies being received or worked on")

@@ -186,6 +186,7 @@ def test_metrics_have_our_names(client: TestClient) -> None:
     assert 'snellen_requests_total{route="/v1/classify",status="200"} 1.0' in text
     assert 'snellen_problems_total{type="unsupported-format"} 1.0' in text
     assert 'snellen_model_ready{model="colours",provider="cpu",version="2"} 1.0' in text
+    assert 'snellen_images_total{model="colours",version="2"} 1.0' in text
 
 
 def test_probes_answer(client: TestClient) -> None:
@@ -206,6 +207,8 @@ def test_a_refused_version_says_why_and_the_others_answer(tmp_path: Path) -> Non
         assert "sha256" in refused.json()["detail"]
         assert refused.headers["retry-after"] == "60"
         assert "sha256" in client.get("/v1/models").json()["models"][1]["reason"]
+        ready = 'snellen_model_ready{model="colours",provider="none",version="2"} 0.0'
+        assert ready in client.get("/metrics").text
 
 
 def test_a_default_model_that_was_refused_is_not_ready(tmp_path: Path) -> None:
