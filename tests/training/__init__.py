@@ -1,0 +1,1 @@
+"""Tests of `training/`: they run where PyTorch is, on data made in the test."""
