@@ -1,5 +1,8 @@
 """`snellen train` from files to a bundle, on tiny data."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +112,18 @@ def test_an_unknown_network_is_answered_with_the_known_ones(tmp_path: Path) -> N
     result = snellen("import", "resnet-9000", "--models", tmp_path)
     assert result.exit_code == 1
     assert "efficientnet-lite0" in result.output
+
+
+def test_ctrl_c_ends_the_run_with_one_line_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    """A real process in the middle of training: status 130, no traceback, an empty repository."""
+    command = [sys.executable, "-m", "snellen", "train", "--data", str(data), "--models", str(tmp_path)]
+    options = ["--name", "stripes", "--labels", ",".join(LABELS), "--epochs", "5000", "--batch-size", "16"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("epoch 1/5000")
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == "snellen: stopped, nothing was written"
+    assert "Traceback" not in rest
+    assert list(tmp_path.iterdir()) == []
