@@ -20,7 +20,7 @@ class Progressing:
             rate,
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
