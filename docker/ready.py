@@ -4,7 +4,8 @@ import http.client
 import os
 import sys
 
-connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("SNELLEN_PORT", "8000")), timeout=2)
+port = os.environ.get("SNELLEN_PORT", "")  # in Kubernetes perhaps the address of a Service called snellen
+connection = http.client.HTTPConnection("127.0.0.1", int(port) if port.isdecimal() else 8000, timeout=2)
 try:
     connection.request("GET", "/readyz")
     answer = connection.getresponse()

@@ -12,7 +12,8 @@ from fastapi_offline import FastAPIOffline
 from service import catalogue, health, page, problems, routes
 from service.admission import Gate
 from service.classifier import Classifier
-from service.decoding import Decoder
+from service.decoder import Decoder, WorkerLimits
+from service.decoding import DecodeLimits
 from service.engine import EngineOptions
 from service.envelope import Envelope
 from service.lifecycle import Lifecycle
@@ -41,7 +42,12 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         Limits(settings.max_batch_size, settings.max_queue),
         metrics,
     )
-    decoder = Decoder(settings.decode_threads, settings.formats, settings.max_pixels)
+    decoder = Decoder(
+        settings.decode_threads,
+        DecodeLimits(settings.formats, settings.max_pixels),
+        WorkerLimits(settings.decode_limit_s, settings.decode_memory_bytes),
+        metrics.decoder_losses.inc,
+    )
     bytes_gate = Gate(settings.max_inflight_bytes, "bytes of request bodies")
     metrics.inflight_bytes.set_function(lambda: bytes_gate.inside)
     metrics.queue_limit.set(settings.max_queue)
@@ -54,17 +60,22 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         """Load while already answering probes; stop in the order of the request's way."""
-        loading = asyncio.create_task(registry.load())
+        starting = asyncio.gather(decoder.start(), registry.load())
         try:
             yield
         finally:
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
-            decoder.close()
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await decoder.stop()
             await registry.close()
 
     app = FastAPIOffline(
-        title="Snellen", version=version("snellen"), description=_DESCRIPTION, lifespan=lifespan, redoc_url=None
+        title="Snellen",
+        version=version("snellen"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     app.include_router(routes.router(classify))
     app.include_router(catalogue.router(registry))

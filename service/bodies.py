@@ -12,6 +12,8 @@ from service.schemas import ClassifyBody
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
+_OTHER_PARTS = 64
+"""Fields of a form that are no files; they are read over."""
 
 
 EncodedImage = bytes | MalformedBody
@@ -23,7 +25,7 @@ def images_of(body: bytes, content_type: str, max_images: int) -> list[EncodedIm
 
     Raises MalformedBody, EmptyBody, TooManyImages. An image that is empty or no image is left to the decoder.
     """
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = _media_type(content_type)
     images: list[EncodedImage]
     if media_type == MULTIPART:
         images = [*_Form(content_type, max_images).parse(body)]
@@ -36,13 +38,22 @@ def images_of(body: bytes, content_type: str, max_images: int) -> list[EncodedIm
     return images
 
 
-def _check_count(count: int, limit: int) -> None:
-    if count > limit:
-        raise TooManyImages(f"the request holds more than {limit} images; send them in several requests")
+def is_form(content_type: str) -> bool:
+    """Whether a body has to be taken apart."""
+    return _media_type(content_type) in (MULTIPART, JSON)
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def too_many(limit: int) -> TooManyImages:
+    return TooManyImages(f"the request holds more than {limit} images; send them in several requests")
 
 
 def _from_json(body: bytes, max_images: int) -> list[EncodedImage]:
-    _check_count(body.count(b",") - max_images - 1, max_images)  # before millions of tiny values are made of it
+    if body.count(b",") > 2 * max_images:  # one between images, one in a data URL; before millions of values are made
+        raise too_many(max_images)
     try:
         encoded = ClassifyBody.model_validate_json(body).images
     except ValidationError as error:
@@ -51,7 +62,8 @@ def _from_json(body: bytes, max_images: int) -> list[EncodedImage]:
         raise MalformedBody(
             f'the body should be {{"images": ["<base64>", ...]}}: {place + ": " if place else ""}{first["msg"]}'
         ) from None
-    _check_count(len(encoded), max_images)
+    if len(encoded) > max_images:
+        raise too_many(max_images)
     return [_from_base64(text, index) for index, text in enumerate(encoded)]
 
 
@@ -74,6 +86,7 @@ class _Form:
         self._files: list[list[bytes]] = []
         self._name, self._value = bytearray(), bytearray()
         self._is_file = False
+        self._parts = 0
         self._ended = False
 
     def parse(self, body: bytes) -> list[bytes]:
@@ -102,17 +115,25 @@ class _Form:
 
     def _begin(self) -> None:
         self._is_file = False
+        self._parts += 1
+        if self._parts > self._max_images + _OTHER_PARTS:
+            raise MalformedBody(
+                f"the form has more than {self._max_images + _OTHER_PARTS} parts; send the images alone"
+            )
 
     def _header(self) -> None:
         if self._name.lower() == b"content-disposition":
-            self._is_file = b"filename" in parse_options_header(bytes(self._value))[1]
+            # The parser does not know RFC 5987, which some clients use for names that are not ASCII.
+            named = b"filename" in parse_options_header(bytes(self._value))[1]
+            self._is_file = named or b"filename*=" in self._value.lower()
         self._name.clear()
         self._value.clear()
 
     def _headers_finished(self) -> None:
         if self._is_file:
-            _check_count(len(self._files) + 1, self._max_images)
             self._files.append([])
+        if len(self._files) > self._max_images:
+            raise too_many(self._max_images)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:

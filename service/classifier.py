@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from models.contract import Manifest
 from service import answers
 from service.batching import Answer
-from service.decoding import Decoded, Decoder
+from service.decoder import Decoder
+from service.decoding import Decoded
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError
 from service.registry import Registry, Serving, Version
 from service.schemas import Result

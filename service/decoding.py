@@ -1,23 +1,30 @@
-"""Compressed bytes -> uint8 image, with format and pixel limits, in its own small thread pool."""
+"""Compressed bytes -> uint8 image, with format and pixel limits: a pure function, whoever runs it."""
 
-import asyncio
 import io
 import logging
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
 from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess, upright_size
-from service.errors import CorruptImage, ServiceError, TooManyPixels, UnsupportedFormat
+from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
 
 logger = logging.getLogger(__name__)
 
 Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything is decoded
 _DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """Accepted formats by Pillow's names, and the largest width times height."""
+
+    formats: tuple[str, ...]
+    max_pixels: int
 
 
 class Decoded(NamedTuple):
@@ -28,51 +35,59 @@ class Decoded(NamedTuple):
     seconds: float
 
 
-class Decoder:
-    """Turns bodies into pixels, `threads` at a time."""
+def decode(body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits) -> Decoded:
+    """Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out."""
+    with _opened(body, limits) as image:
+        return _decoded(image, target, how)
 
-    def __init__(self, threads: int, formats: tuple[str, ...], max_pixels: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self._formats = formats
-        self._max_pixels = max_pixels
 
-    async def decode(self, body: bytes, target: Input, how: Preprocessing) -> Decoded:
-        """Raises UnsupportedFormat, TooManyPixels or CorruptImage."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.run, body, target, how)
+def decode_if_small(
+    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, small: DecodeLimits
+) -> Decoded | None:
+    """The same, but nothing is decoded of an image whose header says that it exceeds `small`."""
+    with _opened(body, limits) as image:
+        fits = image.format in small.formats and image.width * image.height <= small.max_pixels
+        return _decoded(image, target, how) if fits else None
 
-    def run(self, body: bytes, target: Input, how: Preprocessing) -> Decoded:
-        """The same in the calling thread."""
-        started = time.perf_counter()
-        with _translated(), self._open(body) as image:
-            self._check_pixels(image)
-            pixels = preprocess(image, target, how)
-            return Decoded(pixels, upright_size(image), time.perf_counter() - started)
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+def _decoded(image: Image.Image, target: Input, how: Preprocessing) -> Decoded:
+    started = time.perf_counter()
+    pixels = preprocess(image, target, how)
+    return Decoded(pixels, upright_size(image), time.perf_counter() - started)
 
-    def _open(self, body: bytes) -> Image.Image:
-        try:
-            return Image.open(io.BytesIO(body), formats=self._formats)
-        except UnidentifiedImageError:
-            if self._starts_like_one(body):
-                raise CorruptImage(_DAMAGED) from None
-            raise UnsupportedFormat(
-                f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(self._formats)}"
-            ) from None
 
-    def _starts_like_one(self, body: bytes) -> bool:
-        """Whether the first bytes are those of an accepted format."""
-        accepts = (Image.OPEN[name][1] for name in self._formats if name in Image.OPEN)
-        return any(accept is not None and accept(body[:16]) is True for accept in accepts)
+@contextmanager
+def _opened(body: bytes, limits: DecodeLimits) -> Iterator[Image.Image]:
+    """The header read and checked; what Pillow raises until the end of the block is translated."""
+    with _translated(), _open(body, limits.formats) as image:
+        _check_pixels(image, limits.max_pixels)
+        yield image
 
-    def _check_pixels(self, image: Image.Image) -> None:
-        pixels = image.width * image.height
-        if pixels > self._max_pixels:
-            raise TooManyPixels(
-                f"the image is {image.width}x{image.height}, {pixels} pixels; "
-                f"send at most {self._max_pixels}: the model looks at a far smaller picture anyway"
-            )
+
+def _open(body: bytes, formats: tuple[str, ...]) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(body), formats=formats)
+    except UnidentifiedImageError:
+        if _starts_like_one(body, formats):
+            raise CorruptImage(_DAMAGED) from None
+        raise UnsupportedFormat(
+            f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
+        ) from None
+
+
+def _starts_like_one(body: bytes, formats: tuple[str, ...]) -> bool:
+    """Whether the first bytes are those of an accepted format."""
+    accepts = (Image.OPEN[name][1] for name in formats if name in Image.OPEN)
+    return any(accept is not None and accept(body[:16]) is True for accept in accepts)
+
+
+def _check_pixels(image: Image.Image, limit: int) -> None:
+    pixels = image.width * image.height
+    if pixels > limit:
+        raise TooManyPixels(
+            f"the image is {image.width}x{image.height}, {pixels} pixels; "
+            f"send at most {limit}: the model looks at a far smaller picture anyway"
+        )
 
 
 @contextmanager
@@ -84,6 +99,8 @@ def _translated() -> Iterator[None]:
         raise
     except UnsupportedMode as error:
         raise UnsupportedFormat(str(error)) from error
+    except MemoryError as error:
+        raise DecodeLimit("decoding this image takes too much memory; send it smaller or as a JPEG") from error
     except (
         Exception
     ) as error:  # decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...

@@ -2,7 +2,7 @@
 
 ServiceError
 ├── BodyError: EmptyBody, BodyTooLarge, MalformedBody, BodyTimeout, TooManyImages
-├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels
+├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels, DecodeLimit
 ├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap
 ├── Unavailable: QueueFull, NotReady (both know when to come back)
 └── DeadlineExceeded, EngineFailure
@@ -55,6 +55,10 @@ class CorruptImage(ImageError):
 
 class TooManyPixels(ImageError):
     """Larger than the service decodes."""
+
+
+class DecodeLimit(ImageError):
+    """Decoding it would take more time or memory than one image may."""
 
 
 class ModelError(ServiceError):

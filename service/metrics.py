@@ -41,6 +41,9 @@ class Metrics:
         self.engine_failures = Counter(
             "snellen_engine_failures", "Batches that the model could not run", _MODEL, registry=self.registry
         )
+        self.decoder_losses = Counter(
+            "snellen_decoder_losses", "Decoding processes lost to an image, and started again", registry=self.registry
+        )
         self.inflight_bytes = Gauge("snellen_inflight_bytes", "Bytes of bodies held", registry=self.registry)
         self.model_ready = Gauge(
             "snellen_model_ready",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from models.contract import Manifest
 from service.answers import top
-from service.decoding import Decoder
+from service.decoding import DecodeLimits, decode
 from service.engine import Batch, OnnxEngine
 from service.schemas import Prediction
 
@@ -14,12 +14,12 @@ class OfflineClassifier:
     """Safe to call from several threads."""
 
     manifest: Manifest
-    decoder: Decoder
+    limits: DecodeLimits
     engine: OnnxEngine
     top_k: int
 
     def classify(self, body: bytes) -> list[Prediction]:
         """Most probable class first. Raises UnsupportedFormat, TooManyPixels, CorruptImage, EngineFailure."""
-        pixels = self.decoder.run(body, self.manifest.input, self.manifest.preprocessing).pixels
+        pixels = decode(body, self.manifest.input, self.manifest.preprocessing, self.limits).pixels
         row = self.engine.run(Batch(pixels[None])).probabilities[0]
         return top(row, self.top_k, self.manifest.labels)

@@ -85,6 +85,7 @@ _DETAILS = {
     "unsupported-format": "these 11 bytes are not an image of an accepted format; send JPEG, PNG, WEBP",
     "corrupt-image": "the image starts like one but cannot be decoded: it is truncated or damaged",
     "too-many-pixels": "the image is 30000x30000, 900000000 pixels; send at most 64000000",
+    "decode-limit": "decoding this image takes more than 5 s; send it smaller, or encoded anew",
     "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/1",
     "not-calibrated": "coverage 0.9 was not fitted for imagenet/1; fitted are none: it had no held-out data",
     "no-class-map": "the graph of this model has no class map, so explain=heatmap is not possible",

@@ -35,6 +35,7 @@ FACES: dict[type[errors.ServiceError], Face] = {
     errors.UnsupportedFormat: Face(415, "unsupported-format", "Not an accepted image format"),
     errors.CorruptImage: Face(422, "corrupt-image", "The image cannot be decoded"),
     errors.TooManyPixels: Face(422, "too-many-pixels", "The image has too many pixels"),
+    errors.DecodeLimit: Face(422, "decode-limit", "Decoding the image takes too much"),
     errors.InvalidOption: Face(422, "invalid-option", "The model cannot do this"),
     errors.NotCalibrated: Face(422, "not-calibrated", "No prediction sets for this coverage"),
     errors.NoClassMap: Face(422, "no-class-map", "This model has no heatmap"),

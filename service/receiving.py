@@ -28,10 +28,10 @@ class Receiver:
         try:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    body = await self._read(chunks, announced, held)
+                    body = [await self._read(chunks, announced, held)]
             except TimeoutError:
                 raise BodyTimeout(f"the body did not arrive within {self._timeout_s:g} s; send it again") from None
-            yield body
+            yield body.pop()  # not kept here: who takes it apart may let it go
         finally:
             held.release()
 

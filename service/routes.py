@@ -1,6 +1,7 @@
 """`/v1/.../classify`: read the body, call the classifier, shape the answer, cancel the call when the client leaves."""
 
 import asyncio
+import math
 import time
 from collections.abc import Coroutine
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from service import openapi
-from service.bodies import EncodedImage, images_of
+from service.bodies import EncodedImage, images_of, is_form
 from service.classifier import Classified, Classifier, Question
 from service.errors import ServiceError
 from service.problems import problem_of
@@ -19,7 +20,9 @@ from service.receiving import Receiver
 from service.schemas import ClassifyResponse, FailedResult
 
 T = TypeVar("T")
-_LARGE_FORM = 256 * 1024
+_LARGE_BODY = 256 * 1024
+_LARGE_ANSWER = 5_000
+"""Bytes of a form and classes of an answer from which on a thread works on them, so that nobody else waits."""
 ModelPath = Annotated[str, Path(max_length=64, description="a model's name", examples=["imagenet"])]
 VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]
 
@@ -46,7 +49,7 @@ class Classify:
         self._classifier = classifier
         self._receiver = receiver
         self._max_images = max_images
-        self._deadline_s = deadline_s
+        self._deadline_ms = math.ceil(deadline_s * 1000)
 
     async def answer(
         self, request: Request, options: Options, deadline_ms: int | None, model: str | None, version: str | None
@@ -54,27 +57,29 @@ class Classify:
         started = time.perf_counter()
         length = request.headers.get("content-length", "")
         async with self._receiver.receive(request.stream(), int(length) if length.isdecimal() else None) as body:
-            stages = request.state.stages
-            stages["receive"] = time.perf_counter() - started
+            request.state.stages["receive"] = time.perf_counter() - started
+            images = await self._images(body, request.headers.get("content-type", ""))
+            del body  # the images are cut out of it
             question = Question(
-                images=await self._images(body, request.headers.get("content-type", "")),
+                images=images,
                 model=model,
                 version=version,
                 top_k=options.top_k,
                 heatmap=options.explain == "heatmap",
                 coverage=options.coverage,
-                deadline_s=min(self._deadline_s, (deadline_ms or self._deadline_s * 1000) / 1000),
+                deadline_s=min(self._deadline_ms, deadline_ms or self._deadline_ms) / 1000,
             )
             classified = await _unless_gone(request, self._classifier.classify(question))
         timing = classified.timing
-        stages |= {"decode": timing.decode_s, "queue": timing.queue_s, "infer": timing.infer_s}
-        return _respond(request, classified)
+        request.state.stages |= {"decode": timing.decode_s, "queue": timing.queue_s, "infer": timing.infer_s}
+        if len(images) * (options.top_k or 1) < _LARGE_ANSWER:
+            return _respond(request, classified)
+        return await asyncio.to_thread(_respond, request, classified)
 
     async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
-        """A large form is taken apart in a thread, so that nobody else waits for it."""
-        if len(body) < _LARGE_FORM:
-            return images_of(body, content_type, self._max_images)
-        return await asyncio.to_thread(images_of, body, content_type, self._max_images)
+        if is_form(content_type) and len(body) >= _LARGE_BODY:
+            return await asyncio.to_thread(images_of, body, content_type, self._max_images)
+        return images_of(body, content_type, self._max_images)
 
 
 def router(classify: Classify) -> APIRouter:

@@ -49,10 +49,14 @@ class Settings(BaseSettings):
         default_factory=usable_cores,
         ge=1,
         le=256,
-        description="threads that decode, up to 0.5 GB each on the largest images; unset: one per core",
+        description="images decoded at a time: small ones in threads, others in as many processes; unset: one per core",
+    )
+    decode_limit_s: float = Field(5.0, gt=0, description="time to decode one image")
+    decode_memory_bytes: int = Field(
+        1536 * MIB, ge=512 * MIB, description="address space of a process that decodes large images"
     )
     max_body_bytes: int = Field(32 * MIB, ge=1, description="largest request body")
-    max_inflight_bytes: int = Field(512 * MIB, ge=1, description="bytes of all bodies being received or worked on")
+    max_inflight_bytes: int = Field(256 * MIB, ge=1, description="bytes of all bodies being received or worked on")
     max_pixels: int = Field(64_000_000, ge=1, description="largest image, width times height, read from its header")
     max_images: int = Field(64, ge=1, description="images in one request; never more than max_queue")
     max_connections: int = Field(2048, ge=1, description="open connections; further ones are answered 503")
@@ -64,6 +68,12 @@ class Settings(BaseSettings):
     drain_limit_s: int = Field(30, ge=1, description="after that: time for accepted requests to be answered")
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _ignore_kubernetes(cls, value: object) -> object:
+        """A Kubernetes Service called snellen puts SNELLEN_PORT=tcp://... into every pod; it is not meant for us."""
+        return cls.model_fields["port"].default if isinstance(value, str) and value.startswith("tcp://") else value
 
     @field_validator("providers", "formats", mode="before")
     @classmethod

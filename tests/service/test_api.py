@@ -131,6 +131,7 @@ PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
     ("GET", "/v1/models/colours/versions/x", {}, 404, "version-not-found", "1, 2"),
     ("GET", "/v1/classify", {}, 405, "", "use POST"),
     ("GET", "/nowhere", {}, 404, "", "/docs"),
+    ("POST", "/v1/classify/", {"content": picture()}, 404, "", "/docs"),
 ]
 
 
@@ -228,6 +229,19 @@ def test_a_passed_deadline_is_answered(tmp_path: Path) -> None:
         late = client.post("/v1/classify", content=picture(), headers={"X-Deadline-Ms": "1"})
         assert (late.status_code, late.json()["type"]) == (504, "/problems/deadline-exceeded")
         assert client.post("/v1/classify", content=picture()).status_code == 200
+
+
+def test_an_enormous_deadline_is_the_services_own(client: TestClient) -> None:
+    """However many digits it has."""
+    headers = {"X-Deadline-Ms": "1" + "0" * 400}
+    assert client.post("/v1/classify", content=picture(), headers=headers).status_code == 200
+
+
+def test_a_large_answer_is_whole(repository: Path) -> None:
+    """Shaped in a thread, the same as a small one."""
+    with ready_client(repository, max_images=2000, max_queue=2000) as client:
+        answer = client.post("/v1/classify?top_k=3", files=files(*[picture(BLUE)] * 2000)).json()
+    assert labels(answer) == ["blue"] * 2000
 
 
 def test_what_finds_no_place_is_refused_whole(tmp_path: Path) -> None:

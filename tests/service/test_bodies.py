@@ -122,3 +122,14 @@ def test_a_damaged_form_never_surprises(position: int, value: int) -> None:
         images_of(bytes(body), FORM, 4)
     except ServiceError as error:
         assert error.detail
+
+
+def test_the_parts_of_a_form_are_limited() -> None:
+    """Also those that are no files."""
+    with pytest.raises(MalformedBody, match="more than 68 parts"):
+        images_of(form(*[('name="a"', b"")] * 70), FORM, 4)
+
+
+def test_an_encoded_file_name_is_a_file_name() -> None:
+    """RFC 5987, as some clients send names that are not ASCII."""
+    assert images_of(form(("name=\"image\"; filename*=UTF-8''f%C3%BC.jpg", b"picture")), FORM, 4) == [b"picture"]

@@ -35,3 +35,9 @@ def test_settings_do_not_change() -> None:
     """Frozen once parsed."""
     with pytest.raises(ValidationError):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_what_kubernetes_puts_into_the_environment_is_not_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Service called snellen sets SNELLEN_PORT to an address."""
+    monkeypatch.setenv("SNELLEN_PORT", "tcp://10.0.0.1:8000")
+    assert Settings().port == 8000

@@ -1,0 +1,98 @@
+"""A process that decodes what may be costly: it dies at the limits of time and memory, and nobody else with it.
+
+`python -m service.decode_worker TIME_LIMIT_S MEMORY_LIMIT_BYTES` reads requests from its standard input and writes
+answers to its standard output, each a `Frame`; it ends when its input does. Nothing that comes back is unpickled.
+"""
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from models.contract import Input, Preprocessing
+from service.decoding import Decoded, DecodeLimits, decode
+from service.errors import ImageError
+
+LENGTHS = struct.Struct("<II")
+READY = b"ready"
+"""The first thing that a worker writes."""
+
+
+class Frame(NamedTuple):
+    """A JSON object and bytes: one message in either direction."""
+
+    head: dict[str, Any]
+    payload: bytes
+
+    @classmethod
+    def of(cls, head: bytes, payload: bytes) -> "Frame":
+        return cls(json.loads(head), payload)
+
+    def encoded(self) -> bytes:
+        """Lengths and head; the payload follows."""
+        head = json.dumps(self.head).encode()
+        return LENGTHS.pack(len(head), len(self.payload)) + head
+
+
+def question(body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits) -> Frame:
+    head = {
+        "target": target.model_dump(mode="json"),
+        "how": how.model_dump(mode="json"),
+        "formats": limits.formats,
+        "max_pixels": limits.max_pixels,
+    }
+    return Frame(head, body)
+
+
+def decoded(frame: Frame, target: Input) -> Decoded:
+    """What the worker answered. Raises the ImageError that it met."""
+    if "error" in frame.head:
+        known = {error.__name__: error for error in ImageError.__subclasses__()}
+        raise known[frame.head["error"]](frame.head["detail"])
+    pixels = np.frombuffer(frame.payload, np.uint8).reshape(target.shape)
+    width, height = frame.head["size"]
+    return Decoded(pixels, (width, height), frame.head["seconds"])
+
+
+def _answer(frame: Frame) -> Frame:
+    head = frame.head
+    limits = DecodeLimits(tuple(head["formats"]), head["max_pixels"])
+    try:
+        done = decode(
+            frame.payload, Input.model_validate(head["target"]), Preprocessing.model_validate(head["how"]), limits
+        )
+    except ImageError as error:
+        return Frame({"error": type(error).__name__, "detail": error.detail}, b"")
+    return Frame({"size": done.size, "seconds": done.seconds}, done.pixels.tobytes())
+
+
+def _read(source: BinaryIO) -> Frame | None:
+    lengths = source.read(LENGTHS.size)
+    if len(lengths) < LENGTHS.size:
+        return None
+    head_length, payload_length = LENGTHS.unpack(lengths)
+    return Frame.of(source.read(head_length), source.read(payload_length))
+
+
+def main(time_limit_s: float, memory_limit_bytes: int) -> None:
+    """Answer until the input ends. SIGALRM has its default effect: the end, also in the middle of a decoder."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints does not disturb the answers
+    answers.write(READY)
+    answers.flush()
+    while (frame := _read(sys.stdin.buffer)) is not None:
+        signal.setitimer(signal.ITIMER_REAL, time_limit_s)
+        answer = _answer(frame)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        answers.write(answer.encoded() + answer.payload)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,139 @@
+"""Who decodes: small images in threads of this process, what may be costly in worker processes that can be lost."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from models.contract import Input, Preprocessing
+from service.decode_worker import LENGTHS, READY, Frame, decoded, question
+from service.decoding import Decoded, DecodeLimits, decode_if_small
+from service.errors import CorruptImage, DecodeLimit
+
+SMALL_BYTES = 256 * 1024
+SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
+"""Together they bound a decode in this process: to tens of milliseconds, and to tens of megabytes."""
+_MANY = 64
+_START_OF_SCAN, _APPLICATION_1 = b"\xff\xda", b"\xff\xe1"
+"""JPEG markers that a small file can repeat thousands of times, each repetition costing a pass over the picture."""
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """Of one decode in a worker process; reaching one ends the process."""
+
+    time_s: float
+    memory_bytes: int
+
+
+class Worker:
+    """One worker process, asked by one caller at a time and started again when it has died."""
+
+    def __init__(self, limits: WorkerLimits, on_loss: Callable[[], None]) -> None:
+        self._limits = limits
+        self._on_loss = on_loss
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # a folder `service` where the service was started is not ours
+                "-m",
+                "service.decode_worker",
+                str(self._limits.time_s),
+                str(self._limits.memory_bytes),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains first
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},  # both take address space
+            )
+            assert process.stdout is not None
+            await process.stdout.readexactly(len(READY))
+            self._process = process
+        return self._process
+
+    async def ask(self, frame: Frame) -> Frame:
+        """The answer. Raises DecodeLimit when the worker ran out of time, CorruptImage when it died otherwise."""
+        started = asyncio.get_running_loop().time()
+        try:
+            return await self._exchange(await self.start(), frame)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            await self.stop()
+            self._on_loss()
+            if asyncio.get_running_loop().time() - started >= self._limits.time_s:
+                raise DecodeLimit(
+                    f"decoding this image takes more than {self._limits.time_s:g} s; send it smaller, or encoded anew"
+                ) from None
+            raise CorruptImage("the decoder died on this image; send it encoded anew") from None
+
+    async def _exchange(self, process: asyncio.subprocess.Process, frame: Frame) -> Frame:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(frame.encoded())
+        process.stdin.write(frame.payload)
+        await process.stdin.drain()
+        head, payload = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
+        answer = await process.stdout.readexactly(head)
+        return Frame.of(answer, await process.stdout.readexactly(payload))
+
+    async def stop(self) -> None:
+        """Kill it, whatever it does."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+class Decoder:
+    """Turns bodies into pixels, `concurrency` small ones at a time and as many costly ones."""
+
+    def __init__(
+        self, concurrency: int, limits: DecodeLimits, worker_limits: WorkerLimits, on_loss: Callable[[], None]
+    ) -> None:
+        self._limits = limits
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="decode")
+        self._free = asyncio.Semaphore(concurrency)  # so that a body waits here, where it can be given up
+        self._workers = [Worker(worker_limits, on_loss) for _ in range(concurrency)]
+        self._idle: asyncio.LifoQueue[Worker] = asyncio.LifoQueue()
+        for worker in self._workers:
+            self._idle.put_nowait(worker)
+
+    async def start(self) -> None:
+        """Start the workers, so that no request waits for it."""
+        await asyncio.gather(*(worker.start() for worker in self._workers))
+
+    async def stop(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
+
+    async def decode(self, body: bytes, target: Input, how: Preprocessing) -> Decoded:
+        """Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit."""
+        if may_be_small(body):
+            async with self._free:
+                loop = asyncio.get_running_loop()
+                small = await loop.run_in_executor(
+                    self._threads, decode_if_small, body, target, how, self._limits, SMALL
+                )
+            if small is not None:
+                return small
+        worker = await self._idle.get()
+        work = asyncio.ensure_future(self._decode_costly(worker, body, target, how))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may have left
+        return await asyncio.shield(work)
+
+    async def _decode_costly(self, worker: Worker, body: bytes, target: Input, how: Preprocessing) -> Decoded:
+        """To its end, also when nobody waits any more: the worker's own limits bound it."""
+        try:
+            return decoded(await worker.ask(question(body, target, how, self._limits)), target)
+        finally:
+            self._idle.put_nowait(worker)
+
+
+def may_be_small(body: bytes) -> bool:
+    """Whether the header is worth a look in this process."""
+    return len(body) <= SMALL_BYTES and body.count(_START_OF_SCAN) <= _MANY and body.count(_APPLICATION_1) <= _MANY

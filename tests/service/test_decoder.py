@@ -1,0 +1,155 @@
+"""What is costly to decode is decoded where it can be stopped; the limits are reached by real files."""
+
+import asyncio
+import struct
+import zlib
+from collections.abc import AsyncIterator
+
+import pytest
+from PIL import Image
+
+from models.contract import Preprocessing
+from service.decoder import SMALL_BYTES, Decoder, WorkerLimits, may_be_small
+from service.decoding import DecodeLimits
+from service.errors import CorruptImage, DecodeLimit, ImageError, UnsupportedFormat
+from service.settings import FORMATS, MIB
+from tests.support.bundles import INPUT
+from tests.support.pictures import RED, encoded, picture
+
+HOW = Preprocessing()
+
+
+def progressive_bomb(scans: int, side: int = 8000) -> bytes:
+    """A JPEG of one colour that refines the same coefficient again and again, a pass over the picture each time."""
+    body = encoded(Image.new("L", (side, side), 200), "JPEG", progressive=True)
+    start = body.rindex(b"\xff\xda")
+    last_scan = body[start : body.rindex(b"\xff\xd9")]
+    return body[:start] + last_scan * scans + b"\xff\xd9"
+
+
+def wide_png(width: int) -> bytes:
+    """One line of pixels, and a small file."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, 1, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(bytes(width + 1), 1))
+        + chunk(b"IEND", b"")
+    )
+
+
+class Losses:
+    count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+@pytest.fixture
+def losses() -> Losses:
+    return Losses()
+
+
+@pytest.fixture
+async def decoder(losses: Losses) -> AsyncIterator[Decoder]:
+    """One at a time, at most a second and 1 GB each."""
+    limits = DecodeLimits(FORMATS, 64_000_000)
+    decoder = Decoder(1, limits, WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB), losses)
+    await decoder.start()
+    yield decoder
+    await decoder.stop()
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+@pytest.mark.parametrize("size", [(40, 30), (1600, 1200)])
+async def test_small_and_large_images_come_out_the_same_way(
+    decoder: Decoder, image_format: str, size: tuple[int, int]
+) -> None:
+    """Whoever decoded them."""
+    done = await decoder.decode(picture(RED, size, image_format), INPUT, HOW)
+    assert done.pixels.shape == INPUT.shape
+    assert done.pixels[8, 8, 0] > 200
+    assert done.size[0] / done.size[1] == pytest.approx(4 / 3)
+
+
+async def test_errors_of_a_worker_are_those_of_a_thread(decoder: Decoder) -> None:
+    """With their details."""
+    with pytest.raises(CorruptImage, match="truncated"):
+        await decoder.decode(picture(RED, (2000, 1000))[:-40], INPUT, HOW)
+    with pytest.raises(UnsupportedFormat, match="JPEG, PNG"):
+        await decoder.decode(b"%PDF" * SMALL_BYTES, INPUT, HOW)
+
+
+async def test_a_decode_that_takes_too_long_is_ended(decoder: Decoder, losses: Losses) -> None:
+    """The worker is lost and another one takes its place."""
+    bomb = progressive_bomb(3000)
+    assert len(bomb) < 4 * MIB
+    with pytest.raises(DecodeLimit, match="more than 1 s"):
+        await decoder.decode(bomb, INPUT, HOW)
+    assert losses.count == 1
+    assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_bomb_does_not_hold_up_small_images(decoder: Decoder) -> None:
+    """They are decoded elsewhere, while it ticks."""
+    bomb = asyncio.create_task(decoder.decode(progressive_bomb(3000), INPUT, HOW))
+    await asyncio.sleep(0.1)
+    for _ in range(3):
+        await decoder.decode(picture(), INPUT, HOW)
+    assert not bomb.done()
+    with pytest.raises(DecodeLimit):
+        await bomb
+
+
+async def test_a_decode_that_nobody_waits_for_gives_its_worker_back(decoder: Decoder) -> None:
+    """A client that hangs up costs no worker."""
+    gone = asyncio.create_task(decoder.decode(picture(RED, (3000, 2000)), INPUT, HOW))
+    await asyncio.sleep(0.01)
+    gone.cancel()
+    for _ in range(3):
+        assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_decode_that_takes_too_much_memory_is_refused(decoder: Decoder) -> None:
+    """Sixty million pixels in a row make the resize kernel larger than the limit; the file has 60 kB."""
+    body = wide_png(60_000_000)
+    assert len(body) < SMALL_BYTES * 2
+    with pytest.raises(DecodeLimit, match="memory"):
+        await decoder.decode(body, INPUT, Preprocessing(resize="squash"))
+    assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_worker_that_dies_is_replaced(decoder: Decoder, losses: Losses) -> None:
+    """A crash in a decoder takes one image with it."""
+    process = await decoder._workers[0].start()
+    process.kill()
+    await process.wait()
+    with pytest.raises(ImageError):
+        await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)
+    assert losses.count == 1
+    assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        progressive_bomb(100, side=400),
+        encoded(Image.new("RGB", (10, 10)), "JPEG")[:2] + b"\xff\xe1\0\x0aExif\0\0xx" * 100,
+        bytes(SMALL_BYTES + 1),
+    ],
+    ids=["scans", "segments", "bytes"],
+)
+def test_what_could_be_costly_is_not_even_opened_here(body: bytes) -> None:
+    """Scans and metadata that repeat, and large files."""
+    assert not may_be_small(body)
+
+
+def test_an_ordinary_photo_is_small() -> None:
+    """Progressive ones too."""
+    photo = Image.effect_noise((500, 375), 60).convert("RGB")
+    assert may_be_small(encoded(photo, "JPEG"))
+    assert may_be_small(encoded(photo, "JPEG", progressive=True))
