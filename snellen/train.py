@@ -34,6 +34,7 @@ def train(
         int, typer.Option(min=0, help="Seed of the split, the weights, the order and the augmentation.")
     ] = 0,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 lets PyTorch choose.")] = 0,
+    note: Annotated[list[str] | None, typer.Option(help="Sentence for the model card; may be given again.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a CNN on images of 28x28, calibrate it, export it to ONNX and write the bundle."""
@@ -51,6 +52,7 @@ def train(
             batch_size=batch_size,
             seed=seed,
             threads=threads,
+            notes=tuple(note or ()),
         )
         typer.echo(f"wrote {run(config, models, overwrite=overwrite)}")
 
@@ -73,11 +75,12 @@ def import_network(
 def _explained() -> Iterator[None]:
     """Errors that say what to do become one line and exit status 1; Ctrl-C becomes 130."""
     _require_extra()
+    from models.contract import BundleError
     from training.errors import TrainingError
 
     try:
         yield
-    except (TrainingError, OSError, ValueError) as error:
+    except (TrainingError, BundleError, OSError, ValueError) as error:
         typer.echo(f"snellen: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:

@@ -46,6 +46,7 @@ class TrainingConfig(BaseModel):
     batch_size: int = Field(default=Recipe.batch_size, ge=2)
     seed: int = Field(default=Recipe.seed, ge=0)
     threads: int = Field(default=0, ge=0)
+    notes: tuple[str, ...] = ()
 
     @property
     def dataset(self) -> DatasetFacts:
@@ -148,6 +149,7 @@ def _measured(calibration: Calibration, test: Evaluation) -> Calibration:
 def _provenance(config: TrainingConfig, trained: Trained, duration_s: float) -> Provenance:
     best = trained.score
     notes = (
+        *config.notes,
         *config.dataset.limits,
         f"Trained on {trained.images:,} images; epoch {best.epoch} of {config.epochs} was kept, with a validation "
         f"accuracy of {best.accuracy:.4f} and NLL of {best.nll:.4f}.",
