@@ -14,17 +14,9 @@ from service.decoding import DecodeLimits
 from service.errors import CorruptImage, DecodeLimit, ImageError, UnsupportedFormat
 from service.settings import FORMATS, MIB
 from tests.support.bundles import INPUT
-from tests.support.pictures import RED, encoded, picture
+from tests.support.pictures import RED, encoded, picture, progressive_bomb
 
 HOW = Preprocessing()
-
-
-def progressive_bomb(scans: int, side: int = 8000) -> bytes:
-    """A JPEG of one colour that refines the same coefficient again and again, a pass over the picture each time."""
-    body = encoded(Image.new("L", (side, side), 200), "JPEG", progressive=True)
-    start = body.rindex(b"\xff\xda")
-    last_scan = body[start : body.rindex(b"\xff\xd9")]
-    return body[:start] + last_scan * scans + b"\xff\xd9"
 
 
 def wide_png(width: int) -> bytes:

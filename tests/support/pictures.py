@@ -18,3 +18,11 @@ def picture(
 ) -> bytes:
     """One plain colour."""
     return encoded(Image.new("RGB", size, colour), image_format, **options)
+
+
+def progressive_bomb(scans: int, side: int = 8000) -> bytes:
+    """A JPEG of one colour that refines the same coefficient again and again, a pass over the picture each time."""
+    body = encoded(Image.new("L", (side, side), 200), "JPEG", progressive=True)
+    start = body.rindex(b"\xff\xda")
+    last_scan = body[start : body.rindex(b"\xff\xd9")]
+    return body[:start] + last_scan * scans + b"\xff\xd9"
