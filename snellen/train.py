@@ -28,7 +28,7 @@ def train(
         str, typer.Option(help="Class names in the order of their numbers, comma-separated; default: Fashion-MNIST's.")
     ] = "",
     flip: Annotated[bool, typer.Option(help="Mirror half of the training images; not for digits or letters.")] = True,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 12,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 16,
     batch_size: Annotated[int, typer.Option(min=2, help="Images a step.")] = 128,
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the split, the weights, the order and the augmentation.")

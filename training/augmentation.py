@@ -9,11 +9,15 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Augmentation:
-    """`flip`: mirror half of the images; `shift`: by up to so many pixels; `erase`: side of a square painted over."""
+    """`flip`: mirror half of the images; `shift`: by up to so many pixels each way.
+
+    `erase`: side of a square that is painted over, in `erase_share` of the images.
+    """
 
     flip: bool = True
-    shift: int = 2
+    shift: int = 1
     erase: int = 8
+    erase_share: float = 0.5
 
 
 def augment(images: Tensor, how: Augmentation, fill: int, random: torch.Generator) -> Tensor:
@@ -24,7 +28,8 @@ def augment(images: Tensor, how: Augmentation, fill: int, random: torch.Generato
     if how.shift:
         images = _shift(images, how.shift, random)
     if how.erase:
-        images = images.masked_fill(_squares(images.shape, how.erase, random), fill)
+        chosen = torch.rand(len(images), generator=random) < how.erase_share
+        images = images.masked_fill(_squares(images.shape, how.erase, random) & chosen[:, None, None], fill)
     return images
 
 

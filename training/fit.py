@@ -25,7 +25,7 @@ from training.served import Scaling
 class Recipe:
     """Hyperparameters, chosen on the validation split."""
 
-    epochs: int = 12
+    epochs: int = 16
     batch_size: int = 128
     lr: float = 0.05
     muon_lr: float = 0.03

@@ -45,11 +45,18 @@ def test_a_shift_moves_and_brings_in_black() -> None:
 
 
 def test_a_square_is_painted_over_within_the_image() -> None:
-    """At most side x side pixels get the fill level, and every image loses some."""
+    """At most side x side pixels get the fill level, and every chosen image loses some."""
     white = torch.full((200, 20, 20), 255, dtype=torch.uint8)
-    painted = (changed(white, Augmentation(flip=False, shift=0, erase=6)) == 7).sum((1, 2))
+    painted = (changed(white, Augmentation(flip=False, shift=0, erase=6, erase_share=1)) == 7).sum((1, 2))
     assert int(painted.max()) == 36
     assert int(painted.min()) > 0
+
+
+def test_a_share_of_the_images_is_left_whole() -> None:
+    """Half of them keep every pixel."""
+    white = torch.full((200, 20, 20), 255, dtype=torch.uint8)
+    painted = (changed(white, Augmentation(flip=False, shift=0, erase=6)) == 7).sum((1, 2))
+    assert 60 < int((painted == 0).sum()) < 140
 
 
 def test_the_same_seed_makes_the_same_batch() -> None:
