@@ -1,19 +1,20 @@
 """A bundle on disk: `models/<name>/<version>/`, read and checked, never written here."""
 
 import hashlib
-import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from models.manifest import Manifest, Precision
+from models.manifest import File, Manifest, Precision
 
 MANIFEST = "manifest.json"
 Row = NDArray[np.float32]
+_ROWS = TypeAdapter(dict[str, list[float]])
 
 
 class BundleError(Exception):
@@ -38,23 +39,43 @@ class Bundle:
         return self.file(variant.path)
 
     def golden(self) -> Iterator[tuple[str, bytes, Row]]:
-        """Path, encoded bytes and expected probabilities float32 [K] of each golden image."""
-        golden = self.manifest.golden
-        expected = json.loads(self.file(golden.probabilities).read_bytes())
+        """Path, encoded bytes and expected probabilities float32 [K] of each golden image. Raises BundleError."""
+        golden, classes = self.manifest.golden, len(self.manifest.labels)
+        try:
+            expected = _ROWS.validate_json(self._read(golden.probabilities))
+        except ValidationError as error:
+            raise BundleError(f"{golden.probabilities}: {_first(error)}") from error
         for path in golden.images:
             row = np.asarray(expected.get(path, ()), np.float32)
-            if row.shape != (len(self.manifest.labels),):
-                raise BundleError(f"{golden.probabilities} has no {len(self.manifest.labels)} probabilities for {path}")
-            yield path, self.file(path).read_bytes(), row
+            if row.shape != (classes,):
+                raise BundleError(f"{golden.probabilities} has no {classes} probabilities for {path}")
+            yield path, self._read(path), row
 
     def check_files(self) -> None:
-        """Raises BundleError for the first file that is missing or differs from its hash."""
+        """Raises BundleError for the first file that is missing or differs in size or hash."""
         for file in self.manifest.files:
-            path = self.file(file.path)
-            if not path.is_file():
-                raise BundleError(f"{file.path} is missing")
-            if sha256_of(path) != file.sha256:
-                raise BundleError(f"{file.path} differs from the sha256 in {MANIFEST}: it was changed or damaged")
+            try:
+                self._check(file)
+            except OSError as error:
+                raise BundleError(f"{file.path} cannot be read: {error.strerror}") from error
+
+    def _check(self, file: File) -> None:
+        path = self.file(file.path)
+        if not path.is_file():
+            raise BundleError(f"{file.path} is missing")
+        if (size := path.stat().st_size) != file.bytes:
+            raise BundleError(
+                f"{file.path} differs from the size and sha256 in {MANIFEST}: it was changed or damaged, "
+                f"{size} bytes instead of {file.bytes}"
+            )
+        if sha256_of(path) != file.sha256:
+            raise BundleError(f"{file.path} differs from the sha256 in {MANIFEST}: it was changed or damaged")
+
+    def _read(self, relative: str) -> bytes:
+        try:
+            return self.file(relative).read_bytes()
+        except OSError as error:
+            raise BundleError(f"{relative} cannot be read: {error.strerror}") from error
 
 
 def sha256_of(path: Path) -> str:
@@ -65,7 +86,8 @@ def sha256_of(path: Path) -> str:
 def read_bundle(path: Path) -> Bundle:
     """Read the manifest of the bundle in `path`; hashes are for `Bundle.check_files`.
 
-    Raises BundleError when there is no manifest, it does not fit the schema, or it names another version.
+    Raises BundleError when there is no manifest, it does not fit the schema, or it names another version. A link
+    counts by its own name, so that no bundle is there twice under one name.
     """
     source = path / MANIFEST
     try:
@@ -73,12 +95,18 @@ def read_bundle(path: Path) -> Bundle:
     except OSError as error:
         raise BundleError(f"{MANIFEST} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise BundleError(f"{MANIFEST}: {place}: {first['msg']}") from error
-    if (path.resolve().parent.name, path.resolve().name) != (manifest.name, str(manifest.version)):
+        raise BundleError(f"{MANIFEST}: {_first(error)}") from error
+    folder = Path(os.path.abspath(path))  # not resolve(), which follows links
+    if (folder.parent.name, folder.name) != (manifest.name, str(manifest.version)):
         raise BundleError(f"{MANIFEST} is of {manifest.name}/{manifest.version}, not of the folder it lies in")
     return Bundle(path, manifest)
+
+
+def _first(error: ValidationError) -> str:
+    """Where and what, of the first of pydantic's complaints."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the document"
+    return f"{place}: {first['msg']}"
 
 
 def find_bundles(repository: Path) -> list[Path]:

@@ -15,6 +15,9 @@ class UnsupportedMode(ValueError):
     """A pixel format that cannot be turned into 8-bit colour without guessing."""
 
 
+_BITS_PER_SAMPLE = 0x0102
+_PHOTOMETRIC = 0x0106
+_WHITE_IS_ZERO = 0
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _TURNS = {
@@ -31,11 +34,12 @@ _TURNS = {
 def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
     """Turn `image` into the network's input: uint8 [height, width, channels], C-contiguous.
 
-    image: opened by Pillow, pixels not necessarily loaded yet; any mode but 32-bit float and LAB.
+    image: opened by Pillow, pixels not necessarily loaded yet; any mode but LAB, signed integers and 32 bits a channel.
     One resize with a box, not resize-then-crop: a 1x10000 image must not become 224x2240000 on the way.
     A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that still has enough pixels. Colour, background and
-    orientation are settled on the small image, where they cost nothing.
-    Raises UnsupportedMode for such a picture, and for a damaged file whatever its decoder raises (OSError mostly).
+    orientation are settled on the small image, where they cost nothing. The transparent grey that a 16-bit PNG can
+    name (tRNS) is not applied: such a picture counts as opaque.
+    Raises UnsupportedMode for any other mode, and for a damaged file whatever its decoder raises (OSError mostly).
     Source: evaluation crop of Krizhevsky et al., NeurIPS 2012, section 2.
     """
     _reduce(image, target, how)
@@ -102,10 +106,12 @@ def _orientation(image: Image.Image) -> int:
 
 def _resizable(image: Image.Image) -> Image.Image:
     """The same picture in a mode whose pixels can be averaged."""
-    if image.mode in ("F", "LAB"):
-        raise UnsupportedMode(f"pixel format {image.mode} has no defined way to RGB; send 8 or 16 bits a channel")
-    if image.mode.startswith("I"):
-        return _eight_bits(np.asarray(image))
+    if image.mode in ("F", "I", "LAB"):  # of integers, Pillow keeps signed ones and those of 32 bits as I
+        raise UnsupportedMode(
+            f"pixel format {image.mode} has no defined way to RGB; send 8 or 16 bits a channel, without a sign"
+        )
+    if image.mode.startswith("I;16"):
+        return _eight_bits(image)
     if image.has_transparency_data:
         return image if image.mode in ("RGBA", "LA") else image.convert("RGBA")
     match image.mode:
@@ -117,9 +123,18 @@ def _resizable(image: Image.Image) -> Image.Image:
             return image
 
 
-def _eight_bits(wide: NDArray[np.integer]) -> Image.Image:
-    """Grey values of 16 bits, also where Pillow stores them in 32, to 8 bits."""
-    return Image.fromarray((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The upper 8 bits of grey values of 16.
+
+    Of a TIFF Pillow neither scales 12 bits up nor turns white-is-zero round, as it does for 8 bits.
+    """
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
+    wide = np.asarray(image)
+    narrow = np.right_shift(wide, bits - 8, out=np.empty(wide.shape, np.uint8), casting="unsafe")
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        np.invert(narrow, out=narrow)
+    return Image.fromarray(narrow)
 
 
 def _colour(small: Image.Image, target: Input, how: Preprocessing) -> Image.Image:

@@ -19,10 +19,19 @@ def _stay_inside(path: str) -> str:
     return path
 
 
+def _between_0_and_1(text: str) -> str:
+    """Raises ValueError, which is also what float() raises for a text that is no number."""
+    if not 0 < float(text) < 1:
+        raise ValueError(f"{text!r} is not between 0 and 1")
+    return text
+
+
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 RelativePath = Annotated[str, AfterValidator(_stay_inside)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Coverage = Annotated[str, AfterValidator(_between_0_and_1)]
+"""A wanted coverage as text, since the keys of a JSON object are texts: "0.9"."""
 Channel = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -102,14 +111,25 @@ class PredictionSets(_Part):
     """Adaptive prediction sets (Romano, Sesia and Candes, 2020), in their deterministic form.
 
     The set of an image is the smallest number of classes, most probable first, whose probabilities sum to at
-    least the threshold of the wanted coverage. `thresholds` maps coverage, as text, to that sum.
+    least the threshold of the wanted coverage. `thresholds` maps coverage to that sum.
     """
 
     fitted_on: str
     images: int = Field(ge=1)
-    thresholds: dict[str, Fraction]
-    measured_coverage: dict[str, Fraction] = {}
-    mean_size: dict[str, float] = {}
+    thresholds: dict[Coverage, Fraction]
+    measured_coverage: dict[Coverage, Fraction] = {}
+    mean_size: dict[Coverage, float] = {}
+
+    @property
+    def threshold_of(self) -> dict[float, float]:
+        """`thresholds` with coverages as numbers, smallest first."""
+        return dict(sorted((float(coverage), threshold) for coverage, threshold in self.thresholds.items()))
+
+    @model_validator(mode="after")
+    def _names_a_coverage_once(self) -> Self:
+        if len(self.threshold_of) != len(self.thresholds):
+            raise ValueError("two thresholds are of the same coverage")
+        return self
 
 
 class Calibration(_Part):

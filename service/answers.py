@@ -25,9 +25,9 @@ def check_class_map(manifest: Manifest) -> None:
 def threshold(coverage: float, manifest: Manifest) -> float:
     """The sum of probabilities that a prediction set must reach. Raises NotCalibrated."""
     sets = manifest.calibration.prediction_sets
-    thresholds = {float(key): value for key, value in sets.thresholds.items()} if sets else {}
+    thresholds = sets.threshold_of if sets else {}
     if coverage not in thresholds:
-        known = ", ".join(f"{value:g}" for value in sorted(thresholds)) or "none: it had no held-out data"
+        known = ", ".join(f"{value:g}" for value in thresholds) or "none: it had no held-out data"
         raise NotCalibrated(f"coverage {coverage:g} was not fitted for {manifest.name}; fitted are {known}")
     return thresholds[coverage]
 

@@ -21,7 +21,7 @@ def router(registry: Registry) -> APIRouter:
             default_model=registry.default_model, models=summaries(registry), unreadable=registry.unreadable
         )
 
-    @routes.get("/{model}", summary="A model's newest version", responses=_NOT_FOUND)
+    @routes.get("/{model}", summary="A model's newest ready version", responses=_NOT_FOUND)
     async def describe(model: Annotated[str, Path(max_length=64)]) -> ModelDetail:
         return _detail(registry, registry.find(model))
 
@@ -64,7 +64,7 @@ def _detail(registry: Registry, version: Version) -> ModelDetail:
         metrics={variant.precision.value: variant.metrics for variant in manifest.variants},
         calibration=manifest.calibration,
         heatmap=manifest.class_map,
-        coverages=sorted(float(coverage) for coverage in sets.thresholds) if sets else [],
+        coverages=list(sets.threshold_of) if sets else [],
         engine=_engine(version.serving) if version.serving else None,
         licence=manifest.provenance.licence,
         created=manifest.provenance.created,

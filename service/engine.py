@@ -78,7 +78,8 @@ class OnnxEngine:
     def __init__(self, model: Path, manifest: Manifest, options: EngineOptions) -> None:
         """Raises EngineRejected when the graph does not fit the manifest or the wanted provider is not there."""
         self._session = _open(model, options)
-        self.provider = _NAMES.get(self._session.get_providers()[0], self._session.get_providers()[0])
+        first = self._session.get_providers()[0]
+        self.provider = _NAMES.get(first, first)
         _check_provider(self.provider, options)
         _check_graph(self._session, manifest)
         on_cpu = self.provider == "cpu"
@@ -97,7 +98,9 @@ class OnnxEngine:
         try:
             outputs = self._session.run(names, {INPUT: batch.images}, self._run_options)
         except Exception as error:  # onnxruntime's exceptions have no common base
-            logger.exception("onnxruntime could not run a batch of %d", len(batch.images))
+            logger.error(
+                "onnxruntime could not run a batch of %d: %s: %s", len(batch.images), type(error).__name__, error
+            )
             raise EngineFailure("the model could not be run; the cause is in the service's log") from error
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 
@@ -106,12 +109,13 @@ class OnnxEngine:
 
 
 def installed_providers() -> tuple[str, ...]:
-    """What the installed onnxruntime could use: cuda before cpu, where the machine has it or not."""
+    """What the installed onnxruntime could use: cuda before cpu, whether the machine has it or not."""
     available = ort.get_available_providers()
     return tuple(name for name in ("cuda", "cpu") if PROVIDERS[name] in available)
 
 
 def _open(model: Path, options: EngineOptions) -> ort.InferenceSession:
+    """The reason that clients see names no path; onnxruntime's own words, which do, go to the log."""
     session_options = ort.SessionOptions()
     session_options.intra_op_num_threads = options.threads_per_batch
     session_options.inter_op_num_threads = 1
@@ -121,7 +125,9 @@ def _open(model: Path, options: EngineOptions) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(model, session_options, providers=known or [PROVIDERS["cpu"]])
     except Exception as error:
-        raise EngineRejected(f"onnxruntime cannot load {model.name}: {error}") from error
+        logger.error("onnxruntime cannot load %s: %s", model, error)
+        reason = f"onnxruntime cannot load {model.name} ({type(error).__name__}); the log has the cause"
+        raise EngineRejected(reason) from error
 
 
 def _check_provider(provider: str, options: EngineOptions) -> None:

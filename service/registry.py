@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.contract import Bundle, BundleError, Manifest, Precision, find_bundles, read_bundle
+from models.contract import Bundle, BundleError, Manifest, find_bundles, read_bundle
 from service.admission import Gate
 from service.batching import Batcher, Observer
 from service.engine import BatchSeconds, EngineOptions, EngineRejected, OnnxEngine, best_batch_size, measure
@@ -16,7 +17,6 @@ from service.schemas import State
 from service.verification import open_verified
 
 logger = logging.getLogger(__name__)
-
 
 USUAL_DEFAULT = "imagenet"
 
@@ -88,17 +88,18 @@ class Registry:
         for path in find_bundles(repository):
             self._read(path)
         if not self._models:
-            reasons = "".join(f"\n  {path}: {reason}" for path, reason in self.unreadable.items())
+            reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.unreadable.items())
             raise RepositoryError(f"no bundle <name>/<version>/manifest.json can be read in {repository}{reasons}")
         self.default_model = self._default(default_model)
         self.loading = True
 
     def _read(self, path: Path) -> None:
+        """Keep the bundle, or why there is none. No two are the same: each has the name of the folder it lies in."""
         try:
             bundle = read_bundle(path)
         except BundleError as error:
             logger.error("%s left out: %s", path, error)
-            self.unreadable[f"{path.parent.name}/{path.name}"] = str(error)
+            self.unreadable[_as_text(f"{path.parent.name}/{path.name}")] = str(error)
             return
         self._models.setdefault(bundle.manifest.name, []).append(Version(bundle))
 
@@ -191,5 +192,14 @@ class Registry:
 
 
 def _prepare(bundle: Bundle, options: EngineOptions, limits: Limits) -> tuple[OnnxEngine, list[BatchSeconds]]:
-    engine = open_verified(bundle, options, Precision.FP32)
-    return engine, measure(engine, bundle.manifest.input.shape, limits.max_batch_size)
+    engine = open_verified(bundle, options)
+    try:
+        return engine, measure(engine, bundle.manifest.input.shape, limits.max_batch_size)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def _as_text(name: str) -> str:
+    """A folder's name for JSON, its bytes that are no UTF-8 as \\xNN."""
+    return os.fsencode(name).decode(errors="backslashreplace")

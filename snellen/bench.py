@@ -1,46 +1,63 @@
 """`snellen bench`: what this machine can do with a bundle, stage by stage, without HTTP."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
+
+from snellen.options import Providers, give_up, provider_names, service_default
+from snellen.output import path_text
+
+if TYPE_CHECKING:
+    from models.contract import Bundle
 
 
 def bench(
     bundle: Annotated[Path, typer.Argument(help="folder of the bundle")] = Path("models/imagenet/1"),
-    providers: Annotated[str, typer.Option(help="execution providers, as in cuda,cpu; empty: best installed")] = "",
+    providers: Providers = "",
     largest: Annotated[int, typer.Option(min=1, max=1024, help="largest batch size")] = 32,
     threads: Annotated[int, typer.Option(min=1, help="onnxruntime threads for a batch, on CPU")] = 1,
     seconds: Annotated[float, typer.Option(min=0.1, help="time for each stage")] = 2.0,
 ) -> None:
     """Time decoding and the session, in one thread, with the bundle's golden images."""
     from models.contract import BundleError, read_bundle
-    from service.decoding import Decoder
     from service.engine import EngineOptions, EngineRejected, best_batch_size, measure
-    from service.settings import FORMATS
+    from service.errors import ServiceError
     from service.verification import open_verified
 
-    options = EngineOptions(tuple(filter(None, providers.split(","))), threads_per_batch=threads, concurrency=1)
+    options = EngineOptions(provider_names(providers), threads_per_batch=threads, concurrency=1)
     try:
         read = read_bundle(bundle)
-        engine = open_verified(read, options)
-    except (BundleError, EngineRejected) as error:
-        Console(stderr=True).print(f"snellen: {bundle}: {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
-    manifest = read.manifest
-    table = Table("stage", "ms", "images/s", title=f"{manifest.name}/{manifest.version} on {engine.provider}")
-    decoder = Decoder(1, FORMATS, 64_000_000)
-    for path, body, _ in read.golden():
-        each_s = _time(lambda body=body: decoder.run(body, manifest.input, manifest.preprocessing), seconds)  # type: ignore[misc]
-        table.add_row(f"decode {path} ({len(body) / 1000:.0f} kB)", f"{each_s * 1000:.2f}", f"{1 / each_s:.0f}")
-    profile = measure(engine, manifest.input.shape, largest, budget_s=10 * seconds)
+        with closing(open_verified(read, options)) as engine:
+            decoding = list(_time_decoding(read, seconds))
+            profile = measure(engine, read.manifest.input.shape, largest, budget_s=10 * seconds)
+    except (BundleError, EngineRejected, ServiceError) as error:
+        give_up(f"{path_text(bundle)}: {error}", status=1)
+    title = f"{read.manifest.name}/{read.manifest.version} on {engine.provider}"
+    table = Table(Column("stage", overflow="fold"), "ms", "images/s", title=title)
+    for stage, each_s in decoding:
+        table.add_row(Text(stage), f"{each_s * 1000:.2f}", f"{1 / each_s:.0f}")
     for point in profile:
         table.add_row(f"batch of {point.batch_size}", f"{point.seconds * 1000:.2f}", f"{point.images_per_s:.0f}")
     Console().print(table, f"best batch size for one thread of work: {best_batch_size(profile)}")
+
+
+def _time_decoding(bundle: "Bundle", seconds: float) -> Iterator[tuple[str, float]]:
+    """What was decoded, and seconds for one of it."""
+    from service.decoding import DecodeLimits, decode
+    from service.settings import FORMATS
+
+    limits, manifest = DecodeLimits(FORMATS, service_default("max_pixels")), bundle.manifest
+    for path, body, _ in bundle.golden():
+        work = partial(decode, body, manifest.input, manifest.preprocessing, limits)
+        yield f"decode {path} ({len(body) / 1000:.0f} kB)", _time(work, seconds)
 
 
 def _time(work: Callable[[], object], seconds: float) -> float:

@@ -1,10 +1,15 @@
 """`snellen verify`: does this bundle still compute what its training computed?"""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from snellen.options import Providers, provider_names
+from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
     from service.engine import EngineOptions
@@ -12,34 +17,41 @@ if TYPE_CHECKING:
 
 def verify(
     bundles: Annotated[list[Path], typer.Argument(help="bundle folders, as in models/imagenet/1")],
-    providers: Annotated[str, typer.Option(help="execution providers, as in cuda,cpu")] = "cpu",
+    providers: Providers = "cpu",
 ) -> None:
     """Check hashes, shapes and golden images; exit status 1 and the reason when anything is off."""
     from service.engine import EngineOptions
 
-    options = EngineOptions(providers=tuple(providers.split(",")), cores=1)
-    failures = [path for path in bundles if not _verified(path, options)]
+    options = EngineOptions(provider_names(providers), cores=1)
+    failures = [path for path in bundles if not _reported(path, options)]
     raise typer.Exit(1 if failures else 0)
 
 
-def _verified(path: Path, options: "EngineOptions") -> bool:
-    from models.contract import BundleError, read_bundle
+def _reported(path: Path, options: "EngineOptions") -> bool:
+    """Whether the bundle in `path` is what it says; prints that, or why not."""
+    from models.contract import BundleError
     from service.engine import EngineRejected
-    from service.verification import check_golden, open_verified
 
     try:
-        bundle = read_bundle(path)
-        engine = open_verified(bundle, options)
+        found = _checked(path, options)
     except (BundleError, EngineRejected) as error:
-        Console(stderr=True).print(f"[red]failed[/red] {path}: {error}", highlight=False, soft_wrap=True)
+        reason = Text.assemble(("failed", "red"), printable(f" {path_text(path)}: {error}"))
+        Console(stderr=True).print(reason, soft_wrap=True)
         return False
-    worst = check_golden(bundle, engine)
-    manifest = bundle.manifest
-    Console().print(
-        f"[green]ok[/green] {manifest.name}/{manifest.version}: {len(manifest.files)} hashes, "
-        f"{len(manifest.labels)} classes, {len(manifest.golden.images)} golden images within {worst:.1e} "
-        f"(allowed {manifest.golden.tolerance:.1e}) on {engine.provider}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    Console().print(Text.assemble(("ok", "green"), f" {found}"), soft_wrap=True)
     return True
+
+
+def _checked(path: Path, options: "EngineOptions") -> str:
+    """What was checked and how far golden images are off. Raises BundleError, EngineRejected."""
+    from models.contract import read_bundle
+    from service.verification import check_golden, open_fitting
+
+    bundle = read_bundle(path)
+    manifest = bundle.manifest
+    with closing(open_fitting(bundle, options)) as engine:
+        return (
+            f"{manifest.name}/{manifest.version}: {len(manifest.files)} hashes, {len(manifest.labels)} classes, "
+            f"{len(manifest.golden.images)} golden images within {check_golden(bundle, engine):.1e} "
+            f"(allowed {manifest.golden.tolerance:.1e}) on {engine.provider}"
+        )

@@ -31,10 +31,28 @@ def test_the_shipped_bundles_are_whole_and_small(name: str) -> None:
 def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
     """One byte is enough."""
     bundle = read_bundle(write_bundle(tmp_path))
-    with (bundle.path / "model.onnx").open("ab") as stream:
+    with (bundle.path / "model.onnx").open("r+b") as stream:
         stream.write(b"\0")
-    with pytest.raises(BundleError, match="model.onnx differs"):
+    with pytest.raises(BundleError, match="model.onnx differs from the sha256"):
         bundle.check_files()
+
+
+def test_a_file_of_another_size_is_noticed_before_it_is_hashed(tmp_path: Path) -> None:
+    """Both sizes are named."""
+    bundle = read_bundle(write_bundle(tmp_path))
+    (bundle.path / "model.onnx").write_bytes(b"short")
+    with pytest.raises(BundleError, match=r"model.onnx differs from the size .* 5 bytes instead of \d+"):
+        bundle.check_files()
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """By its path in the bundle, not on this machine."""
+    folder = write_bundle(tmp_path)
+    name = "long" * 100
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    change_manifest(folder, files=[*files, {"path": name, "sha256": "0" * 64, "bytes": 1}])
+    with pytest.raises(BundleError, match="^(long)+ cannot be read: File name too long$"):
+        read_bundle(folder).check_files()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -79,6 +97,75 @@ def test_golden_rows_of_another_length_are_refused(tmp_path: Path) -> None:
     (bundle.path / "golden/probabilities.json").write_text(json.dumps({"golden/red.png": [1.0]}))
     with pytest.raises(BundleError, match="no 3 probabilities"):
         list(bundle.golden())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "{", "\udcff", "[" * 100_000, '{"golden/red.png": [1, 0, "x"]}', '{"golden/red.png": {}}', "null"],
+    ids=["list", "cut", "not UTF-8", "deep", "letters", "object", "null"],
+)
+def test_golden_rows_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    """Whatever stands there, the file is named."""
+    bundle = read_bundle(write_bundle(tmp_path))
+    (bundle.path / "golden/probabilities.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(BundleError, match="^golden/probabilities.json"):
+        list(bundle.golden())
+
+
+@pytest.mark.parametrize("coverage", ["90%", "", "0", "1", "1.0", "-0.5", "nan", "inf", "0.99999999999999999999"])
+def test_a_coverage_is_a_number_between_0_and_1(tmp_path: Path, coverage: str) -> None:
+    """As text, since it is a key; the service turns it into a number."""
+    folder = write_bundle(tmp_path)
+    set_thresholds(folder, {coverage: 0.5})
+    with pytest.raises(BundleError, match="calibration.prediction_sets.thresholds"):
+        read_bundle(folder)
+
+
+def test_a_coverage_stands_there_once(tmp_path: Path) -> None:
+    """However it is written."""
+    folder = write_bundle(tmp_path)
+    set_thresholds(folder, {"0.9": 0.5, "0.90": 0.6})
+    with pytest.raises(BundleError, match="same coverage"):
+        read_bundle(folder)
+
+
+def test_thresholds_are_in_order(tmp_path: Path) -> None:
+    """Smallest coverage first, as numbers."""
+    folder = write_bundle(tmp_path)
+    set_thresholds(folder, {"0.95": 0.9, "0.5": 0.4})
+    sets = read_bundle(folder).manifest.calibration.prediction_sets
+    assert sets is not None
+    assert list(sets.threshold_of.items()) == [(0.5, 0.4), (0.95, 0.9)]
+
+
+def set_thresholds(folder: Path, thresholds: dict[str, float]) -> None:
+    calibration = json.loads((folder / MANIFEST).read_text())["calibration"]
+    calibration["prediction_sets"]["thresholds"] = thresholds
+    change_manifest(folder, calibration=calibration)
+
+
+@pytest.mark.parametrize(("link", "target"), [("colours/3", "1"), ("shades", "colours")])
+def test_a_link_does_not_make_a_second_bundle(tmp_path: Path, link: str, target: str) -> None:
+    """The manifest's name and version are those of the path as it is written."""
+    write_bundle(tmp_path)
+    (tmp_path / link).symlink_to(target)
+    with pytest.raises(BundleError, match="is of colours/1, not of the folder"):
+        read_bundle(tmp_path / link / ("" if link == "colours/3" else "1"))
+
+
+def test_a_version_may_be_a_link_of_its_own_name(tmp_path: Path) -> None:
+    """As on volumes that swap a whole folder behind a link."""
+    write_bundle(tmp_path / "store")
+    (tmp_path / "colours").mkdir()
+    (tmp_path / "colours/1").symlink_to("../store/colours/1")
+    assert read_bundle(tmp_path / "colours/1").manifest.version == 1
+
+
+@pytest.mark.parametrize("path", [".", "../1", "../../colours/1/", "golden/.."])
+def test_a_relative_path_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """From inside the bundle, too."""
+    monkeypatch.chdir(write_bundle(tmp_path))
+    assert read_bundle(Path(path)).manifest.name == "colours"
 
 
 def test_bundles_are_found_by_number(tmp_path: Path) -> None:

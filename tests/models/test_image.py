@@ -1,9 +1,12 @@
 """One way from any picture to the network's pixels."""
 
 import io
+import struct
+import tracemalloc
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.contract import Colour, Input, Preprocessing, UnsupportedMode, preprocess, region
@@ -23,7 +26,7 @@ def quarters(width: int = 48, height: int = 48) -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I;16", "I;16B"])
 @pytest.mark.parametrize("target", [SQUARE, GREY], ids=["RGB", "L"])
 def test_every_mode_arrives_as_the_models(mode: str, target: Input) -> None:
     """Whatever Pillow calls the pixels, the network gets uint8 in its own colour and size."""
@@ -50,9 +53,60 @@ def test_sixteen_bits_keep_their_upper_eight() -> None:
     assert np.unique(preprocess(stored, GREY, WHOLE)).tolist() == [0x80]
 
 
-@pytest.mark.parametrize("mode", ["F", "LAB"])
+def tiff(
+    values: NDArray[np.integer], bits: int = 16, *, order: str = "<", photometric: int = 1, sample_format: int = 1
+) -> bytes:
+    """Grey values [H, W] as an uncompressed TIFF with the tags that Pillow's writer does not offer."""
+    height, width = values.shape
+    if bits == 12:
+        pairs = values.reshape(-1, 2).astype(np.uint32)
+        body = b"".join(int(a << 12 | b).to_bytes(3, "big") for a, b in pairs)
+    else:
+        body = values.astype(f"{order}u{bits // 8}").tobytes()
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 0}
+    tags |= {277: 1, 278: height, 279: len(body), 339: sample_format}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, len(tags))
+    return head + entries + bytes(4) + body
+
+
+@pytest.mark.parametrize(
+    ("stored", "seen"),
+    [
+        (tiff(np.full((30, 30), 0x8040)), 0x80),
+        (tiff(np.full((30, 30), 0x8040), order=">"), 0x80),
+        (tiff(np.full((30, 30), 0x804), 12), 0x80),
+        (tiff(np.full((30, 30), 0x8040), photometric=0), 0x7F),
+    ],
+    ids=["little-endian", "big-endian", "12 bits", "white is zero"],
+)
+def test_every_grey_tiff_keeps_its_brightness(stored: bytes, seen: int) -> None:
+    """Whatever the byte order, the depth, and which end is white."""
+    assert np.unique(preprocess(Image.open(io.BytesIO(stored)), GREY, WHOLE)).tolist() == [seen]
+
+
+@pytest.mark.parametrize(("bits", "sample_format"), [(32, 1), (32, 2), (16, 2)])
+def test_tiffs_of_other_integers_are_refused(bits: int, sample_format: int) -> None:
+    """32 bits and signed values would come out all black or all white."""
+    stored = Image.open(io.BytesIO(tiff(np.full((30, 30), 0x4000), bits, sample_format=sample_format)))
+    with pytest.raises(UnsupportedMode, match="without a sign"):
+        preprocess(stored, SQUARE, WHOLE)
+
+
+def test_sixteen_bits_need_no_second_copy_of_full_size() -> None:
+    """Three bytes a pixel: the values as Pillow hands them out, and the upper halves."""
+    stored = Image.fromarray(np.zeros((1000, 1000), np.uint16))
+    tracemalloc.start()
+    preprocess(stored, GREY, WHOLE)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_200_000  # Pillow joins its rows once
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
 def test_pixels_without_a_defined_range_are_refused(mode: str) -> None:
-    """No guess is made about what a float or a LAB value looks like."""
+    """No guess is made about what a float, a 32-bit integer or a LAB value looks like."""
     with pytest.raises(UnsupportedMode, match="8 or 16 bits"):
         preprocess(Image.new(mode, (30, 30)), SQUARE, WHOLE)
 

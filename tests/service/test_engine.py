@@ -77,11 +77,13 @@ def test_a_graph_that_does_not_fit_its_manifest_is_refused(bundle: Bundle, chang
         open_engine(bundle, None, **changes)
 
 
-def test_a_damaged_model_file_is_refused(bundle: Bundle) -> None:
-    """With onnxruntime's reason."""
+def test_a_damaged_model_file_is_refused(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
+    """Clients see the kind of reason; onnxruntime's own words, with the path on this machine, are in the log."""
     (bundle.path / "model.onnx").write_bytes(b"not a protobuf")
-    with pytest.raises(EngineRejected, match="cannot load"):
+    with pytest.raises(EngineRejected, match=r"^onnxruntime cannot load model.onnx \(InvalidProtobuf\)") as refused:
         open_engine(bundle)
+    assert str(bundle.path) not in str(refused.value)
+    assert str(bundle.path / "model.onnx") in caplog.text
 
 
 @pytest.mark.skipif("cuda" in installed_providers(), reason="onnxruntime-gpu is installed")
@@ -115,10 +117,43 @@ def test_an_engine_that_answers_nan_is_refused(bundle: Bundle) -> None:
         check_golden(bundle, open_engine(bundle))
 
 
+def test_a_golden_image_that_is_none_is_named(bundle: Bundle) -> None:
+    """Pillow's exceptions do not travel further."""
+    (bundle.path / "golden/red.png").write_bytes(b"not a picture")
+    with pytest.raises(EngineRejected, match="^golden image golden/red.png cannot be decoded"):
+        check_golden(bundle, open_engine(bundle))
+
+
+def test_golden_rows_that_cannot_be_read_are_named(bundle: Bundle) -> None:
+    """Without the path on this machine."""
+    (bundle.path / "golden/probabilities.json").unlink()
+    with pytest.raises(EngineRejected, match="^golden/probabilities.json cannot be read: No such file or directory$"):
+        check_golden(bundle, open_engine(bundle))
+
+
+def test_a_golden_image_that_cannot_be_run_is_named(bundle: Bundle) -> None:
+    """The graph looks a value up where there is none, which shows only when it runs."""
+    path = bundle.path / "model.onnx"
+    model = onnx.load(path)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(1, np.float32), "one_value"))
+    look_up = [
+        onnx.helper.make_node("ReduceMax", ["class_map"], ["peak"], keepdims=0),
+        onnx.helper.make_node("Cast", ["peak"], ["index"], to=onnx.TensorProto.INT64),
+        onnx.helper.make_node("Gather", ["one_value", "index"], ["nothing"], axis=0),
+    ]
+    kept = [node for node in model.graph.node if "nothing" not in node.output]
+    place = next(i for i, node in enumerate(kept) if "logits" in node.output)
+    del model.graph.node[:]
+    model.graph.node.extend([*kept[:place], *look_up, *kept[place:]])
+    onnx.save(model, path)
+    with pytest.raises(EngineRejected, match="^golden image golden/red.png cannot be run on cpu"):
+        check_golden(bundle, open_engine(bundle))
+
+
 def test_a_changed_file_never_reaches_onnxruntime(bundle: Bundle) -> None:
     """Hashes come first."""
     (bundle.path / "model.onnx").write_bytes(b"something else")
-    with pytest.raises(EngineRejected, match="differs from the sha256"):
+    with pytest.raises(EngineRejected, match="model.onnx differs"):
         open_verified(bundle, EngineOptions())
 
 

@@ -1,38 +1,16 @@
-"""`snellen classify` and `snellen verify`, as commands."""
+"""`snellen classify`, as a command."""
 
 import csv
 import io
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.support.bundles import write_bundle
-from tests.support.pictures import BLUE, GREEN, RED, picture
-
-
-def snellen(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "snellen", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Three pictures in two folders, and a text file."""
-    folder = tmp_path / "photos"
-    (folder / "deeper").mkdir(parents=True)
-    (folder / "a.png").write_bytes(picture(RED))
-    (folder / "b.JPG").write_bytes(picture(GREEN, image_format="JPEG"))
-    (folder / "deeper" / "c.webp").write_bytes(picture(BLUE, image_format="WEBP"))
-    (folder / "notes.txt").write_text("not a picture")
-    return folder
+from service.settings import Settings
+from tests.snellen.command import snellen
+from tests.support.pictures import picture
 
 
 def test_a_folder_is_classified_in_order(bundle: Path, photos: Path) -> None:
@@ -78,36 +56,79 @@ def test_a_bundle_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture())
     done = snellen("classify", tmp_path, "--bundle", tmp_path)
     assert (done.returncode, "manifest.json cannot be read" in done.stderr) == (2, True)
-    assert "Traceback" not in done.stderr
 
 
-def test_verify_passes_what_is_whole(bundle: Path) -> None:
-    """And says what it checked."""
-    done = snellen("verify", bundle)
-    assert done.returncode == 0, done.stderr
-    assert "3 golden images" in done.stdout
-
-
-def test_verify_names_what_is_off(tmp_path: Path) -> None:
-    """Exit status 1 and the reason."""
-    folder = write_bundle(tmp_path)
-    (folder / "golden/blue.png").write_bytes(picture(RED))
-    done = snellen("verify", folder)
+def test_square_brackets_in_a_name_are_no_markup(bundle: Path, tmp_path: Path) -> None:
+    """In the table and among the failures."""
+    (tmp_path / "IMG [edited].png").write_bytes(picture())
+    (tmp_path / "[").mkdir()
+    (tmp_path / "[/nope].png").write_bytes(b"no picture")
+    done = snellen("classify", tmp_path, "--bundle", bundle, "--top-k", 1, COLUMNS="200")
     assert done.returncode == 1
-    assert "golden/blue.png differs from the sha256" in done.stderr
+    assert "IMG [edited].png" in done.stdout
+    assert "[/nope].png: these 10 bytes are not an image" in done.stderr
 
 
-def test_bench_prints_every_stage(bundle: Path) -> None:
-    """Decoding of each golden image and the session by batch size."""
-    done = snellen("bench", bundle, "--seconds", 0.1, "--largest", 2)
-    assert done.returncode == 0, done.stderr
-    assert "batch of 1" in done.stdout
-    assert "decode golden/red.png" in done.stdout
+def test_a_long_path_is_folded_not_cut(bundle: Path, tmp_path: Path) -> None:
+    """All of it is there, whatever the width."""
+    name = "n" * 200 + ".png"
+    (tmp_path / name).write_bytes(picture())
+    done = snellen("classify", tmp_path, "--bundle", bundle, COLUMNS="60")
+    assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout
+    assert done.stdout.count("n") >= 200
 
 
-@pytest.mark.parametrize("command", ["serve", "classify", "train", "import", "verify", "bench"])
-def test_every_command_has_help(command: str) -> None:
-    """Without PyTorch, too."""
-    done = snellen(command, "--help")
-    assert done.returncode == 0
-    assert "usage" in done.stdout.lower()
+@pytest.mark.parametrize("output_format", ["table", "jsonl", "csv"])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_name_that_is_no_utf8_is_shown_escaped(
+    bundle: Path, tmp_path: Path, output_format: str, encoding: str
+) -> None:
+    """In every format, of pictures and of failures, whatever the terminal can show."""
+    for name in (b"caf\xe9.png", b"broken\xff.png"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(picture() if b"caf" in name else b"junk")
+    (tmp_path / "na\u00efve.png").write_bytes(picture())
+    arguments = ("classify", tmp_path, "--bundle", bundle, "--format", output_format)
+    done = snellen(*arguments, PYTHONIOENCODING=encoding, COLUMNS="300")
+    assert done.returncode == 1
+    assert "broken\\xff.png: these 4 bytes" in done.stderr
+    named = [json.loads(line)["path"] for line in done.stdout.splitlines()] if output_format == "jsonl" else done.stdout
+    assert "caf\\xe9.png" in "".join(named)
+    escaped = output_format == "table" and encoding == "ascii"
+    assert ("na\\xefve.png" if escaped else "na\u00efve.png") in "".join(named)
+
+
+def test_a_control_character_does_not_reach_the_terminal(bundle: Path, tmp_path: Path) -> None:
+    """A name may hold an escape sequence or a line end."""
+    (tmp_path / "a\x1b[2J\nb.png").write_bytes(picture())
+    done = snellen("classify", tmp_path, "--bundle", bundle, COLUMNS="200")
+    assert r"a\x1b[2J\nb.png" in done.stdout
+
+
+def test_only_regular_files_are_read(bundle: Path, tmp_path: Path) -> None:
+    """A pipe without a writer and a device without an end are failures at once."""
+    os.mkfifo(tmp_path / "f.jpg")
+    done = snellen("classify", tmp_path / "f.jpg", "/dev/zero", "--bundle", bundle, "--format", "csv")
+    assert [row["error"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["this is not a regular file"] * 2
+    assert done.returncode == 1
+
+
+def test_a_large_file_is_refused(bundle: Path, photos: Path) -> None:
+    """Whole files of the limit's size are still read; the limit is the service's unless told otherwise."""
+    size = (photos / "a.png").stat().st_size
+    arguments = ("classify", photos / "a.png", "--bundle", bundle)
+    assert snellen(*arguments, "--max-bytes", size).returncode == 0
+    refused = snellen(*arguments, "--max-bytes", size - 1)
+    assert (refused.returncode, f"larger than {size - 1} bytes" in refused.stderr) == (1, True)
+    with (photos / "huge.bmp").open("wb") as stream:
+        stream.truncate(Settings().max_body_bytes + 1)
+    refused = snellen("classify", photos / "huge.bmp", "--bundle", bundle)
+    assert f"larger than {Settings().max_body_bytes} bytes" in refused.stderr
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_failure(bundle: Path, photos: Path) -> None:
+    """A dangling link and a name that is too long, not the end of the run."""
+    (photos / "link.png").symlink_to("nowhere")
+    done = snellen("classify", photos, photos / ("n" * 300), "--bundle", bundle, "--format", "jsonl")
+    errors = [answer["error"] for line in done.stdout.splitlines() if "error" in (answer := json.loads(line))]
+    assert errors == ["No such file or directory", "File name too long"]
+    assert done.returncode == 1

@@ -1,0 +1,35 @@
+"""Which files `snellen classify` reads, and how much of each."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+
+
+def find(paths: Iterable[Path]) -> Iterator[Path]:
+    """Files as named, and what is named like an image in folders, sorted; whether they can be read shows later."""
+    for path in paths:
+        if os.path.isdir(path):  # false for a path that cannot be looked at, where Path.is_dir() raises
+            named = (found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES)
+            yield from sorted(found for found in named if not os.path.isdir(found))
+        else:
+            yield path
+
+
+def read(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file: a pipe would wait for its writer, a device may never end.
+
+    Raises OSError, UnsupportedFormat for anything but a regular file, BodyTooLarge.
+    """
+    from service.errors import BodyTooLarge, UnsupportedFormat
+
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UnsupportedFormat("this is not a regular file")
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        body = stream.read(min(size, max_bytes) + 1)  # not more at once: read() takes memory for all it is asked for
+    if len(body) > max_bytes:
+        raise BodyTooLarge(f"the file is larger than {max_bytes} bytes; raise --max-bytes")
+    return body

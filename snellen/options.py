@@ -1,0 +1,31 @@
+"""Options that several commands share, what they become, and how a command gives up."""
+
+from typing import Annotated, NoReturn
+
+import typer
+
+from snellen.output import printable
+
+Providers = Annotated[str, typer.Option(help="execution providers, as in cuda,cpu; empty: best installed")]
+
+
+def provider_names(text: str) -> tuple[str, ...]:
+    """Names between commas. Ends the command with status 2 at one that is none."""
+    from service.engine import PROVIDERS
+
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if unknown := [name for name in names if name not in PROVIDERS]:
+        give_up(f"--providers: {unknown[0]!r} is none of {', '.join(PROVIDERS)}", status=2)
+    return names
+
+
+def service_default(setting: str) -> int:
+    """What `snellen serve` allows when nobody says otherwise. Not the options' own default: training lacks Settings."""
+    from service.settings import Settings
+
+    return int(Settings.model_fields[setting].default)
+
+
+def give_up(reason: str, status: int) -> NoReturn:
+    typer.echo(f"snellen: {printable(reason)}", err=True)
+    raise typer.Exit(status)

@@ -1,0 +1,109 @@
+"""How `snellen classify` writes its answers: a table for people, JSON lines and CSV for programs."""
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from service.schemas import Prediction
+
+
+class Format(StrEnum):
+    """How the answers are written."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+class Classification(NamedTuple):
+    """One file: its classes, most probable first, or why there are none."""
+
+    path: Path
+    predictions: "list[Prediction]"
+    error: str | None = None
+
+
+def path_text(path: Path) -> str:
+    r"""The path as it is, but bytes that are no UTF-8 as \xNN: no format could hold them."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def printable(text: str) -> str:
+    """For a terminal: line ends, control characters and the like as in a Python literal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+class Failures:
+    """Reports files that could not be classified as they come, and counts them."""
+
+    def __init__(self, console: Console) -> None:
+        self.count = 0
+        self._console = console
+
+    def report(self, done: Iterable[Classification]) -> Iterator[Classification]:
+        for item in done:
+            if item.error is not None:
+                self.count += 1
+                line = printable(f"{path_text(item.path)}: {item.error}")
+                self._console.print(Text(line, "red"), soft_wrap=True)
+            yield item
+
+
+def write(done: Iterable[Classification], output_format: Format) -> None:
+    """To standard output, as the answers come; the table at the end, since its columns have to fit."""
+    _WRITERS[output_format](done)
+
+
+def _write_table(done: Iterable[Classification]) -> None:
+    table = Table(Column("file", overflow="fold"), Column("class", overflow="fold"), Column("probability"))
+    for item in done:
+        for index, prediction in enumerate(item.predictions):
+            first = printable(path_text(item.path)) if index == 0 else ""
+            table.add_row(Text(first), Text(printable(prediction.label)), f"{prediction.probability:.4f}")
+        table.add_section()
+    _reconfigure(None)
+    Console().print(table)
+
+
+def _write_jsonl(done: Iterable[Classification]) -> None:
+    _reconfigure("utf-8")
+    for item in done:
+        failed = item.error is not None
+        answer = {"error": item.error} if failed else {"predictions": [p.model_dump() for p in item.predictions]}
+        print(json.dumps({"path": path_text(item.path)} | answer, ensure_ascii=False), flush=True)
+
+
+def _write_csv(done: Iterable[Classification]) -> None:
+    _reconfigure("utf-8")
+    writer = csv.writer(sys.stdout)
+    writer.writerow(["path", "rank", "class_id", "label", "probability", "error"])
+    for item in done:
+        path = path_text(item.path)
+        for rank, p in enumerate(item.predictions, 1):
+            writer.writerow([path, rank, p.class_id, p.label, p.probability, ""])
+        if item.error is not None:
+            writer.writerow([path, "", "", "", "", item.error])
+
+
+def _reconfigure(encoding: str | None) -> None:
+    """Standard output in `encoding`, else in that of the terminal; what it cannot show is escaped, never an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+_WRITERS: dict[Format, Callable[[Iterable[Classification]], None]] = {
+    Format.TABLE: _write_table,
+    Format.JSONL: _write_jsonl,
+    Format.CSV: _write_csv,
+}
