@@ -134,7 +134,7 @@ def _examples(images: LabelledImages, labels: tuple[str, ...]) -> list[GoldenIma
 
 
 def _variant(config: TrainingConfig, test: Evaluation) -> Variant:
-    source = f"test set of {config.dataset.title}, used once, after training; ONNX Runtime on the CPU"
+    source = f"test set of {config.dataset.title}, used once by this run, after training; ONNX Runtime on the CPU"
     return Variant(precision=Precision.FP32, path=MODEL, metrics=test.metrics(source))
 
 
