@@ -17,9 +17,10 @@ from service.decoding import DecodeLimits
 from service.engine import EngineOptions
 from service.envelope import Envelope
 from service.lifecycle import Lifecycle
+from service.loading import Limits, Loader
 from service.metrics import Metrics
 from service.receiving import Receiver
-from service.registry import Limits, Registry
+from service.registry import Registry
 from service.settings import Settings, usable_cores
 
 logger = logging.getLogger(__name__)
@@ -33,15 +34,11 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     """The ASGI application. Raises RepositoryError when there is nothing to serve."""
     lifecycle = lifecycle or Lifecycle()
     metrics = Metrics()
-    registry = Registry(
-        settings.models,
-        settings.default_model,
-        EngineOptions(
-            settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, usable_cores()
-        ),
-        Limits(settings.max_batch_size, settings.max_queue),
-        metrics,
+    options = EngineOptions(
+        settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, usable_cores()
     )
+    limits = Limits(settings.max_batch_size, settings.max_queue)
+    registry = Registry(settings.models, settings.default_model, Loader(options, limits, metrics))
     decoder = Decoder(
         settings.decode_threads,
         DecodeLimits(settings.formats, settings.max_pixels),

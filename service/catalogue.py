@@ -6,8 +6,9 @@ from fastapi import APIRouter, Path
 
 from models.contract import Precision
 from service import openapi
-from service.registry import Registry, Serving, Version
+from service.registry import Registry
 from service.schemas import BatchTime, EngineInfo, ModelDetail, ModelList, ModelSummary
+from service.versions import Serving, Version
 
 _NOT_FOUND = openapi.problems(404, plain={422: "A parameter is not valid."})
 

@@ -10,8 +10,9 @@ from service.batching import Answer
 from service.decoder import Decoder
 from service.decoding import Decoded
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError
-from service.registry import Registry, Serving, Version
+from service.registry import Registry
 from service.schemas import Result
+from service.versions import Serving, Version
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def router(classify: Classify) -> APIRouter:
     ) -> Response:
         return await classify.answer(request, options, deadline_ms, None, None)
 
-    @routes.post("/models/{model}/classify", summary="Classify with a model's newest version", **documented)
+    @routes.post("/models/{model}/classify", summary="Classify with a model's newest ready version", **documented)
     async def classify_model(
         request: Request, model: ModelPath, options: Annotated[Options, Query()], deadline_ms: DeadlineHeader = None
     ) -> Response:

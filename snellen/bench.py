@@ -28,7 +28,8 @@ def bench(
 ) -> None:
     """Time decoding and the session, in one thread, with the bundle's golden images."""
     from models.contract import BundleError, read_bundle
-    from service.engine import EngineOptions, EngineRejected, best_batch_size, measure
+    from service.batch_profile import best_batch_size, measure
+    from service.engine import EngineOptions, EngineRejected
     from service.errors import ServiceError
     from service.verification import open_verified
 

@@ -7,16 +7,8 @@ import onnx
 import pytest
 
 from models.contract import Bundle, Colour, Input, read_bundle
-from service.engine import (
-    Batch,
-    BatchSeconds,
-    EngineOptions,
-    EngineRejected,
-    OnnxEngine,
-    best_batch_size,
-    installed_providers,
-    measure,
-)
+from service.batch_profile import BatchSeconds, best_batch_size, measure
+from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine, installed_providers
 from service.errors import EngineFailure
 from service.verification import check_golden, open_verified
 from tests.support.bundles import SIDE, write_bundle

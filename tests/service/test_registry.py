@@ -9,14 +9,15 @@ import pytest
 from models.contract import MANIFEST, sha256_of
 from service.engine import EngineOptions
 from service.errors import ModelNotFound, NotReady, VersionNotFound
+from service.loading import Limits, Loader
 from service.metrics import Metrics
-from service.registry import Limits, Registry, RepositoryError
+from service.registry import Registry, RepositoryError
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
 
 
 def read(repository: Path, default_model: str | None = None) -> Registry:
-    return Registry(repository, default_model, EngineOptions(), Limits(4, 4), Metrics())
+    return Registry(repository, default_model, Loader(EngineOptions(), Limits(4, 4), Metrics()))
 
 
 def names(registry: Registry) -> list[str]:

@@ -1,0 +1,87 @@
+"""A bundle at rest -> a version at work: verified, warmed up, measured, with a batcher and a gate of its own."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from models.contract import Bundle
+from service.admission import Gate
+from service.batch_profile import BatchSeconds, best_batch_size, measure
+from service.batching import Batcher, Observer
+from service.engine import EngineOptions, EngineRejected, OnnxEngine
+from service.metrics import Metrics
+from service.verification import open_verified
+from service.versions import Serving, Version
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of each model: see Settings."""
+
+    max_batch_size: int
+    max_queue: int
+
+
+class Loader:
+    """Loads versions one after the other."""
+
+    def __init__(self, options: EngineOptions, limits: Limits, metrics: Metrics) -> None:
+        self._options, self._limits, self._metrics = options, limits, metrics
+
+    async def load(self, version: Version) -> None:
+        """Ends with the version ready, or failed with the reason."""
+        try:
+            engine, profile = await asyncio.to_thread(_prepare, version.bundle, self._options, self._limits)
+        except EngineRejected as error:
+            self._refuse(version, str(error))
+            logger.error("%s is not served: %s", version.name, error)
+            return
+        except Exception as error:
+            self._refuse(version, f"{type(error).__name__} while loading; the log has the cause")
+            logger.exception("%s is not served", version.name)
+            return
+        version.serving = self._start(version, engine, profile)
+        version.state = "ready"
+        logger.info(
+            "%s is ready on %s: %d at a time, batches up to %d, %.0f images/s measured for one",
+            version.name,
+            engine.provider,
+            engine.concurrency,
+            version.serving.max_batch_size,
+            max(point.images_per_s for point in profile),
+        )
+
+    def _refuse(self, version: Version, reason: str) -> None:
+        version.state, version.reason = "failed", reason
+        self._metrics.model_ready.labels(*version.labels, "none").set(0)
+
+    def _start(self, version: Version, engine: OnnxEngine, profile: list[BatchSeconds]) -> Serving:
+        labels, metrics = version.labels, self._metrics
+        sizes, seconds = metrics.batch_size.labels(*labels), metrics.batch_seconds.labels(*labels)
+        images, failures = metrics.images.labels(*labels), metrics.engine_failures.labels(*labels)
+
+        def observe(size: int, took_s: float) -> None:
+            images.inc(size)
+            sizes.observe(size)
+            seconds.observe(took_s)
+
+        size = best_batch_size(profile)
+        batcher = Batcher(engine, size, self._limits.max_queue, Observer(observe, failures.inc))
+        rate = max(point.images_per_s for point in profile) * engine.concurrency
+        gate = Gate(self._limits.max_queue, "images of this model", lambda inside: inside / rate)
+        metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
+        metrics.pending.labels(*labels).set_function(lambda: gate.inside)
+        metrics.model_ready.labels(*labels, engine.provider).set(1)
+        batcher.start()
+        return Serving(engine, batcher, gate, size, profile)
+
+
+def _prepare(bundle: Bundle, options: EngineOptions, limits: Limits) -> tuple[OnnxEngine, list[BatchSeconds]]:
+    engine = open_verified(bundle, options)
+    try:
+        return engine, measure(engine, bundle.manifest.input.shape, limits.max_batch_size)
+    except BaseException:
+        engine.close()
+        raise

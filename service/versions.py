@@ -1,0 +1,53 @@
+"""One version of one model: its bundle, and what became of it here."""
+
+from dataclasses import dataclass, field
+
+from models.contract import Bundle, Manifest
+from service.admission import Gate
+from service.batch_profile import BatchSeconds
+from service.batching import Batcher
+from service.engine import OnnxEngine
+from service.errors import NotReady
+from service.schemas import State
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A verified version at work."""
+
+    engine: OnnxEngine
+    batcher: Batcher
+    gate: Gate
+    max_batch_size: int
+    profile: list[BatchSeconds]
+
+
+@dataclass
+class Version:
+    """One bundle: its manifest, and what became of it here."""
+
+    bundle: Bundle
+    state: State = "loading"
+    reason: str | None = None
+    serving: Serving | None = field(default=None, repr=False)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.bundle.manifest
+
+    @property
+    def name(self) -> str:
+        return f"{self.manifest.name}/{self.manifest.version}"
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Of metrics: model and version."""
+        return self.manifest.name, str(self.manifest.version)
+
+    def ready(self) -> Serving:
+        """Raises NotReady with the reason."""
+        if self.serving is not None:
+            return self.serving
+        if self.state == "failed":
+            raise NotReady(f"{self.name} was refused at load: {self.reason}", retry_after_s=60)
+        raise NotReady(f"{self.name} is being loaded; send the request again")
