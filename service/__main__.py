@@ -9,6 +9,7 @@ from pydantic_settings import CliApp
 
 from service.app import create_app
 from service.lifecycle import Lifecycle
+from service.listening import CannotListen
 from service.registry import RepositoryError
 from service.server import serve
 from service.settings import Settings
@@ -26,11 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     lifecycle = Lifecycle()
     try:
-        app = create_app(settings, lifecycle)
-    except RepositoryError as error:
+        return serve(create_app(settings, lifecycle), settings, lifecycle)
+    except (RepositoryError, CannotListen) as error:
         _complain(str(error))
         return 2
-    return 0 if serve(app, settings, lifecycle) else 1
 
 
 def _complain(message: str) -> None:

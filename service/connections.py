@@ -1,77 +1,238 @@
-"""What happens before there is a request: a head that never comes, bytes that are no HTTP, too many connections."""
+"""Around uvicorn's protocol: nobody is waited for without a limit, and what is no request gets a problem document."""
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from httptools import HttpParserError
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service.intake import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
 from service.problems import MEDIA_TYPE, plain_problem
 from service.schemas import Problem
 
-_STATUS_LINES = {400: b"HTTP/1.1 400 Bad Request", 408: b"HTTP/1.1 408 Request Timeout", 503: b"HTTP/1.1 503 Busy"}
+SPARE_CONNECTIONS = 64
+"""Connections beyond the limit that are held for a moment, so that their clients can read why they were refused."""
+_LINGER_S = 2.0
+_STATUS_LINES = {
+    400: b"HTTP/1.1 400 Bad Request",
+    408: b"HTTP/1.1 408 Request Timeout",
+    431: b"HTTP/1.1 431 Request Header Fields Too Large",
+    503: b"HTTP/1.1 503 Busy",
+}
+
+
+class Wait(Enum):
+    """What a connection is waiting for: the client in all but one case."""
+
+    SERVICE = auto()
+    """An answer of ours, which has limits of its own."""
+    REQUEST = auto()
+    """Another request after one that was answered."""
+    HEAD = auto()
+    """The first request, or the rest of a head."""
+    BODY = auto()
+    """The rest of a body that was answered before it was complete."""
+    READER = auto()
+    """The client has to take what was written before more is."""
+    FAREWELL = auto()
+    """The client has to close after a refusal: closing first could take the refusal from it."""
+    END = auto()
+    """The client has to take the last bytes of a closed connection."""
+
+
+@dataclass
+class Limits:
+    """Of all connections together and of each; `refused` are those beyond `max_connections`."""
+
+    patience_s: float
+    max_connections: int
+    refused: set["Connection"] = field(default_factory=set)
 
 
 class Connection(HttpToolsProtocol):
-    """One client connection, with the limits that `protocol` sets."""
+    """One client's connection. The client gets `patience_s` for each thing that it owes, keep-alive for the next."""
 
-    head_timeout_s: ClassVar[float]
-    max_connections: ClassVar[int]
-    _head_timer: asyncio.TimerHandle | None = None
+    limits: ClassVar[Limits]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_head()
-        if len(self.connections) > self.max_connections:
-            self._refuse(503, f"the service already holds {self.max_connections} connections; try again in a moment")
+        self.flow: _Flow = _Flow(transport, lambda: self.loop.call_soon(self._read_on))
+        self._intake = Intake(self)
+        self._unanswered: deque[RequestResponseCycle] = deque()
+        self._refusal: bytes | None = None
+        self._said_goodbye = self._reading_paused = False
+        self._wait: Wait | None = None
+        self._clock: asyncio.TimerHandle | None = None
+        self._check_place()
+        self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_arrived()
+        self.limits.refused.discard(self)
+        for cycle in self._unanswered:  # uvicorn tells only the last of several, and the others go on using the socket
+            _disconnect(cycle)
+        self.pipeline.clear()
+        if self._clock is not None:
+            self._clock.cancel()
         super().connection_lost(exc)
 
-    def on_message_begin(self) -> None:
-        self._head_arrived()
-        self._await_head()
-        super().on_message_begin()
+    def data_received(self, data: bytes) -> None:
+        if self._refusal is None:
+            self._intake.add(data)
+            self._read_on()
 
     def on_headers_complete(self) -> None:
-        self._head_arrived()
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
 
     def on_response_complete(self) -> None:
+        self._unanswered.popleft()
         super().on_response_complete()
-        self._end_soon()
+        self._unset_keepalive_if_required()  # Wait.REQUEST is ours
+        if self._refusal is not None and not self._unanswered:
+            self._say_goodbye(self._refusal)
+        self._read_on()
 
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
-        self._end_soon()
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, f"{msg} Send an HTTP/1.1 request.")
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch()
 
-    def _await_head(self) -> None:
-        detail = f"no request head within {self.head_timeout_s:g} s"
-        self._head_timer = self.loop.call_later(self.head_timeout_s, self._refuse, 408, detail)
+    def shutdown(self) -> None:
+        """End after the answers that are owed."""
+        if self._unanswered:
+            self._unanswered[-1].keep_alive = False
+        else:
+            self.transport.close()
+            self._watch()
 
-    def _head_arrived(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _check_place(self) -> None:
+        limits = self.limits
+        if len(self.connections) - len(limits.refused) <= limits.max_connections:
+            return
+        limits.refused.add(self)
+        detail = f"the service already holds {limits.max_connections} connections; try again in a moment"
+        self._refuse(503, detail)
+        if len(limits.refused) > SPARE_CONNECTIONS:
+            self.transport.close()
+
+    def _read_on(self) -> None:
+        """Parse while there is a use for it; the socket is read again when nothing is left over."""
+        while self._intake and self._wants_more():
+            try:
+                self._intake.take()
+            except HeadTooLarge:
+                self._refuse(431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes; send fewer headers")
+            except HttpParserError:
+                self._refuse(400, "these bytes are no request to this server; send an HTTP/1.1 request")
+        self._pause_reading(bool(self._intake))
+        self._watch()
+
+    def _wants_more(self) -> bool:
+        """One request is worked on at a time, so what follows it can wait."""
+        return not (self.flow.read_paused or self.pipeline or self.transport.is_closing())
+
+    def _pause_reading(self, paused: bool) -> None:
+        if paused == self._reading_paused or self.transport.is_closing():
+            return
+        self._reading_paused = paused
+        if paused:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
 
     def _refuse(self, status: int, detail: str) -> None:
+        """Once the answers still owed are out; what the client sends from now on is thrown away."""
+        self.logger.info("%s is refused with %d: %s", self.client, status, detail)
+        self._refusal = _answer(plain_problem(status, detail))
+        self._intake.clear()
+        if self._intake.stage is Stage.BODY:
+            self._give_up()
+        if not self._unanswered:
+            self._say_goodbye(self._refusal)
+
+    def _give_up(self) -> None:
+        """The last request's body cannot be read; there is one answer to each request, so perhaps no refusal."""
+        cycle = self.cycle
+        if cycle.response_started:
+            self._refusal = b""
+        if cycle in self._unanswered:
+            self._unanswered.remove(cycle)
+            self.pipeline = deque(queued for queued in self.pipeline if queued[0] is not cycle)
+            _disconnect(cycle)
+
+    def _say_goodbye(self, last_words: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.write(_answer(plain_problem(status, detail)))
-            self.transport.close()
-            self._end_soon()
+            self.transport.write(last_words)
+            self.transport.write_eof()
+            self._said_goodbye = True
 
-    def _end_soon(self) -> None:
-        """A closing transport waits for its peer to read what is left; one that never does is cut off."""
-        if self.transport.is_closing():
-            self.loop.call_later(self.head_timeout_s, self.transport.abort)
+    def _waiting_for(self) -> Wait:
+        reasons = (
+            (self.transport.is_closing(), Wait.END),
+            (self._said_goodbye, Wait.FAREWELL),
+            (self.flow.write_paused, Wait.READER),
+            (self._unanswered, Wait.SERVICE),
+            (self._intake.stage is Stage.BODY, Wait.BODY),
+            (self._intake.head_begun or self.cycle is None, Wait.HEAD),
+        )
+        return next((wait for true, wait in reasons if true), Wait.REQUEST)
+
+    def _watch(self) -> None:
+        """Start the clock anew when it is another thing that is waited for."""
+        if (wait := self._waiting_for()) is self._wait:
+            return
+        if self._clock is not None:
+            self._clock.cancel()
+        limits = {Wait.REQUEST: float(self.timeout_keep_alive), Wait.FAREWELL: _LINGER_S}
+        self._wait = wait
+        self._clock = self.loop.call_later(limits.get(wait, self.limits.patience_s), self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        wait, self._wait = self._wait, None
+        match wait:
+            case Wait.HEAD:
+                self._refuse(408, f"no request head within {self.limits.patience_s:g} s")
+            case Wait.REQUEST | Wait.BODY | Wait.FAREWELL:
+                self.transport.close()
+            case Wait.READER | Wait.END:
+                self.transport.abort()
+        self._watch()
 
 
-def protocol(head_timeout_s: float, max_connections: int) -> type[Connection]:
+class _Flow(FlowControl):
+    """Pauses the parser where uvicorn pauses the socket, which a task may do after the socket's end."""
+
+    def __init__(self, transport: asyncio.Transport, resumed: Callable[[], object]) -> None:
+        super().__init__(transport)
+        self._resumed = resumed
+
+    def pause_reading(self) -> None:
+        self.read_paused = True
+
+    def resume_reading(self) -> None:
+        if self.read_paused:
+            self.read_paused = False
+            self._resumed()
+
+
+def protocol(patience_s: float, max_connections: int) -> type[Connection]:
     """uvicorn's protocol with these limits, as the class that its configuration wants."""
-    return type("Limited", (Connection,), {"head_timeout_s": head_timeout_s, "max_connections": max_connections})
+    return type("Limited", (Connection,), {"limits": Limits(patience_s, max_connections)})
+
+
+def _disconnect(cycle: RequestResponseCycle) -> None:
+    """As uvicorn does when a client has left: nothing more is written for it, and whoever works on it is told."""
+    cycle.disconnected = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
 
 
 def _answer(problem: Problem) -> bytes:

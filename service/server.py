@@ -1,51 +1,92 @@
-"""uvicorn, with a drain that turns readiness off first, ends with status 0, and lets no connection wait for ever."""
+"""uvicorn, with a drain that turns readiness off first, ends in every case, and says by its status how it went."""
 
-import asyncio
+import faulthandler
 import logging
 import signal
+import socket
+import time
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from service.connections import protocol
+from service.connections import SPARE_CONNECTIONS, protocol
 from service.lifecycle import Lifecycle
+from service.listening import listen, room_for
 from service.settings import Settings
+from service.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
+
+_GRACE_S = 5.0
+_FORCED_GRACE_S = 1.0
 
 
 class Server(uvicorn.Server):
     """On SIGTERM: unready for `drain_delay_s`, then no new connections, then the accepted requests, then the end."""
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_delay_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_delay_s: float, drain_limit_s: float):
         super().__init__(config)
         self._lifecycle = lifecycle
         self._drain_delay_s = drain_delay_s
+        self._drain_limit_s = drain_limit_s
+        self._unready_until: float | None = None
+        self._watchdog = Watchdog(status=1)
+
+    @property
+    def status(self) -> int:
+        """Of the process: 0 when every accepted request was answered."""
+        return self._watchdog.status
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A second signal skips the delay, a third the drain. uvicorn would raise the signal again at its end."""
+        """SIGTERM drains; SIGINT and a second signal skip the delay, one more the answers.
+
+        uvicorn would raise the signal again at its end.
+        """
         if self._lifecycle.draining or sig == signal.SIGINT:
             self.force_exit = self.should_exit
             self.should_exit = True
         self._lifecycle.draining = True
+        if self.force_exit:
+            self._watchdog.end_within(_FORCED_GRACE_S)
+        _end_even_without_python(self._drain_delay_s + self._drain_limit_s if not self.force_exit else 0)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            host, port = listener.getsockname()[:2]
+            logger.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
     async def on_tick(self, counter: int) -> bool:
-        if self._lifecycle.draining and not self.should_exit:
+        if self._lifecycle.draining and self._unready_until is None:
             logger.info("draining: unready for %g s, then accepted requests are answered", self._drain_delay_s)
-            await asyncio.sleep(self._drain_delay_s)
+            self._unready_until = time.monotonic() + self._drain_delay_s
+        if self._unready_until is not None and time.monotonic() >= self._unready_until:
             self.should_exit = True
         return await super().on_tick(counter)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._watchdog.end_within(self._drain_limit_s + _GRACE_S)
+        self._watchdog.start()
+        await super().shutdown(sockets)
 
-def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> bool:
-    """Answer until a signal comes; false when the server could not start."""
-    options: dict[str, Any] = {"http": protocol(settings.body_timeout_s, settings.max_connections), "ws": "none"}
+    async def _wait_tasks_to_complete(self) -> None:
+        """uvicorn cancels this, and then the requests, at the drain's limit."""
+        try:
+            await super()._wait_tasks_to_complete()
+        finally:
+            self._watchdog.status = 1 if self.server_state.tasks else 0
+            self._watchdog.end_within(_GRACE_S)
+
+
+def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> int:
+    """Answer until a signal comes; the exit status. Raises CannotListen."""
+    sockets = listen(settings.host, settings.port)
+    connections = room_for(settings.max_connections, SPARE_CONNECTIONS)
+    options: dict[str, Any] = {"http": protocol(settings.body_timeout_s, connections), "ws": "none"}
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         loop="auto",
         log_level=settings.log_level,
         access_log=False,
@@ -54,6 +95,11 @@ def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> bool:
         timeout_graceful_shutdown=settings.drain_limit_s,
         **options,
     )
-    server = Server(config, lifecycle, settings.drain_delay_s)
-    server.run()
-    return server.started
+    server = Server(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
+    server.run(sockets)
+    return server.status
+
+
+def _end_even_without_python(seconds: float) -> None:
+    """Where even the watchdog gets no turn, since native code holds the interpreter: C code prints where, and exits."""
+    faulthandler.dump_traceback_later(seconds + 2 * _GRACE_S, exit=True)

@@ -1,0 +1,118 @@
+"""Between the socket and the parser's callbacks: small pieces, heads of limited size, offers to upgrade ignored."""
+
+from enum import Enum, auto
+from typing import Protocol
+
+from httptools import HttpParserUpgrade, HttpRequestParser
+
+MAX_HEAD_BYTES = 64 * 1024
+_PIECE = 8 * 1024  # so few that one piece holds neither a harmful head nor thousands of pipelined requests
+
+
+class HeadTooLarge(Exception):
+    """A request line and headers, or the trailers of a chunked body, beyond MAX_HEAD_BYTES."""
+
+
+class Stage(Enum):
+    """Where in a request the parser is."""
+
+    BETWEEN = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class Messages(Protocol):
+    """Told what was parsed, as httptools does it; `url` and `headers` are what the last head held."""
+
+    parser: HttpRequestParser
+    url: bytes
+    headers: list[tuple[bytes, bytes]]
+
+    def on_message_begin(self) -> None: ...
+    def on_url(self, url: bytes) -> None: ...
+    def on_header(self, name: bytes, value: bytes) -> None: ...
+    def on_headers_complete(self) -> None: ...
+    def on_body(self, body: bytes) -> None: ...
+    def on_message_complete(self) -> None: ...
+
+
+class Intake:
+    """Holds what a client has sent until `take` parses the next piece of it for `messages`."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._waiting = bytearray()
+        self._unfinished = 0  # bytes parsed since the last complete head or byte of a body
+        self.stage = Stage.BETWEEN
+        self._renew_parser()
+
+    def add(self, data: bytes) -> None:
+        self._waiting += data
+
+    def clear(self) -> None:
+        self._waiting.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def head_begun(self) -> bool:
+        """Empty lines before a request count: a client that sends them has to come to the point too."""
+        return self.stage is Stage.HEAD or (self.stage is Stage.BETWEEN and self._unfinished > 0)
+
+    def take(self) -> None:
+        """Parse one piece. Raises HttpParserError, HeadTooLarge."""
+        piece = bytes(self._waiting[:_PIECE])
+        del self._waiting[:_PIECE]
+        self._unfinished += len(piece)
+        try:
+            self._parser.feed_data(piece)
+        except HttpParserUpgrade as offer:
+            self._decline(piece[offer.args[0] :])
+        if self._unfinished > MAX_HEAD_BYTES:
+            raise HeadTooLarge
+
+    def _decline(self, rest: bytes) -> None:
+        """Begin the request again without its `Upgrade` header, which the parser would end the message for.
+
+        A server may ignore the header (RFC 9110, 7.8); curl --http2 and Java's HttpClient send it with every request.
+        """
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        headers = [b"%s: %s\r\n" % header for header in self._messages.headers if header[0].lower() != b"upgrade"]
+        line = b"%s %s HTTP/%s\r\n" % (method, self._messages.url, version)
+        self._waiting[:0] = b"".join([line, *headers, b"\r\n", rest])
+        self._unfinished = 0
+        self._renew_parser()
+
+    def _renew_parser(self) -> None:
+        self._parser = self._messages.parser = HttpRequestParser(self)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # such data is read and thrown away
+
+    def on_message_begin(self) -> None:
+        self.stage = Stage.HEAD
+        self._messages.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._messages.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.stage is Stage.HEAD:  # trailers are no headers
+            self._messages.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._parser.get_method() == b"CONNECT":
+            raise ValueError("CONNECT is for proxies")
+        if not self._parser.should_upgrade():
+            self._messages.on_headers_complete()
+            self.stage = Stage.BODY
+            self._unfinished = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._unfinished = 0
+        self._messages.on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self.stage is Stage.BODY:
+            self._messages.on_message_complete()
+        self.stage = Stage.BETWEEN
+        self._unfinished = 0

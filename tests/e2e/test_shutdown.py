@@ -1,0 +1,110 @@
+"""Signals to a real process: it always ends, and its status says whether every accepted request was answered."""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.support.bundles import write_bundle
+from tests.support.pictures import picture
+from tests.support.server import ServerProcess, running
+
+RUN = """
+import ctypes, threading
+from service.engine import OnnxEngine
+usual = OnnxEngine.run
+def run(*args):
+    return {instead} if threading.current_thread().name.startswith("engine") else usual(*args)
+OnnxEngine.run = run
+"""
+HANG = RUN.format(instead="threading.Event().wait()")
+HOLD = RUN.format(instead="ctypes.PyDLL(None).sleep(10_000)")
+LONG_S = 40
+
+
+def with_engine(tmp_path: Path, code: str) -> str:
+    """A folder for PYTHONPATH that makes the process run batches in this way, once models are loaded."""
+    folder = tmp_path / "python"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(code)
+    return str(folder)
+
+
+def classify(server: ServerProcess) -> int | None:
+    """The status; None when there was no answer."""
+    try:
+        return httpx.post(f"{server.url}/v1/classify", content=picture(), timeout=60).status_code
+    except httpx.TransportError:
+        return None
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGINT]])
+def test_a_second_signal_skips_the_delay(tmp_path: Path, signals: list[signal.Signals]) -> None:
+    """Ctrl-C has none; requests are answered all the same."""
+    write_bundle(tmp_path, "slow", matmuls=5)
+    with running(tmp_path, "--drain-delay-s", "1000") as server, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(classify, server)
+        time.sleep(0.1)
+        for number in signals:
+            server.process.send_signal(number)
+            time.sleep(0.3)
+        assert server.process.wait(LONG_S) == 0
+        assert call.result() == 200
+    assert "Traceback" not in server.log
+
+
+def test_a_process_ends_although_a_thread_hangs(tmp_path: Path) -> None:
+    """With status 0 when nobody waits for that thread any more."""
+    write_bundle(tmp_path)
+    hanging = with_engine(tmp_path, HANG)
+    with running(tmp_path, "--deadline-s", "1", "--drain-delay-s", "0", PYTHONPATH=hanging) as server:
+        assert classify(server) == 504
+        server.terminate()
+        assert server.process.wait(LONG_S) == 0
+    assert "these threads have not ended: " in server.log
+    assert "engine_0" in server.log
+
+
+def test_a_request_that_the_drain_could_not_answer_shows_in_the_status(tmp_path: Path) -> None:
+    """The process ends after the drain's limit."""
+    write_bundle(tmp_path)
+    hanging = with_engine(tmp_path, HANG)
+    flags = ["--deadline-s", "1000", "--drain-delay-s", "0", "--drain-limit-s", "1"]
+    with running(tmp_path, *flags, PYTHONPATH=hanging) as server, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(classify, server)
+        time.sleep(0.5)
+        server.terminate()
+        assert server.process.wait(LONG_S) == 1
+        assert call.result() != 200
+
+
+def test_a_third_signal_ends_the_process(tmp_path: Path) -> None:
+    """Whatever hangs, and whoever waits."""
+    write_bundle(tmp_path)
+    hanging = with_engine(tmp_path, HANG)
+    flags = ["--deadline-s", "1000", "--drain-delay-s", "1000", "--drain-limit-s", "1000"]
+    with running(tmp_path, *flags, PYTHONPATH=hanging) as server, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(classify, server)
+        time.sleep(0.5)
+        for _ in range(3):
+            server.terminate()
+            time.sleep(0.5)
+        assert server.process.wait(LONG_S) == 1
+        assert call.result() != 200
+
+
+def test_a_process_ends_although_native_code_holds_the_interpreter(tmp_path: Path) -> None:
+    """As long as the signal came before; the log says where it hangs."""
+    write_bundle(tmp_path)
+    holding = with_engine(tmp_path, HOLD)
+    flags = ["--drain-delay-s", "1", "--drain-limit-s", "1"]
+    with running(tmp_path, *flags, PYTHONPATH=holding) as server, ThreadPoolExecutor(1) as pool:
+        server.terminate()
+        time.sleep(0.3)
+        call = pool.submit(classify, server)
+        assert server.process.wait(LONG_S) == 1
+        assert call.result() is None
+    assert "sitecustomize.py" in server.log
