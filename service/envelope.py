@@ -1,5 +1,6 @@
 """Around every request: its id, its times, its metrics, and a problem instead of a traceback. Plain ASGI."""
 
+import asyncio
 import logging
 import re
 import time
@@ -10,8 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.errors import NotReady
 from service.metrics import Metrics
-from service.problems import plain_problem, respond
+from service.problems import plain_problem, problem_of, respond
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("service.access")
@@ -49,6 +51,10 @@ class Envelope:
             await self._app(scope, receive, send_enveloped)
         except ClientDisconnect:
             status = _CLIENT_CLOSED
+        except asyncio.CancelledError:  # by the server, at the drain's limit
+            if not status:
+                problem = problem_of(NotReady("the service is shutting down; send the request again"))
+                await respond(problem, state["request_id"], {"Retry-After": "1"})(scope, receive, send_enveloped)
         except Exception:
             logger.exception("request %s failed", state["request_id"])
             if status:
