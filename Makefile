@@ -11,7 +11,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SELF := --no-deps --editable .
 SERVICE_CODE := service models snellen tests benchmarks
 
-.PHONY: serve test test-service test-training test-slow check format lock docs load clean
+.PHONY: serve install-training test test-service test-training test-slow check format lock docs load clean
 
 serve: $(VENV)/.service  ## answer on PORT with the bundles in models/
 	$(BIN)/snellen serve --port $(PORT)
@@ -26,6 +26,8 @@ test-training: $(TRAIN)/.train
 
 test-slow: $(VENV)/.test  ## minutes long
 	$(BIN)/python -m pytest --ignore tests/training -m slow
+
+install-training: $(TRAIN)/.train  ## snellen with PyTorch, in .venv-train
 
 check: $(VENV)/.test $(TRAIN)/.train  ## format, lint, strict types
 	$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """Reads Settings from flags and environment, builds the app, runs uvicorn: `python -m service`."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,7 +13,9 @@ from service.lifecycle import Lifecycle
 from service.listening import CannotListen
 from service.registry import RepositoryError
 from service.server import serve
-from service.settings import Settings
+from service.settings import Settings, unknown_variables
+
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,10 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = CliApp.run(Settings, cli_args=list(sys.argv[1:] if arguments is None else arguments))
     except ValidationError as error:
         for wrong in error.errors():
-            name = ".".join(str(part) for part in wrong["loc"])
+            name = str(wrong["loc"][0])
             _complain(f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}")
         return 2
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for name in unknown_variables(os.environ):
+        logger.warning("%s is no setting; docs/settings.md lists them", name)
     lifecycle = Lifecycle()
     try:
         return serve(create_app(settings, lifecycle), settings, lifecycle)

@@ -25,7 +25,7 @@ from service.settings import Settings, usable_cores
 
 logger = logging.getLogger(__name__)
 
-_DESCRIPTION = """Send an image, get calibrated class probabilities.
+_DESCRIPTION = """Send an image, get class probabilities, calibrated where the model says so.
 
 Every error is a problem document (RFC 9457, `application/problem+json`) whose `detail` says what to change."""
 
@@ -57,7 +57,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         """Load while already answering probes; stop in the order of the request's way."""
-        starting = asyncio.gather(decoder.start(), registry.load())
+        starting = asyncio.create_task(_start(decoder, registry))
         try:
             yield
         finally:
@@ -81,3 +81,12 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     problems.install(app)
     app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log)
     return app
+
+
+async def _start(decoder: Decoder, registry: Registry) -> None:
+    """One after the other: loading measures, and should have the machine to itself."""
+    try:
+        await decoder.start()
+        await registry.load()
+    except Exception:
+        logger.exception("the service cannot become ready")

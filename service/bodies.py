@@ -12,8 +12,6 @@ from service.schemas import ClassifyBody
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
-_OTHER_PARTS = 64
-"""Fields of a form that are no files; they are read over."""
 
 
 EncodedImage = bytes | MalformedBody
@@ -52,7 +50,8 @@ def too_many(limit: int) -> TooManyImages:
 
 
 def _from_json(body: bytes, max_images: int) -> list[EncodedImage]:
-    if body.count(b",") > 2 * max_images:  # one between images, one in a data URL; before millions of values are made
+    # Counted before millions of tiny values are made of it: a comma between images, and one in each data URL.
+    if body.lstrip()[:1] == b"{" and body.count(b",") > 2 * max_images:
         raise too_many(max_images)
     try:
         encoded = ClassifyBody.model_validate_json(body).images
@@ -60,7 +59,8 @@ def _from_json(body: bytes, max_images: int) -> list[EncodedImage]:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise MalformedBody(
-            f'the body should be {{"images": ["<base64>", ...]}}: {place + ": " if place else ""}{first["msg"]}'
+            f'the body should be {{"images": ["<base64>", ...]}}, options go into the query; '
+            f"{place + ': ' if place else ''}{first['msg']}"
         ) from None
     if len(encoded) > max_images:
         raise too_many(max_images)
@@ -86,7 +86,6 @@ class _Form:
         self._files: list[list[bytes]] = []
         self._name, self._value = bytearray(), bytearray()
         self._is_file = False
-        self._parts = 0
         self._ended = False
 
     def parse(self, body: bytes) -> list[bytes]:
@@ -115,11 +114,6 @@ class _Form:
 
     def _begin(self) -> None:
         self._is_file = False
-        self._parts += 1
-        if self._parts > self._max_images + _OTHER_PARTS:
-            raise MalformedBody(
-                f"the form has more than {self._max_images + _OTHER_PARTS} parts; send the images alone"
-            )
 
     def _header(self) -> None:
         if self._name.lower() == b"content-disposition":
@@ -130,14 +124,17 @@ class _Form:
         self._value.clear()
 
     def _headers_finished(self) -> None:
-        if self._is_file:
-            self._files.append([])
-        if len(self._files) > self._max_images:
+        if not self._is_file:
+            raise MalformedBody(
+                "a part of the form is no file; send images as files, as in curl -F image=@photo.jpg, "
+                "and options in the query, as in ?top_k=3"
+            )
+        if len(self._files) == self._max_images:
             raise too_many(self._max_images)
+        self._files.append([])
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._is_file:
-            self._files[-1].append(data[start:end])
+        self._files[-1].append(data[start:end])
 
     def _end(self) -> None:
         self._ended = True

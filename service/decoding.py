@@ -15,6 +15,7 @@ from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixel
 
 logger = logging.getLogger(__name__)
 
+Image.init()  # all plugins now, not at the first image of an unknown kind
 Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything is decoded
 _DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
 

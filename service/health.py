@@ -47,4 +47,6 @@ def router(registry: Registry, lifecycle: Lifecycle, metrics: Metrics) -> APIRou
     async def prometheus() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    for path, probe in (("/livez", livez), ("/readyz", readyz)):
+        routes.head(path, include_in_schema=False)(probe)
     return routes

@@ -31,7 +31,9 @@ class Registry:
             self._read(path)
         if not self._models:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.unreadable.items())
-            raise RepositoryError(f"no bundle <name>/<version>/manifest.json can be read in {repository}{reasons}")
+            raise RepositoryError(
+                f"no bundle <name>/<version>/manifest.json can be read in {repository}; see --models{reasons}"
+            )
         self.default_model = self._default(default_model)
         self.loading = True
 

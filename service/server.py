@@ -88,6 +88,7 @@ def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> int:
     config = uvicorn.Config(
         app,
         loop="auto",
+        log_config=None,  # its loggers speak as ours do
         log_level=settings.log_level,
         access_log=False,
         server_header=False,

@@ -1,10 +1,11 @@
 """One frozen Settings object: every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Provider = Literal["cpu", "cuda", "tensorrt", "openvino"]
@@ -17,11 +18,16 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+PREFIX = "SNELLEN_"
+_NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
+"""Kubernetes writes variables of the first two kinds for a Service called snellen, the tests read the third."""
+
+
 class Settings(BaseSettings):
     """Defaults suit a small CPU machine; times are in seconds, sizes in bytes, counts per process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SNELLEN_",
+        env_prefix=PREFIX,
         frozen=True,
         extra="ignore",
         cli_kebab_case=True,
@@ -77,7 +83,16 @@ class Settings(BaseSettings):
 
     @field_validator("providers", "formats", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+            parts = tuple(part.strip() for part in value.split(",") if part.strip())
+            return tuple(part.upper() for part in parts) if info.field_name == "formats" else parts
         return value
+
+
+def unknown_variables(environment: Iterable[str]) -> list[str]:
+    """Names that look like settings and are none: a typing error would go unnoticed."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(_NOT_OURS)
+    )

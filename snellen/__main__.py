@@ -10,7 +10,7 @@ from snellen.verify import verify
 
 app = typer.Typer(
     name="snellen",
-    help="Train or import a CNN, serve it over HTTP, and get calibrated class probabilities.",
+    help="Train or import a CNN, serve it over HTTP, and get class probabilities with a pedigree.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

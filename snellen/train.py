@@ -92,6 +92,8 @@ def _require_extra() -> None:
     missing = [module for module in _NEEDED if find_spec(module) is None]
     if missing:
         typer.echo(
-            f"snellen: {', '.join(missing)} not installed in {sys.prefix}; run: pip install 'snellen[train]'", err=True
+            f"snellen: {', '.join(missing)} not installed in {sys.prefix}; "
+            "in a clone run: make install-training, then .venv-train/bin/snellen",
+            err=True,
         )
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FileChooser, Page, Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.visit import File, Visit
@@ -285,6 +285,12 @@ def test_the_curl_line_does_the_same(visit: Open, photo: Path, tmp_path: Path) -
 def test_everything_works_without_a_mouse(visit: Open, photo: Path) -> None:
     """Tab reaches every control in reading order, visibly; Enter opens the file chooser, Space flips the switch."""
     tab = visit()
+    choosers: list[FileChooser] = []
+
+    def opened(chooser: FileChooser) -> None:
+        choosers.append(chooser)
+
+    tab.page.on("filechooser", opened)  # now: Chromium may take a moment to hand choosers over
     order = []
     for _ in range(4):
         tab.page.keyboard.press("Tab")
@@ -293,9 +299,10 @@ def test_everything_works_without_a_mouse(visit: Open, photo: Path) -> None:
     tab.page.keyboard.press("Shift+Tab")
     ring = tab.page.locator("#drop").evaluate("label => getComputedStyle(label).outlineStyle")
     assert ring == "solid"
-    with tab.page.expect_file_chooser() as chooser:
-        tab.page.keyboard.press("Enter")
-    chooser.value.set_files(str(photo))
+    tab.page.keyboard.press("Enter")
+    while not choosers:
+        tab.page.wait_for_timeout(20)
+    choosers[0].set_files(str(photo))
     expect(tab.page.locator("#predictions li")).to_have_count(5)
     assert tab.text("#status").startswith(tab.labels[0])  # announced
     assert tab.page.locator("#status").get_attribute("role") == "status"

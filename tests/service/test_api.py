@@ -117,7 +117,14 @@ PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
     ("POST", "/v1/classify", {"json": {"pictures": []}}, 400, "malformed-body", "images"),
     ("POST", "/v1/classify", {"json": {"images": ["%"]}}, 400, "malformed-body", "images.0 is not base64"),
     ("POST", "/v1/classify", {"files": files(*[b"x"] * 4)}, 413, "too-many-images", "more than 3"),
-    ("POST", "/v1/classify", {"data": {"a": "b"}, "files": {"c": (None, b"d")}}, 400, "empty-body", "no file part"),
+    (
+        "POST",
+        "/v1/classify",
+        {"data": {"top_k": "1"}, "files": {"c": (None, b"d")}},
+        400,
+        "malformed-body",
+        "in the query",
+    ),
     ("POST", "/v1/classify?top_k=4", {"content": picture()}, 422, "invalid-option", "at most 3"),
     ("POST", "/v1/classify?top_k=0", {"content": picture()}, 422, "", "top_k"),
     ("POST", "/v1/classify?topk=1", {"content": picture()}, 422, "", "topk"),
@@ -194,6 +201,7 @@ def test_probes_answer(client: TestClient) -> None:
     """Alive and ready, and on which provider."""
     assert client.get("/livez").json() == {"live": True}
     assert client.get("/readyz").json()["detail"] == "colours/2 answers on cpu"
+    assert [client.head(path).status_code for path in ("/livez", "/readyz")] == [200, 200]
 
 
 def test_a_refused_version_says_why_and_the_others_answer(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
-from service.settings import FORMATS, Settings
+from service.settings import FORMATS, Settings, unknown_variables
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +41,15 @@ def test_what_kubernetes_puts_into_the_environment_is_not_a_port(monkeypatch: py
     """A Service called snellen sets SNELLEN_PORT to an address."""
     monkeypatch.setenv("SNELLEN_PORT", "tcp://10.0.0.1:8000")
     assert Settings().port == 8000
+
+
+def test_a_misspelt_variable_is_noticed() -> None:
+    """Those of Kubernetes and of the tests are left alone."""
+    names = ["SNELLEN_PRT", "SNELLEN_PORT", "SNELLEN_PORT_8000_TCP", "SNELLEN_TEST_BROWSER", "PATH"]
+    assert unknown_variables(names) == ["SNELLEN_PRT"]
+
+
+def test_formats_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As everywhere else."""
+    monkeypatch.setenv("SNELLEN_FORMATS", "jpeg, png")
+    assert Settings().formats == ("JPEG", "PNG")
