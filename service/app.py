@@ -34,24 +34,12 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     """The ASGI application. Raises RepositoryError when there is nothing to serve."""
     lifecycle = lifecycle or Lifecycle()
     metrics = Metrics()
-    options = EngineOptions(
-        settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, usable_cores()
-    )
-    limits = Limits(settings.max_batch_size, settings.max_queue)
-    registry = Registry(settings.models, settings.default_model, Loader(options, limits, metrics))
-    decoder = Decoder(
-        settings.decode_threads,
-        DecodeLimits(settings.formats, settings.max_pixels),
-        WorkerLimits(settings.decode_limit_s, settings.decode_memory_bytes),
-        metrics.decoder_losses.inc,
-    )
-    bytes_gate = Gate(settings.max_inflight_bytes, "bytes of request bodies")
-    metrics.inflight_bytes.set_function(lambda: bytes_gate.inside)
     metrics.queue_limit.set(settings.max_queue)
     metrics.deadline.set(settings.deadline_s)
-    receiver = Receiver(settings.max_body_bytes, bytes_gate, settings.body_timeout_s)
+    registry, decoder = _registry(settings, metrics), _decoder(settings, metrics)
+    max_images = min(settings.max_images, settings.max_queue)
     classify = routes.Classify(
-        Classifier(registry, decoder), receiver, min(settings.max_images, settings.max_queue), settings.deadline_s
+        Classifier(registry, decoder), _receiver(settings, metrics), max_images, settings.deadline_s
     )
 
     @asynccontextmanager
@@ -81,6 +69,29 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     problems.install(app)
     app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log)
     return app
+
+
+def _registry(settings: Settings, metrics: Metrics) -> Registry:
+    options = EngineOptions(
+        settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, usable_cores()
+    )
+    limits = Limits(settings.max_batch_size, settings.max_queue)
+    return Registry(settings.models, settings.default_model, Loader(options, limits, metrics))
+
+
+def _decoder(settings: Settings, metrics: Metrics) -> Decoder:
+    return Decoder(
+        settings.decode_threads,
+        DecodeLimits(settings.formats, settings.max_pixels),
+        WorkerLimits(settings.decode_limit_s, settings.decode_memory_bytes),
+        metrics.decoder_losses.inc,
+    )
+
+
+def _receiver(settings: Settings, metrics: Metrics) -> Receiver:
+    gate = Gate(settings.max_inflight_bytes, "bytes of request bodies")
+    metrics.inflight_bytes.set_function(lambda: gate.inside)
+    return Receiver(settings.max_body_bytes, gate, settings.body_timeout_s)
 
 
 async def _start(decoder: Decoder, registry: Registry) -> None:

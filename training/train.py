@@ -11,7 +11,17 @@ import torch
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.contract import Calibration, Colour, Input, Manifest, Precision, Preprocessing, Provenance, Variant
+from models.contract import (
+    Calibration,
+    Colour,
+    Input,
+    Manifest,
+    ModelName,
+    Precision,
+    Preprocessing,
+    Provenance,
+    Variant,
+)
 from training.augmentation import Augmentation
 from training.bundle import MODEL, list_files, new_bundle, write_manifest
 from training.calibration import calibrate, measured
@@ -37,7 +47,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    name: ModelName
     version: int = Field(ge=1)
     data: Path
     labels: tuple[str, ...] = Field(default=FASHION_MNIST.labels, min_length=2)

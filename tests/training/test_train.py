@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,15 @@ def test_an_unknown_network_is_answered_with_the_known_ones(tmp_path: Path) -> N
     assert "efficientnet-lite0" in result.output
 
 
+@pytest.fixture
+def heeded_interrupts() -> Iterator[None]:
+    """A shell starts background jobs with SIGINT ignored, and children inherit that; a handler of ours they do not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_ctrl_c_ends_the_run_with_one_line_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
     """A real process in the middle of training: status 130, no traceback, an empty repository."""
     command = [sys.executable, "-m", "snellen", "train", "--data", str(data), "--models", str(tmp_path)]
