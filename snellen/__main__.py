@@ -4,8 +4,9 @@ import typer
 
 from snellen.bench import bench
 from snellen.classify import classify
+from snellen.import_network import import_network
 from snellen.serve import serve
-from snellen.train import import_network, train
+from snellen.train import train
 from snellen.verify import verify
 
 app = typer.Typer(

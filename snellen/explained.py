@@ -1,0 +1,38 @@
+"""What the commands of the extra `train` share: they need it, and their errors end in one line."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import typer
+
+_NEEDED = ("torch", "onnx", "onnxruntime", "onnxscript")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors that say what to do become one line and exit status 1; Ctrl-C becomes 130."""
+    _require_extra()
+    from models.contract import BundleError
+    from training.errors import TrainingError
+
+    try:
+        yield
+    except (TrainingError, BundleError, OSError, ValueError) as error:
+        typer.echo(f"snellen: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        typer.echo("snellen: stopped, nothing was written", err=True)
+        raise typer.Exit(130) from None
+
+
+def _require_extra() -> None:
+    missing = [module for module in _NEEDED if find_spec(module) is None]
+    if missing:
+        typer.echo(
+            f"snellen: {', '.join(missing)} not installed in {sys.prefix}; "
+            "in a clone run: make install-training, then .venv-train/bin/snellen",
+            err=True,
+        )
+        raise typer.Exit(1)
