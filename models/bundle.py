@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from models.manifest import File, Manifest, Precision
+from models.manifest import File, Manifest
+from models.variant import Precision
 
 MANIFEST = "manifest.json"
 Row = NDArray[np.float32]

@@ -1,22 +1,20 @@
 """All that training and service share. Both import from here and from nowhere else in this package."""
 
 from models.bundle import MANIFEST, Bundle, BundleError, Row, find_bundles, read_bundle, sha256_of
-from models.image import Pixels, UnsupportedMode, preprocess, region, upright_size
-from models.manifest import (
+from models.calibration import (
+    RELIABILITY_BINS,
     Calibration,
-    Colour,
-    File,
-    Golden,
-    Input,
-    Manifest,
-    Metrics,
-    ModelName,
-    Precision,
+    EnergyThreshold,
+    OutOfDistributionResult,
     PredictionSets,
-    Preprocessing,
-    Provenance,
-    Variant,
+    Reliability,
+    ReliabilityBin,
 )
+from models.dense import cell_probabilities, grid_size
+from models.image import Pixels, UnsupportedMode, at_own_scale, preprocess, region, upright_size
+from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Provenance
+from models.parts import ModelName
+from models.variant import Metrics, Precision, Variant
 
 INPUT = "image"
 """Graph input: uint8 [N, height, width, channels]."""
@@ -33,25 +31,34 @@ __all__ = [
     "LOGITS",
     "MANIFEST",
     "PROBABILITIES",
+    "RELIABILITY_BINS",
     "Bundle",
     "BundleError",
     "Calibration",
     "Colour",
+    "Dense",
+    "EnergyThreshold",
     "File",
     "Golden",
     "Input",
     "Manifest",
     "Metrics",
     "ModelName",
+    "OutOfDistributionResult",
     "Pixels",
     "Precision",
     "PredictionSets",
     "Preprocessing",
     "Provenance",
+    "Reliability",
+    "ReliabilityBin",
     "Row",
     "UnsupportedMode",
     "Variant",
+    "at_own_scale",
+    "cell_probabilities",
     "find_bundles",
+    "grid_size",
     "preprocess",
     "read_bundle",
     "region",

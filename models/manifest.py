@@ -2,45 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def _stay_inside(path: str) -> str:
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or "\\" in path:
-        raise ValueError(f"{path!r} does not stay inside the bundle")
-    return path
-
-
-def _between_0_and_1(text: str) -> str:
-    """Raises ValueError, which is also what float() raises for a text that is no number."""
-    if not 0 < float(text) < 1:
-        raise ValueError(f"{text!r} is not between 0 and 1")
-    return text
-
-
-ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-RelativePath = Annotated[str, AfterValidator(_stay_inside)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Coverage = Annotated[str, AfterValidator(_between_0_and_1)]
-"""A wanted coverage as text, since the keys of a JSON object are texts: "0.9"."""
-Channel = Annotated[int, Field(ge=0, le=255)]
-
-
-class Precision(StrEnum):
-    """Number format of a variant's weights."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT8 = "int8"
+from models.calibration import Calibration
+from models.parts import Channel, ModelName, Part, RelativePath, Sha256
+from models.variant import Precision, Variant
 
 
 class Colour(StrEnum):
@@ -54,7 +22,7 @@ class Colour(StrEnum):
         return 3 if self is Colour.RGB else 1
 
 
-class Input(_Part):
+class Input(Part):
     """Shape of one image as the graph takes it: uint8 [height, width, colour.channels]."""
 
     colour: Colour
@@ -66,7 +34,7 @@ class Input(_Part):
         return self.height, self.width, self.colour.channels
 
 
-class Preprocessing(_Part):
+class Preprocessing(Part):
     """How a picture of any size becomes `Input`.
 
     resize `crop`: the centred part with the input's aspect ratio, `crop_fraction` of its full length a side;
@@ -79,7 +47,7 @@ class Preprocessing(_Part):
     background: tuple[Channel, Channel, Channel] = (255, 255, 255)
 
 
-class File(_Part):
+class File(Part):
     """One file of the bundle, its path relative to the manifest."""
 
     path: RelativePath
@@ -87,66 +55,7 @@ class File(_Part):
     bytes: int = Field(ge=0)
 
 
-class Metrics(_Part):
-    """What one variant scored. `measured` false: quoted from `source`, not computed by this project."""
-
-    measured: bool
-    source: str
-    images: int | None = Field(default=None, ge=1)
-    top1: Fraction | None = None
-    top5: Fraction | None = None
-    nll: float | None = Field(default=None, ge=0)
-    ece: Fraction | None = None
-
-
-class Variant(_Part):
-    """The network in one precision."""
-
-    precision: Precision
-    path: RelativePath
-    metrics: Metrics
-
-
-class PredictionSets(_Part):
-    """Adaptive prediction sets (Romano, Sesia and Candes, 2020), in their deterministic form.
-
-    The set of an image is the smallest number of classes, most probable first, whose probabilities sum to at
-    least the threshold of the wanted coverage. `thresholds` maps coverage to that sum.
-    """
-
-    fitted_on: str
-    images: int = Field(ge=1)
-    thresholds: dict[Coverage, Fraction]
-    measured_coverage: dict[Coverage, Fraction] = {}
-    mean_size: dict[Coverage, float] = {}
-
-    @property
-    def threshold_of(self) -> dict[float, float]:
-        """`thresholds` with coverages as numbers, smallest first."""
-        return dict(sorted((float(coverage), threshold) for coverage, threshold in self.thresholds.items()))
-
-    @model_validator(mode="after")
-    def _names_a_coverage_once(self) -> Self:
-        if len(self.threshold_of) != len(self.thresholds):
-            raise ValueError("two thresholds are of the same coverage")
-        return self
-
-
-class Calibration(_Part):
-    """Softmax temperature, already inside the graph. `fitted_on` None: no held-out data was at hand."""
-
-    temperature: float = Field(gt=0)
-    fitted_on: str | None
-    images: int | None = Field(default=None, ge=1)
-    nll_before: float | None = None
-    nll_after: float | None = None
-    ece_before: Fraction | None = None
-    ece_after: Fraction | None = None
-    prediction_sets: PredictionSets | None = None
-    note: str
-
-
-class Golden(_Part):
+class Golden(Part):
     """Encoded images under `golden/` and, in `probabilities`, a JSON object of path -> probabilities [K]."""
 
     images: tuple[RelativePath, ...] = Field(min_length=1)
@@ -154,7 +63,7 @@ class Golden(_Part):
     tolerance: float = Field(gt=0, le=0.1, description="largest absolute difference of any probability")
 
 
-class Provenance(_Part):
+class Provenance(Part):
     """How to make it again."""
 
     dataset: str
@@ -168,7 +77,18 @@ class Provenance(_Part):
     notes: tuple[str, ...] = ()
 
 
-class Manifest(_Part):
+class Dense(Part):
+    """The graph takes images larger than `Input` and answers every part of them in one pass.
+
+    `stride`: pixels from one cell of the class map to the next, down and across. `window`: cells of the class map of an
+    image of the input's size, down and across; their mean is what the network answers for that image.
+    """
+
+    stride: tuple[int, int]
+    window: tuple[int, int]
+
+
+class Manifest(Part):
     """`manifest.json`. Labels are in the order of the graph's K outputs."""
 
     schema_version: Literal[1] = Field(1, description="version of this format; a reader refuses one it does not know")
@@ -183,6 +103,7 @@ class Manifest(_Part):
     files: tuple[File, ...]
     variants: tuple[Variant, ...] = Field(min_length=1)
     class_map: bool = Field(description="whether the graph has the output of that name")
+    dense: Dense | None = Field(None, description="of a fully convolutional network with a class map")
     calibration: Calibration
     golden: Golden
     provenance: Provenance

@@ -10,6 +10,6 @@ for extra in cpu gpu load test; do
   "$uv" pip compile "${flags[@]}" "$@" --extra "$extra" pyproject.toml -o "requirements/$extra.txt"
 done
 brought_by_torch=$("$uv" pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header --extra train pyproject.toml |
-  sed -nE 's/^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+).*/--no-emit-package \1/p')
+  sed -nE 's/^(torchvision|torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)[= ].*/--no-emit-package \1/p')
 # shellcheck disable=SC2086
 "$uv" pip compile "${flags[@]}" "$@" $brought_by_torch --extra test-train pyproject.toml -o requirements/train.txt

@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Train a CNN on images of 28x28, calibrate it, export it to ONNX and write the bundle."""
     with explained():
-        from training.datasets import FASHION_MNIST
+        from training.data.facts import FASHION_MNIST
         from training.train import TrainingConfig, run
 
         config = TrainingConfig(

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.contract import Bundle, Input, Metrics, Precision, Preprocessing
-from training.data import LabelledImages, evaluation_pixels
-from training.export import open_session, predict
+from models.contract import INPUT, LOGITS, PROBABILITIES, Bundle, Input, Metrics, Pixels, Precision, Preprocessing
+from training.data.images import LabelledImages, evaluation_pixels
+from training.export import open_session
 from training.metrics import (
     accuracy,
+    adaptive_calibration_error,
     confusion_matrix,
     expected_calibration_error,
     negative_log_likelihood,
@@ -18,12 +19,15 @@ from training.metrics import (
 
 _BATCH = 256
 
+Outputs = NDArray[np.float32]
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """probabilities: float32 [N, K]; labels: int64 [N]."""
+    """What the graph gave for labelled images: probabilities and logits float32 [N, K], labels int64 [N]."""
 
-    probabilities: NDArray[np.float32]
+    probabilities: Outputs
+    logits: Outputs
     labels: NDArray[np.int64]
 
     def metrics(self, source: str) -> Metrics:
@@ -35,6 +39,7 @@ class Evaluation:
             top5=accuracy(self.probabilities, self.labels, k=5),
             nll=negative_log_likelihood(self.probabilities, self.labels),
             ece=expected_calibration_error(self.probabilities, self.labels),
+            adaptive_ece=adaptive_calibration_error(self.probabilities, self.labels),
         )
 
     def confusion(self) -> NDArray[np.int64]:
@@ -43,13 +48,21 @@ class Evaluation:
 
 def evaluate(model: Path, images: LabelledImages, target: Input, how: Preprocessing) -> Evaluation:
     """Run an ONNX file over labelled images on the CPU."""
-    session = open_session(model)
-    pixels = evaluation_pixels(images.images, target, how)
-    rows = [predict(session, pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
-    return Evaluation(np.concatenate(rows), images.labels)
+    probabilities, logits = run_graph(model, evaluation_pixels(images.images, target, how))
+    return Evaluation(probabilities, logits, images.labels)
 
 
 def evaluate_bundle(bundle: Bundle, images: LabelledImages, precision: Precision = Precision.FP32) -> Evaluation:
     """The same for one precision of a bundle."""
     manifest = bundle.manifest
     return evaluate(bundle.model_path(precision), images, manifest.input, manifest.preprocessing)
+
+
+def run_graph(model: Path, pixels: Pixels) -> tuple[Outputs, Outputs]:
+    """Probabilities and logits, both float32 [N, K], of uint8 [N, H, W, C] of the graph's size; N at least 1."""
+    session = open_session(model)
+    wanted = [PROBABILITIES, LOGITS]
+    starts = range(0, len(pixels), _BATCH)
+    batches = [session.run(wanted, {INPUT: pixels[start : start + _BATCH]}) for start in starts]
+    probabilities, logits = (np.concatenate(parts).astype(np.float32) for parts in zip(*batches, strict=True))
+    return probabilities, logits

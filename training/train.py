@@ -8,7 +8,6 @@ from pathlib import Path
 from time import monotonic
 
 import torch
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.contract import (
@@ -25,16 +24,19 @@ from models.contract import (
 from training.augmentation import Augmentation
 from training.bundle import MODEL, list_files, new_bundle, write_manifest
 from training.calibration import calibrate, measured
-from training.data import LabelledImages, per_class_examples, read_dataset, stratified_split
-from training.datasets import FASHION_MNIST, DatasetFacts, unknown_dataset
+from training.data.facts import FASHION_MNIST, DatasetFacts, unknown_dataset
+from training.data.idx import read_idx
+from training.data.images import LabelledImages, per_class_examples, to_picture
+from training.data.split import stratified_split
 from training.evaluate import Evaluation, evaluate
 from training.export import PARITY_TOLERANCE, export
 from training.fit import Recipe, Score, fit, logits_of, scaling_of
 from training.golden import GoldenImage, encode, write_golden
 from training.model_card import model_card
-from training.network import ARCHITECTURE, SmallResNet
+from training.networks.network import count_parameters
+from training.networks.small_resnet import small_resnet
 from training.provenance import provenance
-from training.served import ServedNetwork, count_parameters
+from training.served import ServedNetwork
 
 VALIDATION, CALIBRATION = 0.05, 0.05
 """Fractions of the training images held out for early stopping, and for temperature and thresholds."""
@@ -88,15 +90,15 @@ def run(config: TrainingConfig, repository: Path, *, overwrite: bool = False) ->
     started = monotonic()
     with new_bundle(repository, config.name, config.version, overwrite=overwrite) as folder:
         trained = _train(config)
-        export(trained.served, trained.target, folder / MODEL)
+        dense = export(trained.served, trained.target, folder / MODEL)
         examples = _examples(trained.held_out, config.labels)
         golden = write_golden(folder, examples, trained.served, trained.target, _HOW)
-        test = evaluate(folder / MODEL, read_dataset(config.data, "t10k", len(config.labels)), trained.target, _HOW)
+        test = evaluate(folder / MODEL, read_idx(config.data, "t10k", len(config.labels)), trained.target, _HOW)
         manifest = Manifest(
             name=config.name,
             version=config.version,
             description=config.dataset.description,
-            architecture=ARCHITECTURE,
+            architecture="small-resnet",
             parameters=count_parameters(trained.served),
             labels=config.labels,
             input=trained.target,
@@ -104,6 +106,7 @@ def run(config: TrainingConfig, repository: Path, *, overwrite: bool = False) ->
             files=list_files(folder),
             variants=(_variant(config, test),),
             class_map=True,
+            dense=dense,
             calibration=_measured(trained.calibration, test),
             golden=golden,
             provenance=_provenance(config, trained, duration_s=monotonic() - started),
@@ -116,15 +119,15 @@ def _train(config: TrainingConfig) -> Trained:
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    images = read_dataset(config.data, "train", len(config.labels))
+    images = read_idx(config.data, "train", len(config.labels))
     split = stratified_split(images.labels, VALIDATION, CALIBRATION, config.seed)
     train, validation, held_out = (images.take(part) for part in (split.train, split.validation, split.calibration))
     scaling = scaling_of(train.images)
-    network, score = fit(SmallResNet(len(config.labels)), train, validation, scaling, config.recipe)
+    network, score = fit(small_resnet(len(config.labels)), train, validation, scaling, config.recipe)
     fitted_on = f"{CALIBRATION:.0%} of the training images, held out from training and from early stopping"
     calibration = calibrate(logits_of(network, held_out.images, scaling), held_out.labels, fitted_on)
     return Trained(
-        served=ServedNetwork(network.features, network.head, scaling, calibration.temperature),
+        served=ServedNetwork(network, scaling, calibration.temperature),
         target=Input(colour=Colour.L, height=images.images.shape[1], width=images.images.shape[2]),
         score=score,
         calibration=calibration,
@@ -137,7 +140,7 @@ def _examples(images: LabelledImages, labels: tuple[str, ...]) -> list[GoldenIma
     """One image of each of the first classes, by turns PNG and JPEG."""
     indices = per_class_examples(images.labels, range(min(len(labels), _GOLDEN_CLASSES)))
     return [
-        encode(Image.fromarray(images.images[index]), f"{label}.{suffix}", "JPEG" if suffix == "jpg" else "PNG")
+        encode(to_picture(images.images[index]), f"{label}.{suffix}", "JPEG" if suffix == "jpg" else "PNG")
         for label, index in enumerate(indices)
         for suffix in (("png", "jpg")[label % 2],)
     ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.contract import Colour, Input, Preprocessing
 from training.export import export
-from training.network import SmallResNet
+from training.networks.small_resnet import small_resnet
 from training.served import Scaling, ServedNetwork
 
 SIDE = 16
@@ -63,14 +63,14 @@ def dataset(tmp_path: Path) -> Path:
 def served_network(temperature: float = 1.5, seed: int = 0) -> ServedNetwork:
     """Random weights and running statistics, so that folding the norms has something to do."""
     torch.manual_seed(seed)
-    network = SmallResNet(len(LABELS))
+    network = small_resnet(len(LABELS))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.normal_(module.bias, std=0.2)
             module.running_mean = torch.randn(module.num_features) * 0.1
             module.running_var = torch.rand(module.num_features) + 0.5
-    return ServedNetwork(network.features, network.head, Scaling((60.0,), (50.0,)), temperature)
+    return ServedNetwork(network, Scaling((60.0,), (50.0,)), temperature)
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,9 @@ def test_the_class_map_averages_to_the_logits(exported: Exported) -> None:
     """Mean over height and width, plus the bias of the last layer."""
     images = fixed_images(exported.target)
     class_map, logits = open_session(exported.path).run([CLASS_MAP, LOGITS], {INPUT: images})
-    bias = exported.network.head.bias.detach().numpy()
+    head = exported.network.network.head
+    assert isinstance(head, torch.nn.Linear)
+    bias = head.bias.detach().numpy()
     np.testing.assert_allclose(class_map.mean((2, 3)) + bias, logits, atol=1e-4)
 
 

@@ -7,22 +7,22 @@ import pytest
 import torch
 
 from tests.training.conftest import LABELS, striped
-from training.data import LabelledImages
+from training.data.images import LabelledImages
 from training.errors import DivergedError
 from training.fit import Recipe, fit, scaling_of
-from training.network import SmallResNet
+from training.networks.network import count_parameters
+from training.networks.small_resnet import small_resnet
 from training.optimizers import Muon, Schedule, build_optimizers, orthogonalize
-from training.served import count_parameters
 
 
 def labelled(count: int, seed: int) -> LabelledImages:
     images, labels = striped(count, seed)
-    return LabelledImages(images, labels.astype(np.int64))
+    return LabelledImages(images[..., None], labels.astype(np.int64))
 
 
 def test_the_network_has_under_0_8_million_parameters() -> None:
     """With the ten classes of Fashion-MNIST."""
-    assert count_parameters(SmallResNet(10)) < 800_000
+    assert count_parameters(small_resnet(10)) < 800_000
 
 
 def test_training_learns_a_simple_task() -> None:
@@ -30,7 +30,7 @@ def test_training_learns_a_simple_task() -> None:
     torch.manual_seed(0)
     train = labelled(320, seed=1)
     recipe = Recipe(epochs=3, batch_size=16)
-    _, score = fit(SmallResNet(len(LABELS)), train, labelled(80, seed=2), scaling_of(train.images), recipe)
+    _, score = fit(small_resnet(len(LABELS)), train, labelled(80, seed=2), scaling_of(train.images), recipe)
     assert score.accuracy > 0.8
 
 
@@ -39,7 +39,7 @@ def test_a_loss_that_is_no_number_stops_the_run() -> None:
     train = labelled(64, seed=1)
     recipe = Recipe(epochs=2, batch_size=16, lr=1e30, muon_lr=1e30)
     with pytest.raises(DivergedError, match=r"at step .*lower the learning rates"):
-        fit(SmallResNet(len(LABELS)), train, train, scaling_of(train.images), recipe)
+        fit(small_resnet(len(LABELS)), train, train, scaling_of(train.images), recipe)
 
 
 def test_training_stops_when_nothing_gets_better(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,7 +47,7 @@ def test_training_stops_when_nothing_gets_better(capsys: pytest.CaptureFixture[s
     torch.manual_seed(0)
     train = labelled(64, seed=1)
     recipe = Recipe(epochs=40, batch_size=16, lr=0.0, muon_lr=0.0, patience=1)
-    _, score = fit(SmallResNet(len(LABELS)), train, train, scaling_of(train.images), recipe)
+    _, score = fit(small_resnet(len(LABELS)), train, train, scaling_of(train.images), recipe)
     assert score.epoch < 39
     assert "stopped early" in capsys.readouterr().err
 
@@ -55,7 +55,7 @@ def test_training_stops_when_nothing_gets_better(capsys: pytest.CaptureFixture[s
 def test_off_a_terminal_each_epoch_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A log file gets text with rate and time left, and no control characters."""
     train = labelled(32, seed=1)
-    fit(SmallResNet(len(LABELS)), train, train, scaling_of(train.images), Recipe(epochs=2, batch_size=16))
+    fit(small_resnet(len(LABELS)), train, train, scaling_of(train.images), Recipe(epochs=2, batch_size=16))
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     assert "images/s" in lines[0]
@@ -64,7 +64,7 @@ def test_off_a_terminal_each_epoch_is_a_plain_line(capsys: pytest.CaptureFixture
 
 def test_norms_and_biases_are_not_decayed() -> None:
     """Weight decay pulls at weights only."""
-    muon, plain = build_optimizers(SmallResNet(4), lr=0.1, muon_lr=0.1, decay=0.01)
+    muon, plain = build_optimizers(small_resnet(4), lr=0.1, muon_lr=0.1, decay=0.01)
     decays = {parameter.ndim: group["weight_decay"] for group in plain.param_groups for parameter in group["params"]}
     assert decays == {4: 0.01, 2: 0.01, 1: 0.0}
     assert all(parameter.ndim == 4 for group in muon.param_groups for parameter in group["params"])

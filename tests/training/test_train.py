@@ -12,9 +12,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from models.contract import read_bundle
-from snellen.train import import_network, train
+from snellen.import_network import import_network
+from snellen.train import train
 from tests.training.conftest import LABELS, idx, write_dataset
-from training.data import read_dataset
+from training.data.idx import read_idx
 from training.evaluate import evaluate_bundle
 from training.golden import check_golden
 
@@ -71,7 +72,7 @@ def test_the_manifest_says_what_was_measured_and_how_to_repeat_it(models: Path) 
 def test_evaluating_the_bundle_again_gives_the_manifests_figures(models: Path, data: Path) -> None:
     """Anybody with the data can check the metrics."""
     bundle = read_bundle(models / "stripes" / "1")
-    again = evaluate_bundle(bundle, read_dataset(data, "t10k", len(LABELS)))
+    again = evaluate_bundle(bundle, read_idx(data, "t10k", len(LABELS)))
     expected = bundle.manifest.variants[0].metrics
     assert again.metrics(expected.source).model_dump() == pytest.approx(expected.model_dump(), abs=1e-5)
 

@@ -40,10 +40,20 @@ FASHION_MNIST = DatasetFacts(
 
 def unknown_dataset(folder: str, labels: tuple[str, ...]) -> DatasetFacts:
     """Facts about somebody's own IDX files: only what can be seen."""
+    return _own(f"IDX files in {folder}", labels)
+
+
+def files_dataset(place: str, labels: tuple[str, ...]) -> DatasetFacts:
+    """Facts about somebody's own picture files, found in a folder or named by a table."""
+    return _own(f"pictures of {place}", labels)
+
+
+def _own(title: str, labels: tuple[str, ...]) -> DatasetFacts:
+    shown = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
     return DatasetFacts(
-        title=f"IDX files in {folder}",
+        title=title,
         licence="not stated",
-        description=f"Grey pictures of {len(labels)} classes: {', '.join(labels)}.",
+        description=f"Pictures of {len(labels)} classes: {shown}.",
         labels=labels,
         limits=("It has seen pictures of this data set only.",),
     )
