@@ -52,6 +52,17 @@ def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
     return np.ascontiguousarray(np.asarray(upright).reshape(target.shape))
 
 
+def at_own_scale(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
+    """Turn `image` into pixels as `preprocess` does, but neither resized nor cropped: uint8 [H, W, channels].
+
+    H and W are those of the upright picture. The same pixels as of `preprocess` where these are the target's and
+    nothing is cropped. Raises what `preprocess` raises.
+    """
+    image.load()
+    upright = _turn(_colour(_resizable(image), target, how), _orientation(image))
+    return np.ascontiguousarray(np.asarray(upright).reshape(upright.height, upright.width, target.colour.channels))
+
+
 def region(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[float, float, float, float]:
     """The part of an upright picture that `preprocess` keeps: left, top, right, bottom as fractions of its size.
 

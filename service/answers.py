@@ -38,7 +38,13 @@ def top(probabilities: Row, count: int, labels: tuple[str, ...]) -> list[Predict
 
 
 def ranking(probabilities: Row) -> NDArray[np.intp]:
+    """Classes, most probable first, along the last axis."""
     return np.argsort(-probabilities, kind="stable")
+
+
+def rounded(probability: float) -> float:
+    """As many digits as mean something."""
+    return float(f"{probability:.6g}")
 
 
 def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> PredictionSet:
@@ -66,4 +72,4 @@ def heatmap(probabilities: Row, class_map: Row, size: tuple[int, int], manifest:
 
 
 def _predictions(classes: NDArray[np.intp], probabilities: Row, labels: tuple[str, ...]) -> list[Prediction]:
-    return [Prediction(class_id=int(k), label=labels[k], probability=float(f"{probabilities[k]:.6g}")) for k in classes]
+    return [Prediction(class_id=int(k), label=labels[k], probability=rounded(probabilities[k])) for k in classes]

@@ -14,6 +14,7 @@ from service.admission import Gate
 from service.classifier import Classifier
 from service.decoder import Decoder, WorkerLimits
 from service.decoding import DecodeLimits
+from service.dense_lane import DenseLimits
 from service.engine import EngineOptions
 from service.envelope import Envelope
 from service.lifecycle import Lifecycle
@@ -75,7 +76,8 @@ def _registry(settings: Settings, metrics: Metrics) -> Registry:
     options = EngineOptions(
         settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, usable_cores()
     )
-    limits = Limits(settings.max_batch_size, settings.max_queue)
+    dense = DenseLimits(settings.max_dense_pixels, settings.max_dense_predictions, settings.max_dense_queue)
+    limits = Limits(settings.max_batch_size, settings.max_queue, dense)
     return Registry(settings.models, settings.default_model, Loader(options, limits, metrics))
 
 

@@ -65,6 +65,7 @@ def _detail(registry: Registry, version: Version) -> ModelDetail:
         metrics={variant.precision.value: variant.metrics for variant in manifest.variants},
         calibration=manifest.calibration,
         heatmap=manifest.class_map,
+        dense=manifest.dense,
         coverages=list(sets.threshold_of) if sets else [],
         engine=_engine(version.serving) if version.serving else None,
         licence=manifest.provenance.licence,

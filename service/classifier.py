@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.contract import Manifest
-from service import answers
+from service import answers, dense
 from service.batching import Answer
 from service.decoder import Decoder
 from service.decoding import Decoded
+from service.dense_lane import DenseLane
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError
 from service.registry import Registry
 from service.schemas import Result
@@ -25,6 +26,7 @@ class Question:
     top_k: int | None = None
     heatmap: bool = False
     coverage: float | None = None
+    dense: bool = False
     deadline_s: float = 10.0
 
 
@@ -63,7 +65,7 @@ class Classifier:
         version = self._registry.find(question.model, question.version)
         serving = version.ready()
         _check(question, version.manifest)
-        with serving.gate.hold(len(question.images)):
+        with serving.admitted(len(question.images), dense=question.dense):
             results = await self._within_deadline(question, version, serving)
         if len(results) == 1 and isinstance(results[0], ServiceError):
             raise results[0]
@@ -95,11 +97,25 @@ class Classifier:
                 return image
             if not image:
                 raise EmptyBody("this image has no bytes; send the whole file")
+            if question.dense:
+                return await self._dense(image, question, manifest, serving.lane)
             decoded = await self._decoder.decode(image, manifest.input, manifest.preprocessing)
             answer = await serving.batcher.submit(decoded.pixels, question.heatmap)
         except ServiceError as error:
             return error
         return _result(answer, decoded, question, manifest), Timing(decoded.seconds, answer.queue_s, answer.infer_s)
+
+    async def _dense(
+        self, image: bytes, question: Question, manifest: Manifest, lane: DenseLane
+    ) -> tuple[Result, Timing]:
+        """One image at its own scale."""
+        limits = lane.limits
+        async with lane.turn() as queue_s:
+            decoded = await self._decoder.decode(image, manifest.input, manifest.preprocessing, limits.max_pixels)
+            shape = dense.shape_of(decoded.pixels, manifest, question.top_k, limits.max_predictions)
+            prediction, infer_s = await lane.run(decoded.pixels)
+            result = await asyncio.to_thread(dense.result, prediction, shape, manifest, question.top_k)
+        return result, Timing(decoded.seconds, queue_s, infer_s)
 
 
 def _check(question: Question, manifest: Manifest) -> None:
@@ -108,6 +124,8 @@ def _check(question: Question, manifest: Manifest) -> None:
         answers.check_top_k(question.top_k, manifest)
     if question.heatmap:
         answers.check_class_map(manifest)
+    if question.dense:
+        dense.dense_of(manifest)
     if question.coverage is not None:
         answers.threshold(question.coverage, manifest)
 

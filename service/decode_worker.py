@@ -39,22 +39,25 @@ class Frame(NamedTuple):
         return LENGTHS.pack(len(head), len(self.payload)) + head
 
 
-def question(body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits) -> Frame:
+def question(
+    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
+) -> Frame:
     head = {
         "target": target.model_dump(mode="json"),
         "how": how.model_dump(mode="json"),
         "formats": limits.formats,
         "max_pixels": limits.max_pixels,
+        "dense_pixels": dense_pixels,
     }
     return Frame(head, body)
 
 
-def decoded(frame: Frame, target: Input) -> Decoded:
+def decoded(frame: Frame) -> Decoded:
     """What the worker answered. Raises the ImageError that it met."""
     if "error" in frame.head:
         known = {error.__name__: error for error in ImageError.__subclasses__()}
         raise known[frame.head["error"]](frame.head["detail"])
-    pixels = np.frombuffer(frame.payload, np.uint8).reshape(target.shape)
+    pixels = np.frombuffer(frame.payload, np.uint8).reshape(frame.head["shape"])
     width, height = frame.head["size"]
     return Decoded(pixels, (width, height), frame.head["seconds"])
 
@@ -62,13 +65,12 @@ def decoded(frame: Frame, target: Input) -> Decoded:
 def _answer(frame: Frame) -> Frame:
     head = frame.head
     limits = DecodeLimits(tuple(head["formats"]), head["max_pixels"])
+    target, how = Input.model_validate(head["target"]), Preprocessing.model_validate(head["how"])
     try:
-        done = decode(
-            frame.payload, Input.model_validate(head["target"]), Preprocessing.model_validate(head["how"]), limits
-        )
+        done = decode(frame.payload, target, how, limits, head["dense_pixels"])
     except ImageError as error:
         return Frame({"error": type(error).__name__, "detail": error.detail}, b"")
-    return Frame({"size": done.size, "seconds": done.seconds}, done.pixels.tobytes())
+    return Frame({"size": done.size, "shape": done.pixels.shape, "seconds": done.seconds}, done.pixels.tobytes())
 
 
 def _read(source: BinaryIO) -> Frame | None:

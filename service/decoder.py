@@ -111,25 +111,26 @@ class Decoder:
         self._threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
-    async def decode(self, body: bytes, target: Input, how: Preprocessing) -> Decoded:
-        """Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit."""
+    async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
+        """As `decoding.decode`. Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit."""
         if may_be_small(body):
             async with self._free:
                 loop = asyncio.get_running_loop()
                 small = await loop.run_in_executor(
-                    self._threads, decode_if_small, body, target, how, self._limits, SMALL
+                    self._threads, decode_if_small, body, target, how, self._limits, SMALL, dense_pixels
                 )
             if small is not None:
                 return small
         worker = await self._idle.get()
-        work = asyncio.ensure_future(self._decode_costly(worker, body, target, how))
+        asked = question(body, target, how, self._limits, dense_pixels)
+        work = asyncio.ensure_future(self._decode_costly(worker, asked))
         work.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may have left
         return await asyncio.shield(work)
 
-    async def _decode_costly(self, worker: Worker, body: bytes, target: Input, how: Preprocessing) -> Decoded:
+    async def _decode_costly(self, worker: Worker, asked: Frame) -> Decoded:
         """To its end, also when nobody waits any more: the worker's own limits bound it."""
         try:
-            return decoded(await worker.ask(question(body, target, how, self._limits)), target)
+            return decoded(await worker.ask(asked))
         finally:
             self._idle.put_nowait(worker)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess, upright_size
+from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, at_own_scale, preprocess, upright_size
 from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
 
 logger = logging.getLogger(__name__)
@@ -36,32 +36,44 @@ class Decoded(NamedTuple):
     seconds: float
 
 
-def decode(body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits) -> Decoded:
-    """Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out."""
-    with _opened(body, limits) as image:
-        return _decoded(image, target, how)
+def decode(
+    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
+) -> Decoded:
+    """Pixels of the target's size; with `dense_pixels`, those of the picture at its own scale, at most so many.
+
+    Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out.
+    """
+    with _opened(body, limits, dense_pixels) as image:
+        return _decoded(image, target, how, own_scale=dense_pixels is not None)
 
 
 def decode_if_small(
-    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, small: DecodeLimits
+    body: bytes,
+    target: Input,
+    how: Preprocessing,
+    limits: DecodeLimits,
+    small: DecodeLimits,
+    dense_pixels: int | None = None,
 ) -> Decoded | None:
     """The same, but nothing is decoded of an image whose header says that it exceeds `small`."""
-    with _opened(body, limits) as image:
+    with _opened(body, limits, dense_pixels) as image:
         fits = image.format in small.formats and image.width * image.height <= small.max_pixels
-        return _decoded(image, target, how) if fits else None
+        return _decoded(image, target, how, own_scale=dense_pixels is not None) if fits else None
 
 
-def _decoded(image: Image.Image, target: Input, how: Preprocessing) -> Decoded:
+def _decoded(image: Image.Image, target: Input, how: Preprocessing, *, own_scale: bool) -> Decoded:
     started = time.perf_counter()
-    pixels = preprocess(image, target, how)
+    pixels = (at_own_scale if own_scale else preprocess)(image, target, how)
     return Decoded(pixels, upright_size(image), time.perf_counter() - started)
 
 
 @contextmanager
-def _opened(body: bytes, limits: DecodeLimits) -> Iterator[Image.Image]:
+def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Iterator[Image.Image]:
     """The header read and checked; what Pillow raises until the end of the block is translated."""
     with _translated(), _open(body, limits.formats) as image:
-        _check_pixels(image, limits.max_pixels)
+        _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
+        if dense_pixels is not None:
+            _check_pixels(image, dense_pixels, "that is the limit with dense=1")
         yield image
 
 
@@ -82,12 +94,11 @@ def _starts_like_one(body: bytes, formats: tuple[str, ...]) -> bool:
     return any(accept is not None and accept(body[:16]) is True for accept in accepts)
 
 
-def _check_pixels(image: Image.Image, limit: int) -> None:
+def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
     pixels = image.width * image.height
     if pixels > limit:
         raise TooManyPixels(
-            f"the image is {image.width}x{image.height}, {pixels} pixels; "
-            f"send at most {limit}: the model looks at a far smaller picture anyway"
+            f"the image is {image.width}x{image.height}, {pixels} pixels; send at most {limit}: {reason}"
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest, Pixels
 from service.errors import EngineFailure
+from service.graph import Port, misfit
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,8 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
 }
 """Our short names and onnxruntime's."""
+_ARENAS = ("cpu:0", "cpu:0;gpu:0")
+"""Memory that onnxruntime keeps between runs, without and with CUDA."""
 _NAMES = {value: key for key, value in PROVIDERS.items()}
 
 
@@ -42,6 +46,14 @@ class Prediction(NamedTuple):
 
     probabilities: NDArray[np.float32]
     class_map: NDArray[np.float32] | None = None
+
+
+class DensePrediction(NamedTuple):
+    """Of one image of any size: float32 probabilities and logits [K], class map [K, h, w]."""
+
+    probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    class_map: NDArray[np.float32]
 
 
 class Engine(Protocol):
@@ -76,15 +88,18 @@ class OnnxEngine:
 
     def __init__(self, model: Path, manifest: Manifest, options: EngineOptions) -> None:
         """Raises EngineRejected when the graph does not fit the manifest or the wanted provider is not there."""
-        self._session = _open(model, options)
+        self._session = _open(model, options, one_size=manifest.dense is None)
         first = self._session.get_providers()[0]
         self.provider = _NAMES.get(first, first)
         _check_provider(self.provider, options)
-        _check_graph(self._session, manifest)
+        if reason := misfit(_ports(self._session.get_inputs()), _ports(self._session.get_outputs()), manifest):
+            raise EngineRejected(reason)
         on_cpu = self.provider == "cpu"
         self.threads_per_batch = options.threads_per_batch if on_cpu else 1
         self.concurrency = options.concurrency or (max(1, options.cores // self.threads_per_batch) if on_cpu else 1)
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
+        self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
+        self._dense_run = ort.RunOptions()
         self._run_options = ort.RunOptions()
         self._run_options.only_execute_path_to_fetches = True  # no class map unless it is asked for
 
@@ -94,17 +109,41 @@ class OnnxEngine:
     def run(self, batch: Batch) -> Prediction:
         """The same in the calling thread."""
         names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        try:
-            outputs = self._session.run(names, {INPUT: batch.images}, self._run_options)
-        except Exception as error:  # onnxruntime's exceptions have no common base
-            logger.error(
-                "onnxruntime could not run a batch of %d: %s: %s", len(batch.images), type(error).__name__, error
-            )
-            raise EngineFailure("the model could not be run; the cause is in the service's log") from error
+        outputs = self._outputs(names, batch.images, self._run_options)
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 
+    async def predict_dense(self, image: Pixels) -> DensePrediction:
+        """One image uint8 [H, W, C] of any size that is not below the input's, one at a time, beside the batches.
+
+        Cancelling it ends the run within a node of the graph. Raises EngineFailure.
+        """
+        self._dense_run = run = ort.RunOptions()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._dense_thread, self.run_dense, image, run)
+        finally:
+            run.terminate = True
+
+    def run_dense(self, image: Pixels, run: ort.RunOptions | None = None) -> DensePrediction:
+        """The same in the calling thread. The memory is given back: the next image may be far smaller."""
+        run = run or ort.RunOptions()
+        run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS[self.provider == "cuda"])
+        outputs = self._outputs([PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
+        return DensePrediction(outputs[0][0], outputs[1][0], outputs[2][0])
+
+    def _outputs(self, names: list[str], images: Pixels, run: ort.RunOptions) -> list[NDArray[np.float32]]:
+        try:
+            outputs: list[NDArray[np.float32]] = self._session.run(names, {INPUT: images}, run)
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            if not run.terminate:
+                logger.error("onnxruntime could not run %s: %s: %s", images.shape, type(error).__name__, error)
+            raise EngineFailure("the model could not be run; the cause is in the service's log") from error
+        return outputs
+
     def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        """Batches that run are let end, an image that runs alone is not."""
+        self._dense_run.terminate = True
+        for threads in (self._dense_thread, self._threads):
+            threads.shutdown(wait=True, cancel_futures=True)
 
 
 def installed_providers() -> tuple[str, ...]:
@@ -113,9 +152,10 @@ def installed_providers() -> tuple[str, ...]:
     return tuple(name for name in ("cuda", "cpu") if PROVIDERS[name] in available)
 
 
-def _open(model: Path, options: EngineOptions) -> ort.InferenceSession:
+def _open(model: Path, options: EngineOptions, *, one_size: bool) -> ort.InferenceSession:
     """The reason that clients see names no path; onnxruntime's own words, which do, go to the log."""
     session_options = ort.SessionOptions()
+    session_options.enable_mem_pattern = one_size  # else it keeps a plan for every size it has met
     session_options.intra_op_num_threads = options.threads_per_batch
     session_options.inter_op_num_threads = 1
     session_options.log_severity_level = 3
@@ -139,13 +179,5 @@ def _check_provider(provider: str, options: EngineOptions) -> None:
         )
 
 
-def _check_graph(session: ort.InferenceSession, manifest: Manifest) -> None:
-    inputs = {node.name: (node.type, node.shape[1:]) for node in session.get_inputs()}
-    expected = {INPUT: ("tensor(uint8)", list(manifest.input.shape))}
-    if inputs != expected:
-        raise EngineRejected(f"the graph's inputs are {inputs}, the manifest says {expected}")
-    outputs = {node.name: (node.type, node.shape[1:2]) for node in session.get_outputs()}
-    names = [PROBABILITIES, LOGITS] + ([CLASS_MAP] if manifest.class_map else [])
-    for name in names:
-        if outputs.get(name) != ("tensor(float)", [len(manifest.labels)]):
-            raise EngineRejected(f"output {name} should be float32 [N, {len(manifest.labels)}, ...]: {outputs}")
+def _ports(nodes: Sequence[ort.NodeArg]) -> dict[str, Port]:
+    return {node.name: Port(node.type, node.shape) for node in nodes}

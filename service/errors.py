@@ -2,8 +2,8 @@
 
 ServiceError
 ├── BodyError: EmptyBody, BodyTooLarge, MalformedBody, BodyTimeout, TooManyImages
-├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels, DecodeLimit
-├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap
+├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels, TooSmall, TooManyCells, DecodeLimit
+├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap, NotDense
 ├── Unavailable: QueueFull, NotReady (both know when to come back)
 └── DeadlineExceeded, EngineFailure
 """
@@ -57,6 +57,14 @@ class TooManyPixels(ImageError):
     """Larger than the service decodes."""
 
 
+class TooSmall(ImageError):
+    """At its own scale it is smaller than what the model was trained on."""
+
+
+class TooManyCells(ImageError):
+    """The grid of its classes would be larger than an answer may be."""
+
+
 class DecodeLimit(ImageError):
     """Decoding it would take more time or memory than one image may."""
 
@@ -83,6 +91,10 @@ class NotCalibrated(ModelError):
 
 class NoClassMap(ModelError):
     """A heatmap was asked of a graph without a class map."""
+
+
+class NotDense(ModelError):
+    """Images larger than the input were asked of a network that cannot take them."""
 
 
 class Unavailable(ServiceError):

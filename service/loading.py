@@ -8,6 +8,7 @@ from models.contract import Bundle
 from service.admission import Gate
 from service.batch_profile import BatchSeconds, best_batch_size, measure
 from service.batching import Batcher, Observer
+from service.dense_lane import DenseLane, DenseLimits
 from service.engine import EngineOptions, EngineRejected, OnnxEngine
 from service.metrics import Metrics
 from service.verification import open_verified
@@ -22,6 +23,7 @@ class Limits:
 
     max_batch_size: int
     max_queue: int
+    dense: DenseLimits
 
 
 class Loader:
@@ -29,6 +31,7 @@ class Loader:
 
     def __init__(self, options: EngineOptions, limits: Limits, metrics: Metrics) -> None:
         self._options, self._limits, self._metrics = options, limits, metrics
+        self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
 
     async def load(self, version: Version) -> None:
         """Ends with the version ready, or failed with the reason."""
@@ -67,15 +70,20 @@ class Loader:
             sizes.observe(size)
             seconds.observe(took_s)
 
+        def observe_dense(size: int, took_s: float) -> None:
+            images.inc(size)
+            metrics.dense_seconds.labels(*labels).observe(took_s)
+
         size = best_batch_size(profile)
         batcher = Batcher(engine, size, self._limits.max_queue, Observer(observe, failures.inc))
+        lane = DenseLane(engine, self._limits.dense, self._dense_turns, Observer(observe_dense, failures.inc))
         rate = max(point.images_per_s for point in profile) * engine.concurrency
         gate = Gate(self._limits.max_queue, "images of this model", lambda inside: inside / rate)
         metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
         metrics.pending.labels(*labels).set_function(lambda: gate.inside)
         metrics.model_ready.labels(*labels, engine.provider).set(1)
         batcher.start()
-        return Serving(engine, batcher, gate, size, profile)
+        return Serving(engine, batcher, lane, gate, size, profile)
 
 
 def _prepare(bundle: Bundle, options: EngineOptions, limits: Limits) -> tuple[OnnxEngine, list[BatchSeconds]]:

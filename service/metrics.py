@@ -39,6 +39,13 @@ class Metrics:
         self.batch_seconds = Histogram(
             "snellen_batch_seconds", "Time to run a batch", _MODEL, buckets=_SECONDS, registry=self.registry
         )
+        self.dense_seconds = Histogram(
+            "snellen_dense_seconds",
+            "Time to run one image with dense=1",
+            _MODEL,
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self.queue_depth = Gauge("snellen_queue_depth", "Images waiting for a batch", _MODEL, registry=self.registry)
         self.pending = Gauge("snellen_pending_images", "Images accepted, not answered", _MODEL, registry=self.registry)
         self.queue_limit = Gauge(

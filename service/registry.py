@@ -66,7 +66,7 @@ class Registry:
     async def close(self) -> None:
         for version in self:
             if version.serving is not None:
-                await version.serving.batcher.stop()
+                await version.serving.stop()
 
     def __iter__(self) -> Iterator[Version]:
         return (version for versions in self._models.values() for version in versions)

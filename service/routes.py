@@ -7,7 +7,8 @@ from collections.abc import Coroutine
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
@@ -32,9 +33,19 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    top_k: int | None = Field(None, ge=1, description="classes in the answer; 5, and at most the model's number")
+    dense: bool = Field(False, description="classify every part of a large image, at its own scale")
+    top_k: int | None = Field(
+        None, ge=1, description="classes in the answer, at most the model's number; default 5, 1 for a cell of `dense`"
+    )
     explain: Literal["heatmap"] | None = Field(None, description="add where in the picture the first class was seen")
     coverage: float | None = Field(None, gt=0, lt=1, description="add a prediction set; one of the model's coverages")
+
+    @field_validator("explain", "coverage")
+    @classmethod
+    def _not_with_dense(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("dense"):
+            raise PydanticCustomError("contradiction", "not possible together with dense=1; leave one of them out")
+        return value
 
 
 DeadlineHeader = Annotated[
@@ -67,12 +78,13 @@ class Classify:
                 top_k=options.top_k,
                 heatmap=options.explain == "heatmap",
                 coverage=options.coverage,
+                dense=options.dense,
                 deadline_s=min(self._deadline_ms, deadline_ms or self._deadline_ms) / 1000,
             )
             classified = await _unless_gone(request, self._classifier.classify(question))
         timing = classified.timing
         request.state.stages |= {"decode": timing.decode_s, "queue": timing.queue_s, "infer": timing.infer_s}
-        if len(images) * (options.top_k or 1) < _LARGE_ANSWER:
+        if not options.dense and len(images) * (options.top_k or 1) < _LARGE_ANSWER:
             return _respond(request, classified)
         return await asyncio.to_thread(_respond, request, classified)
 

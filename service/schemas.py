@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.contract import Calibration, Input, Metrics, Preprocessing
+from models.contract import Calibration, Dense, Input, Metrics, Preprocessing
 
 
 class Problem(BaseModel):
@@ -52,12 +52,36 @@ class Heatmap(BaseModel):
     region: Region
 
 
+class Size(BaseModel):
+    """Pixels."""
+
+    height: int
+    width: int
+
+
+class Grid(BaseModel):
+    """Classes of every part of an upright picture at its own scale.
+
+    The cell in row r and column c begins r * stride.height pixels from the top and c * stride.width from the left.
+    """
+
+    rows: int
+    columns: int
+    image: Size = Field(description="the upright picture")
+    cell: Size = Field(description="the part that one cell is about: the model's input")
+    stride: Size = Field(description="from one cell to the next")
+    labels: dict[int, str] = Field(description="of the classes in `class_ids`")
+    class_ids: list[list[list[int]]] = Field(description="[row][column]: top_k classes, most probable first")
+    probabilities: list[list[list[float]]] = Field(description="[row][column]: theirs, in the same order")
+
+
 class Result(BaseModel):
-    """The answer for one image, most probable class first."""
+    """The answer for one image, most probable class first; of a large one at its own scale, for all of it."""
 
     predictions: list[Prediction]
     prediction_set: PredictionSet | None = None
     heatmap: Heatmap | None = None
+    dense: Grid | None = None
 
 
 class FailedResult(BaseModel):
@@ -137,6 +161,7 @@ class ModelDetail(ModelSummary):
     metrics: dict[str, Metrics]
     calibration: Calibration
     heatmap: bool
+    dense: Dense | None = Field(description="how images larger than the input are classified; null: they are not")
     coverages: list[float] = Field(description="values that `coverage` accepts")
     engine: EngineInfo | None
     licence: str

@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(32 * MIB, ge=1, description="largest request body")
     max_inflight_bytes: int = Field(256 * MIB, ge=1, description="bytes of all bodies being received or worked on")
     max_pixels: int = Field(64_000_000, ge=1, description="largest image, width times height, read from its header")
+    max_dense_pixels: int = Field(
+        4_000_000, ge=1, description="largest image with dense=1; the network's memory grows with it, see dense.md"
+    )
+    max_dense_predictions: int = Field(
+        10_000, ge=1, description="cells of one image with dense=1, times top_k: what its answer may hold"
+    )
+    max_dense_queue: int = Field(16, ge=1, description="images with dense=1 of one model accepted and not yet answered")
     max_images: int = Field(64, ge=1, description="images in one request; never more than max_queue")
     max_connections: int = Field(2048, ge=1, description="open connections; further ones are answered 503")
     formats: Annotated[tuple[ImageFormat, ...], NoDecode] = Field(FORMATS, description="accepted image formats")

@@ -1,11 +1,14 @@
 """One version of one model: its bundle, and what became of it here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from models.contract import Bundle, Manifest
 from service.admission import Gate
 from service.batch_profile import BatchSeconds
 from service.batching import Batcher
+from service.dense_lane import DenseLane
 from service.engine import OnnxEngine
 from service.errors import NotReady
 from service.schemas import State
@@ -17,9 +20,21 @@ class Serving:
 
     engine: OnnxEngine
     batcher: Batcher
+    lane: DenseLane
     gate: Gate
     max_batch_size: int
     profile: list[BatchSeconds]
+
+    @contextmanager
+    def admitted(self, images: int, *, dense: bool) -> Iterator[None]:
+        """Places for the images of one request. Raises QueueFull, TooManyImages."""
+        with self.gate.hold(images), self.lane.hold(images if dense else 0):
+            yield
+
+    async def stop(self) -> None:
+        """Let running batches end, and refuse what waits."""
+        self.lane.stop()
+        await self.batcher.stop()
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.contract import Colour, Input, Preprocessing, UnsupportedMode, preprocess, region
+from models.contract import Colour, Input, Preprocessing, UnsupportedMode, at_own_scale, preprocess, region
 from tests.support.pictures import BLUE, GREEN, RED, encoded
 
 SQUARE = Input(colour=Colour.RGB, height=24, width=24)
@@ -199,3 +199,25 @@ def test_pixels_of_the_target_size_are_left_alone() -> None:
     """An image that already fits is not resampled."""
     source = np.random.default_rng(0).integers(0, 256, (24, 24), np.uint8)
     assert (preprocess(Image.fromarray(source), GREY, WHOLE)[:, :, 0] == source).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I;16", "I;16B"])
+@pytest.mark.parametrize("target", [SQUARE, GREY], ids=["RGB", "L"])
+def test_its_own_scale_is_the_same_way(mode: str, target: Input) -> None:
+    """Where nothing is resized or cropped, the same pixels; else as many as the picture has."""
+    image = Image.new(mode, (24, 24), 90) if mode.startswith(("P", "I;16")) else quarters(24, 24).convert(mode)
+    np.testing.assert_array_equal(at_own_scale(image, target, WHOLE), preprocess(image, target, WHOLE))
+    larger = at_own_scale(Image.new(mode, (50, 30)), target, WHOLE)
+    assert larger.shape == (30, 50, target.colour.channels)
+    assert larger.dtype == np.uint8
+
+
+def test_its_own_scale_is_upright() -> None:
+    """Turned as the EXIF orientation says; a JPEG is decoded in full."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.open(io.BytesIO(encoded(quarters(64, 32), "JPEG", exif=exif, quality=95)))
+    pixels = at_own_scale(stored, SQUARE, WHOLE)
+    assert pixels.shape == (64, 32, 3)
+    assert pixels[5, 5].argmax() == 2
+    assert pixels[5, 25].argmax() == 0

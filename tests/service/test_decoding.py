@@ -138,3 +138,10 @@ def test_only_a_small_image_is_decoded_when_asked_so() -> None:
     assert decode_if_small(picture(RED, image_format="GIF"), INPUT, HOW, LIMITS, small) is None
     with pytest.raises(CorruptImage):
         decode_if_small(picture()[:60], INPUT, HOW, LIMITS, small)
+
+
+def test_an_image_at_its_own_scale_has_a_limit_of_its_own() -> None:
+    """The lower one counts."""
+    assert decode(picture(RED, (40, 30)), INPUT, HOW, LIMITS, 1200).pixels.shape == (30, 40, 3)
+    with pytest.raises(TooManyPixels, match="send at most 1199: that is the limit with dense=1"):
+        decode(picture(RED, (40, 30)), INPUT, HOW, LIMITS, 1199)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.contract import MANIFEST, sha256_of
+from service.dense_lane import DenseLimits
 from service.engine import EngineOptions
 from service.errors import ModelNotFound, NotReady, VersionNotFound
 from service.loading import Limits, Loader
@@ -17,7 +18,7 @@ from tests.support.clients import ready_client
 
 
 def read(repository: Path, default_model: str | None = None) -> Registry:
-    return Registry(repository, default_model, Loader(EngineOptions(), Limits(4, 4), Metrics()))
+    return Registry(repository, default_model, Loader(EngineOptions(), Limits(4, 4, DenseLimits(4, 4, 4)), Metrics()))
 
 
 def names(registry: Registry) -> list[str]:

@@ -14,6 +14,7 @@ from models.contract import (
     MANIFEST,
     Calibration,
     Colour,
+    Dense,
     File,
     Golden,
     Input,
@@ -79,12 +80,20 @@ def _work(matmuls: int) -> list[onnx.NodeProto]:
 
 
 def write_bundle(
-    repository: Path, name: str = "colours", version: int = 1, *, matmuls: int = 0, prediction_sets: bool = True
+    repository: Path,
+    name: str = "colours",
+    version: int = 1,
+    *,
+    matmuls: int = 0,
+    prediction_sets: bool = True,
+    graph: onnx.ModelProto | None = None,
+    dense: Dense | None = None,
+    temperature: float = 1,
 ) -> Path:
-    """A complete, valid bundle; returns its folder."""
+    """A complete, valid bundle; returns its folder. graph: another one than `colour_graph`, with its temperature."""
     folder = repository / name / str(version)
     (folder / "golden").mkdir(parents=True)
-    onnx.save(colour_graph(matmuls), folder / "model.onnx")
+    onnx.save(graph or colour_graph(matmuls), folder / "model.onnx")
     (folder / "MODEL_CARD.md").write_text("# Three colours\n")
     golden = _write_golden(folder)
     files = [_file(folder, path) for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -102,8 +111,9 @@ def write_bundle(
             Variant(precision=Precision.FP32, path="model.onnx", metrics=Metrics(measured=False, source="by design")),
         ),
         class_map=True,
+        dense=dense,
         calibration=Calibration(
-            temperature=1,
+            temperature=temperature,
             fitted_on=None,
             note="made for tests",
             prediction_sets=PredictionSets(fitted_on="nothing", images=1, thresholds={"0.5": 0.4, "0.9": 0.9999})

@@ -1,0 +1,48 @@
+"""From the class map of a large image to the probabilities of each of its cells."""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from models.manifest import Dense, Input
+
+Floats = NDArray[np.float32]
+
+
+def grid_size(height: int, width: int, target: Input, dense: Dense) -> tuple[int, int]:
+    """Rows and columns of cells: parts of the input's size, a stride apart, that lie in the image as a whole.
+
+    Cell (r, c) begins r * stride[0] pixels from the top and c * stride[1] from the left. What is left over at the
+    bottom and at the right, less than a stride, is in no cell. Zero for an image that is smaller than the input.
+    """
+    down, across = dense.stride
+    rows, columns = (height - target.height) // down + 1, (width - target.width) // across + 1
+    return (rows, columns) if min(rows, columns) > 0 else (0, 0)
+
+
+def cell_probabilities(
+    logits: Floats, class_map: Floats, grid: tuple[int, int], dense: Dense, temperature: float
+) -> Floats:
+    """Probabilities float32 [rows, columns, K] of the cells of one image.
+
+    logits: [K]. class_map: [K, h, w], both of one run over the whole image; grid: of `grid_size`. The logits of a cell
+    are the mean of the class map over its window, plus the bias, which is what the logits of the whole image add to
+    their mean. Without padding in the network that is what it answers for the cell cut out of the image.
+    Raises ValueError when the class map is too small for the grid: the graph is not what the manifest says.
+    Source: Sermanet et al., OverFeat, ICLR 2014, section 3.5.
+    """
+    rows, columns = grid
+    bias = logits - class_map.mean((1, 2), dtype=np.float64).astype(np.float32)
+    part = class_map[:, : rows + dense.window[0] - 1, : columns + dense.window[1] - 1]
+    down = sliding_window_view(part, dense.window[0], axis=1).mean(-1, dtype=np.float32)
+    means = sliding_window_view(down, dense.window[1], axis=2).mean(-1, dtype=np.float32)
+    if means.shape[1:] != grid:
+        raise ValueError(f"a class map of {class_map.shape[1:]} cells has no {rows}x{columns} windows")
+    return _softmax((np.moveaxis(means, 0, -1) + bias) / temperature)
+
+
+def _softmax(values: Floats) -> Floats:
+    """Over the last axis."""
+    powers = np.exp(values - values.max(-1, keepdims=True))
+    shares: Floats = powers / powers.sum(-1, keepdims=True)
+    return shares
