@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input
 from training.errors import ParityError
 from training.networks.network import Network, is_fully_convolutional
-from training.served import ServedNetwork, fold_batch_norms
+from training.served import ServedNetwork
 
 PARITY_TOLERANCE = 1e-4
 """Largest absolute difference of any probability between ONNX Runtime and PyTorch."""
@@ -22,7 +22,7 @@ _OPSET = 20
 
 
 def export(served: ServedNetwork, target: Input, path: Path) -> Dense | None:
-    """Write `served` to `path`, batch norms folded, and check it there against the network as it was.
+    """Write `served` to `path`, and check it there; PyTorch folds batch norms into the convolutions before them.
 
     Returns how the graph answers larger images; height and width of its input are free where it does.
     Raises ParityError when the file computes something else.
@@ -89,7 +89,7 @@ def _to_onnx(served: ServedNetwork, example: torch.Tensor, *, free_size: bool) -
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)`", FutureWarning)  # PyTorch, of itself
         program = torch.onnx.export(
-            fold_batch_norms(served),
+            served,
             (example,),
             input_names=[INPUT],
             output_names=[PROBABILITIES, LOGITS, *([CLASS_MAP] if served.network.has_class_map else [])],

