@@ -1,6 +1,8 @@
 """What is known about a data set beyond its pixels: names of classes, licence, limits."""
 
-from dataclasses import dataclass
+import string
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -11,11 +13,15 @@ class DatasetFacts:
     licence: str
     description: str
     labels: tuple[str, ...]
-    limits: tuple[str, ...]
+    limits: tuple[str, ...] = ()
+
+    def coming_from(self, place: str) -> Self:
+        """The same, with a title that says where the copy at hand is from."""
+        return replace(self, title=f"{self.title}, from {place}")
 
 
 FASHION_MNIST = DatasetFacts(
-    title="Fashion-MNIST (Zalando Research, 2017), from Debian's package dataset-fashion-mnist",
+    title="Fashion-MNIST (Zalando Research, 2017)",
     licence="MIT (data)",
     description="Pieces of clothing, shoes and bags on 28x28 grey pixels: the ten classes of Fashion-MNIST.",
     labels=(
@@ -36,6 +42,55 @@ FASHION_MNIST = DatasetFacts(
         "Shirt, T-shirt/top, Pullover and Coat are alike at 28 pixels and share most of the confusion.",
     ),
 )
+_STROKES = (
+    "Trained on single light characters on a black ground, centred: dark ink on paper has to be inverted first.",
+)
+
+MNIST = DatasetFacts(
+    title="MNIST (LeCun, Cortes and Burges, 1998)",
+    licence="CC BY-SA 3.0 (data)",
+    description="Handwritten digits on 28x28 grey pixels.",
+    labels=tuple(string.digits),
+    limits=_STROKES,
+)
+KMNIST = DatasetFacts(
+    title="KMNIST (Clanuwat et al., 2018; adapted from the Kuzushiji Dataset of CODH)",
+    licence="CC BY-SA 4.0 (data)",
+    description="Ten characters of cursive Japanese on 28x28 grey pixels.",
+    labels=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+    limits=_STROKES,
+)
+DIGITS = DatasetFacts(
+    title="Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), 1,797 images of 8x8 pixels that come "
+    "with scikit-learn, enlarged to 28x28",
+    licence="CC BY 4.0 (data)",
+    description="Handwritten digits of 8x8 grey pixels, enlarged to 28x28.",
+    labels=tuple(string.digits),
+    limits=(*_STROKES, "Scanned at 8x8 pixels: finer strokes are outside of what it has seen."),
+)
+_NOT_STATED = "not stated by its authors"
+
+
+def emnist(split: str, labels: tuple[str, ...]) -> DatasetFacts:
+    """One of the six splits of EMNIST."""
+    return DatasetFacts(
+        title=f"EMNIST {split} (Cohen et al., 2017)",
+        licence=_NOT_STATED,
+        description=f"Handwritten characters of {len(labels)} classes on 28x28 grey pixels.",
+        labels=labels,
+        limits=_STROKES,
+    )
+
+
+def cifar(labels: tuple[str, ...]) -> DatasetFacts:
+    """CIFAR-10 or CIFAR-100."""
+    return DatasetFacts(
+        title=f"CIFAR-{len(labels)} (Krizhevsky, 2009)",
+        licence=_NOT_STATED,
+        description=f"Small photographs of {len(labels)} classes, 32x32 colour pixels.",
+        labels=labels,
+        limits=("Trained on photographs of 32x32 pixels in which the object fills the frame.",),
+    )
 
 
 def unknown_dataset(folder: str, labels: tuple[str, ...]) -> DatasetFacts:

@@ -2,8 +2,8 @@
 
 import gzip
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -11,51 +11,72 @@ from models.contract import Pixels
 from training.data.images import LabelledImages
 from training.errors import DatasetError
 
-Part = Literal["train", "t10k"]
 _UNSIGNED_BYTE = 8
+_TYPES = {9: "signed bytes", 11: "16-bit integers", 12: "32-bit integers", 13: "floats", 14: "doubles"}
+_MAX_BYTES = 8 << 30
 
 
-def read_idx(folder: Path, part: Part, classes: int) -> LabelledImages:
-    """Read `part`, grey images, from `folder`, plain or gzipped.
+def read_idx(folder: Path, part: str, classes: int = 256) -> LabelledImages:
+    """Read `part` from `folder`, plain or gzipped, grey images: `train`, `t10k`, or such as `emnist-letters-train`.
 
+    EMNIST's images are turned upright, its files hold them transposed, and its letters are counted from 0, not 1.
     Raises DatasetError for a file that is missing or damaged, for counts that differ, and for a label beyond `classes`.
     """
-    images = _read_array(_find(folder, f"{part}-images-idx3-ubyte"), dimensions=3)
-    labels = _read_array(_find(folder, f"{part}-labels-idx1-ubyte"), dimensions=1)
+    images = _read_array(_find(folder, f"{part}-images", "idx3-ubyte"), dimensions=3)
+    labels = _read_array(_find(folder, f"{part}-labels", "idx1-ubyte"), dimensions=1).astype(np.int64)
     if len(images) != len(labels):
         raise DatasetError(f"{folder}: {len(images)} images but {len(labels)} labels in {part}")
-    if not len(labels) or labels.max() >= classes:
-        raise DatasetError(f"{folder}: {part} needs images, and labels from 0 to {classes - 1}")
-    return LabelledImages(images[..., None], labels.astype(np.int64))
+    if part.startswith("emnist-"):
+        images, labels = upright(images), labels - ("letters" in part)
+    if not images.size:
+        raise DatasetError(f"{folder}: {part} has no images")
+    if wrong := [label for label in (labels.min(), labels.max()) if not 0 <= label < classes]:
+        raise DatasetError(
+            f"{folder}: {part} has the label {wrong[0]}, but {classes} classes have labels from 0 to {classes - 1}"
+        )
+    return LabelledImages(images[..., None], labels)
 
 
-def _find(folder: Path, name: str) -> Path:
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
-    raise DatasetError(
-        f"{folder} has no {name} or {name}.gz: choose the folder with --data "
-        "(on Debian: apt-get install dataset-fashion-mnist)"
-    )
+def upright(images: Pixels) -> Pixels:
+    """uint8 [N, H, W] of EMNIST, whose rows are columns."""
+    return np.ascontiguousarray(images.swapaxes(1, 2))
+
+
+def _find(folder: Path, stem: str, kind: str) -> Path:
+    """The file, also where the download has a dot instead of the last hyphen."""
+    for name in (f"{stem}-{kind}", f"{stem}-{kind}.gz", f"{stem}.{kind}", f"{stem}.{kind}.gz"):
+        if (folder / name).is_file():
+            return folder / name
+    raise DatasetError(f"{folder} has no {stem}-{kind} or {stem}-{kind}.gz: choose the folder with --data")
 
 
 def _read_array(path: Path, dimensions: int) -> Pixels:
     """Unsigned bytes of an IDX file: two zeros, type 8, number of dimensions, each size as big-endian uint32, data."""
-    content = _read(path)
-    header = 4 + 4 * dimensions
-    if content[:4] != bytes((0, 0, _UNSIGNED_BYTE, dimensions)) or len(content) < header:
-        raise DatasetError(f"{path} is not an IDX file of unsigned bytes in {dimensions} dimensions")
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, offset=4))
-    expected = header + int(np.prod(shape, dtype=object))
-    if len(content) != expected:
-        raise DatasetError(f"{path} has {len(content)} bytes where its header says {expected}: it was cut or changed")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
-
-
-def _read(path: Path) -> bytes:
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with _open(path) as stream:
+            shape = _read_header(stream, path, dimensions)
+            pixels = np.empty(shape, np.uint8)
+            read = stream.readinto(pixels.data) if pixels.size else 0
+            if read != pixels.size or stream.read(1):
+                raise DatasetError(f"{path} is not as long as its header says: it was cut or changed")
+            return pixels
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DatasetError(f"{path} is not a whole gzip file: {error}") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read_header(stream: BufferedIOBase, path: Path, dimensions: int) -> tuple[int, ...]:
+    header = stream.read(4 + 4 * dimensions)
+    if header[:2] == b"\0\0" and header[2:3] and header[2] in _TYPES:
+        raise DatasetError(f"{path} holds {_TYPES[header[2]]}: write labels and pixels as unsigned bytes, 0 to 255")
+    if header[:4] != bytes((0, 0, _UNSIGNED_BYTE, dimensions)) or len(header) < 4 + 4 * dimensions:
+        raise DatasetError(f"{path} is not an IDX file of unsigned bytes in {dimensions} dimensions")
+    shape = tuple(int(size) for size in np.frombuffer(header, ">u4", dimensions, offset=4))
+    if int(np.prod(shape, dtype=object)) > _MAX_BYTES:
+        raise DatasetError(f"{path} claims {' x '.join(map(str, shape))} bytes, more than 8 GiB: it was cut or changed")
+    return shape
+
+
+def _open(path: Path) -> BufferedIOBase:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

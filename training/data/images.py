@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.contract import Colour, Input, Pixels, Preprocessing, preprocess
+from training.data.parallel import in_order
 
 Indices = NDArray[np.int64]
 _CHUNK = 4096
@@ -33,16 +34,17 @@ def to_picture(pixels: Pixels) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def evaluation_pixels(images: Pixels, target: Input, how: Preprocessing) -> Pixels:
+def evaluation_pixels(images: Pixels, target: Input, how: Preprocessing, room: Pixels | None = None) -> Pixels:
     """uint8 [N, H, W, C] -> uint8 [N, height, width, channels], each the way the service would see it.
 
-    Images that `preprocess` would leave as they are come back themselves, not copied.
+    Images that `preprocess` would leave as they are come back themselves, not copied; others are written into `room`.
     """
     if is_identity(images, target, how):
         return images
-    pixels = np.empty((len(images), *target.shape), np.uint8)
-    for row, image in zip(pixels, images, strict=True):
-        row[:] = preprocess(to_picture(image), target, how)
+    pixels = np.empty((len(images), *target.shape), np.uint8) if room is None else room
+    results = in_order(lambda image: preprocess(to_picture(image), target, how), images)
+    for row, result in zip(pixels, results, strict=True):
+        row[:] = result
     return pixels
 
 

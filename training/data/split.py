@@ -27,7 +27,7 @@ def stratified_split(
     A part of a fraction above zero gets at least one image of each class. `names` of the classes are for the error.
     Raises DatasetError for fractions that leave nothing, and for a class too small to be in every part.
     """
-    if min(validation, calibration) < 0 or validation + calibration >= 1:
+    if not (min(validation, calibration) >= 0 and validation + calibration < 1):
         raise DatasetError(f"validation {validation:g} and calibration {calibration:g} leave nothing to train on")
     random = np.random.default_rng(seed)
     parts: tuple[list[Indices], ...] = ([], [], [])

@@ -1,0 +1,101 @@
+"""Any source of labelled images, opened, checked and split: what a run trains, stops, calibrates and tests on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.contract import Input, Preprocessing
+from training.data.arrays import Arrays, open_arrays
+from training.data.balance import describe_imbalance
+from training.data.facts import DatasetFacts
+from training.data.findings import Findings
+from training.data.folders import list_class_folders
+from training.data.idx_folder import holds_idx, read_idx_folder
+from training.data.images import LabelledImages
+from training.data.listing import Listing
+from training.data.named import NAMES, open_named
+from training.data.parts import HoldOut
+from training.data.pictures import open_pictures
+from training.data.storage import MEMORY_BYTES, Storage, default_cache
+from training.data.tables import SUFFIXES, list_table
+from training.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """validation, calibration and test are as the network takes them: uint8 [N, *target.shape], by `preprocess`.
+
+    train: in the input's colours, but of another height and width where there is room for random crops (photographs)
+    or the images are smaller than the input (arrays). `test` is None where the source has no such part.
+    """
+
+    facts: DatasetFacts
+    target: Input
+    how: Preprocessing
+    train: LabelledImages
+    validation: LabelledImages
+    calibration: LabelledImages
+    test: LabelledImages | None
+    findings: Findings
+
+    def sentences(self) -> list[str]:
+        """What to tell before the training starts: sizes, imbalance, files passed over, copies."""
+        sizes = {"train": self.train, "validation": self.validation, "calibration": self.calibration, "test": self.test}
+        parts = ", ".join(f"{len(images):,} {part}" for part, images in sizes.items() if images)
+        uneven = describe_imbalance(self.train.labels, self.facts.labels)
+        title = f"{self.facts.title}: {len(self.facts.labels)} classes, images: {parts}"
+        return [title, *([uneven] if uneven else []), *self.findings.sentences()]
+
+
+def open_dataset(
+    source: str,
+    *,
+    target: Input | None = None,
+    how: Preprocessing | None = None,
+    seed: int = 0,
+    validation: float = HoldOut.validation,
+    calibration: float = HoldOut.calibration,
+    labels: tuple[str, ...] = (),
+    cache: Path | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+) -> Dataset:
+    """Read, check, split and decode `source`, before any training.
+
+    source: a folder of class folders or of IDX files, a CSV or Parquet table, or one of NAMES.
+    target: what the network takes; by default the size and colours of small images, and 224x224 RGB for photographs.
+    validation, calibration: fractions of the training images, held out where the source has no such part.
+    labels: names of the classes in the order of their numbers, where the source does not say or to check what it says.
+    cache: folder for downloads, and for pixels beyond `memory_bytes`; by default `default_cache()`.
+    Raises DatasetError, whose sentence says what to change.
+    """
+    cache = cache or default_cache()
+    opened_source = _find(source, labels, cache)
+    hold_out, storage = HoldOut(validation, calibration, seed), Storage(cache, memory_bytes)
+    if isinstance(opened_source, Listing):
+        opened = open_pictures(opened_source, target, how, hold_out, storage)
+    else:
+        opened = open_arrays(opened_source, target, how, hold_out, storage)
+    return Dataset(
+        facts=opened_source.facts,
+        target=opened.target,
+        how=opened.how,
+        train=opened.parts["train"],
+        validation=opened.parts["validation"],
+        calibration=opened.parts["calibration"],
+        test=opened.parts.get("test"),
+        findings=opened.findings,
+    )
+
+
+def _find(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:
+    """A name goes before a path: write ./mnist for a folder of that name."""
+    path = Path(source).expanduser()
+    if source in NAMES:
+        return open_named(source, cache, labels)
+    if path.is_dir():
+        return read_idx_folder(path, labels) if holds_idx(path) else list_class_folders(path, labels)
+    if path.is_file() and path.suffix.casefold() in SUFFIXES:
+        return list_table(path, labels)
+    raise DatasetError(
+        f"there are no data at {source!r}: give a folder of class folders or IDX files, "
+        f"a table ({', '.join(SUFFIXES)}) with the columns path and label, or one of {', '.join(NAMES)}"
+    )

@@ -1,0 +1,54 @@
+"""Images that are there twice: harmless inside a part, a fault across parts, where they make the test too easy."""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.contract import Pixels
+from training.data.images import Indices
+from training.errors import DatasetError
+
+Digests = NDArray[np.bytes_]
+"""sha256 of N images."""
+
+
+def to_digests(digests: list[bytes]) -> Digests:
+    return np.array(digests, np.dtype(("S", hashlib.sha256().digest_size)))
+
+
+def digests_of(images: Pixels) -> Digests:
+    """sha256 of the pixels of uint8 [N, H, W, C]. 0.2 s for 70,000 of 28x28, a fifth of `np.unique` over the rows."""
+    return to_digests([hashlib.sha256(row).digest() for row in np.ascontiguousarray(images)])
+
+
+def groups(digests: Digests) -> tuple[Indices, Indices]:
+    """Index of the first image of each group of equal ones, in order [G], and the group of each image [N]."""
+    _, first, group = np.unique(digests, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[group]
+
+
+def count_copies(digests: Digests, parts: NDArray[np.str_]) -> int:
+    """How many images there are beyond the first of each kind in its part."""
+    return sum(int((parts == part).sum()) - len(np.unique(digests[parts == part])) for part in np.unique(parts))
+
+
+def across(digests: Digests, parts: NDArray[np.str_]) -> tuple[int, int] | None:
+    """Indices of two equal images in different parts, or None."""
+    first, group = groups(digests)
+    strangers = np.flatnonzero(parts != parts[first][group])
+    return (int(first[group[strangers[0]]]), int(strangers[0])) if len(strangers) else None
+
+
+def refuse_across(digests: Digests, parts: NDArray[np.str_], name: Callable[[int], str]) -> None:
+    """Raises DatasetError naming two equal images that lie in different parts; `name` says where an image is."""
+    if pair := across(digests, parts):
+        one, other = pair
+        raise DatasetError(
+            f"{name(one)} ({parts[one]}) and {name(other)} ({parts[other]}) are the same image: "
+            "remove it from one of the two parts, or the result is too good to be true"
+        )

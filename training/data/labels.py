@@ -1,0 +1,43 @@
+"""Names of classes: what may be one, and how somebody's own list of them is held against what the source has."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from unicodedata import normalize
+
+from training.errors import DatasetError
+
+
+def normal(name: str) -> str:
+    """Composed Unicode (NFC): macOS keeps file names decomposed, and a typed option is composed."""
+    return normalize("NFC", name)
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Raises DatasetError unless there are two classes or more, each with a printable name of its own."""
+    for name in names:
+        if not name.strip() or not name.isprintable():
+            raise DatasetError(f"{where}: {name!a} cannot be the name of a class: rename it to printable text in UTF-8")
+    shared = [name for name, count in Counter(names).items() if count > 1]
+    if shared:
+        raise DatasetError(f"{where}: two classes are called {shared[0]!r}: rename one, or put their images together")
+    if len(names) < 2:
+        only = f"only one class, {names[0]!r}" if names else "no class"
+        raise DatasetError(f"{where} has {only}: a classifier needs at least two")
+
+
+def choose_names(found: Collection[str], wanted: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """The labels in order: `wanted` where given, which must be just those found, else the found ones sorted."""
+    names = tuple(normal(name) for name in wanted) or tuple(sorted(found))
+    if unknown := sorted(set(found) - set(names)):
+        raise DatasetError(f"{where} has the class {unknown[0]!r}, which is not among the labels: {short(names)}")
+    if missing := [name for name in names if name not in found]:
+        raise DatasetError(
+            f"{where} has no class {missing[0]!r}, which is among the labels; it has {short(sorted(found))}"
+        )
+    check_names(names, where)
+    return names
+
+
+def short(names: Sequence[str], limit: int = 10) -> str:
+    """The first of many names, separated by commas."""
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -1,0 +1,83 @@
+"""Files of pictures, opened with limits: what is no picture, too large or damaged is said in a sentence."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+"""Pillow's names; the formats that the server accepts unless told otherwise."""
+MAX_PIXELS = 89_478_485
+"""Of one picture; Pillow's own limit for what it does not warn of (Image.MAX_IMAGE_PIXELS)."""
+MAX_FILE_BYTES = 256 << 20
+_GREY = ("1", "L", "I;16", "I;16B")
+
+
+class Unreadable(Exception):
+    """Why a file is passed over."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture before it is decoded. `digest`: sha256 of the file; `size`: width and height."""
+
+    digest: bytes
+    size: tuple[int, int]
+    grey: bool
+
+
+def read_header(path: Path) -> Header:
+    """Read the whole file, decode nothing of it. Raises Unreadable."""
+    content = _read(path)
+    with _opened(content) as image:
+        return Header(hashlib.sha256(content).digest(), image.size, image.mode in _GREY)
+
+
+def read_pixels(path: Path, target: Input, how: Preprocessing) -> Pixels:
+    """uint8 [height, width, channels], the way the service would see the file. Raises Unreadable."""
+    with _opened(_read(path)) as image:
+        return preprocess(image, target, how)
+
+
+def _read(path: Path) -> bytes:
+    """Of a regular file only: a pipe or a device might never end."""
+    try:
+        if path.exists() and not path.is_file():
+            raise Unreadable("not a file")
+        if (size := path.stat().st_size) > MAX_FILE_BYTES:
+            raise Unreadable(f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise Unreadable(error.strerror or "cannot be read") from error
+    except ValueError as error:  # a zero byte in the path
+        raise Unreadable(str(error)) from error
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Image.Image]:
+    """Pillow's many exceptions become ours, until the end of the block."""
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if (pixels := image.width * image.height) > MAX_PIXELS:
+                raise Unreadable(f"{image.width}x{image.height} is {pixels:,} pixels, more than {MAX_PIXELS:,}")
+            yield image
+    except Unreadable:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unreadable(f"not a picture in one of the formats {', '.join(FORMATS)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Unreadable(f"more than {MAX_PIXELS:,} pixels") from error
+    except UnsupportedMode as error:
+        raise Unreadable(str(error)) from error
+    except MemoryError as error:
+        raise Unreadable("decoding it takes too much memory") from error
+    except (
+        Exception
+    ) as error:  # decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
+        raise Unreadable("truncated or damaged") from error
