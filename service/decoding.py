@@ -73,7 +73,7 @@ def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Iter
     with _translated(), _open(body, limits.formats) as image:
         _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
         if dense_pixels is not None:
-            _check_pixels(image, dense_pixels, "that is the limit with dense=1")
+            _check_pixels(image, dense_pixels, "the limit of dense classification")
         yield image
 
 

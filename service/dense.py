@@ -27,7 +27,7 @@ class Shape(NamedTuple):
 def dense_of(manifest: Manifest) -> Dense:
     """Raises NotDense."""
     if manifest.dense is None:
-        raise NotDense(f"the network of {manifest.name} takes images of one size, so dense=1 is not possible")
+        raise NotDense(f"the network of {manifest.name} takes images of one size: dense classification is not possible")
     return manifest.dense
 
 
@@ -38,8 +38,8 @@ def shape_of(pixels: Pixels, manifest: Manifest, top_k: int | None, max_predicti
     rows, columns = grid_size(height, width, manifest.input, dense_of(manifest))
     if not rows:
         raise TooSmall(
-            f"the image is {width}x{height}, with dense=1 it has to be at least "
-            f"{manifest.input.width}x{manifest.input.height}, the model's input; send it larger"
+            f"the image is {width}x{height}; for dense classification it has to be at least "
+            f"{manifest.input.width}x{manifest.input.height}, the model's input"
         )
     if rows * columns * top_k > max_predictions:
         raise TooManyCells(

@@ -1,25 +1,32 @@
 """The same way from bytes to classes without HTTP and without a queue, for `snellen classify`."""
 
+import sys
 from dataclasses import dataclass
 
 from models.contract import Manifest
-from service.answers import top
+from service import dense
+from service.answers import DEFAULT_TOP_K, top
 from service.decoding import DecodeLimits, decode
 from service.engine import Batch, OnnxEngine
-from service.schemas import Prediction
+from service.schemas import Result
 
 
 @dataclass(frozen=True)
 class OfflineClassifier:
-    """Safe to call from several threads."""
+    """Safe to call from several threads. dense_pixels: keep images of up to so many at their own scale."""
 
     manifest: Manifest
     limits: DecodeLimits
     engine: OnnxEngine
-    top_k: int
+    top_k: int | None
+    dense_pixels: int | None = None
 
-    def classify(self, body: bytes) -> list[Prediction]:
-        """Most probable class first. Raises UnsupportedFormat, TooManyPixels, CorruptImage, EngineFailure."""
-        pixels = decode(body, self.manifest.input, self.manifest.preprocessing, self.limits).pixels
+    def classify(self, body: bytes) -> Result:
+        """What the service would answer. Raises ImageError, EngineFailure."""
+        manifest = self.manifest
+        pixels = decode(body, manifest.input, manifest.preprocessing, self.limits, self.dense_pixels).pixels
+        if self.dense_pixels is not None:
+            shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # an answer of any size can be written
+            return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
         row = self.engine.run(Batch(pixels[None])).probabilities[0]
-        return top(row, self.top_k, self.manifest.labels)
+        return Result(predictions=top(row, self.top_k or DEFAULT_TOP_K, manifest.labels))

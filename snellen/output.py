@@ -5,7 +5,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from service.schemas import Prediction
+    from service.schemas import Result
 
 
 class Format(StrEnum):
@@ -27,10 +27,10 @@ class Format(StrEnum):
 
 
 class Classification(NamedTuple):
-    """One file: its classes, most probable first, or why there are none."""
+    """One file: its result, or why there is none."""
 
     path: Path
-    predictions: "list[Prediction]"
+    result: "Result | None"
     error: str | None = None
 
 
@@ -60,18 +60,17 @@ class Failures:
             yield item
 
 
-def write(done: Iterable[Classification], output_format: Format) -> None:
-    """To standard output, as the answers come; the table at the end, since its columns have to fit."""
-    _WRITERS[output_format](done)
-
-
 def _write_table(done: Iterable[Classification]) -> None:
     table = Table(Column("file", overflow="fold"), Column("class", overflow="fold"), Column("probability"))
     for item in done:
-        for index, prediction in enumerate(item.predictions):
+        for index, prediction in enumerate(item.result.predictions if item.result else ()):
             first = printable(path_text(item.path)) if index == 0 else ""
             table.add_row(Text(first), Text(printable(prediction.label)), f"{prediction.probability:.4f}")
         table.add_section()
+    print_table(table)
+
+
+def print_table(table: Table) -> None:
     _reconfigure(None)
     Console().print(table)
 
@@ -79,21 +78,34 @@ def _write_table(done: Iterable[Classification]) -> None:
 def _write_jsonl(done: Iterable[Classification]) -> None:
     _reconfigure("utf-8")
     for item in done:
-        failed = item.error is not None
-        answer = {"error": item.error} if failed else {"predictions": [p.model_dump() for p in item.predictions]}
+        answer = item.result.model_dump(exclude_none=True) if item.result else {"error": item.error}
         print(json.dumps({"path": path_text(item.path)} | answer, ensure_ascii=False), flush=True)
 
 
 def _write_csv(done: Iterable[Classification]) -> None:
+    columns = ("rank", "class_id", "label", "probability")
+    write_csv(
+        done,
+        columns,
+        lambda result: ((i, p.class_id, p.label, p.probability) for i, p in enumerate(result.predictions, 1)),
+    )
+
+
+def write_csv(
+    done: Iterable[Classification],
+    columns: Sequence[str],
+    lines: "Callable[[Result], Iterable[tuple[object, ...]]]",
+) -> None:
+    """`columns` and what `lines` makes of a result, between path and error."""
     _reconfigure("utf-8")
     writer = csv.writer(sys.stdout)
-    writer.writerow(["path", "rank", "class_id", "label", "probability", "error"])
+    writer.writerow(["path", *columns, "error"])
     for item in done:
         path = path_text(item.path)
-        for rank, p in enumerate(item.predictions, 1):
-            writer.writerow([path, rank, p.class_id, p.label, p.probability, ""])
+        for line in lines(item.result) if item.result else ():
+            writer.writerow([path, *line, ""])
         if item.error is not None:
-            writer.writerow([path, "", "", "", "", item.error])
+            writer.writerow([path, *[""] * len(columns), item.error])
 
 
 def _reconfigure(encoding: str | None) -> None:
@@ -102,7 +114,10 @@ def _reconfigure(encoding: str | None) -> None:
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
-_WRITERS: dict[Format, Callable[[Iterable[Classification]], None]] = {
+Writer = Callable[[Iterable[Classification]], None]
+"""To standard output, as the answers come; a table at the end, since its columns have to fit."""
+
+WRITERS: dict[Format, Writer] = {
     Format.TABLE: _write_table,
     Format.JSONL: _write_jsonl,
     Format.CSV: _write_csv,

@@ -143,5 +143,5 @@ def test_only_a_small_image_is_decoded_when_asked_so() -> None:
 def test_an_image_at_its_own_scale_has_a_limit_of_its_own() -> None:
     """The lower one counts."""
     assert decode(picture(RED, (40, 30)), INPUT, HOW, LIMITS, 1200).pixels.shape == (30, 40, 3)
-    with pytest.raises(TooManyPixels, match="send at most 1199: that is the limit with dense=1"):
+    with pytest.raises(TooManyPixels, match="send at most 1199: the limit of dense classification"):
         decode(picture(RED, (40, 30)), INPUT, HOW, LIMITS, 1199)

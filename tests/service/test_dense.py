@@ -107,9 +107,9 @@ def test_every_form_of_a_body_will_do(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("size", "query", "slug", "detail"),
     [
-        ((15, 40), "", "too-small", "the image is 15x40, with dense=1 it has to be at least 16x16"),
+        ((15, 40), "", "too-small", "the image is 15x40; for dense classification it has to be at least 16x16"),
         ((40, 15), "", "too-small", "the image is 40x15"),
-        ((201, 200), "", "too-many-pixels", "40200 pixels; send at most 40000: that is the limit with dense=1"),
+        ((201, 200), "", "too-many-pixels", "40200 pixels; send at most 40000: the limit of dense classification"),
         (
             (200, 200),
             "",
