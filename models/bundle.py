@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from models.image import Pixels, decode_golden
 from models.manifest import File, Manifest
-from models.variant import Precision
+from models.variant import Precision, Variant
 
 MANIFEST = "manifest.json"
 Row = NDArray[np.float32]
@@ -34,10 +35,31 @@ class Bundle:
 
     def model_path(self, precision: Precision) -> Path:
         """The ONNX file of a precision. Raises BundleError when the bundle has no such variant."""
-        variant = self.manifest.variant(precision)
-        if variant is None:
-            raise BundleError(f"there is no {precision} variant")
-        return self.file(variant.path)
+        return self.file(self._variant(precision).path)
+
+    def tolerance(self, precision: Precision = Precision.FP32) -> float:
+        """Largest absolute difference of any probability of a golden image. Raises BundleError as `model_path` does."""
+        return self._variant(precision).golden_tolerance or self.manifest.golden.tolerance
+
+    def check_golden(
+        self, predict: Callable[[Pixels], Row], precision: Precision = Precision.FP32, where: str = "onnxruntime"
+    ) -> float:
+        """Run the golden images of a variant through `predict`, which knows its graph and runs it on `where`.
+
+        predict: uint8 [H, W, C] -> probabilities float32 [K]. Returns the largest difference of any probability.
+        Raises BundleError above the tolerance, and for an image that cannot be read, decoded or run.
+        """
+        worst, allowed = 0.0, self.tolerance(precision)
+        for path, body, expected in list(self.golden()):
+            row = self._golden_row(path, body, predict, where)
+            difference = float(np.abs(row - expected).max())
+            if not difference <= allowed:  # NaN is not below anything
+                raise BundleError(
+                    f"golden image {path}: a probability is off by {difference:.6f} on {where}, "
+                    f"the manifest allows {allowed:g}: decoder, runtime or device compute differently"
+                )
+            worst = max(worst, difference)
+        return worst
 
     def golden(self) -> Iterator[tuple[str, bytes, Row]]:
         """Path, encoded bytes and expected probabilities float32 [K] of each golden image. Raises BundleError."""
@@ -59,6 +81,24 @@ class Bundle:
                 self._check(file)
             except OSError as error:
                 raise BundleError(f"{file.path} cannot be read: {error.strerror}") from error
+
+    def _variant(self, precision: Precision) -> Variant:
+        variant = self.manifest.variant(precision)
+        if variant is None:
+            raise BundleError(f"there is no {precision} variant")
+        return variant
+
+    def _golden_row(self, path: str, body: bytes, predict: Callable[[Pixels], Row], where: str) -> Row:
+        try:
+            pixels = decode_golden(body, self.manifest.input, self.manifest.preprocessing)
+        except Exception as error:  # decoders raise many kinds
+            raise BundleError(
+                f"golden image {path} cannot be decoded as JPEG or PNG ({type(error).__name__})"
+            ) from error
+        try:
+            return predict(pixels)
+        except Exception as error:  # and so do runtimes
+            raise BundleError(f"golden image {path} cannot be run on {where}: {error}") from error
 
     def _check(self, file: File) -> None:
         path = self.file(file.path)

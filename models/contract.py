@@ -12,9 +12,10 @@ from models.calibration import (
 )
 from models.dense import cell_probabilities, grid_size
 from models.image import Pixels, UnsupportedMode, at_own_scale, preprocess, region, upright_size
-from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Provenance
+from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing
 from models.parts import ModelName
-from models.variant import Metrics, Precision, Variant
+from models.provenance import Provenance
+from models.variant import LARGEST_TOLERANCE, Agreement, Metrics, Precision, Speed, Variant
 
 INPUT = "image"
 """Graph input: uint8 [N, height, width, channels]."""
@@ -28,10 +29,12 @@ CLASS_MAP = "class_map"
 __all__ = [
     "CLASS_MAP",
     "INPUT",
+    "LARGEST_TOLERANCE",
     "LOGITS",
     "MANIFEST",
     "PROBABILITIES",
     "RELIABILITY_BINS",
+    "Agreement",
     "Bundle",
     "BundleError",
     "Calibration",
@@ -53,6 +56,7 @@ __all__ = [
     "Reliability",
     "ReliabilityBin",
     "Row",
+    "Speed",
     "UnsupportedMode",
     "Variant",
     "at_own_scale",

@@ -1,5 +1,6 @@
 """The one way from a picture to the pixels that a network sees, for evaluation in training and for the service."""
 
+import io
 import math
 
 import numpy as np
@@ -50,6 +51,12 @@ def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
     small = _resizable(image).resize(size, Image.Resampling[how.interpolation.upper()], box=box)
     upright = _turn(_colour(small, target, how), orientation)
     return np.ascontiguousarray(np.asarray(upright).reshape(target.shape))
+
+
+def decode_golden(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+    """The pixels of a golden image. Raises what its decoder raises for anything but a whole JPEG or PNG."""
+    with Image.open(io.BytesIO(body), formats=("JPEG", "PNG")) as image:
+        return preprocess(image, target, how)
 
 
 def at_own_scale(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:

@@ -1,6 +1,5 @@
 """The manifest of a bundle: what a model is, how its pixels are made, what was measured, where it came from."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -8,6 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from models.calibration import Calibration
 from models.parts import Channel, ModelName, Part, RelativePath, Sha256
+from models.provenance import Provenance
 from models.variant import Precision, Variant
 
 
@@ -61,20 +61,6 @@ class Golden(Part):
     images: tuple[RelativePath, ...] = Field(min_length=1)
     probabilities: RelativePath
     tolerance: float = Field(gt=0, le=0.1, description="largest absolute difference of any probability")
-
-
-class Provenance(Part):
-    """How to make it again."""
-
-    dataset: str
-    licence: str
-    command: str
-    commit: str
-    libraries: dict[str, str]
-    created: datetime
-    seed: int | None = None
-    duration_s: float | None = Field(default=None, ge=0)
-    notes: tuple[str, ...] = ()
 
 
 class Dense(Part):

@@ -5,14 +5,19 @@ from enum import StrEnum
 from pydantic import Field
 
 from models.parts import Fraction, Part, RelativePath
+from models.provenance import Provenance
+
+LARGEST_TOLERANCE = 0.25
+"""Of golden images: beyond it a variant is another network."""
 
 
 class Precision(StrEnum):
-    """Number format of a variant's weights."""
+    """What a variant's weights are: number format, or float32 with most of them zero (`pruned`)."""
 
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+    PRUNED = "pruned"
 
 
 class Metrics(Part):
@@ -31,9 +36,41 @@ class Metrics(Part):
     adaptive_ece: Fraction | None = None
 
 
+class Agreement(Part):
+    """How far a variant's probabilities are from those of fp32 on the same images.
+
+    `top1`: share of images with the same most probable class; accuracy cannot differ by more than the rest.
+    `mean_distance`, `max_distance`: total variation, half the sum of the absolute differences, over the images.
+    """
+
+    source: str
+    images: int = Field(ge=1)
+    top1: Fraction
+    mean_distance: Fraction
+    max_distance: Fraction
+
+
+class Speed(Part):
+    """Images a second beside fp32, measured by turns on one machine. `ratio`: median over the rounds."""
+
+    machine: str
+    threads: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    images_per_s: float = Field(gt=0)
+    ratio: float = Field(gt=0)
+
+
 class Variant(Part):
-    """The network in one precision."""
+    """The network in one precision. What comes after the metrics is known of variants derived from fp32."""
 
     precision: Precision
     path: RelativePath
     metrics: Metrics
+    agreement: Agreement | None = None
+    speed: Speed | None = None
+    golden_tolerance: float | None = Field(
+        None, gt=0, le=LARGEST_TOLERANCE, description="of golden images, instead of the bundle's"
+    )
+    float_layers: tuple[str, ...] = Field((), description="layers of an int8 variant that stay float32")
+    sparsity: Fraction | None = Field(None, description="share of the weights of layers that are zero")
+    provenance: Provenance | None = Field(None, description="of the variant, where it was made after the bundle")

@@ -78,7 +78,7 @@ def _registry(settings: Settings, metrics: Metrics) -> Registry:
     )
     dense = DenseLimits(settings.max_dense_pixels, settings.max_dense_predictions, settings.max_dense_queue)
     limits = Limits(settings.max_batch_size, settings.max_queue, dense)
-    return Registry(settings.models, settings.default_model, Loader(options, limits, metrics))
+    return Registry(settings.models, settings.default_model, Loader(options, limits, metrics, settings.precision))
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> Decoder:

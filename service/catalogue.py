@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from models.contract import Precision
 from service import openapi
 from service.registry import Registry
 from service.schemas import BatchTime, EngineInfo, ModelDetail, ModelList, ModelSummary
@@ -76,7 +75,7 @@ def _detail(registry: Registry, version: Version) -> ModelDetail:
 def _engine(serving: Serving) -> EngineInfo:
     return EngineInfo(
         provider=serving.engine.provider,
-        precision=Precision.FP32.value,
+        precision=serving.precision.value,
         concurrency=serving.engine.concurrency,
         threads_per_batch=serving.engine.threads_per_batch,
         max_batch_size=serving.max_batch_size,

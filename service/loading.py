@@ -4,7 +4,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from models.contract import Bundle
+from models.contract import Bundle, Precision
 from service.admission import Gate
 from service.batch_profile import BatchSeconds, best_batch_size, measure
 from service.batching import Batcher, Observer
@@ -29,14 +29,18 @@ class Limits:
 class Loader:
     """Loads versions one after the other."""
 
-    def __init__(self, options: EngineOptions, limits: Limits, metrics: Metrics) -> None:
-        self._options, self._limits, self._metrics = options, limits, metrics
+    def __init__(
+        self, options: EngineOptions, limits: Limits, metrics: Metrics, precision: Precision = Precision.FP32
+    ) -> None:
+        """`precision`: the variant that is wanted; a bundle without it serves fp32."""
+        self._options, self._limits, self._metrics, self._precision = options, limits, metrics, precision
         self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
 
     async def load(self, version: Version) -> None:
         """Ends with the version ready, or failed with the reason."""
+        precision = self._precision if version.manifest.variant(self._precision) else Precision.FP32
         try:
-            engine, profile = await asyncio.to_thread(_prepare, version.bundle, self._options, self._limits)
+            engine, profile = await asyncio.to_thread(_prepare, version.bundle, precision, self._options, self._limits)
         except EngineRejected as error:
             self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)
@@ -45,11 +49,12 @@ class Loader:
             self._refuse(version, f"{type(error).__name__} while loading; the log has the cause")
             logger.exception("%s is not served", version.name)
             return
-        version.serving = self._start(version, engine, profile)
+        version.serving = self._start(version, precision, engine, profile)
         version.state = "ready"
         logger.info(
-            "%s is ready on %s: %d at a time, batches up to %d, %.0f images/s measured for one",
+            "%s (%s) is ready on %s: %d at a time, batches up to %d, %.0f images/s measured for one",
             version.name,
+            precision,
             engine.provider,
             engine.concurrency,
             version.serving.max_batch_size,
@@ -60,7 +65,9 @@ class Loader:
         version.state, version.reason = "failed", reason
         self._metrics.model_ready.labels(*version.labels, "none").set(0)
 
-    def _start(self, version: Version, engine: OnnxEngine, profile: list[BatchSeconds]) -> Serving:
+    def _start(
+        self, version: Version, precision: Precision, engine: OnnxEngine, profile: list[BatchSeconds]
+    ) -> Serving:
         labels, metrics = version.labels, self._metrics
         sizes, seconds = metrics.batch_size.labels(*labels), metrics.batch_seconds.labels(*labels)
         images, failures = metrics.images.labels(*labels), metrics.engine_failures.labels(*labels)
@@ -83,11 +90,13 @@ class Loader:
         metrics.pending.labels(*labels).set_function(lambda: gate.inside)
         metrics.model_ready.labels(*labels, engine.provider).set(1)
         batcher.start()
-        return Serving(engine, batcher, lane, gate, size, profile)
+        return Serving(precision, engine, batcher, lane, gate, size, profile)
 
 
-def _prepare(bundle: Bundle, options: EngineOptions, limits: Limits) -> tuple[OnnxEngine, list[BatchSeconds]]:
-    engine = open_verified(bundle, options)
+def _prepare(
+    bundle: Bundle, precision: Precision, options: EngineOptions, limits: Limits
+) -> tuple[OnnxEngine, list[BatchSeconds]]:
+    engine = open_verified(bundle, options, precision)
     try:
         return engine, measure(engine, bundle.manifest.input.shape, limits.max_batch_size)
     except BaseException:

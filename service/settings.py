@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from models.contract import Precision
+
 Provider = Literal["cpu", "cuda", "tensorrt", "openvino"]
 ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
 FORMATS: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -46,6 +48,9 @@ class Settings(BaseSettings):
     )
     strict: bool | None = Field(
         None, description="refuse to become ready on another provider than the first; unset: unless that is cpu"
+    )
+    precision: Precision = Field(
+        Precision.FP32, description="variant to serve of bundles that have it, such as int8; the others serve fp32"
     )
     threads_per_batch: int = Field(1, ge=1, le=256, description="onnxruntime's intra-op threads, on CPU")
     concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: one per core on CPU, else 1")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from models.contract import Bundle, Manifest
+from models.contract import Bundle, Manifest, Precision
 from service.admission import Gate
 from service.batch_profile import BatchSeconds
 from service.batching import Batcher
@@ -18,6 +18,7 @@ from service.schemas import State
 class Serving:
     """A verified version at work."""
 
+    precision: Precision
     engine: OnnxEngine
     batcher: Batcher
     lane: DenseLane

@@ -12,6 +12,7 @@ from snellen.options import Providers, provider_names
 from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
+    from models.contract import Bundle, Precision
     from service.engine import EngineOptions
 
 
@@ -45,13 +46,19 @@ def _reported(path: Path, options: "EngineOptions") -> bool:
 def _checked(path: Path, options: "EngineOptions") -> str:
     """What was checked and how far golden images are off. Raises BundleError, EngineRejected."""
     from models.contract import read_bundle
-    from service.verification import check_golden, open_fitting
 
     bundle = read_bundle(path)
     manifest = bundle.manifest
-    with closing(open_fitting(bundle, options)) as engine:
-        return (
-            f"{manifest.name}/{manifest.version}: {len(manifest.files)} hashes, {len(manifest.labels)} classes, "
-            f"{len(manifest.golden.images)} golden images within {check_golden(bundle, engine):.1e} "
-            f"(allowed {manifest.golden.tolerance:.1e}) on {engine.provider}"
-        )
+    variants = ", ".join(_variant_checked(bundle, variant.precision, options) for variant in manifest.variants)
+    return (
+        f"{manifest.name}/{manifest.version}: {len(manifest.files)} hashes, {len(manifest.labels)} classes, "
+        f"{len(manifest.golden.images)} golden images: {variants}"
+    )
+
+
+def _variant_checked(bundle: "Bundle", precision: "Precision", options: "EngineOptions") -> str:
+    from service.verification import check_golden, open_fitting
+
+    with closing(open_fitting(bundle, options, precision)) as engine:
+        worst = check_golden(bundle, engine, precision)
+        return f"{precision} within {worst:.1e} (allowed {bundle.tolerance(precision):.1e}) on {engine.provider}"

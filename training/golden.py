@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.contract import Bundle, Golden, Input, Precision, Preprocessing, Row, preprocess
+from models.contract import Bundle, BundleError, Golden, Input, Precision, Preprocessing, Row, preprocess
 from training.errors import ParityError
 from training.export import open_session, predict
 from training.served import ServedNetwork
@@ -55,15 +55,10 @@ def write_golden(
 def check_golden(bundle: Bundle, precision: Precision = Precision.FP32) -> float:
     """Largest absolute difference of any probability, through a fresh session. Raises ParityError beyond tolerance."""
     session = open_session(bundle.model_path(precision))
-    manifest = bundle.manifest
-    worst = 0.0
-    for path, encoded, expected in bundle.golden():
-        pixels = preprocess(Image.open(io.BytesIO(encoded)), manifest.input, manifest.preprocessing)
-        difference = float(np.abs(predict(session, pixels[None])[0] - expected).max())
-        if not difference <= manifest.golden.tolerance:
-            raise ParityError(f"{path} is off by {difference:.2g}, allowed: {manifest.golden.tolerance:g}")
-        worst = max(worst, difference)
-    return worst
+    try:
+        return bundle.check_golden(lambda pixels: np.asarray(predict(session, pixels[None])[0], np.float32), precision)
+    except BundleError as error:
+        raise ParityError(str(error)) from error
 
 
 def _torch_row(image: GoldenImage, network: ServedNetwork, target: Input, how: Preprocessing) -> Row:
