@@ -1,11 +1,14 @@
 """How good probabilities are: accuracy, negative log-likelihood, calibration error, confusion."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from models.contract import RELIABILITY_BINS, ReliabilityBin
+
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
-ECE_BINS = 15
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -27,19 +30,55 @@ def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:
     return float(-np.log(np.maximum(true, np.finfo(np.float32).tiny)).mean())
 
 
-def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = ECE_BINS) -> float:
-    """Mean distance between confidence and accuracy over bins of equally many images, ordered by confidence.
+def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> float:
+    """Mean distance between confidence and accuracy over bins of equal width. Source: Guo et al., ICML 2017."""
+    return _calibration_error(reliability_bins(probabilities, labels, bins))
 
-    Equal mass, since equal widths leave most bins of a good network empty. Source: Nixon et al., 2019.
+
+def adaptive_calibration_error(probabilities: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> float:
+    """The same over bins of equally many images, since equal widths put most images of a good network into one.
+
+    Images of the same confidence share a bin, so there are fewer bins where many are equal.
+    Source: Nguyen and O'Connor, EMNLP 2015; "adaptive ECE" in Mukhoti et al., NeurIPS 2020.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
-    pieces = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(labels)))
-    gaps = [len(piece) * abs(confidence[piece].mean() - correct[piece].mean()) for piece in pieces]
-    return float(sum(gaps) / len(labels))
+    upper = np.quantile(_confidence(probabilities), np.linspace(0, 1, bins + 1)[1:])
+    return _calibration_error(_bins(probabilities, labels, np.unique([0.0, *upper])))
+
+
+def reliability_bins(probabilities: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> tuple[ReliabilityBin, ...]:
+    """The reliability diagram: bins of equal width by rising confidence, empty ones left out."""
+    return _bins(probabilities, labels, np.linspace(0, 1, bins + 1))
 
 
 def confusion_matrix(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
     """Counts [K, K]: row is the true class, column the most probable one."""
     classes = probabilities.shape[1]
     return np.bincount(labels * classes + probabilities.argmax(axis=1), minlength=classes**2).reshape(classes, classes)
+
+
+def _bins(probabilities: Floats, labels: Labels, edges: Floats) -> tuple[ReliabilityBin, ...]:
+    """Each bin is open below and closed above; what lies on the outermost edges or beyond is in the outermost bins."""
+    confidence = _confidence(probabilities)
+    right = probabilities.argmax(axis=1) == labels
+    places = np.digitize(confidence, edges[1:-1], right=True)
+    return tuple(
+        ReliabilityBin(
+            lower=round(float(edges[place]), 6),
+            upper=round(float(edges[place + 1]), 6),
+            confidence=round(float(confidence[inside].mean()), 6),
+            accuracy=round(float(right[inside].mean()), 6),
+            images=int(inside.sum()),
+        )
+        for place in np.unique(places)
+        for inside in (places == place,)
+    )
+
+
+def _confidence(probabilities: Floats) -> NDArray[np.float64]:
+    """The largest probability of each image: float64 [N]."""
+    return np.asarray(probabilities.max(axis=1).astype(np.float64))
+
+
+def _calibration_error(bins: Sequence[ReliabilityBin]) -> float:
+    gaps = sum(part.images * abs(part.confidence - part.accuracy) for part in bins)
+    return gaps / sum(part.images for part in bins)

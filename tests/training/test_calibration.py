@@ -1,25 +1,14 @@
-"""Temperature, calibration error and prediction sets."""
+"""The temperature, and calibration as a whole: fitted on held-out images, measured on others."""
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from training.calibration import COVERAGES, calibrate, fit_temperature, measured, set_sizes, threshold
-from training.metrics import (
-    accuracy,
-    confusion_matrix,
-    expected_calibration_error,
-    negative_log_likelihood,
-    softmax,
-)
-
-
-def drawn(count: int, sharpness: float, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Logits [N, 6] that are `sharpness` times too large, and labels drawn from the true probabilities."""
-    random = np.random.default_rng(seed)
-    logits = random.normal(scale=2.0, size=(count, 6))
-    labels = np.array([random.choice(6, p=row) for row in softmax(logits)], np.int64)
-    return logits * sharpness, labels
+from models.contract import Calibration
+from tests.training.known_truth import CLASSES, drawn
+from training.calibration import OutOfDistribution, calibrate, measure
+from training.calibration.temperature import fit_temperature
+from training.evaluate import Evaluation
+from training.metrics import expected_calibration_error, softmax
 
 
 @pytest.mark.parametrize("sharpness", [0.4, 1.0, 3.0])
@@ -28,66 +17,108 @@ def test_the_temperature_undoes_a_known_sharpness(sharpness: float) -> None:
     assert fit_temperature(*drawn(20_000, sharpness)) == pytest.approx(sharpness, rel=0.05)
 
 
+def test_a_few_images_that_are_all_right_do_not_make_the_network_certain() -> None:
+    """The NLL alone would fall without end, and the temperature with it to its bound."""
+    labels = np.arange(25, dtype=np.int64) % CLASSES
+    assert 0.3 < fit_temperature(8.0 * np.eye(CLASSES)[labels], labels) < 1
+
+
 def test_calibration_lowers_nll_and_ece_of_overconfident_logits() -> None:
     """Both figures in the manifest go down, and the ranking stays."""
     logits, labels = drawn(4000, sharpness=3.0)
     result = calibrate(logits, labels, "held-out images")
-    assert result.nll_before is not None
-    assert result.nll_after is not None
-    assert result.ece_before is not None
-    assert result.ece_after is not None
-    assert result.nll_after < result.nll_before
-    assert result.ece_after < result.ece_before / 3
+    assert (result.nll_before or 0) > (result.nll_after or 9)
+    assert (result.ece_before or 0) > 3 * (result.ece_after or 9)
+    assert (result.adaptive_ece_before or 0) > 3 * (result.adaptive_ece_after or 9)
     assert (softmax(logits, result.temperature).argmax(1) == logits.argmax(1)).all()
 
 
-def test_a_perfect_classifier_gets_a_finite_temperature() -> None:
-    """Where the NLL only falls, the search stops at its bound."""
-    labels = np.arange(50, dtype=np.int64) % 5
-    assert 0.04 < fit_temperature(np.eye(5)[labels], labels) < 0.06
+def evaluation(count: int, temperature: float, sharpness: float, seed: int) -> Evaluation:
+    """What a graph with this temperature inside would give."""
+    logits, labels = drawn(count, sharpness, seed)
+    return Evaluation(softmax(logits, temperature).astype(np.float32), logits.astype(np.float32), labels)
 
 
-@pytest.mark.parametrize("coverage", COVERAGES)
-def test_sets_cover_new_images_as_often_as_promised(coverage: float) -> None:
-    """Thresholds from one sample keep their coverage on another, within chance."""
-    logits, labels = drawn(4000, sharpness=1.0)
-    others, true = drawn(20_000, sharpness=1.0, seed=1)
-    sets = calibrate(logits, labels, "held-out images").prediction_sets
+def measured_calibration() -> Calibration:
+    fitted = calibrate(*drawn(2000, sharpness=3.0), fitted_on="held-out images")
+    test = evaluation(5000, fitted.temperature, sharpness=3.0, seed=1)
+    flat = OutOfDistribution("flat logits", np.zeros((50, CLASSES), np.float32))
+    return measure(fitted, test, "the test set", [flat])
+
+
+def test_everything_is_measured_on_images_that_nothing_was_fitted_to() -> None:
+    """The temperature, sets and energy keep their promises there, each with the name of the set and its size."""
+    result = measured_calibration()
+    reliability, sets, energy = result.reliability, result.prediction_sets, result.energy
+    assert reliability is not None
     assert sets is not None
-    result = measured(sets, softmax(others), true)
-    assert result.measured_coverage[str(coverage)] == pytest.approx(coverage, abs=0.02)
+    assert energy is not None
+    assert {part.measured_on for part in (reliability, sets, energy)} == {"the test set"}
+    assert {reliability.images, sets.measured_images, energy.measured_images} == {5000}
+    assert reliability.ece_after < 0.02
+    assert reliability.ece_before > 0.1
+    assert reliability.nll_after < reliability.nll_before
+    assert sets.measured_coverage["0.9"] == pytest.approx(0.9, abs=0.02)
+    assert energy.measured_true_positive_rate == pytest.approx(0.95, abs=0.02)
 
 
-def test_coverage_counts_exactly_the_sets_that_hold_the_true_class() -> None:
-    """The short formula agrees with building each set class by class."""
-    logits, labels = drawn(300, sharpness=1.0)
-    probabilities = softmax(logits)
-    limit = threshold(probabilities, labels, 0.9)
-    held = 0
-    for row, label, size in zip(probabilities, labels, set_sizes(probabilities, limit), strict=True):
-        chosen = np.argsort(-row)[:size]
-        assert row[chosen].sum() >= limit > row[chosen[:-1]].sum()
-        held += label in chosen
-    assert held >= np.ceil(301 * 0.9)
+def test_the_reliability_bins_hold_each_image_and_make_the_ece() -> None:
+    """Nothing is drawn that was not counted."""
+    reliability = measured_calibration().reliability
+    assert reliability is not None
+    assert sum(part.images for part in reliability.bins) == reliability.images
+    gap = sum(part.images * abs(part.confidence - part.accuracy) for part in reliability.bins)
+    assert gap / reliability.images == pytest.approx(reliability.ece_after)
 
 
-def test_too_few_images_for_a_coverage_give_the_whole_list() -> None:
-    """With 10 images nothing can promise 99 %, so the threshold is 1."""
-    logits, labels = drawn(10, sharpness=1.0)
-    assert threshold(softmax(logits), labels, 0.99) == 1.0
+def test_measuring_changes_nothing_that_was_fitted() -> None:
+    """Temperature, thresholds and the figures of the calibration images stay as they were."""
+    fitted = calibrate(*drawn(2000, sharpness=3.0), fitted_on="held-out images")
+    result = measured_calibration()
+    assert result.model_copy(update={"reliability": None, "prediction_sets": None, "energy": None}) == (
+        fitted.model_copy(update={"prediction_sets": None, "energy": None})
+    )
+    assert result.prediction_sets is not None
+    assert fitted.prediction_sets is not None
+    assert result.prediction_sets.thresholds == fitted.prediction_sets.thresholds
 
 
-def test_metrics_of_a_case_worked_by_hand() -> None:
-    """Two right of three, known logarithms, known counts."""
-    probabilities = np.array([[0.5, 0.25, 0.25], [0.5, 0.3, 0.2], [0.25, 0.25, 0.5]])
-    labels = np.array([0, 1, 2], np.int64)
-    assert accuracy(probabilities, labels) == pytest.approx(2 / 3)
-    assert accuracy(probabilities, labels, k=2) == 1.0
-    assert negative_log_likelihood(probabilities, labels) == pytest.approx(-np.log([0.5, 0.3, 0.5]).mean())
-    assert expected_calibration_error(probabilities, labels, bins=1) == pytest.approx(2 / 3 - 0.5)
-    assert confusion_matrix(probabilities, labels).tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 1]]
+def test_a_network_without_held_out_images_is_measured_as_it_is() -> None:
+    """Its temperature is 1, so nothing changes between before and after, and it has no thresholds to measure."""
+    unfitted = calibrate(*drawn(0), fitted_on="nothing")
+    result = measure(unfitted, evaluation(500, 1.0, 1.0, seed=2), "the test set")
+    assert (unfitted.fitted_on, unfitted.temperature) == (None, 1.0)
+    assert result.reliability is not None
+    assert result.reliability.ece_before == pytest.approx(result.reliability.ece_after, abs=1e-4)
+    assert result.prediction_sets is None
+    assert result.energy is None
 
 
-def test_a_class_given_no_probability_costs_much_but_not_infinity() -> None:
-    """A probability that rounded to zero keeps the manifest's numbers finite."""
-    assert np.isfinite(negative_log_likelihood(np.array([[1.0, 0.0]]), np.array([1])))
+def test_few_held_out_images_promise_less_and_say_so() -> None:
+    """Ten are too few for 95 % and 99 %, and for the threshold of energy."""
+    result = calibrate(*drawn(10), fitted_on="held-out images")
+    assert result.prediction_sets is not None
+    assert list(result.prediction_sets.thresholds) == ["0.8", "0.9"]
+    assert "99 held-out images, there were 10" in result.prediction_sets.not_fitted["0.99"]
+    assert result.energy is None
+    assert "19 held-out images" in result.note
+
+
+def test_a_measured_calibration_survives_its_json() -> None:
+    """What training writes is what the service reads, fields and bounds included."""
+    result = measured_calibration()
+    assert Calibration.model_validate_json(result.model_dump_json()) == result
+
+
+def test_manifests_from_before_these_numbers_still_load() -> None:
+    """All of them are optional."""
+    old = Calibration.model_validate({"temperature": 1.2, "fitted_on": None, "note": "as it was"})
+    assert (old.reliability, old.energy, old.adaptive_ece_after) == (None, None, None)
+
+
+def test_temperature_leaves_little_error_on_new_images() -> None:
+    """Fitted on one draw, the ECE of another falls to what chance alone gives."""
+    temperature = fit_temperature(*drawn(5000, sharpness=3.0))
+    logits, labels = drawn(20_000, sharpness=3.0, seed=1)
+    assert expected_calibration_error(softmax(logits), labels) > 0.15
+    assert expected_calibration_error(softmax(logits, temperature), labels) < 0.015
