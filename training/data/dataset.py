@@ -1,5 +1,6 @@
 """Any source of labelled images, opened, checked and split: what a run trains, stops, calibrates and tests on."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,10 +89,10 @@ def open_dataset(
 
 def _find(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:
     """A name goes before a path: write ./mnist for a folder of that name."""
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if source in NAMES:
         return open_named(source, cache, labels)
-    if path.is_dir():
+    if source and path.is_dir():
         return read_idx_folder(path, labels) if holds_idx(path) else list_class_folders(path, labels)
     if path.is_file() and path.suffix.casefold() in SUFFIXES:
         return list_table(path, labels)

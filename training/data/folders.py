@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from training.data.facts import files_dataset
-from training.data.labels import choose_names, normal
+from training.data.labels import choose_names, normal, printable
 from training.data.listing import PART_NAMES, Listing, Part, listing
 from training.errors import DatasetError
 
@@ -51,7 +52,9 @@ def _class_folders(root: Path) -> list[Path]:
 
 def _number(folder: Path, names: tuple[str, ...]) -> int:
     if (name := normal(folder.name)) not in names:
-        raise DatasetError(f"{folder} is of a class that has no training images: add some, or remove the folder")
+        raise DatasetError(
+            f"{printable(folder)} is of a class that has no training images: add some, or remove the folder"
+        )
     return names.index(name)
 
 
@@ -59,18 +62,22 @@ def _subfolders(root: Path) -> list[Path]:
     try:
         return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
-        raise DatasetError(f"{root} cannot be read: {error.strerror}") from error
+        _refuse(error)
 
 
 def _files(folder: Path) -> list[Path]:
     """All files below, in order of name."""
     files = sorted(_walk(folder))
     if not files:
-        raise DatasetError(f"the class folder {folder} is empty: put images into it, or remove it")
+        raise DatasetError(f"the class folder {printable(folder)} is empty: put images into it, or remove it")
     return files
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(place, name) for name in names if name.casefold() not in _LITTER and name[0] != ".")
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from error

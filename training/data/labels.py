@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from unicodedata import normalize
 
 from training.errors import DatasetError
@@ -21,7 +22,7 @@ def check_names(names: Sequence[str], where: str) -> None:
     if shared:
         raise DatasetError(f"{where}: two classes are called {shared[0]!r}: rename one, or put their images together")
     if len(names) < 2:
-        only = f"only one class, {names[0]!r}" if names else "no class"
+        only = f"only one class, {names[0]!r}" if names else "no class to train on"
         raise DatasetError(f"{where} has {only}: a classifier needs at least two")
 
 
@@ -36,6 +37,11 @@ def choose_names(found: Collection[str], wanted: tuple[str, ...], where: str) ->
         )
     check_names(names, where)
     return names
+
+
+def printable(path: Path) -> str:
+    """For messages: names that no terminal could show, or that would command it, in escapes."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
 
 
 def short(names: Sequence[str], limit: int = 10) -> str:

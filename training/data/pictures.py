@@ -14,10 +14,11 @@ from training.data.arrays import native_preprocessing
 from training.data.duplicates import count_copies, refuse_across, to_digests
 from training.data.findings import Skipped, found
 from training.data.images import LabelledImages
+from training.data.labels import printable
 from training.data.listing import PARTS, Listing, Part
 from training.data.opening import Header, Unreadable, read_header, read_pixels
 from training.data.parallel import in_order
-from training.data.parts import HoldOut, Opened, assign_parts, check_classes
+from training.data.parts import HoldOut, Opened, assign_parts
 from training.data.storage import Storage
 from training.errors import DatasetError
 
@@ -39,7 +40,7 @@ def open_pictures(
     """
     listing, headers, unreadable = _with_headers(listing)
     digests = to_digests([header.digest for header in headers])
-    refuse_across(digests, listing.parts, lambda index: str(listing.paths[index]))
+    refuse_across(digests, listing.parts, lambda index: printable(listing.paths[index]))
     parts = assign_parts(listing.labels, listing.parts, digests, listing.facts.labels, hold_out)
     native = _native(headers)
     target = target or native or PHOTO_INPUT
@@ -50,7 +51,6 @@ def open_pictures(
             form = with_margin(target, how) if part == "train" and target != native else (target, how)
             opened[part], damaged = _decoded(listing.take(indices), part, *form, storage)
             unreadable += damaged
-    check_classes(opened["train"].labels, listing.facts.labels)
     return Opened(target, how, opened, found(unreadable, copies=count_copies(digests, parts)))
 
 
@@ -70,13 +70,19 @@ def _with_headers(listing: Listing) -> tuple[Listing, list[Header], list[Skipped
     headers = [result for result in results if isinstance(result, Header)]
     skipped = [result for result in results if isinstance(result, Skipped)]
     readable = np.flatnonzero([isinstance(result, Header) for result in results])
-    lost = np.setdiff1d(listing.labels, listing.labels[readable])
+    left = listing.take(readable)
+    _refuse_lost(listing, left, skipped)
+    return left, headers, skipped
+
+
+def _refuse_lost(before: Listing, after: Listing, skipped: Sequence[Skipped]) -> None:
+    """Raises DatasetError when a class is gone with the files that were passed over."""
+    lost = np.setdiff1d(before.labels, after.labels)
     if len(lost):
-        first = results[int(np.flatnonzero(listing.labels == lost[0])[0])]
-        assert isinstance(first, Skipped)
-        name = listing.facts.labels[lost[0]]
+        paths = {printable(before.paths[index]) for index in np.flatnonzero(before.labels == lost[0])}
+        first = next(file for file in skipped if file.path in paths)
+        name = before.facts.labels[lost[0]]
         raise DatasetError(f"no picture of the class {name!r} can be read; the first is {first.path}: {first.reason}")
-    return listing.take(readable), headers, skipped
 
 
 def _native(headers: Sequence[Header]) -> Input | None:
@@ -92,7 +98,7 @@ def _native(headers: Sequence[Header]) -> Input | None:
 def _decoded(
     listing: Listing, part: Part, target: Input, how: Preprocessing, storage: Storage
 ) -> tuple[LabelledImages, list[Skipped]]:
-    """Pictures that turn out to be damaged leave no gap."""
+    """Pictures that turn out to be damaged leave no gap; a class may lose all that were held out of it, not more."""
     images = storage.empty((len(listing), *target.shape))
     kept: list[int] = []
     skipped: list[Skipped] = []
@@ -103,21 +109,24 @@ def _decoded(
         else:
             images[len(kept)] = result
             kept.append(index)
-    return LabelledImages(images[: len(kept)], listing.labels[kept]), skipped
+    left = listing.take(np.array(kept, np.int64))
+    if part == "train" or not kept:
+        _refuse_lost(listing, left, skipped)
+    return LabelledImages(images[: len(kept)], left.labels), skipped
 
 
 def _header(path: Path) -> Header | Skipped:
     try:
         return read_header(path)
     except Unreadable as reason:
-        return Skipped(str(path), str(reason))
+        return Skipped(printable(path), str(reason))
 
 
 def _pixels(path: Path, target: Input, how: Preprocessing) -> Pixels | Skipped:
     try:
         return read_pixels(path, target, how)
     except Unreadable as reason:
-        return Skipped(str(path), str(reason))
+        return Skipped(printable(path), str(reason))
 
 
 def _progress(results: Iterator[R], total: int, what: str) -> Iterable[R]:

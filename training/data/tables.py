@@ -40,7 +40,7 @@ def _read(table: Path) -> dict[str, list[str]]:
     try:
         read = _read_csv(table) if table.suffix.casefold() == ".csv" else parquet.read_table(table)
         columns = {name: _texts(read.column(name)) for name in _COLUMNS if name in read.column_names}
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise DatasetError(f"{table} cannot be read as a table: {str(error).splitlines()[0]}") from error
     if missing := [name for name in _NEEDED if name not in columns]:
         raise DatasetError(

@@ -22,7 +22,9 @@ def write_class(folder: Path, count: int, seed: int = 0, size: Size = (12, 10), 
     """`count` different pictures in one class folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        picture(zlib.crc32(f"{folder.name} {seed} {number}".encode()), size).save(folder / f"{number:03}{suffix}")
+        picture(zlib.crc32(f"{folder.name} {seed} {number}".encode(errors="replace")), size).save(
+            folder / f"{number:03}{suffix}"
+        )
 
 
 @pytest.fixture
