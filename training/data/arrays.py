@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.contract import Colour, Input, Preprocessing
-from training.data.duplicates import Digests, count_copies, digests_of, refuse_across
+from training.data.duplicates import Digests, count_copies, count_disputed, digests_of, refuse_across
 from training.data.facts import DatasetFacts
 from training.data.findings import found
-from training.data.images import LabelledImages, evaluation_pixels, in_colour, is_identity
+from training.data.images import Indices, LabelledImages, evaluation_pixels, in_colour, is_identity
+from training.data.labels import check_names
 from training.data.listing import PARTS
 from training.data.parts import HoldOut, Opened, Parts, assign_parts
 from training.data.storage import Storage
@@ -32,6 +33,7 @@ def open_arrays(
     target: by default the form that the images have. A training image that a published test part has too is dropped.
     Raises DatasetError for an empty class, a class too small to hold images out, and an image in two parts.
     """
+    check_names(arrays.facts.labels, arrays.facts.title)
     whole, given = _joined(arrays)
     digests = digests_of(whole.images)
     kept = _without_overlap(arrays, given, digests)
@@ -43,8 +45,8 @@ def open_arrays(
         part: _trained_on(images, target) if part == "train" else _evaluated(images, target, how, storage)
         for part, images in pieces.items()
     }
-    findings = found((), copies=count_copies(digests[kept], parts), dropped=len(whole) - len(kept))
-    return Opened(target, how, opened, findings)
+    copies, disputed = count_copies(digests[kept], parts), count_disputed(digests, whole.labels)
+    return Opened(target, how, opened, found((), copies, disputed, dropped=len(whole) - len(kept)))
 
 
 def native_input(images: LabelledImages) -> Input:
@@ -68,7 +70,7 @@ def _joined(arrays: Arrays) -> tuple[LabelledImages, Parts]:
     return LabelledImages(images, np.concatenate([train.labels, test.labels])), given
 
 
-def _without_overlap(arrays: Arrays, given: Parts, digests: Digests) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _without_overlap(arrays: Arrays, given: Parts, digests: Digests) -> Indices:
     """Indices of the images to keep, such that none is in two parts."""
     testing = given == "test"
     if arrays.published:

@@ -37,6 +37,12 @@ def count_copies(digests: Digests, parts: NDArray[np.str_]) -> int:
     return sum(int((parts == part).sum()) - len(np.unique(digests[parts == part])) for part in np.unique(parts))
 
 
+def count_disputed(digests: Digests, labels: NDArray[np.int64]) -> int:
+    """How many images have another label than the first of their kind: one of the two is wrong."""
+    first, group = groups(digests)
+    return int((labels != labels[first][group]).sum())
+
+
 def across(digests: Digests, parts: NDArray[np.str_]) -> tuple[int, int] | None:
     """Indices of two equal images in different parts, or None."""
     first, group = groups(digests)

@@ -17,11 +17,13 @@ class Skipped:
 @dataclass(frozen=True)
 class Findings:
     """skipped: the first files passed over, `skipped_count`: all of them; `copies`: images of which the same part has
-    an equal one; `dropped`: training images left out since the test part has them too."""
+    an equal one; `disputed`: those whose equal has another label; `dropped`: training images left out since the test
+    part has them too."""
 
     skipped: tuple[Skipped, ...] = ()
     skipped_count: int = 0
     copies: int = 0
+    disputed: int = 0
     dropped: int = 0
 
     def sentences(self) -> list[str]:
@@ -31,12 +33,16 @@ class Findings:
             lines.append(f"skipped {more:,} more files")
         if self.copies:
             lines.append(f"{self.copies:,} images are copies of others in the same part")
+        if self.disputed:
+            lines.append(
+                f"{self.disputed:,} of the copies have another label than the original: one of the two is wrong"
+            )
         if self.dropped:
             lines.append(f"{self.dropped:,} training images were dropped: the test part has the same ones")
         return lines
 
 
-def found(skipped: Iterable[Skipped], copies: int = 0, dropped: int = 0) -> Findings:
+def found(skipped: Iterable[Skipped], copies: int = 0, disputed: int = 0, dropped: int = 0) -> Findings:
     """Keeps the list of skipped files short."""
     every = tuple(skipped)
-    return Findings(every[:_LISTED], len(every), copies, dropped)
+    return Findings(every[:_LISTED], len(every), copies, disputed, dropped)

@@ -77,7 +77,5 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
         raise Unreadable(str(error)) from error
     except MemoryError as error:
         raise Unreadable("decoding it takes too much memory") from error
-    except (
-        Exception
-    ) as error:  # decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
+    except Exception as error:  # of decoders: OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
         raise Unreadable("truncated or damaged") from error

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from models.contract import Colour, Input, Pixels, Preprocessing
 from training.data.arrays import native_preprocessing
-from training.data.duplicates import count_copies, refuse_across, to_digests
+from training.data.duplicates import count_copies, count_disputed, refuse_across, to_digests
 from training.data.findings import Skipped, found
 from training.data.images import LabelledImages
 from training.data.labels import printable
@@ -51,7 +51,8 @@ def open_pictures(
             form = with_margin(target, how) if part == "train" and target != native else (target, how)
             opened[part], damaged = _decoded(listing.take(indices), part, *form, storage)
             unreadable += damaged
-    return Opened(target, how, opened, found(unreadable, copies=count_copies(digests, parts)))
+    disputed = count_disputed(digests, listing.labels)
+    return Opened(target, how, opened, found(unreadable, count_copies(digests, parts), disputed))
 
 
 def with_margin(target: Input, how: Preprocessing) -> tuple[Input, Preprocessing]:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from models.contract import Colour, Input, Preprocessing, preprocess
-from tests.training.conftest import striped
+from tests.training.conftest import idx, striped
 from tests.training.conftest import write_dataset as write_idx
 from tests.training.data.conftest import CLASSES, picture, write_class
 from training.data.dataset import Dataset, open_dataset
@@ -132,6 +132,14 @@ def test_copies_inside_a_part_are_counted_and_never_torn_apart(photos: Path) -> 
         assert len(np.unique(dataset.validation.images, axis=0)) == 3
 
 
+def test_a_copy_under_another_label_is_reported(photos: Path) -> None:
+    """One of the two labels is wrong; which one, only a person can say."""
+    shutil.copy(photos / "ant" / "000.png", photos / "bee" / "ant.png")
+    dataset = open_dataset(str(photos), target=SMALL)
+    assert (dataset.findings.copies, dataset.findings.disputed) == (1, 1)
+    assert any("another label than the original" in sentence for sentence in dataset.sentences())
+
+
 def test_a_class_with_two_images_is_too_small(photos: Path) -> None:
     """Copies do not count."""
     write_class(photos / "dog", 2)
@@ -197,6 +205,15 @@ def test_a_number_that_no_image_has_is_an_empty_class(dataset: Path) -> None:
     """Five names for four classes."""
     with pytest.raises(DatasetError, match="the class 'none' has no training images"):
         open_dataset(str(dataset), labels=("top", "bottom", "belt", "pole", "none"))
+
+
+def test_idx_files_of_one_class_are_refused(tmp_path: Path) -> None:
+    """All labels 0: there is nothing to tell apart."""
+    write_idx(tmp_path, train=80, test=40)
+    for part, count in (("train", 80), ("t10k", 40)):
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.zeros(count, np.uint8)))
+    with pytest.raises(DatasetError, match="only one class, '0': a classifier needs at least two"):
+        open_dataset(str(tmp_path))
 
 
 def test_pixels_beyond_the_limit_lie_in_the_cache(photos: Path, cache: Path) -> None:
