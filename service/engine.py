@@ -25,8 +25,8 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
 }
 """Our short names and onnxruntime's."""
-_ARENAS = ("cpu:0", "cpu:0;gpu:0")
-"""Memory that onnxruntime keeps between runs, without and with CUDA."""
+_ARENAS = {"cuda": "cpu:0;gpu:0"}
+"""Where onnxruntime keeps memory between runs, if not on the CPU alone."""
 _NAMES = {value: key for key, value in PROVIDERS.items()}
 
 
@@ -126,7 +126,7 @@ class OnnxEngine:
     def run_dense(self, image: Pixels, run: ort.RunOptions | None = None) -> DensePrediction:
         """The same in the calling thread. The memory is given back: the next image may be far smaller."""
         run = run or ort.RunOptions()
-        run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS[self.provider == "cuda"])
+        run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS.get(self.provider, "cpu:0"))
         outputs = self._outputs([PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
         return DensePrediction(outputs[0][0], outputs[1][0], outputs[2][0])
 
