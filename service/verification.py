@@ -1,13 +1,8 @@
 """A bundle proves itself before it serves: hashes, graph, and golden images through the engine that will answer."""
 
-import numpy as np
-
-from models.contract import Bundle, BundleError, Manifest, Pixels, Precision, Row
+from models.contract import Bundle, BundleError, Pixels, Precision, Row
+from service.dense_verification import check_dense
 from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine
-from service.errors import EngineFailure
-
-_STRIDES = 8
-"""So many strides more than the input: enough to tell a stride from its half."""
 
 
 def open_verified(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
@@ -34,28 +29,6 @@ def open_fitting(bundle: Bundle, options: EngineOptions, precision: Precision = 
         engine.close()
         raise
     return engine
-
-
-def check_dense(manifest: Manifest, engine: OnnxEngine) -> None:
-    """The class map grows by a cell a stride, as the manifest says. Raises EngineRejected."""
-    if manifest.dense is None:
-        return
-    for steps in (0, _STRIDES):
-        sides = zip(manifest.input.shape[:2], manifest.dense.stride, strict=True)
-        height, width = (side + steps * stride for side, stride in sides)
-        blank = np.zeros((height, width, manifest.input.colour.channels), np.uint8)
-        try:
-            cells = engine.run_dense(blank).class_map.shape[1:]
-        except EngineFailure as error:
-            raise EngineRejected(
-                f"an image of {width}x{height} cannot be run, although the manifest has `dense`"
-            ) from error
-        expected = tuple(window + steps for window in manifest.dense.window)
-        if cells != expected:
-            raise EngineRejected(
-                f"the class map of an image of {width}x{height} has {cells} cells, "
-                f"stride and window in the manifest make it {expected}"
-            )
 
 
 def check_golden(bundle: Bundle, engine: OnnxEngine, precision: Precision = Precision.FP32) -> float:

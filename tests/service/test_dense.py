@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from models.contract import Dense, Pixels
+from models.contract import Dense, Pixels, read_bundle
 from service.problems import MEDIA_TYPE
-from tests.support.bundles import SIDE, write_bundle
+from tests.support.bundles import SIDE, change_manifest, write_bundle
 from tests.support.clients import ready_client
-from tests.support.dense import STRIDE, noise, windows, write_dense_bundle
+from tests.support.dense import STRIDE, TEMPERATURE, noise, windows, write_dense_bundle
 from tests.support.pictures import RED, encoded, picture
 
 PATH = "/v1/models/dense/classify"
@@ -182,6 +182,16 @@ def test_a_large_file_is_decoded_elsewhere(client: TestClient) -> None:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "TIFF")  # a format that this process leaves to the workers
     assert ask(client, stream.getvalue()) == ask(client, png(pixels))
+
+
+def test_a_manifest_with_another_temperature_is_refused_at_load(tmp_path: Path) -> None:
+    """The cells would be less sure, or surer, than the usual answer."""
+    folder = write_dense_bundle(tmp_path)
+    calibration = read_bundle(folder).manifest.calibration.model_copy(update={"temperature": 3 * TEMPERATURE})
+    change_manifest(folder, calibration=calibration.model_dump(mode="json"))
+    with ready_client(tmp_path) as client:
+        (model,) = client.get("/v1/models").json()["models"]
+        assert "does not have the temperature of the manifest, 4.5" in model["reason"]
 
 
 @pytest.mark.parametrize(
