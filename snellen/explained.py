@@ -15,10 +15,13 @@ def explained() -> Iterator[None]:
     """Errors that say what to do become one line and exit status 1; Ctrl-C becomes 130."""
     _require_extra()
     from models.contract import BundleError
-    from training.errors import TrainingError
+    from training.errors import InterruptedRunError, TrainingError
 
     try:
         yield
+    except InterruptedRunError as error:
+        typer.echo(f"snellen: {error}", err=True)
+        raise typer.Exit(error.status) from None
     except (TrainingError, BundleError, OSError, ValueError) as error:
         typer.echo(f"snellen: {error}", err=True)
         raise typer.Exit(1) from error

@@ -19,3 +19,19 @@ class ParityError(TrainingError):
 
 class BundleExistsError(TrainingError):
     """The version is there already."""
+
+
+class CheckpointError(TrainingError):
+    """A run that cannot be taken up again from what it left behind."""
+
+
+class InterruptedRunError(TrainingError):
+    """A signal ended the run; its checkpoint is there. `status` is the exit status that a shell expects."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ConfigurationError(TrainingError):
+    """Settings that do not make a run."""

@@ -9,10 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Progressing:
-    """Counts images. Enter it for the time of the run; leaving it leaves the terminal clean, also after Ctrl-C."""
+    """Counts images, `done` of them before the run was resumed. Enter it for the time of the run; leaving it leaves the
+    terminal clean, also after Ctrl-C."""
 
-    def __init__(self, images: int, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+    def __init__(self, images: int, console: Console | None = None, *, done: int = 0, quiet: bool = False) -> None:
+        self._console = console or Console(stderr=True, quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         rate = TextColumn("{task.fields[rate]:.0f} images/s, elapsed")
         self._bar = Progress(
@@ -24,8 +25,8 @@ class Progressing:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("training", total=images, rate=0.0)
-        self._images, self._done, self._started = images, 0, monotonic()
+        self._task = self._bar.add_task("training", total=images, completed=done, rate=0.0)
+        self._images, self._done, self._started = images - done, 0, monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()

@@ -1,6 +1,6 @@
-"""One run, readable from top to bottom: files of pixels -> network -> calibration -> ONNX -> bundle.
+"""One run, readable from top to bottom: images -> network -> calibration -> ONNX -> bundle.
 
-snellen train --data /usr/share/datasets/fashion-mnist --name fashion-mnist --version 1
+snellen train --data fashion-mnist --name fashion-mnist --version 1
 """
 
 from dataclasses import dataclass
@@ -8,171 +8,181 @@ from pathlib import Path
 from time import monotonic
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Console
 
-from models.contract import (
-    Calibration,
-    Colour,
-    Input,
-    Manifest,
-    ModelName,
-    Precision,
-    Preprocessing,
-    Provenance,
-    Variant,
-)
-from training.augmentation import Augmentation
-from training.bundle import MODEL, list_files, new_bundle, write_manifest
-from training.calibration import calibrate, measured
-from training.data.facts import FASHION_MNIST, DatasetFacts, unknown_dataset
-from training.data.idx import read_idx
+from models.contract import Calibration, Manifest, Precision, Variant
+from training.bundle import MODEL, list_files, new_bundle, refuse_existing, write_manifest
+from training.calibration import calibrate, measure, out_of_distribution
+from training.configuration import CONFIG, TrainingConfig, write_config
+from training.data.dataset import Dataset, open_dataset
 from training.data.images import LabelledImages, per_class_examples, to_picture
-from training.data.split import stratified_split
+from training.errors import BundleExistsError, DatasetError
 from training.evaluate import Evaluation, evaluate
 from training.export import PARITY_TOLERANCE, export
-from training.fit import Recipe, Score, fit, logits_of, scaling_of
 from training.golden import GoldenImage, encode, write_golden
+from training.loop.checkpoint import save_state
+from training.loop.devices import Place, take_place
+from training.loop.fit import fit
+from training.loop.lesson import Lesson, logits_of
+from training.loop.run import Score
 from training.model_card import model_card
-from training.networks.network import count_parameters
-from training.networks.small_resnet import small_resnet
+from training.networks.network import Network, count_parameters
 from training.provenance import provenance
-from training.served import ServedNetwork
+from training.served import Scaling, ServedNetwork
+from training.starting import input_of, start
 
-VALIDATION, CALIBRATION = 0.05, 0.05
-"""Fractions of the training images held out for early stopping, and for temperature and thresholds."""
+NETWORK = "network.pt"
+"""State of the network that was kept, in the folder of its run."""
 _GOLDEN_CLASSES = 10
-_HOW = Preprocessing(resize="squash", interpolation="bicubic", background=(0, 0, 0))
-
-
-class TrainingConfig(BaseModel):
-    """Everything that decides what comes out of a run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: ModelName
-    version: int = Field(ge=1)
-    data: Path
-    labels: tuple[str, ...] = Field(default=FASHION_MNIST.labels, min_length=2)
-    flip: bool = True
-    epochs: int = Field(default=Recipe.epochs, ge=1)
-    batch_size: int = Field(default=Recipe.batch_size, ge=2)
-    seed: int = Field(default=Recipe.seed, ge=0)
-    threads: int = Field(default=0, ge=0)
-    notes: tuple[str, ...] = ()
-
-    @property
-    def dataset(self) -> DatasetFacts:
-        return FASHION_MNIST if self.labels == FASHION_MNIST.labels else unknown_dataset(str(self.data), self.labels)
-
-    @property
-    def recipe(self) -> Recipe:
-        augmentation = Augmentation(flip=self.flip)
-        return Recipe(self.epochs, self.batch_size, augmentation=augmentation, seed=self.seed)
+_CONSOLE = Console(stderr=True)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training and calibration leave behind; the held-out images go on to be golden ones."""
+    """What a run has learnt and is judged by."""
 
-    served: ServedNetwork
-    target: Input
+    network: Network
+    scaling: Scaling
     score: Score
-    calibration: Calibration
-    held_out: LabelledImages
-    images: int
 
 
-def run(config: TrainingConfig, repository: Path, *, overwrite: bool = False) -> Path:
-    """Train, calibrate, export, measure once on the test set, and write the bundle. Returns its folder.
+def run(
+    config: TrainingConfig, repository: Path, runs: Path, *, resume: bool = False, overwrite: bool = False
+) -> Path | None:
+    """Train, calibrate, export, measure once on the test set, and write the bundle.
 
-    Raises TrainingError, and then nothing of the bundle is left behind.
+    Returns its folder; None in a process that only helped. Raises TrainingError: then there is no bundle, and what was
+    learnt is in the folder of the run.
     """
     started = monotonic()
+    refuse_existing(repository, config.name, config.version, overwrite=overwrite)
+    folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
+    with take_place(config.device, config.threads) as place:
+        dataset = _open(config, place)
+        trained = _train(config, dataset, folder, place, resume=resume)
+        place.wait()
+        if not place.leads:
+            return None
+    return _write_bundle(config, dataset, trained, repository, monotonic() - started, overwrite=overwrite)
+
+
+def _run_folder(config: TrainingConfig, runs: Path, *, resume: bool, overwrite: bool) -> Path:
+    """Where the run keeps what it learns. Raises BundleExistsError for a run that is there and not to be resumed."""
+    folder = runs / config.name / str(config.version)
+    if (folder / CONFIG).exists() and not (resume or overwrite):
+        raise BundleExistsError(f"{folder} holds a run: go on with --resume, or replace it with --overwrite")
+    return folder
+
+
+def _open(config: TrainingConfig, place: Place) -> Dataset:
+    dataset = open_dataset(
+        config.data,
+        target=input_of(config),
+        seed=config.seed,
+        validation=config.validation,
+        calibration=config.calibration,
+        labels=config.labels,
+    )
+    if place.leads:
+        for sentence in dataset.sentences():
+            _CONSOLE.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    return dataset
+
+
+def _train(config: TrainingConfig, dataset: Dataset, folder: Path, place: Place, *, resume: bool) -> Trained:
+    torch.manual_seed(config.seed)
+    begin = start(config, dataset)
+    if place.leads and not resume:
+        write_config(config, folder)
+    classes = len(dataset.facts.labels)
+    lesson = Lesson(dataset.train, dataset.validation, dataset.target, begin.scaling, classes)
+    network, score = fit(
+        begin.network, lesson, config.recipe, seed=config.seed, place=place, folder=folder, resume=resume
+    )
+    network = network.cpu()
+    if place.leads:
+        save_state(folder / NETWORK, network.state_dict())
+    return Trained(network, begin.scaling, score)
+
+
+def _write_bundle(
+    config: TrainingConfig,
+    dataset: Dataset,
+    trained: Trained,
+    repository: Path,
+    duration_s: float,
+    *,
+    overwrite: bool,
+) -> Path:
+    calibration = _calibrate(config, dataset, trained)
+    served = ServedNetwork(trained.network, trained.scaling, calibration.temperature)
     with new_bundle(repository, config.name, config.version, overwrite=overwrite) as folder:
-        trained = _train(config)
-        dense = export(trained.served, trained.target, folder / MODEL)
-        examples = _examples(trained.held_out, config.labels)
-        golden = write_golden(folder, examples, trained.served, trained.target, _HOW)
-        test = evaluate(folder / MODEL, read_idx(config.data, "t10k", len(config.labels)), trained.target, _HOW)
+        dense = export(served, dataset.target, folder / MODEL)
+        golden = write_golden(folder, _examples(dataset), served, dataset.target, dataset.how)
+        test, source = _tested(dataset, folder / MODEL)
+        others = [out_of_distribution(name, folder / MODEL, dataset.target) for name in config.unfamiliar]
         manifest = Manifest(
             name=config.name,
             version=config.version,
-            description=config.dataset.description,
-            architecture="small-resnet",
-            parameters=count_parameters(trained.served),
-            labels=config.labels,
-            input=trained.target,
-            preprocessing=_HOW,
+            description=dataset.facts.description,
+            architecture=config.network,
+            parameters=count_parameters(trained.network),
+            labels=dataset.facts.labels,
+            input=dataset.target,
+            preprocessing=dataset.how,
             files=list_files(folder),
-            variants=(_variant(config, test),),
-            class_map=True,
+            variants=(Variant(precision=Precision.FP32, path=MODEL, metrics=test.metrics(source)),),
+            class_map=trained.network.has_class_map,
             dense=dense,
-            calibration=_measured(trained.calibration, test),
+            calibration=measure(calibration, test, source, others),
             golden=golden,
-            provenance=_provenance(config, trained, duration_s=monotonic() - started),
+            provenance=provenance(
+                dataset=dataset.facts.title,
+                licence=dataset.facts.licence,
+                notes=_notes(config, dataset, trained),
+                seed=config.seed,
+                duration_s=duration_s,
+            ),
         )
         write_manifest(folder, manifest, model_card(manifest, test.confusion()))
     return repository / config.name / str(config.version)
 
 
-def _train(config: TrainingConfig) -> Trained:
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    images = read_idx(config.data, "train", len(config.labels))
-    split = stratified_split(images.labels, VALIDATION, CALIBRATION, config.seed)
-    train, validation, held_out = (images.take(part) for part in (split.train, split.validation, split.calibration))
-    scaling = scaling_of(train.images)
-    network, score = fit(small_resnet(len(config.labels)), train, validation, scaling, config.recipe)
-    fitted_on = f"{CALIBRATION:.0%} of the training images, held out from training and from early stopping"
-    calibration = calibrate(logits_of(network, held_out.images, scaling), held_out.labels, fitted_on)
-    return Trained(
-        served=ServedNetwork(network, scaling, calibration.temperature),
-        target=Input(colour=Colour.L, height=images.images.shape[1], width=images.images.shape[2]),
-        score=score,
-        calibration=calibration,
-        held_out=held_out,
-        images=len(train),
-    )
+def _calibrate(config: TrainingConfig, dataset: Dataset, trained: Trained) -> Calibration:
+    fitted_on = f"{len(dataset.calibration):,} images held out from training and from early stopping"
+    logits = logits_of(trained.network, dataset.calibration.images, trained.scaling)
+    return calibrate(logits, dataset.calibration.labels, fitted_on)
 
 
-def _examples(images: LabelledImages, labels: tuple[str, ...]) -> list[GoldenImage]:
-    """One image of each of the first classes, by turns PNG and JPEG."""
-    indices = per_class_examples(images.labels, range(min(len(labels), _GOLDEN_CLASSES)))
+def _tested(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
+    """What the graph scores, and on what: the test images, or the validation images where there are none."""
+    if dataset.test is None:
+        source = f"validation images of {dataset.facts.title}, which also chose the epoch: there are no test images"
+        return evaluate(model, dataset.validation, dataset.target, dataset.how), f"{source}; ONNX Runtime on the CPU"
+    source = f"test set of {dataset.facts.title}, used once by this run, after training; ONNX Runtime on the CPU"
+    return evaluate(model, dataset.test, dataset.target, dataset.how), source
+
+
+def _examples(dataset: Dataset) -> list[GoldenImage]:
+    """One held-out image of each of the first classes, by turns PNG and JPEG."""
+    images: LabelledImages = dataset.calibration
+    if not len(images):
+        raise DatasetError("there are no images to calibrate on: hold some out with --set calibration=0.05")
+    classes = [label for label in range(len(dataset.facts.labels)) if (images.labels == label).any()]
     return [
         encode(to_picture(images.images[index]), f"{label}.{suffix}", "JPEG" if suffix == "jpg" else "PNG")
-        for label, index in enumerate(indices)
+        for label, index in zip(classes, per_class_examples(images.labels, classes[:_GOLDEN_CLASSES]), strict=False)
         for suffix in (("png", "jpg")[label % 2],)
     ]
 
 
-def _variant(config: TrainingConfig, test: Evaluation) -> Variant:
-    source = f"test set of {config.dataset.title}, used once by this run, after training; ONNX Runtime on the CPU"
-    return Variant(precision=Precision.FP32, path=MODEL, metrics=test.metrics(source))
-
-
-def _measured(calibration: Calibration, test: Evaluation) -> Calibration:
-    """The calibration with what its prediction sets do on the test set."""
-    if calibration.prediction_sets is None:
-        return calibration
-    sets = measured(calibration.prediction_sets, test.probabilities, test.labels)
-    return calibration.model_copy(update={"prediction_sets": sets})
-
-
-def _provenance(config: TrainingConfig, trained: Trained, duration_s: float) -> Provenance:
+def _notes(config: TrainingConfig, dataset: Dataset, trained: Trained) -> tuple[str, ...]:
     best = trained.score
-    notes = (
+    return (
         *config.notes,
-        *config.dataset.limits,
-        f"Trained on {trained.images:,} images; epoch {best.epoch} of {config.epochs} was kept, with a validation "
-        f"accuracy of {best.accuracy:.4f} and NLL of {best.nll:.4f}.",
-        f"Recipe: {config.recipe}.",
+        *dataset.facts.limits,
+        f"Trained on {len(dataset.train):,} images; epoch {best.epoch} of {config.recipe.epochs} was kept, with a "
+        f"validation accuracy of {best.accuracy:.4f} and NLL of {best.nll:.4f}.",
+        f"Configuration: {config.model_dump_json(exclude={'notes', 'labels'})}.",
         f"Before the manifest was written, ONNX Runtime agreed with PyTorch within {PARITY_TOLERANCE:g}.",
-    )
-    return provenance(
-        dataset=config.dataset.title,
-        licence=config.dataset.licence,
-        notes=notes,
-        seed=config.seed,
-        duration_s=duration_s,
     )

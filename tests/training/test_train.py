@@ -29,7 +29,8 @@ def snellen(*arguments: str | Path) -> Result:
 
 
 def train_on(dataset: Path, models: Path, *more: str) -> Result:
-    options = ("--data", dataset, "--models", models, "--name", "stripes", "--labels", ",".join(LABELS))
+    runs = models.parent / f"{models.name}-runs"
+    options = ("--data", dataset, "--models", models, "--runs", runs, "--name", "stripes", "--labels", ",".join(LABELS))
     return snellen("train", *options, "--epochs", "6", "--batch-size", "16", *more)
 
 
@@ -86,11 +87,11 @@ def test_an_existing_version_is_refused_before_training(models: Path, data: Path
 
 
 def test_missing_data_ends_with_one_line(tmp_path: Path) -> None:
-    """No traceback: what is missing and where to get it. Nothing is left in the repository."""
+    """No traceback: what is missing and what can be given instead. Nothing is left anywhere."""
     result = train_on(tmp_path / "nowhere", tmp_path / "models")
     assert result.exit_code == 1
-    assert "dataset-fashion-mnist" in result.output
-    assert list((tmp_path / "models").iterdir()) == []
+    assert "fashion-mnist" in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_unfit_for_a_folder_is_refused(data: Path, tmp_path: Path) -> None:
@@ -100,13 +101,55 @@ def test_a_name_unfit_for_a_folder_is_refused(data: Path, tmp_path: Path) -> Non
     assert "name" in result.output
 
 
-def test_a_damaged_test_set_leaves_no_bundle(tmp_path: Path, dataset: Path) -> None:
-    """The error comes last, after training; still nothing half-made stays."""
+def test_a_damaged_test_set_stops_the_run_before_it_trains(tmp_path: Path, dataset: Path) -> None:
+    """Nobody waits for an error that could be seen at the start."""
     (dataset / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(3, np.uint8)))
-    result = train_on(dataset, tmp_path / "models", "--epochs", "1")
+    result = train_on(dataset, tmp_path / "models")
     assert result.exit_code == 1
     assert "80 images but 3 labels" in result.output
-    assert list((tmp_path / "models").iterdir()) == []
+    assert not (tmp_path / "models").exists()
+
+
+def test_what_failed_after_training_is_repeated_without_training(
+    tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export that fails loses nothing: --resume makes the bundle of the weights that are there."""
+    from training import train as training
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "PARITY_TOLERANCE", 0)
+        patched.setattr(training, "export", _failing_export)
+        assert train_on(dataset, tmp_path / "models", "--epochs", "1").exit_code == 1
+    again = snellen(
+        "train", "--resume", "--name", "stripes", "--models", tmp_path / "models", "--runs", tmp_path / "models-runs"
+    )
+    assert again.exit_code == 0, again.output
+    assert "epoch 1" not in again.output
+    read_bundle(tmp_path / "models" / "stripes" / "1").check_files()
+
+
+def _failing_export(*_: object) -> None:
+    raise OSError("no space left on the device")
+
+
+def test_a_run_that_is_there_is_not_overwritten_by_chance(data: Path, models: Path, tmp_path: Path) -> None:
+    """The message names both ways out."""
+    del models
+    folder = tmp_path / "models"
+    assert train_on(data, folder, "--epochs", "1").exit_code == 0
+    (folder / "stripes").rename(folder / "elsewhere")
+    refused = train_on(data, folder, "--epochs", "1")
+    assert refused.exit_code == 1
+    assert "--resume" in refused.output
+    assert "--overwrite" in refused.output
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path: Path, dataset: Path) -> None:
+    """A run keeps its configuration, so that it ends where it would have."""
+    train_on(dataset, tmp_path / "models", "--epochs", "1")
+    refused = train_on(dataset, tmp_path / "models", "--resume", "--overwrite")
+    assert refused.exit_code == 1
+    assert "leave out" in refused.output
 
 
 def test_an_unknown_network_is_answered_with_the_known_ones(tmp_path: Path) -> None:
@@ -125,16 +168,21 @@ def heeded_interrupts() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heeded_interrupts")
-def test_ctrl_c_ends_the_run_with_one_line_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
-    """A real process in the middle of training: status 130, no traceback, an empty repository."""
-    command = [sys.executable, "-m", "snellen", "train", "--data", str(data), "--models", str(tmp_path)]
-    options = ["--name", "stripes", "--labels", ",".join(LABELS), "--epochs", "5000", "--batch-size", "16"]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint_and_no_bundle(number: signal.Signals, data: Path, tmp_path: Path) -> None:
+    """A real process in the middle of training: the status a shell expects, one line, and --resume goes on."""
+    places = ["--models", str(tmp_path / "models"), "--runs", str(tmp_path / "runs"), "--name", "stripes"]
+    command = [sys.executable, "-m", "snellen", "train", *places]
+    options = ["--data", str(data), "--labels", ",".join(LABELS), "--epochs", "5000", "--batch-size", "16"]
     with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("epoch 1/5000")
-        process.send_signal(signal.SIGINT)
+        while not process.stderr.readline().startswith("epoch 1/5000"):
+            assert process.poll() is None
+        process.send_signal(number)
         rest = process.stderr.read()
-    assert process.returncode == 130
-    assert rest.splitlines()[-1] == "snellen: stopped, nothing was written"
+    assert process.returncode == 128 + number
+    assert rest.splitlines()[-1].startswith(f"snellen: stopped by {number.name}")
+    assert "--resume" in rest
     assert "Traceback" not in rest
-    assert list(tmp_path.iterdir()) == []
+    assert (tmp_path / "runs/stripes/1/checkpoint.pt").exists()
+    assert not (tmp_path / "models").exists()

@@ -1,0 +1,167 @@
+"""Runs that are interrupted and go on."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.loop.conftest import CLASSES, TARGET, lesson
+from training.errors import CheckpointError, InterruptedRunError
+from training.loop import checkpoint
+from training.loop.fit import fit
+from training.loop.keeping import Keeper
+from training.loop.recipe import Augmentation, Recipe
+from training.loop.trainer import Trainer
+from training.networks.classics import two_conv
+from training.networks.network import Network
+from training.networks.small_resnet import small_resnet
+
+RECIPE = Recipe(
+    epochs=3, batch_size=16, accumulate=2, augmentation=Augmentation(mixup=0.2, policy="trivial", rotation=5)
+)
+
+
+def network() -> Network:
+    torch.manual_seed(3)
+    return small_resnet(CLASSES)
+
+
+def weights(trained: Network) -> list[torch.Tensor]:
+    return list(trained.state_dict().values())
+
+
+class _Bell:
+    """Rings the interruption after so many steps, from inside the run, as a signal would."""
+
+    def __init__(self, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        train, self.left = Trainer.train_batch, steps
+
+        def counted(trainer: Trainer, *batch: torch.Tensor) -> torch.Tensor:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return train(trainer, *batch)
+
+        monkeypatch.setattr(Trainer, "train_batch", counted)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 6, 9])
+def test_a_resumed_run_ends_with_the_very_same_weights(
+    steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bit by bit, wherever in an epoch SIGTERM came, also between two halves of an accumulated gradient."""
+    whole, score = fit(network(), lesson(), RECIPE)
+    with monkeypatch.context() as patched:
+        _Bell(steps, patched)
+        with pytest.raises(InterruptedRunError, match="--resume") as stopped:
+            fit(network(), lesson(), RECIPE, folder=tmp_path)
+    assert stopped.value.status == 128 + signal.SIGTERM
+    torch.manual_seed(99)
+    resumed, again = fit(network(), lesson(), RECIPE, folder=tmp_path, resume=True)
+    assert again == score
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
+    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 3
+
+
+def test_dropout_is_the_same_after_resuming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It draws from the random numbers that the checkpoint holds."""
+
+    def with_dropout() -> Network:
+        torch.manual_seed(3)
+        return two_conv(CLASSES, TARGET)
+
+    whole, _ = fit(with_dropout(), lesson(), RECIPE)
+    with monkeypatch.context() as patched:
+        _Bell(5, patched)
+        with pytest.raises(InterruptedRunError):
+            fit(with_dropout(), lesson(), RECIPE, folder=tmp_path)
+    resumed, _ = fit(with_dropout(), lesson(), RECIPE, folder=tmp_path, resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not() -> None:
+    """Order, augmentation and dropout all come from it."""
+    first, second = (fit(network(), lesson(), RECIPE, seed=1)[0] for _ in range(2))
+    other, _ = fit(network(), lesson(), RECIPE, seed=2)
+    assert all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(weights(first), weights(other), strict=True))
+
+
+def test_a_finished_run_is_resumed_at_its_end(tmp_path: Path) -> None:
+    """Nothing is trained again: what failed after training can be repeated alone."""
+    whole, score = fit(network(), lesson(), RECIPE, folder=tmp_path)
+    again, same = fit(network(), lesson(), RECIPE, folder=tmp_path, resume=True)
+    assert same == score
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(again), strict=True))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
+def test_a_missing_or_damaged_checkpoint_is_said(content: bytes | None, tmp_path: Path) -> None:
+    """One sentence, and nothing in the file is run."""
+    if content is not None:
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match="without --resume"):
+        fit(network(), lesson(), RECIPE, folder=tmp_path, resume=True)
+
+
+def test_a_full_disk_leaves_the_former_checkpoint(tmp_path: Path) -> None:
+    """No room for the new one: the old one is whole, the half-written one is gone."""
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save_state(path, {"step": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"."):
+            checkpoint.save_state(path, {"step": 2, "weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert checkpoint.load_state(path) == {"step": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_the_last_checkpoint_waits_for_room(tmp_path: Path) -> None:
+    """A run that cannot write its last checkpoint says so and tries again until it can."""
+    folder = tmp_path / "run"
+    folder.write_text("in the way")
+    said: list[str] = []
+    keeper = Keeper(folder, say=said.append, pause_s=0.01)
+    keeper.save({"step": 1})
+    assert len(said) == 1
+    threading.Timer(0.1, folder.unlink).start()
+    keeper.save({"step": 2}, last=True)
+    assert checkpoint.load_state(folder / "checkpoint.pt") == {"step": 2}
+
+
+def test_two_processes_learn_together(tmp_path: Path) -> None:
+    """Under torchrun both take half of each batch, and end with the same weights; one of them writes."""
+    script = tmp_path / "together.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from tests.training.loop.conftest import CLASSES, lesson\n"
+        "from training.loop.devices import take_place\n"
+        "from training.loop.fit import fit\n"
+        "from training.loop.recipe import Recipe\n"
+        "from training.networks.small_resnet import small_resnet\n"
+        "torch.manual_seed(3)\n"
+        "with take_place('cpu', threads=1) as place:\n"
+        "    trained, _ = fit(small_resnet(CLASSES), lesson(), Recipe(epochs=1, batch_size=16), place=place,\n"
+        "                     folder=Path(sys.argv[1]))\n"
+        "    torch.save(list(trained.parameters()), f'{sys.argv[1]}/weights{place.rank}.pt')\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = os.environ | {"PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, str(script), str(tmp_path)], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "checkpoint.pt").exists()
+    assert done.stderr.count("epoch 1/1") == 1

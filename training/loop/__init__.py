@@ -1,0 +1,1 @@
+"""From a network and labelled images to trained weights, through interruptions."""

@@ -1,0 +1,102 @@
+"""uint8 pixels -> augmented, scaled floats, a batch at a time; the single changes are kornia's and torchvision's."""
+
+from collections.abc import Callable
+
+import torch
+from kornia import augmentation as changes
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.transforms import v2
+
+from models.contract import Input
+from training.loop.recipe import Augmentation
+from training.served import Scaling
+
+Mixing = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+_HALF = 0.5
+_SMALLEST_ERASED = 0.02
+
+
+class Augment(nn.Module):
+    """uint8 [N, H, W, C] of any size -> float32 [N, C, height, width], scaled for the network.
+
+    Every image draws its own changes; RandAugment and TrivialAugment draw theirs once a batch.
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    def __init__(self, how: Augmentation, target: Input, scaling: Scaling) -> None:
+        super().__init__()
+        self.geometry = nn.Sequential(*_geometry(how, target))
+        self.colour = nn.Sequential(*_colour(how, target.colour.channels))
+        self.erase = nn.Sequential(*_erase(how))
+        self._crop, self._size = _crop(how, target), (target.height, target.width)
+        self.register_buffer("mean", torch.tensor(scaling.mean).reshape(1, -1, 1, 1) / 255)
+        self.register_buffer("factor", 255 / torch.tensor(scaling.std).reshape(1, -1, 1, 1))
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        pixels = images.permute(0, 3, 1, 2).float() / 255
+        if pixels.shape[2:] != self._size:
+            larger = pixels.shape[2] >= self._size[0] and pixels.shape[3] >= self._size[1]
+            pixels = self._crop(pixels) if larger else functional.interpolate(pixels, self._size, mode="bilinear")
+        pixels = self.colour(self.geometry(pixels))
+        scaled: Tensor = self.erase((pixels - self.mean) * self.factor)
+        return scaled
+
+
+def _crop(how: Augmentation, target: Input) -> nn.Module:
+    """A random part of a larger image, at the target's size."""
+    size = (target.height, target.width)
+    crop: nn.Module = changes.RandomResizedCrop(size, scale=(how.crop_scale, 1.0), p=1.0, cropping_mode="resample")
+    return crop
+
+
+def _geometry(how: Augmentation, target: Input) -> list[nn.Module]:
+    chosen: list[nn.Module] = []
+    if how.flip:
+        chosen.append(changes.RandomHorizontalFlip(_HALF))
+    if how.vertical_flip:
+        chosen.append(changes.RandomVerticalFlip(_HALF))
+    if how.shift:
+        chosen.append(changes.RandomCrop((target.height, target.width), padding=how.shift, p=1.0))
+    if how.rotation or how.translation:
+        chosen.append(changes.RandomAffine(how.rotation, (how.translation, how.translation), p=1.0))
+    return chosen
+
+
+def _colour(how: Augmentation, channels: int) -> list[nn.Module]:
+    """What needs pixels from 0 to 1, and, but for the policies, three channels."""
+    chosen: list[nn.Module] = []
+    if how.colour_jitter and channels == 3:
+        amount = how.colour_jitter
+        chosen.append(changes.ColorJiggle(amount, amount, amount, amount / 4, p=1.0))
+    if how.grayscale and channels == 3:
+        chosen.append(changes.RandomGrayscale(p=how.grayscale))
+    if how.policy != "none":
+        chosen.append(changes.auto.RandAugment(n=2, m=9) if how.policy == "rand" else changes.auto.TrivialAugment())
+    return chosen
+
+
+def _erase(how: Augmentation) -> list[nn.Module]:
+    """After scaling, where 0 is the mean of all pixels. Source: Zhong et al., AAAI 2020."""
+    area = (min(_SMALLEST_ERASED, how.erase_area), how.erase_area)
+    return [changes.RandomErasing(scale=area, ratio=(0.5, 2.0), value=0.0, p=how.erase)] if how.erase else []
+
+
+def build_mixing(how: Augmentation, classes: int) -> Mixing | None:
+    """MixUp, CutMix or by turns either: float [N, C, H, W], int64 [N] -> the same mixed, float [N, K]."""
+    chosen: list[nn.Module] = []
+    if how.mixup:
+        chosen.append(v2.MixUp(alpha=how.mixup, num_classes=classes))
+    if how.cutmix:
+        chosen.append(v2.CutMix(alpha=how.cutmix, num_classes=classes))
+    return v2.RandomChoice(chosen) if chosen else None
+
+
+def scale(images: Tensor, scaling: Scaling) -> Tensor:
+    """uint8 [N, H, W, C] -> float32 [N, C, H, W], as the served graph does it."""
+    mean = torch.tensor(scaling.mean, device=images.device).reshape(1, -1, 1, 1)
+    std = torch.tensor(scaling.std, device=images.device).reshape(1, -1, 1, 1)
+    return (images.permute(0, 3, 1, 2).float() - mean) / std

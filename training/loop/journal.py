@@ -1,0 +1,102 @@
+"""What a run tells: a bar or lines for people, `history.jsonl` for programs, event files for TensorBoard."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from torchvision.utils import make_grid
+
+from training.networks.network import Network
+from training.progress import Progressing
+
+HISTORY = "history.jsonl"
+_EVENTS = "events"
+_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the history. accuracy and nll: on the validation images; data_wait: share of the time, 0 to 1."""
+
+    epoch: int
+    loss: float
+    lr: float
+    accuracy: float
+    nll: float
+    images_per_s: float
+    data_wait: float
+
+
+class Journal:
+    """Enter it for the time of the run. Without a folder it only speaks; without `leads` it says and writes nothing."""
+
+    def __init__(self, folder: Path | None, images: int, *, done: int = 0, leads: bool = True) -> None:
+        self.progress = Progressing(images, done=done, quiet=not leads)
+        self._folder = folder if leads else None
+        self._events: SummaryWriter | None = None
+
+    def __enter__(self) -> Self:
+        if self._folder is not None:
+            self._events = SummaryWriter(str(self._folder / _EVENTS))
+        self.progress.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.__exit__(kind, error, trace)
+        if self._events is not None:
+            self._events.close()
+
+    def step(self, step: int, loss: float, lr: float) -> None:
+        if self._events is not None:
+            self._events.add_scalar("step/loss", loss, step)
+            self._events.add_scalar("step/learning rate", lr, step)
+
+    def epoch(self, record: Epoch, epochs: int) -> None:
+        self.progress.say(
+            f"epoch {record.epoch}/{epochs}: loss {record.loss:.4f}, validation accuracy {record.accuracy:.4f}, "
+            f"NLL {record.nll:.4f}"
+        )
+        if self._folder is not None and self._events is not None:
+            with (self._folder / HISTORY).open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(asdict(record)) + "\n")
+            for name in ("loss", "accuracy", "nll", "images_per_s", "data_wait"):
+                self._events.add_scalar(f"epoch/{name}", getattr(record, name), record.epoch)
+
+    def pictures(self, network: Network, images: Tensor, labels: Tensor, predicted: Tensor, epoch: int) -> None:
+        """The filters of the first convolution, and a few validation images with what was said of them.
+
+        images: uint8 [N, H, W, C]; labels and predicted: int64 [N].
+        """
+        if self._events is None:
+            return
+        if (filters := _first_filters(network)) is not None:
+            grid = make_grid(filters, nrow=8, normalize=True, scale_each=True, padding=1)
+            self._events.add_image("first-layer filters", grid, epoch)
+        shown = make_grid(images[:_SHOWN].permute(0, 3, 1, 2), nrow=4, padding=2)
+        self._events.add_image("validation images", shown, epoch)
+        pairs = zip(labels[:_SHOWN].tolist(), predicted[:_SHOWN].tolist(), strict=True)
+        rows = "\n".join(f"| {index} | {label} | {guess} |" for index, (label, guess) in enumerate(pairs))
+        self._events.add_text("validation images", f"| image | class | predicted |\n|---|---|---|\n{rows}", epoch)
+
+
+def keep_history(folder: Path, epochs: int) -> None:
+    """Drop the lines after `epochs`: a run that is resumed lives them again."""
+    path = folder / HISTORY
+    if path.exists():
+        kept = path.read_text(encoding="utf-8").splitlines()[:epochs]
+        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def _first_filters(network: Network) -> Tensor | None:
+    """float [F, 1 or 3, h, w], or None where the first layer is no convolution of pixels."""
+    convolution = next((layer for layer in network.modules() if isinstance(layer, nn.Conv2d)), None)
+    if convolution is None or convolution.in_channels not in {1, 3}:
+        return None
+    return torch.as_tensor(convolution.weight.detach().float().cpu())

@@ -1,0 +1,109 @@
+"""One step after the other: all that changes in a run, and how it is written down and read back."""
+
+import math
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+
+from models.contract import Input
+from training.errors import DivergedError
+from training.loop.augmentation import Augment, build_mixing
+from training.loop.average import MovingAverage
+from training.loop.checkpoint import State
+from training.loop.devices import Place
+from training.loop.optimizers import build_optimizers
+from training.loop.recipe import Recipe
+from training.loop.schedule import Schedule
+from training.networks.network import Network
+from training.served import Scaling
+
+
+class Trainer:
+    """Weights, their average, optimizers and the count of steps."""
+
+    def __init__(
+        self, network: Network, recipe: Recipe, target: Input, scaling: Scaling, classes: int, steps: int, place: Place
+    ) -> None:
+        self.network = network.to(place.device).to(memory_format=torch.channels_last)
+        self.optimizers = build_optimizers(self.network, recipe)
+        self.average = MovingAverage(self.network, recipe.average)
+        self.step = 0
+        self.augmented_s = 0.0
+        """Time spent on augmentation; on a GPU only on asking for it."""
+        self._schedule = Schedule(self.optimizers, steps, recipe.schedule, recipe.warm_up)
+        self._augment = Augment(recipe.augmentation, target, scaling).to(place.device)
+        self._mix = build_mixing(recipe.augmentation, classes)
+        self._recipe, self._place, self._called = recipe, place, place.wrap(self.network)
+
+    def train_batch(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Learn from uint8 images [n, H, W, C] and labels [n]. Returns the loss, not yet known to be finite."""
+        pixels, targets = self._prepare(images, labels)
+        with self._place.autocast(self._recipe.precision):
+            logits = self._called(pixels.contiguous(memory_format=torch.channels_last))
+        loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self._recipe.label_smoothing)
+        torch.autograd.backward(loss / self._recipe.accumulate)
+        self._descend()
+        return loss.detach()
+
+    def _prepare(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        started = perf_counter()
+        pixels = self._augment(images)
+        mixed = (pixels, labels) if self._mix is None else self._mix(pixels, labels)
+        self.augmented_s += perf_counter() - started
+        return mixed
+
+    def _descend(self) -> None:
+        """A step of the optimizers, or none yet where gradients are added up over several batches."""
+        self._schedule.set(self.step)
+        self.step += 1
+        if self.step % self._recipe.accumulate:
+            return
+        if self._recipe.clip is not None:
+            clip_grad_norm_(self.network.parameters(), self._recipe.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.average.update(self.network, self.step)
+
+    def check(self, loss: Tensor) -> float:
+        """The loss as a number. Raises DivergedError when it is none."""
+        return self.check_number("loss", loss.item())
+
+    def check_number(self, name: str, value: float) -> float:
+        """Raises DivergedError when it is none."""
+        if not math.isfinite(value):
+            raise self._diverged(f"the {name} is {value}")
+        return value
+
+    def check_weights(self) -> None:
+        """Raises DivergedError when any is no longer a number: the loss of the step before does not show that."""
+        if not all(torch.isfinite(parameter).all() for parameter in self.network.parameters()):
+            raise self._diverged("a weight is no longer a number")
+
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(f"{what} at step {self.step}: lower the learning rate (--lr) or look at the data")
+
+    def rate(self) -> float:
+        """The learning rate of the first group."""
+        return float(self.optimizers[0].param_groups[0]["lr"])
+
+    def state(self) -> State:
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "gradients": [parameter.grad for parameter in self.network.parameters()],
+        }
+
+    def restore(self, state: State) -> None:
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        for parameter, gradient in zip(self.network.parameters(), state["gradients"], strict=True):
+            parameter.grad = None if gradient is None else gradient.to(parameter.device)
