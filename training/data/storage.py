@@ -42,5 +42,5 @@ class Storage:
         except OSError as error:
             raise DatasetError(
                 f"{size / 1e9:.1f} GB of pixels do not fit into {self._cache} ({error.strerror}): "
-                "make room, choose another cache folder, or take a smaller input"
+                "make room, set XDG_CACHE_HOME to a folder on another disk, or take a smaller input"
             ) from error
