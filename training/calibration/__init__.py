@@ -2,7 +2,13 @@
 
 from training.calibration.energy import energy
 from training.calibration.fitting import calibrate, measure
-from training.calibration.out_of_distribution import OOD_SETS, OutOfDistribution, ood_images, out_of_distribution
+from training.calibration.out_of_distribution import (
+    OOD_SETS,
+    OutOfDistribution,
+    check_ood_name,
+    ood_images,
+    out_of_distribution,
+)
 from training.calibration.prediction_sets import COVERAGES, set_sizes
 
 __all__ = [
@@ -10,6 +16,7 @@ __all__ = [
     "OOD_SETS",
     "OutOfDistribution",
     "calibrate",
+    "check_ood_name",
     "energy",
     "measure",
     "ood_images",

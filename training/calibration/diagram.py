@@ -8,42 +8,44 @@ from matplotlib.ticker import PercentFormatter
 
 from models.contract import ReliabilityBin
 
-_SIZE_INCHES = (4.2, 5.0)
-_BLUE, _RED, _GREY = "#2b6cb0", "#c53030", "#718096"
+_SIZE_INCHES = (4.2, 5.4)
+_BLUE, _RED, _GREY, _BLACK = "#63a0d4", "#c53030", "#718096", "#1a202c"
+_Z = 1.96
+"""Standard deviations of a normal distribution that hold 95 % of it."""
 
 
 def reliability_figure(bins: Sequence[ReliabilityBin]) -> Figure:
-    """Above, accuracy against confidence with the gap to the diagonal; below, the share of images in each bin.
+    """Above, accuracy against confidence and the gap between them; below, the number of images, on a logarithmic scale.
 
     The caller saves it, as `figure.savefig("reliability.svg")`. Source: Guo et al., ICML 2017, figure 1.
     """
     figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    _draw_accuracy(above, bins)
-    _draw_images(below, bins)
-    for axis in (above.yaxis, below.yaxis, below.xaxis):
-        axis.set_major_formatter(PercentFormatter(xmax=1))
+    left, widths = [part.lower for part in bins], [part.upper - part.lower for part in bins]
+    _draw_accuracy(above, bins, left, widths)
+    below.bar(left, [part.images for part in bins], widths, align="edge", color=_GREY, edgecolor="white")
+    below.set(xlabel="confidence (largest probability)", ylabel="images", yscale="log", ylim=(0.5, None))
+    below.xaxis.set_major_formatter(PercentFormatter(xmax=1))
+    figure.legend(loc="outside upper center", ncols=2, fontsize="small")
     return figure
 
 
-def _draw_accuracy(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
-    left, widths = _bars(bins)
-    gaps = [part.confidence - part.accuracy for part in bins]
+def _draw_accuracy(axes: Axes, bins: Sequence[ReliabilityBin], left: list[float], widths: list[float]) -> None:
     accuracy = [part.accuracy for part in bins]
+    gaps = [part.confidence - part.accuracy for part in bins]
+    middles = [start + width / 2 for start, width in zip(left, widths, strict=True)]
+    low, high = zip(*(_interval(part) for part in bins), strict=True)
     axes.bar(left, accuracy, widths, align="edge", color=_BLUE, edgecolor="white", label="accuracy")
-    axes.bar(left, gaps, widths, accuracy, align="edge", color=_RED, alpha=0.35, label="gap to mean confidence")
+    axes.bar(left, gaps, widths, accuracy, align="edge", color=_RED, alpha=0.4, label="gap to mean confidence")
+    axes.vlines(middles, low, high, color=_BLACK, linewidth=1, label="95 % interval of the accuracy")
     axes.plot((0, 1), (0, 1), linestyle="--", color=_GREY, label="perfectly calibrated")
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
-    axes.legend(loc="upper left", fontsize="small")
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
 
 
-def _draw_images(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
-    left, widths = _bars(bins)
-    total = sum(part.images for part in bins)
-    axes.bar(left, [part.images / total for part in bins], widths, align="edge", color=_GREY, edgecolor="white")
-    axes.set(xlabel="confidence (largest probability)", ylabel="images")
-
-
-def _bars(bins: Sequence[ReliabilityBin]) -> tuple[list[float], list[float]]:
-    """Left edges and widths."""
-    return [part.lower for part in bins], [part.upper - part.lower for part in bins]
+def _interval(part: ReliabilityBin) -> tuple[float, float]:
+    """What the accuracy may be, given how few images there are. Source: Wilson, JASA 1927."""
+    spread = _Z**2 / part.images
+    centre = part.accuracy + spread / 2
+    half = float((spread * part.accuracy * (1 - part.accuracy) + spread**2 / 4) ** 0.5)
+    return (centre - half) / (1 + spread), (centre + half) / (1 + spread)

@@ -33,10 +33,15 @@ def out_of_distribution(name: str, model: Path, target: Input) -> OutOfDistribut
     return OutOfDistribution(OOD_SETS[name].title, run_graph(model, pixels)[1])
 
 
-def ood_images(name: str, target: Input) -> Pixels:
-    """uint8 [N, height, width, channels] of one of `OOD_SETS`, the same on every call. Raises DatasetError."""
+def check_ood_name(name: str) -> None:
+    """Raises DatasetError with the known names; costs nothing, so it can be asked before training."""
     if name not in OOD_SETS:
         raise DatasetError(f"{name!r} is no out-of-distribution set; choose from {', '.join(OOD_SETS)}")
+
+
+def ood_images(name: str, target: Input) -> Pixels:
+    """uint8 [N, height, width, channels] of one of `OOD_SETS`, the same on every call. Raises DatasetError."""
+    check_ood_name(name)
     return np.stack([preprocess(picture, target, _HOW) for picture in OOD_SETS[name].pictures(target)])
 
 
