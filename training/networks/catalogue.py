@@ -22,6 +22,11 @@ class Entry:
     origin: str
     paper: str
 
+    @property
+    def classes(self) -> int:
+        """Of the data that its paper is about: ten digits or pictures, or ImageNet's thousand."""
+        return 10 if self.native.height < 64 else 1000
+
 
 def _grey(side: int) -> Input:
     return Input(colour=Colour.L, height=side, width=side)

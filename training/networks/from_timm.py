@@ -99,10 +99,14 @@ def _is_pooled(model: nn.Module, image: Tensor) -> bool:
 
 def _probe(name: str, target: Input) -> Tensor:
     """Noise of the published size, so that there are several positions to pool; of the target's where it is fixed."""
-    _, height, width = (
-        (0, target.height, target.width) if _is_fixed(name) else _facts(name).get("input_size", (3, 224, 224))
-    )
+    height, width = (target.height, target.width) if _is_fixed(name) else input_size(name)
     return torch.randn(1, target.colour.channels, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def input_size(name: str) -> tuple[int, int]:
+    """Height and width that the network was published for."""
+    _, height, width = facts(name).get("input_size", (3, 224, 224))
+    return height, width
 
 
 def _run(model: nn.Module, image: Tensor) -> Tensor:
@@ -124,13 +128,13 @@ def _patch(model: nn.Module) -> tuple[int, int]:
 
 
 def _is_fixed(name: str) -> bool:
-    return bool(_facts(name).get("fixed_input_size"))
+    return bool(facts(name).get("fixed_input_size"))
 
 
-def _facts(name: str) -> Mapping[str, Any]:
-    """What timm keeps of the network's published weights."""
-    facts = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    return {} if facts is None else asdict(facts)
+def facts(name: str) -> Mapping[str, Any]:
+    """timm's `pretrained_cfg`: size, scaling, labels and licence of the published weights; empty where it has none."""
+    published = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    return {} if published is None else asdict(published)
 
 
 def _size(target: Input) -> str:

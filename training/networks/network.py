@@ -4,6 +4,13 @@ import torch
 from torch import Tensor, nn
 
 
+class GlobalAveragePool(nn.Module):
+    """[N, F, h, w] -> [N, F]."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.mean((2, 3))
+
+
 class Network(nn.Module):
     """body: float [N, C, H, W] -> features [N, F, h, w] if `pooled`, else an embedding [N, F]; head: [N, F] -> [N, K].
 
@@ -13,6 +20,7 @@ class Network(nn.Module):
     def __init__(self, body: nn.Module, head: nn.Module, *, pooled: bool, dropout: float = 0.0) -> None:
         super().__init__()
         self.body, self.head, self.pooled = body, head, pooled
+        self.pool = GlobalAveragePool() if pooled else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -22,8 +30,8 @@ class Network(nn.Module):
 
     def embed(self, pixels: Tensor) -> Tensor:
         """The input of the head: float [N, F]."""
-        features: Tensor = self.body(pixels)
-        return features.mean((2, 3)) if self.pooled else features
+        embedding: Tensor = self.pool(self.body(pixels))
+        return embedding
 
     @property
     def has_class_map(self) -> bool:

@@ -1,0 +1,145 @@
+"""Windows followed through a network while it runs, operation by operation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from torch import Size, Tensor
+from torch.nn.modules.utils import _pair
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+from training.networks.window import Span, Window
+
+_MIXING = {"matmul", "bmm", "einsum", "scaled_dot_product_attention", "roll", "flip", "cumsum", "interpolate"}
+"""Operations that may keep the shape and still bring other places in."""
+_NCHW = (-2, -1)
+
+
+class WindowTracker(TorchFunctionMode):
+    """While entered, it knows the window of every tensor that comes from `image`, float [N, C, H, W].
+
+    None stands for no window: behind a dense layer, a mean over all places or a gate made of one, and among tokens.
+    """
+
+    def __init__(self, image: Tensor) -> None:
+        super().__init__()
+        pixel = Span(start=0, size=1, step=1)
+        self._known: dict[int, tuple[Tensor, Window | None]] = {id(image): (image, Window(_NCHW, pixel, pixel))}
+
+    def window(self, tensor: Tensor) -> Window | None:
+        """Its window, if it has one; the tensors are held, so that none takes the place of another."""
+        return self._known.get(id(tensor), (tensor, None))[1]
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run `func` as it is, then note the windows of what it returns."""
+        shapes = {id(leaf): leaf.shape for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        result = func(*args, **(kwargs or {}))
+        inputs = [(self._known[key][1], shape) for key, shape in shapes.items() if key in self._known]
+        for output in tree_leaves(result) if inputs else ():
+            if isinstance(output, Tensor):
+                window = _behind(func.__name__, inputs, output.shape, args, kwargs or {})
+                self._known[id(output)] = output, window
+        return result
+
+
+def _behind(
+    name: str,
+    inputs: Sequence[tuple[Window | None, Size]],
+    shape: Size,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> Window | None:
+    windows = [window for window, _ in inputs if window is not None]
+    if len(windows) < len(inputs) or name in _MIXING:
+        return None
+    if name in _RULES:
+        return _RULES[name](windows[0], *args, **kwargs)
+    shapes = (before for _, before in inputs)
+    kept = all(_places(w, before) == _places(w, shape) for w, before in zip(windows, shapes, strict=True))
+    return reduce(or_, windows) if kept else None
+
+
+def _places(window: Window, shape: Size) -> tuple[int, ...]:
+    """Number of rows and columns; nothing when the tensor has too few dimensions."""
+    return tuple(shape[dim] for dim in window.dims if -dim <= len(shape))
+
+
+def _convolved(
+    window: Window,
+    _: Tensor,
+    weight: Tensor,
+    bias: object = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    *groups: int,
+) -> Window | None:
+    if window.dims != _NCHW or isinstance(padding, str):
+        return None
+    height, width = weight.shape[2:]
+    return window.widened((height, width), _pair(stride), _pair(padding), _pair(dilation))
+
+
+def _max_pooled(
+    window: Window, _: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, **rest: object
+) -> Window:
+    return window.widened(_pair(kernel_size), _pair(stride or kernel_size), _pair(padding), _pair(dilation))
+
+
+def _mean_pooled(
+    window: Window, _: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *rest: object, **more: object
+) -> Window:
+    return window.widened(_pair(kernel_size), _pair(stride or kernel_size), _pair(padding))
+
+
+def _padded(window: Window, _: Tensor, pad: Sequence[int], *rest: object, **more: object) -> Window:
+    """`pad`: before and after, from the last dimension on."""
+    before = [*pad[::2], 0, 0, 0, 0]
+    rows, columns = (before[-dim - 1] for dim in window.dims)
+    return window.widened((1, 1), (1, 1), (rows, columns))
+
+
+def _permuted(window: Window, x: Tensor, *order: Any) -> Window:
+    return window.permuted(order[0] if isinstance(order[0], Sequence) else order)
+
+
+def _transposed(window: Window, x: Tensor, first: int, second: int) -> Window:
+    order = list(range(x.ndim))
+    order[first], order[second] = order[second], order[first]
+    return window.permuted(order)
+
+
+def _dense(window: Window, *args: object, **kwargs: object) -> Window | None:
+    """A linear layer reads all of the last dimension."""
+    return None if -1 in window.dims else window
+
+
+def _normalised(window: Window, _: Tensor, shape: Sequence[int], *rest: object, **more: object) -> Window | None:
+    """A layer norm reads all of the last dimensions."""
+    return None if max(window.dims) >= -len(shape) else window
+
+
+def _softmaxed(window: Window, x: Tensor, dim: int, *rest: object, **more: object) -> Window | None:
+    return None if dim in window.dims or dim - x.ndim in window.dims else window
+
+
+_RULES: dict[str, Callable[..., Window | None]] = {
+    "conv2d": _convolved,
+    "max_pool2d": _max_pooled,
+    "avg_pool2d": _mean_pooled,
+    "pad": _padded,
+    "permute": _permuted,
+    "transpose": _transposed,
+    "linear": _dense,
+    "layer_norm": _normalised,
+    "softmax": _softmaxed,
+}
+"""By the names of PyTorch's functions; whatever is not here is taken to work place by place if it keeps the places."""
