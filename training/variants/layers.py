@@ -1,0 +1,53 @@
+"""The layers of an ONNX graph: what is quantized or pruned as one."""
+
+from dataclasses import dataclass
+
+import onnx
+
+WEIGHTED = ("Conv", "Gemm", "MatMul")
+_ACTIVATIONS = ("Relu", "Clip")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A node with weights, or a sum of two branches, and the activation right after it, if there is one.
+
+    name: that of its weights, or of the sum; nodes: names in the graph; weight, bias: initializers, None where none is.
+    """
+
+    name: str
+    nodes: tuple[str, ...]
+    weight: str | None = None
+    bias: str | None = None
+
+
+def find_layers(model: onnx.ModelProto) -> list[Layer]:
+    """Layers in the order of computation. Those that make an output of the graph are left out: see `head_of`."""
+    return [layer for layer, node in _all_layers(model) if not _outputs(model) & set(node.output)]
+
+
+def head_of(model: onnx.ModelProto) -> list[Layer]:
+    """The layers that make an output of the graph: the head, and the class map, which has the head's weights."""
+    return [layer for layer, node in _all_layers(model) if _outputs(model) & set(node.output)]
+
+
+def _outputs(model: onnx.ModelProto) -> set[str]:
+    return {output.name for output in model.graph.output}
+
+
+def _all_layers(model: onnx.ModelProto) -> list[tuple[Layer, onnx.NodeProto]]:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    found = []
+    for node in model.graph.node:
+        weight, bias = (*(name if name in constants else None for name in node.input[1:3]), None, None)[:2]
+        if node.op_type in WEIGHTED and weight is not None:
+            nodes = (node.name, *_activation(model, node))
+            found.append((Layer(weight.removesuffix(".weight"), nodes, weight, bias), node))
+        elif node.op_type == "Add" and not constants & set(node.input):
+            found.append((Layer(node.name, (node.name, *_activation(model, node))), node))
+    return found
+
+
+def _activation(model: onnx.ModelProto, node: onnx.NodeProto) -> list[str]:
+    readers = [reader for reader in model.graph.node if node.output[0] in reader.input]
+    return [readers[0].name] if len(readers) == 1 and readers[0].op_type in _ACTIVATIONS else []

@@ -1,0 +1,72 @@
+"""Crops of real photographs, free of rights, from the packages scikit-image and scikit-learn: no labels are needed."""
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from models.contract import Input, Pixels, Preprocessing, preprocess
+from training.errors import DatasetError
+
+_MAKING = (
+    "astronaut.png",
+    "chelsea.png",
+    "china.jpg",
+    "camera.png",
+    "coins.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+)
+_JUDGING = ("coffee.png", "rocket.jpg", "flower.jpg", "motorcycle_left.png", "brick.png", "color.png")
+_MAKING_CROPS, _JUDGING_CROPS = 32, 64
+_SMALLEST_AREA = 0.3
+_FOLDERS = {"scikit-image": ("skimage", "data"), "scikit-learn": ("sklearn", "datasets", "images")}
+
+
+@dataclass(frozen=True)
+class Crops:
+    """pixels: uint8 [N, height, width, channels]."""
+
+    pixels: Pixels
+    description: str
+
+
+def crops_for(target: Input, how: Preprocessing) -> tuple[Crops, Crops]:
+    """Crops to make a variant with, and crops of other photographs to judge it with; the same on every call.
+
+    The files are read, the packages are not imported. Raises DatasetError when one is missing.
+    """
+    return _crops(_MAKING, _MAKING_CROPS, target, how), _crops(_JUDGING, _JUDGING_CROPS, target, how)
+
+
+def _crops(names: tuple[str, ...], count: int, target: Input, how: Preprocessing) -> Crops:
+    random = np.random.default_rng(seed=0)
+    photographs = [_photograph(name) for name in names]
+    pixels = [preprocess(_crop(photo, random), target, how) for _ in range(count) for photo in photographs]
+    titles = ", ".join(name.split(".")[0] for name in names)
+    description = (
+        f"{len(pixels)} random crops, mirrored or not, each at least {_SMALLEST_AREA:.0%} of one of {len(names)} "
+        f"photographs ({titles}; scikit-image, scikit-learn)"
+    )
+    return Crops(np.stack(pixels), description)
+
+
+def _crop(photo: Image.Image, random: np.random.Generator) -> Image.Image:
+    side = random.uniform(_SMALLEST_AREA, 1) ** 0.5
+    width, height = round(photo.width * side), round(photo.height * side)
+    left, top = random.integers(0, photo.width - width + 1), random.integers(0, photo.height - height + 1)
+    part = photo.crop((int(left), int(top), int(left) + width, int(top) + height))
+    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else part
+
+
+def _photograph(name: str) -> Image.Image:
+    for package, folder in _FOLDERS.items():
+        try:
+            found = [file for file in files(package) or () if file.parts == (*folder, name)]
+        except PackageNotFoundError as error:
+            raise DatasetError(f"the sample photographs are in {package}: pip install --no-deps {package}") from error
+        if found:
+            return Image.open(BytesIO(found[0].read_binary())).convert("RGB")
+    raise DatasetError(f"these versions of {' and '.join(_FOLDERS)} have no photograph {name}")
