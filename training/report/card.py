@@ -1,0 +1,23 @@
+"""The bundle's model card, set as HTML."""
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from training.bundle import CARD
+from training.report.section import Content, Prose
+from training.report.subject import Subject
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+"""HTML in the card stays text, and nothing is fetched."""
+
+
+def model_card(subject: Subject) -> Content:
+    try:
+        text = subject.bundle.file(CARD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return Content(missing=f"The bundle has no readable {CARD}.")
+    tokens = _MARKDOWN.parse(text)
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"  # below the heading of this section
+    return Content([Prose(Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})))])  # noqa: S704 - escaped

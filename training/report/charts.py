@@ -1,0 +1,80 @@
+"""Matplotlib figures as inline SVG that takes its colours and its font from the page, in light and in dark."""
+
+import io
+import re
+import warnings
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from training.report.palette import LIGHT
+
+_STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": LIGHT["rule"],
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": LIGHT["soft"],
+    "axes.labelsize": 10,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": LIGHT["ink"],
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "none",
+    "grid.color": LIGHT["rule"],
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.labelcolor": LIGHT["ink"],
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "round",
+    "svg.fonttype": "none",
+    "text.color": LIGHT["ink"],
+    "text.parse_math": False,  # a dollar in a label is a dollar
+    "xtick.color": LIGHT["rule"],
+    "xtick.labelcolor": LIGHT["soft"],
+    "xtick.labelsize": 9,
+    "ytick.color": LIGHT["rule"],
+    "ytick.labelcolor": LIGHT["soft"],
+    "ytick.labelsize": 9,
+    "ytick.left": False,
+}
+_PROPERTY = {colour: f"var(--{name})" for name, colour in LIGHT.items()} | {
+    "#2b6cb0": "var(--right)",  # of the reliability diagram, which is drawn elsewhere too
+    "#c53030": "var(--wrong)",
+    "#718096": "var(--soft)",
+    "#ffffff": "var(--sheet)",
+}
+
+
+styled = mpl.rc_context(_STYLE)
+"""Decorates a function that draws: within it figures are in the report's manner."""
+
+
+def panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` axes in rows of `columns`. size: width and height of one, in inches."""
+    rows = -(-count // columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    return figure, axes[:count]
+
+
+def chart(figure: Figure, name: str, alt: str) -> Markup:
+    """Inline SVG of `figure`. name: differs between the charts of a page, so that their ids do."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the browser's fonts know more letters
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--text)", svg)
+    svg = re.sub("|".join(_PROPERTY), lambda match: _PROPERTY[match[0]], svg)
+    return Markup(re.sub(r"^<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', svg))  # noqa: S704 - matplotlib escapes

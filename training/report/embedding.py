@@ -1,0 +1,118 @@
+"""Images laid out so that those which the network finds alike lie together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from models.contract import Pixels, preprocess
+from training.data.images import to_picture
+from training.report.charts import chart, panels, styled
+from training.report.graph import Floats
+from training.report.palette import CLASSES, LIGHT
+from training.report.pictures import picture
+from training.report.section import Content, Figure, Gallery
+from training.report.subject import HeldOut, Photo, Subject
+
+Positions = NDArray[np.float64]
+_IMAGES = 2000
+_CROPS = 240
+_LARGEST_CROP = 0.6
+_COMPONENTS = 50
+_SHEET_PIXELS = 1280
+
+
+def embedding(subject: Subject) -> Content:
+    if subject.held_out is not None:
+        return _of_held_out(subject, subject.held_out)
+    return _of_crops(subject)
+
+
+def _of_held_out(subject: Subject, held_out: HeldOut) -> Content:
+    random = np.random.default_rng(subject.seed)
+    chosen = random.permutation(len(held_out.images))[:_IMAGES]
+    images = held_out.images.take(chosen)
+    positions = arrange(subject.graph.compute([subject.graph.penultimate], images.images)[0], subject.seed)
+    wrong = held_out.evaluation.probabilities[chosen].argmax(axis=1) != images.labels
+    names = subject.labels if len(subject.labels) <= len(CLASSES) else ()
+    scatter = Figure(
+        _scatter(positions, images.labels, wrong, names),
+        f"{len(images):,} of the {held_out.source}",
+        "Rings are mistakes. They belong between groups; one amid another group may be a wrong label.",
+    )
+    return Content([Gallery([scatter, _sheet(images.images, positions, cells=40)], "half")])
+
+
+def _of_crops(subject: Subject) -> Content:
+    height, width, _ = subject.manifest.input.shape
+    large = [photo for photo in subject.photos if min(photo.picture.size) >= max(height, width)]
+    if not large:
+        return Content(missing="This needs many images: name labelled ones with --data.")
+    crops = _crops(large, subject)
+    positions = arrange(subject.graph.compute([subject.graph.penultimate], crops)[0], subject.seed)
+    note = f"Without labelled images, these are {len(crops)} random crops of {len(large)} photos."
+    return Content([Gallery([_sheet(crops, positions, cells=20)], "full", note=note)])
+
+
+def _crops(photos: Sequence[Photo], subject: Subject) -> Pixels:
+    """uint8 [N, H, W, C]: squares of a quarter to `_LARGEST_CROP` of the shorter side, as many of each photo."""
+    random = np.random.default_rng(subject.seed)
+    crops = []
+    for photo in photos:
+        width, height = photo.picture.size
+        for _ in range(_CROPS // len(photos)):
+            side = int(min(width, height) * random.uniform(0.25, _LARGEST_CROP))
+            left, top = int(random.integers(0, width - side + 1)), int(random.integers(0, height - side + 1))
+            part = photo.picture.crop((left, top, left + side, top + side))
+            crops.append(preprocess(part, subject.manifest.input, subject.manifest.preprocessing))
+    return np.stack(crops)
+
+
+def arrange(features: Floats, seed: int) -> Positions:
+    """[N, ...] -> positions [N, 2], each coordinate 0..1. N at least 4.
+
+    Source: t-SNE of van der Maaten and Hinton, JMLR 2008, after a principal component analysis.
+    """
+    flat = features.reshape(len(features), -1)
+    components = min(_COMPONENTS, *flat.shape)
+    reduced = PCA(components, svd_solver="full").fit_transform(flat)
+    perplexity = min(30.0, (len(flat) - 1) / 3)
+    positions = TSNE(init="pca", perplexity=perplexity, random_state=seed, n_jobs=1).fit_transform(reduced)
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    return np.asarray((positions - low) / np.maximum(high - low, 1e-9), np.float64)
+
+
+@styled
+def _scatter(positions: Positions, labels: NDArray[np.int64], wrong: NDArray[np.bool_], names: Sequence[str]) -> Markup:
+    figure, (axes,) = panels(1, columns=1, size=(6.4, 6.4))
+    axes.set_axis_off()
+    axes.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), aspect="equal")  # downwards, as the rows of pictures go
+    colours = [CLASSES[label] for label in labels] if names else LIGHT["soft"]
+    axes.scatter(positions[:, 0], positions[:, 1], s=9, c=colours, alpha=0.8, linewidths=0)
+    axes.scatter(positions[wrong, 0], positions[wrong, 1], s=22, c="none", edgecolors=LIGHT["ink"], linewidths=0.9)
+    for label, name in enumerate(names):
+        if (labels == label).any():
+            x, y = np.median(positions[labels == label], axis=0)
+            axes.text(x, y, name, ha="center", va="center", fontsize=11, fontweight="bold")
+    alt = f"t-SNE of {len(labels):,} images, {int(wrong.sum()):,} of them classified wrongly."
+    return chart(figure, "embedding", alt)
+
+
+def _sheet(images: Pixels, positions: Positions, cells: int) -> Figure:
+    """Thumbnails on a grid of `cells` a side, where each image lies; of several in a cell the first is shown."""
+    side = _SHEET_PIXELS // cells
+    canvas = np.zeros((cells * side, cells * side, 4), np.uint8)
+    places = np.minimum((positions * cells).astype(int), cells - 1)
+    _, first = np.unique(places, axis=0, return_index=True)
+    for index in first:
+        column, row = places[index]
+        thumbnail = to_picture(images[index]).convert("RGBA").resize((side - 2, side - 2), Image.Resampling.LANCZOS)
+        canvas[row * side : row * side + side - 2, column * side : column * side + side - 2] = np.asarray(thumbnail)
+    return Figure(
+        picture(canvas, f"{len(first)} of the images as thumbnails, where they lie"),
+        "Some of the images, where they lie",
+    )

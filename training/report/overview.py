@@ -1,0 +1,59 @@
+"""What stands at the head of the report."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from models.contract import Manifest, Metrics, Precision
+from training.report.section import Fact
+from training.report.subject import Subject
+
+
+@dataclass(frozen=True)
+class Overview:
+    """basis: what the scores among the facts were measured on, or who published them."""
+
+    title: str
+    about: str
+    facts: tuple[Fact, ...]
+    basis: str
+
+
+def overview(subject: Subject) -> Overview:
+    manifest = subject.manifest
+    variant = manifest.variant(Precision.FP32)
+    assert variant is not None  # the manifest's own rule
+    metrics = variant.metrics
+    if subject.held_out is not None:
+        metrics = subject.held_out.evaluation.metrics(subject.held_out.source)
+    size = subject.bundle.model_path(Precision.FP32).stat().st_size
+    return Overview(
+        title=f"{manifest.name}, version {manifest.version}",
+        about=manifest.description,
+        facts=(*_scores(metrics), *_shape(manifest), Fact("Model file", f"{size / 1e6:.1f} MB", "ONNX, fp32")),
+        basis=f"{manifest.architecture}. Scores {_how(subject, metrics)}: {metrics.source}.",
+    )
+
+
+def _scores(metrics: Metrics) -> Iterator[Fact]:
+    if metrics.top1 is not None:
+        note = "" if metrics.top5 is None else f"top 5: {metrics.top5:.2%}"
+        yield Fact("Accuracy", f"{metrics.top1:.2%}", note)
+    if metrics.nll is not None:
+        yield Fact("Loss", f"{metrics.nll:.4f}", "negative log-likelihood, nats")
+    if metrics.ece is not None:
+        yield Fact("Calibration error", f"{metrics.ece:.2%}", "expected (ECE)")
+
+
+def _shape(manifest: Manifest) -> Iterator[Fact]:
+    shape, count = manifest.input, manifest.parameters
+    yield Fact("Classes", f"{len(manifest.labels):,}")
+    yield Fact("Parameters", f"{count / 1e6:.2f} M" if count >= 1e5 else f"{count:,}")
+    yield Fact(
+        "Input", f"{shape.width}×{shape.height}", "pixels, colour" if shape.colour.channels == 3 else "pixels, grey"
+    )
+
+
+def _how(subject: Subject, metrics: Metrics) -> str:
+    if subject.held_out is not None:
+        return "measured for this report"
+    return "measured when the bundle was made" if metrics.measured else "published, not measured here"

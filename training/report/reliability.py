@@ -1,0 +1,49 @@
+"""Whether 80 % sure is right four times out of five."""
+
+from collections.abc import Sequence
+
+from models.contract import ReliabilityBin
+from training.calibration.diagram import reliability_figure
+from training.metrics import expected_calibration_error, reliability_bins
+from training.report.charts import chart, styled
+from training.report.section import Content, Figure, Gallery, Row, Table
+from training.report.subject import UNLABELLED, Subject
+
+
+def reliability(subject: Subject) -> Content:
+    """From the labelled images, else as the manifest has it."""
+    stored = subject.manifest.calibration.reliability
+    if subject.held_out is not None:
+        evaluation = subject.held_out.evaluation
+        ece = expected_calibration_error(evaluation.probabilities, evaluation.labels)
+        bins, source = reliability_bins(evaluation.probabilities, evaluation.labels), subject.held_out.source
+    elif stored is not None:
+        bins, ece, source = stored.bins, stored.ece_after, stored.measured_on
+    else:
+        return Content(missing=UNLABELLED)
+    return Content([Gallery([_figure(bins, f"Expected calibration error {ece:.2%}", source)], "half"), _table(bins)])
+
+
+def _table(bins: Sequence[ReliabilityBin]) -> Table:
+    rows = [
+        Row(
+            (
+                f"{each.lower:.0%} to {each.upper:.0%}",
+                f"{each.images:,}",
+                f"{each.confidence:.1%}",
+                f"{each.accuracy:.1%}",
+            )
+        )
+        for each in bins
+    ]
+    return Table("The same in numbers", ("Confidence", "Images", "Mean confidence", "Accuracy"), rows)
+
+
+@styled
+def _figure(bins: Sequence[ReliabilityBin], caption: str, source: str) -> Figure:
+    widest = max(bins, key=lambda part: abs(part.confidence - part.accuracy) * part.images)
+    alt = (
+        f"Reliability diagram. {caption}. The bin that adds most to it: {widest.images:,} images with a mean "
+        f"confidence of {widest.confidence:.1%}, of which {widest.accuracy:.1%} were right."
+    )
+    return Figure(chart(reliability_figure(bins), "reliability", alt), caption, f"measured on {source}")

@@ -1,0 +1,87 @@
+"""Bundle -> one HTML file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from models.contract import read_bundle
+from training.report.chapters import CHAPTERS, Chapter
+from training.report.errors import ReportError
+from training.report.held_out import open_held_out
+from training.report.learning import read_history
+from training.report.overview import overview
+from training.report.page import page
+from training.report.section import Section
+from training.report.subject import Subject, find_photos, open_graph
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """data: where `open_dataset` finds labelled images; run: what training kept; image: the photo to look at."""
+
+    bundle: Path
+    output: Path
+    data: str | None = None
+    run: Path | None = None
+    image: Path | None = None
+    seed: int = 0
+
+
+def write_report(config: ReportConfig) -> Path:
+    """Make the report and return where it lies; the same bundle, data and seed give the same file.
+
+    Raises BundleError, DatasetError, ReportError before anything that takes long.
+    """
+    with _new_file(config.output) as staging:
+        subject = _open(config)
+        sections = [
+            Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(subject)) for chapter in _shown(CHAPTERS)
+        ]
+        staging.write_text(page(overview(subject), sections), encoding="utf-8")
+    return config.output
+
+
+def _open(config: ReportConfig) -> Subject:
+    """What is cheap to refuse comes first."""
+    bundle = read_bundle(config.bundle)
+    if config.run is not None:
+        read_history(config.run)
+    photos = find_photos(bundle, config.image)
+    graph = open_graph(bundle)
+    held_out = None if config.data is None else open_held_out(config.data, bundle, config.seed)
+    return Subject(bundle, graph, photos, held_out, config.run, config.seed)
+
+
+def _shown(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
+    """The chapters; on a terminal with a bar, elsewhere with a line each."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("report", total=len(chapters))
+        for chapter in chapters:
+            bar.update(task, description=chapter.title)
+            if not console.is_terminal:
+                console.print(chapter.title)
+            yield chapter
+            bar.advance(task)
+
+
+@contextmanager
+def _new_file(output: Path) -> Iterator[Path]:
+    """A file beside `output` that takes its place when the block ends without an error. Raises ReportError."""
+    staging = output.with_name(f".{output.name}.new")
+    try:
+        if output.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        staging.touch()
+    except OSError as error:
+        raise ReportError(f"--output {output} cannot be written: {error.strerror}") from error
+    try:
+        yield staging
+        staging.replace(output)
+    finally:
+        staging.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""What goes wrong, counted: per class, in pairs of classes, and image by image."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.evaluate import Evaluation
+
+Counts = NDArray[np.int64]
+"""[K, K]: rows are the true classes, columns the predicted ones."""
+
+
+_TINY = 1e-38
+"""Stands for a probability that float32 has rounded to zero."""
+
+
+class ClassScore(NamedTuple):
+    """precision: share of the images given this class that are of it; recall: share of its images given this class.
+
+    A share of nothing is None. images: how many are of the class; wrongly_given: how many of others were given it.
+    """
+
+    class_id: int
+    precision: float | None
+    recall: float | None
+    f1: float
+    images: int
+    wrongly_given: int
+
+
+class Confusion(NamedTuple):
+    """How many images of `true` were given `predicted`."""
+
+    true: int
+    predicted: int
+    images: int
+
+
+class Mistake(NamedTuple):
+    """image: its place among the images; loss: -log p(true), in nats."""
+
+    image: int
+    true: int
+    predicted: int
+    p_true: float
+    p_predicted: float
+
+    @property
+    def loss(self) -> float:
+        return -math.log(max(self.p_true, _TINY))
+
+
+def class_scores(counts: Counts) -> list[ClassScore]:
+    """One a class, the lowest F1 first; the harmonic mean of precision and recall as 2 TP / (images + given)."""
+    scores = []
+    for class_id, (of, given) in enumerate(zip(counts.sum(axis=1), counts.sum(axis=0), strict=True)):
+        hit = int(counts[class_id, class_id])
+        precision, recall = hit / given if given else None, hit / of if of else None
+        scores.append(ClassScore(class_id, precision, recall, 2 * hit / max(of + given, 1), int(of), int(given) - hit))
+    return sorted(scores, key=lambda score: (score.f1, score.class_id))
+
+
+def confusions(counts: Counts, limit: int) -> list[Confusion]:
+    """The most frequent pairs of different classes, at most `limit`."""
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
+    pairs = (np.unravel_index(index, wrong.shape) for index in order)
+    return [Confusion(int(i), int(j), int(wrong[i, j])) for i, j in pairs if wrong[i, j]]
+
+
+def worst_mistakes(evaluation: Evaluation, limit: int) -> list[Mistake]:
+    """Images whose most probable class is not theirs, the largest loss first, at most `limit`."""
+    predicted = evaluation.probabilities.argmax(axis=1)
+    rows = np.arange(len(predicted))
+    p_true = evaluation.probabilities[rows, evaluation.labels]
+    wrong = np.flatnonzero(predicted != evaluation.labels)
+    worst = wrong[np.argsort(p_true[wrong], kind="stable")][:limit]
+    p_predicted = evaluation.probabilities[rows, predicted]
+    return [
+        Mistake(int(i), int(evaluation.labels[i]), int(predicted[i]), float(p_true[i]), float(p_predicted[i]))
+        for i in worst
+    ]

@@ -1,0 +1,97 @@
+"""What a report is made of: sections of parts, and each part knows the template that shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An `<img>` or `<svg>` that holds its own text alternative, and what stands under it."""
+
+    image: Markup
+    caption: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Figures side by side. size: how wide one is, `small`, `third`, `half`, `full`, or `triples` for figures
+    in groups of three."""
+
+    template: ClassVar = "gallery.html.j2"
+    figures: Sequence[Figure]
+    size: str = "third"
+    heading: str = ""
+    note: str = ""
+
+
+class Row(NamedTuple):
+    """cells: texts, the first of which names the row; shares: of the cells after it, 0 to 1, drawn as bars."""
+
+    cells: Sequence[str]
+    shares: Sequence[float | None] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns, the first `texts` of which are words, the others numbers."""
+
+    template: ClassVar = "table.html.j2"
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    texts: int = 1
+
+
+class Cell(NamedTuple):
+    """share: of the images of its row, 0 to 1."""
+
+    images: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """As many rows and columns as labels."""
+
+    template: ClassVar = "matrix.html.j2"
+    labels: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Text with headings and tables of its own."""
+
+    template: ClassVar = "prose.html.j2"
+    html: Markup
+
+
+Part = Gallery | Table | Matrix | Prose
+
+
+class Content(NamedTuple):
+    """The parts of a section, or in one sentence why there are none."""
+
+    parts: Sequence[Part] = ()
+    missing: str = ""
+
+
+class Section(NamedTuple):
+    """anchor: its id in the page; lead: what one sees and how to read it."""
+
+    anchor: str
+    title: str
+    lead: str
+    content: Content
+
+
+class Fact(NamedTuple):
+    """A figure at the head of the report."""
+
+    name: str
+    value: str
+    note: str = ""
