@@ -18,7 +18,7 @@ from training.metrics import (
     softmax,
 )
 
-_METHOD = "One temperature for all classes, with the smallest NLL on held-out images; it changes no ranking."
+_METHOD = "One temperature for all classes, by NLL on held-out images and a weak prior at 1; it changes no ranking."
 _NO_IMAGES = "No images were held out: temperature 1 is not fitted, and there are no prediction sets."
 _NO_ENERGY = f"No energy threshold: it needs {ENERGY_IMAGES} held-out images."
 
