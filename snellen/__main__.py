@@ -5,7 +5,10 @@ import typer
 from snellen.bench import bench
 from snellen.classify import classify
 from snellen.import_network import import_network
+from snellen.optimize import optimize
+from snellen.report import report
 from snellen.serve import serve
+from snellen.summary import summary
 from snellen.train import train
 from snellen.verify import verify
 
@@ -22,6 +25,9 @@ app.command(context_settings=_PASSED_ON, add_help_option=False)(serve)
 app.command()(classify)
 app.command()(train)
 app.command("import")(import_network)
+app.command()(report)
+app.command()(optimize)
+app.command()(summary)
 app.command()(verify)
 app.command()(bench)
 
