@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.contract import Manifest, Variant
 from training.calibration.card import calibration_section
 from training.markdown import bullets, number, table
+from training.variants.card import variants_section
 
 Confusion = NDArray[np.int64]
 """[K, K]: rows are the true classes, columns the predicted ones."""
@@ -20,6 +21,7 @@ def model_card(manifest: Manifest, confusion: Confusion | None = None) -> str:
         f"# {manifest.name} {manifest.version}\n\n{manifest.description}",
         _facts(manifest),
         "## Metrics\n\n" + "\n\n".join(_metrics(variant) for variant in manifest.variants),
+        *([variants] if (variants := variants_section(manifest)) is not None else []),
         *([_confusion(manifest.labels, confusion)] if confusion is not None else []),
         calibration_section(manifest.calibration),
         "## Limits and notes\n\n" + bullets(manifest.provenance.notes),

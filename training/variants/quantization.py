@@ -23,8 +23,9 @@ class Quantizer:
     def __init__(self, model: Path, calibration: Pixels, workspace: Path) -> None:
         """calibration: uint8 [N, H, W, C]. `workspace` is a folder for files that are needed as long as this is."""
         self._prepared, self._ranges = workspace / "prepared.onnx", workspace / "ranges.json"
-        # Without onnxruntime's own optimization: it would unfold the weights that head and class map share.
-        quant_pre_process(model, self._prepared, skip_optimization=True)
+        # No optimization: it would unfold the weights that head and class map share. ONNX's shape inference, not the
+        # symbolic one: that is for transformers, and fails on convolutions of free height and width.
+        quant_pre_process(model, self._prepared, skip_optimization=True, skip_symbolic_shape=True)
         prepared = onnx.load(self._prepared)
         self.layers = find_layers(prepared)
         self._eligible = [node.name for node in prepared.graph.node if node.op_type in _QUANTIZED[:-1]]
