@@ -64,7 +64,8 @@ def _grid(prediction: DensePrediction, shape: Shape, manifest: Manifest, top_k: 
     dense = dense_of(manifest)
     temperature = manifest.calibration.temperature
     cells = cell_probabilities(prediction.logits, prediction.class_map, (shape.rows, shape.columns), dense, temperature)
-    orders = [ranking(row)[:, :top_k] for row in cells]  # row by row, since the ranks of all classes take memory
+    # Row by row, and copied: the ranks of all classes of all cells take much memory.
+    orders = [ranking(row)[:, :top_k].copy() for row in cells]
     best = [np.take_along_axis(row, order, axis=1) for row, order in zip(cells, orders, strict=True)]
     class_ids = [order.tolist() for order in orders]
     seen = sorted(set(chain.from_iterable(chain.from_iterable(class_ids))))
