@@ -35,7 +35,10 @@ class TrainingConfig(BaseModel):
     seed: int = Field(0, ge=0)
     device: DeviceName = "auto"
     threads: int = Field(0, ge=0)
-    unfamiliar: tuple[str, ...] = Field((), description="sets that are none of the classes, for the energy threshold")
+    mirror: bool = Field(False, description="answer the mean of the image and its mirror image, for twice the work")
+    unfamiliar: tuple[str, ...] = Field(
+        ("noise",), description="sets that are none of the classes, for the energy threshold"
+    )
     notes: tuple[str, ...] = ()
     recipe: Recipe = Recipe()
 

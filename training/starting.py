@@ -42,13 +42,15 @@ def start(config: TrainingConfig, dataset: Dataset) -> Start:
     if target.colour is not Colour.RGB:
         raise ConfigurationError("networks trained on ImageNet take colour: set colour to RGB")
     if config.network in {_OFFLINE, TrainingConfig.model_fields["network"].default}:
-        return _efficientnet_lite0(classes)
+        return _efficientnet_lite0(classes, target)
     network = build_network(config.network, classes, target, pretrained=True)
     return Start(network, _published_scaling(config.network))
 
 
-def _efficientnet_lite0(classes: int) -> Start:
-    """The body of the packaged network, with a new head."""
+def _efficientnet_lite0(classes: int, target: Input) -> Start:
+    """The body of the packaged network, with a new head. Its padding is computed for one size of image."""
+    if (target.height, target.width) != (_SIDE, _SIDE):
+        raise ConfigurationError(f"{_OFFLINE} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
     from training.pretrained import NETWORKS  # noqa: PLC0415  its packages are needed by nothing else
 
     served = NETWORKS[_OFFLINE].load()
@@ -64,4 +66,5 @@ def _published_scaling(name: str) -> Scaling:
     """Mean and standard deviation that timm's weights were trained with, for pixels of 0 to 255."""
     model = name.removeprefix(TIMM) if name.startswith(TIMM) else find_entry(name).origin.partition(" ")[2]
     published = timm.get_pretrained_cfg(model)
+    assert published is not None  # the network was built with these weights
     return Scaling([255 * value for value in published.mean], [255 * value for value in published.std])

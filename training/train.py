@@ -12,7 +12,7 @@ from rich.console import Console
 
 from models.contract import Calibration, Manifest, Precision, Variant
 from training.bundle import MODEL, list_files, new_bundle, refuse_existing, write_manifest
-from training.calibration import calibrate, measure, out_of_distribution
+from training.calibration import calibrate, check_ood_name, measure, out_of_distribution
 from training.configuration import CONFIG, TrainingConfig, write_config
 from training.data.dataset import Dataset, open_dataset
 from training.data.images import LabelledImages, per_class_examples, to_picture
@@ -26,6 +26,7 @@ from training.loop.fit import fit
 from training.loop.lesson import Lesson, logits_of
 from training.loop.run import Score
 from training.model_card import model_card
+from training.networks.mirrored import mirrored
 from training.networks.network import Network, count_parameters
 from training.provenance import provenance
 from training.served import Scaling, ServedNetwork
@@ -55,6 +56,8 @@ def run(
     learnt is in the folder of the run.
     """
     started = monotonic()
+    for name in config.unfamiliar:
+        check_ood_name(name)
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
     folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
     with take_place(config.device, config.threads) as place:
@@ -102,7 +105,7 @@ def _train(config: TrainingConfig, dataset: Dataset, folder: Path, place: Place,
     network = network.cpu()
     if place.leads:
         save_state(folder / NETWORK, network.state_dict())
-    return Trained(network, begin.scaling, score)
+    return Trained(mirrored(network) if config.mirror else network, begin.scaling, score)
 
 
 def _write_bundle(
@@ -149,9 +152,8 @@ def _write_bundle(
 
 
 def _calibrate(config: TrainingConfig, dataset: Dataset, trained: Trained) -> Calibration:
-    fitted_on = f"{len(dataset.calibration):,} images held out from training and from early stopping"
     logits = logits_of(trained.network, dataset.calibration.images, trained.scaling)
-    return calibrate(logits, dataset.calibration.labels, fitted_on)
+    return calibrate(logits, dataset.calibration.labels, "images held out from training and from early stopping")
 
 
 def _tested(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
