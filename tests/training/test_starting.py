@@ -42,7 +42,7 @@ def test_from_imagenet_the_body_is_known_and_the_head_is_new(tmp_path: Path) -> 
     assert begin.scaling.mean == pytest.approx([127] * 3)
     assert begin.scaling.std == pytest.approx([128] * 3)
     few = opened.train.take(np.arange(8))
-    lesson = Lesson(few, few, RGB, begin.scaling, classes=4)
+    lesson = Lesson(few, opened.validation.take(np.arange(4)), RGB, begin.scaling, classes=4)
     trained, score = fit(begin.network, lesson, Recipe(epochs=1, batch_size=4, freeze=1, optimizer="adamw"))
     assert trained.has_class_map
     assert np.isfinite(score.nll)
