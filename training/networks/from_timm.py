@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from timm.models import load_checkpoint
 from torch import Tensor, nn
 
 from models.contract import Input
@@ -30,13 +32,23 @@ class Features(nn.Module):
         return features.permute(0, 3, 1, 2) if self.channels_last else features
 
 
-def timm_network(name: str, classes: int, target: Input, *, pretrained: bool = False, dropout: float = 0.0) -> Network:
-    """The network that timm calls `name`, with a tag or without.
+def timm_network(
+    name: str,
+    classes: int,
+    target: Input,
+    *,
+    pretrained: bool = False,
+    weights: Path | None = None,
+    dropout: float = 0.0,
+) -> Network:
+    """The network that timm calls `name`, with a tag or without; `weights`: a checkpoint of it to load.
 
     Raises TrainingError when timm does not know it, has no weights for it, or cannot make it for images of this size.
     """
     require_known(name)
-    model = _create(name, classes, target, pretrained=pretrained)
+    model = _published(name, classes, target) if pretrained else _create(name, classes, target)
+    if weights is not None:
+        _load(model, weights, name)
     head = _take_head(name, model)
     _require_size(name, model, target)
     pooled = _is_pooled(model, _probe(name, target))
@@ -53,15 +65,39 @@ def require_known(name: str) -> None:
         raise TrainingError(f"timm has no weights {name!r}; it has: {', '.join(tagged) or 'none of this network'}")
 
 
-def _create(name: str, classes: int, target: Input, *, pretrained: bool) -> nn.Module:
+def _published(name: str, classes: int, target: Input) -> nn.Module:
+    """With timm's weights, which are downloaded unless they are in the cache already."""
+    try:
+        return _create(name, classes, target, pretrained=True)
+    except TrainingError:
+        raise
+    except Exception as error:  # whatever the libraries for HTTP raise
+        kind = type(error).__name__
+        raise TrainingError(
+            f"the weights of timm/{name} cannot be downloaded ({kind}): connect to huggingface.co once, "
+            "or get a checkpoint and import it with --weights"
+        ) from error
+
+
+def _create(name: str, classes: int, target: Input, *, pretrained: bool = False) -> nn.Module:
     options: dict[str, Any] = {"img_size": (target.height, target.width)} if _is_fixed(name) else {}
+    channels = target.colour.channels
     try:
         model: nn.Module = timm.create_model(
-            name, pretrained=pretrained, num_classes=classes, in_chans=target.colour.channels, **options
+            name, pretrained=pretrained, num_classes=classes, in_chans=channels, **options
         )
-    except (*_REFUSALS, OSError) as error:
+    except _REFUSALS as error:
         raise TrainingError(f"timm cannot make {name} for images of {_size(target)}: {error}") from error
     return model
+
+
+def _load(model: nn.Module, weights: Path, name: str) -> None:
+    """A checkpoint of the same network, .safetensors or of PyTorch; read without running what it contains."""
+    try:
+        load_checkpoint(model, str(weights))
+    except Exception as error:  # whatever a damaged or foreign file makes of the readers
+        reason = " ".join(str(error).split())[:160]
+        raise TrainingError(f"{weights} is no checkpoint of {name} with these classes: {reason}") from error
 
 
 def _take_head(name: str, model: nn.Module) -> nn.Linear:

@@ -13,8 +13,8 @@ from training.networks.network import Network, count_parameters
 from training.networks.receptive_field import WindowTracker
 from training.networks.window import Window
 
-_Call = tuple[str, nn.Module, torch.Size, Tensor]
-"""A module that ran: its path, itself, the shape of its input, its output."""
+_Call = tuple[str, nn.Module, Tensor, object]
+"""A module that ran: its path, itself, its output, and what came in."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,24 @@ def summarise(network: Network, target: Input) -> Summary:
     return Summary(_layers(calls, _own_work(work), tracker), count_parameters(network), counter.get_total_flops() // 2)
 
 
-def _note(calls: list[_Call], path: str, module: nn.Module, inputs: Sequence[Tensor], output: object) -> None:
+def _note(calls: list[_Call], path: str, module: nn.Module, inputs: Sequence[object], output: object) -> None:
     if isinstance(output, Tensor):
-        calls.append((path, module, inputs[0].shape, output))
+        calls.append((path, module, output, next(iter(inputs), None)))
 
 
 def _layers(calls: Sequence[_Call], work: dict[str, int], tracker: WindowTracker) -> tuple[Layer, ...]:
     layers, seen = [], set[str]()
-    for path, module, before, output in calls:
+    for path, module, output, before in calls:
         parameters, multiply_adds = (0, 0) if path in seen else (_own_parameters(module), work.get(path, 0))
         seen.add(path)
-        changed = not list(module.children()) and output.shape != before
-        if parameters or multiply_adds or changed:
+        if parameters or multiply_adds or _reshapes(module, before, output):
             shape, window = tuple(output.shape[1:]), tracker.window(output)
             layers.append(Layer(path, type(module).__name__, shape, parameters, multiply_adds, window))
     return tuple(layers)
+
+
+def _reshapes(module: nn.Module, before: object, output: Tensor) -> bool:
+    return isinstance(before, Tensor) and before.shape != output.shape and not list(module.children())
 
 
 def _own_parameters(module: nn.Module) -> int:

@@ -20,7 +20,13 @@ def summary_of(name: str) -> Summary:
 def rows(summary: Summary) -> list[Row]:
     """Type, output shape, parameters, multiply-adds, rows of the receptive field."""
     return [
-        (layer.kind, layer.shape, layer.parameters, layer.multiply_adds, layer.window and layer.window.rows.size)
+        (
+            layer.kind,
+            layer.shape,
+            layer.parameters,
+            layer.multiply_adds,
+            layer.window.rows.size if layer.window else None,
+        )
         for layer in summary.layers
     ]
 
