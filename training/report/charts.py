@@ -36,7 +36,6 @@ _STYLE: dict[Any, Any] = {
     "lines.solid_capstyle": "round",
     "svg.fonttype": "none",
     "text.color": LIGHT["ink"],
-    "text.parse_math": False,  # a dollar in a label is a dollar
     "xtick.color": LIGHT["rule"],
     "xtick.labelcolor": LIGHT["soft"],
     "xtick.labelsize": 9,
@@ -46,7 +45,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.left": False,
 }
 _PROPERTY = {colour: f"var(--{name})" for name, colour in LIGHT.items()} | {
-    "#2b6cb0": "var(--right)",  # of the reliability diagram, which is drawn elsewhere too
+    "#1a202c": "var(--ink)",  # from here on: of the reliability diagram, which is drawn for other pages too
     "#c53030": "var(--wrong)",
     "#718096": "var(--soft)",
     "#ffffff": "var(--sheet)",
@@ -57,12 +56,10 @@ styled = mpl.rc_context(_STYLE)
 """Decorates a function that draws: within it figures are in the report's manner."""
 
 
-def panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` axes in rows of `columns`. size: width and height of one, in inches."""
-    rows = -(-count // columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows))
-    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    return figure, axes[:count]
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty figure of this size, in inches, and its axes."""
+    figure = Figure(figsize=(width, height))
+    return figure, figure.subplots()
 
 
 def chart(figure: Figure, name: str, alt: str) -> Markup:

@@ -11,7 +11,7 @@ from sklearn.manifold import TSNE
 
 from models.contract import Pixels, preprocess
 from training.data.images import to_picture
-from training.report.charts import chart, panels, styled
+from training.report.charts import canvas, chart, styled
 from training.report.graph import Floats
 from training.report.palette import CLASSES, LIGHT
 from training.report.pictures import picture
@@ -88,7 +88,7 @@ def arrange(features: Floats, seed: int) -> Positions:
 
 @styled
 def _scatter(positions: Positions, labels: NDArray[np.int64], wrong: NDArray[np.bool_], names: Sequence[str]) -> Markup:
-    figure, (axes,) = panels(1, columns=1, size=(6.4, 6.4))
+    figure, axes = canvas(6.4, 6.4)
     axes.set_axis_off()
     axes.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), aspect="equal")  # downwards, as the rows of pictures go
     colours = [CLASSES[label] for label in labels] if names else LIGHT["soft"]
@@ -97,7 +97,7 @@ def _scatter(positions: Positions, labels: NDArray[np.int64], wrong: NDArray[np.
     for label, name in enumerate(names):
         if (labels == label).any():
             x, y = np.median(positions[labels == label], axis=0)
-            axes.text(x, y, name, ha="center", va="center", fontsize=11, fontweight="bold")
+            axes.text(x, y, name, ha="center", va="center", fontsize=11, fontweight="bold", parse_math=False)
     alt = f"t-SNE of {len(labels):,} images, {int(wrong.sum()):,} of them classified wrongly."
     return chart(figure, "embedding", alt)
 

@@ -1,34 +1,37 @@
 """How the training went, epoch by epoch."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from pydantic import TypeAdapter, ValidationError
 
 from training.loop.journal import HISTORY, Epoch
-from training.report.charts import chart, panels, styled
+from training.report.charts import canvas, chart, styled
 from training.report.errors import ReportError
 from training.report.palette import LIGHT
 from training.report.section import Content, Figure, Gallery
 from training.report.subject import Subject
 
 _EPOCH = TypeAdapter(Epoch)
+_DOTS = 40
+"""From this many epochs on there are no dots."""
+
+
+class Line(NamedTuple):
+    """field: of an epoch; colour: its name in the palette."""
+
+    field: str
+    colour: str
+    label: str = ""
 
 
 def learning_curves(subject: Subject) -> Content:
     if subject.run is None:
         return Content(missing="There is no run folder with a history of this bundle's training: name it with --run.")
-    history = read_history(subject.run)
-    best = min(history, key=lambda epoch: epoch.nll)
-    alt = (
-        f"Learning curves of {len(history)} epochs. The lowest validation loss is {best.nll:.4f}, in epoch "
-        f"{best.epoch}, with an accuracy of {best.accuracy:.2%}."
-    )
-    return Content([Gallery([Figure(_draw(history, best, alt))], "full")])
+    return Content([Gallery(curves(read_history(subject.run)), "half")])
 
 
 def read_history(run: Path) -> list[Epoch]:
@@ -44,30 +47,41 @@ def read_history(run: Path) -> list[Epoch]:
     return history
 
 
-@styled
-def _draw(history: Sequence[Epoch], best: Epoch, alt: str) -> Markup:
-    figure, (loss, accuracy, rate, speed) = panels(4, columns=2, size=(4.6, 2.7))
+def curves(history: Sequence[Epoch]) -> list[Figure]:
+    """Loss, accuracy, learning rate and speed; the dashed line is the epoch with the lowest validation loss."""
+    best = min(history, key=lambda epoch: epoch.nll)
     waiting = sum(each.data_wait for each in history) / len(history)
-    _line(loss, history, "loss", "soft", "training, augmented")
-    _line(loss, history, "nll", "right", "validation")
-    _line(accuracy, history, "accuracy", "right", f"{best.accuracy:.2%} in the best epoch")
-    _line(rate, history, "lr", "cool")
-    _line(speed, history, "images_per_s", "cool", f"{waiting:.1%} of the time waiting for data")
-    titles = "Loss (nats)", "Validation accuracy", "Learning rate", "Images a second"
-    for axes, title in zip((loss, accuracy, rate, speed), titles, strict=True):
-        axes.set_title(title)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
-        axes.margins(x=0.02)
-        if axes.get_legend_handles_labels()[1]:
-            axes.legend(fontsize=9)
-    for axes in (loss, accuracy):
-        axes.axvline(best.epoch, color=LIGHT["wrong"], linewidth=1, linestyle=(0, (2, 2)))
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1))
-    speed.set_ylim(0, 1.15 * max(each.images_per_s for each in history))
-    return chart(figure, "learning", alt)
+    panels: dict[str, list[Line]] = {
+        "Loss (nats)": [Line("loss", "soft", "training, augmented"), Line("nll", "right", "validation")],
+        "Validation accuracy": [Line("accuracy", "right", f"{best.accuracy:.2%} in epoch {best.epoch}")],
+        "Learning rate": [Line("lr", "cool")],
+        "Images a second": [Line("images_per_s", "cool", f"{waiting:.1%} of the time waiting for data")],
+    }
+    return [Figure(_panel(history, best.epoch, title, lines)) for title, lines in panels.items()]
 
 
-def _line(axes: Axes, history: Sequence[Epoch], name: str, colour: str, label: str | None = None) -> None:
-    epochs, values = [each.epoch for each in history], [getattr(each, name) for each in history]
-    short = len(history) < 40 and all(a < b for a, b in pairwise(epochs))
-    axes.plot(epochs, values, color=LIGHT[colour], label=label, marker="o" if short else "", markersize=3.5)
+@styled
+def _panel(history: Sequence[Epoch], best: int, title: str, lines: Sequence[Line]) -> Markup:
+    figure, axes = canvas(4.8, 3.0)
+    for line in lines:
+        values = [getattr(each, line.field) for each in history]
+        marker = "o" if len(history) < _DOTS else ""
+        axes.plot(
+            _epochs(history), values, marker=marker, markersize=3.5, color=LIGHT[line.colour], label=line.label or None
+        )
+    axes.set_title(title)
+    axes.axvline(best, color=LIGHT["wrong"], linewidth=1, linestyle=(0, (2, 2)))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    if title == "Validation accuracy":
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+    if title == "Images a second":
+        axes.set_ylim(0, 1.15 * max(each.images_per_s for each in history))
+    if lines[0].label:
+        axes.legend(fontsize=9)
+    first, last = (getattr(history[end], lines[-1].field) for end in (0, -1))
+    alt = f"{title} over {len(history)} epochs, at first {first:.4g}, at last {last:.4g}; the best epoch is {best}."
+    return chart(figure, lines[0].field, alt)
+
+
+def _epochs(history: Sequence[Epoch]) -> list[int]:
+    return [each.epoch for each in history]

@@ -21,7 +21,7 @@ def reliability(subject: Subject) -> Content:
         bins, ece, source = stored.bins, stored.ece_after, stored.measured_on
     else:
         return Content(missing=UNLABELLED)
-    return Content([Gallery([_figure(bins, f"Expected calibration error {ece:.2%}", source)], "half"), _table(bins)])
+    return Content([Gallery([_figure(bins, f"Expected calibration error {ece:.2%}", source)], "full"), _table(bins)])
 
 
 def _table(bins: Sequence[ReliabilityBin]) -> Table:
