@@ -33,7 +33,7 @@ def train(
         str | None, typer.Option(help="Class names in the order of their numbers, comma-separated.")
     ] = None,
     flip: Annotated[bool, typer.Option(help="Mirror half of the training images; not for digits or letters.")] = True,
-    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 40,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 32,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 128,
     optimizer: Annotated[str, typer.Option(help="muon, sgd, momentum, rmsprop, adam or adamw.")] = "muon",
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,

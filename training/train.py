@@ -5,7 +5,6 @@ snellen train --data fashion-mnist --name fashion-mnist --version 1
 
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 import torch
 from rich.console import Console
@@ -23,6 +22,7 @@ from training.golden import GoldenImage, encode, write_golden
 from training.loop.checkpoint import save_state
 from training.loop.devices import Place, take_place
 from training.loop.fit import fit
+from training.loop.journal import trained_s
 from training.loop.lesson import Lesson, logits_of
 from training.loop.run import Score
 from training.model_card import model_card
@@ -45,6 +45,7 @@ class Trained:
     network: Network
     scaling: Scaling
     score: Score
+    duration_s: float
 
 
 def run(
@@ -55,7 +56,6 @@ def run(
     Returns its folder; None in a process that only helped. Raises TrainingError: then there is no bundle, and what was
     learnt is in the folder of the run.
     """
-    started = monotonic()
     for name in config.unfamiliar:
         check_ood_name(name)
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
@@ -66,7 +66,7 @@ def run(
         place.wait()
         if not place.leads:
             return None
-    return _write_bundle(config, dataset, trained, repository, monotonic() - started, overwrite=overwrite)
+    return _write_bundle(config, dataset, trained, repository, overwrite=overwrite)
 
 
 def _run_folder(config: TrainingConfig, runs: Path, *, resume: bool, overwrite: bool) -> Path:
@@ -105,7 +105,8 @@ def _train(config: TrainingConfig, dataset: Dataset, folder: Path, place: Place,
     network = network.cpu()
     if place.leads:
         save_state(folder / NETWORK, network.state_dict())
-    return Trained(mirrored(network) if config.mirror else network, begin.scaling, score)
+    kept = mirrored(network) if config.mirror else network
+    return Trained(kept, begin.scaling, score, trained_s(folder, len(dataset.train)))
 
 
 def _write_bundle(
@@ -113,7 +114,6 @@ def _write_bundle(
     dataset: Dataset,
     trained: Trained,
     repository: Path,
-    duration_s: float,
     *,
     overwrite: bool,
 ) -> Path:
@@ -144,7 +144,7 @@ def _write_bundle(
                 licence=dataset.facts.licence,
                 notes=_notes(config, dataset, trained),
                 seed=config.seed,
-                duration_s=duration_s,
+                duration_s=trained.duration_s,
             ),
         )
         write_manifest(folder, manifest, model_card(manifest, test.confusion()))

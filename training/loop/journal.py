@@ -86,6 +86,12 @@ class Journal:
         self._events.add_text("validation images", f"| image | class | predicted |\n|---|---|---|\n{rows}", epoch)
 
 
+def trained_s(folder: Path, images: int) -> float:
+    """Seconds of training in the history of a run of so many images an epoch, also of the parts before a resumption."""
+    lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines()
+    return sum(images / json.loads(line)["images_per_s"] for line in lines)
+
+
 def keep_history(folder: Path, epochs: int) -> None:
     """Drop the lines after `epochs`: a run that is resumed lives them again."""
     path = folder / HISTORY

@@ -30,7 +30,7 @@ class Augmentation(_Part):
 
     flip: bool = Field(True, description="mirror half of the images; not for digits or letters")
     vertical_flip: bool = Field(False, description="turn half of the images upside down")
-    shift: int = Field(1, ge=0, description="crop after padding by so many pixels a side")
+    shift: int = Field(2, ge=0, description="crop after padding by so many pixels a side")
     crop_scale: float = Field(
         0.35, gt=0, le=1, description="smallest share of the area that a random crop of a larger photo keeps"
     )
@@ -39,7 +39,7 @@ class Augmentation(_Part):
     colour_jitter: float = Field(0.0, ge=0, le=1, description="brightness, contrast and saturation; hue by a quarter")
     grayscale: float = Field(0.0, ge=0, le=1, description="share of the images that lose their colour")
     erase: float = Field(0.5, ge=0, le=1, description="share of the images with a rectangle painted over")
-    erase_area: float = Field(0.12, gt=0, le=1, description="largest share of the area that is painted over")
+    erase_area: float = Field(0.15, gt=0, le=1, description="largest share of the area that is painted over")
     policy: Literal["none", "rand", "trivial"] = Field("none", description="RandAugment or TrivialAugment")
     mixup: float = Field(0.0, ge=0, description="alpha of MixUp; 0 switches it off")
     cutmix: float = Field(0.0, ge=0, description="alpha of CutMix; 0 switches it off")
@@ -48,7 +48,7 @@ class Augmentation(_Part):
 class Recipe(_Part):
     """Hyperparameters. The defaults are those of Fashion-MNIST, chosen on images held out of its training set."""
 
-    epochs: int = Field(40, ge=1, description="passes over the training images")
+    epochs: int = Field(32, ge=1, description="passes over the training images")
     batch_size: int = Field(128, ge=2, description="images a step")
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added up before a step")
     optimizer: Optimizer = Field("muon", description="muon takes the convolutions, with SGD for the rest")
