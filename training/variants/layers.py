@@ -22,17 +22,9 @@ class Layer:
 
 
 def find_layers(model: onnx.ModelProto) -> list[Layer]:
-    """Layers in the order of computation. Those that make an output of the graph are left out: see `head_of`."""
-    return [layer for layer, node in _all_layers(model) if not _outputs(model) & set(node.output)]
-
-
-def head_of(model: onnx.ModelProto) -> list[Layer]:
-    """The layers that make an output of the graph: the head, and the class map, which has the head's weights."""
-    return [layer for layer, node in _all_layers(model) if _outputs(model) & set(node.output)]
-
-
-def _outputs(model: onnx.ModelProto) -> set[str]:
-    return {output.name for output in model.graph.output}
+    """Layers in the order of computation; head and class map, which make the graph's outputs, are left out."""
+    outputs = {output.name for output in model.graph.output}
+    return [layer for layer, node in _all_layers(model) if not outputs & set(node.output)]
 
 
 def _all_layers(model: onnx.ModelProto) -> list[tuple[Layer, onnx.NodeProto]]:

@@ -15,12 +15,12 @@ _MAKING = (
     "chelsea.png",
     "china.jpg",
     "camera.png",
-    "coins.png",
     "gravel.png",
+    "brick.png",
     "hubble_deep_field.jpg",
 )
-_JUDGING = ("coffee.png", "rocket.jpg", "flower.jpg", "motorcycle_left.png", "brick.png", "color.png")
-_MAKING_CROPS, _JUDGING_CROPS = 32, 64
+_JUDGING = ("coffee.png", "rocket.jpg", "flower.jpg", "motorcycle_left.png", "coins.png")
+_MAKING_CROPS, _JUDGING_CROPS = 32, 80
 _SMALLEST_AREA = 0.3
 _FOLDERS = {"scikit-image": ("skimage", "data"), "scikit-learn": ("sklearn", "datasets", "images")}
 

@@ -18,7 +18,7 @@ from training.report.errors import ReportError
 from training.report.graph import Graph
 from training.report.replay import Replay
 from training.variants.errors import SkippedVariant
-from training.variants.layers import find_layers, head_of
+from training.variants.layers import find_layers
 
 Say = Callable[[str], None]
 _BATCH = 128
@@ -29,7 +29,10 @@ _REPORT_EVERY_S = 15.0
 
 
 class PrunableGraph(nn.Module):
-    """The graph up to its logits, its weights and biases as parameters. Raises SkippedVariant for unknown operators."""
+    """The graph up to its logits, weights and biases as parameters, but for the head's, which the class map has too.
+
+    Raises SkippedVariant for operators that are not known, and where there is nothing to prune.
+    """
 
     def __init__(self, model: Path, target: Input) -> None:
         super().__init__()
@@ -39,8 +42,10 @@ class PrunableGraph(nn.Module):
             self._replay.check(fixed_images(target))
         except ReportError as error:
             raise SkippedVariant(f"it cannot be fine-tuned: {error}") from error
-        layers = find_layers(graph.model) + head_of(graph.model)
+        layers = find_layers(graph.model)
         self._weights = list(dict.fromkeys(layer.weight for layer in layers if layer.weight is not None))
+        if not self._weights:
+            raise SkippedVariant("it has no weights before its head")
         biases = list(dict.fromkeys(layer.bias for layer in layers if layer.bias is not None))
         self._names = {name: f"tensor_{index}" for index, name in enumerate(self._weights + biases)}
         for name, attribute in self._names.items():

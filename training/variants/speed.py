@@ -12,8 +12,8 @@ from models.contract import Pixels, Precision, Speed
 from training.export import predict
 
 BATCH_SIZE = 16
-_ROUNDS = 12
-_ROUND_S = 0.25
+_ROUNDS = 15
+_ROUND_S = 0.1
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
