@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import matplotlib as mpl
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -68,10 +68,13 @@ def chart(figure: Figure, name: str, alt: str) -> Markup:
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the browser's fonts know more letters
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
+    return Markup('<svg role="img" aria-label="{}" {}').format(alt, Markup(_themed(buffer.getvalue())))  # noqa: S704 - escaped
+
+
+def _themed(svg: str) -> str:
+    """What follows `<svg ` in matplotlib's document, with the page's colours and font, without ids that repeat."""
+    svg = svg[svg.index("<svg ") + len("<svg ") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--text)", svg)
-    svg = re.sub("|".join(_PROPERTY), lambda match: _PROPERTY[match[0]], svg)
-    return Markup(re.sub(r"^<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', svg))  # noqa: S704 - matplotlib escapes
+    return re.sub("|".join(_PROPERTY), lambda match: _PROPERTY[match[0]], svg)

@@ -16,7 +16,14 @@ from models.contract import CLASS_MAP, INPUT, LOGITS, Pixels
 Floats = NDArray[np.float32]
 _BATCH = 128
 _ACTIVATIONS = {"Clip", "Elu", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Tanh"}
-_ENDS = _ACTIVATIONS - {"HardSigmoid", "Sigmoid"} | {"Add", "AveragePool", "BatchNormalization", "Concat", "MaxPool"}
+_ENDS = _ACTIVATIONS - {"HardSigmoid", "Sigmoid"} | {
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Concat",
+    "MaxPool",
+    "Mul",
+}
 """Operators whose output one calls a layer. A sigmoid inside a network is mostly a gate, and `Mul` applies it."""
 
 
@@ -100,26 +107,23 @@ class Graph:
 
     def _weights_before(self) -> dict[str, str]:
         """Tensor -> name of the last weights before it, for the candidates of `layers`."""
-        read_by: dict[str, list[str]] = {}
+        read_by: dict[str, set[str]] = {}
         for node in self.nodes:
             for name in node.input:
-                read_by.setdefault(name, []).append(node.op_type)
+                read_by.setdefault(name, set()).add(node.op_type)
         last, names = "", {}
         for node in self.nodes:
             last = next((name for name in node.input[1:2] if node.op_type == "Conv" and name in self.constants), last)
             (output, *_) = node.output
-            if last and node.op_type in _ENDS | {"Mul"} and output != CLASS_MAP:
+            if last and node.op_type in _ENDS and output != CLASS_MAP:
                 names[output] = last.removesuffix(".weight")
-        return {name: last for name, last in names.items() if set(read_by.get(name, ["Mul"])) - _ACTIVATIONS}
+        return {name: last for name, last in names.items() if not read_by.get(name, set()) <= _ACTIVATIONS}
 
 
 def spread(layers: Sequence[Layer], count: int) -> list[Layer]:
     """At most `count` of them, evenly from the first to the last."""
-    return (
-        [layers[index] for index in np.unique(np.linspace(0, len(layers) - 1, count).round().astype(int))]
-        if layers
-        else []
-    )
+    places = np.linspace(0, len(layers) - 1, min(count, len(layers)))
+    return [layers[index] for index in places.round().astype(int)]
 
 
 def _maps(value: Floats) -> tuple[int, int, int]:

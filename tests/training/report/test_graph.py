@@ -78,8 +78,8 @@ def test_a_replay_that_disagrees_is_refused(graph: Graph, exported: Exported, mo
 def test_an_operator_without_a_gradient_is_named(tmp_path: Path) -> None:
     """Before anything is computed."""
     node = helper.make_node("Hardmax", [INPUT], [LOGITS])
-    ends = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2]) for name in (INPUT, LOGITS))
-    model = helper.make_graph([node], "odd", *([end] for end in ends))
+    given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2]) for name in (INPUT, LOGITS))
+    model = helper.make_graph([node], "odd", [given], [made])
     onnx.save_model(helper.make_model(model, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "odd.onnx")
     with pytest.raises(ReportError, match="Hardmax"):
         Replay(Graph(tmp_path / "odd.onnx"), LOGITS)
