@@ -12,7 +12,7 @@ import pytest
 from models.contract import CLASS_MAP, INPUT, LOGITS, MANIFEST, PROBABILITIES, Precision, read_bundle
 from service.engine import EngineOptions
 from service.verification import open_verified
-from tests.training.variants.conftest import SIDE
+from tests.training.conftest import SIDE
 from training.export import open_session
 from training.golden import check_golden
 from training.variants.errors import OptimizeError
