@@ -10,7 +10,8 @@ from training.errors import TrainingError
 from training.imagenet_labels import SOURCE as LABEL_SOURCE
 from training.imported.pretrained import Pretrained
 from training.imported.timm_labels import published_labels, read_labels
-from training.networks.from_timm import facts, input_size, require_known, timm_network
+from training.networks.from_timm import timm_network
+from training.networks.timm_facts import facts, input_size, require_known
 from training.photos import SCIKIT_LEARN
 from training.served import Scaling, ServedNetwork
 
@@ -26,6 +27,8 @@ def from_timm(model: str, weights: Path | None, labels: Path | None) -> Pretrain
     if weights and not weights.is_file():
         raise TrainingError(f"there is no file {weights}: give --weights a checkpoint of {model}")
     published = facts(model)
+    if not published:
+        raise TrainingError(f"timm does not say how pictures are prepared for {model}: choose another of its networks")
     names = read_labels(labels) if labels else published_labels(published.get("num_classes", 0))
     if len(names) < 2:
         raise TrainingError(

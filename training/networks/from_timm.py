@@ -1,7 +1,5 @@
 """Any classifier of timm as a Network: its last linear layer is the head, everything before it the body."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from torch import Tensor, nn
 from models.contract import Input
 from training.errors import TrainingError
 from training.networks.network import Network
+from training.networks.timm_facts import input_size, is_fixed, require_known
 
 _REFUSALS = (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedError)
 """What timm and PyTorch raise for arguments or pictures that a network was not made for."""
@@ -55,16 +54,6 @@ def timm_network(
     return Network(Features(model) if pooled else model, head, pooled=pooled, dropout=dropout)
 
 
-def require_known(name: str) -> None:
-    """Raises TrainingError with near names when timm has no such network, or none with this tag."""
-    architecture, _, tag = name.partition(".")
-    if not timm.is_model(architecture):
-        close = ", ".join(timm.list_models(f"*{architecture}*")[:5])
-        raise TrainingError(f"timm has no network {architecture!r}" + (f"; it has: {close}" if close else ""))
-    if tag and name not in (tagged := timm.list_pretrained(f"{architecture}.*")):
-        raise TrainingError(f"timm has no weights {name!r}; it has: {', '.join(tagged) or 'none of this network'}")
-
-
 def _published(name: str, classes: int, target: Input) -> nn.Module:
     """With timm's weights, which are downloaded unless they are in the cache already."""
     try:
@@ -80,7 +69,7 @@ def _published(name: str, classes: int, target: Input) -> nn.Module:
 
 
 def _create(name: str, classes: int, target: Input, *, pretrained: bool = False) -> nn.Module:
-    options: dict[str, Any] = {"img_size": (target.height, target.width)} if _is_fixed(name) else {}
+    options: dict[str, Any] = {"img_size": (target.height, target.width)} if is_fixed(name) else {}
     channels = target.colour.channels
     try:
         model: nn.Module = timm.create_model(
@@ -135,14 +124,8 @@ def _is_pooled(model: nn.Module, image: Tensor) -> bool:
 
 def _probe(name: str, target: Input) -> Tensor:
     """Noise of the published size, so that there are several positions to pool; of the target's where it is fixed."""
-    height, width = (target.height, target.width) if _is_fixed(name) else input_size(name)
+    height, width = (target.height, target.width) if is_fixed(name) else input_size(name)
     return torch.randn(1, target.colour.channels, height, width, generator=torch.Generator().manual_seed(0))
-
-
-def input_size(name: str) -> tuple[int, int]:
-    """Height and width that the network was published for."""
-    _, height, width = facts(name).get("input_size", (3, 224, 224))
-    return height, width
 
 
 def _run(model: nn.Module, image: Tensor) -> Tensor:
@@ -161,16 +144,6 @@ def _patch(model: nn.Module) -> tuple[int, int]:
     """Width and height of the patches of an attention network, whose remainder would go unseen."""
     height, width = getattr(getattr(model, "patch_embed", None), "patch_size", (1, 1))
     return width, height
-
-
-def _is_fixed(name: str) -> bool:
-    return bool(facts(name).get("fixed_input_size"))
-
-
-def facts(name: str) -> Mapping[str, Any]:
-    """timm's `pretrained_cfg`: size, scaling, labels and licence of the published weights; empty where it has none."""
-    published = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    return {} if published is None else asdict(published)
 
 
 def _size(target: Input) -> str:

@@ -6,8 +6,9 @@ from functools import partial
 from models.contract import Colour, Input
 from training.errors import TrainingError
 from training.networks.catalogue import NETWORKS, Entry
-from training.networks.from_timm import input_size, require_known, timm_network
+from training.networks.from_timm import timm_network
 from training.networks.network import Network
+from training.networks.timm_facts import input_size, require_known
 
 TIMM = "timm/"
 
