@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SELF := --no-deps --editable .
 SERVICE_CODE := service models snellen tests benchmarks
+TRAINING_COMMANDS := explained import_network optimize report summary train
 
 .PHONY: serve install-training test test-service test-training test-slow check format lock docs load clean
 
@@ -24,16 +25,17 @@ test-service: $(VENV)/.test
 test-training: $(TRAIN)/.train
 	$(TRAIN)/bin/python -m pytest tests/training -m "not slow"
 
-test-slow: $(VENV)/.test  ## minutes long
+test-slow: $(VENV)/.test $(TRAIN)/.train  ## minutes long
 	$(BIN)/python -m pytest --ignore tests/training -m slow
+	$(TRAIN)/bin/python -m pytest tests/training -m slow
 
 install-training: $(TRAIN)/.train  ## snellen with PyTorch, in .venv-train
 
 check: $(VENV)/.test $(TRAIN)/.train  ## format, lint, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SERVICE_CODE) --exclude '^(snellen/train\.py|tests/training/)'
-	$(TRAIN)/bin/mypy training snellen/train.py tests/training
+	$(BIN)/mypy $(SERVICE_CODE) --exclude '^(snellen/($(subst $() ,|,$(TRAINING_COMMANDS)))\.py|tests/training/)'
+	$(TRAIN)/bin/mypy training $(TRAINING_COMMANDS:%=snellen/%.py) tests/training
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import typer
 
-_NEEDED = ("torch", "onnx", "onnxruntime", "onnxscript")
+_NEEDED = ("kornia", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pyarrow", "sklearn", "timm", "torch")
 
 
 @contextmanager

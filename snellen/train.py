@@ -26,7 +26,7 @@ def train(
     config: Annotated[Path | None, typer.Option(help="TOML file with any of the settings.")] = None,
     network: Annotated[str, typer.Option(help="Network by name: see `snellen summary --help`.")] = "small-resnet",
     start: Annotated[
-        str, typer.Option("--from", help="scratch, or imagenet: a body with published weights and a new head.")
+        str, typer.Option("--from", help="scratch, imagenet (published weights, a new head) or the folder of a run.")
     ] = "scratch",
     size: Annotated[int | None, typer.Option(help="Side of the network's input in pixels.")] = None,
     labels: Annotated[

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -27,7 +27,9 @@ class TrainingConfig(BaseModel):
     data: str = Field(description="folder, table or name of the labelled images")
     labels: tuple[str, ...] = ()
     network: str = "small-resnet"
-    start: Literal["scratch", "imagenet"] = Field("scratch", description="imagenet: a body with published weights")
+    start: str = Field(
+        "scratch", description="scratch, imagenet (a body with published weights) or the folder of a run"
+    )
     size: int | None = Field(None, ge=1, le=4096, description="side of the network's input; default: that of the data")
     colour: Colour | None = Field(None, description="of the network's input; default: that of the data")
     validation: float = Field(HoldOut.validation, gt=0, lt=1)

@@ -1,14 +1,16 @@
-"""Where a run starts: with random weights, or with a body that others have trained on ImageNet."""
+"""Where a run starts: random weights, a body that others trained on ImageNet, or what another run has learnt."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import timm
 from torch import nn
 
 from models.contract import Colour, Input
-from training.configuration import TrainingConfig
+from training.configuration import TrainingConfig, read_config
 from training.data.dataset import Dataset
 from training.errors import ConfigurationError
+from training.loop.checkpoint import load_state, save_state
 from training.loop.lesson import scaling_of
 from training.networks.network import Network
 from training.networks.zoo import TIMM, build_network, find_entry
@@ -17,6 +19,8 @@ from training.served import Scaling
 _OFFLINE = "efficientnet-lite0"
 """The network whose weights come in a Python package; the one that `start = imagenet` takes unless told otherwise."""
 _SIDE = 224
+_KEPT = "network.pt"
+"""In the folder of a run: the network that it kept, and its scaling."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,40 @@ def start(config: TrainingConfig, dataset: Dataset) -> Start:
     classes, target = len(dataset.facts.labels), dataset.target
     if config.start == "scratch":
         return Start(build_network(config.network, classes, target), scaling_of(dataset.train.images))
+    if config.start != "imagenet":
+        return _learnt(Path(config.start), classes, target)
     if target.colour is not Colour.RGB:
         raise ConfigurationError("networks trained on ImageNet take colour: set colour to RGB")
     if config.network in {_OFFLINE, TrainingConfig.model_fields["network"].default}:
         return _efficientnet_lite0(classes, target)
     network = build_network(config.network, classes, target, pretrained=True)
     return Start(network, _published_scaling(config.network))
+
+
+def keep_network(folder: Path, network: Network, scaling: Scaling) -> None:
+    """Write what a run has learnt beside its checkpoint, for runs that start from it. Raises OSError."""
+    state = {"mean": list(scaling.mean), "std": list(scaling.std), "weights": network.state_dict()}
+    save_state(folder / _KEPT, state)
+
+
+def _learnt(folder: Path, classes: int, target: Input) -> Start:
+    """The network that the run in `folder` has kept, its head a new one where the number of classes differs."""
+    if not (folder / _KEPT).exists():
+        raise ConfigurationError(f"--from takes scratch, imagenet or the folder of a finished run, not {str(folder)!r}")
+    kept = load_state(folder / _KEPT)
+    bias = next(reversed(kept["weights"].values()))
+    network = build_network(read_config(folder).network, len(bias), target)
+    network.load_state_dict(kept["weights"])
+    if len(bias) != classes:
+        network = _with_new_head(network, classes)
+    return Start(network, Scaling(kept["mean"], kept["std"]))
+
+
+def _with_new_head(network: Network, classes: int) -> Network:
+    if not isinstance(network.head, nn.Linear):
+        raise ConfigurationError("the network of that run has no linear head that could be replaced")
+    head = nn.Linear(network.head.in_features, classes)
+    return Network(network.body, head, pooled=network.pooled, dropout=network.dropout.p)
 
 
 def _efficientnet_lite0(classes: int, target: Input) -> Start:
@@ -54,12 +86,9 @@ def _efficientnet_lite0(classes: int, target: Input) -> Start:
     from training.pretrained import NETWORKS  # noqa: PLC0415  its packages are needed by nothing else
 
     served = NETWORKS[_OFFLINE].load()
-    head = served.network.head
-    assert isinstance(head, nn.Linear)
     mean = [float(value) for value in served.mean.flatten()]
     std = [float(1 / value) for value in served.factor.flatten()]
-    network = Network(served.network.body, nn.Linear(head.in_features, classes), pooled=True, dropout=0.2)
-    return Start(network, Scaling(mean, std))
+    return Start(_with_new_head(served.network, classes), Scaling(mean, std))
 
 
 def _published_scaling(name: str) -> Scaling:

@@ -19,7 +19,6 @@ from training.errors import BundleExistsError, DatasetError
 from training.evaluate import Evaluation, evaluate
 from training.export import PARITY_TOLERANCE, export
 from training.golden import GoldenImage, encode, write_golden
-from training.loop.checkpoint import save_state
 from training.loop.devices import Place, take_place
 from training.loop.fit import fit
 from training.loop.journal import trained_s
@@ -30,10 +29,8 @@ from training.networks.mirrored import mirrored
 from training.networks.network import Network, count_parameters
 from training.provenance import provenance
 from training.served import Scaling, ServedNetwork
-from training.starting import input_of, start
+from training.starting import input_of, keep_network, start
 
-NETWORK = "network.pt"
-"""State of the network that was kept, in the folder of its run."""
 _GOLDEN_CLASSES = 10
 _CONSOLE = Console(stderr=True)
 
@@ -104,7 +101,7 @@ def _train(config: TrainingConfig, dataset: Dataset, folder: Path, place: Place,
     )
     network = network.cpu()
     if place.leads:
-        save_state(folder / NETWORK, network.state_dict())
+        keep_network(folder, network, begin.scaling)
     kept = mirrored(network) if config.mirror else network
     return Trained(kept, begin.scaling, score, trained_s(folder, len(dataset.train)))
 

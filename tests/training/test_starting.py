@@ -8,13 +8,15 @@ import torch
 
 from models.contract import Colour, Input, Preprocessing
 from tests.training.conftest import write_dataset
-from training.configuration import TrainingConfig, configure
+from training.configuration import TrainingConfig, configure, write_config
 from training.data.dataset import Dataset, open_dataset
 from training.errors import ConfigurationError, TrainingError
 from training.loop.fit import fit
 from training.loop.lesson import Lesson
 from training.loop.recipe import Recipe
-from training.starting import input_of, start
+from training.networks.small_resnet import small_resnet
+from training.served import Scaling
+from training.starting import input_of, keep_network, start
 
 RGB = Input(colour=Colour.RGB, height=224, width=224)
 
@@ -58,6 +60,26 @@ def test_published_weights_on_grey_pixels_are_refused(tmp_path: Path) -> None:
     chosen = config(start="imagenet", size=64, colour="L")
     with pytest.raises(ConfigurationError, match="set colour to RGB"):
         start(chosen, dataset(tmp_path, input_of(chosen)))
+
+
+@pytest.mark.parametrize("classes", [4, 7])
+def test_a_run_can_start_from_what_another_has_learnt(classes: int, tmp_path: Path) -> None:
+    """With its scaling; where the classes are others, only the head is new."""
+    opened = dataset(tmp_path, None)
+    learnt = small_resnet(classes)
+    write_config(config(), tmp_path / "run")
+    keep_network(tmp_path / "run", learnt, Scaling([1.0], [2.0]))
+    begin = start(config(start=str(tmp_path / "run")), opened)
+    assert begin.scaling == Scaling([1.0], [2.0])
+    pairs = zip(begin.network.body.parameters(), learnt.body.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert begin.network(torch.zeros(1, 1, 16, 16)).shape == (1, 4)
+
+
+def test_a_start_that_is_nowhere_is_refused(tmp_path: Path) -> None:
+    """The message lists what can be given."""
+    with pytest.raises(ConfigurationError, match="scratch, imagenet or the folder"):
+        start(config(start=str(tmp_path / "run")), dataset(tmp_path, None))
 
 
 def test_the_packaged_network_has_one_size(tmp_path: Path) -> None:

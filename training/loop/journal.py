@@ -89,7 +89,7 @@ class Journal:
 def trained_s(folder: Path, images: int) -> float:
     """Seconds of training in the history of a run of so many images an epoch, also of the parts before a resumption."""
     lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines()
-    return sum(images / json.loads(line)["images_per_s"] for line in lines)
+    return sum((images / float(json.loads(line)["images_per_s"]) for line in lines), start=0.0)
 
 
 def keep_history(folder: Path, epochs: int) -> None:
