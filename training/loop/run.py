@@ -7,8 +7,10 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from training.calibration.temperature import fit_temperature
 from training.data.balance import sampling_weights
 from training.loop.batches import Batches
 from training.loop.checkpoint import State, load_state, random_state, restore_random_state
@@ -25,15 +27,28 @@ from training.networks.network import Network
 
 _CHECK_EVERY = 16
 """Steps between two looks at the loss; each look waits for the device."""
+_FITTED = 5000
+"""Validation images that a temperature is fitted to after each epoch."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """On the validation images, after an epoch counted from 1."""
+    """On the validation images, after an epoch counted from 1; the NLL is that of the best temperature for it.
+
+    Too much confidence is mended after training anyway: it is no reason to prefer an earlier epoch.
+    """
 
     epoch: int
     accuracy: float
     nll: float
+
+
+def score_of(logits: NDArray[np.float32], labels: NDArray[np.int64], epoch: int) -> Score:
+    """Score of float32 logits [N, K]; one that is no number where a logit is none."""
+    if not np.isfinite(logits).all():
+        return Score(epoch, 0.0, math.nan)
+    probabilities = softmax(logits, fit_temperature(logits[:_FITTED], labels[:_FITTED]))
+    return Score(epoch, accuracy(probabilities, labels), negative_log_likelihood(probabilities, labels))
 
 
 class Run:
@@ -133,12 +148,7 @@ class Run:
     def _report(self, took_s: float) -> None:
         validation, average = self.lesson.validation, self.trainer.average.network
         logits = logits_of(average, validation.images, self.lesson.scaling)
-        probabilities = softmax(logits)
-        score = Score(
-            self.epoch,
-            accuracy(probabilities, validation.labels),
-            negative_log_likelihood(probabilities, validation.labels),
-        )
+        score = score_of(logits, validation.labels, self.epoch)
         self.trainer.check_number("validation NLL", score.nll)
         self.journal.epoch(self._record(score, took_s), self.recipe.epochs)
         shown = torch.from_numpy(np.ascontiguousarray(validation.images[:16]))
