@@ -13,7 +13,7 @@ from models.contract import Provenance
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "pillow", "torch")
 _ROOT = Path(__file__).parent.parent
-_SOURCES = ("training", "snellen/train.py", "models/*.py")
+_SOURCES = ("training", "snellen", "models/*.py")
 
 
 def provenance(

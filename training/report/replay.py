@@ -113,6 +113,14 @@ def _reshape(_: Attributes, x: Tensor, shape: Tensor) -> Tensor:
     return x.reshape([x.shape[axis] if size == 0 else size for axis, size in enumerate(shape.tolist())])
 
 
+def _slice(_: Attributes, x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor, steps: Tensor) -> Tensor:
+    """PyTorch has no backward steps: the places are counted out by Python, whose slices mean the same."""
+    for start, end, axis, step in torch.stack((starts, ends, axes, steps), 1).tolist():
+        places = range(x.shape[axis])[start:end:step]
+        x = x.index_select(axis, torch.tensor(places))
+    return x
+
+
 def _local_response_norm(a: Attributes, x: Tensor) -> Tensor:
     return F.local_response_norm(x, a["size"], a.get("alpha", 1e-4), a.get("beta", 0.75), a.get("bias", 1.0))
 
@@ -145,6 +153,7 @@ _OPERATORS: dict[str, Operator] = {
     "Relu": lambda _, x: x.relu(),
     "Reshape": _reshape,
     "Sigmoid": lambda _, x: x.sigmoid(),
+    "Slice": _slice,
     "Softmax": lambda a, x: x.softmax(a.get("axis", -1)),
     "Sub": lambda _, x, y: x - y,
     "Tanh": lambda _, x: x.tanh(),

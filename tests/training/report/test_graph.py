@@ -8,15 +8,18 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Precision, read_bundle
+from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Colour, Input, Precision, read_bundle
 from tests.conftest import ROOT
 from tests.training.conftest import Exported
-from training.export import fixed_images
+from training.export import export, fixed_images
+from training.networks.mirrored import mirrored
+from training.networks.small_resnet import small_resnet
 from training.report.class_maps import evidence
 from training.report.errors import ReportError
 from training.report.graph import Graph, spread
 from training.report.inversion import invert
 from training.report.replay import Replay
+from training.served import Scaling, ServedNetwork
 
 
 def test_the_penultimate_layer_is_what_the_last_linear_one_reads(graph: Graph, exported: Exported) -> None:
@@ -57,6 +60,15 @@ def test_a_replay_agrees_with_onnx_runtime(graph: Graph, exported: Exported) -> 
     """All outputs of the exported network."""
     for tensor in (PROBABILITIES, LOGITS, CLASS_MAP):
         assert Replay(graph, tensor).check(fixed_images(exported.target)) < 1e-4
+
+
+def test_a_mirrored_image_is_repeated_in_pytorch(tmp_path: Path) -> None:
+    """Its slices go backwards, which PyTorch has no word for."""
+    torch.manual_seed(0)
+    target = Input(colour=Colour.L, height=16, width=16)
+    served = ServedNetwork(mirrored(small_resnet(4)), Scaling((60.0,), (50.0,)))
+    export(served, target, tmp_path / "model.onnx")
+    assert Replay(Graph(tmp_path / "model.onnx"), LOGITS).check(fixed_images(target)) < 1e-4
 
 
 @pytest.mark.parametrize("name", ["imagenet", "fashion-mnist"])
