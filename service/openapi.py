@@ -88,7 +88,7 @@ _DETAILS = {
     "too-small": "the image is 100x60; for dense classification it has to be at least 224x224, the model's input",
     "too-many-cells": "the grid has 40x60 cells, 12000 predictions with top_k=5; the limit is 10000",
     "decode-limit": "decoding this image takes more than 5 s; send it smaller, or encoded anew",
-    "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/1",
+    "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/2",
     "not-calibrated": "coverage 0.9 was not fitted for imagenet/1; fitted are none: it had no held-out data",
     "no-class-map": "the graph of this model has no class map, so explain=heatmap is not possible",
     "not-dense": "the network of imagenet takes images of one size: dense classification is not possible",

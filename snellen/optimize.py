@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def optimize(
-    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/1.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
     variants: Annotated[str, typer.Option(help="What to make, comma-separated: int8, fp16, pruned.")] = (
         "int8,fp16,pruned"
     ),

@@ -18,10 +18,10 @@ def test_a_written_bundle_reads_back(tmp_path: Path) -> None:
     assert [row.argmax() for _, _, row in bundle.golden()] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", ["imagenet", "fashion-mnist"])
+@pytest.mark.parametrize("name", ["imagenet/1", "fashion-mnist/2"])
 def test_the_shipped_bundles_are_whole_and_small(name: str) -> None:
     """Every listed file has its hash, only the card for people lies beside them, all stay under 20 MB."""
-    bundle = read_bundle(ROOT / "models" / name / "1")
+    bundle = read_bundle(ROOT / "models" / name)
     bundle.check_files()
     files = {path.relative_to(bundle.path).as_posix() for path in bundle.path.rglob("*") if path.is_file()}
     assert files == {file.path for file in bundle.manifest.files} | {MANIFEST, "MODEL_CARD.md"}

@@ -14,7 +14,7 @@ from training.calibration.prediction_sets import COVERAGES, fit_sets, measured_s
 from training.calibration.quantile import conformal_quantile, images_needed
 from training.metrics import softmax
 
-SHIPPED = Path(__file__).parent.parent.parent / "models" / "fashion-mnist" / "1"
+SHIPPED = Path(__file__).parent.parent.parent / "models" / "fashion-mnist" / "2"
 SPLITS, FITTED, MEASURED = 200, 199, 1000
 
 

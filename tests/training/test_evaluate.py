@@ -12,7 +12,7 @@ from training.data.images import LabelledImages, evaluation_pixels
 from training.evaluate import evaluate, evaluate_bundle, run_graph
 from training.metrics import softmax
 
-SHIPPED = Path(__file__).parent.parent.parent / "models" / "fashion-mnist" / "1"
+SHIPPED = Path(__file__).parent.parent.parent / "models" / "fashion-mnist" / "2"
 
 
 def labelled(count: int) -> LabelledImages:

@@ -23,7 +23,7 @@ def fit(
     folder: Path | None = None,
     resume: bool = False,
 ) -> tuple[Network, Score]:
-    """Train `network`; returns its moving average at the epoch with the lowest validation NLL, and its score.
+    """Train `network`; returns its moving average at the epoch with the highest validation accuracy, and its score.
 
     With a `folder` the run keeps its checkpoint and history there; `resume` goes on from them to the very same weights.
     Raises DivergedError for a loss that is no number, InterruptedRunError after Ctrl-C or SIGTERM, CheckpointError.

@@ -59,7 +59,7 @@ class Recipe(_Part):
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of the target spread over all classes")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
-    patience: int = Field(10, ge=0, description="epochs without a better validation loss before stopping; 0: never")
+    patience: int = Field(10, ge=0, description="epochs without a better validation score before stopping; 0: never")
     balance: bool = Field(False, description="draw images so that all classes are seen equally often")
     precision: Precision = Field("auto", description="auto: bfloat16 where the device computes in it")
     freeze: int = Field(0, ge=0, description="first epochs in which a pretrained body is kept as it is")

@@ -33,14 +33,15 @@ _FITTED = 5000
 
 @dataclass(frozen=True)
 class Score:
-    """On the validation images, after an epoch counted from 1; the NLL is that of the best temperature for it.
-
-    Too much confidence is mended after training anyway: it is no reason to prefer an earlier epoch.
-    """
+    """On the validation images, after an epoch counted from 1; the NLL is that of the best temperature for it."""
 
     epoch: int
     accuracy: float
     nll: float
+
+    def beats(self, other: "Score") -> bool:
+        """By accuracy, and by NLL where that is the same: the temperature is fitted anew after training."""
+        return (self.accuracy, -self.nll) > (other.accuracy, -other.nll)
 
 
 def score_of(logits: NDArray[np.float32], labels: NDArray[np.int64], epoch: int) -> Score:
@@ -168,7 +169,7 @@ class Run:
         )
 
     def _judge(self, score: Score) -> None:
-        if score.nll < self.best.nll:
+        if score.beats(self.best):
             network = self.trainer.average.network
             self.best, self._best_state = score, {key: value.clone() for key, value in network.state_dict().items()}
         elif self.recipe.patience and score.epoch - self.best.epoch >= self.recipe.patience:

@@ -71,10 +71,10 @@ def test_a_mirrored_image_is_repeated_in_pytorch(tmp_path: Path) -> None:
     assert Replay(Graph(tmp_path / "model.onnx"), LOGITS).check(fixed_images(target)) < 1e-4
 
 
-@pytest.mark.parametrize("name", ["imagenet", "fashion-mnist"])
+@pytest.mark.parametrize("name", ["imagenet/1", "fashion-mnist/2"])
 def test_a_replay_of_a_shipped_bundle_agrees(name: str) -> None:
     """Both, through to the logits."""
-    bundle = read_bundle(ROOT / "models" / name / "1")
+    bundle = read_bundle(ROOT / "models" / name)
     replay = Replay(Graph(bundle.model_path(Precision.FP32)), LOGITS)
     assert replay.check(fixed_images(bundle.manifest.input, count=3)) < 1e-4
 
