@@ -31,7 +31,7 @@ CHAPTERS = (
         "learning",
         "Learning curves",
         "Each point is an epoch. A validation loss that rises while the training loss falls is overfitting; the dashed "
-        "line marks the lowest.",
+        "line marks the highest accuracy.",
         learning_curves,
     ),
     Chapter(

@@ -48,8 +48,8 @@ def read_history(run: Path) -> list[Epoch]:
 
 
 def curves(history: Sequence[Epoch]) -> list[Figure]:
-    """Loss, accuracy, learning rate and speed; the dashed line is the epoch with the lowest validation loss."""
-    best = min(history, key=lambda epoch: epoch.nll)
+    """Loss, accuracy, learning rate and speed; the dashed line is the epoch with the highest validation accuracy."""
+    best = max(history, key=lambda epoch: (epoch.accuracy, -epoch.nll))
     waiting = sum(each.data_wait for each in history) / len(history)
     panels: dict[str, list[Line]] = {
         "Loss (nats)": [Line("loss", "soft", "training, augmented"), Line("nll", "right", "validation")],
