@@ -26,7 +26,7 @@ def explained() -> Iterator[None]:
         typer.echo(f"snellen: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        typer.echo("snellen: stopped, nothing was written", err=True)
+        typer.echo("snellen: stopped", err=True)
         raise typer.Exit(130) from None
 
 

@@ -60,12 +60,15 @@ def train(
         if resume:
             chosen = _resumed(runs / name / str(version), flags, config, settings)
         else:
-            chosen = configure(config, {"name": name, "version": version, "data": data} | flags, settings or [])
+            defaults = {"name": name, "version": version, "data": data}
+            chosen = configure(config, flags, settings or [], defaults)
         if folder := run(chosen, models, runs, resume=resume, overwrite=overwrite):
             typer.echo(f"wrote {folder}")
 
 
 _SETTINGS = {
+    "name": "name",
+    "version": "version",
     "data": "data",
     "network": "network",
     "start": "start",
@@ -105,7 +108,7 @@ def _resumed(folder: Path, flags: dict[str, Any], config: Path | None, settings:
 
     chosen = read_config(folder)
     rate = flags.pop("recipe.lr", None)
-    if flags or config or settings:
+    if flags.keys() - {"name", "version"} or config or settings:
         raise ConfigurationError(
             f"--resume goes on with the configuration in {folder}: "
             "leave out all options but --name, --version, --models, --runs, --overwrite and --lr"

@@ -14,6 +14,8 @@ from training.loop.devices import DeviceName
 from training.loop.recipe import Recipe
 
 CONFIG = "config.json"
+PACKAGED = "efficientnet-lite0"
+"""The network whose ImageNet weights come in a Python package; others of timm are downloaded."""
 Tree = dict[str, Any]
 
 
@@ -51,6 +53,23 @@ class TrainingConfig(BaseModel):
             return None
         return Input(colour=self.colour or Colour.RGB, height=self.size, width=self.size)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from_imagenet(cls, tree: Any) -> Any:
+        """Published weights have a network of their own, and stay as they are unless somebody says otherwise."""
+        if not isinstance(tree, dict) or tree.get("start") != "imagenet":
+            return tree
+        recipe = tree.get("recipe", {})
+        if isinstance(recipe, dict):
+            recipe = {"freeze": recipe.get("epochs", Recipe.model_fields["epochs"].default)} | recipe
+        return {"network": PACKAGED} | tree | {"recipe": recipe}
+
+    @model_validator(mode="after")
+    def _freezes_what_has_learnt(self) -> "TrainingConfig":
+        if self.start == "scratch" and self.recipe.freeze:
+            raise ValueError("freeze keeps a body as it is, which random weights should not be: give --from, too")
+        return self
+
     @model_validator(mode="after")
     def _sizes_with_colours(self) -> "TrainingConfig":
         if self.colour is not None and self.size is None:
@@ -58,12 +77,14 @@ class TrainingConfig(BaseModel):
         return self
 
 
-def configure(file: Path | None, flags: Mapping[str, Any], settings: list[str]) -> TrainingConfig:
-    """A configuration from a TOML file, flags (dotted names, None where not given) and `name=value` settings.
+def configure(
+    file: Path | None, flags: Mapping[str, Any], settings: list[str], defaults: Mapping[str, Any] | None = None
+) -> TrainingConfig:
+    """A configuration from defaults, a TOML file, flags (dotted names, None where not given) and `name=value` settings.
 
     Later ones win. Raises ConfigurationError in one sentence.
     """
-    tree = _read(file) if file is not None else {}
+    tree = {**(defaults or {}), **(_read(file) if file is not None else {})}
     given = [(name, value) for name, value in flags.items() if value is not None]
     for name, value in [*given, *(_parse(setting) for setting in settings)]:
         _put(tree, name.split("."), value)

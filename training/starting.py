@@ -3,21 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import timm
 from torch import nn
 
 from models.contract import Colour, Input
-from training.configuration import TrainingConfig, read_config
+from training.configuration import PACKAGED, TrainingConfig, read_config
 from training.data.dataset import Dataset
 from training.errors import ConfigurationError
+from training.imported.timm_weights import scaling
 from training.loop.checkpoint import load_state, save_state
 from training.loop.lesson import scaling_of
+from training.networks.mirrored import mirrored
 from training.networks.network import Network
 from training.networks.zoo import TIMM, build_network, find_entry
 from training.served import Scaling
 
-_OFFLINE = "efficientnet-lite0"
-"""The network whose weights come in a Python package; the one that `start = imagenet` takes unless told otherwise."""
 _SIDE = 224
 _KEPT = "network.pt"
 """In the folder of a run: the network that it kept, and its scaling."""
@@ -38,8 +37,22 @@ def input_of(config: TrainingConfig) -> Input | None:
     return config.target
 
 
+def check_name(config: TrainingConfig) -> None:
+    """Before any image is read. Raises TrainingError for a network that nobody knows."""
+    packaged = config.network == PACKAGED and config.start != "scratch"
+    if not packaged and not config.network.startswith(TIMM):
+        find_entry(config.network)
+
+
 def start(config: TrainingConfig, dataset: Dataset) -> Start:
-    """Raises TrainingError for a network that is not known, not to be had, or does not fit the images."""
+    """Raises TrainingError for a network that is not known, not to be had, or does not fit images or configuration."""
+    begin = _start(config, dataset)
+    if config.mirror:
+        mirrored(begin.network)
+    return begin
+
+
+def _start(config: TrainingConfig, dataset: Dataset) -> Start:
     classes, target = len(dataset.facts.labels), dataset.target
     if config.start == "scratch":
         return Start(build_network(config.network, classes, target), scaling_of(dataset.train.images))
@@ -47,7 +60,7 @@ def start(config: TrainingConfig, dataset: Dataset) -> Start:
         return _learnt(Path(config.start), classes, target)
     if target.colour is not Colour.RGB:
         raise ConfigurationError("networks trained on ImageNet take colour: set colour to RGB")
-    if config.network in {_OFFLINE, TrainingConfig.model_fields["network"].default}:
+    if config.network == PACKAGED:
         return _efficientnet_lite0(classes, target)
     network = build_network(config.network, classes, target, pretrained=True)
     return Start(network, _published_scaling(config.network))
@@ -65,8 +78,14 @@ def _learnt(folder: Path, classes: int, target: Input) -> Start:
         raise ConfigurationError(f"--from takes scratch, imagenet or the folder of a finished run, not {str(folder)!r}")
     kept = load_state(folder / _KEPT)
     bias = next(reversed(kept["weights"].values()))
-    network = build_network(read_config(folder).network, len(bias), target)
-    network.load_state_dict(kept["weights"])
+    name = read_config(folder).network
+    network = (
+        _efficientnet_lite0(len(bias), target).network if name == PACKAGED else build_network(name, len(bias), target)
+    )
+    try:
+        network.load_state_dict(kept["weights"])
+    except RuntimeError as error:
+        raise ConfigurationError(f"the network of {folder} was made for other images: take its --size") from error
     if len(bias) != classes:
         network = _with_new_head(network, classes)
     return Start(network, Scaling(kept["mean"], kept["std"]))
@@ -82,18 +101,15 @@ def _with_new_head(network: Network, classes: int) -> Network:
 def _efficientnet_lite0(classes: int, target: Input) -> Start:
     """The body of the packaged network, with a new head. Its padding is computed for one size of image."""
     if (target.height, target.width) != (_SIDE, _SIDE):
-        raise ConfigurationError(f"{_OFFLINE} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
+        raise ConfigurationError(f"{PACKAGED} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
     from training.pretrained import NETWORKS  # noqa: PLC0415  its packages are needed by nothing else
 
-    served = NETWORKS[_OFFLINE].load()
+    served = NETWORKS[PACKAGED].load()
     mean = [float(value) for value in served.mean.flatten()]
     std = [float(1 / value) for value in served.factor.flatten()]
     return Start(_with_new_head(served.network, classes), Scaling(mean, std))
 
 
 def _published_scaling(name: str) -> Scaling:
-    """Mean and standard deviation that timm's weights were trained with, for pixels of 0 to 255."""
-    model = name.removeprefix(TIMM) if name.startswith(TIMM) else find_entry(name).origin.partition(" ")[2]
-    published = timm.get_pretrained_cfg(model)
-    assert published is not None  # the network was built with these weights
-    return Scaling([255 * value for value in published.mean], [255 * value for value in published.std])
+    """What timm's weights of a network were trained with."""
+    return scaling(name.removeprefix(TIMM) if name.startswith(TIMM) else find_entry(name).origin.partition(" ")[2])

@@ -3,6 +3,7 @@
 snellen train --data fashion-mnist --name fashion-mnist --version 1
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from training.networks.mirrored import mirrored
 from training.networks.network import Network, count_parameters
 from training.provenance import provenance
 from training.served import Scaling, ServedNetwork
-from training.starting import input_of, keep_network, start
+from training.starting import check_name, input_of, keep_network, start
 
 _GOLDEN_CLASSES = 10
 _CONSOLE = Console(stderr=True)
@@ -55,6 +56,7 @@ def run(
     """
     for name in config.unfamiliar:
         check_ood_name(name)
+    check_name(config)
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
     folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
     with take_place(config.device, config.threads) as place:
@@ -92,7 +94,10 @@ def _open(config: TrainingConfig, place: Place) -> Dataset:
 def _train(config: TrainingConfig, dataset: Dataset, folder: Path, place: Place, *, resume: bool) -> Trained:
     torch.manual_seed(config.seed)
     begin = start(config, dataset)
-    if place.leads and not resume:
+    torch.manual_seed(config.seed + place.rank)  # each process draws its own augmentation
+    if place.leads:
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
         write_config(config, folder)
     classes = len(dataset.facts.labels)
     lesson = Lesson(dataset.train, dataset.validation, dataset.target, begin.scaling, classes)

@@ -1,5 +1,6 @@
 """A tiny data set as IDX files, and an untrained network of its size, exported once."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from models.contract import Colour, Input, Preprocessing
 from training.export import export
 from training.networks.small_resnet import small_resnet
 from training.served import Scaling, ServedNetwork
+
+torch.set_num_threads(1)  # two threads spend their time waiting for each other on images this small
+os.environ["OMP_NUM_THREADS"] = "1"  # also in the processes that tests start
 
 SIDE = 16
 LABELS = ("top", "bottom", "belt", "pole")

@@ -36,6 +36,7 @@ def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:
         (["optimizer=lion"], "recipe.optimizer: Input should be 'muon'"),
         (["recipe.epochs.more=1"], "epochs is a value"),
         (["epochs=5", "freeze=6"], "freeze 6 is more than the 5 epochs"),
+        (["freeze=1"], "give --from"),
         (["colour=RGB"], "a colour needs a size"),
         (["lr=inf"], "recipe.lr"),
     ],
@@ -46,6 +47,14 @@ def test_a_wrong_setting_is_said_in_one_sentence(settings: list[str], says: str)
     with pytest.raises(ConfigurationError, match=".") as refused:
         configure(None, GIVEN, values)
     assert says in str(refused.value)
+
+
+def test_from_imagenet_has_a_network_of_its_own_that_stays_frozen() -> None:
+    """Unless somebody names another, or a number of frozen epochs."""
+    plain = configure(None, GIVEN | {"start": "imagenet", "recipe.epochs": 7}, [])
+    assert (plain.network, plain.recipe.freeze) == ("efficientnet-lite0", 7)
+    chosen = configure(None, GIVEN | {"start": "imagenet", "network": "resnet-18", "recipe.freeze": 2}, [])
+    assert (chosen.network, chosen.recipe.freeze) == ("resnet-18", 2)
 
 
 def test_a_file_that_is_no_toml_is_said(tmp_path: Path) -> None:

@@ -144,6 +144,49 @@ def test_a_run_that_is_there_is_not_overwritten_by_chance(data: Path, models: Pa
     assert "--overwrite" in refused.output
 
 
+def test_a_configuration_file_names_the_run_and_its_data(data: Path, tmp_path: Path) -> None:
+    """What the file says holds where the command line says nothing."""
+    file = tmp_path / "run.toml"
+    file.write_text(
+        f'name = "striped"\ndata = "{data}"\nlabels = ["a", "b", "c", "d"]\n[recipe]\nepochs = 1\nbatch_size = 16\n'
+    )
+    places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs")
+    result = snellen("train", "--config", file, *places)
+    assert result.exit_code == 0, result.output
+    assert read_bundle(tmp_path / "models" / "striped" / "1").manifest.labels == ("a", "b", "c", "d")
+
+
+def test_overwriting_a_run_starts_from_nothing(data: Path, tmp_path: Path) -> None:
+    """The history is that of the new run alone."""
+    for _ in range(2):
+        assert train_on(data, tmp_path / "models", "--epochs", "1", "--overwrite").exit_code == 0
+    history = tmp_path / "models-runs" / "stripes" / "1" / "history.jsonl"
+    assert len(history.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--network", "resnet-9000"), "there is no network 'resnet-9000'"),
+        (("--network", "alexnet"), "needs images of at least 63x63 pixels"),
+        (("--labels", "one,two"), "label"),
+        (("--freeze", "1"), "give --from"),
+        (("--device", "cuda"), "there is no device cuda here"),
+        (("--network", "two-conv", "--set", "mirror=true"), "mirroring needs a network"),
+        (("--set", "unfamiliar=['letters']"), "letters"),
+    ],
+)
+def test_what_cannot_work_is_said_before_training(
+    options: tuple[str, ...], says: str, data: Path, tmp_path: Path
+) -> None:
+    """One line, exit status 1, and nothing on disk."""
+    result = train_on(data, tmp_path / "models", *options)
+    assert result.exit_code == 1
+    assert says in result.output
+    assert "epoch" not in result.output
+    assert not (tmp_path / "models").exists()
+
+
 def test_resuming_with_other_settings_is_refused(tmp_path: Path, dataset: Path) -> None:
     """A run keeps its configuration, so that it ends where it would have."""
     train_on(dataset, tmp_path / "models", "--epochs", "1")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from kornia import augmentation as changes
+from kornia.augmentation.auto.rand_augment import rand_augment
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms import v2
@@ -75,7 +76,14 @@ def _colour(how: Augmentation, channels: int) -> list[nn.Module]:
     if how.grayscale and channels == 3:
         chosen.append(changes.RandomGrayscale(p=how.grayscale))
     if how.policy != "none":
-        chosen.append(changes.auto.RandAugment(n=2, m=9) if how.policy == "rand" else changes.auto.TrivialAugment())
+        chosen.append(_rand_augment(channels) if how.policy == "rand" else changes.auto.TrivialAugment())
+    return chosen
+
+
+def _rand_augment(channels: int) -> nn.Module:
+    """Two changes of medium strength; saturation is left out where there is no colour."""
+    policy = [part for part in rand_augment.default_policy if channels == 3 or part[0][0] != "color"]
+    chosen: nn.Module = changes.auto.RandAugment(n=2, m=9, policy=policy)
     return chosen
 
 

@@ -14,13 +14,13 @@ class MovingAverage:
     A `decay` of 0 follows at once, which is no average at all.
     """
 
-    def __init__(self, network: Network, decay: float, every: int = 4) -> None:
+    def __init__(self, network: Network, decay: float, every: int) -> None:
         self.network = copy.deepcopy(network).eval()
         self._decay, self._every = decay, every if decay else 1
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in `network` after `step`; only every few steps, which costs a fraction and comes to the same."""
+        """Take in `network` after `step`; only every few steps, which costs a fraction."""
         if step % self._every:
             return
         weight = 1 - min(self._decay, step / (step + 10)) ** self._every if self._decay else 1.0

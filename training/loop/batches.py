@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data.images import LabelledImages
+from training.errors import ConfigurationError
 from training.loop.devices import Place
 from training.loop.recipe import Recipe
 
@@ -30,6 +31,8 @@ class Batches:
 
     def __post_init__(self) -> None:
         self.size = min(self.recipe.batch_size, len(self.images))
+        if self.size < self.place.world:
+            raise ConfigurationError(f"{self.place.world} processes cannot share {self.size} images: take fewer")
         self.steps = len(self.images) // self.size
         """Steps an epoch; the last incomplete batch is left out."""
 

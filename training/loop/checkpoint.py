@@ -34,9 +34,9 @@ def load_state(path: Path) -> State:
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}; start without --resume") from error
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}; start again with --overwrite") from error
     except Exception as error:
-        raise CheckpointError(f"{path} is damaged; start again without --resume") from error
+        raise CheckpointError(f"{path} is damaged; start again with --overwrite") from error
     return state
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from training.errors import ConfigurationError
 from training.loop.recipe import Precision
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -32,9 +33,9 @@ class Place:
         enabled = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(self.device))
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """The network to call in training: gradients are averaged over all processes."""
-        return DistributedDataParallel(network) if self.world > 1 else network
+    def wrap(self, network: nn.Module, *, freezes: bool) -> nn.Module:
+        """The network to call in training: gradients are averaged over all processes, where there are any."""
+        return DistributedDataParallel(network, find_unused_parameters=freezes) if self.world > 1 else network
 
     def agree(self, value: bool) -> bool:
         """Whether it is true for any process; all have to ask."""
@@ -71,13 +72,15 @@ def _device(name: DeviceName, local: int) -> torch.device:
     if name in {"auto", "cuda"} and torch.cuda.is_available():
         torch.cuda.set_device(local)
         return torch.device("cuda", local)
-    if name == "auto":
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    return torch.device(name)
+    if name in {"auto", "mps"} and torch.backends.mps.is_available():
+        return torch.device("mps")
+    if name not in {"auto", "cpu"}:
+        raise ConfigurationError(f"there is no device {name} here: leave out --device, or say cpu")
+    return torch.device("cpu")
 
 
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

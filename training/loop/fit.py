@@ -35,6 +35,8 @@ def fit(
             while run.goes_on:
                 run.epoch_of_steps(interruption)
                 run.close_epoch()
+            if interruption.signal is not None:
+                raise interruption.error(run.keeper.how_to_resume)
         except DivergedError as error:
             raise DivergedError(f"{error}; {run.keeper.how_to_recover}") from error
     return run.best_network(), run.best

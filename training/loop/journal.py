@@ -1,6 +1,8 @@
 """What a run tells: a bar or lines for people, `history.jsonl` for programs, event files for TensorBoard."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +44,8 @@ class Journal:
 
     def __enter__(self) -> Self:
         if self._folder is not None:
-            self._events = SummaryWriter(str(self._folder / _EVENTS))
+            with self._forgiven():
+                self._events = SummaryWriter(str(self._folder / _EVENTS))
         self.progress.__enter__()
         return self
 
@@ -50,46 +53,68 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.progress.__exit__(kind, error, trace)
-        if self._events is not None:
-            self._events.close()
+        with self._forgiven():
+            if self._events is not None:
+                self._events.close()
 
     def step(self, step: int, loss: float, lr: float) -> None:
-        if self._events is not None:
-            self._events.add_scalar("step/loss", loss, step)
-            self._events.add_scalar("step/learning rate", lr, step)
+        with self._forgiven():
+            if self._events is not None:
+                self._events.add_scalar("step/loss", loss, step)
+                self._events.add_scalar("step/learning rate", lr, step)
 
     def epoch(self, record: Epoch, epochs: int) -> None:
         self.progress.say(
             f"epoch {record.epoch}/{epochs}: loss {record.loss:.4f}, validation accuracy {record.accuracy:.4f}, "
             f"NLL {record.nll:.4f}"
         )
-        if self._folder is not None and self._events is not None:
-            with (self._folder / HISTORY).open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(record)) + "\n")
-            for name in ("loss", "accuracy", "nll", "images_per_s", "data_wait"):
-                self._events.add_scalar(f"epoch/{name}", getattr(record, name), record.epoch)
+        with self._forgiven():
+            self._note(record)
 
     def pictures(self, network: Network, images: Tensor, labels: Tensor, predicted: Tensor, epoch: int) -> None:
         """The filters of the first convolution, and a few validation images with what was said of them.
 
         images: uint8 [N, H, W, C]; labels and predicted: int64 [N].
         """
-        if self._events is None:
-            return
-        if (filters := _first_filters(network)) is not None:
-            grid = make_grid(filters, nrow=8, normalize=True, scale_each=True, padding=1)
-            self._events.add_image("first-layer filters", grid, epoch)
-        shown = make_grid(images[:_SHOWN].permute(0, 3, 1, 2), nrow=4, padding=2)
-        self._events.add_image("validation images", shown, epoch)
-        pairs = zip(labels[:_SHOWN].tolist(), predicted[:_SHOWN].tolist(), strict=True)
-        rows = "\n".join(f"| {index} | {label} | {guess} |" for index, (label, guess) in enumerate(pairs))
-        self._events.add_text("validation images", f"| image | class | predicted |\n|---|---|---|\n{rows}", epoch)
+        with self._forgiven():
+            if self._events is not None:
+                _show(self._events, network, images, labels, predicted, epoch)
+
+    def _note(self, record: Epoch) -> None:
+        if self._folder is not None:
+            with (self._folder / HISTORY).open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(asdict(record)) + "\n")
+        if self._events is not None:
+            for name in ("loss", "accuracy", "nll", "images_per_s", "data_wait"):
+                self._events.add_scalar(f"epoch/{name}", getattr(record, name), record.epoch)
+
+    @contextmanager
+    def _forgiven(self) -> Iterator[None]:
+        """A full disk costs the events, never the run."""
+        try:
+            yield
+        except OSError as error:
+            self._events = None
+            self.progress.say(f"history and events could not be written, training goes on: {error}")
+
+
+def _show(
+    events: SummaryWriter, network: Network, images: Tensor, labels: Tensor, predicted: Tensor, epoch: int
+) -> None:
+    if (filters := _first_filters(network)) is not None:
+        grid = make_grid(filters, nrow=8, normalize=True, scale_each=True, padding=1)
+        events.add_image("first-layer filters", grid, epoch)
+    events.add_image("validation images", make_grid(images[:_SHOWN].permute(0, 3, 1, 2), nrow=4, padding=2), epoch)
+    pairs = zip(labels[:_SHOWN].tolist(), predicted[:_SHOWN].tolist(), strict=True)
+    rows = "\n".join(f"| {index} | {label} | {guess} |" for index, (label, guess) in enumerate(pairs))
+    events.add_text("validation images", f"| image | class | predicted |\n|---|---|---|\n{rows}", epoch)
 
 
 def trained_s(folder: Path, images: int) -> float:
     """Seconds of training in the history of a run of so many images an epoch, also of the parts before a resumption."""
-    lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines()
-    return sum((images / float(json.loads(line)["images_per_s"]) for line in lines), start=0.0)
+    lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines() if (folder / HISTORY).exists() else []
+    rates = [float(json.loads(line)["images_per_s"]) for line in lines]
+    return sum((images / rate for rate in rates if rate), start=0.0)
 
 
 def keep_history(folder: Path, epochs: int) -> None:

@@ -94,9 +94,10 @@ class Run:
             self._pending.append(self.trainer.train_batch(images, labels))
             self._seen += self.batches.size
             self.journal.progress.advance(self.batches.size)
-            if len(self._pending) == _CHECK_EVERY or interruption.signal is not None:
+            stop = self.place.agree(interruption.signal is not None)
+            if stop or len(self._pending) == _CHECK_EVERY:
                 self._settle()
-            if self.place.agree(interruption.signal is not None):
+            if stop:
                 self.keeper.save(self.state())
                 raise interruption.error(self.keeper.how_to_resume)
         self._settle()

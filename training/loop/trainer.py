@@ -20,6 +20,9 @@ from training.loop.schedule import Schedule
 from training.networks.network import Network
 from training.served import Scaling
 
+_MANY_STEPS = 1000
+"""From here on the moving average takes in every fourth step only, which comes to the same."""
+
 
 class Trainer:
     """Weights, their average, optimizers and the count of steps."""
@@ -29,14 +32,14 @@ class Trainer:
     ) -> None:
         self.network = network.to(place.device).to(memory_format=torch.channels_last)
         self.optimizers = build_optimizers(self.network, recipe)
-        self.average = MovingAverage(self.network, recipe.average)
+        self.average = MovingAverage(self.network, recipe.average, every=4 if steps >= _MANY_STEPS else 1)
         self.step = 0
         self.augmented_s = 0.0
         """Time spent on augmentation; on a GPU only on asking for it."""
         self._schedule = Schedule(self.optimizers, steps, recipe.schedule, recipe.warm_up)
         self._augment = Augment(recipe.augmentation, target, scaling).to(place.device)
         self._mix = build_mixing(recipe.augmentation, classes)
-        self._recipe, self._place, self._called = recipe, place, place.wrap(self.network)
+        self._recipe, self._place, self._called = recipe, place, place.wrap(self.network, freezes=bool(recipe.freeze))
 
     def train_batch(self, images: Tensor, labels: Tensor) -> Tensor:
         """Learn from uint8 images [n, H, W, C] and labels [n]. Returns the loss, not yet known to be finite."""
@@ -66,7 +69,7 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        self.average.update(self.network, self.step)
+        self.average.update(self.network, self.step // self._recipe.accumulate)
 
     def check(self, loss: Tensor) -> float:
         """The loss as a number. Raises DivergedError when it is none."""

@@ -42,6 +42,14 @@ def test_the_network_gets_its_shape(how: Augmentation, target: Input) -> None:
     assert bool(torch.isfinite(result).all())
 
 
+def test_rand_augment_never_draws_colour_for_grey_images() -> None:
+    """Over many batches, with whatever changes they draw."""
+    augment = Augment(NOTHING.model_copy(update={"policy": "rand"}), GREY, BLACK_AND_WHITE)
+    for seed in range(60):
+        torch.manual_seed(seed)
+        assert bool(torch.isfinite(augment(BATCH[:2])).all())
+
+
 def test_without_changes_only_the_scaling_is_left() -> None:
     """All switched off is what the served graph does to pixels."""
     scaling = Scaling([72.0], [90.0])

@@ -30,7 +30,7 @@ def test_the_network_has_under_0_8_million_parameters() -> None:
 @pytest.mark.parametrize("optimizer", ["muon", "momentum", "adamw"])
 def test_training_learns_a_simple_task(optimizer: Optimizer) -> None:
     """Four epochs over 240 striped images are enough for most of the others."""
-    recipe = Recipe(epochs=4, batch_size=16, optimizer=optimizer, average=0.9)
+    recipe = Recipe(epochs=4, batch_size=16, optimizer=optimizer, average=0.9, augmentation=PLAIN)
     _, score = fit(network(), lesson(train=240), recipe)
     assert score.accuracy > 0.8
 

@@ -15,6 +15,7 @@ from tests.training.loop.conftest import CLASSES, TARGET, lesson
 from training.errors import CheckpointError, InterruptedRunError
 from training.loop import checkpoint
 from training.loop.fit import fit
+from training.loop.journal import trained_s
 from training.loop.keeping import Keeper
 from training.loop.recipe import Augmentation, Recipe
 from training.loop.trainer import Trainer
@@ -101,12 +102,31 @@ def test_a_finished_run_is_resumed_at_its_end(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(again), strict=True))
 
 
+def test_a_signal_in_the_last_step_loses_no_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left to do in that epoch; its time is still a number."""
+    with monkeypatch.context() as patched:
+        _Bell(6, patched)
+        with pytest.raises(InterruptedRunError):
+            fit(network(), lesson(), RECIPE, folder=tmp_path)
+    fit(network(), lesson(), RECIPE, folder=tmp_path, resume=True)
+    assert trained_s(tmp_path, 96) > 0
+
+
+def test_a_history_that_cannot_be_written_does_not_end_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run says so and goes on to its end."""
+    (tmp_path / "history.jsonl").mkdir()
+    fit(network(), lesson(), Recipe(epochs=1, batch_size=16), folder=tmp_path)
+    assert "training goes on" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
 def test_a_missing_or_damaged_checkpoint_is_said(content: bytes | None, tmp_path: Path) -> None:
     """One sentence, and nothing in the file is run."""
     if content is not None:
         (tmp_path / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match="without --resume"):
+    with pytest.raises(CheckpointError, match="--overwrite"):
         fit(network(), lesson(), RECIPE, folder=tmp_path, resume=True)
 
 
@@ -141,7 +161,8 @@ def test_the_last_checkpoint_waits_for_room(tmp_path: Path) -> None:
 
 
 def test_two_processes_learn_together(tmp_path: Path) -> None:
-    """Under torchrun both take half of each batch, and end with the same weights; one of them writes."""
+    """Under torchrun both take half of each batch, and end with the same weights, also where
+    a body is frozen at first; one of them writes."""
     script = tmp_path / "together.py"
     script.write_text(
         "import sys, torch\n"
@@ -153,9 +174,10 @@ def test_two_processes_learn_together(tmp_path: Path) -> None:
         "from training.networks.small_resnet import small_resnet\n"
         "torch.manual_seed(3)\n"
         "with take_place('cpu', threads=1) as place:\n"
-        "    trained, _ = fit(small_resnet(CLASSES), lesson(), Recipe(epochs=1, batch_size=16), place=place,\n"
+        "    raw = small_resnet(CLASSES)\n"
+        "    fit(raw, lesson(), Recipe(epochs=2, batch_size=16, freeze=1), place=place,\n"
         "                     folder=Path(sys.argv[1]))\n"
-        "    torch.save(list(trained.parameters()), f'{sys.argv[1]}/weights{place.rank}.pt')\n"
+        "    torch.save(list(raw.parameters()), f'{sys.argv[1]}/weights{place.rank}.pt')\n"
     )
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
@@ -163,5 +185,7 @@ def test_two_processes_learn_together(tmp_path: Path) -> None:
         [*command, str(script), str(tmp_path)], capture_output=True, text=True, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    first, second = (torch.load(tmp_path / f"weights{rank}.pt") for rank in (0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert (tmp_path / "checkpoint.pt").exists()
-    assert done.stderr.count("epoch 1/1") == 1
+    assert done.stderr.count("epoch 1/2") == 1
