@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import INPUT, LOGITS, PROBABILITIES, Bundle, Input, Metrics, Pixels, Precision, Preprocessing
-from training.data.images import LabelledImages, evaluation_pixels
+from training.data.images import LabelledImages, evaluation_batch, evaluation_pixels
 from training.export import open_session
 from training.metrics import (
     accuracy,
@@ -16,8 +16,6 @@ from training.metrics import (
     expected_calibration_error,
     negative_log_likelihood,
 )
-
-_BATCH = 256
 
 Outputs = NDArray[np.float32]
 
@@ -62,7 +60,8 @@ def run_graph(model: Path, pixels: Pixels) -> tuple[Outputs, Outputs]:
     """Probabilities and logits, both float32 [N, K], of uint8 [N, H, W, C] of the graph's size; N at least 1."""
     session = open_session(model)
     wanted = [PROBABILITIES, LOGITS]
-    starts = range(0, len(pixels), _BATCH)
-    batches = [session.run(wanted, {INPUT: pixels[start : start + _BATCH]}) for start in starts]
+    size = evaluation_batch(pixels)
+    starts = range(0, len(pixels), size)
+    batches = [session.run(wanted, {INPUT: pixels[start : start + size]}) for start in starts]
     probabilities, logits = (np.concatenate(parts).astype(np.float32) for parts in zip(*batches, strict=True))
     return probabilities, logits

@@ -94,7 +94,8 @@ def _open(config: TrainingConfig, place: Place) -> Dataset:
 def _train(config: TrainingConfig, dataset: Dataset, folder: Path, place: Place, *, resume: bool) -> Trained:
     torch.manual_seed(config.seed)
     begin = start(config, dataset)
-    torch.manual_seed(config.seed + place.rank)  # each process draws its own augmentation
+    if place.rank:
+        torch.manual_seed(config.seed + place.rank)  # each process draws its own augmentation
     if place.leads:
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)

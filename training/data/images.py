@@ -14,6 +14,7 @@ from training.data.parallel import in_order
 
 Indices = NDArray[np.int64]
 _CHUNK = 4096
+_MOST, _PIXELS = 256, 1 << 21
 _ROWS = 64
 """Images that a thread takes at a time: preprocessing a tiny one costs less than handing it over."""
 
@@ -30,6 +31,12 @@ class LabelledImages:
 
     def take(self, indices: Indices) -> Self:
         return type(self)(self.images[indices], self.labels[indices])
+
+
+def evaluation_batch(images: Pixels) -> int:
+    """How many images of uint8 [N, H, W, C] to evaluate at a time: fewer of large ones, since activations grow."""
+    height, width = images.shape[1:3]
+    return max(1, min(_MOST, _PIXELS // (height * width)))
 
 
 def to_picture(pixels: Pixels) -> Image.Image:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.contract import Input, Pixels
-from training.data.images import LabelledImages
+from training.data.images import LabelledImages, evaluation_batch
 from training.loop.augmentation import scale
 from training.networks.network import Network
 from training.served import Scaling
@@ -33,13 +33,13 @@ def scaling_of(images: Pixels) -> Scaling:
     return Scaling([round(float(m), 4) for m in mean], [round(max(float(s), 1.0), 4) for s in std])
 
 
-def logits_of(network: Network, images: Pixels, scaling: Scaling, batch_size: int = 250) -> NDArray[np.float32]:
+def logits_of(network: Network, images: Pixels, scaling: Scaling) -> NDArray[np.float32]:
     """float32 [N, K] of uint8 [N, H, W, C], in full precision."""
     network.eval()
-    device = next(network.parameters()).device
+    device, size = next(network.parameters()).device, evaluation_batch(images)
     with torch.inference_mode():
         pieces = [
-            network(scale(torch.from_numpy(images[i : i + batch_size]).to(device), scaling)).cpu()
-            for i in range(0, len(images), batch_size)
+            network(scale(torch.from_numpy(images[i : i + size]).to(device), scaling)).cpu()
+            for i in range(0, len(images), size)
         ]
     return np.asarray(torch.cat(pieces).numpy(), np.float32)

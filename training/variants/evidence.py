@@ -1,6 +1,8 @@
 """The images that a variant is made and judged with; no image does both."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +24,14 @@ _SMALLEST_PHOTO = 96
 class Evidence:
     """All images are as the network takes them: uint8 [N, height, width, channels].
 
-    ranges: measure the activations for int8; choice: choose its layers in float; learning: fine-tune what was pruned,
-    None where there are too few; proof: judge, with labels int64 [N] where there are any. `made_with` and `source` say
-    in words what the first and the last are.
+    ranges: measure the activations for int8; choice: choose its layers in float; learning: makes those that fine-tune
+    what was pruned, None where there are too few; proof: judge, with labels int64 [N] where there are any. `made_with`
+    and `source` say in words what the first and the last are.
     """
 
     ranges: Pixels
     choice: Pixels
-    learning: Pixels | None
+    learning: Callable[[], Pixels] | None
     proof: Pixels
     labels: NDArray[np.int64] | None
     made_with: str
@@ -39,13 +41,14 @@ class Evidence:
 def evidence_for(manifest: Manifest, data: str | None, run: Path) -> Evidence:
     """From the data set that the network was trained on, or from sample photographs where none is known.
 
-    data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one.
+    data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also says what
+    was held out.
     Raises OptimizeError, DatasetError, ConfigurationError.
     """
     held = HoldOut(seed=manifest.provenance.seed or 0)
-    if data is None and (run / CONFIG).exists():
+    if (run / CONFIG).exists():
         config = read_config(run)
-        data, held = config.data, HoldOut(config.validation, config.calibration, config.seed)
+        data, held = data or config.data, HoldOut(config.validation, config.calibration, config.seed)
     if data is not None:
         return _from_dataset(manifest, data, held)
     if manifest.input.colour is Colour.RGB and min(manifest.input.shape[:2]) >= _SMALLEST_PHOTO:
@@ -68,12 +71,12 @@ def _from_dataset(manifest: Manifest, data: str, held: HoldOut) -> Evidence:
         calibration=held.calibration,
     )
     proof, part = _proof(dataset)
-    learning = evaluation_pixels(dataset.train.images, manifest.input, manifest.preprocessing)
-    random = np.random.default_rng(seed=0)
+    train, how = dataset.train.images, manifest.preprocessing
+    chosen = np.sort(np.random.default_rng(seed=0).permutation(len(train))[:_RANGES])
     return Evidence(
-        ranges=learning[np.sort(random.permutation(len(learning))[:_RANGES])],
+        ranges=evaluation_pixels(train[chosen], manifest.input, how),
         choice=dataset.calibration.images[:_CHOICE],
-        learning=learning,
+        learning=partial(evaluation_pixels, train, manifest.input, how),
         proof=proof.images,
         labels=proof.labels,
         made_with=f"training images of {dataset.facts.title}; layers chosen on held-out ones",

@@ -62,7 +62,7 @@ def _pruned(bundle: Bundle, evidence: Evidence, wishes: Wishes, workspace: Path,
         raise SkippedVariant("what is pruned has to learn again from training images: name them with --data")
     path, model = workspace / "model.pruned.onnx", bundle.model_path(Precision.FP32)
     target = bundle.manifest.input
-    zeros = write_pruned(model, path, evidence.learning, target, wishes.sparsity, wishes.epochs, say)
+    zeros = write_pruned(model, path, evidence.learning(), target, wishes.sparsity, wishes.epochs, say)
     made = (
         f"{zeros:.1%} of the weights set to zero by layer-adaptive magnitude, the others fine-tuned for "
         f"{wishes.epochs} epochs to answer as fp32 does, on {evidence.made_with}; "

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.contract import Colour, Input, Preprocessing, preprocess
-from training.data.images import evaluation_pixels, in_colour, is_identity, to_picture
+from training.data.images import evaluation_batch, evaluation_pixels, in_colour, is_identity, to_picture
 
 
 def noise(channels: int, count: int = 5, height: int = 9, width: int = 7) -> NDArray[np.uint8]:
@@ -44,3 +44,9 @@ def test_colours_are_those_of_pillow(channels: int, colour: Colour) -> None:
     images = noise(channels, count=50)
     expected = [np.asarray(to_picture(image).convert(colour.value)).reshape(9, 7, -1) for image in images]
     np.testing.assert_array_equal(in_colour(images, colour), expected)
+
+
+@pytest.mark.parametrize(("side", "images"), [(28, 256), (224, 41), (4096, 1)])
+def test_large_images_are_evaluated_few_at_a_time(side: int, images: int) -> None:
+    """About two million pixels a batch, and never none."""
+    assert evaluation_batch(np.empty((0, side, side, 3), np.uint8)) == images
