@@ -36,7 +36,7 @@ class LabelledImages:
 def evaluation_batch(images: Pixels) -> int:
     """How many images of uint8 [N, H, W, C] to evaluate at a time: fewer of large ones, since activations grow."""
     height, width = images.shape[1:3]
-    return max(1, min(_MOST, _PIXELS // (height * width)))
+    return max(1, min(_MOST, _PIXELS // int(height * width)))
 
 
 def to_picture(pixels: Pixels) -> Image.Image:
