@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Input
+from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input, Manifest, Pixels, read_bundle
+from service.engine import Batch, EngineOptions, OnnxEngine, Prediction
+from tests.conftest import ROOT
 from training.export import export, fixed_images, open_session
 from training.networks.catalogue import NETWORKS
 from training.networks.network import Network
@@ -56,6 +58,21 @@ def settle(network: Network, target: Input) -> None:
         network.train()(torch.cat([scaled(target, 5), noise]))
 
 
+def manifest_of(network: Network, target: Input, dense: Dense | None) -> Manifest:
+    """A manifest as far as a server's engine reads it."""
+    facts = {"labels": tuple("abcd"), "input": target, "class_map": network.has_class_map, "dense": dense}
+    return read_bundle(ROOT / "models" / "imagenet" / "1").manifest.model_copy(update=facts)
+
+
+def answer(model: Path, manifest: Manifest, images: Pixels) -> Prediction:
+    """By the engine that serves, which checks the graph against the manifest first."""
+    engine = OnnxEngine(model, manifest, EngineOptions())
+    try:
+        return engine.run(Batch(images, manifest.class_map))
+    finally:
+        engine.close()
+
+
 def test_it_trains_exports_and_is_served(name: str, tmp_path: Path) -> None:
     """A finite loss, a gradient for every weight, parity within 1e-4, and the outputs that a server asks for."""
     torch.manual_seed(0)
@@ -66,12 +83,14 @@ def test_it_trains_exports_and_is_served(name: str, tmp_path: Path) -> None:
     settle(network, target)
 
     served = ServedNetwork(network, Scaling((128.0,) * target.colour.channels, (64.0,) * target.colour.channels))
-    export(served, target, tmp_path / "model.onnx")
-
+    dense = export(served, target, tmp_path / "model.onnx")
     images = fixed_images(target)
+    answered = answer(tmp_path / "model.onnx", manifest_of(network, target, dense), images)
+
     probabilities, logits, *class_map = open_session(tmp_path / "model.onnx").run(None, {INPUT: images})
     assert probabilities.shape == logits.shape == (len(images), CLASSES)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(answered.probabilities, probabilities, atol=1e-5)
     assert len(class_map) == network.has_class_map
     if network.has_class_map:
         assert isinstance(network.head, nn.Linear)
