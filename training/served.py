@@ -40,7 +40,7 @@ class ServedNetwork(nn.Module):
 
         The logits do not come from the class map, so that a session asked for probabilities alone never computes it.
         """
-        pixels = image.permute(0, 3, 1, 2).float()  # [N, C, H, W]
+        pixels = image.permute(0, 3, 1, 2).to(self.mean.dtype)  # [N, C, H, W]
         features = self.network.body((pixels - self.mean) * self.factor)  # [N, F, h, w], or [N, F] where nothing pools
         embedding = features.mean((2, 3)) if self.network.pooled else features  # [N, F]
         logits = self.network.head(embedding)  # [N, K]
