@@ -12,20 +12,15 @@ from PIL import Image
 from models.contract import (
     MANIFEST,
     BundleError,
-    Calibration,
-    Manifest,
-    Metrics,
-    Precision,
-    Variant,
     find_bundles,
     read_bundle,
 )
-from tests.training.conftest import LABELS, SIDE, Exported, served_network, striped
+from tests.training.conftest import SIDE, Exported, served_network, striped
+from tests.training.stripes import stripes_manifest
 from training.bundle import MODEL, list_files, new_bundle, write_manifest
 from training.errors import BundleExistsError, ParityError
 from training.golden import PROBABILITIES_FILE, check_golden, encode, write_golden
 from training.model_card import model_card
-from training.provenance import provenance
 
 Fill = Callable[[Path], object]
 
@@ -53,23 +48,7 @@ def fill(exported: Exported) -> Fill:
         images = [Image.fromarray(image) for image in striped(2, seed=0)[0]]
         golden_images = [encode(images[0], "0.png", "PNG"), encode(images[1], "1.jpg", "JPEG")]
         golden = write_golden(folder, golden_images, exported.network, exported.target, exported.how)
-        metrics = Metrics(measured=True, source="stripes", images=80, top1=0.75)
-        manifest = Manifest(
-            name="stripes",
-            version=1,
-            description="Edges.",
-            architecture="SmallResNet",
-            parameters=1,
-            labels=LABELS,
-            input=exported.target,
-            preprocessing=exported.how,
-            files=list_files(folder),
-            variants=(Variant(precision=Precision.FP32, path=MODEL, metrics=metrics),),
-            class_map=True,
-            calibration=Calibration(temperature=1.5, fitted_on=None, note="None was at hand."),
-            golden=golden,
-            provenance=provenance(dataset="stripes", licence="CC0", notes=("Only stripes.",)),
-        )
+        manifest = stripes_manifest(folder, golden, exported.target, exported.how)
         write_manifest(folder, manifest, model_card(manifest, np.eye(4, dtype=np.int64) * 20))
 
     return write

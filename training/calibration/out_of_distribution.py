@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits, load_sample_images
+from sklearn.datasets import load_sample_images
 
 from models.contract import Input, Pixels, Preprocessing, preprocess
+from training.data.digits import read_digits
 from training.data.images import to_picture
 from training.errors import DatasetError
 from training.evaluate import run_graph
@@ -46,8 +47,7 @@ def ood_images(name: str, target: Input) -> Pixels:
 
 
 def _digits(_: Input) -> Iterator[Image.Image]:
-    for image in load_digits().images:  # float [8, 8] from 0 to 16, bright on a dark ground
-        yield Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8))
+    return map(to_picture, read_digits().images)
 
 
 def _photographs(_: Input) -> Iterator[Image.Image]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torchvision.datasets import CIFAR10, CIFAR100, EMNIST, KMNIST, MNIST, FashionMNIST
 
 from models.contract import Colour, Input, Preprocessing
 from training.data import facts
 from training.data.arrays import Arrays
+from training.data.digits import read_digits
 from training.data.emnist import SPLITS, emnist_labels
 from training.data.facts import DatasetFacts
 from training.data.idx import upright
@@ -101,11 +101,10 @@ def _downloading(name: str, cache: Path) -> Iterator[None]:
 
 
 def _digits() -> Arrays:
-    """0 to 16 becomes 0 to 255, 8x8 becomes 28x28. The test part, a fifth of each class, is the same for every seed."""
-    digits = load_digits()
-    small = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+    """8x8 becomes 28x28. The test part, a fifth of each class, is the same for every seed."""
+    small = read_digits()
     target = Input(colour=Colour.L, height=28, width=28)
-    large = evaluation_pixels(small, target, Preprocessing(resize="squash", background=(0, 0, 0)))
-    whole = LabelledImages(large, digits.target.astype(np.int64))
+    large = evaluation_pixels(small.images, target, Preprocessing(resize="squash", background=(0, 0, 0)))
+    whole = LabelledImages(large, small.labels)
     train, test = train_test_split(np.arange(len(whole)), test_size=_DIGITS_TEST, stratify=whole.labels, random_state=0)
     return Arrays(facts.DIGITS, whole.take(np.sort(train)), whole.take(np.sort(test)))

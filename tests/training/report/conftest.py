@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from models.contract import Bundle, Calibration, Manifest, Metrics, Precision, Variant, read_bundle
+from models.contract import Bundle, read_bundle
 from tests.training.conftest import LABELS, Exported, striped
-from training.bundle import MODEL, list_files, new_bundle, write_manifest
+from tests.training.stripes import stripes_manifest
+from training.bundle import MODEL, new_bundle, write_manifest
 from training.golden import encode, write_golden
 from training.model_card import model_card
 from training.provenance import provenance
@@ -29,23 +30,9 @@ def make_bundle(exported: Exported, tmp_path: Path) -> MakeBundle:
                 encode(Image.fromarray(image), f"{n}.png", "PNG") for n, image in enumerate(striped(2, seed=0)[0])
             ]
             golden = write_golden(folder, images, exported.network, exported.target, exported.how)
-            metrics = Metrics(measured=True, source="stripes", images=80, top1=0.75)
-            manifest = Manifest(
-                name="stripes",
-                version=1,
-                description="Where the stripe lies.",
-                architecture="SmallResNet",
-                parameters=1,
-                labels=labels,
-                input=exported.target,
-                preprocessing=exported.how,
-                files=list_files(folder),
-                variants=(Variant(precision=Precision.FP32, path=MODEL, metrics=metrics),),
-                class_map=True,
-                calibration=Calibration(temperature=1.5, fitted_on=None, note="None was at hand."),
-                golden=golden,
-                provenance=provenance(dataset="stripes", licence="CC0", notes=("Only <b>stripes</b>.",)),
-            )
+            notes = provenance(dataset="stripes", licence="CC0", notes=("Only <b>stripes</b>.",))
+            facts = {"labels": labels, "provenance": notes}
+            manifest = stripes_manifest(folder, golden, exported.target, exported.how, **facts)
             write_manifest(folder, manifest, model_card(manifest))
         return read_bundle(tmp_path / "models" / "stripes" / "1")
 

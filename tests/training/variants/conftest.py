@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from models.contract import Calibration, Colour, Input, Manifest, Metrics, Precision, Preprocessing, Variant
+from models.contract import Calibration, Colour, Input, Metrics, Precision, Preprocessing, Variant
 from tests.training.conftest import LABELS, SIDE, striped, write_dataset
-from training.bundle import MODEL, list_files, new_bundle, write_manifest
+from tests.training.stripes import stripes_manifest
+from training.bundle import MODEL, new_bundle, write_manifest
 from training.export import export
 from training.golden import encode, write_golden
 from training.model_card import model_card
@@ -52,22 +53,12 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dense = export(network, TARGET, folder / MODEL)
         pictures = [encode(Image.fromarray(image), f"{i}.png", "PNG") for i, image in enumerate(striped(4, seed=5)[0])]
         golden = write_golden(folder, pictures, network, TARGET, HOW)
-        manifest = Manifest(
-            name="stripes",
-            version=1,
-            description="Where the stripe lies.",
-            architecture="two convolutions",
-            parameters=1,
-            labels=LABELS,
-            input=TARGET,
-            preprocessing=HOW,
-            files=list_files(folder),
-            variants=(Variant(precision=Precision.FP32, path=MODEL, metrics=Metrics(measured=True, source="none")),),
-            class_map=True,
-            dense=dense,
-            calibration=Calibration(temperature=1.2, fitted_on=None, note="none"),
-            golden=golden,
-            provenance=provenance(dataset="stripes", licence="CC0", notes=(), seed=0),
-        )
+        facts = {
+            "dense": dense,
+            "variants": (Variant(precision=Precision.FP32, path=MODEL, metrics=Metrics(measured=True, source="none")),),
+            "calibration": Calibration(temperature=1.2, fitted_on=None, note="none"),
+            "provenance": provenance(dataset="stripes", licence="CC0", notes=(), seed=0),
+        }
+        manifest = stripes_manifest(folder, golden, TARGET, HOW, **facts)
         write_manifest(folder, manifest, model_card(manifest, np.diag(np.arange(1, 5))))
     return repository / "stripes" / "1"
