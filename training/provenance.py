@@ -29,7 +29,7 @@ def provenance(
     return Provenance(
         dataset=dataset,
         licence=licence,
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=_command(sys.argv),
         commit=commit(),
         libraries={name: version(name) for name in sorted({*_LIBRARIES, *libraries})},
         created=datetime.now(UTC).replace(microsecond=0),
@@ -45,6 +45,13 @@ def commit() -> str:
     if not head:
         return "unknown"
     return f"{head} with uncommitted changes" if _git("status", "--porcelain", "--", *_SOURCES) else head
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """As one would type it; `python -m snellen` is `snellen`."""
+    program = Path(arguments[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    return shlex.join([name, *arguments[1:]])
 
 
 def _git(*arguments: str) -> str:
