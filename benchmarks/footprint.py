@@ -1,0 +1,67 @@
+"""Memory and CPU time of a process and all that it started."""
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+import psutil  # type: ignore[import-untyped]
+
+_INTERVAL_S = 0.1
+MIB = 2**20
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """The process and its descendants; empty when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory, summed: pages that several processes share count for each."""
+    return sum(int(_of(process, lambda p: p.memory_info().rss)) for process in tree(pid))
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of what is alive."""
+    return sum(_of(process, lambda p: sum(p.cpu_times()[:2])) for process in tree(pid))
+
+
+def _of(process: psutil.Process, read: Callable[[psutil.Process], float]) -> float:
+    try:
+        return read(process)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+class Footprint:
+    """Watches a tree of processes while a `with` block runs, ten times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.values: dict[str, float] = {}
+
+    def __enter__(self) -> "Footprint":
+        self._before, self._cpu_before = rss_bytes(self._pid), cpu_s(self._pid)
+        self._peak = self._before
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._end.wait(_INTERVAL_S):
+            self._peak = max(self._peak, rss_bytes(self._pid))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end.set()
+        self._thread.join()
+        after = rss_bytes(self._pid)
+        self.values = {
+            "rss_before_mib": self._before / MIB,
+            "rss_peak_mib": max(self._peak, after) / MIB,
+            "rss_after_mib": after / MIB,
+            "cpu_s": cpu_s(self._pid) - self._cpu_before,
+        }

@@ -1,0 +1,82 @@
+"""What the peers share: the same pixels as the service's but for its reduced JPEG decoding, and the same session.
+
+It needs numpy, Pillow and onnxruntime and nothing of the project, so that it runs in each peer's environment.
+"""
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from PIL import Image
+
+INPUT, PROBABILITIES = "image", "probabilities"
+TARGET, MODEL, THREADS, BATCH, WORKERS = "PEER_TARGET", "PEER_MODEL", "PEER_THREADS", "PEER_BATCH", "PEER_WORKERS"
+"""Variables of a peer's environment."""
+
+
+class Target(NamedTuple):
+    """The network's input, and how an image is fitted into it."""
+
+    height: int
+    width: int
+    mode: str
+    squash: bool
+    crop_fraction: float
+    interpolation: str
+
+    def box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """The centred part of an image that is kept: left, upper, right, lower."""
+        if self.squash:
+            return 0, 0, width, height
+        unit = min(width / self.width, height / self.height) * self.crop_fraction
+        left, upper = (width - self.width * unit) / 2, (height - self.height * unit) / 2
+        return max(left, 0), max(upper, 0), min(width - left, width), min(height - upper, height)
+
+
+def pixels(body: bytes, target: Target) -> NDArray[np.uint8]:
+    """Decode in full, crop and resize: uint8 [H, W, C]."""
+    with Image.open(io.BytesIO(body)) as opened:
+        image = opened.convert(target.mode)
+    filter_ = Image.Resampling[target.interpolation.upper()]
+    small = image.resize((target.width, target.height), filter_, box=target.box(*image.size))
+    return np.asarray(small, np.uint8).reshape(target.height, target.width, -1)
+
+
+def session(model: Path, threads: int) -> ort.InferenceSession:
+    """On the CPU; 0 threads are onnxruntime's default, one a core."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1 if threads else 0
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def answer(row: NDArray[np.float32]) -> dict[str, Any]:
+    """The five most probable classes as JSON; row: float32 [K]."""
+    best = np.argsort(row)[::-1][:5]
+    return {"predictions": [{"class_id": int(index), "probability": float(row[index])} for index in best]}
+
+
+class Classifier:
+    """Pixels and session as the environment says."""
+
+    def __init__(self) -> None:
+        self.target = Target(*json.loads(os.environ[TARGET]))
+        self._session = session(Path(os.environ[MODEL]), int(os.environ[THREADS]))
+        self.run(np.zeros((1, *self.pixels_shape), np.uint8))
+
+    @property
+    def pixels_shape(self) -> tuple[int, int, int]:
+        return self.target.height, self.target.width, len(self.target.mode)
+
+    def pixels(self, body: bytes) -> NDArray[np.uint8]:
+        return pixels(body, self.target)
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [N, H, W, C] -> float32 [N, K]."""
+        rows: NDArray[np.float32] = self._session.run([PROBABILITIES], {INPUT: images})[0]
+        return rows

@@ -1,0 +1,42 @@
+"""Where and with what a run was measured."""
+
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from benchmarks.record import commit, hardware
+from benchmarks.servers import ENVIRONMENTS
+from service.settings import Settings
+
+_OURS = ("onnxruntime", "numpy", "pillow", "fastapi", "uvicorn", "uvloop", "httptools")
+_MIB = 2**20
+
+
+def versions(peers: list[str]) -> dict[str, str]:
+    """Libraries of this environment, wrk, and the peers that have an environment of their own."""
+    found = {name: version(name) for name in _OURS}
+    first_line = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.splitlines()
+    found["wrk"] = first_line[0].split("[")[0].removeprefix("wrk").strip() if first_line else "not found"
+    for peer in peers:
+        python = ENVIRONMENTS / peer / "bin" / "python"
+        if python.exists():
+            code = f"import importlib.metadata as m; print(m.version('{peer}'))"
+            found[peer] = subprocess.run(
+                [python, "-c", code], capture_output=True, text=True, check=True
+            ).stdout.strip()
+    return found
+
+
+def provenance(peers: list[str]) -> dict[str, object]:
+    """The fields of `Results` that say so."""
+    date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return {"date": date, "commit": commit(), "machine": hardware(), "versions": versions(peers)}
+
+
+def memory_limit_mib(input_bytes: int) -> float:
+    """What the default settings let a loaded service add to its memory.
+
+    Bodies up to max_inflight_bytes, and the decoded pixels of max_queue images of `input_bytes` each.
+    """
+    defaults = {name: Settings.model_fields[name].get_default() for name in ("max_inflight_bytes", "max_queue")}
+    return float(defaults["max_inflight_bytes"] + defaults["max_queue"] * input_bytes) / _MIB

@@ -1,0 +1,62 @@
+"""What a run found, on a terminal: each work's ceiling and each server's closed loops."""
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measure import MACHINE
+from benchmarks.results import Key, Medians, Results
+
+_STAGES = ("receive", "decode", "queue", "infer", "total")
+
+
+def show(results: Results, console: Console) -> None:
+    medians = Medians(results.measurements)
+    for work, what in results.works.items():
+        console.print(f"\n[bold]{work}[/bold]: {what}")
+        for line in machine_lines(medians, work):
+            console.print(line)
+        console.print(_closed_table(medians, work))
+
+
+def machine_lines(medians: Medians, work: str) -> list[str]:
+    """The ceilings and a lone request in words."""
+    decode = medians.row(Key(work, MACHINE, "decode"))
+    sessions = {
+        key.load.removeprefix("batch "): medians.row(key)["images_per_s"]
+        for key in medians.keys(work, MACHINE, "session")
+    }
+    ceiling, full = (medians.row(Key(work, MACHINE, what)) for what in ("processes", "processes-full"))
+    stages = medians.row(Key(work, "service", "stages"))
+    return [
+        f"decode {decode.get('ms', 0):.3f} ms; one-thread session, images/s by batch size: "
+        + ", ".join(f"{size}: {rate:.1f}" for size, rate in sessions.items()),
+        f"ceiling {ceiling.get('images_per_s', 0):.1f} images/s at batch {ceiling.get('batch_size', 0):.0f}; "
+        f"decoding in full {full.get('images_per_s', 0):.1f}",
+        "Server-Timing of a lone request, ms: "
+        + ", ".join(f"{stage} {stages[f'{stage}_ms']:.2f}" for stage in _STAGES if f"{stage}_ms" in stages),
+        f"start to ready {medians.value(Key(work, 'service', 'start'), 'seconds') or 0:.2f} s",
+    ]
+
+
+def _closed_table(medians: Medians, work: str) -> Table:
+    table = Table("server", "load", box=None)
+    for title in ("good/s", "of ceiling", "p50 ms", "p99 ms", "refused", "mean batch", "RSS peak MiB", "CPU s"):
+        table.add_column(title, justify="right")
+    ceiling = medians.value(Key(work, MACHINE, "processes"), "images_per_s")
+    for subject in medians.subjects(work, "closed"):
+        for key in medians.keys(work, subject, "closed"):
+            table.add_row(subject, key.load, *_cells(medians.row(key), ceiling))
+    return table
+
+
+def _cells(row: dict[str, float], ceiling: float | None) -> list[str]:
+    return [
+        f"{row['per_s']:.1f}",
+        f"{row['per_s'] / ceiling:.2f}" if ceiling else "",
+        f"{row['p50_ms']:.2f}",
+        f"{row['p99_ms']:.2f}",
+        f"{row['failed']:.0f}",
+        f"{row['mean_batch']:.1f}" if "mean_batch" in row else "",
+        f"{row['rss_peak_mib']:.0f}",
+        f"{row['cpu_s']:.1f}",
+    ]
