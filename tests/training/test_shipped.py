@@ -52,6 +52,13 @@ def test_imagenet_claims_no_more_than_is_known() -> None:
     assert manifest.calibration.temperature == 1.0
 
 
+def test_imagenet_takes_photos_larger_than_its_input() -> None:
+    """`?dense=1` works on the default model: a cell every 32 pixels."""
+    manifest = read_bundle(ROOT / "imagenet" / "1").manifest
+    assert manifest.dense is not None
+    assert (manifest.dense.stride, manifest.dense.window) == ((32, 32), (7, 7))
+
+
 def test_fashion_mnist_is_small_and_at_least_95_percent_right() -> None:
     """Under 0.8 million parameters and at least 95.0 % of the 10,000 test images."""
     manifest = read_bundle(ROOT / "fashion-mnist" / "2").manifest
