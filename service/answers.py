@@ -1,13 +1,29 @@
-"""What the network said -> what a client reads: top k, prediction sets, heatmaps."""
+"""What the network said -> what a client is told: top k, prediction sets, heatmaps."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Manifest, Row, region
 from service.errors import InvalidOption, NoClassMap, NotCalibrated
-from service.schemas import Heatmap, Prediction, PredictionSet, Region
+from service.schemas import Grid, Heatmap, Region
 
 DEFAULT_TOP_K = 5
+Classes = NDArray[np.intp]
+"""Indices of labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What a client is told of one image: probabilities [K], the classes named of them, and what else was asked for."""
+
+    probabilities: Row
+    classes: Classes
+    coverage: float | None = None
+    prediction_set: Classes | None = None
+    heatmap: Heatmap | None = None
+    grid: Grid | None = None
 
 
 def check_top_k(top_k: int, manifest: Manifest) -> None:
@@ -27,32 +43,22 @@ def threshold(coverage: float, manifest: Manifest) -> float:
     sets = manifest.calibration.prediction_sets
     thresholds = sets.threshold_of if sets else {}
     if coverage not in thresholds:
-        known = ", ".join(f"{value:g}" for value in thresholds) or "none: it had no held-out data"
+        known = ", ".join(f"{value:g}" for value in thresholds) or "none: it had too few held-out images"
         raise NotCalibrated(f"coverage {coverage:g} was not fitted for {manifest.name}; fitted are {known}")
     return thresholds[coverage]
 
 
-def top(probabilities: Row, count: int, labels: tuple[str, ...]) -> list[Prediction]:
-    """The `count` most probable classes of probabilities [K], ties in the order of the labels."""
-    return _predictions(ranking(probabilities)[:count], probabilities, labels)
-
-
-def ranking(probabilities: Row) -> NDArray[np.intp]:
-    """Classes, most probable first, along the last axis."""
+def ranking(probabilities: Row) -> Classes:
+    """Classes along the last axis, most probable first, ties in the order of the labels."""
     return np.argsort(-probabilities, kind="stable")
 
 
-def rounded(probability: float) -> float:
-    """As many digits as mean something."""
-    return float(f"{probability:.6g}")
-
-
-def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> PredictionSet:
+def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> Classes:
     """The fewest classes, most probable first, that together reach the threshold of `coverage`."""
     order = ranking(probabilities)
     sums = np.cumsum(probabilities[order].astype(np.float64))
     count = min(int(np.searchsorted(sums, threshold(coverage, manifest))) + 1, len(order))
-    return PredictionSet(coverage=coverage, predictions=_predictions(order[:count], probabilities, manifest.labels))
+    return order[:count]
 
 
 def heatmap(probabilities: Row, class_map: Row, size: tuple[int, int], manifest: Manifest) -> Heatmap:
@@ -69,7 +75,3 @@ def heatmap(probabilities: Row, class_map: Row, size: tuple[int, int], manifest:
         values=[[round(float(value), 4) for value in row] for row in scaled],
         region=Region(left=left, top=top_edge, right=right, bottom=bottom),
     )
-
-
-def _predictions(classes: NDArray[np.intp], probabilities: Row, labels: tuple[str, ...]) -> list[Prediction]:
-    return [Prediction(class_id=int(k), label=labels[k], probability=rounded(probabilities[k])) for k in classes]

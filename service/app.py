@@ -15,6 +15,7 @@ from service.classifier import Classifier
 from service.decoder import Decoder, WorkerLimits
 from service.decoding import DecodeLimits
 from service.dense_lane import DenseLimits
+from service.endpoint import Classify
 from service.engine import EngineOptions
 from service.envelope import Envelope
 from service.lifecycle import Lifecycle
@@ -39,9 +40,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     metrics.deadline.set(settings.deadline_s)
     registry, decoder = _registry(settings, metrics), _decoder(settings, metrics)
     max_images = min(settings.max_images, settings.max_queue)
-    classify = routes.Classify(
-        Classifier(registry, decoder), _receiver(settings, metrics), max_images, settings.deadline_s
-    )
+    classify = Classify(Classifier(registry, decoder), _receiver(settings, metrics), max_images, settings.deadline_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -63,11 +62,12 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(routes.router(classify))
+    app.include_router(routes.router())
     app.include_router(catalogue.router(registry))
     app.include_router(health.router(registry, lifecycle, metrics))
     app.include_router(page.router)
     problems.install(app)
+    app.add_middleware(routes.ShortWay, classify=classify)
     app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log)
     return app
 

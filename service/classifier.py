@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from models.contract import Manifest
 from service import answers, dense
+from service.answers import Classification
 from service.batching import Answer
 from service.decoder import Decoder
 from service.decoding import Decoded
 from service.dense_lane import DenseLane
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError
 from service.registry import Registry
-from service.schemas import Result
 from service.versions import Serving, Version
 
 
@@ -30,26 +31,23 @@ class Question:
     deadline_s: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds by stage; of several images the slowest counts."""
+class Timing(NamedTuple):
+    """Seconds by stage."""
 
-    decode_s: float = 0.0
-    queue_s: float = 0.0
-    infer_s: float = 0.0
+    decode: float = 0.0
+    queue: float = 0.0
+    infer: float = 0.0
 
-    def slower(self, other: "Timing") -> "Timing":
-        return Timing(
-            max(self.decode_s, other.decode_s), max(self.queue_s, other.queue_s), max(self.infer_s, other.infer_s)
-        )
+
+Timed = tuple[Classification, Timing]
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """One result or error per image, in order."""
+    """One result or error per image, in order; of several images the slowest counts in each stage."""
 
     version: Version
-    results: list[Result | ServiceError]
+    results: list[Classification | ServiceError]
     timing: Timing
 
 
@@ -67,21 +65,15 @@ class Classifier:
         _check(question, version.manifest)
         with serving.admitted(len(question.images), dense=question.dense):
             results = await self._within_deadline(question, version, serving)
-        if len(results) == 1 and isinstance(results[0], ServiceError):
-            raise results[0]
-        timing = Timing()
-        for result in results:
-            timing = timing if isinstance(result, ServiceError) else timing.slower(result[1])
-        return Classified(version, [r if isinstance(r, ServiceError) else r[0] for r in results], timing)
+        return Classified(version, *_apart(results))
 
     async def _within_deadline(
         self, question: Question, version: Version, serving: Serving
-    ) -> list[tuple[Result, Timing] | ServiceError]:
+    ) -> list[Timed | ServiceError]:
         try:
             async with asyncio.timeout(question.deadline_s):
-                return await asyncio.gather(
-                    *(self._one(image, question, version, serving) for image in question.images)
-                )
+                works = [self._one(image, question, version, serving) for image in question.images]
+                return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"no answer within {question.deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
@@ -89,7 +81,7 @@ class Classifier:
 
     async def _one(
         self, image: bytes | ServiceError, question: Question, version: Version, serving: Serving
-    ) -> tuple[Result, Timing] | ServiceError:
+    ) -> Timed | ServiceError:
         """An error of one image is its result, so that its neighbours are answered."""
         manifest = version.manifest
         try:
@@ -103,11 +95,10 @@ class Classifier:
             answer = await serving.batcher.submit(decoded.pixels, question.heatmap)
         except ServiceError as error:
             return error
-        return _result(answer, decoded, question, manifest), Timing(decoded.seconds, answer.queue_s, answer.infer_s)
+        timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
+        return _classification(answer, decoded, question, manifest), timing
 
-    async def _dense(
-        self, image: bytes, question: Question, manifest: Manifest, lane: DenseLane
-    ) -> tuple[Result, Timing]:
+    async def _dense(self, image: bytes, question: Question, manifest: Manifest, lane: DenseLane) -> Timed:
         """One image at its own scale."""
         limits = lane.limits
         async with lane.turn() as queue_s:
@@ -130,10 +121,23 @@ def _check(question: Question, manifest: Manifest) -> None:
         answers.threshold(question.coverage, manifest)
 
 
-def _result(answer: Answer, decoded: Decoded, question: Question, manifest: Manifest) -> Result:
+def _apart(results: list[Timed | ServiceError]) -> tuple[list[Classification | ServiceError], Timing]:
+    """Raises the error of a request's only image."""
+    if len(results) == 1:
+        if isinstance(results[0], ServiceError):
+            raise results[0]
+        return [results[0][0]], results[0][1]
+    times = [result[1] for result in results if not isinstance(result, ServiceError)] or [Timing()]
+    slowest = Timing(*(max(stage) for stage in zip(*times, strict=True)))
+    return [result if isinstance(result, ServiceError) else result[0] for result in results], slowest
+
+
+def _classification(answer: Answer, decoded: Decoded, question: Question, manifest: Manifest) -> Classification:
     row, coverage, class_map = answer.probabilities, question.coverage, answer.class_map
-    return Result(
-        predictions=answers.top(row, question.top_k or answers.DEFAULT_TOP_K, manifest.labels),
-        prediction_set=None if coverage is None else answers.prediction_set(row, coverage, manifest),
-        heatmap=None if class_map is None else answers.heatmap(row, class_map, decoded.size, manifest),
+    return Classification(
+        row,
+        answers.ranking(row)[: question.top_k or answers.DEFAULT_TOP_K],
+        coverage,
+        None if coverage is None else answers.prediction_set(row, coverage, manifest),
+        None if class_map is None else answers.heatmap(row, class_map, decoded.size, manifest),
     )

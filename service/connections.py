@@ -11,6 +11,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service.hanging_up import expect_hang_up, hang_up
 from service.intake import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
 from service.problems import MEDIA_TYPE, plain_problem
 from service.schemas import Problem
@@ -86,6 +87,7 @@ class Connection(HttpToolsProtocol):
             self._read_on()
 
     def on_headers_complete(self) -> None:
+        expect_hang_up(self.scope)
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
 
@@ -233,6 +235,7 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
     cycle.disconnected = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()
+    hang_up(cycle.scope)
 
 
 def _answer(problem: Problem) -> bytes:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from models.contract import Dense, Manifest, Pixels, cell_probabilities, grid_size
-from service.answers import DEFAULT_TOP_K, ranking, rounded, top
+from service.answers import DEFAULT_TOP_K, Classification, ranking
 from service.engine import DensePrediction
 from service.errors import NotDense, TooManyCells, TooSmall
-from service.schemas import Grid, Result, Size
+from service.rendering import rounded
+from service.schemas import Grid, Size
 
 CELL_TOP_K = 1
 """Classes of a cell when nobody says how many."""
@@ -49,14 +50,15 @@ def shape_of(pixels: Pixels, manifest: Manifest, top_k: int | None, max_predicti
     return Shape(height, width, rows, columns)
 
 
-def result(prediction: DensePrediction, shape: Shape, manifest: Manifest, top_k: int | None) -> Result:
+def result(prediction: DensePrediction, shape: Shape, manifest: Manifest, top_k: int | None) -> Classification:
     """Classes of the whole image and of its cells. Takes up to seconds for many of both.
 
     Raises ValueError when the class map does not cover the image, which verification at load excludes.
     """
-    return Result(
-        predictions=top(prediction.probabilities, top_k or DEFAULT_TOP_K, manifest.labels),
-        dense=_grid(prediction, shape, manifest, top_k or CELL_TOP_K),
+    return Classification(
+        prediction.probabilities,
+        ranking(prediction.probabilities)[: top_k or DEFAULT_TOP_K],
+        grid=_grid(prediction, shape, manifest, top_k or CELL_TOP_K),
     )
 
 

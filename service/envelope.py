@@ -65,7 +65,7 @@ class Envelope:
             self._record(scope, state, status or _CLIENT_CLOSED)
 
     def _record(self, scope: Scope, state: dict[str, Any], status: int) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = state.get("route") or getattr(scope.get("route"), "path", "unmatched")
         self._metrics.requests.labels(route, str(status)).inc()
         for problem in state["problems"]:
             self._metrics.problems.labels(problem.removeprefix("/problems/")).inc()

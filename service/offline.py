@@ -2,12 +2,14 @@
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 
 from models.contract import Manifest
 from service import dense
-from service.answers import DEFAULT_TOP_K, top
+from service.answers import DEFAULT_TOP_K, Classification, ranking
 from service.decoding import DecodeLimits, decode
 from service.engine import Batch, OnnxEngine
+from service.rendering import Rendering
 from service.schemas import Result
 
 
@@ -21,12 +23,19 @@ class OfflineClassifier:
     top_k: int | None
     dense_pixels: int | None = None
 
+    @cached_property
+    def _rendering(self) -> Rendering:
+        return Rendering(self.manifest)
+
     def classify(self, body: bytes) -> Result:
         """What the service would answer. Raises ImageError, EngineFailure."""
+        return Result.model_validate_json(self._rendering.result(self._classification(body)))
+
+    def _classification(self, body: bytes) -> Classification:
         manifest = self.manifest
         pixels = decode(body, manifest.input, manifest.preprocessing, self.limits, self.dense_pixels).pixels
         if self.dense_pixels is not None:
             shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # an answer of any size can be written
             return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
         row = self.engine.run(Batch(pixels[None])).probabilities[0]
-        return Result(predictions=top(row, self.top_k or DEFAULT_TOP_K, manifest.labels))
+        return Classification(row, ranking(row)[: self.top_k or DEFAULT_TOP_K])

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -69,9 +70,8 @@ def respond(problem: Problem, request_id: str | None, headers: dict[str, str] | 
 
 def install(app: FastAPI) -> None:
     """Give every error that can leave `app` the same shape."""
-    app.add_exception_handler(errors.ServiceError, _on_service_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
 
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
@@ -102,3 +102,10 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         case _:
             detail = str(error.detail)
     return respond(plain_problem(error.status_code, detail), request.state.request_id, dict(error.headers or {}))
+
+
+HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    errors.ServiceError: _on_service_error,
+    RequestValidationError: _on_validation_error,
+    HTTPException: _on_http_exception,
+}

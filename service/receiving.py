@@ -1,8 +1,12 @@
 """A request's body, counted while it streams in: no more bytes and no more time than allowed, in each and in all."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from types import TracebackType
+from typing import NamedTuple
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from service.admission import Gate
 from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
@@ -10,74 +14,101 @@ from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
 _DISCARD_S = 2.0
 
 
+class Body(NamedTuple):
+    """The whole of it, and the seconds it took to come."""
+
+    content: bytes
+    seconds: float
+
+
 class Receiver:
     """`gate` counts the bytes of all bodies that are being received or worked on."""
 
     def __init__(self, max_body_bytes: int, gate: Gate, timeout_s: float) -> None:
-        self._limit = max_body_bytes
-        self._gate = gate
-        self._timeout_s = timeout_s
+        self.limit = max_body_bytes
+        self.gate = gate
+        self.timeout_s = timeout_s
 
-    @asynccontextmanager
-    async def receive(self, chunks: AsyncIterator[bytes], announced: int | None) -> AsyncIterator[bytes]:
-        """The whole body; its bytes count as held until the context ends.
+    def receive(self, messages: Receive, announced: int | None) -> "Receiving":
+        """A context that gives the Body, whose bytes count as held until it ends.
 
-        announced: Content-Length. Raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull.
+        messages: ASGI's `receive`. announced: Content-Length. Raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull,
+        ClientDisconnect.
         """
-        held = Held(self._gate)
-        try:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    body = [await self._read(chunks, announced, held)]
-            except TimeoutError:
-                raise BodyTimeout(f"the body did not arrive within {self._timeout_s:g} s; send it again") from None
-            yield body.pop()  # not kept here: who takes it apart may let it go
-        finally:
-            held.release()
+        return Receiving(self, messages, announced)
 
-    async def _read(self, chunks: AsyncIterator[bytes], announced: int | None, held: "Held") -> bytes:
-        parts: list[bytes] = []
+
+class Receiving:
+    """What one request receives, and holds of the gate."""
+
+    def __init__(self, receiver: Receiver, messages: Receive, announced: int | None) -> None:
+        self._receiver = receiver
+        self._messages = messages
+        self._announced = announced
+        self._held = 0
+
+    async def __aenter__(self) -> Body:
+        started = time.perf_counter()
+        timeout_s = self._receiver.timeout_s
         try:
-            self._check(announced or 0)
-            async for chunk in chunks:
-                self._check(held.count + len(chunk))
-                held.add(len(chunk))
+            async with asyncio.timeout(timeout_s):
+                content = await self._read()
+        except TimeoutError:
+            self._release()
+            raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s; send it again") from None
+        except BaseException:
+            self._release()
+            raise
+        return Body(content, time.perf_counter() - started)
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._release()
+
+    async def _read(self) -> bytes:
+        parts: list[bytes] = []
+        more = True
+        try:
+            self._check(self._announced or 0)
+            while more:
+                chunk, more = await _next(self._messages)
+                self._check(self._held + len(chunk))
+                self._receiver.gate.enter(len(chunk))
+                self._held += len(chunk)
                 parts.append(chunk)
         except (BodyTooLarge, QueueFull):
             parts.clear()
-            await _discard(chunks)
+            if more:
+                await _discard(self._messages)
             raise
-        if not held.count:
+        if not self._held:
             raise EmptyBody("the body is empty; send the bytes of an image, as in curl --data-binary @photo.jpg")
         return b"".join(parts)
 
     def _check(self, size: int) -> None:
-        if size > self._limit:
-            raise BodyTooLarge(f"the body has more than {self._limit} bytes; send a smaller image or fewer at a time")
+        limit = self._receiver.limit
+        if size > limit:
+            raise BodyTooLarge(f"the body has more than {limit} bytes; send a smaller image or fewer at a time")
+
+    def _release(self) -> None:
+        self._receiver.gate.leave(self._held)
+        self._held = 0
 
 
-class Held:
-    """What one request has taken of a gate."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self.count = 0
-
-    def add(self, count: int) -> None:
-        """Raises QueueFull."""
-        self._gate.enter(count)
-        self.count += count
-
-    def release(self) -> None:
-        self._gate.leave(self.count)
-        self.count = 0
+async def _next(messages: Receive) -> tuple[bytes, bool]:
+    """A piece of the body and whether there are more."""
+    message = await messages()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
 
 
-async def _discard(chunks: AsyncIterator[bytes]) -> None:
+async def _discard(messages: Receive) -> None:
     """Read on for a moment, keeping nothing: most clients look for an answer only when they have sent everything."""
     try:
         async with asyncio.timeout(_DISCARD_S):
-            async for _ in chunks:
+            while (await _next(messages))[1]:
                 pass
     except TimeoutError:
         return

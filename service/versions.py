@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from models.contract import Bundle, Manifest, Precision
 from service.admission import Gate
@@ -11,6 +12,7 @@ from service.batching import Batcher
 from service.dense_lane import DenseLane
 from service.engine import OnnxEngine
 from service.errors import NotReady
+from service.rendering import Rendering
 from service.schemas import State
 
 
@@ -50,6 +52,10 @@ class Version:
     @property
     def manifest(self) -> Manifest:
         return self.bundle.manifest
+
+    @cached_property
+    def rendering(self) -> Rendering:
+        return Rendering(self.manifest)
 
     @property
     def name(self) -> str:

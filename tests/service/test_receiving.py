@@ -1,28 +1,43 @@
 """Bodies are bounded in bytes and in time, each and all together."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
 
 from service.admission import Gate
 from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
 from service.receiving import Receiver
 
 
-async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
-    for part in parts:
-        yield part
+def chunks(*parts: bytes) -> Receive:
+    """As an ASGI server gives them."""
+    left = list(parts)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    return receive
 
 
-async def stalled() -> AsyncIterator[bytes]:
-    yield b"beginning"
-    await asyncio.Event().wait()
+def stalled(*, then: Message | None = None) -> Receive:
+    """A beginning, and then nothing more, or another message."""
+    first: list[Message] = [{"type": "http.request", "body": b"beginning", "more_body": True}]
+
+    async def receive() -> Message:
+        if first:
+            return first.pop()
+        if then is None:
+            await asyncio.Event().wait()
+        return then or {}
+
+    return receive
 
 
-async def receive(receiver: Receiver, stream: AsyncIterator[bytes], announced: int | None = None) -> bytes:
-    async with receiver.receive(stream, announced) as body:
-        return body
+async def receive(receiver: Receiver, messages: Receive, announced: int | None = None) -> bytes:
+    async with receiver.receive(messages, announced) as body:
+        return body.content
 
 
 @pytest.fixture
@@ -38,7 +53,7 @@ def receiver(gate: Gate) -> Receiver:
 async def test_a_body_arrives_whole_and_is_held_while_in_use(receiver: Receiver, gate: Gate) -> None:
     """Its bytes count until the answer is there."""
     async with receiver.receive(chunks(b"some ", b"bytes", b""), 10) as body:
-        assert (body, gate.inside) == (b"some bytes", 10)
+        assert (body.content, gate.inside) == (b"some bytes", 10)
     assert gate.inside == 0
 
 
@@ -65,6 +80,13 @@ async def test_a_client_that_stops_sending_is_not_waited_for(receiver: Receiver,
     """And its bytes are given back."""
     with pytest.raises(BodyTimeout):
         await receive(receiver, stalled())
+    assert gate.inside == 0
+
+
+async def test_a_client_that_leaves_in_the_middle_is_noticed(receiver: Receiver, gate: Gate) -> None:
+    """Its bytes are given back too."""
+    with pytest.raises(ClientDisconnect):
+        await receive(receiver, stalled(then={"type": "http.disconnect"}))
     assert gate.inside == 0
 
 

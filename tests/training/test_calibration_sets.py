@@ -74,9 +74,9 @@ def test_the_service_builds_the_sets_that_were_calibrated(coverage: str) -> None
     fitted = fit_sets(*with_ties(500, seed=0), fitted_on="held-out images")
     manifest, limit = shipped_with(fitted), fitted.thresholds[coverage]
     probabilities, labels = with_ties(300, seed=1)
-    answered = [prediction_set(row, float(coverage), manifest).predictions for row in probabilities]
-    assert [len(predictions) for predictions in answered] == set_sizes(probabilities, limit).tolist()
-    holds = [label in {p.class_id for p in predictions} for predictions, label in zip(answered, labels, strict=True)]
+    answered = [prediction_set(row, float(coverage), manifest) for row in probabilities]
+    assert [len(classes) for classes in answered] == set_sizes(probabilities, limit).tolist()
+    holds = [label in classes for classes, label in zip(answered, labels, strict=True)]
     assert holds == (scores(probabilities, labels) < limit).tolist()
     result = measured_sets(fitted, probabilities, labels, measured_on="the test set")
     assert result.measured_coverage[coverage] == pytest.approx(np.mean(holds))

@@ -1,0 +1,83 @@
+"""From an ASGI request to its answer: read the body, call the classifier, send what it says."""
+
+import asyncio
+import math
+from typing import NamedTuple
+
+from starlette.types import Receive, Scope, Send
+
+from service.bodies import EncodedImage, images_of, is_form
+from service.classifier import Classified, Classifier, Question
+from service.errors import ServiceError
+from service.hanging_up import unless_gone
+from service.options import read_deadline, read_options
+from service.problems import problem_of
+from service.receiving import Receiver
+
+_LARGE_BODY = 256 * 1024
+_LARGE_ANSWER = 5_000
+"""Bytes of a form and classes of an answer from which on a thread works on them, so that nobody else waits."""
+
+
+class Classify:
+    """The plain ASGI application behind the three paths: no framework between a request and the classifier."""
+
+    def __init__(self, classifier: Classifier, receiver: Receiver, max_images: int, deadline_s: float) -> None:
+        self._classifier = classifier
+        self._receiver = receiver
+        self._max_images = max_images
+        self._deadline_ms = math.ceil(deadline_s * 1000)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state, path = scope["state"], scope["path_params"]
+        options, head = read_options(scope["query_string"]), _head(scope)
+        deadline_ms = read_deadline(head.deadline) if head.deadline else self._deadline_ms
+        async with self._receiver.receive(receive, head.length) as (body, seconds):
+            state["stages"]["receive"] = seconds
+            images = await self._images(body, head.content_type)
+            del body  # the images are cut out of it
+            question = Question(
+                images=images,
+                model=path.get("model"),
+                version=path.get("version"),
+                top_k=options.top_k,
+                heatmap=options.explain == "heatmap",
+                coverage=options.coverage,
+                dense=options.dense,
+                deadline_s=min(self._deadline_ms, deadline_ms) / 1000,
+            )
+            classified = await unless_gone(scope, receive, self._classifier.classify(question))
+        state["stages"] |= classified.timing._asdict()
+        state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
+        large = options.dense or len(images) * (options.top_k or 1) >= _LARGE_ANSWER
+        answer = await asyncio.to_thread(_render, classified) if large else _render(classified)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
+        if is_form(content_type) and len(body) >= _LARGE_BODY:
+            return await asyncio.to_thread(images_of, body, content_type, self._max_images)
+        return images_of(body, content_type, self._max_images)
+
+
+def _render(classified: Classified) -> bytes:
+    return classified.version.rendering.answer(classified.results)
+
+
+class _Head(NamedTuple):
+    """What matters of the headers; length is the announced one."""
+
+    content_type: str
+    length: int | None
+    deadline: bytes | None
+
+
+def _head(scope: Scope) -> _Head:
+    named = dict(scope["headers"])
+    length = named.get(b"content-length", b"")
+    return _Head(
+        named.get(b"content-type", b"").decode("latin-1"),
+        int(length) if length.isdigit() else None,
+        named.get(b"x-deadline-ms"),
+    )
