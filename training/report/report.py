@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from models.contract import read_bundle
+from training.hold_out import hold_out_of, kept_config
 from training.report.chapters import CHAPTERS, Chapter
 from training.report.errors import ReportError
 from training.report.held_out import open_held_out
@@ -21,7 +22,10 @@ from training.report.subject import Subject, find_photos, open_graph
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """data: where `open_dataset` finds labelled images; run: what training kept; image: the photo to look at."""
+    """data: where `open_dataset` finds labelled images; run: what training kept; image: the photo to look at.
+
+    seed: of t-SNE, crops and inversions; which images were held out is decided by the training.
+    """
 
     bundle: Path
     output: Path
@@ -34,7 +38,7 @@ class ReportConfig:
 def write_report(config: ReportConfig) -> Path:
     """Make the report and return where it lies; the same bundle, data and seed give the same file.
 
-    Raises BundleError, DatasetError, ReportError before anything that takes long.
+    Raises BundleError, ConfigurationError, DatasetError, ReportError before anything that takes long.
     """
     with _new_file(config.output) as staging:
         subject = _open(config)
@@ -52,7 +56,8 @@ def _open(config: ReportConfig) -> Subject:
         read_history(config.run)
     photos = find_photos(bundle, config.image)
     graph = open_graph(bundle)
-    held_out = None if config.data is None else open_held_out(config.data, bundle, config.seed)
+    hold_out = hold_out_of(bundle.manifest, kept_config(config.run))
+    held_out = None if config.data is None else open_held_out(config.data, bundle, hold_out)
     return Subject(bundle, graph, photos, held_out, config.run, config.seed)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Colour, Manifest, Pixels
-from training.configuration import CONFIG, read_config
 from training.data.dataset import Dataset, open_dataset
 from training.data.images import LabelledImages, evaluation_pixels
 from training.data.parts import HoldOut
+from training.hold_out import hold_out_of, kept_config
 from training.variants.errors import OptimizeError
 from training.variants.photographs import crops_for
 
@@ -45,12 +45,10 @@ def evidence_for(manifest: Manifest, data: str | None, run: Path) -> Evidence:
     was held out.
     Raises OptimizeError, DatasetError, ConfigurationError.
     """
-    held = HoldOut(seed=manifest.provenance.seed or 0)
-    if (run / CONFIG).exists():
-        config = read_config(run)
-        data, held = data or config.data, HoldOut(config.validation, config.calibration, config.seed)
+    config = kept_config(run)
+    data = data or (None if config is None else config.data)
     if data is not None:
-        return _from_dataset(manifest, data, held)
+        return _from_dataset(manifest, data, hold_out_of(manifest, config))
     if manifest.input.colour is Colour.RGB and min(manifest.input.shape[:2]) >= _SMALLEST_PHOTO:
         return _from_photographs(manifest)
     raise OptimizeError(
