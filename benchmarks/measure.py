@@ -1,14 +1,17 @@
 """One step of a round: everything about one server, or about the machine without a server."""
 
+import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 from benchmarks import ceilings, closed_loop, scrape
 from benchmarks.closed_loop import Body
-from benchmarks.footprint import Footprint
+from benchmarks.footprint import MIB, Footprint, rss_bytes
 from benchmarks.results import Key, Measurement
 from benchmarks.running import Running, free_port, running
 from benchmarks.servers import SERVICE, echo, multipart, peer, raw, service
-from benchmarks.works import Work
+from benchmarks.works import ROOT, Work
 
 MACHINE = "machine"
 WARM_UP_CONNECTIONS, WARM_UP_S = 8, 1.0
@@ -35,6 +38,11 @@ class Recorder:
                 **key._asdict(), round=self.round, values=values, statuses=statuses or {}, batches=batches or {}
             )
         )
+
+    def peak(self, work: Work) -> float:
+        """The service's best closed loop of this round, in good answers per second; 0 without one."""
+        mine = [found for found in self.measurements if found.round == self.round and found.key[0] == work.name]
+        return max((f.values["per_s"] for f in mine if f.subject == SERVICE and f.what == "closed"), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,9 @@ def own_service(recorder: Recorder, work: Work, plan: Plan) -> None:
         for name, body in bodies.items():
             for connections in plan.connections_of(work):
                 _closed(recorder, work, server, body, f"c={connections} {name}", plan.seconds)
+        if peak := recorder.peak(work):
+            for multiple in plan.open_loads:
+                _open(recorder, work, server, multiple, multiple * peak, plan)
 
 
 def a_peer(recorder: Recorder, work: Work, plan: Plan, name: str) -> None:
@@ -97,7 +108,7 @@ def a_peer(recorder: Recorder, work: Work, plan: Plan, name: str) -> None:
 def _started(recorder: Recorder, work: Work, server: Running) -> None:
     name = server.server.name
     recorder.server_commands[f"{work.name} {name}"] = " ".join(server.server.command)
-    recorder.add(Key(work.name, name, "start"), {"seconds": server.start_s})
+    recorder.add(Key(work.name, name, "start"), {"seconds": server.start_s, "rss_mib": rss_bytes(server.pid) / MIB})
 
 
 def _warm_up(server: Running) -> None:
@@ -121,3 +132,18 @@ def _closed(recorder: Recorder, work: Work, server: Running, body: Body, load: s
         {"below 400": int(values["answers"]) - failed, "400 and above": failed},
         counts,
     )
+
+
+def _open(recorder: Recorder, work: Work, server: Running, multiple: float, rate: float, plan: Plan) -> None:
+    """The generator is a process of its own, so that watching does not slow it down."""
+    before = scrape.batch_sizes(server.server)
+    command = [sys.executable, "-m", "benchmarks.open_loop", server.server.url, str(server.server.body.path)]
+    command += [server.server.body.content_type, "--rate", f"{rate:.3f}", "--seconds", str(plan.seconds)]
+    with Footprint(server.pid) as footprint:
+        done = subprocess.run(
+            [*command, "--deadline-ms", str(plan.deadline_ms)], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+    found = json.loads(done.stdout)
+    mean, counts = scrape.batch_sizes(server.server).since(before)
+    values = found["values"] | footprint.values | {"mean_batch": mean}
+    recorder.add(Key(work.name, SERVICE, "open", f"{multiple:g}x"), values, found["statuses"], counts)

@@ -1,7 +1,6 @@
 """What is classified in each measurement, and what is made for it once, under build/bench."""
 
 import io
-import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
@@ -9,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from urllib3.filepost import encode_multipart_formdata
 
 from models.contract import MANIFEST, Bundle, Precision, read_bundle
 
@@ -103,8 +101,12 @@ def prepare(works: Iterable[Work], say: Callable[[str], None] = print) -> list[s
 
 def form(image: Path) -> bytes:
     """A multipart body of one file in the field `image`."""
-    parts = [("image", (image.name, image.read_bytes(), "image/" + image.suffix[1:].replace("jpg", "jpeg")))]
-    return encode_multipart_formdata(parts, _BOUNDARY)[0]
+    kind = "jpeg" if image.suffix == ".jpg" else image.suffix[1:]
+    head = (
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="{image.name}"\r\n'
+        f"Content-Type: image/{kind}\r\n\r\n"
+    )
+    return head.encode() + image.read_bytes() + f"\r\n--{_BOUNDARY}--\r\n".encode()
 
 
 def jpeg(size: tuple[int, int], wanted_bytes: int) -> bytes:
@@ -176,10 +178,3 @@ def _write(path: Path, content: bytes) -> None:
     part = path.with_suffix(".part")
     part.write_bytes(content)
     part.rename(path)
-
-
-def accuracy_note(work: Work) -> str:
-    """What the manifest says about the variant that is served, as JSON; empty for fp32."""
-    variant = work.bundle.manifest.variant(work.precision)
-    assert variant is not None
-    return json.dumps(variant.model_dump(mode="json", exclude_none=True)) if work.precision != Precision.FP32 else ""

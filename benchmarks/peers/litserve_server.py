@@ -1,0 +1,44 @@
+"""LitServe: a worker and an API server for each core, one-thread sessions, one image at a time.
+
+python -m benchmarks.peers.litserve_server PORT
+
+Batching does not pay for these networks on a CPU; its default queue was not slower than `fast_queue` (ZeroMQ).
+"""
+
+import os
+import sys
+from typing import Any
+
+import litserve as ls  # type: ignore[import-not-found]
+from fastapi import Request
+
+from benchmarks.peers.common import WORKERS, Classifier, answer
+
+
+class Classify(ls.LitAPI):  # type: ignore[misc]
+    """One image of a form, from bytes to the five best classes."""
+
+    def setup(self, device: str) -> None:
+        self._classifier = Classifier()
+
+    def decode_request(self, request: Request) -> Any:
+        return self._classifier.pixels(request["image"].file.read())
+
+    def predict(self, x: Any) -> Any:
+        return self._classifier.run(x[None])[0]
+
+    def encode_response(self, output: Any) -> dict[str, Any]:
+        return answer(output)
+
+
+if __name__ == "__main__":
+    workers = int(os.environ[WORKERS])
+    server = ls.LitServer(Classify(), accelerator="cpu", workers_per_device=workers)
+    server.run(
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        num_api_servers=workers,
+        generate_client_file=False,
+        log_level="warning",
+        access_log=False,
+    )

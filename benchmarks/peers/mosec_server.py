@@ -1,0 +1,38 @@
+"""mosec: a process a core with a one-thread session, batches as they come, the image as the raw body.
+
+python -m benchmarks.peers.mosec_server --port 8000
+
+Pixels are made in the process that runs the session: decoding processes of their own would leave fewer cores for it.
+The batch size is the best of those tried for the network (4 for EfficientNet-Lite0, 8 for the two-conv network).
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+from mosec import Server, ValidationError, Worker  # type: ignore[import-not-found]
+
+from benchmarks.peers.common import BATCH, WORKERS, Classifier, answer
+
+
+class Classify(Worker):  # type: ignore[misc]
+    """Bytes to pixels one by one, the network once for the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._classifier = Classifier()
+
+    def deserialize(self, data: bytes) -> Any:
+        try:
+            return self._classifier.pixels(data)
+        except (OSError, ValueError) as error:
+            raise ValidationError(str(error)) from error
+
+    def forward(self, data: list[Any]) -> list[dict[str, Any]]:
+        return [answer(row) for row in self._classifier.run(np.stack(data))]
+
+
+if __name__ == "__main__":
+    server = Server()
+    server.append_worker(Classify, num=int(os.environ[WORKERS]), max_batch_size=int(os.environ[BATCH]), max_wait_time=0)
+    server.run()
