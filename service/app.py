@@ -67,8 +67,9 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     app.include_router(health.router(registry, lifecycle, metrics))
     app.include_router(page.router)
     problems.install(app)
-    app.add_middleware(routes.ShortWay, classify=classify)
     app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log)
+    short = Envelope(problems.Answered(classify), metrics, settings.access_log)
+    app.middleware_stack = routes.ShortWay(app.build_middleware_stack(), short)
     return app
 
 

@@ -55,3 +55,8 @@ def best_batch_size(profile: list[BatchSeconds], tolerance: float = 0.1) -> int:
     """The smallest measured size within `tolerance` of the best throughput: larger would only add latency."""
     best = max(point.images_per_s for point in profile)
     return next(point.batch_size for point in profile if point.images_per_s >= best * (1 - tolerance))
+
+
+def largest_within(profile: list[BatchSeconds], seconds: float) -> int:
+    """Images of the largest batch that takes no more than `seconds`; 0: not even one does."""
+    return max((point.batch_size for point in profile if point.seconds <= seconds), default=0)

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,11 +52,27 @@ class Observer:
     failure: Callable[[], None] = lambda: None
 
 
+class Inline(NamedTuple):
+    """Runs batches of up to `largest` images in the event loop: they take less time than a thread is worth."""
+
+    run: Callable[[Batch], Prediction]
+    largest: int
+
+
 class Batcher:
     """Feeds an engine: `engine.concurrency` loops take what is there at once, so batches grow with load; no timer."""
 
-    def __init__(self, engine: Engine, max_batch_size: int, max_queue: int, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        max_batch_size: int,
+        max_queue: int,
+        observer: Observer | None = None,
+        inline: Inline | None = None,
+    ) -> None:
         self._engine = engine
+        self._inline = inline
+        self._running = 0
         self._max_batch_size = max_batch_size
         self._queue: asyncio.Queue[Entry] = asyncio.Queue(max_queue)
         self._observer = observer or Observer()
@@ -119,11 +136,29 @@ class Batcher:
     async def _answer(self, batch: list[Entry]) -> None:
         started = time.perf_counter()
         stacked = Batch(np.stack([entry.image for entry in batch]), any(entry.class_map for entry in batch))
-        prediction = await self._engine.predict(stacked)
+        prediction = await self._predict(stacked)
         seconds = time.perf_counter() - started
         self._observer.batch(len(batch), seconds)
         for index, (entry, row) in enumerate(zip(batch, prediction.probabilities, strict=True)):
             entry.answer(Answer(row, _map_of(prediction, index, entry), started - entry.enqueued_at, seconds))
+
+    async def _predict(self, batch: Batch) -> Prediction:
+        if self._inline is not None and len(batch.images) <= self._largest_inline():
+            prediction = self._inline.run(batch)
+            await asyncio.sleep(0)  # the sockets' turn, however much is queued
+            return prediction
+        self._running += 1
+        try:
+            return await self._engine.predict(batch)
+        finally:
+            self._running -= 1
+
+    def _largest_inline(self) -> int:
+        """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""
+        assert self._inline is not None
+        if self._engine.concurrency == 1:
+            return self._inline.largest
+        return 0 if self._running or not self._queue.empty() else min(self._inline.largest, 1)
 
 
 def _map_of(prediction: Prediction, index: int, entry: Entry) -> Row | None:

@@ -16,6 +16,9 @@ from service.errors import CorruptImage, DecodeLimit
 SMALL_BYTES = 256 * 1024
 SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
 """Together they bound a decode in this process: to tens of milliseconds, and to tens of megabytes."""
+TINY_BYTES = 4 * 1024
+TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
+"""So small that decoding takes less time than handing it to a thread."""
 _MANY = 64
 _START_OF_SCAN, _APPLICATION_1 = b"\xff\xda", b"\xff\xe1"
 """JPEG markers that a small file can repeat thousands of times, each repetition costing a pass over the picture."""
@@ -113,6 +116,10 @@ class Decoder:
 
     async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
         """As `decoding.decode`. Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit."""
+        if len(body) <= TINY_BYTES:
+            tiny = decode_if_small(body, target, how, self._limits, TINY, dense_pixels)
+            if tiny is not None:
+                return tiny
         if may_be_small(body):
             async with self._free:
                 loop = asyncio.get_running_loop()

@@ -2,23 +2,23 @@
 
 import asyncio
 import logging
+import random
 import re
 import time
-import uuid
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import NotReady
-from service.metrics import Metrics
+from service.metrics import STAGES, Metrics
 from service.problems import plain_problem, problem_of, respond
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("service.access")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 _CLIENT_CLOSED = 499  # nginx's number for a request whose client left
 
 
@@ -29,6 +29,7 @@ class Envelope:
         self._app = app
         self._metrics = metrics
         self._access_log = access_log
+        self._stages = {stage: metrics.stages.labels(stage) for stage in STAGES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,25 +66,26 @@ class Envelope:
             self._record(scope, state, status or _CLIENT_CLOSED)
 
     def _record(self, scope: Scope, state: dict[str, Any], status: int) -> None:
-        route = state.get("route") or getattr(scope.get("route"), "path", "unmatched")
+        route: str = state["route"] if "route" in state else getattr(scope.get("route"), "path", "unmatched")
         self._metrics.requests.labels(route, str(status)).inc()
         for problem in state["problems"]:
             self._metrics.problems.labels(problem.removeprefix("/problems/")).inc()
         if route.endswith("/classify"):
             for stage, seconds in state["stages"].items():
-                self._metrics.stages.labels(stage).observe(seconds)
+                self._stages[stage].observe(seconds)
         if self._access_log:
             total_ms = state["stages"].get("total", 0) * 1000
             access.info("%s %s %d %.1f ms %s", scope["method"], route, status, total_ms, state["request_id"])
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def _add_headers(message: Message, state: dict[str, Any]) -> None:
-    headers = MutableHeaders(scope=message)
-    headers["X-Request-ID"] = state["request_id"]
-    headers["Server-Timing"] = ", ".join(f"{name};dur={s * 1000:.2f}" for name, s in state["stages"].items())
-    headers.setdefault("X-Content-Type-Options", "nosniff")
+    timing = ", ".join([f"{name};dur={seconds * 1000:.2f}" for name, seconds in state["stages"].items()])
+    headers = message.setdefault("headers", [])
+    headers += [(b"x-request-id", state["request_id"].encode()), (b"server-timing", timing.encode())]
+    if not any(name == _NOSNIFF[0] for name, _ in headers):
+        headers.append(_NOSNIFF)

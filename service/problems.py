@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import errors
 from service.schemas import Problem
@@ -70,8 +70,26 @@ def respond(problem: Problem, request_id: str | None, headers: dict[str, str] | 
 
 def install(app: FastAPI) -> None:
     """Give every error that can leave `app` the same shape."""
-    for kind, handler in HANDLERS.items():
-        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(errors.ServiceError, _on_service_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+class Answered:
+    """The ASGI application `app`, the errors that it raises before its answer answered too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except errors.ServiceError as error:
+            response = await _on_service_error(Request(scope), error)
+            await response(scope, receive, send)
+        except RequestValidationError as error:
+            response = await _on_validation_error(Request(scope), error)
+            await response(scope, receive, send)
 
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
@@ -102,10 +120,3 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         case _:
             detail = str(error.detail)
     return respond(plain_problem(error.status_code, detail), request.state.request_id, dict(error.headers or {}))
-
-
-HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-    errors.ServiceError: _on_service_error,
-    RequestValidationError: _on_validation_error,
-    HTTPException: _on_http_exception,
-}

@@ -4,13 +4,10 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import openapi
-from service.endpoint import Classify
 from service.options import DEADLINE, Milliseconds, Options
-from service.problems import HANDLERS
 from service.schemas import ClassifyResponse
 
 ModelPath = Annotated[str, Path(max_length=64, description="a model's name", examples=["imagenet"])]
@@ -21,20 +18,19 @@ DeadlineHeader = Annotated[Milliseconds | None, Header(alias=DEADLINE)]
 
 
 class ShortWay:
-    """Middleware that takes requests to classify past the framework; the others go on."""
+    """Takes requests to classify to `classify`; the others go to `framework`."""
 
-    def __init__(self, app: ASGIApp, classify: Classify) -> None:
-        self._app = app
-        self._classify = ExceptionMiddleware(classify, HANDLERS)
+    def __init__(self, framework: ASGIApp, classify: ASGIApp) -> None:
+        self._framework = framework
+        self._classify = classify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if found is None:
-            await self._app(scope, receive, send)
+            await self._framework(scope, receive, send)
             return
-        target = found.groupdict()
-        scope["path_params"] = target
-        scope["state"]["route"] = _ROUTES[sum(name is not None for name in target.values())]
+        scope["path_params"] = target = found.groupdict()
+        scope.setdefault("state", {})["route"] = _ROUTES[sum(name is not None for name in target.values())]
         await self._classify(scope, receive, send)
 
 

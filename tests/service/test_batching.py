@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.contract import Pixels
-from service.batching import Answer, Batcher
+from service.batching import Answer, Batcher, Inline
+from service.engine import Batch, Prediction
 from service.errors import EngineFailure, NotReady, QueueFull
 from tests.support.engines import GatedEngine
 
@@ -144,4 +145,35 @@ async def test_several_batches_run_at_a_time() -> None:
     assert engine.sizes == [1, 1]
     engine.release()
     await asyncio.gather(*calls)
+    await batcher.stop()
+
+
+def at_once(batch: Batch) -> Prediction:
+    return Prediction(np.eye(8, dtype=np.float32)[batch.images[:, 0, 0, 0]])
+
+
+async def test_a_short_batch_needs_no_thread() -> None:
+    """Up to the largest that is short enough; the next one goes to the engine's own threads."""
+    engine = GatedEngine()
+    engine.release()
+    batcher = Batcher(engine, max_batch_size=4, max_queue=8, inline=Inline(at_once, largest=2))
+    batcher.start()
+    assert (await batcher.submit(image(5))).probabilities.argmax() == 5
+    assert engine.sizes == []
+    answers = await asyncio.gather(*(batcher.submit(image(value)) for value in range(3)))
+    assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2]
+    assert engine.sizes == [3]
+    await batcher.stop()
+
+
+@pytest.mark.parametrize(("largest", "in_threads"), [(2, [2]), (0, [1, 2])])
+async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(largest: int, in_threads: list[int]) -> None:
+    """And only if it is short."""
+    engine = GatedEngine(concurrency=2)
+    engine.release()
+    batcher = Batcher(engine, max_batch_size=2, max_queue=8, inline=Inline(at_once, largest))
+    batcher.start()
+    await batcher.submit(image(1))
+    await asyncio.gather(batcher.submit(image(1)), batcher.submit(image(2)))
+    assert engine.sizes == in_threads
     await batcher.stop()

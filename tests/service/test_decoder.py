@@ -57,7 +57,7 @@ async def decoder(losses: Losses) -> AsyncIterator[Decoder]:
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-@pytest.mark.parametrize("size", [(40, 30), (1600, 1200)])
+@pytest.mark.parametrize("size", [(40, 30), (640, 480), (1600, 1200)])
 async def test_small_and_large_images_come_out_the_same_way(
     decoder: Decoder, image_format: str, size: tuple[int, int]
 ) -> None:
