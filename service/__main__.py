@@ -11,6 +11,8 @@ from pydantic_settings import CliApp
 from service.app import create_app
 from service.lifecycle import Lifecycle
 from service.listening import CannotListen
+from service.processes.plan import planned
+from service.processes.supervisor import supervise
 from service.registry import RepositoryError
 from service.server import serve
 from service.settings import Settings, unknown_variables
@@ -30,8 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting; docs/settings.md lists them", name)
-    lifecycle = Lifecycle()
     try:
+        plan = planned(settings)
+        if not plan.one_process:
+            return supervise(settings, plan)
+        lifecycle = Lifecycle()
         return serve(create_app(settings, lifecycle), settings, lifecycle)
     except (RepositoryError, CannotListen) as error:
         _complain(str(error))

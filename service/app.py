@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -22,7 +23,7 @@ from service.lifecycle import Lifecycle
 from service.loading import Limits, Loader
 from service.metrics import Metrics
 from service.receiving import Receiver
-from service.registry import Registry
+from service.registry import Registry, VersionLoader
 from service.settings import Settings, usable_cores
 
 logger = logging.getLogger(__name__)
@@ -32,13 +33,29 @@ _DESCRIPTION = """Send an image, get class probabilities, calibrated where the m
 Every error is a problem document (RFC 9457, `application/problem+json`) whose `detail` says what to change."""
 
 
-def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:
+@dataclass(frozen=True)
+class Surroundings:
+    """What other processes may do for this one; by default there are none.
+
+    `scrape`: what /metrics answers instead of `metrics`. `loader`: gives the versions an engine instead of our own.
+    """
+
+    metrics: Metrics = field(default_factory=Metrics)
+    scrape: Callable[[], Awaitable[bytes]] | None = None
+    loader: VersionLoader | None = None
+
+
+def create_app(
+    settings: Settings, lifecycle: Lifecycle | None = None, surroundings: Surroundings | None = None
+) -> FastAPI:
     """The ASGI application. Raises RepositoryError when there is nothing to serve."""
-    lifecycle = lifecycle or Lifecycle()
-    metrics = Metrics()
+    lifecycle, surroundings = lifecycle or Lifecycle(), surroundings or Surroundings()
+    metrics = surroundings.metrics
     metrics.queue_limit.set(settings.max_queue)
     metrics.deadline.set(settings.deadline_s)
-    registry, decoder = _registry(settings, metrics), _decoder(settings, metrics)
+    loader = surroundings.loader or own_loader(settings, metrics)
+    registry = Registry(settings.models, settings.default_model, loader)
+    decoder = _decoder(settings, metrics)
     max_images = min(settings.max_images, settings.max_queue)
     classify = Classify(Classifier(registry, decoder), _receiver(settings, metrics), max_images, settings.deadline_s)
 
@@ -62,9 +79,10 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.ready = lambda: health.readiness(registry, lifecycle).ready
     app.include_router(routes.router())
     app.include_router(catalogue.router(registry))
-    app.include_router(health.router(registry, lifecycle, metrics))
+    app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
     app.include_router(page.router)
     problems.install(app)
     app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log)
@@ -73,13 +91,14 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     return app
 
 
-def _registry(settings: Settings, metrics: Metrics) -> Registry:
+def own_loader(settings: Settings, metrics: Metrics) -> Loader:
+    """Loads what this process runs itself."""
     options = EngineOptions(
         settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, usable_cores()
     )
     dense = DenseLimits(settings.max_dense_pixels, settings.max_dense_predictions, settings.max_dense_queue)
     limits = Limits(settings.max_batch_size, settings.max_queue, dense)
-    return Registry(settings.models, settings.default_model, Loader(options, limits, metrics, settings.precision))
+    return Loader(options, limits, metrics, settings.precision)
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> Decoder:

@@ -1,5 +1,7 @@
 """`/livez`, `/readyz`, `/metrics`: what probes and Prometheus ask."""
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
@@ -25,7 +27,13 @@ def readiness(registry: Registry, lifecycle: Lifecycle) -> Readiness:
     return Readiness(ready=ready, detail=detail, models=summaries(registry))
 
 
-def router(registry: Registry, lifecycle: Lifecycle, metrics: Metrics) -> APIRouter:
+def router(
+    registry: Registry,
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+    scrape: Callable[[], Awaitable[bytes]] | None = None,
+) -> APIRouter:
+    """scrape: the metrics of several processes, if there are several."""
     routes = APIRouter(tags=["health"])
     metrics.ready.set_function(lambda: readiness(registry, lifecycle).ready)
 
@@ -45,7 +53,8 @@ def router(registry: Registry, lifecycle: Lifecycle, metrics: Metrics) -> APIRou
 
     @routes.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def prometheus() -> Response:
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        text = await scrape() if scrape is not None else generate_latest(metrics.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     for path, probe in (("/livez", livez), ("/readyz", readyz)):
         routes.head(path, include_in_schema=False)(probe)

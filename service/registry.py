@@ -4,10 +4,10 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from models.contract import BundleError, find_bundles, read_bundle
 from service.errors import ModelNotFound, VersionNotFound
-from service.loading import Loader
 from service.versions import Version
 
 logger = logging.getLogger(__name__)
@@ -19,10 +19,18 @@ class RepositoryError(Exception):
     """The repository folder cannot be served at all; the message says what to change."""
 
 
+class VersionLoader(Protocol):
+    """Puts versions to work, here or elsewhere."""
+
+    async def load(self, version: Version) -> None:
+        """Ends with the version ready, or failed with the reason."""
+        ...
+
+
 class Registry:
     """The models of one repository folder."""
 
-    def __init__(self, repository: Path, default_model: str | None, loader: Loader) -> None:
+    def __init__(self, repository: Path, default_model: str | None, loader: VersionLoader) -> None:
         """Reads the manifests. Raises RepositoryError when there is no bundle or no default model."""
         self._loader = loader
         self._models: dict[str, list[Version]] = {}

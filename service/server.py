@@ -83,9 +83,16 @@ class Server(uvicorn.Server):
 def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> int:
     """Answer until a signal comes; the exit status. Raises CannotListen."""
     sockets = listen(settings.host, settings.port)
+    server = Server(configuration(app, settings), lifecycle, settings.drain_delay_s, settings.drain_limit_s)
+    server.run(sockets)
+    return server.status
+
+
+def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """uvicorn's, with our protocol as `http`."""
     connections = room_for(settings.max_connections, SPARE_CONNECTIONS)
     options: dict[str, Any] = {"http": protocol(settings.body_timeout_s, connections), "ws": "none"}
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         loop="auto",
         log_config=None,  # its loggers speak as ours do
@@ -96,9 +103,6 @@ def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> int:
         timeout_graceful_shutdown=settings.drain_limit_s,
         **options,
     )
-    server = Server(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
-    server.run(sockets)
-    return server.status
 
 
 def _end_even_without_python(seconds: float) -> None:

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     precision: Precision = Field(
         Precision.FP32, description="variant to serve of bundles that have it, such as int8; the others serve fp32"
     )
+    fronts: int = Field(
+        1, ge=0, le=256, description="processes that speak HTTP and decode; 0: as many as suit the machine"
+    )
+    engines: int = Field(
+        0, ge=0, le=64, description="processes that run the networks, one for each device; 0: each front does it itself"
+    )
     threads_per_batch: int = Field(1, ge=1, le=256, description="onnxruntime's intra-op threads, on CPU")
     concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: one per core on CPU, else 1")
     max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")

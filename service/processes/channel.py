@@ -1,0 +1,122 @@
+"""Messages with file descriptors between the supervisor and a process of its own, whole and in order."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+MAX_MESSAGE = 64 * 1024
+_MAX_DESCRIPTORS = 16
+
+START = b"S"
+"""To a process: what it is and its settings, JSON."""
+UP = b"U"
+"""From a front: it takes connections."""
+READY = b"R"
+"""From a front: and can answer them."""
+CONNECTION = b"C"
+"""To a front: a client's connection, one descriptor."""
+GONE = b"G"
+"""From a front: so many connections have ended, decimal."""
+ENOUGH = b"E"
+"""From a front: no more connections; to it: what was handed over before is all."""
+LINK = b"L"
+"""To a front and an engine: the two ends of a stream between them, the number of the other side, one descriptor."""
+FATAL = b"F"
+"""From a process: why the service cannot be, for the one who started it."""
+SNAPSHOT = b"M"
+"""To a process: its metrics are wanted, under this number; from it: a file with them, one descriptor."""
+SCRAPE = b"Q"
+"""From a front: everybody's metrics are wanted, under this number; to it: files with them, and with what has ended."""
+
+Message = Callable[[bytes, bytes, Sequence[int]], None]
+"""Kind, text, descriptors that are now the receiver's."""
+
+
+class Channel:
+    """One side's end. A descriptor that is sent is closed here."""
+
+    def __init__(self, end: socket.socket, on_message: Message, on_end: Callable[[], None]) -> None:
+        """Inside the event loop that is to be told."""
+        end.setblocking(False)
+        self._end, self._on_message, self._on_end = end, on_message, on_end
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._loop.add_reader(end.fileno(), self._read)
+
+    def send(self, kind: bytes, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
+        """Now, or as soon as the other side has read on; nothing, once it has ended."""
+        self._waiting.append((kind + text, descriptors))
+        if len(self._waiting) == 1:
+            self._write()
+
+    def close(self) -> None:
+        if self._end.fileno() < 0:
+            return
+        self._loop.remove_reader(self._end.fileno())
+        self._loop.remove_writer(self._end.fileno())
+        self._end.close()
+        self._drop()
+
+    def _write(self) -> None:
+        if self._end.fileno() < 0:
+            self._drop()
+        while self._waiting:
+            message, descriptors = self._waiting[0]
+            try:
+                socket.send_fds(self._end, [message], descriptors)
+            except BlockingIOError:
+                self._loop.add_writer(self._end.fileno(), self._write)
+                return
+            except OSError:  # the other side is gone; the reader hears of it
+                self._drop()
+                break
+            self._waiting.popleft()
+            close_all(descriptors)
+        if self._end.fileno() >= 0:
+            self._loop.remove_writer(self._end.fileno())
+
+    def _drop(self) -> None:
+        while self._waiting:
+            close_all(self._waiting.popleft()[1])
+
+    def _read(self) -> None:
+        """All that is there, for connections come in crowds."""
+        while self._end.fileno() >= 0:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(
+                    self._end, MAX_MESSAGE, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+                )
+            except BlockingIOError:
+                return
+            except OSError:
+                message, descriptors = b"", []
+            if not message:
+                self.close()
+                self._on_end()
+                return
+            self._on_message(message[:1], message[1:], descriptors)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends for channels: packets keep each descriptor with its message."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def receive_start(end: socket.socket) -> dict[str, Any]:
+    """The first message to a process, waited for. Raises EOFError when the supervisor has ended."""
+    message = end.recv(MAX_MESSAGE)
+    if message[:1] != START:
+        raise EOFError("the supervisor has ended")
+    start: dict[str, Any] = json.loads(message[1:])
+    return start
+
+
+def close_all(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)

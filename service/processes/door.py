@@ -1,0 +1,75 @@
+"""Accepts for all fronts and hands each connection to the one with the fewest: nobody's luck decides."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+
+from service.processes.channel import CONNECTION
+from service.processes.place import Place
+
+logger = logging.getLogger(__name__)
+
+_TRY_AGAIN_S = 0.2
+
+
+class Door:
+    """While no front takes connections they wait in the system's backlog, and none is lost."""
+
+    def __init__(self, listeners: Sequence[socket.socket], fronts: Sequence[Place]) -> None:
+        self._listeners, self._fronts = listeners, fronts
+        self._open = False
+        for listener in listeners:
+            listener.setblocking(False)
+
+    def watch(self) -> None:
+        """Open while a front is up; to be told whenever that may have changed."""
+        wanted = any(front.up for front in self._fronts)
+        if wanted == self._open:
+            return
+        self._open = wanted
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners if wanted else ():
+            loop.add_reader(listener.fileno(), self._accept, listener)
+        for listener in self._listeners if not wanted else ():
+            loop.remove_reader(listener.fileno())
+
+    def shut(self) -> None:
+        """Hand over who has come already, and let nobody else in."""
+        for listener in self._listeners:
+            if listener.fileno() >= 0:
+                self._accept(listener)
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+                listener.close()
+        self._listeners, self._open = (), False
+
+    def _accept(self, listener: socket.socket) -> None:
+        while front := min(self._candidates(), key=_load, default=None):
+            try:
+                connection, _ = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+                return
+            except OSError as error:
+                self._rest(error)
+                return
+            front.open_connections += 1
+            front.handed_over += 1
+            front.tell(CONNECTION, descriptors=[connection.detach()])
+
+    def _candidates(self) -> Sequence[Place]:
+        """One that is loading answers probes, but nothing else, so it waits while another can do more."""
+        ready = [front for front in self._fronts if front.ready]
+        return ready or [front for front in self._fronts if front.up]
+
+    def _rest(self, error: OSError) -> None:
+        """No descriptors are left, say; the listener stays readable, so trying at once would take all of a core."""
+        logger.error("cannot accept connections: %s; trying again in %g s", error, _TRY_AGAIN_S)
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            loop.remove_reader(listener.fileno())
+        self._open = False
+        loop.call_later(_TRY_AGAIN_S, self.watch)
+
+
+def _load(front: Place) -> tuple[int, int]:
+    return front.open_connections, front.handed_over

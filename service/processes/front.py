@@ -1,0 +1,130 @@
+"""A front: a whole server but for the listening; `python -m service.processes.front DESCRIPTOR` of its channel."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+
+from service.app import Surroundings, create_app
+from service.connections import Connection
+from service.lifecycle import Lifecycle
+from service.metrics import Metrics
+from service.processes import channel
+from service.processes.channel import Channel
+from service.processes.process import Start, run_process
+from service.processes.scraping import Scraping
+from service.server import Server, configuration
+from service.settings import Settings
+
+_PATIENCE_S = 3.0
+
+
+class Front(Server):
+    """A server whose connections were accepted by the supervisor."""
+
+    def __init__(
+        self,
+        app: FastAPI,
+        lifecycle: Lifecycle,
+        settings: Settings,
+        end: socket.socket,
+        scraping: Scraping,
+    ) -> None:
+        config = configuration(app, settings)
+        super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
+        self._app_is_ready: Callable[[], bool] = app.state.ready
+        self._told_ready = False
+        self._end = end
+        self._scraping = scraping
+        self._channel: Channel | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._ended = 0
+        self._all_have_come = asyncio.Event()
+        self._protocol_class: Callable[..., Connection] = _counted(config.http, self._count_ended)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._channel = self._scraping.channel = Channel(self._end, self._hear, self._orphaned)
+        self._channel.send(channel.UP)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._channel is not None and not self._told_ready and self._app_is_ready():
+            self._told_ready = True
+            self._channel.send(channel.READY)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take what was handed over before the supervisor heard that it is enough; then as any server."""
+        if self._channel is not None:
+            self._channel.send(channel.ENOUGH)
+            await asyncio.wait([asyncio.ensure_future(self._all_have_come.wait())], timeout=_PATIENCE_S)
+            await asyncio.gather(*self._arriving)
+        await super().shutdown(sockets)
+
+    def _hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
+        match kind:
+            case channel.CONNECTION:
+                task = asyncio.ensure_future(self._attach(socket.socket(fileno=descriptors[0])))
+                self._arriving.add(task)
+                task.add_done_callback(self._arriving.discard)
+            case channel.ENOUGH:
+                self._all_have_come.set()
+            case channel.SNAPSHOT | channel.SCRAPE:
+                self._scraping.hear(kind, text, descriptors)
+
+    async def _attach(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        except OSError:  # it has ended already
+            connection.close()
+            self._count_ended()
+
+    def _protocol(self) -> Connection:
+        return self._protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=None
+        )
+
+    def _count_ended(self) -> None:
+        """Many end at once when a client with many leaves: one message for all."""
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._tell_ended)
+        self._ended += 1
+
+    def _tell_ended(self) -> None:
+        if self._channel is not None:
+            self._channel.send(channel.GONE, str(self._ended).encode())
+        self._ended = 0
+
+    def _orphaned(self) -> None:
+        """Nobody brings connections any more; those that are here get their answers."""
+        self._channel = self._scraping.channel = None
+        self.should_exit = True
+
+
+def _counted(base: Any, ended: Callable[[], None]) -> type[Connection]:
+    """`base`, which tells when one of its connections has ended."""
+
+    class Counted(base):  # type: ignore[misc]
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            ended()
+
+    return Counted
+
+
+def serve_front(start: Start, end: socket.socket) -> int:
+    """Until told to stop, or left alone. Raises RepositoryError."""
+    settings, lifecycle, metrics = start.settings, Lifecycle(), Metrics()
+    scraping = Scraping(metrics)
+    app = create_app(settings, lifecycle, Surroundings(metrics, scraping.scrape))
+    front = Front(app, lifecycle, settings, end, scraping)
+    front.run()
+    return front.status
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("front", int(sys.argv[1]), serve_front))

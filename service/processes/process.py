@@ -1,0 +1,48 @@
+"""How each process of several begins: its channel, its settings, its log, an end when it cannot be of use."""
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from service.processes.channel import FATAL, receive_start
+from service.registry import RepositoryError
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the supervisor said first: the settings, which process of its kind this is, and how many there are."""
+
+    settings: Settings
+    number: int
+    fronts: int
+    engines: int
+
+
+def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket], int]) -> int:
+    """The exit status; a repository that nobody can serve is said to the supervisor, since one line is enough."""
+    end = socket.socket(fileno=descriptor)
+    end.set_inheritable(False)
+    try:
+        start = _start(receive_start(end))
+        _log(start, kind)
+        return main(start, end)
+    except RepositoryError as error:
+        end.send(FATAL + str(error).encode())
+        return 2
+    except EOFError:
+        return 1
+
+
+def _start(told: dict[str, Any]) -> Start:
+    return Start(Settings.model_validate(told["settings"]), told["number"], told["fronts"], told["engines"])
+
+
+def _log(start: Start, kind: str) -> None:
+    """As one process would write it, and who writes."""
+    logging.basicConfig(
+        level=start.settings.log_level.upper(),
+        format=f"%(asctime)s %(levelname)s [{kind} {start.number}] %(name)s: %(message)s",
+    )

@@ -1,0 +1,104 @@
+"""Several fronts, as real processes: connections are spread, a front that dies takes nobody with it."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from tests.support.bundles import write_bundle
+from tests.support.pictures import picture
+from tests.support.processes import connections_of, fronts_of, sample, until
+from tests.support.server import ServerProcess, running
+
+IMAGES = 'snellen_images_total{model="colours",version="1"}'
+
+
+@pytest.fixture
+def fronts(tmp_path: Path) -> Iterator[ServerProcess]:
+    """Two, each with an engine of its own."""
+    write_bundle(tmp_path)
+    with running(tmp_path, "--fronts", "2", "--drain-delay-s", "0") as server:
+        until(lambda: sample(server, 'snellen_processes{kind="front"}') == 2, server)
+        yield server
+
+
+def classify(server: ServerProcess, client: httpx.Client) -> int:
+    return client.post(f"{server.url}/v1/classify", content=picture(), timeout=30).status_code
+
+
+def answer_or_none(connection: HTTPConnection) -> int | None:
+    """The status of a request on just this connection; None when it is gone."""
+    try:
+        connection.request("POST", "/v1/classify", picture())
+        response = connection.getresponse()
+        response.read()
+    except OSError:
+        return None
+    return response.status
+
+
+def test_connections_are_spread_evenly(fronts: ServerProcess) -> None:
+    """By number, not by luck; and they are kept alive."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(httpx.Client()) for _ in range(8)]
+        assert [classify(fronts, client) for client in clients] == [200] * 8
+        counts = [connections_of(pid, fronts.port) for pid in fronts_of(fronts)]
+        assert sum(counts) == 8
+        assert min(counts) >= 3  # one more or less: an earlier connection whose end was not yet heard of
+        assert [classify(fronts, client) for client in clients] == [200] * 8
+
+
+def test_one_answer_to_metrics_counts_all_processes(fronts: ServerProcess) -> None:
+    """Whichever front is asked."""
+    with httpx.Client() as one, httpx.Client() as other:
+        for client in (one, other, other):
+            assert classify(fronts, client) == 200
+    for _ in range(2):
+        assert sample(fronts, IMAGES) == 3
+
+
+def test_a_front_that_dies_loses_only_its_own_connections(fronts: ServerProcess) -> None:
+    """And another takes its place; what it had counted is not forgotten."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(HTTPConnection("127.0.0.1", fronts.port))) for _ in range(6)]
+        assert [answer_or_none(client) for client in clients] == [200] * 6
+        assert sample(fronts, IMAGES) == 6
+        killed = fronts_of(fronts)[0]
+        lost = connections_of(killed, fronts.port)
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: killed not in fronts_of(fronts), fronts)
+        answers = [answer_or_none(client) for client in clients]
+        assert (answers.count(None), answers.count(200)) == (lost, 6 - lost)
+    until(lambda: sample(fronts, 'snellen_processes{kind="front"}') == 2, fronts)
+    with httpx.Client() as client:
+        assert classify(fronts, client) == 200
+    assert sample(fronts, 'snellen_process_restarts_total{kind="front"}') == 1
+    assert sample(fronts, IMAGES) == 6 + (6 - lost) + 1
+    fronts.terminate()
+    assert fronts.process.wait(30) == 0
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(fronts: ServerProcess) -> None:
+    """Its processes notice, and so do theirs; the port is free at once."""
+    pids = fronts_of(fronts)
+    fronts.process.kill()
+    fronts.process.wait()
+    end = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_repository_without_bundles_is_said_once(tmp_path: Path) -> None:
+    """With the status of a wrong setting."""
+    with pytest.raises(AssertionError), running(tmp_path, "--fronts", "2", wait=False) as server:
+        server.process.wait(30)
+    with pytest.raises(AssertionError) as caught, running(tmp_path, "--fronts", "2"):
+        pass
+    assert str(caught.value).count("no bundle") == 1

@@ -1,0 +1,62 @@
+"""What /proc and /metrics say about the processes of a service."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2 as httpx
+
+from tests.support.server import ServerProcess
+
+
+def until(true: Callable[[], bool], server: ServerProcess, limit_s: float = 60) -> None:
+    """Wait for it; the log of the service is shown when it does not come."""
+    end = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < end, server.log
+        time.sleep(0.05)
+
+
+def fronts_of(server: ServerProcess) -> list[int]:
+    return _children(server, "service.processes.front")
+
+
+def engines_of(server: ServerProcess) -> list[int]:
+    return _children(server, "service.processes.engine")
+
+
+def connections_of(pid: int, port: int) -> int:
+    """Open ones from clients of `port` that this process holds."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        if found := re.fullmatch(r"socket:\[(\d+)\]", str(descriptor.readlink())):
+            inodes.add(found[1])
+    established = (line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:])
+    return sum(
+        columns[9] in inodes and columns[3] == "01" and int(columns[1].partition(":")[2], 16) == port
+        for columns in established
+    )
+
+
+def sample(server: ServerProcess, name: str) -> float | None:
+    """The value of one line of /metrics; None when it is not there."""
+    text = httpx.get(f"{server.url}/metrics").text
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def _children(server: ServerProcess, module: str) -> list[int]:
+    """Processes of one kind whose parent is the service, oldest first."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            status, command = (folder / "stat").read_text(), (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        state, parent = status.rpartition(")")[2].split()[:2]
+        if int(parent) == server.process.pid and state != "Z" and module.encode() in command:
+            found.append(int(folder.name))
+    return sorted(found)
