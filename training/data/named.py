@@ -21,6 +21,7 @@ from training.data.facts import DatasetFacts
 from training.data.idx import upright
 from training.data.idx_folder import read_idx_folder
 from training.data.images import LabelledImages, evaluation_pixels
+from training.data.taking_turns import one_at_a_time
 from training.errors import DatasetError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -88,7 +89,7 @@ def _downloading(name: str, cache: Path) -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_STALLED_S)
     try:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), one_at_a_time(cache):
             yield
     except Exception as error:  # URLError, RuntimeError of a wrong checksum, what the readers raise for a cut file ...
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

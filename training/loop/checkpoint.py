@@ -47,7 +47,15 @@ def random_state() -> State:
     return {"torch": torch.get_rng_state(), "cuda": cuda, "python": [version, list(words), gauss]}
 
 
-def restore_random_state(state: State) -> None:
+def restore_random_state(states: list[State] | State, rank: int = 0) -> None:
+    """That of the process `rank`; one that the run did not have before keeps its own.
+
+    states: by rank, or of the only process, as in checkpoints made before there were several.
+    """
+    kept = states if isinstance(states, list) else [states]
+    if rank >= len(kept):
+        return
+    state = kept[rank]
     torch.set_rng_state(state["torch"])
     if state["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["cuda"])

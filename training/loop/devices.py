@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import distributed, nn
@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from training.errors import ConfigurationError
 from training.loop.recipe import Precision
 
+T = TypeVar("T")
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -44,6 +45,13 @@ class Place:
         votes = torch.tensor([float(value)], device=self.device)
         distributed.all_reduce(votes)
         return bool(votes.item())
+
+    def gather(self, value: T) -> list[T]:
+        """Of every process, by rank; all have to ask, and all get it."""
+        values = [value] * self.world
+        if self.world > 1:
+            distributed.all_gather_object(values, value)
+        return values
 
     def wait(self) -> None:
         """Until all processes are here."""

@@ -116,6 +116,7 @@ class Run:
         return network
 
     def state(self) -> State:
+        """All processes have to ask at the same step: each adds its random numbers."""
         return {
             "trainer": self.trainer.state(),
             "epoch": self.epoch,
@@ -123,14 +124,14 @@ class Run:
             "stopped": self._stopped,
             "best": asdict(self.best),
             "best_network": self._best_state,
-            "random": random_state(),
+            "random": self.place.gather(random_state()),
         }
 
     def _restore(self, state: State) -> None:
         self.trainer.restore(state["trainer"])
         self.epoch, self._losses, self._stopped = state["epoch"], state["losses"], state["stopped"]
         self.best, self._best_state = Score(**state["best"]), state["best_network"]
-        restore_random_state(state["random"])
+        restore_random_state(state["random"], self.place.rank)
         if self._folder is not None and self.place.leads:
             keep_history(self._folder, self.epoch - 1)
 

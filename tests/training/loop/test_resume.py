@@ -3,8 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -158,34 +156,3 @@ def test_the_last_checkpoint_waits_for_room(tmp_path: Path) -> None:
     threading.Timer(0.1, folder.unlink).start()
     keeper.save({"step": 2}, last=True)
     assert checkpoint.load_state(folder / "checkpoint.pt") == {"step": 2}
-
-
-def test_two_processes_learn_together(tmp_path: Path) -> None:
-    """Under torchrun both take half of each batch, and end with the same weights, also where
-    a body is frozen at first; one of them writes."""
-    script = tmp_path / "together.py"
-    script.write_text(
-        "import sys, torch\n"
-        "from pathlib import Path\n"
-        "from tests.training.loop.conftest import CLASSES, lesson\n"
-        "from training.loop.devices import take_place\n"
-        "from training.loop.fit import fit\n"
-        "from training.loop.recipe import Recipe\n"
-        "from training.networks.small_resnet import small_resnet\n"
-        "torch.manual_seed(3)\n"
-        "with take_place('cpu', threads=1) as place:\n"
-        "    raw = small_resnet(CLASSES)\n"
-        "    fit(raw, lesson(), Recipe(epochs=2, batch_size=16, freeze=1), place=place,\n"
-        "                     folder=Path(sys.argv[1]))\n"
-        "    torch.save(list(raw.parameters()), f'{sys.argv[1]}/weights{place.rank}.pt')\n"
-    )
-    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, str(script), str(tmp_path)], capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    first, second = (torch.load(tmp_path / f"weights{rank}.pt") for rank in (0, 1))
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-    assert (tmp_path / "checkpoint.pt").exists()
-    assert done.stderr.count("epoch 1/2") == 1
