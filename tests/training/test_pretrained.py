@@ -156,6 +156,18 @@ def test_without_a_network_the_sentence_says_what_to_do(tmp_path: Path, monkeypa
     assert "--weights" in result.output
 
 
+def test_a_hub_that_cannot_be_reached_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same sentence, without the library's own tries again and again."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    result = snellen_import(RESNET, "--models", tmp_path / "models")
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "the weights of timm/test_resnet.r160_in1k cannot be downloaded" in result.output
+    assert "Retrying" not in caplog.text
+
+
 def test_labels_of_larger_imagenets_are_unique() -> None:
     """Classes that share a name get their WordNet number."""
     from training.imported.timm_labels import published_labels

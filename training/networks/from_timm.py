@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.contract import Input
 from training.errors import TrainingError
+from training.networks.hub import only_if_reachable
 from training.networks.network import Network
 from training.networks.timm_facts import input_size, is_fixed, require_known
 
@@ -57,7 +58,8 @@ def timm_network(
 def _published(name: str, classes: int, target: Input) -> nn.Module:
     """With timm's weights, which are downloaded unless they are in the cache already."""
     try:
-        return _create(name, classes, target, pretrained=True)
+        with only_if_reachable():
+            return _create(name, classes, target, pretrained=True)
     except TrainingError:
         raise
     except Exception as error:  # whatever the libraries for HTTP raise
