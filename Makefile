@@ -4,15 +4,21 @@ PORT ?= 8000
 HOST = http://127.0.0.1:8000# not ?=: some shells export HOST as the machine's name
 USERS = 8
 TIME = 30s
+WORKS = A,A-int8,B,C
+PEERS = naive,litserve,mosec
+SECONDS = 5
+ROUNDS = 3
 VENV := .venv
 TRAIN := .venv-train
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SELF := --no-deps --editable .
 SERVICE_CODE := service models snellen tests benchmarks
+PEERS_MADE = $(filter litserve mosec,$(subst $(COMMA), ,$(PEERS)))
+COMMA := ,
 TRAINING_COMMANDS := explained import_network optimize report summary train
 
-.PHONY: serve install-training test test-service test-training test-slow check format lock docs load clean
+.PHONY: serve install-training test test-service test-training test-slow check format lock docs load bench bench-check clean
 
 serve: $(VENV)/.service  ## answer on PORT with the bundles in models/
 	$(BIN)/snellen serve --port $(PORT)
@@ -48,6 +54,13 @@ load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the re
 	$(BIN)/python benchmarks/record.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
 	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
 
+bench: $(VENV)/.bench $(TRAIN)/.train $(PEERS_MADE:%=build/bench/env/%/.made)  ## the service, its ceilings, its peers
+	$(BIN)/python -m benchmarks.compare --works $(WORKS) --peers "$(PEERS)" --seconds $(SECONDS) --rounds $(ROUNDS) \
+	  $(if $(WRITE),--write)
+
+bench-check: $(VENV)/.bench  ## whether the ratios hold that must; after `make bench`
+	$(BIN)/python -m benchmarks.check build/bench/results.json
+
 docs: $(VENV)/.service  ## write what is generated from the code
 	$(BIN)/python -m service.settings_table > docs/settings.md
 	$(BIN)/python -m service.metrics_table > docs/metrics.md
@@ -76,6 +89,15 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.service
 
 $(VENV)/.load: requirements/load.txt $(VENV)/.service
 	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/load.txt
+	touch $@
+
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.service
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/bench.txt
+	touch $@
+
+build/bench/env/%/.made: requirements/bench-%.txt
+	$(PYTHON) -m venv build/bench/env/$*
+	build/bench/env/$*/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	touch $@
 
 $(TRAIN)/.train: requirements/torch.txt requirements/train.txt pyproject.toml | $(TRAIN)/bin/python

@@ -18,17 +18,19 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import measure, summary
+from benchmarks import measure, report, summary
 from benchmarks.measure import Plan, Recorder
+from benchmarks.prepare import prepare
 from benchmarks.provenance import memory_limit_mib, provenance
 from benchmarks.results import QUICK, RESULTS, Results
 from benchmarks.running import ServerFailed
 from benchmarks.servers import PEERS
-from benchmarks.works import WORKS, Work, prepare
+from benchmarks.works import WORKS, Work
 
 Step = tuple[str, Callable[[Recorder], None]]
 
 QUICK_PLAN = Plan(2.0, connections=(1, 8, 32, 64), with_multipart=False)
+"""For who changes the hot path: A and B, the service and its ceilings, one round."""
 OPEN_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
 console = Console(width=None if sys.stdout.isatty() else 120)
 
@@ -99,12 +101,6 @@ def results(works: list[Work], peers: list[str], plan: Plan, rounds: int, prepar
     )
 
 
-def quick() -> Results:
-    """For who changes the hot path: one round of A and B, the service and its ceilings alone."""
-    works = [WORKS["A"], WORKS["B"]]
-    return results(works, [], QUICK_PLAN, 1, prepare(works, console.print))
-
-
 def _chosen(text: str, known: dict[str, object]) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     by_lower = {name.lower(): name for name in known}
@@ -119,19 +115,24 @@ def main(
     seconds: Annotated[float, typer.Option(min=1, help="Length of each load.")] = 5.0,
     rounds: Annotated[int, typer.Option(min=1, help="Medians are over so many.")] = 3,
     output: Annotated[Path, typer.Option(help="All measurements, as JSON.")] = RESULTS,
+    write: Annotated[bool, typer.Option(help="Change RESULTS.md and its plots.")] = False,
     only_quick: Annotated[bool, typer.Option("--quick", help="One short round of A and B: service, ceilings.")] = False,
 ) -> None:
     """Measure the service beside its ceilings and its peers."""
+    chosen, beside = [WORKS[name] for name in _chosen(works, dict(WORKS))], _chosen(peers, dict(PEERS))
+    plan, path = Plan(seconds, open_loads=OPEN_LOADS), output
     if only_quick:
-        found, path = quick(), QUICK
-    else:
-        chosen = [WORKS[name] for name in _chosen(works, dict(WORKS))]
-        plan = Plan(seconds, open_loads=OPEN_LOADS)
-        found = results(chosen, _chosen(peers, dict(PEERS)), plan, rounds, prepare(chosen, console.print))
-        path = output
+        chosen, beside, plan, rounds, path = [WORKS["A"], WORKS["B"]], [], QUICK_PLAN, 1, QUICK
+    try:
+        found = results(chosen, beside, plan, rounds, prepare(chosen, console.print))
+    except FileNotFoundError as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(2) from None
     found.write(path)
     summary.show(found, console)
     console.print(f"all measurements: {path}")
+    if write:
+        report.write(found)
     raise typer.Exit(1 if found.notes else 0)
 
 

@@ -1,6 +1,7 @@
 """Memory and CPU time of a process and all that it started."""
 
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 
@@ -27,6 +28,17 @@ def rss_bytes(pid: int) -> int:
 def cpu_s(pid: int) -> float:
     """User and system time of what is alive."""
     return sum(_of(process, lambda p: sum(p.cpu_times()[:2])) for process in tree(pid))
+
+
+def await_idle(pid: int, limit_s: float = 10.0) -> None:
+    """Until the tree uses less than a tenth of a core: what a load left behind is not the next one's."""
+    end = time.monotonic() + limit_s
+    used = cpu_s(pid)
+    while time.monotonic() < end:
+        time.sleep(_INTERVAL_S)
+        before, used = used, cpu_s(pid)
+        if used - before < 0.1 * _INTERVAL_S:
+            return
 
 
 def _of(process: psutil.Process, read: Callable[[psutil.Process], float]) -> float:

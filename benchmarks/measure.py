@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmarks import ceilings, closed_loop, scrape
 from benchmarks.closed_loop import Body
-from benchmarks.footprint import MIB, Footprint, rss_bytes
+from benchmarks.footprint import MIB, Footprint, await_idle, rss_bytes
 from benchmarks.results import Key, Measurement
 from benchmarks.running import Running, free_port, running
 from benchmarks.servers import SERVICE, echo, multipart, peer, raw, service
@@ -58,6 +58,9 @@ class Plan:
     def connections_of(self, work: Work) -> tuple[int, ...]:
         return self.connections or work.connections
 
+    def seconds_of(self, work: Work) -> float:
+        return self.seconds * work.stretch
+
 
 def machine(recorder: Recorder, work: Work, plan: Plan) -> None:
     """Decoding, the session, and both in all processes, without HTTP."""
@@ -71,14 +74,14 @@ def machine(recorder: Recorder, work: Work, plan: Plan) -> None:
     best = ceilings.best_batch_size(measured)
     for in_full in (False, True):
         suffix = "-full" if in_full else ""
-        values = ceilings.processes(work, best, plan.seconds, in_full=in_full)
+        values = ceilings.processes(work, best, plan.seconds_of(work), in_full=in_full)
         recorder.add(Key(work.name, MACHINE, f"processes{suffix}"), values)
 
 
 def bare_http(recorder: Recorder, work: Work, plan: Plan) -> None:
     with running(echo(work, free_port())) as server:
         for connections in plan.connections_of(work):
-            _closed(recorder, work, server, server.server.body, f"c={connections} raw", plan.seconds)
+            _closed(recorder, work, server, server.server.body, f"c={connections} raw", plan.seconds_of(work))
 
 
 def own_service(recorder: Recorder, work: Work, plan: Plan) -> None:
@@ -90,7 +93,7 @@ def own_service(recorder: Recorder, work: Work, plan: Plan) -> None:
         bodies = {"raw": raw(work)} | ({"multipart": multipart(work)} if plan.with_multipart else {})
         for name, body in bodies.items():
             for connections in plan.connections_of(work):
-                _closed(recorder, work, server, body, f"c={connections} {name}", plan.seconds)
+                _closed(recorder, work, server, body, f"c={connections} {name}", plan.seconds_of(work))
         if peak := recorder.peak(work):
             for multiple in plan.open_loads:
                 _open(recorder, work, server, multiple, multiple * peak, plan)
@@ -102,7 +105,7 @@ def a_peer(recorder: Recorder, work: Work, plan: Plan, name: str) -> None:
         _warm_up(server)
         form = "multipart" if server.server.body == multipart(work) else "raw"
         for connections in plan.connections_of(work):
-            _closed(recorder, work, server, server.server.body, f"c={connections} {form}", plan.seconds)
+            _closed(recorder, work, server, server.server.body, f"c={connections} {form}", plan.seconds_of(work))
 
 
 def _started(recorder: Recorder, work: Work, server: Running) -> None:
@@ -113,6 +116,7 @@ def _started(recorder: Recorder, work: Work, server: Running) -> None:
 
 def _warm_up(server: Running) -> None:
     closed_loop.run(server.server.url, server.server.body, WARM_UP_CONNECTIONS, WARM_UP_S)
+    await_idle(server.pid)
 
 
 def _stages(recorder: Recorder, work: Work, server: Running) -> None:
@@ -124,6 +128,7 @@ def _closed(recorder: Recorder, work: Work, server: Running, body: Body, load: s
     connections = int(load.split(maxsplit=1)[0].removeprefix("c="))
     with Footprint(server.pid) as footprint:
         values = closed_loop.run(server.server.url, body, connections, seconds)
+    await_idle(server.pid)
     mean, counts = scrape.batch_sizes(server.server).since(before) if before else (0.0, {})
     failed = int(values["failed"])
     recorder.add(
@@ -138,11 +143,12 @@ def _open(recorder: Recorder, work: Work, server: Running, multiple: float, rate
     """The generator is a process of its own, so that watching does not slow it down."""
     before = scrape.batch_sizes(server.server)
     command = [sys.executable, "-m", "benchmarks.open_loop", server.server.url, str(server.server.body.path)]
-    command += [server.server.body.content_type, "--rate", f"{rate:.3f}", "--seconds", str(plan.seconds)]
+    command += [server.server.body.content_type, "--rate", f"{rate:.3f}", "--seconds", str(plan.seconds_of(work))]
     with Footprint(server.pid) as footprint:
         done = subprocess.run(
             [*command, "--deadline-ms", str(plan.deadline_ms)], capture_output=True, text=True, check=True, cwd=ROOT
         )
+    await_idle(server.pid)
     found = json.loads(done.stdout)
     mean, counts = scrape.batch_sizes(server.server).since(before)
     values = found["values"] | footprint.values | {"mean_batch": mean}

@@ -6,158 +6,23 @@ A latency counts from the moment at which its request was due, so that waiting f
 itself, is part of it (no coordinated omission). One process, one thread; the result is printed as JSON.
 """
 
-import asyncio
 import json
-import math
 import time
-from collections import Counter, deque
-from contextlib import suppress
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 from urllib.parse import urlsplit
 
-import httptools
 import numpy as np
 import typer
 import uvloop
 
-MAX_CONNECTIONS = 1024
-"""Further arrivals wait for a free one, which counts."""
+from benchmarks.generator import LOST, Generator
+
 REFUSALS = (429, 503)
-LOST = 0
-"""In place of a status: the connection broke, or there was no answer until the end."""
-STEP_S = 0.001
-"""Arrivals fall on a grid of this width, which is what event loops can time."""
-_GRACE_S = 1.0
 LATE_MS = 50.0
 """Sent later than this after they were due, 1 % of the requests mean that the generator could not keep up."""
-
-
-class Connection(asyncio.Protocol):
-    """One request at a time on a connection that is kept."""
-
-    def __init__(self, generator: "Generator") -> None:
-        self._generator = generator
-        self._parser = httptools.HttpResponseParser(self)
-        self.due: float | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the base class
-        self._generator.free(self)
-
-    def send(self, request: bytes, due: float) -> None:
-        self.due = due
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_message_complete(self) -> None:
-        due, self.due = self.due, None
-        if due is not None:
-            self._generator.answered(self._parser.get_status_code(), due)
-        if self._parser.should_keep_alive():
-            self._generator.free(self)
-        else:
-            self._transport.close()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        due, self.due = self.due, None
-        self._generator.lost(self, due)
-
-    def close(self) -> None:
-        self._transport.close()
-
-
-class Generator:
-    """Sends `request` to an address and keeps (status, seconds since due) of every answer."""
-
-    def __init__(self, host: str, port: int, request: bytes, max_connections: int = MAX_CONNECTIONS) -> None:
-        self._address = host, port
-        self._request = request
-        self._max_connections = max_connections
-        self._idle: list[Connection] = []
-        self._connections: set[Connection] = set()
-        self._waiting: deque[float] = deque()
-        self._open = 0
-        self._opening: set[asyncio.Task[None]] = set()
-        self._pending = 0
-        self._all_answered = asyncio.Event()
-        self.answers: list[tuple[int, float]] = []
-        self.lateness_s: list[float] = []
-
-    async def run(self, rate: float, seconds: float, patience_s: float) -> None:
-        """Send `rate * seconds` requests, then wait for answers, at most `patience_s`; the others are lost."""
-        start = time.perf_counter()
-        for index in range(round(rate * seconds)):
-            due = start + math.ceil(index / rate / STEP_S) * STEP_S
-            if (ahead := due - time.perf_counter()) > 0:
-                await asyncio.sleep(math.ceil(ahead / STEP_S) * STEP_S)
-            elif index % 50 == 0:
-                await asyncio.sleep(0)  # a generator that is late still reads answers
-            self.lateness_s.append(time.perf_counter() - due)
-            self._arrive(due)
-        await self._settled(patience_s)
-
-    async def _settled(self, patience_s: float) -> None:
-        self._all_answered.clear()
-        if self._pending:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_answered.wait(), patience_s)
-        self._give_up()
-
-    def _arrive(self, due: float) -> None:
-        self._pending += 1
-        if self._idle:
-            self._idle.pop().send(self._request, due)
-            return
-        self._waiting.append(due)
-        if self._open < self._max_connections:
-            self._open += 1
-            task = asyncio.ensure_future(self._connect())
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
-
-    async def _connect(self) -> None:
-        try:
-            await asyncio.get_running_loop().create_connection(lambda: Connection(self), *self._address)
-        except OSError:
-            self._open -= 1
-            if self._waiting:
-                self.answered(LOST, self._waiting.popleft())
-
-    def free(self, connection: Connection) -> None:
-        """It can take the next request."""
-        self._connections.add(connection)
-        if self._waiting:
-            connection.send(self._request, self._waiting.popleft())
-        else:
-            self._idle.append(connection)
-
-    def answered(self, status: int, due: float) -> None:
-        self._pending -= 1
-        if not self._pending:
-            self._all_answered.set()
-        self.answers.append((status, time.perf_counter() - due))
-
-    def lost(self, connection: Connection, due: float | None) -> None:
-        """The connection is gone, with its request if there is one."""
-        self._open -= 1
-        self._connections.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        if due is not None:
-            self.answered(LOST, due)
-
-    def _give_up(self) -> None:
-        """What is still pending is as late as it is now."""
-        busy = [connection.due for connection in self._connections if connection.due is not None]
-        for due in [*self._waiting, *busy]:
-            self.answered(LOST, due)
-        self._waiting.clear()
-        for connection in self._connections:
-            connection.due = None
-            connection.close()
+_GRACE_S = 1.0
 
 
 def summarize(generator: Generator, rate: float, seconds: float, deadline_s: float) -> dict[str, float]:
@@ -207,7 +72,7 @@ def main(
     uvloop.run(generator.run(rate, seconds, deadline_ms / 1000 + _GRACE_S))
     cpu_s = time.process_time() - before_s
     values = summarize(generator, rate, seconds, deadline_ms / 1000) | {"generator_cpu_s": cpu_s}
-    statuses = Counter(str(status or "lost") for status, _ in generator.answers)
+    statuses = Counter("lost" if status == LOST else str(status) for status, _ in generator.answers)
     print(json.dumps({"values": values, "statuses": statuses}))
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from benchmarks.ceilings import target
 from benchmarks.closed_loop import Body
+from benchmarks.images import BYTES_TYPE, FORM_TYPE
 from benchmarks.peers.common import BATCH, MODEL, TARGET, THREADS, WORKERS
-from benchmarks.works import BUILD, BYTES_TYPE, FORM_TYPE, ROOT, Work
+from benchmarks.works import BUILD, ROOT, Work
 from models.contract import Precision
 from service.settings import PREFIX, usable_cores
 

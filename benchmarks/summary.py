@@ -53,8 +53,8 @@ def _cells(row: dict[str, float], ceiling: float | None) -> list[str]:
     return [
         f"{row['per_s']:.1f}",
         f"{row['per_s'] / ceiling:.2f}" if ceiling else "",
-        f"{row['p50_ms']:.2f}",
-        f"{row['p99_ms']:.2f}",
+        f"{row['p50_ms']:.2f}" if "p50_ms" in row else "-",
+        f"{row['p99_ms']:.2f}" if "p99_ms" in row else "-",
         f"{row['failed']:.0f}",
         f"{row['mean_batch']:.1f}" if "mean_batch" in row else "",
         f"{row['rss_peak_mib']:.0f}",

@@ -1,0 +1,65 @@
+"""Results of a run as data, for the tests of what is made of them."""
+
+from benchmarks.measure import MACHINE
+from benchmarks.results import Key, Measurement, Results
+from benchmarks.servers import PEERS
+
+CLOSED = {"answers": 100, "failed": 0, "p50_ms": 10.0, "p99_ms": 20.0, "rss_peak_mib": 200.0, "cpu_s": 1.0}
+OPEN = {
+    "rate_per_s": 200.0,
+    "good_per_s": 99.0,
+    "accepted_p99_ms": 900.0,
+    "p50_ms": 10.0,
+    "rss_peak_mib": 210.0,
+    "mean_batch": 2.0,
+}
+
+
+def measurement(key: Key, values: dict[str, float], number: int = 0) -> Measurement:
+    return Measurement(**key._asdict(), round=number, values=values)
+
+
+def machine(work: str, ceiling: float) -> list[Measurement]:
+    """Decoding takes 2 ms, the session 8."""
+    return [
+        measurement(Key(work, MACHINE, "decode"), {"ms": 2.0}),
+        measurement(Key(work, MACHINE, "session", "batch 1"), {"ms": 8.0, "images_per_s": 125.0}),
+        measurement(Key(work, MACHINE, "processes"), {"images_per_s": ceiling, "batch_size": 1}),
+    ]
+
+
+def server(work: str, subject: str, per_s: float, body: str = "raw") -> list[Measurement]:
+    loads = [("c=1", per_s / 2), ("c=256", per_s)]
+    return [
+        measurement(Key(work, subject, "start"), {"seconds": 2.0, "rss_mib": 150.0}),
+        *(measurement(Key(work, subject, "closed", f"{c} {body}"), CLOSED | {"per_s": rate}) for c, rate in loads),
+    ]
+
+
+def results(measurements: list[Measurement]) -> Results:
+    works = {found.work: f"the work {found.work}" for found in measurements}
+    return Results(
+        command="python -m benchmarks.compare",
+        date="2026-01-01 00:00 UTC",
+        commit="abc",
+        machine="2 cores",
+        versions={"onnxruntime": "1"},
+        works=works,
+        rounds=1,
+        seconds=1.0,
+        deadline_ms=1000,
+        memory_limit_mib=dict.fromkeys(works, 300.0),
+        measurements=measurements,
+    )
+
+
+def whole_run() -> Results:
+    """Every target holds."""
+    service = {"A": 100.0, "A-int8": 200.0, "B": 900.0, "C": 60.0}
+    found = [m for work, rate in service.items() for m in [*machine(work, rate), *server(work, "service", rate)]]
+    for work, rate in (("A", 80.0), ("B", 500.0), ("C", 10.0)):
+        for peer in (peer for servers in PEERS.values() for peer in servers):
+            found += server(work, peer, rate, "raw" if peer == "mosec" else "multipart")
+    found.append(measurement(Key("A", "service", "open", "2x"), OPEN))
+    found.append(measurement(Key("A", "service", "stages"), {"decode_ms": 2.0, "infer_ms": 7.0, "total_ms": 10.0}))
+    return results(found)

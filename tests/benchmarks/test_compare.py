@@ -1,0 +1,28 @@
+"""The suite itself, for a moment."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.check import judge
+from benchmarks.prepare import SNELLEN
+from benchmarks.results import QUICK, Key, Medians, read
+from benchmarks.works import ROOT, TWO_CONV
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not (SNELLEN.exists() or TWO_CONV.exists()), reason="the small bundle needs the training commands")
+def test_the_quick_run_measures_service_and_ceilings() -> None:
+    """Every load was answered, and what it did not measure is called missing."""
+    command = [sys.executable, "-m", "benchmarks.compare", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = read(QUICK)
+    medians = Medians(found.measurements)
+    for work in ("A", "B"):
+        assert medians.peak(work, "service")
+        assert medians.value(Key(work, "service", "stages"), "total_ms")
+        assert all(medians.value(key, "failed") == 0 for key in medians.keys(work, "service", "closed"))
+    assert {j.verdict for j in judge(found) if "peer" in j.target.name} == {"missing"}

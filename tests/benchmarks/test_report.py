@@ -1,0 +1,57 @@
+"""A run as sections of RESULTS.md."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import plots, report
+from benchmarks.record import TITLE, replace_section
+from tests.benchmarks.samples import whole_run
+
+LOAD = f"{TITLE}\n\nof make load\n"
+
+
+def test_a_run_is_inserted_before_the_load_test_and_replaced_in_place() -> None:
+    """Whatever else the file holds stays."""
+    document = f"# Results\n\nwords\n\n{LOAD}"
+    once = report.insert(document, report.section(whole_run()))
+    assert once.startswith("# Results\n\nwords\n\n" + report.BEGIN)
+    assert once.endswith(LOAD)
+    assert report.insert(once, report.section(whole_run())) == once
+
+
+def test_the_load_test_is_still_replaced_by_make_load() -> None:
+    """Neither of the two writers disturbs the other."""
+    document = report.insert(f"# Results\n\n{LOAD}", report.section(whole_run()))
+    again = replace_section(document, f"{TITLE}\n\nnew\n")
+    assert again == document.replace("of make load", "new")
+    assert report.insert(again, report.section(whole_run())) == again
+
+
+def test_every_work_and_server_has_its_rows() -> None:
+    """With the verdicts, and what it was measured with."""
+    text = report.section(whole_run(), ["plots/load.svg"])
+    assert all(f"### {work}: the work {work}" in text for work in ("A", "A-int8", "B", "C"))
+    assert "| mosec, raw | 40.0, 10.0 / 20.0 | 80.0, 10.0 / 20.0 | 200.0 |" in text
+    assert "| A: throughput / ceiling | 1 | >= 0.95 | holds |" in text
+    assert "commit abc" in text
+    assert "(plots/load.svg)" in text
+
+
+def test_pictures_are_drawn_and_linked(tmp_path: Path) -> None:
+    """Where matplotlib is, as requirements/bench.txt brings it."""
+    pytest.importorskip("matplotlib")
+    page = tmp_path / "RESULTS.md"
+    report.write(whole_run(), page)
+    for name in ("load", "stages", "batches"):
+        assert f"(plots/{name}.svg)" in page.read_text()
+        assert (tmp_path / "plots" / f"{name}.svg").read_text().startswith("<?xml")
+
+
+def test_the_same_numbers_draw_the_same_pictures(tmp_path: Path) -> None:
+    """So that only what changed is a change in git."""
+    pytest.importorskip("matplotlib")
+    paths = [plots.draw(whole_run(), tmp_path / name / "plots") for name in ("one", "two")]
+    assert paths[0] == paths[1]
+    for path in paths[0]:
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
