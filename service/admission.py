@@ -1,7 +1,6 @@
 """Capacity is refused at the door, by trying and never by waiting."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from service.errors import QueueFull
 
@@ -31,10 +30,22 @@ class Gate:
     def leave(self, count: int) -> None:
         self.inside -= count
 
-    @contextmanager
-    def hold(self, count: int) -> Iterator[None]:
-        self.enter(count)
-        try:
-            yield
-        finally:
-            self.leave(count)
+    def hold(self, count: int) -> "Held":
+        """A context; enters at its beginning and leaves at its end."""
+        return Held(self, count)
+
+
+class Held:
+    """Places taken until the end of a `with` block."""
+
+    __slots__ = ("_count", "_gate")
+
+    def __init__(self, gate: Gate, count: int) -> None:
+        self._gate = gate
+        self._count = count
+
+    def __enter__(self) -> None:
+        self._gate.enter(self._count)
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.leave(self._count)

@@ -1,6 +1,6 @@
 """What the network said -> what a client is told: top k, prediction sets, heatmaps."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ Classes = NDArray[np.intp]
 """Indices of labels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(NamedTuple):
     """What a client is told of one image: probabilities [K], the classes named of them, and what else was asked for."""
 
     probabilities: Row
@@ -50,7 +49,7 @@ def threshold(coverage: float, manifest: Manifest) -> float:
 
 def ranking(probabilities: Row) -> Classes:
     """Classes along the last axis, most probable first, ties in the order of the labels."""
-    return np.argsort(-probabilities, kind="stable")
+    return (-probabilities).argsort(kind="stable")
 
 
 def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> Classes:

@@ -16,8 +16,7 @@ from service.errors import EngineFailure, NotReady, QueueFull
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the network says of one image: probabilities [K], class map [K, h, w] if wanted; times in seconds."""
 
     probabilities: Row
@@ -96,16 +95,26 @@ class Batcher:
             self._queue.get_nowait().fail(NotReady("the service is shutting down; send the request again"))
         await asyncio.to_thread(self._engine.close)
 
-    async def submit(self, image: Pixels, class_map: bool = False) -> Answer:
-        """The network's answer for one image, uint8 [H, W, C]. Raises QueueFull, EngineFailure, NotReady."""
+    async def submit(self, image: Pixels, class_map: bool = False, deadline: float | None = None) -> Answer:
+        """The network's answer for one image, uint8 [H, W, C].
+
+        deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError.
+        """
         if not self._loops:
             raise NotReady("the service is shutting down; send the request again")
-        entry = Entry(image, class_map, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        entry = Entry(image, class_map, loop.create_future())
         try:
             self._queue.put_nowait(entry)
         except asyncio.QueueFull:
             raise QueueFull("too many images are waiting; send the request again later") from None
-        return await entry.result
+        if deadline is None:
+            return await entry.result
+        clock = loop.call_later(deadline - time.monotonic(), entry.fail, TimeoutError())
+        try:
+            return await entry.result
+        finally:
+            clock.cancel()
 
     async def _next_batch(self) -> list[Entry]:
         """Wait for one live entry, then take what is already queued, oldest first."""

@@ -1,8 +1,8 @@
 """The use case: encoded images -> pixels -> probabilities -> top k, within a deadline; knows neither HTTP nor ONNX."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from models.contract import Manifest
@@ -17,8 +17,7 @@ from service.registry import Registry
 from service.versions import Serving, Version
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What a client asks: encoded images, in order, or why one could not be read, and how it wants the answer."""
 
     images: Sequence[bytes | ServiceError]
@@ -42,8 +41,7 @@ class Timing(NamedTuple):
 Timed = tuple[Classification, Timing]
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
+class Classified(NamedTuple):
     """One result or error per image, in order; of several images the slowest counts in each stage."""
 
     version: Version
@@ -70,17 +68,17 @@ class Classifier:
     async def _within_deadline(
         self, question: Question, version: Version, serving: Serving
     ) -> list[Timed | ServiceError]:
+        deadline = time.monotonic() + question.deadline_s
         try:
-            async with asyncio.timeout(question.deadline_s):
-                works = [self._one(image, question, version, serving) for image in question.images]
-                return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
+            works = [self._one(image, question, version, serving, deadline) for image in question.images]
+            return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"no answer within {question.deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
             ) from None
 
     async def _one(
-        self, image: bytes | ServiceError, question: Question, version: Version, serving: Serving
+        self, image: bytes | ServiceError, question: Question, version: Version, serving: Serving, deadline: float
     ) -> Timed | ServiceError:
         """An error of one image is its result, so that its neighbours are answered."""
         manifest = version.manifest
@@ -90,13 +88,21 @@ class Classifier:
             if not image:
                 raise EmptyBody("this image has no bytes; send the whole file")
             if question.dense:
-                return await self._dense(image, question, manifest, serving.lane)
-            decoded = await self._decoder.decode(image, manifest.input, manifest.preprocessing)
-            answer = await serving.batcher.submit(decoded.pixels, question.heatmap)
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    return await self._dense(image, question, manifest, serving.lane)
+            decoded = await self._decoded(image, manifest, deadline)
+            answer = await serving.batcher.submit(decoded.pixels, question.heatmap, deadline)
         except ServiceError as error:
             return error
         timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
         return _classification(answer, decoded, question, manifest), timing
+
+    async def _decoded(self, image: bytes, manifest: Manifest, deadline: float) -> Decoded:
+        tiny = self._decoder.decode_if_tiny(image, manifest.input, manifest.preprocessing)
+        if tiny is not None:
+            return tiny
+        async with asyncio.timeout(deadline - time.monotonic()):
+            return await self._decoder.decode(image, manifest.input, manifest.preprocessing)
 
     async def _dense(self, image: bytes, question: Question, manifest: Manifest, lane: DenseLane) -> Timed:
         """One image at its own scale."""

@@ -11,7 +11,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.hanging_up import expect_hang_up, hang_up
+from service.client import client_of, introduce_client
 from service.intake import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
 from service.problems import MEDIA_TYPE, plain_problem
 from service.schemas import Problem
@@ -87,9 +87,14 @@ class Connection(HttpToolsProtocol):
             self._read_on()
 
     def on_headers_complete(self) -> None:
-        expect_hang_up(self.scope)
+        introduce_client(self.scope)
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if client := client_of(self.scope):
+            client.sent_all = True
 
     def on_response_complete(self) -> None:
         self._unanswered.popleft()
@@ -177,15 +182,17 @@ class Connection(HttpToolsProtocol):
             self._said_goodbye = True
 
     def _waiting_for(self) -> Wait:
-        reasons = (
-            (self.transport.is_closing(), Wait.END),
-            (self._said_goodbye, Wait.FAREWELL),
-            (self.flow.write_paused, Wait.READER),
-            (self._unanswered, Wait.SERVICE),
-            (self._intake.stage is Stage.BODY, Wait.BODY),
-            (self._intake.head_begun or self.cycle is None, Wait.HEAD),
-        )
-        return next((wait for true, wait in reasons if true), Wait.REQUEST)
+        if self.transport.is_closing():
+            return Wait.END
+        if self._said_goodbye:
+            return Wait.FAREWELL
+        if self.flow.write_paused:
+            return Wait.READER
+        if self._unanswered:
+            return Wait.SERVICE
+        if self._intake.stage is Stage.BODY:
+            return Wait.BODY
+        return Wait.HEAD if self._intake.head_begun or self.cycle is None else Wait.REQUEST
 
     def _watch(self) -> None:
         """Start the clock anew when it is another thing that is waited for."""
@@ -193,6 +200,10 @@ class Connection(HttpToolsProtocol):
             return
         if self._clock is not None:
             self._clock.cancel()
+            self._clock = None
+        if wait is Wait.SERVICE:
+            self._wait = wait
+            return
         limits = {Wait.REQUEST: float(self.timeout_keep_alive), Wait.FAREWELL: _LINGER_S}
         self._wait = wait
         self._clock = self.loop.call_later(limits.get(wait, self.limits.patience_s), self._time_is_up)
@@ -235,7 +246,8 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
     cycle.disconnected = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()
-    hang_up(cycle.scope)
+    if client := client_of(cycle.scope):
+        client.leave()
 
 
 def _answer(problem: Problem) -> bytes:

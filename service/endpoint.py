@@ -8,8 +8,8 @@ from starlette.types import Receive, Scope, Send
 
 from service.bodies import EncodedImage, images_of, is_form
 from service.classifier import Classified, Classifier, Question
+from service.client import client_of, unless_gone
 from service.errors import ServiceError
-from service.hanging_up import unless_gone
 from service.options import read_deadline, read_options
 from service.problems import problem_of
 from service.receiving import Receiver
@@ -32,7 +32,9 @@ class Classify:
         state, path = scope["state"], scope["path_params"]
         options, head = read_options(scope["query_string"]), _head(scope)
         deadline_ms = read_deadline(head.deadline) if head.deadline else self._deadline_ms
-        async with self._receiver.receive(receive, head.length) as (body, seconds):
+        client = client_of(scope)
+        whole = client is not None and client.sent_all
+        async with self._receiver.receive(receive, head.length, whole=whole) as (body, seconds):
             state["stages"]["receive"] = seconds
             images = await self._images(body, head.content_type)
             del body  # the images are cut out of it
@@ -46,7 +48,7 @@ class Classify:
                 dense=options.dense,
                 deadline_s=min(self._deadline_ms, deadline_ms) / 1000,
             )
-            classified = await unless_gone(scope, receive, self._classifier.classify(question))
+            classified = await unless_gone(client, receive, self._classifier.classify(question))
         state["stages"] |= classified.timing._asdict()
         state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
         large = options.dense or len(images) * (options.top_k or 1) >= _LARGE_ANSWER
@@ -62,7 +64,17 @@ class Classify:
 
 
 def _render(classified: Classified) -> bytes:
-    return classified.version.rendering.answer(classified.results)
+    rendering = classified.version.rendering
+    return rendering.answer(
+        [
+            _failed(result) if isinstance(result, ServiceError) else rendering.result(result)
+            for result in classified.results
+        ]
+    )
+
+
+def _failed(error: ServiceError) -> bytes:
+    return b'{"error":%s}' % problem_of(error).model_dump_json(exclude_none=True).encode()
 
 
 class _Head(NamedTuple):

@@ -29,33 +29,29 @@ class Receiver:
         self.gate = gate
         self.timeout_s = timeout_s
 
-    def receive(self, messages: Receive, announced: int | None) -> "Receiving":
+    def receive(self, messages: Receive, announced: int | None, *, whole: bool = False) -> "Receiving":
         """A context that gives the Body, whose bytes count as held until it ends.
 
-        messages: ASGI's `receive`. announced: Content-Length. Raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull,
-        ClientDisconnect.
+        messages: ASGI's `receive`. announced: Content-Length. whole: it is there already.
+        Raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull, ClientDisconnect.
         """
-        return Receiving(self, messages, announced)
+        return Receiving(self, messages, announced, whole)
 
 
 class Receiving:
     """What one request receives, and holds of the gate."""
 
-    def __init__(self, receiver: Receiver, messages: Receive, announced: int | None) -> None:
+    def __init__(self, receiver: Receiver, messages: Receive, announced: int | None, whole: bool) -> None:
         self._receiver = receiver
         self._messages = messages
         self._announced = announced
+        self._whole = whole
         self._held = 0
 
     async def __aenter__(self) -> Body:
         started = time.perf_counter()
-        timeout_s = self._receiver.timeout_s
         try:
-            async with asyncio.timeout(timeout_s):
-                content = await self._read()
-        except TimeoutError:
-            self._release()
-            raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s; send it again") from None
+            content = await (self._read() if self._whole else self._read_in_time())
         except BaseException:
             self._release()
             raise
@@ -65,6 +61,14 @@ class Receiving:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._release()
+
+    async def _read_in_time(self) -> bytes:
+        timeout_s = self._receiver.timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._read()
+        except TimeoutError:
+            raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s; send it again") from None
 
     async def _read(self) -> bytes:
         parts: list[bytes] = []

@@ -5,8 +5,6 @@ from collections.abc import Iterable
 
 from models.contract import Manifest, Row
 from service.answers import Classes, Classification
-from service.errors import ServiceError
-from service.problems import problem_of
 
 
 def rounded(probability: float) -> float:
@@ -25,10 +23,9 @@ class Rendering:
             for k, label in enumerate(manifest.labels)
         ]
 
-    def answer(self, results: Iterable[Classification | ServiceError]) -> bytes:
-        """The JSON of schemas.ClassifyResponse, in UTF-8."""
-        rendered = (_failed(result) if isinstance(result, ServiceError) else self.result(result) for result in results)
-        return b"%s%s]}" % (self._head, b",".join(rendered))
+    def answer(self, results: Iterable[bytes]) -> bytes:
+        """The JSON of schemas.ClassifyResponse, in UTF-8, of that of its results."""
+        return b"%s%s]}" % (self._head, b",".join(results))
 
     def result(self, result: Classification) -> bytes:
         """The JSON of schemas.Result."""
@@ -45,7 +42,3 @@ class Rendering:
     def _predictions(self, classes: Classes, probabilities: Row) -> bytes:
         pairs = zip(classes.tolist(), probabilities[classes].tolist(), strict=True)
         return b"[%s]" % b",".join([b"%s%.6g}" % (self._labels[class_id], p) for class_id, p in pairs])
-
-
-def _failed(error: ServiceError) -> bytes:
-    return b'{"error":%s}' % problem_of(error).model_dump_json(exclude_none=True).encode()

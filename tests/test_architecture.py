@@ -78,7 +78,7 @@ def test_a_foreign_library_has_its_place(library: str, allowed: set[str]) -> Non
 
 def test_http_stays_at_the_edge() -> None:
     """The use case and what lies below know neither FastAPI nor Starlette."""
-    inner = {"classifier", "answers", "batching", "engine", "decoding", "admission", "bodies", "registry", "receiving"}
+    inner = {"classifier", "answers", "batching", "engine", "decoding", "admission", "bodies", "registry", "rendering"}
     inner |= {"dense", "dense_lane", "graph"}
     knowing = importers("fastapi") | importers("starlette")
     assert not knowing & {f"service/{name}.py" for name in inner}

@@ -1,57 +1,59 @@
-"""A client that leaves ends the work for it: the connection tells the task, nobody has to listen meanwhile."""
+"""What a connection knows of its client and the application needs: whether the body is there, and who has left."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
 T = TypeVar("T")
-_KEY = "snellen.hang_up"
+_KEY = "snellen.client"
 """In the scope of a request; servers other than ours do not put it there."""
 
 
-class HangUp:
-    """Of one request: whether its client has left, and the task to cancel when that happens."""
+class Client:
+    """Of one request. The connection sets both marks; nobody has to listen for them meanwhile."""
+
+    __slots__ = ("has_left", "sent_all", "task")
 
     def __init__(self) -> None:
-        self.happened = False
+        self.sent_all = False
+        self.has_left = False
         self.task: asyncio.Task[Any] | None = None
 
-    def happen(self) -> None:
-        self.happened = True
+    def leave(self) -> None:
+        """Ends the task that works for it."""
+        self.has_left = True
         if self.task is not None:
             self.task.cancel()
 
 
-def expect_hang_up(scope: Any) -> None:
-    """For the server: before the application sees the request."""
-    scope[_KEY] = HangUp()
+def introduce_client(scope: Any) -> None:
+    """For the connection: before the application sees the request."""
+    scope[_KEY] = Client()
 
 
-def hang_up(scope: Any) -> None:
-    """For the server: the client has left."""
-    scope[_KEY].happen()
+def client_of(scope: Any) -> Client | None:
+    return scope.get(_KEY)  # type: ignore[no-any-return]
 
 
-async def unless_gone(scope: Scope, receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def unless_gone(client: Client | None, receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, which is cancelled when the client hangs up. Raises ClientDisconnect then."""
-    told: HangUp | None = scope.get(_KEY)
-    if told is None:
+    if client is None:
         return await _listening(receive, work)
-    if told.happened:
+    if client.has_left:
         work.close()
         raise ClientDisconnect
-    told.task = asyncio.current_task()
+    client.task = asyncio.current_task()
     try:
         return await work
     except asyncio.CancelledError:
-        if told.happened:
+        if client.has_left:
             raise ClientDisconnect from None
         raise
     finally:
-        told.task = None
+        client.task = None
 
 
 async def _listening(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
