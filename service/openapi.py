@@ -91,7 +91,7 @@ _DETAILS = {
     "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/2",
     "not-calibrated": "coverage 0.9 was not fitted for imagenet/1; fitted are none: it had too few held-out images",
     "no-class-map": "the graph of this model has no class map, so explain=heatmap is not possible",
-    "not-dense": "the network of imagenet takes images of one size: dense classification is not possible",
+    "not-dense": "the network of scans takes images of one size: dense classification is not possible",
     "model-not-found": "there is no model 'resnet'; the models are fashion-mnist, imagenet",
     "version-not-found": "imagenet has no version '7'; it has 1",
     "queue-full": "the service already holds 256 of 256 images of this model; send the request again later",
