@@ -66,7 +66,7 @@ class Engine(Protocol):
     def concurrency(self) -> int: ...
 
     async def predict(self, batch: Batch) -> Prediction:
-        """Raises EngineFailure when the model cannot be run."""
+        """Cancelling it ends the run soon. Raises EngineFailure when the model cannot be run."""
         ...
 
     def close(self) -> None: ...
@@ -100,16 +100,20 @@ class OnnxEngine:
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
         self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
         self._dense_run = ort.RunOptions()
-        self._run_options = ort.RunOptions()
-        self._run_options.only_execute_path_to_fetches = True  # no class map unless it is asked for
+        self._run_options = _run_options()
 
     async def predict(self, batch: Batch) -> Prediction:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.run, batch)
+        """Cancelling it ends the run within a node of the graph."""
+        run = _run_options()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self.run, batch, run)
+        finally:
+            run.terminate = True
 
-    def run(self, batch: Batch) -> Prediction:
+    def run(self, batch: Batch, run: ort.RunOptions | None = None) -> Prediction:
         """The same in the calling thread."""
         names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        outputs = self._outputs(names, batch.images, self._run_options)
+        outputs = self._outputs(names, batch.images, run or self._run_options)
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
@@ -150,6 +154,12 @@ def installed_providers() -> tuple[str, ...]:
     """What the installed onnxruntime could use: cuda before cpu, whether the machine has it or not."""
     available = ort.get_available_providers()
     return tuple(name for name in ("cuda", "cpu") if PROVIDERS[name] in available)
+
+
+def _run_options() -> ort.RunOptions:
+    options = ort.RunOptions()
+    options.only_execute_path_to_fetches = True  # no class map unless it is asked for
+    return options
 
 
 def _open(model: Path, options: EngineOptions, *, one_size: bool) -> ort.InferenceSession:
