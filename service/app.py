@@ -15,16 +15,14 @@ from service.admission import Gate
 from service.classifier import Classifier
 from service.decoder import Decoder, WorkerLimits
 from service.decoding import DecodeLimits
-from service.dense_lane import DenseLimits
 from service.endpoint import Classify
-from service.engine import EngineOptions
 from service.envelope import Envelope
 from service.lifecycle import Lifecycle
-from service.loading import Limits, Loader
 from service.metrics import Metrics
+from service.own_loader import own_loader
 from service.receiving import Receiver
 from service.registry import Registry, VersionLoader
-from service.settings import Settings, usable_cores
+from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -89,16 +87,6 @@ def create_app(
     short = Envelope(problems.Answered(classify), metrics, settings.access_log)
     app.middleware_stack = routes.ShortWay(app.build_middleware_stack(), short)
     return app
-
-
-def own_loader(settings: Settings, metrics: Metrics) -> Loader:
-    """Loads what this process runs itself."""
-    options = EngineOptions(
-        settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, usable_cores()
-    )
-    dense = DenseLimits(settings.max_dense_pixels, settings.max_dense_predictions, settings.max_dense_queue)
-    limits = Limits(settings.max_batch_size, settings.max_queue, dense)
-    return Loader(options, limits, metrics, settings.precision)
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> Decoder:

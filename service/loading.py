@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from models.contract import Bundle, Precision
+from models.contract import Bundle, Pixels, Precision
 from service.admission import Gate
 from service.batch_profile import BatchSeconds, best_batch_size, largest_within, measure
 from service.batching import Batcher, Inline, Observer
 from service.dense_lane import DenseLane, DenseLimits
-from service.engine import EngineOptions, EngineRejected, OnnxEngine
+from service.engine import Batch, DensePrediction, Engine, EngineOptions, EngineRejected, Prediction
 from service.metrics import Metrics
 from service.verification import open_verified
 from service.versions import Serving, Version
@@ -29,13 +31,37 @@ class Limits:
     dense: DenseLimits
 
 
+class Runs(Engine, Protocol):
+    """An engine in this process."""
+
+    @property
+    def threads_per_batch(self) -> int: ...
+
+    def run(self, batch: Batch) -> Prediction: ...
+
+    async def predict_dense(self, image: Pixels) -> DensePrediction: ...
+
+
+Prepared = tuple[Runs, list[BatchSeconds]]
+Prepare = Callable[[Bundle, Precision, EngineOptions, Limits], Prepared]
+
+
 class Loader:
     """Loads versions one after the other."""
 
     def __init__(
-        self, options: EngineOptions, limits: Limits, metrics: Metrics, precision: Precision = Precision.FP32
+        self,
+        options: EngineOptions,
+        limits: Limits,
+        metrics: Metrics,
+        precision: Precision = Precision.FP32,
+        prepare: Prepare | None = None,
     ) -> None:
-        """`precision`: the variant that is wanted; a bundle without it serves fp32."""
+        """`precision`: the variant that is wanted; a bundle without it serves fp32.
+
+        prepare: how an engine is made and measured, in a thread; by default from the bundle's graph.
+        """
+        self._prepare = prepare or _prepare
         self._options, self._limits, self._metrics, self._precision = options, limits, metrics, precision
         self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
 
@@ -43,7 +69,9 @@ class Loader:
         """Ends with the version ready, or failed with the reason."""
         precision = self._precision if version.manifest.variant(self._precision) else Precision.FP32
         try:
-            engine, profile = await asyncio.to_thread(_prepare, version.bundle, precision, self._options, self._limits)
+            engine, profile = await asyncio.to_thread(
+                self._prepare, version.bundle, precision, self._options, self._limits
+            )
         except EngineRejected as error:
             self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)
@@ -68,9 +96,7 @@ class Loader:
         version.state, version.reason = "failed", reason
         self._metrics.model_ready.labels(*version.labels, "none").set(0)
 
-    def _start(
-        self, version: Version, precision: Precision, engine: OnnxEngine, profile: list[BatchSeconds]
-    ) -> Serving:
+    def _start(self, version: Version, precision: Precision, engine: Runs, profile: list[BatchSeconds]) -> Serving:
         labels, metrics = version.labels, self._metrics
         sizes, seconds = metrics.batch_size.labels(*labels), metrics.batch_seconds.labels(*labels)
         images, failures = metrics.images.labels(*labels), metrics.engine_failures.labels(*labels)
@@ -97,9 +123,7 @@ class Loader:
         return Serving(precision, engine, batcher, lane, gate, size, profile)
 
 
-def _prepare(
-    bundle: Bundle, precision: Precision, options: EngineOptions, limits: Limits
-) -> tuple[OnnxEngine, list[BatchSeconds]]:
+def _prepare(bundle: Bundle, precision: Precision, options: EngineOptions, limits: Limits) -> Prepared:
     engine = open_verified(bundle, options, precision)
     try:
         return engine, measure(engine, bundle.manifest.input.shape, limits.max_batch_size)

@@ -61,6 +61,9 @@ class Metrics:
             "snellen_decoder_losses", "Decoding processes lost to an image, and started again", registry=self.registry
         )
         self.inflight_bytes = Gauge("snellen_inflight_bytes", "Bytes of bodies held", registry=self.registry)
+        self.slots = Gauge(
+            "snellen_slots", "Places for images on their way to an engine process", ("state",), registry=self.registry
+        )
         self.model_ready = Gauge(
             "snellen_model_ready",
             "1 when the version answers, 0 when it was refused at load",

@@ -1,6 +1,8 @@
 """Which models and versions there are, which is the default, and which answers when none is named."""
 
+import contextlib
 import logging
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +97,15 @@ class Registry:
                 return candidate
         known = ", ".join(str(v.manifest.version) for v in versions)
         raise VersionNotFound(f"{versions[0].manifest.name} has no version {version[:20]!r}; it has {known}")
+
+
+def image_sizes(repository: Path) -> list[int]:
+    """Bytes of an image uint8 [H, W, C] of each bundle that can be read."""
+    sizes = []
+    for path in find_bundles(repository):
+        with contextlib.suppress(BundleError):
+            sizes.append(math.prod(read_bundle(path).manifest.input.shape))
+    return sizes
 
 
 def _as_text(name: str) -> str:

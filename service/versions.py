@@ -1,19 +1,48 @@
 """One version of one model: its bundle, and what became of it here."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
-from models.contract import Bundle, Manifest, Precision
+from models.contract import Bundle, Manifest, Pixels, Precision
 from service.admission import Gate
 from service.batch_profile import BatchSeconds
-from service.batching import Batcher
+from service.batching import Answer
 from service.dense_lane import DenseLane
-from service.engine import OnnxEngine
 from service.errors import NotReady
 from service.rendering import Rendering
 from service.schemas import State
+
+
+class EngineFacts(Protocol):
+    """What clients may know of an engine, here or in another process."""
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def concurrency(self) -> int: ...
+
+    @property
+    def threads_per_batch(self) -> int: ...
+
+
+class Submits(Protocol):
+    """The way to an engine, here or in another process."""
+
+    @property
+    def depth(self) -> int: ...
+
+    async def submit(self, image: Pixels, class_map: bool = False, deadline: float | None = None) -> Answer:
+        """The network's answer for one image, uint8 [H, W, C].
+
+        deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError.
+        """
+        ...
+
+    async def stop(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -21,17 +50,20 @@ class Serving:
     """A verified version at work."""
 
     precision: Precision
-    engine: OnnxEngine
-    batcher: Batcher
+    engine: EngineFacts
+    batcher: Submits
     lane: DenseLane
     gate: Gate
     max_batch_size: int
     profile: list[BatchSeconds]
 
+    def admitted(self, images: int, *, dense: bool) -> AbstractContextManager[None]:
+        """Places for the images of one request. Entering raises QueueFull, TooManyImages."""
+        return self._admitted_to_lane(images) if dense else self.gate.hold(images)
+
     @contextmanager
-    def admitted(self, images: int, *, dense: bool) -> Iterator[None]:
-        """Places for the images of one request. Raises QueueFull, TooManyImages."""
-        with self.gate.hold(images), self.lane.hold(images if dense else 0):
+    def _admitted_to_lane(self, images: int) -> Iterator[None]:
+        with self.gate.hold(images), self.lane.hold(images):
             yield
 
     async def stop(self) -> None:

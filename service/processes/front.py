@@ -12,10 +12,14 @@ from service.app import Surroundings, create_app
 from service.connections import Connection
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
+from service.own_loader import limits_of
 from service.processes import channel
 from service.processes.channel import Channel
 from service.processes.process import Start, run_process
+from service.processes.remote import RemoteLoader
 from service.processes.scraping import Scraping
+from service.processes.slots import Slots
+from service.registry import image_sizes
 from service.server import Server, configuration
 from service.settings import Settings
 
@@ -32,6 +36,7 @@ class Front(Server):
         settings: Settings,
         end: socket.socket,
         scraping: Scraping,
+        remote: RemoteLoader | None,
     ) -> None:
         config = configuration(app, settings)
         super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
@@ -39,6 +44,7 @@ class Front(Server):
         self._told_ready = False
         self._end = end
         self._scraping = scraping
+        self._remote = remote
         self._channel: Channel | None = None
         self._arriving: set[asyncio.Task[None]] = set()
         self._ended = 0
@@ -70,6 +76,9 @@ class Front(Server):
                 task = asyncio.ensure_future(self._attach(socket.socket(fileno=descriptors[0])))
                 self._arriving.add(task)
                 task.add_done_callback(self._arriving.discard)
+            case channel.LINK:
+                assert self._remote is not None
+                self._remote.link(socket.socket(fileno=descriptors[0]))
             case channel.ENOUGH:
                 self._all_have_come.set()
             case channel.SNAPSHOT | channel.SCRAPE:
@@ -120,10 +129,19 @@ def serve_front(start: Start, end: socket.socket) -> int:
     """Until told to stop, or left alone. Raises RepositoryError."""
     settings, lifecycle, metrics = start.settings, Lifecycle(), Metrics()
     scraping = Scraping(metrics)
-    app = create_app(settings, lifecycle, Surroundings(metrics, scraping.scrape))
-    front = Front(app, lifecycle, settings, end, scraping)
+    remote = _remote(start, metrics, lifecycle) if start.engines else None
+    app = create_app(settings, lifecycle, Surroundings(metrics, scraping.scrape, remote))
+    front = Front(app, lifecycle, settings, end, scraping, remote)
     front.run()
     return front.status
+
+
+def _remote(start: Start, metrics: Metrics, lifecycle: Lifecycle) -> RemoteLoader:
+    """With room for what each of the models may have accepted; memory is taken only by what is used."""
+    settings = start.settings
+    sizes = image_sizes(settings.models)
+    slots = Slots(settings.max_queue * max(1, len(sizes)), max(sizes, default=1))
+    return RemoteLoader(slots, limits_of(settings), metrics, lifecycle, fronts=start.fronts, engines=start.engines)
 
 
 if __name__ == "__main__":

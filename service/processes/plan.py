@@ -33,6 +33,8 @@ class Plan:
         ]
 
     def engines(self, settings: Settings) -> list[Place]:
+        room = self.front_count * share_of(settings, self.front_count, self.engine_count).max_queue
+        settings = settings.model_copy(update={"max_queue": room})  # all fronts may choose the same engine
         return [
             Place(
                 "engine",

@@ -74,7 +74,8 @@ class Supervisor:
         match kind:
             case channel.UP:
                 place.up = True
-                self._announce()
+                if place in self._fronts:
+                    self._announce()
                 self._door.watch()
             case channel.READY:
                 place.ready = True

@@ -1,0 +1,115 @@
+"""An engine: networks on one device, without HTTP; `python -m service.processes.engine DESCRIPTOR` of its channel."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import uvloop
+
+from service.metrics import Metrics
+from service.own_loader import own_loader
+from service.processes import channel
+from service.processes.answering import FrontLink, accept
+from service.processes.channel import Channel
+from service.processes.links import Report
+from service.processes.process import Start, run_process
+from service.processes.scraping import Scraping
+from service.registry import Registry
+from service.settings import usable_cores
+from service.versions import Version
+
+
+class Engine:
+    """Loads every version, tells all fronts, and answers them; ends when supervisor and fronts have."""
+
+    def __init__(self, start: Start, end: socket.socket) -> None:
+        """Inside the event loop. Raises RepositoryError."""
+        metrics = Metrics()
+        cores = max(1, usable_cores() // start.engines)
+        self._loader = own_loader(start.settings, metrics, cores)
+        self._registry = Registry(start.settings.models, start.settings.default_model, self)
+        metrics.ready.set_function(lambda: not self._registry.loading)
+        self._versions = {version.name: number for number, version in enumerate(self._registry)}
+        self._links: set[FrontLink] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._orphaned = False
+        self._over = asyncio.Event()
+        self._scraping = Scraping(metrics)
+        self._channel = self._scraping.channel = Channel(end, self._hear, self._orphan)
+
+    async def run(self) -> None:
+        self._channel.send(channel.UP)
+        await self._registry.load()
+        self._channel.send(channel.READY)
+        await self._over.wait()
+
+    async def load(self, version: Version) -> None:
+        """As the registry's loader: here, and the fronts are told what became of it."""
+        await self._loader.load(version)
+        for link in self._links:
+            link.report(self._report(version))
+
+    def _report(self, version: Version) -> Report:
+        return report_of(version, self._versions[version.name])
+
+    def _hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
+        if kind == channel.LINK:
+            task = asyncio.ensure_future(self._accept(socket.socket(fileno=descriptors[0])))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._scraping.hear(kind, text, descriptors)
+
+    async def _accept(self, end: socket.socket) -> None:
+        link = await accept(end, list(self._registry), self._lose)
+        if link is not None:
+            self._links.add(link)
+            for version in self._registry:
+                if version.state != "loading":
+                    link.report(self._report(version))
+
+    def _lose(self, link: FrontLink) -> None:
+        self._links.discard(link)
+        self._end_if_alone()
+
+    def _orphan(self) -> None:
+        self._orphaned = True
+        self._scraping.channel = None
+        self._end_if_alone()
+
+    def _end_if_alone(self) -> None:
+        """Fronts that lost their supervisor still answer what they have accepted."""
+        if self._orphaned and not self._links:
+            os._exit(0)  # a batch that still runs is nobody's
+
+
+def report_of(version: Version, number: int) -> Report:
+    """What a front needs to serve the version through this engine, or why it cannot."""
+    report: dict[str, Any] = {"name": version.name, "model": number, "state": version.state, "reason": version.reason}
+    if (serving := version.serving) is not None:
+        report |= {
+            "precision": serving.precision.value,
+            "provider": serving.engine.provider,
+            "concurrency": serving.engine.concurrency,
+            "threads_per_batch": serving.engine.threads_per_batch,
+            "max_batch_size": serving.max_batch_size,
+            "profile": serving.profile,
+        }
+    return report
+
+
+def run_engine(start: Start, end: socket.socket) -> int:
+    """Until nobody is left. Raises RepositoryError."""
+
+    async def run() -> None:
+        await Engine(start, end).run()
+
+    uvloop.run(run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("engine", int(sys.argv[1]), run_engine))

@@ -1,0 +1,132 @@
+"""Versions whose networks run in engine processes, put to work in a front as if they ran here."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.contract import Pixels, Precision
+from service.admission import Gate
+from service.batch_profile import BatchSeconds
+from service.batching import Answer
+from service.dense_lane import DenseLane
+from service.engine import DensePrediction
+from service.lifecycle import Lifecycle
+from service.loading import Limits
+from service.metrics import Metrics
+from service.processes.entries import Dispatch
+from service.processes.links import Link, Report, attach
+from service.processes.slots import Slots
+from service.versions import Serving, Version
+
+
+class RemoteBatcher:
+    """Of one version: the way to it that `Batcher` is in one process."""
+
+    def __init__(self, dispatch: Dispatch, version: Version) -> None:
+        self._dispatch = dispatch
+        self._name, self._classes = version.name, len(version.manifest.labels)
+        self.depth = 0
+
+    async def submit(self, image: Pixels, class_map: bool = False, deadline: float | None = None) -> Answer:
+        """As Batcher's; what is not spent in the network counts as waiting for it."""
+        began = asyncio.get_running_loop().time()
+        self.depth += 1
+        try:
+            reply, behind = await self._dispatch.ask(self._name, image, class_map=class_map, deadline=deadline)
+        finally:
+            self.depth -= 1
+        numbers = np.frombuffer(behind, np.float32)
+        rest = numbers[self._classes :].reshape(-1, reply.rows, reply.columns) if reply.rows else None
+        queue_s = asyncio.get_running_loop().time() - began - reply.infer_s
+        return Answer(numbers[: self._classes], rest, max(0.0, queue_s), reply.infer_s)
+
+    async def stop(self) -> None:
+        """Nothing of its own: engines end after the fronts."""
+        self._dispatch.close()
+
+
+@dataclass(frozen=True)
+class RemoteEngine:
+    """What clients may know, and images of any size."""
+
+    dispatch: Dispatch
+    version: Version
+    provider: str
+    concurrency: int
+    threads_per_batch: int
+
+    async def predict_dense(self, image: Pixels) -> DensePrediction:
+        reply, behind = await self.dispatch.ask(self.version.name, image, dense=True)
+        numbers, classes = np.frombuffer(behind, np.float32), len(self.version.manifest.labels)
+        class_map = numbers[2 * classes :].reshape(classes, reply.rows, reply.columns)
+        return DensePrediction(numbers[:classes], numbers[classes : 2 * classes], class_map)
+
+
+class RemoteLoader:
+    """A version is ready when an engine says so, and failed when all of them have refused it."""
+
+    def __init__(
+        self, slots: Slots, limits: Limits, metrics: Metrics, lifecycle: Lifecycle, *, fronts: int, engines: int
+    ) -> None:
+        """Of how many fronts this is one: each may count on its share of the engines."""
+        self._lifecycle = lifecycle
+        self._dispatch = Dispatch(slots, self._tell_probes)
+        self._limits, self._metrics = limits, metrics
+        self._share, self._engines = engines / fronts, engines
+        self._dense_turns = asyncio.Semaphore(1)
+        self._reports: dict[str, list[Report]] = {}
+        self._heard = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        metrics.slots.labels("free").set_function(lambda: slots.free)
+        metrics.slots.labels("taken").set_function(lambda: slots.count - slots.free)
+
+    def link(self, end: socket.socket) -> None:
+        """To an engine that has just been started, or to one that was here before us."""
+        task = asyncio.ensure_future(attach(end, self._dispatch.slots, Link(self._dispatch, self._hear)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def load(self, version: Version) -> None:
+        report = await self._verdict(version.name)
+        if report["state"] == "failed":
+            version.state, version.reason = "failed", report["reason"]
+            return
+        version.serving = self._start(version, report)
+        version.state = "ready"
+
+    def _hear(self, link: Link, report: Report) -> None:
+        self._reports.setdefault(report["name"], []).append(report)
+        if report["state"] == "ready":
+            self._dispatch.serves(link, report["name"], report["model"])
+        self._heard.set()
+
+    def _tell_probes(self, served: bool) -> None:
+        self._lifecycle.trouble = None if served else "engines are being started; requests wait for them"
+
+    async def _verdict(self, name: str) -> Report:
+        while True:
+            reports = self._reports.get(name, [])
+            ready = next((report for report in reports if report["state"] == "ready"), None)
+            if ready is not None or len(reports) >= self._engines:
+                return ready or reports[-1]
+            self._heard.clear()
+            await self._heard.wait()
+
+    def _start(self, version: Version, report: Report) -> Serving:
+        profile = [BatchSeconds(size, seconds) for size, seconds in report["profile"]]
+        provider, concurrency = report["provider"], report["concurrency"]
+        engine = RemoteEngine(self._dispatch, version, provider, concurrency, report["threads_per_batch"])
+        rate = max(point.images_per_s for point in profile) * concurrency * self._share
+        gate = Gate(self._limits.max_queue, "images of this model", lambda inside: inside / rate)
+        self._metrics.pending.labels(*version.labels).set_function(lambda: gate.inside)
+        return Serving(
+            Precision(report["precision"]),
+            engine,
+            RemoteBatcher(self._dispatch, version),
+            DenseLane(engine, self._limits.dense, self._dense_turns),
+            gate,
+            report["max_batch_size"],
+            profile,
+        )

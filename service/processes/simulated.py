@@ -1,0 +1,63 @@
+"""A device that does nothing but take its time: what fronts and batches do on a fast one is seen without one."""
+
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from models.contract import Bundle, Manifest, Pixels
+from service.batch_profile import BatchSeconds
+from service.engine import Batch, DensePrediction, Prediction
+from service.errors import EngineFailure
+
+VARIABLE = "SNELLEN_TEST_DEVICE"
+"""Milliseconds by batch size, as in 1:2.0,8:3.0,32:6.0; for tests and benchmarks only, hence no setting."""
+
+
+class SimulatedEngine:
+    """Uniform probabilities after the time of the next larger batch size in the table; uses no CPU meanwhile."""
+
+    provider = "simulated"
+    concurrency = 1
+    threads_per_batch = 1
+
+    def __init__(self, manifest: Manifest, profile: list[BatchSeconds]) -> None:
+        self._classes = len(manifest.labels)
+        self._profile = profile
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+
+    async def predict(self, batch: Batch) -> Prediction:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.run, batch)
+
+    def run(self, batch: Batch) -> Prediction:
+        """The same in the calling thread."""
+        count = len(batch.images)
+        time.sleep(self._seconds(count))
+        rows = np.full((count, self._classes), 1 / self._classes, np.float32)
+        return Prediction(rows, rows[:, :, None, None] if batch.class_map else None)
+
+    async def predict_dense(self, image: Pixels) -> DensePrediction:
+        raise EngineFailure("a simulated device has no dense classification")
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _seconds(self, count: int) -> float:
+        larger = (point.seconds for point in self._profile if point.batch_size >= count)
+        last = self._profile[-1]
+        return next(larger, last.seconds * count / last.batch_size)
+
+
+def wanted() -> list[BatchSeconds] | None:
+    """The table of the environment."""
+    if not (text := os.environ.get(VARIABLE)):
+        return None
+    points = (point.split(":") for point in text.split(","))
+    return sorted(BatchSeconds(int(size), float(milliseconds) / 1000) for size, milliseconds in points)
+
+
+def prepared(bundle: Bundle, profile: list[BatchSeconds]) -> tuple[SimulatedEngine, list[BatchSeconds]]:
+    """In the place of a network that was verified and measured."""
+    return SimulatedEngine(bundle.manifest, profile), profile
