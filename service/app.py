@@ -77,7 +77,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.ready = lambda: health.readiness(registry, lifecycle).ready
+    app.state.registry = registry
     app.include_router(routes.router())
     app.include_router(catalogue.router(registry))
     app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))

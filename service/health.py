@@ -22,8 +22,8 @@ def readiness(registry: Registry, lifecycle: Lifecycle) -> Readiness:
         ready, detail = False, "loading and verifying models"
     elif default.serving is None:
         ready, detail = False, f"the default model {default.name} was refused at load: {default.reason}"
-    elif lifecycle.trouble is not None:
-        ready, detail = False, lifecycle.trouble
+    elif lifecycle.troubles:
+        ready, detail = False, "; ".join(sorted(lifecycle.troubles))
     else:
         ready, detail = True, f"{default.name} answers on {default.serving.engine.provider}"
     return Readiness(ready=ready, detail=detail, models=summaries(registry))

@@ -1,14 +1,14 @@
 """Whether the process is draining, or waits for another one: read by readiness."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
 class Lifecycle:
     """Shared by the server, which receives signals, and the application, which answers probes.
 
-    trouble: why requests wait just now, although models are loaded.
+    troubles: why requests should not come just now, although models are loaded.
     """
 
     draining: bool = False
-    trouble: str | None = None
+    troubles: set[str] = field(default_factory=set)

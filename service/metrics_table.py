@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from service.metrics import Metrics
+from service.processes.gathering import PROCESSES, RESTARTS
 
 _HEAD = """# Metrics
 
@@ -30,6 +31,8 @@ def _rows() -> Iterator[str]:
     for family in metrics.registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
         yield f"| `{name}` | {family.type} | {labels.get(family.name, '')} | {family.documentation.rstrip('.')} |\n"
+    for name, of_all in (("snellen_processes", PROCESSES), ("snellen_process_restarts_total", RESTARTS)):
+        yield f"| `{name}` | {of_all.type} | `kind` | {of_all.documentation} |\n"
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
 
 
 class Settings(BaseSettings):
-    """Defaults suit a small CPU machine; times are in seconds, sizes in bytes, counts per process."""
+    """Defaults suit a small CPU machine; times are in seconds, sizes in bytes, counts of the whole service."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -11,13 +12,14 @@ from typing import Any
 
 MAX_MESSAGE = 64 * 1024
 _MAX_DESCRIPTORS = 16
+_TRY_AGAIN_S = 0.02
 
 START = b"S"
 """To a process: what it is and its settings, JSON."""
 UP = b"U"
 """From a front: it takes connections."""
 READY = b"R"
-"""From a front: and can answer them."""
+"""From a process: models are loaded; to it: from now on this is known, and /readyz may say so."""
 CONNECTION = b"C"
 """To a front: a client's connection, one descriptor."""
 GONE = b"G"
@@ -72,8 +74,11 @@ class Channel:
             except BlockingIOError:
                 self._loop.add_writer(self._end.fileno(), self._write)
                 return
-            except OSError:  # the other side is gone; the reader hears of it
-                self._drop()
+            except OSError as error:
+                if error.errno == errno.ETOOMANYREFS:  # more descriptors on their way than a user may have
+                    self._loop.call_later(_TRY_AGAIN_S, self._write)
+                    return
+                self._drop()  # the other side is gone; the reader hears of it
                 break
             self._waiting.popleft()
             close_all(descriptors)

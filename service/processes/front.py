@@ -19,11 +19,12 @@ from service.processes.process import Start, run_process
 from service.processes.remote import RemoteLoader
 from service.processes.scraping import Scraping
 from service.processes.slots import Slots
-from service.registry import image_sizes
+from service.registry import Registry, image_sizes
 from service.server import Server, configuration
 from service.settings import Settings
 
 _PATIENCE_S = 3.0
+_UNKNOWN = "the supervisor does not know yet that models are loaded"
 
 
 class Front(Server):
@@ -40,7 +41,9 @@ class Front(Server):
     ) -> None:
         config = configuration(app, settings)
         super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
-        self._app_is_ready: Callable[[], bool] = app.state.ready
+        self._registry: Registry = app.state.registry
+        self._troubles = lifecycle.troubles
+        self._troubles.add(_UNKNOWN)
         self._told_ready = False
         self._end = end
         self._scraping = scraping
@@ -57,7 +60,7 @@ class Front(Server):
         self._channel.send(channel.UP)
 
     async def on_tick(self, counter: int) -> bool:
-        if self._channel is not None and not self._told_ready and self._app_is_ready():
+        if self._channel is not None and not self._told_ready and not self._registry.loading:
             self._told_ready = True
             self._channel.send(channel.READY)
         return await super().on_tick(counter)
@@ -72,6 +75,8 @@ class Front(Server):
 
     def _hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
         match kind:
+            case channel.CONNECTION if not descriptors:  # this process may not have more, and it is closed
+                self._count_ended()
             case channel.CONNECTION:
                 task = asyncio.ensure_future(self._attach(socket.socket(fileno=descriptors[0])))
                 self._arriving.add(task)
@@ -79,6 +84,8 @@ class Front(Server):
             case channel.LINK:
                 assert self._remote is not None
                 self._remote.link(socket.socket(fileno=descriptors[0]))
+            case channel.READY:
+                self._troubles.discard(_UNKNOWN)
             case channel.ENOUGH:
                 self._all_have_come.set()
             case channel.SNAPSHOT | channel.SCRAPE:

@@ -15,6 +15,10 @@ _PATIENCE_S = 1.0
 """For a process that is busy or hangs; its metrics of the time before stand for it then."""
 
 
+PROCESSES = Family("snellen_processes", "gauge", "Processes at work, where there are several", [])
+RESTARTS = Family("snellen_process_restarts", "counter", "Processes that died and were started again", [])
+
+
 @dataclass
 class _Round:
     """One scrape: who asked, and whose snapshots are still to come."""
@@ -72,13 +76,8 @@ class Gathering:
             ready[place.kind] += place.ready
             restarts[place.kind] += place.restarts
         return [
-            Family("snellen_processes", "gauge", "Processes at work", _by_kind("snellen_processes", ready)),
-            Family(
-                "snellen_process_restarts",
-                "counter",
-                "Processes that died and were started again",
-                _by_kind("snellen_process_restarts_total", restarts),
-            ),
+            PROCESSES._replace(samples=_by_kind("snellen_processes", ready)),
+            RESTARTS._replace(samples=_by_kind("snellen_process_restarts_total", restarts)),
         ]
 
 

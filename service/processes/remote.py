@@ -20,6 +20,8 @@ from service.processes.links import Link, Report, attach
 from service.processes.slots import Slots
 from service.versions import Serving, Version
 
+_NO_ENGINE = "engines are being started; requests wait for them"
+
 
 class RemoteBatcher:
     """Of one version: the way to it that `Batcher` is in one process."""
@@ -103,7 +105,7 @@ class RemoteLoader:
         self._heard.set()
 
     def _tell_probes(self, served: bool) -> None:
-        self._lifecycle.trouble = None if served else "engines are being started; requests wait for them"
+        (self._lifecycle.troubles.discard if served else self._lifecycle.troubles.add)(_NO_ENGINE)
 
     async def _verdict(self, name: str) -> Report:
         while True:

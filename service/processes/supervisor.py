@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from itertools import chain
 
-from service.listening import listen, room_for
+from service.listening import CannotListen, listen
 from service.processes import channel
 from service.processes.door import Door
 from service.processes.gathering import Gathering
@@ -26,7 +26,8 @@ _GRACE_S = 20.0
 
 def supervise(settings: Settings, plan: Plan) -> int:
     """Serve until told to stop; the exit status. Raises CannotListen."""
-    room_for(settings.max_connections, spare=0)
+    if not hasattr(os, "memfd_create"):
+        raise CannotListen("several processes need Linux; leave out --fronts and --engines")
     listeners = listen(settings.host, settings.port)
     return asyncio.run(Supervisor(settings, plan, listeners).run())
 
@@ -79,6 +80,7 @@ class Supervisor:
                 self._door.watch()
             case channel.READY:
                 place.ready = True
+                place.tell(channel.READY)
             case channel.GONE:
                 place.open_connections -= int(text)
             case channel.ENOUGH:
