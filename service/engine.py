@@ -1,37 +1,41 @@
-"""The Engine protocol and OnnxEngine, the only importer of onnxruntime: load, warm up, predict."""
+"""The Engine protocol and OnnxEngine: one onnxruntime session that answers batches, warm in all their sizes."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest, Pixels
+from service.buckets import buckets, padded
+from service.device_binding import GRAPH_ID, NO_GRAPH, DeviceBinding
 from service.errors import EngineFailure
-from service.graph import Port, misfit
+from service.providers import ON_GPU
+from service.session import EngineOptions, EngineRejected, open_session, run_options
+
+__all__ = [
+    "Batch",
+    "DensePrediction",
+    "Engine",
+    "EngineOptions",
+    "EngineRejected",
+    "OnnxEngine",
+    "Prediction",
+]
 
 logger = logging.getLogger(__name__)
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-}
-"""Our short names and onnxruntime's."""
-_ARENAS = {"cuda": "cpu:0;gpu:0"}
+Result = TypeVar("Result")
+_ARENAS = dict.fromkeys(ON_GPU, "cpu:0;gpu:0")
 """Where onnxruntime keeps memory between runs, if not on the CPU alone."""
-_NAMES = {value: key for key, value in PROVIDERS.items()}
-
-
-class EngineRejected(Exception):
-    """This model must not serve here; the message says why."""
+_RUNS_UNTIL_CAPTURED = 3
+"""onnxruntime captures a CUDA graph after two ordinary runs."""
 
 
 class Batch(NamedTuple):
@@ -72,39 +76,50 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class EngineOptions:
-    """`providers` in order of preference, short names, empty for the best installed; see Settings for the rest."""
-
-    providers: tuple[str, ...] = ()
-    strict: bool | None = None
-    threads_per_batch: int = 1
-    concurrency: int = 0
-    cores: int = 1
-
-
 class OnnxEngine:
     """One session that several threads run at a time: onnxruntime's sessions are thread-safe."""
 
     def __init__(self, model: Path, manifest: Manifest, options: EngineOptions) -> None:
         """Raises EngineRejected when the graph does not fit the manifest or the wanted provider is not there."""
-        self._session = _open(model, options, one_size=manifest.dense is None)
-        first = self._session.get_providers()[0]
-        self.provider = _NAMES.get(first, first)
-        _check_provider(self.provider, options)
-        if reason := misfit(_ports(self._session.get_inputs()), _ports(self._session.get_outputs()), manifest):
-            raise EngineRejected(reason)
-        on_cpu = self.provider == "cpu"
-        self.threads_per_batch = options.threads_per_batch if on_cpu else 1
-        self.concurrency = options.concurrency or (max(1, options.cores // self.threads_per_batch) if on_cpu else 1)
+        self._session, self.provider = open_session(model, manifest, options)
+        on_gpu = self.provider in ON_GPU
+        self._dense_session = self._opened_for_dense(model, manifest, options)
+        self.threads_per_batch = 1 if on_gpu else options.threads_per_batch
+        self.concurrency = options.concurrency or (1 if on_gpu else max(1, options.cores // self.threads_per_batch))
+        self.sizes = buckets(options.largest) if on_gpu and options.largest else ()
+        self._graphs = options.cuda_graph
+        self._binding = self._bound(manifest, options) if self.sizes else None
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
         self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
         self._dense_run = ort.RunOptions()
-        self._run_options = _run_options()
+        self._run_options = run_options()
+
+    def _opened_for_dense(self, model: Path, manifest: Manifest, options: EngineOptions) -> ort.InferenceSession:
+        """TensorRT's engine takes images of the input's size only; of any other size CUDA takes care."""
+        if self.provider != "tensorrt" or manifest.dense is None:
+            return self._session
+        return open_session(model, manifest, replace(options, providers=("cuda",), cuda_graph=False))[0]
+
+    def _bound(self, manifest: Manifest, options: EngineOptions) -> DeviceBinding:
+        classes = len(manifest.labels)
+        image, graphs = manifest.input.shape, options.cuda_graph
+        return DeviceBinding(self._session, "cuda", image, classes, self.sizes, graphs=graphs)
+
+    def run_callers(self, concurrency: int) -> None:
+        """From now on so many batches at a time."""
+        self._threads.shutdown(wait=True)
+        self.concurrency = concurrency
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="engine")
+
+    def warm_up(self, batches: Iterable[Batch]) -> None:
+        """Run each as often as it takes until its size is no news. Raises EngineFailure."""
+        for batch in batches:
+            for _ in range(_RUNS_UNTIL_CAPTURED if self._graphs else 1):
+                self.run(batch)
 
     async def predict(self, batch: Batch) -> Prediction:
         """Cancelling it ends the run within a node of the graph."""
-        run = _run_options()
+        run = run_options()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, self.run, batch, run)
         finally:
@@ -112,8 +127,13 @@ class OnnxEngine:
 
     def run(self, batch: Batch, run: ort.RunOptions | None = None) -> Prediction:
         """The same in the calling thread."""
+        run = run or self._run_options
+        binding = self._binding
+        if binding is not None and not batch.class_map and binding.fits(batch.images):
+            return Prediction(self._guarded(lambda: binding.run(batch.images, run), batch.images, run))
+        images, count = padded(batch.images, self.sizes), len(batch.images)
         names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        outputs = self._outputs(names, batch.images, run or self._run_options)
+        outputs = [rows[:count] for rows in self._outputs(self._session, names, images, run)]
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
@@ -131,63 +151,31 @@ class OnnxEngine:
         """The same in the calling thread. The memory is given back: the next image may be far smaller."""
         run = run or ort.RunOptions()
         run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS.get(self.provider, "cpu:0"))
-        outputs = self._outputs([PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
+        outputs = self._outputs(self._dense_session, [PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
         return DensePrediction(outputs[0][0], outputs[1][0], outputs[2][0])
 
-    def _outputs(self, names: list[str], images: Pixels, run: ort.RunOptions) -> list[NDArray[np.float32]]:
+    def _outputs(
+        self, session: ort.InferenceSession, names: list[str], images: Pixels, run: ort.RunOptions
+    ) -> list[NDArray[np.float32]]:
+        if self._graphs:
+            run.add_run_config_entry(GRAPH_ID, NO_GRAPH)
+        outputs: list[NDArray[np.float32]] = self._guarded(
+            lambda: session.run(names, {INPUT: images}, run), images, run
+        )
+        return outputs
+
+    def _guarded(self, work: Callable[[], Result], images: Pixels, run: ort.RunOptions) -> Result:
         try:
-            outputs: list[NDArray[np.float32]] = self._session.run(names, {INPUT: images}, run)
+            return work()
         except Exception as error:  # onnxruntime's exceptions have no common base
             if not run.terminate:
                 logger.error("onnxruntime could not run %s: %s: %s", images.shape, type(error).__name__, error)
             raise EngineFailure("the model could not be run; the cause is in the service's log") from error
-        return outputs
 
     def close(self) -> None:
         """Batches that run are let end, an image that runs alone is not."""
         self._dense_run.terminate = True
         for threads in (self._dense_thread, self._threads):
             threads.shutdown(wait=True, cancel_futures=True)
-
-
-def installed_providers() -> tuple[str, ...]:
-    """What the installed onnxruntime could use: cuda before cpu, whether the machine has it or not."""
-    available = ort.get_available_providers()
-    return tuple(name for name in ("cuda", "cpu") if PROVIDERS[name] in available)
-
-
-def _run_options() -> ort.RunOptions:
-    options = ort.RunOptions()
-    options.only_execute_path_to_fetches = True  # no class map unless it is asked for
-    return options
-
-
-def _open(model: Path, options: EngineOptions, *, one_size: bool) -> ort.InferenceSession:
-    """The reason that clients see names no path; onnxruntime's own words, which do, go to the log."""
-    session_options = ort.SessionOptions()
-    session_options.enable_mem_pattern = one_size  # else it keeps a plan for every size it has met
-    session_options.intra_op_num_threads = options.threads_per_batch
-    session_options.inter_op_num_threads = 1
-    session_options.log_severity_level = 3
-    wanted = options.providers or installed_providers()
-    known = [PROVIDERS[name] for name in wanted if PROVIDERS[name] in ort.get_available_providers()]
-    try:
-        return ort.InferenceSession(model, session_options, providers=known or [PROVIDERS["cpu"]])
-    except Exception as error:
-        logger.error("onnxruntime cannot load %s: %s", model, error)
-        reason = f"onnxruntime cannot load {model.name} ({type(error).__name__}); the log has the cause"
-        raise EngineRejected(reason) from error
-
-
-def _check_provider(provider: str, options: EngineOptions) -> None:
-    wanted = (options.providers or installed_providers())[0]
-    strict = options.strict if options.strict is not None else wanted != "cpu"
-    if strict and provider != wanted:
-        raise EngineRejected(
-            f"execution provider {wanted} was asked for, but onnxruntime runs on {provider}: check the driver and that "
-            f"onnxruntime-gpu is installed, or set SNELLEN_PROVIDERS={provider} or SNELLEN_STRICT=false"
-        )
-
-
-def _ports(nodes: Sequence[ort.NodeArg]) -> dict[str, Port]:
-    return {node.name: Port(node.type, node.shape) for node in nodes}
+        if self._binding is not None:
+            self._binding.close()

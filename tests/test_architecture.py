@@ -63,7 +63,7 @@ def test_nobody_imports_the_command() -> None:
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("onnxruntime", {"service/engine.py"}),
+        ("onnxruntime", {"service/engine.py", "service/session.py", "service/device_binding.py"}),
         ("uvicorn", {"service/server.py", "service/connections.py"}),
         ("prometheus_client", {"service/metrics.py", "service/health.py", "service/processes/snapshot.py"}),
         ("pydantic_settings", {"service/settings.py", "service/__main__.py"}),
@@ -79,7 +79,7 @@ def test_a_foreign_library_has_its_place(library: str, allowed: set[str]) -> Non
 def test_http_stays_at_the_edge() -> None:
     """The use case and what lies below know neither FastAPI nor Starlette."""
     inner = {"classifier", "answers", "batching", "engine", "decoding", "admission", "bodies", "registry", "rendering"}
-    inner |= {"dense", "dense_lane", "graph"}
+    inner |= {"dense", "dense_lane", "graph", "session", "device_binding", "buckets", "batch_profile"}
     knowing = importers("fastapi") | importers("starlette")
     assert not knowing & {f"service/{name}.py" for name in inner}
 

@@ -8,8 +8,9 @@ import pytest
 
 from models.contract import Bundle, Colour, Input, read_bundle
 from service.batch_profile import BatchSeconds, best_batch_size, largest_within, measure
-from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine, installed_providers
+from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine
 from service.errors import EngineFailure
+from service.session import installed_providers
 from service.verification import check_golden, open_verified
 from tests.support.bundles import SIDE, write_bundle
 from tests.support.pictures import BLUE, picture

@@ -1,0 +1,101 @@
+"""Execution providers: our short names, onnxruntime's, and the options that each is opened with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.contract import INPUT, Precision
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+"""Our short names and onnxruntime's."""
+NAMES = {value: key for key, value in PROVIDERS.items()}
+ON_GPU = frozenset({"cuda", "tensorrt"})
+EVERY: tuple[str, ...] = ("auto",)
+"""In the place of names: try all that are installed."""
+FASTEST_FIRST = ("tensorrt", "cuda", "openvino", "cpu")
+
+Options = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a session is for, as far as provider options depend on it.
+
+    image: [height, width, channels] of the input. tf32: products of ten bits of mantissa where float32 is asked for.
+    engines: folder for what TensorRT builds. batches, threads: at a time, and of each.
+    """
+
+    image: tuple[int, int, int]
+    precision: Precision = Precision.FP32
+    tf32: bool = False
+    cuda_graph: bool = False
+    largest: int = 1
+    engines: Path | None = None
+    batches: int = 1
+    threads: int = 1
+
+
+def with_options(names: Sequence[str], purpose: Purpose) -> list[tuple[str, Options]]:
+    """As onnxruntime takes them: what TensorRT leaves goes to CUDA, what CUDA leaves to the CPU."""
+    names = [*names, "cuda"] if "tensorrt" in names and "cuda" not in names else [*names]
+    return [(PROVIDERS[name], options_of(name, purpose)) for name in names]
+
+
+def options_of(name: str, purpose: Purpose) -> Options:
+    """The options of one provider."""
+    match name:
+        case "cuda":
+            return _cuda(purpose)
+        case "tensorrt":
+            return _tensorrt(purpose)
+        case "openvino":
+            return _openvino(purpose)
+    return {}
+
+
+def _cuda(purpose: Purpose) -> Options:
+    """Batches come in few sizes that are all run at load: exhaustive search for algorithms, memory as requested."""
+    return {
+        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        "cudnn_conv_use_max_workspace": "1",
+        "arena_extend_strategy": "kSameAsRequested",
+        "do_copy_in_default_stream": "1",
+        "use_tf32": _flag(purpose.tf32),
+        "enable_cuda_graph": _flag(purpose.cuda_graph),
+    }
+
+
+def _tensorrt(purpose: Purpose) -> Options:
+    """One engine for all batch sizes, best at the largest, kept on disk. It has no CUDA graphs for several sizes."""
+    size = "x".join(map(str, purpose.image))
+    options = {
+        "trt_fp16_enable": _flag(purpose.precision is Precision.FP16),
+        "trt_int8_enable": _flag(purpose.precision is Precision.INT8),
+        "trt_profile_min_shapes": f"{INPUT}:1x{size}",
+        "trt_profile_opt_shapes": f"{INPUT}:{purpose.largest}x{size}",
+        "trt_profile_max_shapes": f"{INPUT}:{purpose.largest}x{size}",
+    }
+    if purpose.engines is not None:
+        folder = str(purpose.engines)
+        options |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder}
+        options |= {"trt_timing_cache_enable": "1", "trt_timing_cache_path": folder}
+    return options
+
+
+def _openvino(purpose: Purpose) -> Options:
+    """On the CPU, in float32 where the graph says so; a stream for each batch that runs at a time."""
+    return {
+        "device_type": "CPU",
+        "precision": "FP32",
+        "num_streams": str(purpose.batches),
+        "num_of_threads": str(purpose.batches * purpose.threads),
+    }
+
+
+def _flag(on: bool) -> str:
+    return "1" if on else "0"
