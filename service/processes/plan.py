@@ -10,6 +10,8 @@ from service.settings import Settings, usable_cores
 
 _DEVICES = Path("/proc/driver/nvidia/gpus")
 _DEVICE_VARIABLE = "CUDA_VISIBLE_DEVICES"
+_MOST_ALONE = 4
+"""Fronts that are chosen where each runs the networks itself: each holds all models in memory."""
 _SHARED = ("max_queue", "max_dense_queue", "max_inflight_bytes", "max_connections", "decode_threads", "concurrency")
 """Counts that fronts divide, so that the service keeps to the limit that it was given."""
 
@@ -55,7 +57,7 @@ def planned(settings: Settings) -> Plan:
     if not engines and _on_cuda(settings) and cores > 2:
         engines = len(devices())
     if not engines:
-        return Plan(1, 0)
+        return Plan(min(cores, _MOST_ALONE), 0)
     return Plan(max(1, cores - engines), engines)
 
 

@@ -16,13 +16,17 @@ def test_one_process_unless_told_otherwise() -> None:
     assert planned(settings()).one_process
 
 
-def test_a_machine_without_a_device_is_served_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("cores", "fronts"), [(1, 1), (2, 2), (64, 4)])
+def test_without_a_device_fronts_run_the_networks_themselves(
+    monkeypatch: pytest.MonkeyPatch, cores: int, fronts: int
+) -> None:
     """Measured: docs/decisions/fronts-and-engines.md."""
     monkeypatch.setattr(plan, "devices", list)
-    assert planned(settings(fronts=0)) == Plan(1, 0)
+    monkeypatch.setattr(plan, "usable_cores", lambda: cores)
+    assert planned(settings(fronts=0)) == Plan(fronts, 0)
 
 
-@pytest.mark.parametrize(("cores", "devices", "expected"), [(16, 1, (15, 1)), (16, 2, (14, 2)), (2, 1, (1, 0))])
+@pytest.mark.parametrize(("cores", "devices", "expected"), [(16, 1, (15, 1)), (16, 2, (14, 2)), (2, 1, (2, 0))])
 def test_each_device_gets_an_engine_and_the_other_cores_a_front(
     monkeypatch: pytest.MonkeyPatch, cores: int, devices: int, expected: tuple[int, int]
 ) -> None:
