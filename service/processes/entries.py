@@ -87,10 +87,10 @@ class Dispatch:
         entry = Entry(next(self._numbers), version, loop.create_future(), class_map, math.inf, image if dense else None)
         if not dense:
             entry.slot = self.slots.take(image)
+        entry.deadline = math.inf if deadline is None else deadline
         self._send(entry)
         if deadline is None:
             return await self._result(entry)
-        entry.deadline = deadline
         clock = loop.call_later(deadline - time.monotonic(), _too_late, entry)
         try:
             return await self._result(entry)

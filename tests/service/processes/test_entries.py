@@ -135,6 +135,17 @@ async def test_a_deadline_ends_the_wait_for_an_engine(dispatch: Dispatch) -> Non
     assert not Remembering(dispatch).carried
 
 
+async def test_the_engine_is_told_the_deadline(dispatch: Dispatch) -> None:
+    """It need not begin what would come too late."""
+    engine, deadline = Remembering(dispatch), time.monotonic() + 60
+    seen: list[float] = []
+    engine.carry = lambda entry: seen.append(entry.deadline)  # type: ignore[method-assign]
+    task = asked(dispatch, deadline)
+    await asyncio.sleep(0)
+    assert seen == [deadline]
+    task.cancel()
+
+
 async def test_without_a_free_slot_an_image_is_refused(dispatch: Dispatch) -> None:
     """At once; what is freed can be taken again."""
     engine = Remembering(dispatch)
