@@ -1,8 +1,11 @@
-"""Capacity is refused at the door, by trying and never by waiting."""
+"""Who is let in: capacity is refused at the door, and so is what cannot be answered in time. Trying, never waiting."""
 
+import time
 from collections.abc import Callable
 
-from service.errors import QueueFull
+from service.errors import DeadlineExceeded, QueueFull
+from service.forecast import Forecast
+from service.waiting import Priority
 
 
 class Gate:
@@ -49,3 +52,85 @@ class Held:
 
     def __exit__(self, *_: object) -> None:
         self._gate.leave(self._count)
+
+
+class Admission:
+    """The door of one model: places for `capacity` images, half of them for bulk work, and a forecast of the wait."""
+
+    def __init__(
+        self, capacity: int, forecast: Forecast, on_error_s: Callable[[float], object] = lambda _error_s: None
+    ) -> None:
+        """on_error_s: told, of each answer, the seconds that it took beyond the forecast."""
+        self.forecast = forecast
+        self.on_error_s = on_error_s
+        self._all = Gate(capacity, "images of this model", forecast.answer_s)
+        self._bulk = Gate(max(1, capacity // 2), "bulk images of this model", forecast.answer_s)
+
+    @property
+    def inside(self) -> int:
+        """Images accepted and not yet answered."""
+        return self._all.inside
+
+    def admit(self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE) -> "Admitted":
+        """A context for `count` images. Entering raises QueueFull, or DeadlineExceeded where no wait would help."""
+        return Admitted(self, count, deadline_s, priority)
+
+    def enter(self, count: int, deadline_s: float, priority: Priority) -> float:
+        """The seconds that the answer is expected to take."""
+        ahead = self.inside if priority is Priority.BULK else self.inside - self._bulk.inside
+        expected_s = self.forecast.answer_s(ahead, count)
+        if expected_s > deadline_s and ahead:  # with nothing ahead it is tried: a forecast too dark learns only so
+            self._refuse(ahead, count, deadline_s, expected_s)
+        self._all.enter(count)
+        if priority is Priority.BULK:
+            try:
+                self._bulk.enter(count)
+            except QueueFull:
+                self._all.leave(count)
+                raise
+        return expected_s
+
+    def leave(self, count: int, priority: Priority) -> None:
+        self._all.leave(count)
+        if priority is Priority.BULK:
+            self._bulk.leave(count)
+
+    def _refuse(self, ahead: int, count: int, deadline_s: float, expected_s: float) -> None:
+        alone_s = self.forecast.answer_s(0, count)
+        if alone_s > deadline_s:
+            raise DeadlineExceeded(
+                f"an answer takes about {alone_s * 1000:.0f} ms even with nothing ahead, and the deadline is "
+                f"{deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send fewer images at a time"
+            )
+        raise QueueFull(
+            f"an answer would take about {expected_s * 1000:.0f} ms, with {ahead} images ahead, and the deadline is "
+            f"{deadline_s * 1000:.0f} ms; send the request again after the time in Retry-After",
+            expected_s - deadline_s,
+        )
+
+
+class Admitted:
+    """Places taken until the end of a `with` block."""
+
+    __slots__ = ("_admission", "_count", "_deadline_s", "_expected_s", "_priority", "_started")
+
+    def __init__(self, admission: Admission, count: int, deadline_s: float, priority: Priority) -> None:
+        self._admission = admission
+        self._count = count
+        self._deadline_s = deadline_s
+        self._priority = priority
+
+    def __enter__(self) -> "Admitted":
+        self._expected_s = self._admission.enter(self._count, self._deadline_s, self._priority)
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._admission.leave(self._count, self._priority)
+
+    def answered(self) -> None:
+        """It was, or its time is over: what that took is compared with the forecast. Refused images tell nothing."""
+        if self._priority is Priority.INTERACTIVE:
+            took_s = time.perf_counter() - self._started
+            self._admission.forecast.learn(self._expected_s, took_s)
+            self._admission.on_error_s(took_s - self._expected_s)

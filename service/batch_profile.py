@@ -1,62 +1,94 @@
-"""How long batches of each size take on this machine, and which size pays: measured at load, not configured."""
+"""How long batches take on this machine, and the shape of the engine that was chosen for it: values, no measuring."""
 
-import time
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.engine import Batch, OnnxEngine
-
-_ROUNDS = 6
+TOLERANCE = 0.03
+"""Of throughput: what a smaller batch may cost. See docs/decisions/the-smallest-batch-within-three-percent.md."""
 
 
 class BatchSeconds(NamedTuple):
-    """Measured time of one batch."""
+    """Measured time of one batch, while as many others ran beside it as the engine takes at a time."""
 
     batch_size: int
     seconds: float
 
     @property
     def images_per_s(self) -> float:
+        """Of one caller."""
         return self.batch_size / self.seconds
 
 
-def measure(engine: OnnxEngine, shape: tuple[int, ...], largest: int, budget_s: float = 1.0) -> list[BatchSeconds]:
-    """Warm up batch sizes 1, 2, 4 ... `largest` and time each; the best of some rounds counts.
+class Tried(BaseModel):
+    """One way to run the network, and how long a batch took with all its callers at work."""
 
-    Larger batches are not tried when they have become clearly slower per image. The sizes take turns in the rounds, so
-    that what else the machine does hits them alike. New sizes and rounds are begun until the budget is spent.
-    """
-    end = time.perf_counter() + budget_s
-    best: dict[int, float] = {}
-    size, improving = 1, True
-    while size <= largest and improving and (not best or time.perf_counter() < end):
-        batch = _blank(size, shape)
-        best[size] = min(_timed(engine, batch) for _ in range(2))
-        improving = size / best[size] > 0.8 * max(done / seconds for done, seconds in best.items())
-        size *= 2
-    for _ in range(_ROUNDS):
-        for size in best if time.perf_counter() < end else ():
-            best[size] = min(best[size], _timed(engine, _blank(size, shape)))
-    return [BatchSeconds(size, seconds) for size, seconds in best.items()]
+    model_config = ConfigDict(frozen=True)
 
+    precision: str
+    provider: str
+    cuda_graph: bool = False
+    concurrency: int = Field(ge=1)
+    threads_per_batch: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    seconds: float = Field(gt=0)
 
-def _blank(size: int, shape: tuple[int, ...]) -> Batch:
-    return Batch(np.zeros((size, *shape), np.uint8))
+    @property
+    def images_per_s(self) -> float:
+        """Of all callers together."""
+        return self.concurrency * self.batch_size / self.seconds
 
-
-def _timed(engine: OnnxEngine, batch: Batch) -> float:
-    started = time.perf_counter()
-    engine.run(batch)
-    return time.perf_counter() - started
+    @property
+    def way(self) -> tuple[str, str, bool, int, int]:
+        """All but the batch."""
+        return self.precision, self.provider, self.cuda_graph, self.concurrency, self.threads_per_batch
 
 
-def best_batch_size(profile: list[BatchSeconds], tolerance: float = 0.1) -> int:
+class Profile(BaseModel):
+    """What was chosen, why, and what it was chosen among. JSON goes into the cache and to other processes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    chosen: Tried
+    points: tuple[BatchSeconds, ...] = Field(min_length=1, description="of the chosen way, ascending")
+    alone_s: float = Field(gt=0, description="one image while nothing else runs")
+    reason: str
+    tried: tuple[Tried, ...] = ()
+
+    @property
+    def batch_size(self) -> int:
+        """The largest batch that is formed."""
+        return self.chosen.batch_size
+
+    @property
+    def images_per_s(self) -> float:
+        """With all callers at work on batches of the chosen size."""
+        return self.chosen.images_per_s
+
+    def seconds(self, batch_size: int) -> float:
+        """Of one batch at full concurrency: that of the next larger size measured, beyond those in proportion."""
+        last = self.points[-1]
+        larger = (point.seconds for point in self.points if point.batch_size >= batch_size)
+        return next(larger, last.seconds * batch_size / last.batch_size)
+
+
+def plain_profile(points: Sequence[BatchSeconds], provider: str) -> Profile:
+    """Of an engine that was not searched for: one batch at a time, as large as pays."""
+    size = best_batch_size(points)
+    seconds = next(point.seconds for point in points if point.batch_size == size)
+    chosen = Tried(
+        precision="fp32", provider=provider, concurrency=1, threads_per_batch=1, batch_size=size, seconds=seconds
+    )
+    return Profile(chosen=chosen, points=tuple(points), alone_s=points[0].seconds, reason="there was no other")
+
+
+def best_batch_size(points: Sequence[BatchSeconds], tolerance: float = TOLERANCE) -> int:
     """The smallest measured size within `tolerance` of the best throughput: larger would only add latency."""
-    best = max(point.images_per_s for point in profile)
-    return next(point.batch_size for point in profile if point.images_per_s >= best * (1 - tolerance))
+    best = max(point.images_per_s for point in points)
+    return next(point.batch_size for point in points if point.images_per_s >= best * (1 - tolerance))
 
 
-def largest_within(profile: list[BatchSeconds], seconds: float) -> int:
+def largest_within(points: Iterable[BatchSeconds], seconds: float) -> int:
     """Images of the largest batch that takes no more than `seconds`; 0: not even one does."""
-    return max((point.batch_size for point in profile if point.seconds <= seconds), default=0)
+    return max((point.batch_size for point in points if point.seconds <= seconds), default=0)

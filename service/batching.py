@@ -12,8 +12,11 @@ import numpy as np
 from models.contract import Pixels, Row
 from service.engine import Batch, Engine, Prediction
 from service.errors import EngineFailure, NotReady, QueueFull
+from service.waiting import Priority, Waiting
 
 logger = logging.getLogger(__name__)
+
+_SHUTTING_DOWN = "the service is shutting down; send the request again"
 
 
 class Answer(NamedTuple):
@@ -34,6 +37,10 @@ class Entry:
     result: asyncio.Future[Answer]
     enqueued_at: float = field(default_factory=time.perf_counter)
 
+    @property
+    def alive(self) -> bool:
+        return not self.result.done()
+
     def answer(self, answer: Answer) -> None:
         if not self.result.done():
             self.result.set_result(answer)
@@ -49,6 +56,7 @@ class Observer:
 
     batch: Callable[[int, float], None] = lambda _size, _seconds: None
     failure: Callable[[], None] = lambda: None
+    preemption: Callable[[], None] = lambda: None
 
 
 class Inline(NamedTuple):
@@ -59,7 +67,11 @@ class Inline(NamedTuple):
 
 
 class Batcher:
-    """Feeds an engine: `engine.concurrency` loops take what is there at once, so batches grow with load; no timer."""
+    """Feeds an engine: `engine.concurrency` loops take what is there at once, so batches grow with load; no timer.
+
+    A bulk batch is run when nothing interactive waits, and given up, to be run again, when an interactive image comes
+    and finds every loop busy.
+    """
 
     def __init__(
         self,
@@ -73,14 +85,15 @@ class Batcher:
         self._inline = inline
         self._running = 0
         self._max_batch_size = max_batch_size
-        self._queue: asyncio.Queue[Entry] = asyncio.Queue(max_queue)
+        self._waiting: Waiting[Entry] = Waiting(max_queue)
         self._observer = observer or Observer()
         self._loops: list[asyncio.Task[None]] = []
+        self._bulk_runs: list[asyncio.Future[Prediction]] = []
 
     @property
     def depth(self) -> int:
         """Images that wait for a batch."""
-        return self._queue.qsize()
+        return len(self._waiting)
 
     def start(self) -> None:
         self._loops = [asyncio.create_task(self._run()) for _ in range(self._engine.concurrency)]
@@ -91,23 +104,26 @@ class Batcher:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         self._loops.clear()
-        while not self._queue.empty():
-            self._queue.get_nowait().fail(NotReady("the service is shutting down; send the request again"))
+        for entry in self._waiting.drain():
+            entry.fail(NotReady(_SHUTTING_DOWN))
         await asyncio.to_thread(self._engine.close)
 
-    async def submit(self, image: Pixels, class_map: bool = False, deadline: float | None = None) -> Answer:
+    async def submit(
+        self,
+        image: Pixels,
+        class_map: bool = False,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Answer:
         """The network's answer for one image, uint8 [H, W, C].
 
         deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError.
         """
         if not self._loops:
-            raise NotReady("the service is shutting down; send the request again")
+            raise NotReady(_SHUTTING_DOWN)
         loop = asyncio.get_running_loop()
         entry = Entry(image, class_map, loop.create_future())
-        try:
-            self._queue.put_nowait(entry)
-        except asyncio.QueueFull:
-            raise QueueFull("too many images are waiting; send the request again later") from None
+        self._enqueue(entry, priority)
         if deadline is None:
             return await entry.result
         clock = loop.call_later(deadline - time.monotonic(), entry.fail, TimeoutError())
@@ -116,21 +132,23 @@ class Batcher:
         finally:
             clock.cancel()
 
-    async def _next_batch(self) -> list[Entry]:
-        """Wait for one live entry, then take what is already queued, oldest first."""
-        batch: list[Entry] = []
-        while not batch or (len(batch) < self._max_batch_size and not self._queue.empty()):
-            entry = await self._queue.get()
-            if not entry.result.done():
-                batch.append(entry)
-        return batch
+    def _enqueue(self, entry: Entry, priority: Priority) -> None:
+        if priority is Priority.INTERACTIVE and self._bulk_runs and not self._waiting.idle_takers:
+            self._bulk_runs.pop().cancel()
+        try:
+            self._waiting.put(entry, priority)
+        except asyncio.QueueFull:
+            raise QueueFull("too many images are waiting; send the request again later") from None
 
     async def _run(self) -> None:
         """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
         while True:
-            batch = await self._next_batch()
+            priority, batch = await self._waiting.take(self._max_batch_size)
             try:
-                await self._answer(batch)
+                await self._answer(batch, priority)
+            except _Preempted:
+                self._observer.preemption()
+                self._waiting.put_back(batch, priority)
             except Exception as error:
                 logger.exception("batch of %d failed", len(batch))
                 self._observer.failure()
@@ -139,13 +157,14 @@ class Batcher:
                     entry.fail(failure)
             except asyncio.CancelledError:
                 for entry in batch:
-                    entry.fail(NotReady("the service is shutting down; send the request again"))
+                    entry.fail(NotReady(_SHUTTING_DOWN))
                 raise
 
-    async def _answer(self, batch: list[Entry]) -> None:
+    async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         started = time.perf_counter()
         stacked = Batch(np.stack([entry.image for entry in batch]), any(entry.class_map for entry in batch))
-        prediction = await self._predict(stacked)
+        run = self._predict if priority is Priority.INTERACTIVE else self._predict_until_preempted
+        prediction = await run(stacked)
         seconds = time.perf_counter() - started
         self._observer.batch(len(batch), seconds)
         for index, (entry, row) in enumerate(zip(batch, prediction.probabilities, strict=True)):
@@ -162,12 +181,29 @@ class Batcher:
         finally:
             self._running -= 1
 
+    async def _predict_until_preempted(self, batch: Batch) -> Prediction:
+        run = asyncio.ensure_future(self._engine.predict(batch))
+        self._bulk_runs.append(run)
+        try:
+            return await run
+        except asyncio.CancelledError:
+            if run in self._bulk_runs:  # it is the loop that was cancelled
+                raise
+            raise _Preempted from None
+        finally:
+            if run in self._bulk_runs:
+                self._bulk_runs.remove(run)
+
     def _largest_inline(self) -> int:
         """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""
         assert self._inline is not None
         if self._engine.concurrency == 1:
             return self._inline.largest
-        return 0 if self._running or not self._queue.empty() else min(self._inline.largest, 1)
+        return 0 if self._running or len(self._waiting) else min(self._inline.largest, 1)
+
+
+class _Preempted(Exception):
+    """Something more urgent has come."""
 
 
 def _map_of(prediction: Prediction, index: int, entry: Entry) -> Row | None:

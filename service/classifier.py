@@ -1,9 +1,10 @@
 """The use case: encoded images -> pixels -> probabilities -> top k, within a deadline; knows neither HTTP nor ONNX."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from models.contract import Manifest
 from service import answers, dense
@@ -15,6 +16,9 @@ from service.dense_lane import DenseLane
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError
 from service.registry import Registry
 from service.versions import Serving, Version
+from service.waiting import Priority
+
+T = TypeVar("T")
 
 
 class Question(NamedTuple):
@@ -28,6 +32,7 @@ class Question(NamedTuple):
     coverage: float | None = None
     dense: bool = False
     deadline_s: float = 10.0
+    priority: Priority = Priority.INTERACTIVE
 
 
 class Timing(NamedTuple):
@@ -55,14 +60,23 @@ class Classifier:
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
         self._registry = registry
         self._decoder = decoder
+        self._bulk_turn = asyncio.Semaphore(1)  # one bulk image is decoded at a time: cores stay free for the others
 
     async def classify(self, question: Question) -> Classified:
         """Raises any ServiceError that concerns the whole request, the only image's included."""
         version = self._registry.find(question.model, question.version)
         serving = version.ready()
         _check(question, version.manifest)
-        with serving.admitted(len(question.images), dense=question.dense):
-            results = await self._within_deadline(question, version, serving)
+        images = len(question.images)
+        lane = serving.lane.hold(images) if question.dense else contextlib.nullcontext()
+        with serving.admission.admit(images, question.deadline_s, question.priority) as admitted, lane:
+            try:
+                results = await self._within_deadline(question, version, serving)
+            except DeadlineExceeded:
+                admitted.answered()
+                raise
+            if not question.dense and not any(isinstance(result, ServiceError) for result in results):
+                admitted.answered()
         return Classified(version, *_apart(results))
 
     async def _within_deadline(
@@ -71,7 +85,7 @@ class Classifier:
         deadline = time.monotonic() + question.deadline_s
         try:
             works = [self._one(image, question, version, serving, deadline) for image in question.images]
-            return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
+            return [await works[0]] if len(works) == 1 else await _together(works)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"no answer within {question.deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
@@ -90,18 +104,19 @@ class Classifier:
             if question.dense:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     return await self._dense(image, question, manifest, serving.lane)
-            decoded = await self._decoded(image, manifest, deadline)
-            answer = await serving.batcher.submit(decoded.pixels, question.heatmap, deadline)
+            decoded = await self._decoded(image, manifest, deadline, question.priority)
+            answer = await serving.batcher.submit(decoded.pixels, question.heatmap, deadline, question.priority)
         except ServiceError as error:
             return error
         timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
         return _classification(answer, decoded, question, manifest), timing
 
-    async def _decoded(self, image: bytes, manifest: Manifest, deadline: float) -> Decoded:
+    async def _decoded(self, image: bytes, manifest: Manifest, deadline: float, priority: Priority) -> Decoded:
         tiny = self._decoder.decode_if_tiny(image, manifest.input, manifest.preprocessing)
         if tiny is not None:
             return tiny
-        async with asyncio.timeout(deadline - time.monotonic()):
+        turn = self._bulk_turn if priority is Priority.BULK else contextlib.nullcontext()
+        async with asyncio.timeout(deadline - time.monotonic()), turn:
             return await self._decoder.decode(image, manifest.input, manifest.preprocessing)
 
     async def _dense(self, image: bytes, question: Question, manifest: Manifest, lane: DenseLane) -> Timed:
@@ -113,6 +128,16 @@ class Classifier:
             prediction, infer_s = await lane.run(decoded.pixels)
             result = await asyncio.to_thread(dense.result, prediction, shape, manifest, question.top_k)
         return result, Timing(decoded.seconds, queue_s, infer_s)
+
+
+async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of them return. When one raises, the others end too."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _check(question: Question, manifest: Manifest) -> None:

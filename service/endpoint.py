@@ -10,9 +10,10 @@ from service.bodies import EncodedImage, images_of, is_form
 from service.classifier import Classified, Classifier, Question
 from service.client import client_of, unless_gone
 from service.errors import ServiceError
-from service.options import read_deadline, read_options
+from service.options import read_deadline, read_options, read_priority
 from service.problems import problem_of
 from service.receiving import Receiver
+from service.waiting import Priority
 
 _LARGE_BODY = 256 * 1024
 _LARGE_ANSWER = 5_000
@@ -47,6 +48,7 @@ class Classify:
                 coverage=options.coverage,
                 dense=options.dense,
                 deadline_s=min(self._deadline_ms, deadline_ms) / 1000,
+                priority=read_priority(head.priority) if head.priority else Priority.INTERACTIVE,
             )
             classified = await unless_gone(client, receive, self._classifier.classify(question))
         state["stages"] |= classified.timing._asdict()
@@ -83,6 +85,7 @@ class _Head(NamedTuple):
     content_type: str
     length: int | None
     deadline: bytes | None
+    priority: bytes | None
 
 
 def _head(scope: Scope) -> _Head:
@@ -92,4 +95,5 @@ def _head(scope: Scope) -> _Head:
         named.get(b"content-type", b"").decode("latin-1"),
         int(length) if length.isdigit() else None,
         named.get(b"x-deadline-ms"),
+        named.get(b"x-priority"),
     )

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from models.contract import Bundle, Pixels, Precision
-from service.admission import Gate
-from service.batch_profile import BatchSeconds, best_batch_size, largest_within, measure
+from service.admission import Admission
+from service.batch_profile import BatchSeconds, best_batch_size, largest_within, measure, seconds_of
 from service.batching import Batcher, Inline, Observer
 from service.dense_lane import DenseLane, DenseLimits
 from service.engine import Batch, DensePrediction, Engine, EngineOptions, EngineRejected, Prediction
+from service.forecast import Forecast
 from service.metrics import Metrics
 from service.verification import open_verified
 from service.versions import Serving, Version
@@ -112,15 +113,23 @@ class Loader:
 
         size = best_batch_size(profile)
         inline = Inline(engine.run, largest_within(profile, _INLINE_S)) if engine.provider == "cpu" else None
-        batcher = Batcher(engine, size, self._limits.max_queue, Observer(observe, failures.inc), inline)
+        observer = Observer(observe, failures.inc, metrics.preemptions.labels(*labels).inc)
+        batcher = Batcher(engine, size, self._limits.max_queue, observer, inline)
         lane = DenseLane(engine, self._limits.dense, self._dense_turns, Observer(observe_dense, failures.inc))
-        rate = max(point.images_per_s for point in profile) * engine.concurrency
-        gate = Gate(self._limits.max_queue, "images of this model", lambda inside: inside / rate)
+        forecast = Forecast(lambda images: seconds_of(profile, images), engine.concurrency, size)
+        admission = admission_of(version, forecast, self._limits, metrics)
         metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
-        metrics.pending.labels(*labels).set_function(lambda: gate.inside)
         metrics.model_ready.labels(*labels, engine.provider).set(1)
         batcher.start()
-        return Serving(precision, engine, batcher, lane, gate, size, profile)
+        return Serving(precision, engine, batcher, lane, admission, size, profile)
+
+
+def admission_of(version: Version, forecast: Forecast, limits: Limits, metrics: Metrics) -> Admission:
+    """The door of one version, with its metrics."""
+    errors = metrics.forecast_errors.labels(*version.labels)
+    admission = Admission(limits.max_queue, forecast, errors.observe)
+    metrics.pending.labels(*version.labels).set_function(lambda: admission.inside)
+    return admission
 
 
 def _prepare(bundle: Bundle, precision: Precision, options: EngineOptions, limits: Limits) -> Prepared:

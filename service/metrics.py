@@ -46,6 +46,16 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.forecast_errors = Histogram(
+            "snellen_forecast_error_seconds",
+            "Time that answers took beyond what was forecast when they were accepted; below 0: they came earlier",
+            _MODEL,
+            buckets=(-1, -0.5, -0.2, -0.1, -0.05, -0.02, -0.01, -0.005, 0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+            registry=self.registry,
+        )
+        self.preemptions = Counter(
+            "snellen_preempted_batches", "Bulk batches that gave way to others", _MODEL, registry=self.registry
+        )
         self.queue_depth = Gauge("snellen_queue_depth", "Images waiting for a batch", _MODEL, registry=self.registry)
         self.pending = Gauge("snellen_pending_images", "Images accepted, not answered", _MODEL, registry=self.registry)
         self.queue_limit = Gauge(

@@ -1,4 +1,4 @@
-"""What a client asks for beside the image: the query and `X-Deadline-Ms`, read and checked."""
+"""What a client asks for beside the image: the query, `X-Deadline-Ms` and `X-Priority`, read and checked."""
 
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+from service.waiting import Priority
 
 _CACHED_BYTES = 128
 """Longer queries are parsed anew each time, so that the cache stays small."""
@@ -34,7 +36,9 @@ class Options(BaseModel):
 
 Milliseconds = Annotated[int, Field(ge=1, description="milliseconds for the answer once the body is in")]
 DEADLINE = "X-Deadline-Ms"
+PRIORITY = "X-Priority"
 _MILLISECONDS: TypeAdapter[int] = TypeAdapter(Milliseconds)
+_PRIORITY: TypeAdapter[Priority] = TypeAdapter(Priority)
 
 
 def read_options(query: bytes) -> Options:
@@ -48,6 +52,14 @@ def read_deadline(header: bytes) -> int:
         return _MILLISECONDS.validate_python(header.decode("latin-1"))
     except ValidationError as error:
         raise _refused(error, "header", DEADLINE) from None
+
+
+def read_priority(header: bytes) -> Priority:
+    """Raises RequestValidationError."""
+    try:
+        return _PRIORITY.validate_python(header.decode("latin-1").lower())
+    except ValidationError as error:
+        raise _refused(error, "header", PRIORITY) from None
 
 
 def _parsed(query: bytes) -> Options:

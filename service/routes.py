@@ -7,14 +7,16 @@ from fastapi import APIRouter, Header, Path, Query
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import openapi
-from service.options import DEADLINE, Milliseconds, Options
+from service.options import DEADLINE, PRIORITY, Milliseconds, Options
 from service.schemas import ClassifyResponse
+from service.waiting import Priority
 
 ModelPath = Annotated[str, Path(max_length=64, description="a model's name", examples=["imagenet"])]
 VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]
 _PATH = re.compile(r"/v1/(?:models/(?P<model>[^/]+)/(?:versions/(?P<version>[^/]+)/)?)?classify")
 _ROUTES = ("/v1/classify", "/v1/models/{model}/classify", "/v1/models/{model}/versions/{version}/classify")
 DeadlineHeader = Annotated[Milliseconds | None, Header(alias=DEADLINE)]
+PriorityHeader = Annotated[Priority, Header(alias=PRIORITY, description="bulk fills the gaps of interactive work")]
 
 
 class ShortWay:
@@ -45,16 +47,27 @@ def router() -> APIRouter:
     asked = Annotated[Options, Query()]
 
     @routes.post("/classify", summary="Classify with the default model", **documented)
-    def classify_default(options: asked, deadline_ms: DeadlineHeader = None) -> None:
+    def classify_default(
+        options: asked, deadline_ms: DeadlineHeader = None, priority: PriorityHeader = Priority.INTERACTIVE
+    ) -> None:
         """Of each image: its most probable classes."""
 
     @routes.post("/models/{model}/classify", summary="Classify with a model's newest ready version", **documented)
-    def classify_model(model: ModelPath, options: asked, deadline_ms: DeadlineHeader = None) -> None:
+    def classify_model(
+        model: ModelPath,
+        options: asked,
+        deadline_ms: DeadlineHeader = None,
+        priority: PriorityHeader = Priority.INTERACTIVE,
+    ) -> None:
         """Of each image: its most probable classes."""
 
     @routes.post("/models/{model}/versions/{version}/classify", summary="Classify with one version", **documented)
     def classify_version(
-        model: ModelPath, version: VersionPath, options: asked, deadline_ms: DeadlineHeader = None
+        model: ModelPath,
+        version: VersionPath,
+        options: asked,
+        deadline_ms: DeadlineHeader = None,
+        priority: PriorityHeader = Priority.INTERACTIVE,
     ) -> None:
         """Of each image: its most probable classes."""
 

@@ -1,19 +1,18 @@
 """One version of one model: its bundle, and what became of it here."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 from models.contract import Bundle, Manifest, Pixels, Precision
-from service.admission import Gate
+from service.admission import Admission
 from service.batch_profile import BatchSeconds
 from service.batching import Answer
 from service.dense_lane import DenseLane
 from service.errors import NotReady
 from service.rendering import Rendering
 from service.schemas import State
+from service.waiting import Priority
 
 
 class EngineFacts(Protocol):
@@ -35,7 +34,13 @@ class Submits(Protocol):
     @property
     def depth(self) -> int: ...
 
-    async def submit(self, image: Pixels, class_map: bool = False, deadline: float | None = None) -> Answer:
+    async def submit(
+        self,
+        image: Pixels,
+        class_map: bool = False,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Answer:
         """The network's answer for one image, uint8 [H, W, C].
 
         deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError.
@@ -53,18 +58,9 @@ class Serving:
     engine: EngineFacts
     batcher: Submits
     lane: DenseLane
-    gate: Gate
+    admission: Admission
     max_batch_size: int
     profile: list[BatchSeconds]
-
-    def admitted(self, images: int, *, dense: bool) -> AbstractContextManager[None]:
-        """Places for the images of one request. Entering raises QueueFull, TooManyImages."""
-        return self._admitted_to_lane(images) if dense else self.gate.hold(images)
-
-    @contextmanager
-    def _admitted_to_lane(self, images: int) -> Iterator[None]:
-        with self.gate.hold(images), self.lane.hold(images):
-            yield
 
     async def stop(self) -> None:
         """Let running batches end, and refuse what waits."""

@@ -18,6 +18,7 @@ from service.processes.links import Report, problem_of
 from service.processes.slots import Shared
 from service.processes.wire import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Question
 from service.versions import Version
+from service.waiting import Priority
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ class FrontLink(asyncio.Protocol):
         version = self._versions[question.model]
         image = self._shared.image(question.slot, version.manifest.input.shape)
         deadline = question.deadline if question.deadline < math.inf else None
-        answer = await version.ready().batcher.submit(image, bool(question.class_map), deadline)
+        priority = list(Priority)[question.priority]
+        answer = await version.ready().batcher.submit(image, bool(question.class_map), deadline, priority)
         arrays = [answer.probabilities] if answer.class_map is None else [answer.probabilities, answer.class_map]
         self._answer(question, arrays, answer.queue_s, answer.infer_s)
 

@@ -11,6 +11,7 @@ from models.contract import Pixels
 from service.errors import EngineFailure, NotReady, ServiceError
 from service.processes.slots import Slots
 from service.processes.wire import Reply
+from service.waiting import Priority
 
 MAX_TRIES = 3
 """An image that has been with so many engines when they died may be what killed them."""
@@ -31,6 +32,7 @@ class Entry:
     version: str
     result: asyncio.Future[Answered]
     class_map: bool = False
+    priority: Priority = Priority.INTERACTIVE
     deadline: float = math.inf
     image: Pixels | None = None
     slot: int | None = None
@@ -76,6 +78,7 @@ class Dispatch:
         dense: bool = False,
         class_map: bool = False,
         deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
     ) -> Answered:
         """The reply and what is behind it; being cancelled frees the engine.
 
@@ -84,8 +87,10 @@ class Dispatch:
         if self._closed:
             raise NotReady("the service is shutting down; send the request again")
         loop = asyncio.get_running_loop()
-        entry = Entry(next(self._numbers), version, loop.create_future(), class_map, math.inf, image if dense else None)
-        if not dense:
+        entry = Entry(next(self._numbers), version, loop.create_future(), class_map, priority)
+        if dense:
+            entry.image = image
+        else:
             entry.slot = self.slots.take(image)
         entry.deadline = math.inf if deadline is None else deadline
         self._send(entry)

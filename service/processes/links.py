@@ -11,6 +11,7 @@ from service import errors
 from service.processes.entries import Carrier, Dispatch, Entry
 from service.processes.slots import Slots
 from service.processes.wire import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Reply
+from service.waiting import Priority
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,10 @@ class Link(Carrier, asyncio.Protocol):
 
     def _write(self, kind: Kind, entry: Entry, model: int, slot: int, behind: bytes = b"") -> None:
         if self._transport is not None:
-            head = QUESTION.pack(kind, entry.class_map, model, slot, entry.number, entry.deadline, 0, len(behind))
+            priority = list(Priority).index(entry.priority)
+            head = QUESTION.pack(
+                kind, entry.class_map, model, slot, entry.number, entry.deadline, priority, len(behind)
+            )
             self._transport.write(head + behind)
 
 

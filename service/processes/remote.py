@@ -7,18 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.contract import Pixels, Precision
-from service.admission import Gate
-from service.batch_profile import BatchSeconds
+from service.batch_profile import BatchSeconds, seconds_of
 from service.batching import Answer
 from service.dense_lane import DenseLane
 from service.engine import DensePrediction
+from service.forecast import Forecast
 from service.lifecycle import Lifecycle
-from service.loading import Limits
+from service.loading import Limits, admission_of
 from service.metrics import Metrics
 from service.processes.entries import Dispatch
 from service.processes.links import Link, Report, attach
 from service.processes.slots import Slots
 from service.versions import Serving, Version
+from service.waiting import Priority
 
 _NO_ENGINE = "engines are being started; requests wait for them"
 
@@ -31,12 +32,20 @@ class RemoteBatcher:
         self._name, self._classes = version.name, len(version.manifest.labels)
         self.depth = 0
 
-    async def submit(self, image: Pixels, class_map: bool = False, deadline: float | None = None) -> Answer:
+    async def submit(
+        self,
+        image: Pixels,
+        class_map: bool = False,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Answer:
         """As Batcher's; what is not spent in the network counts as waiting for it."""
         began = asyncio.get_running_loop().time()
         self.depth += 1
         try:
-            reply, behind = await self._dispatch.ask(self._name, image, class_map=class_map, deadline=deadline)
+            reply, behind = await self._dispatch.ask(
+                self._name, image, class_map=class_map, deadline=deadline, priority=priority
+            )
         finally:
             self.depth -= 1
         numbers = np.frombuffer(behind, np.float32)
@@ -120,15 +129,15 @@ class RemoteLoader:
         profile = [BatchSeconds(size, seconds) for size, seconds in report["profile"]]
         provider, concurrency = report["provider"], report["concurrency"]
         engine = RemoteEngine(self._dispatch, version, provider, concurrency, report["threads_per_batch"])
-        rate = max(point.images_per_s for point in profile) * concurrency * self._share
-        gate = Gate(self._limits.max_queue, "images of this model", lambda inside: inside / rate)
-        self._metrics.pending.labels(*version.labels).set_function(lambda: gate.inside)
+        size, share = report["max_batch_size"], self._share
+        forecast = Forecast(lambda images: seconds_of(profile, images) / share, concurrency, size)
+        admission = admission_of(version, forecast, self._limits, self._metrics)
         return Serving(
             Precision(report["precision"]),
             engine,
             RemoteBatcher(self._dispatch, version),
             DenseLane(engine, self._limits.dense, self._dense_turns),
-            gate,
-            report["max_batch_size"],
+            admission,
+            size,
             profile,
         )

@@ -132,6 +132,14 @@ PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
     ("POST", "/v1/classify?coverage=0.7", {"content": picture()}, 422, "not-calibrated", "0.5, 0.9"),
     ("POST", "/v1/models/plain/classify?coverage=0.9", {"content": picture()}, 422, "not-calibrated", "none"),
     ("POST", "/v1/classify", {"content": picture(), "headers": {"X-Deadline-Ms": "soon"}}, 422, "", "Deadline"),
+    (
+        "POST",
+        "/v1/classify",
+        {"content": picture(), "headers": {"X-Priority": "urgent"}},
+        422,
+        "",
+        "'interactive' or 'bulk'",
+    ),
     ("POST", "/v1/models/nope/classify", {"content": picture()}, 404, "model-not-found", "colours, plain"),
     ("POST", "/v1/models/colours/versions/9/classify", {"content": picture()}, 404, "version-not-found", "1, 2"),
     ("GET", "/v1/models/nope", {}, 404, "model-not-found", "colours, plain"),
@@ -243,6 +251,13 @@ def test_an_enormous_deadline_is_the_services_own(client: TestClient) -> None:
     """However many digits it has."""
     headers = {"X-Deadline-Ms": "1" + "0" * 400}
     assert client.post("/v1/classify", content=picture(), headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("priority", ["bulk", "Interactive"])
+def test_both_priorities_are_answered(client: TestClient, priority: str) -> None:
+    """With the same answer; an idle service makes no difference."""
+    answer = client.post("/v1/classify", content=picture(BLUE), headers={"X-Priority": priority})
+    assert labels(answer.json()) == ["blue"]
 
 
 def test_a_large_answer_is_whole(repository: Path) -> None:

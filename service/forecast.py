@@ -1,0 +1,35 @@
+"""When a request that comes now would be answered: from the measured profile and what is ahead of it."""
+
+import math
+from collections.abc import Callable
+
+_WEIGHT = 0.1
+"""Of the newest answer in the average that corrects the profile."""
+_LEAST, _MOST = 0.5, 20.0
+"""Bounds of the correction, so that one strange answer does not close the door."""
+
+
+class Forecast:
+    """The profile knows the engine alone; the ratio of what answers took to what it says corrects it."""
+
+    def __init__(self, seconds: Callable[[int], float], concurrency: int, max_batch_size: int) -> None:
+        """seconds: of a batch of that many images, with `concurrency` of them running at a time."""
+        self._seconds = seconds
+        self._concurrency = concurrency
+        self._max_batch_size = max_batch_size
+        self._correction = 1.0
+
+    def answer_s(self, ahead: int, count: int = 1) -> float:
+        """Until the last of `count` images is answered, with `ahead` others accepted before."""
+        return self._correction * self._modelled_s(ahead + count)
+
+    def learn(self, predicted_s: float, took_s: float) -> None:
+        """An answer that `answer_s` said would take `predicted_s`."""
+        corrected = self._correction * took_s / max(predicted_s, 1e-9)
+        average = (1 - _WEIGHT) * self._correction + _WEIGHT * corrected
+        self._correction = min(max(average, _LEAST), _MOST)
+
+    def _modelled_s(self, images: int) -> float:
+        each = min(math.ceil(images / self._concurrency), self._max_batch_size)
+        rounds = math.ceil(images / (each * self._concurrency))
+        return rounds * self._seconds(each)
