@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from service import openapi
+from service.batch_profile import Profile
 from service.registry import Registry
-from service.schemas import BatchTime, EngineInfo, ModelDetail, ModelList, ModelSummary
+from service.schemas import BatchTime, Chosen, EngineInfo, ModelDetail, ModelList, ModelSummary
 from service.versions import Serving, Version
 
 _NOT_FOUND = openapi.problems(404, plain={422: "A parameter is not valid."})
@@ -85,6 +86,23 @@ def _engine(serving: Serving) -> EngineInfo:
                 milliseconds=round(point.seconds * 1000, 3),
                 images_per_s=round(point.images_per_s, 1),
             )
-            for point in serving.profile
+            for point in serving.profile.points
         ],
+        chosen=_chosen(serving.profile),
+    )
+
+
+def _chosen(profile: Profile) -> Chosen:
+    chosen = profile.chosen
+    return Chosen(
+        provider=chosen.provider,
+        precision=chosen.precision,
+        cuda_graph=chosen.cuda_graph,
+        concurrency=chosen.concurrency,
+        threads_per_batch=chosen.threads_per_batch,
+        batch_size=chosen.batch_size,
+        images_per_s=round(profile.images_per_s, 1),
+        milliseconds_alone=round(profile.alone_s * 1000, 3),
+        tried=len(profile.tried),
+        reason=profile.reason,
     )

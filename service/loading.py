@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from models.contract import Bundle, Pixels, Precision
 from service.admission import Admission
-from service.batch_profile import BatchSeconds, best_batch_size, largest_within, measure, seconds_of
+from service.batch_profile import Profile, largest_within
 from service.batching import Batcher, Inline, Observer
 from service.dense_lane import DenseLane, DenseLimits
-from service.engine import Batch, DensePrediction, Engine, EngineOptions, EngineRejected, Prediction
+from service.engine import Batch, DensePrediction, Engine, EngineRejected, Prediction
 from service.forecast import Forecast
 from service.metrics import Metrics
-from service.verification import open_verified
 from service.versions import Serving, Version
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ _INLINE_S = 0.005
 class Limits:
     """Of each model: see Settings."""
 
-    max_batch_size: int
     max_queue: int
     dense: DenseLimits
 
@@ -43,36 +42,24 @@ class Runs(Engine, Protocol):
     async def predict_dense(self, image: Pixels) -> DensePrediction: ...
 
 
-Prepared = tuple[Runs, list[BatchSeconds]]
-Prepare = Callable[[Bundle, Precision, EngineOptions, Limits], Prepared]
+Prepared = tuple[Runs, Profile, bool]
+"""An engine, what was measured of it, and whether that was before."""
+Prepare = Callable[[Bundle], Prepared]
 
 
 class Loader:
     """Loads versions one after the other."""
 
-    def __init__(
-        self,
-        options: EngineOptions,
-        limits: Limits,
-        metrics: Metrics,
-        precision: Precision = Precision.FP32,
-        prepare: Prepare | None = None,
-    ) -> None:
-        """`precision`: the variant that is wanted; a bundle without it serves fp32.
-
-        prepare: how an engine is made and measured, in a thread; by default from the bundle's graph.
-        """
-        self._prepare = prepare or _prepare
-        self._options, self._limits, self._metrics, self._precision = options, limits, metrics, precision
+    def __init__(self, prepare: Prepare, limits: Limits, metrics: Metrics) -> None:
+        """prepare: how an engine is made and measured, in a thread."""
+        self._prepare, self._limits, self._metrics = prepare, limits, metrics
         self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
 
     async def load(self, version: Version) -> None:
         """Ends with the version ready, or failed with the reason."""
-        precision = self._precision if version.manifest.variant(self._precision) else Precision.FP32
+        started = time.perf_counter()
         try:
-            engine, profile = await asyncio.to_thread(
-                self._prepare, version.bundle, precision, self._options, self._limits
-            )
+            engine, profile, cached = await asyncio.to_thread(self._prepare, version.bundle)
         except EngineRejected as error:
             self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)
@@ -81,23 +68,25 @@ class Loader:
             self._refuse(version, f"{type(error).__name__} while loading; the log has the cause")
             logger.exception("%s is not served", version.name)
             return
-        version.serving = self._start(version, precision, engine, profile)
+        version.serving = self._start(version, engine, profile)
         version.state = "ready"
         logger.info(
-            "%s (%s) is ready on %s: %d at a time, batches up to %d, %.0f images/s measured for one",
+            "%s is ready after %.1f s: %s on %s, %d at a time of %d threads; %s (%s)",
             version.name,
-            precision,
+            time.perf_counter() - started,
+            profile.chosen.precision,
             engine.provider,
             engine.concurrency,
-            version.serving.max_batch_size,
-            max(point.images_per_s for point in profile),
+            engine.threads_per_batch,
+            profile.reason,
+            "measured before" if cached else "measured now",
         )
 
     def _refuse(self, version: Version, reason: str) -> None:
         version.state, version.reason = "failed", reason
         self._metrics.model_ready.labels(*version.labels, "none").set(0)
 
-    def _start(self, version: Version, precision: Precision, engine: Runs, profile: list[BatchSeconds]) -> Serving:
+    def _start(self, version: Version, engine: Runs, profile: Profile) -> Serving:
         labels, metrics = version.labels, self._metrics
         sizes, seconds = metrics.batch_size.labels(*labels), metrics.batch_seconds.labels(*labels)
         images, failures = metrics.images.labels(*labels), metrics.engine_failures.labels(*labels)
@@ -111,17 +100,17 @@ class Loader:
             images.inc(size)
             metrics.dense_seconds.labels(*labels).observe(took_s)
 
-        size = best_batch_size(profile)
-        inline = Inline(engine.run, largest_within(profile, _INLINE_S)) if engine.provider == "cpu" else None
+        size = profile.batch_size
+        inline = Inline(engine.run, largest_within(profile.points, _INLINE_S)) if engine.provider == "cpu" else None
         observer = Observer(observe, failures.inc, metrics.preemptions.labels(*labels).inc)
         batcher = Batcher(engine, size, self._limits.max_queue, observer, inline)
         lane = DenseLane(engine, self._limits.dense, self._dense_turns, Observer(observe_dense, failures.inc))
-        forecast = Forecast(lambda images: seconds_of(profile, images), engine.concurrency, size)
+        forecast = Forecast(profile.seconds, engine.concurrency, size)
         admission = admission_of(version, forecast, self._limits, metrics)
         metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
         metrics.model_ready.labels(*labels, engine.provider).set(1)
         batcher.start()
-        return Serving(precision, engine, batcher, lane, admission, size, profile)
+        return Serving(Precision(profile.chosen.precision), engine, batcher, lane, admission, size, profile)
 
 
 def admission_of(version: Version, forecast: Forecast, limits: Limits, metrics: Metrics) -> Admission:
@@ -130,12 +119,3 @@ def admission_of(version: Version, forecast: Forecast, limits: Limits, metrics: 
     admission = Admission(limits.max_queue, forecast, errors.observe)
     metrics.pending.labels(*version.labels).set_function(lambda: admission.inside)
     return admission
-
-
-def _prepare(bundle: Bundle, precision: Precision, options: EngineOptions, limits: Limits) -> Prepared:
-    engine = open_verified(bundle, options, precision)
-    try:
-        return engine, measure(engine, bundle.manifest.input.shape, limits.max_batch_size)
-    except BaseException:
-        engine.close()
-        raise

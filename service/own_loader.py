@@ -1,33 +1,46 @@
 """The loader of a process that runs the networks itself, as the settings want it."""
 
-from models.contract import Bundle, Precision
+from functools import partial
+
+from models.contract import Precision
 from service.dense_lane import DenseLimits
-from service.engine import EngineOptions
-from service.loading import Limits, Loader, Prepare, Prepared
+from service.loading import Limits, Loader, Prepare
 from service.metrics import Metrics
 from service.processes import simulated
 from service.settings import Settings, usable_cores
+from service.tuning.cache import default_folder
+from service.tuning.tuned import tuned
+from service.tuning.wanted import Wanted
 
 
 def own_loader(settings: Settings, metrics: Metrics, cores: int | None = None) -> Loader:
     """cores: of this process, all by default."""
-    options = EngineOptions(
-        settings.providers, settings.strict, settings.threads_per_batch, settings.concurrency, cores or usable_cores()
-    )
-    return Loader(options, limits_of(settings), metrics, settings.precision, _simulation())
+    return Loader(_preparation(settings, cores or usable_cores()), limits_of(settings), metrics)
 
 
 def limits_of(settings: Settings) -> Limits:
     dense = DenseLimits(settings.max_dense_pixels, settings.max_dense_predictions, settings.max_dense_queue)
-    return Limits(settings.max_batch_size, settings.max_queue, dense)
+    return Limits(settings.max_queue, dense)
 
 
-def _simulation() -> Prepare | None:
-    """For tests and benchmarks: a device that only takes its time."""
-    if (profile := simulated.wanted()) is None:
-        return None
+def wanted_of(settings: Settings, cores: int) -> Wanted:
+    """What the settings leave to be found out, and what they do not."""
+    return Wanted(
+        settings.providers,
+        settings.strict,
+        None if settings.precision == "auto" else Precision(settings.precision),
+        settings.concurrency,
+        settings.threads_per_batch,
+        settings.max_batch_size,
+        cores,
+        settings.latency_ms / 1000,
+        settings.tune_s,
+        settings.profile_cache or default_folder(),
+    )
 
-    def prepare(bundle: Bundle, _precision: Precision, _options: EngineOptions, _limits: Limits) -> Prepared:
-        return simulated.prepared(bundle, profile)
 
-    return prepare
+def _preparation(settings: Settings, cores: int) -> Prepare:
+    """A simulated device is for tests and benchmarks: it only takes its time."""
+    if (points := simulated.wanted()) is not None:
+        return lambda bundle: simulated.prepared(bundle, points)
+    return partial(tuned, wanted=wanted_of(settings, cores))

@@ -110,11 +110,26 @@ State = Literal["loading", "ready", "failed"]
 
 
 class BatchTime(BaseModel):
-    """Measured while warming up: one session, one batch."""
+    """Measured with `concurrency` batches of this size at work; `images_per_s` is of one of them."""
 
     batch_size: int
     milliseconds: float
     images_per_s: float
+
+
+class Chosen(BaseModel):
+    """The way to run the network that was found to be the best here, and why."""
+
+    provider: str
+    precision: str
+    cuda_graph: bool
+    concurrency: int
+    threads_per_batch: int
+    batch_size: int = Field(description="the largest batch that is formed")
+    images_per_s: float = Field(description="with all callers at work on batches of this size")
+    milliseconds_alone: float = Field(description="of one image while nothing else runs")
+    tried: int = Field(description="ways and batch sizes that were measured")
+    reason: str
 
 
 class EngineInfo(BaseModel):
@@ -126,6 +141,7 @@ class EngineInfo(BaseModel):
     threads_per_batch: int
     max_batch_size: int
     batch_profile: list[BatchTime]
+    chosen: Chosen
 
 
 class ModelSummary(BaseModel):

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.contract import Precision
 
-Provider = Literal["cpu", "cuda", "tensorrt", "openvino"]
+Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
 ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
 FORMATS: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MIB = 1024 * 1024
@@ -44,13 +44,17 @@ class Settings(BaseSettings):
         None, description="model that answers /v1/classify; unset: imagenet, or the only one there is"
     )
     providers: Annotated[tuple[Provider, ...], NoDecode] = Field(
-        (), description="execution providers, most wanted first, as in cuda,cpu; empty: cuda where installed, else cpu"
+        (),
+        description="execution providers, most wanted first, as in cuda,cpu; empty: cuda where installed, else cpu; "
+        "auto: the fastest of all installed",
     )
     strict: bool | None = Field(
         None, description="refuse to become ready on another provider than the first; unset: unless that is cpu"
     )
-    precision: Precision = Field(
-        Precision.FP32, description="variant to serve of bundles that have it, such as int8; the others serve fp32"
+    precision: Precision | Literal["auto"] = Field(
+        Precision.FP32,
+        description="variant to serve of bundles that have it, such as int8; the others serve fp32; "
+        "auto: the fastest of each bundle",
     )
     fronts: int = Field(
         1, ge=0, le=256, description="processes that speak HTTP and decode; 0: as many as suit the machine"
@@ -58,9 +62,20 @@ class Settings(BaseSettings):
     engines: int = Field(
         0, ge=0, le=64, description="processes that run the networks, one for each device; 0: each front does it itself"
     )
-    threads_per_batch: int = Field(1, ge=1, le=256, description="onnxruntime's intra-op threads, on CPU")
-    concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: one per core on CPU, else 1")
+    threads_per_batch: int = Field(
+        0, ge=0, le=256, description="onnxruntime's intra-op threads, on CPU; 0: the fastest is found out"
+    )
+    concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: the fastest is found out")
     max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")
+    latency_ms: float = Field(
+        50.0, gt=0, description="what a batch may take with all others at work; one of a single image may take longer"
+    )
+    tune_s: float = Field(
+        0.4, ge=0, le=3600, description="time to find out the fastest way to run a model that was not measured before"
+    )
+    profile_cache: Path | None = Field(
+        None, description="folder of what was measured; unset: snellen in XDG_CACHE_HOME, by default ~/.cache"
+    )
     max_queue: int = Field(256, ge=1, le=100_000, description="images of one model accepted and not yet answered")
     decode_threads: int = Field(
         default_factory=usable_cores,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from models.contract import Bundle, Manifest, Pixels, Precision
 from service.admission import Admission
-from service.batch_profile import BatchSeconds
+from service.batch_profile import Profile
 from service.batching import Answer
 from service.dense_lane import DenseLane
 from service.errors import NotReady
@@ -60,7 +60,7 @@ class Serving:
     lane: DenseLane
     admission: Admission
     max_batch_size: int
-    profile: list[BatchSeconds]
+    profile: Profile
 
     async def stop(self) -> None:
         """Let running batches end, and refuse what waits."""

@@ -28,9 +28,11 @@ def bench(
 ) -> None:
     """Time decoding and the session, in one thread, with the bundle's golden images."""
     from models.contract import BundleError, read_bundle
-    from service.batch_profile import best_batch_size, measure
+    from service.batch_profile import BatchSeconds, best_batch_size
+    from service.buckets import buckets
     from service.engine import EngineOptions, EngineRejected
     from service.errors import ServiceError
+    from service.tuning.measuring import Stopwatch, blank
     from service.verification import open_verified
 
     options = EngineOptions(provider_names(providers), threads_per_batch=threads, concurrency=1)
@@ -38,7 +40,8 @@ def bench(
         read = read_bundle(bundle)
         with closing(open_verified(read, options)) as engine:
             decoding = list(_time_decoding(read, seconds))
-            profile = measure(engine, read.manifest.input.shape, largest, budget_s=10 * seconds)
+            stopwatch, image = Stopwatch(seconds), read.manifest.input.shape
+            profile = [BatchSeconds(n, stopwatch.seconds(engine, blank(n, image), 1)) for n in buckets(largest)]
     except (BundleError, EngineRejected, ServiceError) as error:
         give_up(f"{path_text(bundle)}: {error}", status=1)
     title = f"{read.manifest.name}/{read.manifest.version} on {engine.provider}"

@@ -14,6 +14,15 @@ if TYPE_CHECKING:  # the training tests run where there is no service
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_profiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What was measured is kept for the run of the tests, not for the user; and they need not choose well."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SNELLEN_PROFILE_CACHE", str(tmp_path_factory.mktemp("profiles")))
+        environment.setenv("SNELLEN_TUNE_S", "0.1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Bundles: colours in two versions, and grey, which has no prediction sets."""

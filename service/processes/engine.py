@@ -96,7 +96,7 @@ def report_of(version: Version, number: int) -> Report:
             "concurrency": serving.engine.concurrency,
             "threads_per_batch": serving.engine.threads_per_batch,
             "max_batch_size": serving.max_batch_size,
-            "profile": serving.profile,
+            "profile": serving.profile.model_dump(mode="json"),
         }
     return report
 

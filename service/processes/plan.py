@@ -69,7 +69,8 @@ def share_of(settings: Settings, fronts: int, engines: int) -> Settings:
         shares["max_inflight_bytes"], min(settings.max_body_bytes, settings.max_inflight_bytes)
     )
     if not engines and not settings.concurrency and not _on_cuda(settings):
-        shares["concurrency"] = max(1, usable_cores() // settings.threads_per_batch // fronts)
+        shares["threads_per_batch"] = settings.threads_per_batch or 1  # fronts compete, so neighbours cannot help
+        shares["concurrency"] = max(1, usable_cores() // shares["threads_per_batch"] // fronts)
     return settings.model_copy(update=shares)
 
 
@@ -81,7 +82,7 @@ def devices() -> list[str]:
 
 
 def _on_cuda(settings: Settings) -> bool:
-    return bool(devices()) and (not settings.providers or settings.providers[0] in {"cuda", "tensorrt"})
+    return bool(devices()) and (not settings.providers or settings.providers[0] in {"cuda", "tensorrt", "auto"})
 
 
 def _start(settings: Settings, number: int, plan: Plan) -> dict[str, Any]:

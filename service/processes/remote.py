@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.contract import Pixels, Precision
-from service.batch_profile import BatchSeconds, seconds_of
+from service.batch_profile import Profile
 from service.batching import Answer
 from service.dense_lane import DenseLane
 from service.engine import DensePrediction
@@ -126,11 +126,11 @@ class RemoteLoader:
             await self._heard.wait()
 
     def _start(self, version: Version, report: Report) -> Serving:
-        profile = [BatchSeconds(size, seconds) for size, seconds in report["profile"]]
+        profile = Profile.model_validate(report["profile"])
         provider, concurrency = report["provider"], report["concurrency"]
         engine = RemoteEngine(self._dispatch, version, provider, concurrency, report["threads_per_batch"])
         size, share = report["max_batch_size"], self._share
-        forecast = Forecast(lambda images: seconds_of(profile, images) / share, concurrency, size)
+        forecast = Forecast(lambda images: profile.seconds(images) / share, concurrency, size)
         admission = admission_of(version, forecast, self._limits, self._metrics)
         return Serving(
             Precision(report["precision"]),

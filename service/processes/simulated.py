@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from models.contract import Bundle, Manifest, Pixels
-from service.batch_profile import BatchSeconds
+from service.batch_profile import BatchSeconds, Profile, plain_profile
 from service.engine import Batch, DensePrediction, Prediction
 from service.errors import EngineFailure
 
@@ -58,6 +58,6 @@ def wanted() -> list[BatchSeconds] | None:
     return sorted(BatchSeconds(int(size), float(milliseconds) / 1000) for size, milliseconds in points)
 
 
-def prepared(bundle: Bundle, profile: list[BatchSeconds]) -> tuple[SimulatedEngine, list[BatchSeconds]]:
+def prepared(bundle: Bundle, points: list[BatchSeconds]) -> tuple[SimulatedEngine, Profile, bool]:
     """In the place of a network that was verified and measured."""
-    return SimulatedEngine(bundle.manifest, profile), profile
+    return SimulatedEngine(bundle.manifest, points), plain_profile(points, SimulatedEngine.provider), False

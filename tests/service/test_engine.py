@@ -7,7 +7,6 @@ import onnx
 import pytest
 
 from models.contract import Bundle, Colour, Input, read_bundle
-from service.batch_profile import BatchSeconds, best_batch_size, largest_within, measure
 from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine
 from service.errors import EngineFailure
 from service.session import installed_providers
@@ -148,21 +147,3 @@ def test_a_changed_file_never_reaches_onnxruntime(bundle: Bundle) -> None:
     (bundle.path / "model.onnx").write_bytes(b"something else")
     with pytest.raises(EngineRejected, match="model.onnx differs"):
         open_verified(bundle, EngineOptions())
-
-
-def test_warming_up_measures_sizes_up_to_the_largest(bundle: Bundle) -> None:
-    """One after the other, doubled."""
-    sizes = [point.batch_size for point in measure(open_engine(bundle), (SIDE, SIDE, 3), largest=4)]
-    assert sizes == [1, 2, 4][: len(sizes)]
-
-
-def test_the_best_batch_is_the_smallest_among_equals() -> None:
-    """Larger batches only add latency when they bring nothing."""
-    profile = [BatchSeconds(1, 0.010), BatchSeconds(2, 0.012), BatchSeconds(4, 0.0235), BatchSeconds(8, 0.080)]
-    assert best_batch_size(profile) == 2
-
-
-def test_the_largest_batch_within_a_time() -> None:
-    """None, if even one image takes longer."""
-    profile = [BatchSeconds(1, 0.001), BatchSeconds(2, 0.002), BatchSeconds(4, 0.005)]
-    assert [largest_within(profile, seconds) for seconds in (0.0005, 0.001, 0.003, 1)] == [0, 1, 2, 4]

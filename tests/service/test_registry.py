@@ -2,23 +2,29 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from models.contract import MANIFEST, sha256_of
 from service.dense_lane import DenseLimits
-from service.engine import EngineOptions
 from service.errors import ModelNotFound, NotReady, VersionNotFound
 from service.loading import Limits, Loader
 from service.metrics import Metrics
 from service.registry import Registry, RepositoryError
+from service.tuning.tuned import tuned
+from service.tuning.wanted import Wanted
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
 
 
 def read(repository: Path, default_model: str | None = None) -> Registry:
-    return Registry(repository, default_model, Loader(EngineOptions(), Limits(4, 4, DenseLimits(4, 4, 4)), Metrics()))
+    return Registry(
+        repository,
+        default_model,
+        Loader(partial(tuned, wanted=Wanted(budget_s=0)), Limits(4, DenseLimits(4, 4, 4)), Metrics()),
+    )
 
 
 def names(registry: Registry) -> list[str]:

@@ -1,0 +1,61 @@
+"""Sessions that could serve, opened when it is their turn, and what was timed of each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from models.contract import Precision
+from service.batch_profile import BatchSeconds, Tried
+from service.engine import OnnxEngine
+from service.tuning.shapes import Shape
+
+
+@dataclass
+class Contender:
+    """One session: a variant on a provider with so many threads. `open` raises EngineRejected."""
+
+    precision: Precision
+    provider: str
+    cuda_graph: bool
+    open: Callable[[], OnnxEngine]
+    engine: OnnxEngine | None = None
+
+    def ready(self) -> OnnxEngine:
+        """The session, opened if it is not yet. Raises EngineRejected."""
+        self.engine = self.engine or self.open()
+        return self.engine
+
+    def close(self) -> None:
+        if self.engine is not None:
+            self.engine.close()
+            self.engine = None
+
+
+@dataclass
+class Lane:
+    """A contender in one shape; seconds of a batch by its size, the best of the rounds."""
+
+    contender: Contender
+    shape: Shape
+    best: dict[int, float] = field(default_factory=dict)
+
+    def rate(self, size: int) -> float:
+        """Images a second of all callers."""
+        return self.shape.concurrency * size / self.best[size]
+
+    def best_rate(self) -> float:
+        return max(map(self.rate, self.best), default=0.0)
+
+    def points(self) -> tuple[BatchSeconds, ...]:
+        return tuple(BatchSeconds(size, self.best[size]) for size in sorted(self.best))
+
+    def tried(self) -> Iterator[Tried]:
+        for size, seconds in sorted(self.best.items()):
+            yield Tried(
+                precision=self.contender.precision.value,
+                provider=self.contender.provider,
+                cuda_graph=self.contender.cuda_graph,
+                concurrency=self.shape.concurrency,
+                threads_per_batch=self.shape.threads_per_batch,
+                batch_size=size,
+                seconds=seconds,
+            )

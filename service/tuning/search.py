@@ -1,0 +1,105 @@
+"""Spends a time budget on timing: every lane climbs the batch sizes, then the good ones take turns in rounds."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from service.errors import EngineFailure
+from service.session import EngineRejected
+from service.tuning.contender import Lane
+from service.tuning.measuring import Stopwatch, blank
+
+logger = logging.getLogger(__name__)
+
+_CLEARLY_WORSE = 0.8
+"""Of the best throughput of its lane: larger batches than one like this are not tried."""
+_HOPELESS = 0.7
+"""Of the best of all: a lane that is below and hardly grows is left."""
+_FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.8, 0.92, 0.03
+"""Of the best throughput: what stays in the rounds, stricter each time."""
+_ROUNDS = 40
+
+Observer = Callable[[Lane, int], None]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """latency_s: of a batch of more than one. sizes: ascending. image: [H, W, C]."""
+
+    image: tuple[int, ...]
+    sizes: Sequence[int]
+    latency_s: float
+    budget_s: float
+    window_s: float = 0.02
+
+
+class Search:
+    """Fills in what is known of lanes. The first lane is always measured, others while there is time."""
+
+    def __init__(self, lanes: Sequence[Lane], rules: Rules, observe: Observer = lambda _lane, _size: None) -> None:
+        self._lanes, self._rules, self._observe = lanes, rules, observe
+        self._stopwatch = Stopwatch(rules.window_s)
+        self._end: float | None = None
+        self.refusals: list[str] = []
+
+    def run(self) -> None:
+        """Lanes whose session cannot be opened, or does not run, stay without a number."""
+        for lane in self._lanes:
+            if not self._measured_any() or self._time_left():
+                self._climb(lane)
+        self._rounds()
+
+    def _time_left(self) -> bool:
+        return self._end is None or time.perf_counter() < self._end
+
+    def _measured_any(self) -> bool:
+        return any(lane.best for lane in self._lanes)
+
+    def _climb(self, lane: Lane) -> None:
+        contender = lane.contender
+        try:
+            contender.ready()
+            self._end = self._end or time.perf_counter() + self._rules.budget_s  # the first one has to be opened anyway
+            for size in self._rules.sizes:
+                if lane.best and not (self._promising(lane, size) and self._time_left()):
+                    break
+                self._measure(lane, size)
+        except (EngineRejected, EngineFailure) as error:
+            lane.best.clear()
+            self.refusals.append(str(error))
+            logger.warning("%s on %s is not tried: %s", contender.precision, contender.provider, error)
+
+    def _promising(self, lane: Lane, size: int) -> bool:
+        """Whether a larger batch could be chosen, by those before it."""
+        sizes = sorted(lane.best)
+        last, before = sizes[-1], sizes[-2] if len(sizes) > 1 else None
+        growth = lane.best[last] / lane.best[before] if before else 1.0
+        if lane.best[last] * max(1.0, growth) > 1.25 * self._rules.latency_s:
+            return False
+        if lane.rate(last) < _CLEARLY_WORSE * lane.best_rate():
+            return False
+        growing = before is None or lane.rate(last) > 1.1 * lane.rate(before)
+        return growing or lane.best_rate() >= _HOPELESS * self._best_rate()
+
+    def _best_rate(self) -> float:
+        return max(lane.best_rate() for lane in self._lanes)
+
+    def _measure(self, lane: Lane, size: int) -> None:
+        batch, known = blank(size, self._rules.image), lane.best.get(size)
+        seconds = self._stopwatch.seconds(lane.contender.ready(), batch, lane.shape.concurrency, known)
+        lane.best[size] = min(seconds, known or seconds)
+        self._observe(lane, size)
+
+    def _rounds(self) -> None:
+        """Noise hits all alike, since they take turns, and the best of the rounds counts, since noise only slows."""
+        margin = _FIRST_MARGIN
+        for _ in range(_ROUNDS):
+            near = [(lane, size) for lane in self._lanes for size in lane.best if self._is_near(lane, size, margin)]
+            for lane, size in near:
+                if len(near) > 1 and self._time_left():
+                    self._measure(lane, size)
+            margin = min(_LAST_MARGIN, margin + _STEP)
+
+    def _is_near(self, lane: Lane, size: int, margin: float) -> bool:
+        return lane.rate(size) >= margin * self._best_rate()
