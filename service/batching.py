@@ -4,50 +4,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from models.contract import Pixels, Row
+from models.contract import Pixels
 from service.engine import Batch, Engine, Prediction
+from service.entry import Answer, Entry, class_map_of
 from service.errors import EngineFailure, NotReady, QueueFull
 from service.waiting import Priority, Waiting
 
 logger = logging.getLogger(__name__)
 
 _SHUTTING_DOWN = "the service is shutting down; send the request again"
-
-
-class Answer(NamedTuple):
-    """What the network says of one image: probabilities [K], class map [K, h, w] if wanted; times in seconds."""
-
-    probabilities: Row
-    class_map: Row | None
-    queue_s: float
-    infer_s: float
-
-
-@dataclass(slots=True)
-class Entry:
-    """One image on its way; a future already done means that nobody waits any more."""
-
-    image: Pixels
-    class_map: bool
-    result: asyncio.Future[Answer]
-    enqueued_at: float = field(default_factory=time.perf_counter)
-
-    @property
-    def alive(self) -> bool:
-        return not self.result.done()
-
-    def answer(self, answer: Answer) -> None:
-        if not self.result.done():
-            self.result.set_result(answer)
-
-    def fail(self, error: Exception) -> None:
-        if not self.result.done():
-            self.result.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +138,7 @@ class Batcher:
         seconds = time.perf_counter() - started
         self._observer.batch(len(batch), seconds)
         for index, (entry, row) in enumerate(zip(batch, prediction.probabilities, strict=True)):
-            entry.answer(Answer(row, _map_of(prediction, index, entry), started - entry.enqueued_at, seconds))
+            entry.answer(Answer(row, class_map_of(prediction, index, entry), started - entry.enqueued_at, seconds))
 
     async def _predict(self, batch: Batch) -> Prediction:
         if self._inline is not None and len(batch.images) <= self._largest_inline():
@@ -204,8 +174,3 @@ class Batcher:
 
 class _Preempted(Exception):
     """Something more urgent has come."""
-
-
-def _map_of(prediction: Prediction, index: int, entry: Entry) -> Row | None:
-    wanted = entry.class_map and prediction.class_map is not None
-    return prediction.class_map[index] if wanted and prediction.class_map is not None else None

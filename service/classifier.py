@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 from models.contract import Manifest
 from service import answers, dense
 from service.answers import Classification
-from service.batching import Answer
 from service.decoder import Decoder
 from service.decoding import Decoded
 from service.dense_lane import DenseLane
+from service.entry import Answer
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError
 from service.registry import Registry
 from service.versions import Serving, Version

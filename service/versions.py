@@ -7,8 +7,8 @@ from typing import Protocol
 from models.contract import Bundle, Manifest, Pixels, Precision
 from service.admission import Admission
 from service.batch_profile import Profile
-from service.batching import Answer
 from service.dense_lane import DenseLane
+from service.entry import Answer
 from service.errors import NotReady
 from service.rendering import Rendering
 from service.schemas import State

@@ -8,9 +8,9 @@ import numpy as np
 
 from models.contract import Pixels, Precision
 from service.batch_profile import Profile
-from service.batching import Answer
 from service.dense_lane import DenseLane
 from service.engine import DensePrediction
+from service.entry import Answer
 from service.forecast import Forecast
 from service.lifecycle import Lifecycle
 from service.loading import Limits, admission_of

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from models.contract import Pixels
-from service.batching import Answer, Batcher, Inline
+from service.batching import Batcher, Inline
 from service.engine import Batch, Prediction
+from service.entry import Answer
 from service.errors import EngineFailure, NotReady, QueueFull
 from tests.support.engines import GatedEngine
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.contract import Pixels
-from service.batching import Answer, Batcher, Observer
+from service.batching import Batcher, Observer
+from service.entry import Answer
 from service.errors import NotReady
 from service.waiting import Priority, Waiting
 from tests.support.engines import GatedEngine
