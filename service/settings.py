@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         "auto: the fastest of each bundle",
     )
     fronts: int = Field(
-        1, ge=0, le=256, description="processes that speak HTTP and decode; 0: as many as suit the machine"
+        0, ge=0, le=256, description="processes that speak HTTP and decode; 0: as many as suit the machine"
     )
     engines: int = Field(
         0, ge=0, le=64, description="processes that run the networks, one for each device; 0: each front does it itself"

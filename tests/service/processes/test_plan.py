@@ -11,9 +11,10 @@ def settings(**values: object) -> Settings:
     return Settings.model_validate(values)
 
 
-def test_one_process_unless_told_otherwise() -> None:
-    """As it always was."""
-    assert planned(settings()).one_process
+def test_one_front_without_engines_is_one_process() -> None:
+    """And nobody supervises it; what the settings leave open is chosen."""
+    assert planned(settings(fronts=1)).one_process
+    assert planned(settings()) == planned(settings(fronts=0))
 
 
 @pytest.mark.parametrize(("cores", "fronts"), [(1, 1), (2, 2), (64, 4)])
