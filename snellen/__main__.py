@@ -10,6 +10,7 @@ from snellen.report import report
 from snellen.serve import serve
 from snellen.summary import summary
 from snellen.train import train
+from snellen.tune import tune
 from snellen.verify import verify
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app.command()(optimize)
 app.command()(summary)
 app.command()(verify)
 app.command()(bench)
+app.command()(tune)
 
 
 def main() -> None:

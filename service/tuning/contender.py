@@ -32,11 +32,12 @@ class Contender:
 
 @dataclass
 class Lane:
-    """A contender in one shape; seconds of a batch by its size, the best of the rounds."""
+    """A contender in one shape; seconds of a batch by its size, the best of the rounds. full: no larger ones run."""
 
     contender: Contender
     shape: Shape
     best: dict[int, float] = field(default_factory=dict)
+    full: bool = False
 
     def rate(self, size: int) -> float:
         """Images a second of all callers."""

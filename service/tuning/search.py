@@ -14,11 +14,10 @@ logger = logging.getLogger(__name__)
 
 _CLEARLY_WORSE = 0.8
 """Of the best throughput of its lane: larger batches than one like this are not tried."""
-_HOPELESS = 0.7
+_HOPELESS = 0.5
 """Of the best of all: a lane that is below and hardly grows is left."""
-_FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.8, 0.92, 0.03
-"""Of the best throughput: what stays in the rounds, stricter each time."""
-_ROUNDS = 40
+_FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.5, 0.92, 0.07
+"""Of the best throughput: what stays in the rounds, stricter each time; one bad window should cost nobody the place."""
 
 Observer = Callable[[Lane, int], None]
 
@@ -47,6 +46,7 @@ class Search:
         """Lanes whose session cannot be opened, or does not run, stay without a number."""
         for lane in self._lanes:
             if not self._measured_any() or self._time_left():
+                self._open(lane)
                 self._climb(lane)
         self._rounds()
 
@@ -56,21 +56,37 @@ class Search:
     def _measured_any(self) -> bool:
         return any(lane.best for lane in self._lanes)
 
-    def _climb(self, lane: Lane) -> None:
-        contender = lane.contender
+    def _open(self, lane: Lane) -> None:
         try:
-            contender.ready()
+            lane.contender.ready()
             self._end = self._end or time.perf_counter() + self._rules.budget_s  # the first one has to be opened anyway
-            for size in self._rules.sizes:
-                if lane.best and not (self._promising(lane, size) and self._time_left()):
-                    break
-                self._measure(lane, size)
+            self._measure(lane, self._rules.sizes[0])
         except (EngineRejected, EngineFailure) as error:
-            lane.best.clear()
-            self.refusals.append(str(error))
-            logger.warning("%s on %s is not tried: %s", contender.precision, contender.provider, error)
+            self._refuse(lane, error)
 
-    def _promising(self, lane: Lane, size: int) -> bool:
+    def _climb(self, lane: Lane) -> None:
+        """To larger batches while they promise something: again in each round, by better numbers."""
+        for size in self._rules.sizes:
+            if not lane.best or lane.full:
+                return
+            if size not in lane.best:
+                if not (self._promising(lane) and self._time_left()):
+                    return
+                self._step(lane, size)
+
+    def _step(self, lane: Lane, size: int) -> None:
+        try:
+            self._measure(lane, size)
+        except EngineFailure:
+            lane.full = True
+            logger.warning("%s on %s: no batches of %d", lane.contender.precision, lane.contender.provider, size)
+
+    def _refuse(self, lane: Lane, error: Exception) -> None:
+        lane.best.clear()
+        self.refusals.append(str(error))
+        logger.warning("%s on %s is not tried: %s", lane.contender.precision, lane.contender.provider, error)
+
+    def _promising(self, lane: Lane) -> bool:
         """Whether a larger batch could be chosen, by those before it."""
         sizes = sorted(lane.best)
         last, before = sizes[-1], sizes[-2] if len(sizes) > 1 else None
@@ -79,6 +95,8 @@ class Search:
             return False
         if lane.rate(last) < _CLEARLY_WORSE * lane.best_rate():
             return False
+        if max(map(lane.rate, sizes[-2:])) < max(map(lane.rate, sizes[:-2]), default=0.0):
+            return False  # two in a row were no better
         growing = before is None or lane.rate(last) > 1.1 * lane.rate(before)
         return growing or lane.best_rate() >= _HOPELESS * self._best_rate()
 
@@ -94,10 +112,14 @@ class Search:
     def _rounds(self) -> None:
         """Noise hits all alike, since they take turns, and the best of the rounds counts, since noise only slows."""
         margin = _FIRST_MARGIN
-        for _ in range(_ROUNDS):
+        while self._measured_any() and self._time_left():
+            for lane in self._lanes:
+                self._climb(lane)
             near = [(lane, size) for lane in self._lanes for size in lane.best if self._is_near(lane, size, margin)]
+            if len(near) == 1 and margin == _LAST_MARGIN:
+                break  # nothing left to decide
             for lane, size in near:
-                if len(near) > 1 and self._time_left():
+                if self._time_left():
                     self._measure(lane, size)
             margin = min(_LAST_MARGIN, margin + _STEP)
 

@@ -1,0 +1,133 @@
+"""`snellen tune`: time every way to run a model on this machine, at length, and keep the result for `snellen serve`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from snellen.options import give_up
+from snellen.output import path_text, printable
+
+if TYPE_CHECKING:
+    from models.contract import Bundle
+    from service.batch_profile import Profile
+    from service.settings import Settings
+
+_WINDOW_S = 0.1
+
+
+def tune(
+    models: Annotated[list[str] | None, typer.Argument(help="names, as in imagenet or imagenet/1; default all")] = None,
+    folder: Annotated[Path | None, typer.Option("--models", help="model repository")] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="time for each model")] = 10.0,
+    providers: Annotated[str | None, typer.Option(help="as of serve; auto tries every one installed")] = None,
+    precision: Annotated[str | None, typer.Option(help="as of serve; auto tries every variant")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="as of serve")] = None,
+    threads_per_batch: Annotated[int | None, typer.Option(help="as of serve")] = None,
+    max_batch_size: Annotated[int | None, typer.Option(help="as of serve")] = None,
+    latency_ms: Annotated[float | None, typer.Option(help="as of serve")] = None,
+    profile_cache: Annotated[Path | None, typer.Option(help="as of serve")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="also write all that was tried to this file")] = None,
+) -> None:
+    """What is found is used by `snellen serve` with the same settings; SNELLEN_... variables count here too."""
+    given = {
+        "models": folder,
+        "providers": providers,
+        "precision": precision,
+        "concurrency": concurrency,
+        "threads_per_batch": threads_per_batch,
+        "max_batch_size": max_batch_size,
+        "latency_ms": latency_ms,
+        "profile_cache": profile_cache,
+        "tune_s": seconds,
+    }
+    settings = _settings({name: value for name, value in given.items() if value is not None})
+    found = [(bundle, _tuned(bundle, settings)) for bundle in _bundles(settings.models, models or [])]
+    if json_file is not None:
+        json_file.write_text(json.dumps([_as_json(bundle, profile) for bundle, profile in found], indent=1) + "\n")
+
+
+def _settings(given: dict[str, Any]) -> "Settings":
+    from pydantic import ValidationError
+
+    from service.settings import Settings
+
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        give_up(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", status=2)
+
+
+def _bundles(repository: Path, names: list[str]) -> list["Bundle"]:
+    """Of the names, every version where none is named. Ends the command at a name that is not there."""
+    from models.contract import BundleError, find_bundles, read_bundle
+
+    found = [path for path in find_bundles(repository) if not names or {path.parent.name, _name(path)} & set(names)]
+    if missing := set(names) - {path.parent.name for path in found} - {_name(path) for path in found}:
+        give_up(f"there is no {sorted(missing)[0]} in {path_text(repository)}", status=2)
+    if not found:
+        give_up(f"there is no bundle in {path_text(repository)}", status=2)
+    try:
+        return [read_bundle(path) for path in found]
+    except BundleError as error:
+        give_up(str(error), status=1)
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _tuned(bundle: "Bundle", settings: "Settings") -> "Profile":
+    from service.own_loader import wanted_of
+    from service.session import EngineRejected
+    from service.settings import usable_cores
+    from service.tuning.choice import described
+    from service.tuning.contender import Lane
+    from service.tuning.tuned import renew
+
+    name = f"{bundle.manifest.name}/{bundle.manifest.version}"
+    console = Console(stderr=True)
+    with console.status(f"{name}: loading") as status:
+
+        def show(lane: Lane, size: int) -> None:
+            now = next(each for each in lane.tried() if each.batch_size == size)
+            status.update(f"{name}: {described(now)}, {now.images_per_s:.0f} images/s")
+
+        wanted = wanted_of(settings, max(1, usable_cores() // max(1, settings.engines)))
+        try:
+            profile = renew(bundle, wanted, _WINDOW_S, show)
+        except EngineRejected as error:
+            give_up(f"{name}: {printable(str(error))}", status=1)
+    Console().print(_table(name, profile), Text(profile.reason), soft_wrap=True)
+    return profile
+
+
+def _table(name: str, profile: "Profile") -> Table:
+    """Fastest first; the chosen row is marked."""
+    table = Table("", "variant", "provider", "at a time", "threads", "batch", "images/s", "ms", title=name)
+    for tried in sorted(profile.tried, key=lambda each: -each.images_per_s):
+        chosen = tried == profile.chosen
+        numbers = (tried.concurrency, tried.threads_per_batch, tried.batch_size)
+        provider = tried.provider + " + CUDA graphs" * tried.cuda_graph
+        timed = (f"{tried.images_per_s:.1f}", f"{tried.seconds * 1000:.2f}")
+        style = "bold green" if chosen else None
+        table.add_row("*" * chosen, tried.precision, provider, *map(str, numbers), *timed, style=style)
+    return table
+
+
+def _as_json(bundle: "Bundle", profile: "Profile") -> dict[str, Any]:
+    rows = [tried.model_dump() | {"images_per_s": tried.images_per_s} for tried in profile.tried]
+    chosen = profile.chosen.model_dump() | {"images_per_s": profile.images_per_s}
+    return {
+        "model": bundle.manifest.name,
+        "version": bundle.manifest.version,
+        "chosen": chosen,
+        "alone_s": profile.alone_s,
+        "reason": profile.reason,
+        "tried": rows,
+    }
