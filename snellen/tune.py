@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from service.batch_profile import Profile
     from service.settings import Settings
 
-_WINDOW_S = 0.1
+_WINDOW_S = 0.05
 
 
 def tune(

@@ -61,7 +61,7 @@ class ProfileCache:
             _write(self._folder / f"{key}.json", profile.model_dump_json())
             self._forget_oldest(self._folder)
         except OSError as error:
-            logger.warning("the profile is not kept in %s: %s; see --profile-cache", self._folder, _kind(error))
+            logger.info("the profile is not kept in %s: %s; see --profile-cache", self._folder, _kind(error))
 
     def _forget_oldest(self, folder: Path) -> None:
         files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)

@@ -1,7 +1,10 @@
 """Sessions that could serve, opened when it is their turn, and what was timed of each."""
 
+from bisect import insort
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from statistics import mean
 
 from models.contract import Precision
 from service.batch_profile import BatchSeconds, Tried
@@ -32,25 +35,32 @@ class Contender:
 
 @dataclass
 class Lane:
-    """A contender in one shape; seconds of a batch by its size, the best of the rounds. full: no larger ones run."""
+    """A contender in one shape; estimated seconds of a batch by its size. full: no larger ones run."""
 
     contender: Contender
     shape: Shape
-    best: dict[int, float] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
     full: bool = False
+    _windows: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, size: int, seconds: float) -> None:
+        """One more window. The mean of the faster half counts: other work only slows, and a single one may be luck."""
+        windows = self._windows[size]
+        insort(windows, seconds)
+        self.seconds[size] = mean(windows[: (len(windows) + 1) // 2])
 
     def rate(self, size: int) -> float:
         """Images a second of all callers."""
-        return self.shape.concurrency * size / self.best[size]
+        return self.shape.concurrency * size / self.seconds[size]
 
     def best_rate(self) -> float:
-        return max(map(self.rate, self.best), default=0.0)
+        return max(map(self.rate, self.seconds), default=0.0)
 
     def points(self) -> tuple[BatchSeconds, ...]:
-        return tuple(BatchSeconds(size, self.best[size]) for size in sorted(self.best))
+        return tuple(BatchSeconds(size, self.seconds[size]) for size in sorted(self.seconds))
 
     def tried(self) -> Iterator[Tried]:
-        for size, seconds in sorted(self.best.items()):
+        for size, seconds in sorted(self.seconds.items()):
             yield Tried(
                 precision=self.contender.precision.value,
                 provider=self.contender.provider,

@@ -16,7 +16,7 @@ _CLEARLY_WORSE = 0.8
 """Of the best throughput of its lane: larger batches than one like this are not tried."""
 _HOPELESS = 0.5
 """Of the best of all: a lane that is below and hardly grows is left."""
-_FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.5, 0.92, 0.07
+_FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.5, 0.95, 0.07
 """Of the best throughput: what stays in the rounds, stricter each time; one bad window should cost nobody the place."""
 
 Observer = Callable[[Lane, int], None]
@@ -54,7 +54,7 @@ class Search:
         return self._end is None or time.perf_counter() < self._end
 
     def _measured_any(self) -> bool:
-        return any(lane.best for lane in self._lanes)
+        return any(lane.seconds for lane in self._lanes)
 
     def _open(self, lane: Lane) -> None:
         try:
@@ -67,9 +67,9 @@ class Search:
     def _climb(self, lane: Lane) -> None:
         """To larger batches while they promise something: again in each round, by better numbers."""
         for size in self._rules.sizes:
-            if not lane.best or lane.full:
+            if not lane.seconds or lane.full:
                 return
-            if size not in lane.best:
+            if size not in lane.seconds:
                 if not (self._promising(lane) and self._time_left()):
                     return
                 self._step(lane, size)
@@ -82,16 +82,16 @@ class Search:
             logger.warning("%s on %s: no batches of %d", lane.contender.precision, lane.contender.provider, size)
 
     def _refuse(self, lane: Lane, error: Exception) -> None:
-        lane.best.clear()
+        lane.seconds.clear()
         self.refusals.append(str(error))
         logger.warning("%s on %s is not tried: %s", lane.contender.precision, lane.contender.provider, error)
 
     def _promising(self, lane: Lane) -> bool:
         """Whether a larger batch could be chosen, by those before it."""
-        sizes = sorted(lane.best)
+        sizes = sorted(lane.seconds)
         last, before = sizes[-1], sizes[-2] if len(sizes) > 1 else None
-        growth = lane.best[last] / lane.best[before] if before else 1.0
-        if lane.best[last] * max(1.0, growth) > 1.25 * self._rules.latency_s:
+        growth = lane.seconds[last] / lane.seconds[before] if before else 1.0
+        if lane.seconds[last] * max(1.0, growth) > 1.25 * self._rules.latency_s:
             return False
         if lane.rate(last) < _CLEARLY_WORSE * lane.best_rate():
             return False
@@ -104,18 +104,18 @@ class Search:
         return max(lane.best_rate() for lane in self._lanes)
 
     def _measure(self, lane: Lane, size: int) -> None:
-        batch, known = blank(size, self._rules.image), lane.best.get(size)
+        batch, known = blank(size, self._rules.image), lane.seconds.get(size)
         seconds = self._stopwatch.seconds(lane.contender.ready(), batch, lane.shape.concurrency, known)
-        lane.best[size] = min(seconds, known or seconds)
+        lane.add(size, seconds)
         self._observe(lane, size)
 
     def _rounds(self) -> None:
-        """Noise hits all alike, since they take turns, and the best of the rounds counts, since noise only slows."""
+        """Noise hits all alike, since they take turns; the time goes more and more to those that may be chosen."""
         margin = _FIRST_MARGIN
         while self._measured_any() and self._time_left():
             for lane in self._lanes:
                 self._climb(lane)
-            near = [(lane, size) for lane in self._lanes for size in lane.best if self._is_near(lane, size, margin)]
+            near = [(lane, size) for lane in self._lanes for size in lane.seconds if self._is_near(lane, size, margin)]
             if len(near) == 1 and margin == _LAST_MARGIN:
                 break  # nothing left to decide
             for lane, size in near:

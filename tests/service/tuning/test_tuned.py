@@ -1,12 +1,15 @@
 """From a bundle to an engine in its shape, with the real runtime."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from onnxruntime import RunOptions
 
 from models.contract import Bundle, Precision, read_bundle
-from service.engine import Batch, EngineRejected, OnnxEngine
+from service.engine import Batch, EngineRejected, OnnxEngine, Prediction
 from service.errors import EngineFailure
 from service.tuning.cache import ProfileCache
 from service.tuning.tuned import search, tuned
@@ -23,8 +26,8 @@ def bundle(tmp_path: Path) -> Bundle:
     return read_bundle(write_bundle(tmp_path / "models"))
 
 
-def wanted(cache: Path | None = None, **changes: object) -> Wanted:
-    return Wanted(**{**vars(QUICK), "cache": cache, **changes})  # type: ignore[arg-type]
+def wanted(cache: Path | None = None, **changes: Any) -> Wanted:
+    return replace(QUICK, cache=cache, **changes)
 
 
 def test_an_engine_has_the_shape_of_its_profile(bundle: Bundle) -> None:
@@ -39,18 +42,16 @@ def test_an_engine_has_the_shape_of_its_profile(bundle: Bundle) -> None:
     engine.close()
 
 
-def test_a_profile_is_used_again_without_timing(
-    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every size that can occur is still run before requests come."""
+def test_a_profile_is_used_again(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is timed, but every size that can occur is run before requests come."""
     first = tuned(bundle, wanted(tmp_path))
     first.engine.close()
     sizes: list[int] = []
     usual = OnnxEngine.run
 
-    def run(engine: OnnxEngine, batch: Batch, *rest: object) -> object:
+    def run(engine: OnnxEngine, batch: Batch, *rest: RunOptions) -> Prediction:
         sizes.append(len(batch.images))
-        return usual(engine, batch, *rest)  # type: ignore[arg-type]
+        return usual(engine, batch, *rest)
 
     monkeypatch.setattr(OnnxEngine, "run", run)
     monkeypatch.setattr("service.tuning.search.Search.run", lambda _: pytest.fail("timed again"))
@@ -65,10 +66,10 @@ def test_a_profile_is_used_again_without_timing(
     "changes",
     [{"cores": 3}, {"max_batch_size": 2}, {"latency_s": 1.0}, {"concurrency": 1}, {"precision": None}],
 )
-def test_what_matters_is_in_the_key(bundle: Bundle, changes: dict[str, object]) -> None:
+def test_what_matters_is_in_the_key(bundle: Bundle, changes: dict[str, Any]) -> None:
     """The time that the search may take is not: longer ones are for those that come later."""
     key = Candidates(bundle, wanted()).key()
-    assert Candidates(bundle, wanted(**changes)).key() != key
+    assert Candidates(bundle, wanted(None, **changes)).key() != key
     assert Candidates(bundle, wanted(budget_s=9.0)).key() == key
 
 
@@ -94,7 +95,7 @@ def test_a_profile_of_what_cannot_be_any_more_is_measured_again(bundle: Bundle, 
 def test_explicit_numbers_narrow_the_search(bundle: Bundle) -> None:
     """To one shape here, and to single images."""
     engine, profile, _ = search(bundle, wanted(concurrency=3, threads_per_batch=1, max_batch_size=1))
-    assert {tried.way[3:] + (tried.batch_size,) for tried in profile.tried} == {(3, 1, 1)}
+    assert {(*tried.way[3:], tried.batch_size) for tried in profile.tried} == {(3, 1, 1)}
     assert engine.concurrency == 3
     engine.close()
 
@@ -137,10 +138,10 @@ def test_a_batch_size_that_cannot_run_does_not_stop_the_load(bundle: Bundle, mon
     """As on a device whose memory is too small for it: smaller ones serve."""
     usual = OnnxEngine.run
 
-    def run(engine: OnnxEngine, batch: Batch, *rest: object) -> object:
+    def run(engine: OnnxEngine, batch: Batch, *rest: RunOptions) -> Prediction:
         if len(batch.images) > 2:
             raise EngineFailure("no memory")
-        return usual(engine, batch, *rest)  # type: ignore[arg-type]
+        return usual(engine, batch, *rest)
 
     monkeypatch.setattr(OnnxEngine, "run", run)
     engine, profile, _ = search(bundle, wanted(budget_s=1.0))
