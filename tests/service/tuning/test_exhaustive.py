@@ -1,0 +1,57 @@
+"""What the search chooses is as good as what an exhaustive one would, on this machine."""
+
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from models.contract import read_bundle
+from service.batch_profile import Tried
+from service.buckets import buckets
+from service.settings import usable_cores
+from service.tuning.contender import Lane
+from service.tuning.measuring import Stopwatch, blank
+from service.tuning.tuned import search
+from service.tuning.wanted import Candidates, Wanted
+
+MODELS = Path(__file__).parents[3] / "models"
+WANTED = Wanted(cores=usable_cores(), max_batch_size=16, latency_s=1.0, budget_s=10.0)
+"""A generous objective: near a strict one a size is in or out by chance."""
+FEW, MANY = 5, 31
+
+Way = tuple[Lane, int]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("model", ["imagenet/1", "fashion-mnist/2"])
+def test_the_choice_is_within_five_percent_of_the_best(model: str) -> None:
+    """Every shape and size is timed; those near the top take turns with the chosen one, and the median ratio counts."""
+    bundle = read_bundle(MODELS / model)
+    stopwatch, image = Stopwatch(0.05), bundle.manifest.input.shape
+    found = search(bundle, WANTED, 0.05)
+    with closing(found.engine):
+        chosen = found.profile.chosen
+    lanes = Candidates(bundle, WANTED).lanes()
+    ways: list[Way] = [(lane, size) for lane in lanes for size in buckets(WANTED.max_batch_size)]
+
+    def rate(way: Way, expected_s: float | None = None) -> float:
+        lane, size = way
+        callers = lane.shape.concurrency
+        return callers * size / stopwatch.seconds(lane.contender.ready(), blank(size, image), callers, expected_s)
+
+    rounds = [[rate(way) for way in ways] for _ in range(FEW)]
+    best = {number: max(rates[number] for rates in rounds) for number in range(len(ways))}
+    own = next(number for number, way in enumerate(ways) if _is(way, chosen))
+    rivals = sorted(set(best) - {own}, key=lambda number: -best[number])[:3]
+    turns = [(rate(ways[own]), [rate(ways[rival]) for rival in rivals]) for _ in range(MANY)]
+    ratios = [median(ours / theirs[place] for ours, theirs in turns) for place in range(len(rivals))]
+    for lane in lanes:
+        lane.contender.close()
+    assert min(ratios) >= 0.95, [(ways[rival][0].shape, ways[rival][1]) for rival in rivals]
+
+
+def _is(way: Way, chosen: Tried) -> bool:
+    lane, size = way
+    return (lane.shape.concurrency, lane.shape.threads_per_batch, size) == (*chosen.way[3:], chosen.batch_size)
