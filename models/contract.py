@@ -11,7 +11,7 @@ from models.calibration import (
     ReliabilityBin,
 )
 from models.dense import cell_probabilities, grid_size
-from models.image import Pixels, UnsupportedMode, at_own_scale, preprocess, region, upright_size
+from models.image import Pixels, UnsupportedMode, Upright, at_own_scale, preprocess, preprocessed, region
 from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing
 from models.parts import ModelName
 from models.provenance import Provenance
@@ -58,14 +58,15 @@ __all__ = [
     "Row",
     "Speed",
     "UnsupportedMode",
+    "Upright",
     "Variant",
     "at_own_scale",
     "cell_probabilities",
     "find_bundles",
     "grid_size",
     "preprocess",
+    "preprocessed",
     "read_bundle",
     "region",
     "sha256_of",
-    "upright_size",
 ]

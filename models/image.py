@@ -2,6 +2,7 @@
 
 import io
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,13 @@ Pixels = NDArray[np.uint8]
 
 class UnsupportedMode(ValueError):
     """A pixel format that cannot be turned into 8-bit colour without guessing."""
+
+
+class Upright(NamedTuple):
+    """uint8 [height, width, channels], read-only, and width and height of the whole picture as decoded and turned."""
+
+    pixels: Pixels
+    size: tuple[int, int]
 
 
 _BITS_PER_SAMPLE = 0x0102
@@ -33,7 +41,7 @@ _TURNS = {
 
 
 def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
-    """Turn `image` into the network's input: uint8 [height, width, channels], C-contiguous.
+    """Turn `image` into the network's input: uint8 [height, width, channels], C-contiguous, read-only.
 
     image: opened by Pillow, pixels not necessarily loaded yet; any mode but LAB, signed integers and 32 bits a channel.
     One resize with a box, not resize-then-crop: a 1x10000 image must not become 224x2240000 on the way.
@@ -43,14 +51,16 @@ def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
     Raises UnsupportedMode for any other mode, and for a damaged file whatever its decoder raises (OSError mostly).
     Source: evaluation crop of Krizhevsky et al., NeurIPS 2012, section 2.
     """
+    return preprocessed(image, target, how).pixels
+
+
+def preprocessed(image: Image.Image, target: Input, how: Preprocessing) -> Upright:
+    """What `preprocess` returns, with the picture's size. Raises what `preprocess` raises."""
     _reduce(image, target, how)
     image.load()
     orientation = _orientation(image)
-    size = _before_turning((target.width, target.height), orientation)
-    box = _box(image.size, size, how)
-    small = _resizable(image).resize(size, Image.Resampling[how.interpolation.upper()], box=box)
-    upright = _turn(_colour(small, target, how), orientation)
-    return np.ascontiguousarray(np.asarray(upright).reshape(target.shape))
+    small = _resize(_resizable(image), _before_turning((target.width, target.height), orientation), how)
+    return _upright(image, _colour(small, target, how), orientation)
 
 
 def decode_golden(body: bytes, target: Input, how: Preprocessing) -> Pixels:
@@ -59,15 +69,13 @@ def decode_golden(body: bytes, target: Input, how: Preprocessing) -> Pixels:
         return preprocess(image, target, how)
 
 
-def at_own_scale(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
-    """Turn `image` into pixels as `preprocess` does, but neither resized nor cropped: uint8 [H, W, channels].
+def at_own_scale(image: Image.Image, target: Input, how: Preprocessing) -> Upright:
+    """Turn `image` into pixels as `preprocess` does, but neither resized nor cropped.
 
-    H and W are those of the upright picture. The same pixels as of `preprocess` where these are the target's and
-    nothing is cropped. Raises what `preprocess` raises.
+    The same pixels as of `preprocess` where the size is the target's and nothing is cropped. Raises what it raises.
     """
     image.load()
-    upright = _turn(_colour(_resizable(image), target, how), _orientation(image))
-    return np.ascontiguousarray(np.asarray(upright).reshape(upright.height, upright.width, target.colour.channels))
+    return _upright(image, _colour(_resizable(image), target, how), _orientation(image))
 
 
 def region(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[float, float, float, float]:
@@ -79,9 +87,11 @@ def region(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[fl
     return left / size[0], upper / size[1], right / size[0], lower / size[1]
 
 
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height as a person sees them, of a loaded picture."""
-    return _before_turning(image.size, _orientation(image))
+def _upright(image: Image.Image, coloured: Image.Image, orientation: int) -> Upright:
+    turned = coloured if orientation == 1 else coloured.transpose(_TURNS[orientation])
+    shape = turned.height, turned.width, len(turned.getbands())
+    pixels = np.frombuffer(turned.tobytes(), np.uint8).reshape(shape)
+    return Upright(pixels, _before_turning(image.size, orientation))
 
 
 def _before_turning(size: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -108,6 +118,14 @@ def _reduce(image: Image.Image, target: Input, how: Preprocessing) -> None:
     scale = side / min(right - left, lower - upper)
     if scale < 1:
         image.draft(target.colour.value, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+
+
+def _resize(image: Image.Image, size: tuple[int, int], how: Preprocessing) -> Image.Image:
+    """The part that is kept, at `size`; the picture itself where it is that already."""
+    box = _box(image.size, size, how)
+    if image.size == size and box == (0, 0, *size):
+        return image
+    return image.resize(size, Image.Resampling[how.interpolation.upper()], box=box)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -164,7 +182,3 @@ def _colour(small: Image.Image, target: Input, how: Preprocessing) -> Image.Imag
     if small.mode == "CMYK" and target.colour.value == "L":
         small = small.convert("RGB")
     return small.convert(target.colour.value)
-
-
-def _turn(image: Image.Image, orientation: int) -> Image.Image:
-    return image if orientation == 1 else image.transpose(_TURNS[orientation])

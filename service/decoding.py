@@ -3,14 +3,13 @@
 import io
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, at_own_scale, preprocess, upright_size
+from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, at_own_scale, preprocessed
 from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ def decode(
 
     Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out.
     """
-    with _opened(body, limits, dense_pixels) as image:
+    with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
         return _decoded(image, target, how, own_scale=dense_pixels is not None)
 
 
@@ -56,42 +55,36 @@ def decode_if_small(
     dense_pixels: int | None = None,
 ) -> Decoded | None:
     """The same, but nothing is decoded of an image whose header says that it exceeds `small`."""
-    with _opened(body, limits, dense_pixels) as image:
+    with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
         fits = image.format in small.formats and image.width * image.height <= small.max_pixels
         return _decoded(image, target, how, own_scale=dense_pixels is not None) if fits else None
 
 
 def _decoded(image: Image.Image, target: Input, how: Preprocessing, *, own_scale: bool) -> Decoded:
     started = time.perf_counter()
-    pixels = (at_own_scale if own_scale else preprocess)(image, target, how)
-    return Decoded(pixels, upright_size(image), time.perf_counter() - started)
+    pixels, size = (at_own_scale if own_scale else preprocessed)(image, target, how)
+    return Decoded(pixels, size, time.perf_counter() - started)
 
 
-@contextmanager
-def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Iterator[Image.Image]:
-    """The header read and checked; what Pillow raises until the end of the block is translated."""
-    with _translated(), _open(body, limits.formats) as image:
-        _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
-        if dense_pixels is not None:
-            _check_pixels(image, dense_pixels, "the limit of dense classification")
-        yield image
+def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Image.Image:
+    """The header read and checked."""
+    image = _open(body, limits.formats)
+    _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
+    if dense_pixels is not None:
+        _check_pixels(image, dense_pixels, "the limit of dense classification")
+    return image
 
 
 def _open(body: bytes, formats: tuple[str, ...]) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(body), formats=formats)
-    except UnidentifiedImageError:
-        if _starts_like_one(body, formats):
-            raise CorruptImage(_DAMAGED) from None
-        raise UnsupportedFormat(
-            f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
-        ) from None
-
-
-def _starts_like_one(body: bytes, formats: tuple[str, ...]) -> bool:
-    """Whether the first bytes are those of an accepted format."""
-    accepts = (Image.OPEN[name][1] for name in formats if name in Image.OPEN)
-    return any(accept is not None and accept(body[:16]) is True for accept in accepts)
+    """Opened by the plugin that knows the first bytes: what Image.open does, less its search for plugins and names."""
+    start = body[:16]
+    for name in formats:
+        plugin, accepts = Image.OPEN.get(name, (None, None))
+        if plugin is not None and accepts is not None and accepts(start) is True:
+            return plugin(io.BytesIO(body), "")
+    raise UnsupportedFormat(
+        f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
+    )
 
 
 def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
@@ -102,19 +95,29 @@ def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
         )
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+class _Translation:
     """Pillow's many exceptions become ours."""
-    try:
-        yield
-    except ServiceError:
-        raise
-    except UnsupportedMode as error:
-        raise UnsupportedFormat(str(error)) from error
-    except MemoryError as error:
-        raise DecodeLimit("decoding this image takes too much memory; send it smaller or as a JPEG") from error
-    except (
-        Exception
-    ) as error:  # decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
-        logger.debug("image refused: %s: %s", type(error).__name__, error)
-        raise CorruptImage(_DAMAGED) from error
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, ServiceError):
+            raise _translated(error) from error
+
+
+_TRANSLATION = _Translation()
+
+
+def _translated(error: Exception) -> ServiceError:
+    """Decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError and more."""
+    match error:
+        case UnsupportedMode():
+            return UnsupportedFormat(str(error))
+        case MemoryError():
+            return DecodeLimit("decoding this image takes too much memory; send it smaller or as a JPEG")
+        case _:
+            logger.debug("image refused: %s: %s", type(error).__name__, error)
+            return CorruptImage(_DAMAGED)
