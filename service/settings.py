@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         50.0, gt=0, description="what a batch may take with all others at work; one of a single image may take longer"
     )
     tune_s: float = Field(
-        0.4, ge=0, le=3600, description="time to find out the fastest way to run a model that was not measured before"
+        0.3, ge=0, le=3600, description="time to find out how a model runs fastest, per variant and provider"
     )
     profile_cache: Path | None = Field(
         None, description="folder of what was measured; unset: snellen in XDG_CACHE_HOME, by default ~/.cache"

@@ -16,6 +16,20 @@ def open_verified(bundle: Bundle, options: EngineOptions, precision: Precision =
     return engine
 
 
+def open_another(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
+    """One more session of a graph that was verified in this moment on this provider: golden images only.
+
+    Raises EngineRejected.
+    """
+    engine = OnnxEngine(bundle.model_path(precision), bundle.manifest, options)
+    try:
+        check_golden(bundle, engine, precision)
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
 def open_fitting(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
     """The same before its golden images: files are whole and the graph fits. Raises EngineRejected."""
     try:

@@ -23,7 +23,7 @@ _WINDOW_S = 0.05
 def tune(
     models: Annotated[list[str] | None, typer.Argument(help="names, as in imagenet or imagenet/1; default all")] = None,
     folder: Annotated[Path | None, typer.Option("--models", help="model repository")] = None,
-    seconds: Annotated[float, typer.Option(min=0, help="time for each model")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0, help="time for each model, variant and provider")] = 10.0,
     providers: Annotated[str | None, typer.Option(help="as of serve; auto tries every one installed")] = None,
     precision: Annotated[str | None, typer.Option(help="as of serve; auto tries every variant")] = None,
     concurrency: Annotated[int | None, typer.Option(help="as of serve")] = None,

@@ -22,6 +22,11 @@ class Contender:
     open: Callable[[], OnnxEngine]
     engine: OnnxEngine | None = None
 
+    @property
+    def kind(self) -> tuple[Precision, str, bool]:
+        """What fails together: whether it runs does not depend on threads."""
+        return self.precision, self.provider, self.cuda_graph
+
     def ready(self) -> OnnxEngine:
         """The session, opened if it is not yet. Raises EngineRejected."""
         self.engine = self.engine or self.open()

@@ -40,25 +40,35 @@ class Search:
         self._lanes, self._rules, self._observe = lanes, rules, observe
         self._stopwatch = Stopwatch(rules.window_s)
         self._end: float | None = None
+        self._last_opening_s = 0.0
+        self._refused: set[object] = set()
         self.refusals: list[str] = []
 
     def run(self) -> None:
         """Lanes whose session cannot be opened, or does not run, stay without a number."""
         for lane in self._lanes:
-            if not self._measured_any() or self._time_left():
+            if not self._measured_any() or self._time_left(self._opening_s(lane)):
                 self._open(lane)
                 self._climb(lane)
         self._rounds()
 
-    def _time_left(self) -> bool:
-        return self._end is None or time.perf_counter() < self._end
+    def _time_left(self, needed_s: float = 0.0) -> bool:
+        return self._end is None or time.perf_counter() + needed_s < self._end
+
+    def _opening_s(self, lane: Lane) -> float:
+        """By the last session that was opened; nothing for one that is open."""
+        return 0.0 if lane.contender.engine is not None else self._last_opening_s
 
     def _measured_any(self) -> bool:
         return any(lane.seconds for lane in self._lanes)
 
     def _open(self, lane: Lane) -> None:
+        if lane.contender.kind in self._refused:
+            return
         try:
+            began = time.perf_counter()
             lane.contender.ready()
+            self._last_opening_s = time.perf_counter() - began
             self._end = self._end or time.perf_counter() + self._rules.budget_s  # the first one has to be opened anyway
             self._measure(lane, self._rules.sizes[0])
         except (EngineRejected, EngineFailure) as error:
@@ -82,7 +92,7 @@ class Search:
             logger.warning("%s on %s: no batches of %d", lane.contender.precision, lane.contender.provider, size)
 
     def _refuse(self, lane: Lane, error: Exception) -> None:
-        lane.seconds.clear()
+        self._refused.add(lane.contender.kind)
         self.refusals.append(str(error))
         logger.warning("%s on %s is not tried: %s", lane.contender.precision, lane.contender.provider, error)
 

@@ -46,7 +46,8 @@ def search(
     """Measure without looking at the cache. Raises EngineRejected when nothing could be opened."""
     candidates = Candidates(bundle, wanted)
     lanes, image = candidates.lanes(), bundle.manifest.input.shape
-    rules = Rules(image, buckets(wanted.max_batch_size), wanted.latency_s, wanted.budget_s, window_s)
+    budget_s = wanted.budget_s * len(candidates.variants)
+    rules = Rules(image, buckets(wanted.max_batch_size), wanted.latency_s, budget_s, window_s)
     work = Search(lanes, rules, observe)
     try:
         work.run()

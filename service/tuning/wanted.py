@@ -1,7 +1,8 @@
 """What may be chosen for a model: the settings that matter, and the contenders that follow from them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from models.contract import Bundle, Precision
@@ -13,7 +14,7 @@ from service.tuning import hardware
 from service.tuning.cache import key_of
 from service.tuning.contender import Contender, Lane
 from service.tuning.shapes import Shape, cpu_shapes, gpu_shapes
-from service.verification import open_verified
+from service.verification import open_another, open_verified
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Wanted:
     max_batch_size: int = 32
     cores: int = 1
     latency_s: float = 0.05
-    budget_s: float = 0.5
+    budget_s: float = 0.3
     cache: Path | None = None
 
 
@@ -41,6 +42,7 @@ class Candidates:
 
     bundle: Bundle
     wanted: Wanted
+    _verified: set[tuple[Precision, str]] = field(default_factory=set)
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -57,14 +59,18 @@ class Candidates:
             return tuple((name,) for name in all_providers())
         return (self.wanted.providers,)
 
+    @property
+    def variants(self) -> list[tuple[Precision, tuple[str, ...]]]:
+        """Each with the providers that it may run on."""
+        return [(precision, names) for names in self.provider_lists for precision in self.precisions]
+
     def lanes(self) -> list[Lane]:
-        """In the order of their turns. Shapes with a session in common share a contender."""
-        return [
-            lane
-            for names in self.provider_lists
-            for precision in self.precisions
-            for lane in self._of(precision, names)
-        ]
+        """In the order of their turns: the first shape of every variant, then the second ...
+
+        Shapes with a session in common share a contender.
+        """
+        turns = zip_longest(*(self._of(precision, names) for precision, names in self.variants))
+        return [lane for turn in turns for lane in turn if lane is not None]
 
     def chosen(self, tried: Tried) -> Lane:
         """The one of a profile. Raises KeyError when it is none of ours any more."""
@@ -95,7 +101,7 @@ class Candidates:
     ) -> Iterator[Lane]:
         if shapes:
             options = self._options(precision, names, first, shapes[0], graph=graph)
-            contender = Contender(precision, first, graph, lambda: self._open(precision, options))
+            contender = Contender(precision, first, graph, lambda: self._open(precision, first, options))
             yield from (Lane(contender, shape) for shape in shapes)
 
     def _options(
@@ -115,8 +121,12 @@ class Candidates:
             self._engines(first),
         )
 
-    def _open(self, precision: Precision, options: EngineOptions) -> OnnxEngine:
-        return open_verified(self.bundle, options, precision)
+    def _open(self, precision: Precision, first: str, options: EngineOptions) -> OnnxEngine:
+        if (precision, first) in self._verified:
+            return open_another(self.bundle, options, precision)
+        engine = open_verified(self.bundle, options, precision)
+        self._verified.add((precision, first))
+        return engine
 
     def _engines(self, provider: str) -> Path | None:
         """For what TensorRT builds: it holds for one GPU, driver, runtime and model."""
