@@ -75,8 +75,8 @@ class Admission:
         """A context for `count` images. Entering raises QueueFull, or DeadlineExceeded where no wait would help."""
         return Admitted(self, count, deadline_s, priority)
 
-    def enter(self, count: int, deadline_s: float, priority: Priority) -> float:
-        """The seconds that the answer is expected to take."""
+    def enter(self, count: int, deadline_s: float, priority: Priority) -> tuple[int, float]:
+        """Images ahead, and the seconds that the answer is expected to take."""
         ahead = self.inside if priority is Priority.BULK else self.inside - self._bulk.inside
         expected_s = self.forecast.answer_s(ahead, count)
         if expected_s > deadline_s and ahead:  # with nothing ahead it is tried: a forecast too dark learns only so
@@ -88,7 +88,7 @@ class Admission:
             except QueueFull:
                 self._all.leave(count)
                 raise
-        return expected_s
+        return ahead, expected_s
 
     def leave(self, count: int, priority: Priority) -> None:
         self._all.leave(count)
@@ -112,7 +112,7 @@ class Admission:
 class Admitted:
     """Places taken until the end of a `with` block."""
 
-    __slots__ = ("_admission", "_count", "_deadline_s", "_expected_s", "_priority", "_started")
+    __slots__ = ("_admission", "_ahead", "_count", "_deadline_s", "_expected_s", "_priority", "_started")
 
     def __init__(self, admission: Admission, count: int, deadline_s: float, priority: Priority) -> None:
         self._admission = admission
@@ -121,7 +121,7 @@ class Admitted:
         self._priority = priority
 
     def __enter__(self) -> "Admitted":
-        self._expected_s = self._admission.enter(self._count, self._deadline_s, self._priority)
+        self._ahead, self._expected_s = self._admission.enter(self._count, self._deadline_s, self._priority)
         self._started = time.perf_counter()
         return self
 
@@ -132,5 +132,5 @@ class Admitted:
         """It was, or its time is over: what that took is compared with the forecast. Refused images tell nothing."""
         if self._priority is Priority.INTERACTIVE:
             took_s = time.perf_counter() - self._started
-            self._admission.forecast.learn(self._expected_s, took_s)
+            self._admission.forecast.learn(self._ahead, self._count, took_s)
             self._admission.on_error_s(took_s - self._expected_s)

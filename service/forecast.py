@@ -23,10 +23,12 @@ class Forecast:
         """Until the last of `count` images is answered, with `ahead` others accepted before."""
         return self._correction * self._modelled_s(ahead + count)
 
-    def learn(self, predicted_s: float, took_s: float) -> None:
-        """An answer that `answer_s` said would take `predicted_s`."""
-        corrected = self._correction * took_s / max(predicted_s, 1e-9)
-        average = (1 - _WEIGHT) * self._correction + _WEIGHT * corrected
+    def learn(self, ahead: int, count: int, took_s: float) -> None:
+        """From an answer to what `answer_s` was asked about.
+
+        It is compared with the profile and not with the forecast that it got: by now the correction is another one.
+        """
+        average = (1 - _WEIGHT) * self._correction + _WEIGHT * took_s / self._modelled_s(ahead + count)
         self._correction = min(max(average, _LEAST), _MOST)
 
     def _modelled_s(self, images: int) -> float:

@@ -28,14 +28,22 @@ def test_the_forecast_learns_how_slow_the_machine_is() -> None:
     """Answers that take twice the profile's time double what is expected."""
     slow = forecast()
     for _ in range(60):
-        slow.learn(slow.answer_s(3), 2 * 0.020)
+        slow.learn(3, 1, 2 * 0.020)
     assert slow.answer_s(7) == pytest.approx(2 * 0.030, rel=0.01)
+
+
+def test_answers_to_older_forecasts_do_not_add_up() -> None:
+    """Many that were accepted before anything was learnt say the same, not each a little more."""
+    slow = forecast()
+    for _ in range(200):
+        slow.learn(7, 1, 3 * 0.030)
+    assert slow.answer_s(7) == pytest.approx(3 * 0.030, rel=0.01)
 
 
 def test_one_strange_answer_does_not_close_the_door() -> None:
     """Its weight is small, and the correction has a bound."""
     strange = forecast()
-    strange.learn(0.015, 1e6)
+    strange.learn(0, 1, 1e6)
     assert strange.answer_s(0) <= 20 * 0.015
 
 
