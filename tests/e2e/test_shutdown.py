@@ -58,7 +58,7 @@ def test_a_second_signal_skips_the_delay(tmp_path: Path, signals: list[signal.Si
 
 def test_a_process_ends_although_a_thread_hangs(tmp_path: Path) -> None:
     """With status 0 when nobody waits for that thread any more."""
-    write_bundle(tmp_path)
+    write_bundle(tmp_path, matmuls=3)  # a batch of its own thread: quicker ones are run in the event loop
     hanging = with_engine(tmp_path, HANG)
     with running(tmp_path, "--deadline-s", "1", "--drain-delay-s", "0", PYTHONPATH=hanging) as server:
         assert classify(server) == 504
@@ -70,7 +70,7 @@ def test_a_process_ends_although_a_thread_hangs(tmp_path: Path) -> None:
 
 def test_a_request_that_the_drain_could_not_answer_shows_in_the_status(tmp_path: Path) -> None:
     """The process ends after the drain's limit."""
-    write_bundle(tmp_path)
+    write_bundle(tmp_path, matmuls=3)  # a batch of its own thread: quicker ones are run in the event loop
     hanging = with_engine(tmp_path, HANG)
     flags = ["--deadline-s", "1000", "--drain-delay-s", "0", "--drain-limit-s", "1"]
     with running(tmp_path, *flags, PYTHONPATH=hanging) as server, ThreadPoolExecutor(1) as pool:
@@ -83,7 +83,7 @@ def test_a_request_that_the_drain_could_not_answer_shows_in_the_status(tmp_path:
 
 def test_a_third_signal_ends_the_process(tmp_path: Path) -> None:
     """Whatever hangs, and whoever waits."""
-    write_bundle(tmp_path)
+    write_bundle(tmp_path, matmuls=3)  # a batch of its own thread: quicker ones are run in the event loop
     hanging = with_engine(tmp_path, HANG)
     flags = ["--deadline-s", "1000", "--drain-delay-s", "1000", "--drain-limit-s", "1000"]
     with running(tmp_path, *flags, PYTHONPATH=hanging) as server, ThreadPoolExecutor(1) as pool:
@@ -98,7 +98,7 @@ def test_a_third_signal_ends_the_process(tmp_path: Path) -> None:
 
 def test_a_process_ends_although_native_code_holds_the_interpreter(tmp_path: Path) -> None:
     """As long as the signal came before; the log says where it hangs."""
-    write_bundle(tmp_path)
+    write_bundle(tmp_path, matmuls=3)  # a batch of its own thread: quicker ones are run in the event loop
     holding = with_engine(tmp_path, HOLD)
     flags = ["--drain-delay-s", "1", "--drain-limit-s", "1"]
     with running(tmp_path, *flags, PYTHONPATH=holding) as server, ThreadPoolExecutor(1) as pool:
