@@ -1,0 +1,105 @@
+"""The engine's ceiling: batches of random pixels through the service's own engine, without HTTP or decoding.
+
+    python -m benchmarks.gpu.ceiling [--bundles models/imagenet/1] [--providers cuda] [--sizes 1,2,4,...,256]
+
+Pixels go from the host's memory to the device and probabilities come back, as in service. Exit status 1 when a way
+could not be run at all; what broke off at a size is a note.
+"""
+
+import statistics
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.gpu.results import CeilingPart, Speed, Way, write
+from benchmarks.gpu.runs import BUNDLES, Bundles, Providers, bundles_of, fast_ones, numbers_of
+from benchmarks.gpu.serving import CACHE
+from benchmarks.gpu.ways import opened, ways
+from models.contract import Bundle
+from service.engine import Batch, OnnxEngine
+from service.errors import EngineFailure
+from service.session import EngineRejected
+from service.tuning.measuring import Stopwatch
+
+SIZES = "1,2,4,8,16,32,64,128,256"
+_WINDOWS = 3
+
+
+class Ceiling:
+    """Measures ways and keeps what it found, a note for each that failed."""
+
+    def __init__(self, sizes: list[int], window_s: float) -> None:
+        self._sizes, self._stopwatch = sizes, Stopwatch(window_s)
+        self.part = CeilingPart()
+
+    def measure(self, bundle: Bundle, way: Way) -> Iterator[Speed]:
+        """All sizes; with one caller, and where there is no CUDA graph with two."""
+        try:
+            with closing(opened(bundle, way, self._sizes[-1], _engines(way))) as engine:
+                for size in self._sizes:
+                    for callers in (1,) if way.cuda_graph else (1, 2):
+                        yield self._add(self._timed(engine, bundle, way, callers, size))
+        except (EngineRejected, EngineFailure) as error:
+            self.part.notes.append(f"{way.bundle} on {way.provider}, {way.words}: {error}")
+
+    def _timed(self, engine: OnnxEngine, bundle: Bundle, way: Way, callers: int, size: int) -> Speed:
+        batch = random_batch(bundle, size)
+        engine.warm_up([batch])
+        windows = [self._stopwatch.seconds(engine, batch, callers)]
+        windows += [self._stopwatch.seconds(engine, batch, callers, windows[0]) for _ in range(_WINDOWS - 1)]
+        return Speed(way=way, callers=callers, batch_size=size, seconds=statistics.median(windows))
+
+    def _add(self, speed: Speed) -> Speed:
+        self.part.rows.append(speed)
+        return speed
+
+
+def _engines(way: Way) -> Path:
+    """Where TensorRT keeps what it built: the next run need not build it again."""
+    return CACHE / "tensorrt" / f"{way.bundle.replace('/', '-')}-{way.precision}"
+
+
+def random_batch(bundle: Bundle, size: int) -> Batch:
+    """Devices are faster on black images than on photographs, so pixels are random."""
+    shape = (size, *bundle.manifest.input.shape)
+    return Batch(np.random.default_rng(size).integers(0, 256, shape, np.uint8))
+
+
+def best(rows: Iterable[Speed], **wanted: str) -> Speed | None:
+    """The most images a second of the ways whose fields are as wanted."""
+    fitting = [row for row in rows if all(getattr(row.way, name) == value for name, value in wanted.items())]
+    return max(fitting, key=lambda row: row.images_per_s, default=None)
+
+
+def main(
+    bundles: Bundles = BUNDLES,
+    providers: Providers = "",
+    sizes: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = SIZES,
+    window_s: Annotated[float, typer.Option(help="Of each of three windows for a size.")] = 0.2,
+) -> None:
+    """Measure, print a line for each size, and keep the result as ceiling.json."""
+    names, ceiling = fast_ones(providers), Ceiling(numbers_of(sizes), window_s)
+    failed = 0
+    for bundle in bundles_of(bundles):
+        for way in ways(bundle, names):
+            rows = [*_shown(ceiling.measure(bundle, way))]
+            failed += not rows
+    for note in ceiling.part.notes:
+        typer.echo(f"failed: {note}")
+    typer.echo(f"written to {write(ceiling.part, 'ceiling')}")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _shown(rows: Iterable[Speed]) -> Iterator[Speed]:
+    for row in rows:
+        what = f"{row.way.bundle} on {row.way.provider}, {row.way.words}, {row.callers} at a time of {row.batch_size}"
+        typer.echo(f"{what}: {row.seconds * 1000:.3f} ms, {row.images_per_s:.0f} images/s")
+        yield row
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,126 @@
+"""The service as a process, fronts and one engine, under closed loops: images/s against the number of fronts.
+
+    python -m benchmarks.gpu.end_to_end [--bundle models/imagenet/1] [--fronts 1,2,4,8] [--connections 32,256]
+
+The image is work A's 500x375 JPEG of 61 KB; load generators share the cores. Exit status 1 when a shape failed.
+"""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import scrape
+from benchmarks.footprint import cpu_s
+from benchmarks.gpu import load
+from benchmarks.gpu.device import Watch
+from benchmarks.gpu.results import EndToEndPart, Load, write
+from benchmarks.gpu.runs import Providers, bundles_of, fast_ones, numbers_of
+from benchmarks.gpu.serving import CACHE, Shape, engine_of, served, server_of
+from benchmarks.gpu.ways import label
+from benchmarks.prepare import prepare
+from benchmarks.running import Running, ServerFailed
+from benchmarks.works import WORKS
+from models.contract import Bundle
+from service.settings import usable_cores
+
+WORK = WORKS["A"]
+_WARM_UP_S = 3.0
+
+
+def default_fronts(cores: int) -> list[int]:
+    """Powers of two below the number of cores, and all cores but one: the engine needs one too."""
+    return sorted({1 << bit for bit in range(cores.bit_length()) if 1 << bit < cores} | {max(1, cores - 1)})
+
+
+def measured(
+    bundle: Bundle,
+    shape: Shape,
+    image: Path,
+    connections: list[int],
+    seconds: float,
+    generators: int,
+    cache: Path = CACHE,
+) -> Iterator[Load]:
+    """One start of the service, all loads. Raises ServerFailed, OSError, SubprocessError, ValueError."""
+    kind = load.kind()
+    with served(server_of(bundle, shape, image, cache)) as ready:
+        load.run(kind, ready.server.url, ready.server.body, max(connections), _WARM_UP_S, generators)
+        engine = engine_of(ready.server, bundle.manifest.name)
+        shape = replace(shape, provider=engine["provider"], precision=engine["precision"])
+        for count in connections:
+            yield _loaded(ready, bundle, shape, kind, count, seconds, generators)
+
+
+def _loaded(
+    ready: Running, bundle: Bundle, shape: Shape, kind: load.Kind, connections: int, seconds: float, generators: int
+) -> Load:
+    before, cpu = scrape.batch_sizes(ready.server), cpu_s(ready.pid)
+    with Watch() as watch:
+        values = load.run(kind, ready.server.url, ready.server.body, connections, seconds, generators)
+    cores = (cpu_s(ready.pid) - cpu) / values["seconds"]
+    batch, _ = scrape.batch_sizes(ready.server).since(before)
+    return Load(
+        bundle=label(bundle),
+        provider=shape.provider,
+        precision=shape.precision,
+        fronts=shape.fronts,
+        engines=shape.engines,
+        connections=connections,
+        generator=kind,
+        per_s=values["per_s"],
+        failed=int(values["failed"] + values["socket_errors"] + values["timeouts"]),
+        p50_ms=values.get("p50_ms", 0.0),
+        p99_ms=values.get("p99_ms", 0.0),
+        mean_batch=batch,
+        cores=cores,
+        machine_cores=usable_cores(),
+        use=watch.use,
+    )
+
+
+def main(
+    bundle: Annotated[str, typer.Option(help="Folder of the bundle.")] = "models/imagenet/1",
+    providers: Providers = "",
+    precision: Annotated[str, typer.Option(help="As the service's setting.")] = "auto",
+    fronts: Annotated[str, typer.Option(help="Separated by commas; empty: by the number of cores.")] = "",
+    connections: Annotated[str, typer.Option(help="Separated by commas.")] = "32,256",
+    seconds: Annotated[float, typer.Option(min=1, help="Of each load.")] = 5.0,
+    generators: Annotated[int, typer.Option(min=1, help="Load generators at a time.")] = 2,
+    tune_s: Annotated[float, typer.Option(help="As the service's setting.")] = 20.0,
+) -> None:
+    """Measure, print a line for each load, and keep the result as end_to_end.json."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service ends too
+    prepare([WORK], typer.echo)
+    part, one = EndToEndPart(image=WORK.image.name), bundles_of(bundle)[0]
+    for provider in fast_ones(providers):
+        for count in numbers_of(fronts) or default_fronts(usable_cores()):
+            shape = Shape(count, 1, provider, precision, tune_s=tune_s)
+            try:
+                for row in measured(one, shape, WORK.image, numbers_of(connections), seconds, generators):
+                    part.rows.append(row)
+                    typer.echo(_line(row))
+            except (ServerFailed, OSError, subprocess.SubprocessError, ValueError) as error:
+                part.notes.append(f"{provider}, {count} fronts: {error}")
+                typer.echo(f"failed: {part.notes[-1]}")
+    typer.echo(f"written to {write(part, 'end_to_end')}")
+    raise typer.Exit(1 if part.notes else 0)
+
+
+def _line(row: Load) -> str:
+    busy = "" if row.use.gpu_mean_percent is None else f", GPU {row.use.gpu_mean_percent:.0f} %"
+    return (
+        f"{row.provider} {row.precision}, {row.fronts} fronts, {row.connections} connections: "
+        f"{row.per_s:.0f} images/s, {row.per_machine_core:.0f} a core, "
+        f"p50 {row.p50_ms:.1f} ms, p99 {row.p99_ms:.1f} ms, batches of {row.mean_batch:.1f}, "
+        f"{row.cores:.1f} cores{busy}"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

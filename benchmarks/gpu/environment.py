@@ -1,0 +1,81 @@
+"""First step: what machine this is, and whether onnxruntime can use its GPU.
+
+    python -m benchmarks.gpu.environment [--needs cuda]
+
+Exit status 1 when the provider that is needed cannot be used.
+"""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import onnxruntime as ort
+import typer
+
+from benchmarks.gpu.device import Device, describe
+from benchmarks.gpu.results import Environment, write
+from benchmarks.gpu.ways import usable
+from benchmarks.record import commit, hardware
+from models.contract import Precision
+from service.providers import Purpose, options_of
+
+_LIBRARIES = ("numpy", "pillow", "fastapi", "uvicorn", "uvloop", "httptools")
+_NVIDIA = ("nvidia-cuda-runtime", "nvidia-cublas", "nvidia-cudnn-cu13", "tensorrt-cu13-libs")
+_LARGEST = 256
+_IMAGE = (224, 224, 3)
+
+
+def versions() -> dict[str, str]:
+    """onnxruntime's own word, since two packages have its name; NVIDIA's where pip brought them."""
+    found = {"python": platform.python_version(), "onnxruntime": ort.__version__}
+    for name in (*_LIBRARIES, *_NVIDIA):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def environment() -> Environment:
+    providers = usable()
+    purpose = Purpose(_IMAGE, Precision.FP16, tf32=True, largest=_LARGEST)
+    return Environment(
+        date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        commit=_commit(),
+        machine=hardware(),
+        device=_device(),
+        versions=versions(),
+        providers=providers,
+        options={name: options_of(name, purpose) for name in providers},
+    )
+
+
+def _commit() -> str:
+    try:
+        return commit()
+    except (OSError, subprocess.CalledProcessError):  # a copy of the tree without its history
+        return "unknown"
+
+
+def _device() -> Device | None:
+    try:
+        return describe()
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
+
+
+def main(needs: Annotated[str, typer.Option(help="Provider that must be usable; empty: none.")] = "") -> None:
+    """Print it and keep it as environment.json."""
+    found = environment()
+    typer.echo(f"{found.device.name if found.device else 'no GPU'}, {found.machine}")
+    typer.echo(f"onnxruntime {found.versions['onnxruntime']} can use {', '.join(found.providers)}")
+    write(found, "environment")
+    if needs and needs not in found.providers:
+        typer.echo(f"{needs} cannot be used: is onnxruntime-gpu installed without onnxruntime, and are its libraries?")
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,73 @@
+"""Every provider and variant against the golden images, which were computed on a CPU.
+
+    python -m benchmarks.gpu.parity [--bundles models/imagenet/1,...] [--providers cuda,tensorrt,cpu]
+
+Exit status 1 when a probability is off by more than the manifest allows, or a variant cannot be run.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+
+import numpy as np
+import typer
+
+from benchmarks.gpu.results import Parity, ParityPart, Way, write
+from benchmarks.gpu.runs import BUNDLES, Bundles, Providers, bundles_of, names_of
+from benchmarks.gpu.ways import opened, ways
+from models.contract import Bundle, BundleError, Pixels, Precision, Row
+from service.engine import Batch, EngineRejected, OnnxEngine
+
+_LARGEST = 4
+"""Golden images go one by one, and as the last row of a batch that a GPU pads to this size."""
+_RUNS = 4
+"""onnxruntime runs twice, then captures a CUDA graph, then replays it: the last one counts."""
+
+
+def compared(bundle: Bundle, way: Way) -> Parity:
+    """Largest difference over all golden images."""
+    tolerance = bundle.tolerance(Precision(way.precision))
+    try:
+        with closing(opened(bundle, way, _LARGEST)) as engine:
+            differences = [bundle.golden_difference(_predict(engine, size)) for size in (1, _LARGEST - 1)]
+    except (BundleError, EngineRejected) as error:
+        return Parity(way=way, difference=None, tolerance=tolerance, reason=str(error))
+    difference = float(np.max(differences))
+    if not np.isfinite(difference):
+        return Parity(way=way, difference=None, tolerance=tolerance, reason="a probability is not a number")
+    return Parity(way=way, difference=difference, tolerance=tolerance)
+
+
+def _predict(engine: OnnxEngine, size: int) -> Callable[[Pixels], Row]:
+    """The image is the last row of a batch, behind black ones."""
+
+    def predict(pixels: Pixels) -> Row:
+        images = np.zeros((size, *pixels.shape), np.uint8)
+        images[-1] = pixels
+        for _ in range(_RUNS):
+            row: Row = engine.run(Batch(images)).probabilities[-1]
+        return row
+
+    return predict
+
+
+def compare(bundles: Iterable[Bundle], providers: Iterable[str]) -> Iterator[Parity]:
+    names = list(providers)
+    for bundle in bundles:
+        for way in ways(bundle, names):
+            yield compared(bundle, way)
+
+
+def main(bundles: Bundles = BUNDLES, providers: Providers = "") -> None:
+    """Compare, print a line for each way, and keep the result as parity.json."""
+    rows = []
+    for row in compare(bundles_of(bundles), names_of(providers)):
+        found = "-" if row.difference is None else f"{row.difference:.6f}"
+        verdict = "holds" if row.holds else row.reason or "differs"
+        typer.echo(f"{row.way.bundle} on {row.way.provider}, {row.way.words}: {found} of {row.tolerance:g}, {verdict}")
+        rows.append(row)
+    typer.echo(f"written to {write(ParityPart(rows=rows), 'parity')}")
+    raise typer.Exit(0 if all(row.holds for row in rows) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,127 @@
+"""The service over one bundle, in a shape of fronts and engines; a GPU may need minutes to become ready."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.closed_loop import Body
+from benchmarks.images import BYTES_TYPE
+from benchmarks.running import Running, ServerFailed, first_answer, free_port
+from benchmarks.servers import CLASSIFY, SERVICE, Server, environment, log_path
+from benchmarks.works import BUILD, ROOT
+from models.contract import Bundle
+
+CACHE = BUILD / "gpu"
+"""For what is made again when it is missing."""
+_READY_LIMIT_S = 540.0
+"""Every batch size is run on the device first, and TensorRT builds an engine."""
+_STOP_LIMIT_S = 30.0
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the service is started; precision as its setting of that name."""
+
+    fronts: int
+    engines: int
+    provider: str
+    precision: str = "auto"
+    max_batch_size: int = 256
+    tune_s: float = 20.0
+
+
+def alone(bundle: Bundle, repository: Path) -> Path:
+    """`repository` with this bundle as its only one."""
+    manifest = bundle.manifest
+    link = repository / f"{manifest.name}-{manifest.version}" / manifest.name / str(manifest.version)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(bundle.path.resolve(), target_is_directory=True)
+    return link.parent.parent
+
+
+def server_of(bundle: Bundle, shape: Shape, image: Path, work: Path = CACHE) -> Server:
+    """work: folder for the link to the bundle and for what was measured of it."""
+    port, models = free_port(), alone(bundle, work / "models")
+    command = [sys.executable, "-m", "service", "--port", str(port), "--models", str(models)]
+    command += ["--default-model", bundle.manifest.name, "--providers", shape.provider, "--precision", shape.precision]
+    command += ["--fronts", str(shape.fronts), "--engines", str(shape.engines), "--drain-delay-s", "0"]
+    command += [
+        "--max-batch-size",
+        str(shape.max_batch_size),
+        "--max-queue",
+        "4096",
+        "--max-inflight-bytes",
+        str(2**30),
+    ]
+    command += ["--tune-s", str(shape.tune_s), "--profile-cache", str(work / "cache")]
+    return Server(SERVICE, command, port, CLASSIFY, Body(image, BYTES_TYPE), "/readyz")
+
+
+@contextmanager
+def served(server: Server) -> Iterator[Running]:
+    """Until the block ends. Raises ServerFailed when it does not become ready, with the end of its log."""
+    path, started = log_path(server), time.perf_counter()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as log:
+        process = subprocess.Popen(
+            server.command, stdout=log, stderr=log, cwd=ROOT, env=environment(server), start_new_session=True
+        )
+    try:
+        _await_ready(server, process, path)
+        first_answer(server)
+        yield Running(server, process.pid, time.perf_counter() - started)
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_LIMIT_S)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _await_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    end, detail = time.monotonic() + _READY_LIMIT_S, "it does not answer"
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(OSError):  # of a service that does not listen yet
+            state = _readiness(server)
+            if state["ready"]:
+                return
+            detail = state["detail"]
+            if all(model["state"] == "failed" for model in state["models"]):
+                break
+        time.sleep(_POLL_S)
+    raise ServerFailed(f"the service is not ready: {detail}; its log ends with:\n{log.read_text()[-3000:]}")
+
+
+def _readiness(server: Server) -> dict[str, Any]:
+    """Whether it is ready, else why not. Raises OSError."""
+    try:
+        state: dict[str, Any] = json.loads(get(server, "/readyz"))
+    except urllib.error.HTTPError as error:
+        state = json.loads(error.read())
+    return state
+
+
+def get(server: Server, path: str) -> bytes:
+    """The body of a 200. Raises OSError for anything else."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=10) as response:
+        body: bytes = response.read()
+        return body
+
+
+def engine_of(server: Server, model: str) -> dict[str, Any]:
+    """What the service says of the engine of a model: precision, provider ..."""
+    engine: dict[str, Any] = json.loads(get(server, f"/v1/models/{model}"))["engine"]
+    return engine

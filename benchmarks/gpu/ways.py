@@ -1,0 +1,80 @@
+"""Which ways to run a bundle there are to try, and the engines that do."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from benchmarks.gpu.libraries import missing
+from benchmarks.gpu.results import Way
+from models.contract import Bundle, Precision
+from service.engine import EngineOptions, OnnxEngine
+from service.providers import ON_GPU
+from service.session import all_providers
+from service.settings import usable_cores
+from service.verification import open_fitting
+
+_NEEDS = {"cuda": {"the driver", "CUDA"}, "tensorrt": {"the driver", "CUDA", "TensorRT"}}
+
+
+def usable() -> list[str]:
+    """Providers that onnxruntime offers and whose libraries are there: it offers what it was built with."""
+    offered = all_providers()
+    absent = set(missing().values()) if ON_GPU & set(offered) else set()
+    return [name for name in offered if not _NEEDS.get(name, set()) & absent]
+
+
+def chosen(providers: str) -> list[str]:
+    """Names separated by commas; empty for all that are usable. Raises ValueError for one that is not offered."""
+    offered = all_providers()
+    names = [name.strip() for name in providers.split(",") if name.strip()] or usable()
+    if unknown := [name for name in names if name not in offered]:
+        raise ValueError(f"onnxruntime offers {', '.join(offered)}, not {', '.join(unknown)}")
+    return names
+
+
+def label(bundle: Bundle) -> str:
+    return f"{bundle.manifest.name}/{bundle.manifest.version}"
+
+
+def ways(bundle: Bundle, providers: Iterable[str]) -> Iterator[Way]:
+    """Every variant on every provider; on a GPU with and without TF32, bound buffers and CUDA graphs."""
+    for provider in providers:
+        for variant in bundle.manifest.variants:
+            precision = variant.precision
+            for tf32 in (False, True) if provider == "cuda" and precision is Precision.FP32 else (False,):
+                for bound, graph in _buffers(provider):
+                    yield Way(
+                        bundle=label(bundle),
+                        provider=provider,
+                        precision=precision.value,
+                        tf32=tf32,
+                        bound=bound,
+                        cuda_graph=graph,
+                    )
+
+
+def _buffers(provider: str) -> tuple[tuple[bool, bool], ...]:
+    """Bound and CUDA graph. TensorRT builds for a range of sizes, which the service states where it binds buffers."""
+    if provider == "cuda":
+        return (False, False), (True, False), (True, True)
+    return ((provider in ON_GPU, False),)
+
+
+def options(way: Way, largest: int, engines: Path | None = None) -> EngineOptions:
+    """The service's own, for batches of up to `largest`; engines: folder of what TensorRT builds."""
+    return EngineOptions(
+        (way.provider,),
+        strict=True,
+        threads_per_batch=1 if way.provider in ON_GPU else usable_cores(),
+        concurrency=1,
+        cores=usable_cores(),
+        precision=Precision(way.precision),
+        tf32=way.tf32,
+        largest=largest if way.bound else 0,
+        cuda_graph=way.cuda_graph,
+        engines=engines,
+    )
+
+
+def opened(bundle: Bundle, way: Way, largest: int, engines: Path | None = None) -> OnnxEngine:
+    """As the service opens it, before its golden images. Raises EngineRejected."""
+    return open_fitting(bundle, options(way, largest, engines), Precision(way.precision))
