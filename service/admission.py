@@ -58,9 +58,14 @@ class Admission:
     """The door of one model: places for `capacity` images, half of them for bulk work, and a forecast of the wait."""
 
     def __init__(
-        self, capacity: int, forecast: Forecast, on_error_s: Callable[[float], object] = lambda _error_s: None
+        self,
+        capacity: int,
+        forecast: Forecast,
+        on_error_s: Callable[[float], object] = lambda _error_s: None,
+        on_urgent: Callable[[int], object] = lambda _images: None,
     ) -> None:
-        """on_error_s: told, of each answer, the seconds that it took beyond the forecast."""
+        """Told: of each answer the seconds that it took beyond the forecast; how many interactive images are inside."""
+        self._on_urgent = on_urgent
         self.forecast = forecast
         self.on_error_s = on_error_s
         self._all = Gate(capacity, "images of this model", forecast.answer_s)
@@ -82,18 +87,22 @@ class Admission:
         if expected_s > deadline_s and ahead:  # with nothing ahead it is tried: a forecast too dark learns only so
             self._refuse(ahead, count, deadline_s, expected_s)
         self._all.enter(count)
-        if priority is Priority.BULK:
-            try:
-                self._bulk.enter(count)
-            except QueueFull:
-                self._all.leave(count)
-                raise
+        if priority is Priority.INTERACTIVE:
+            self._on_urgent(ahead + count)
+            return ahead, expected_s
+        try:
+            self._bulk.enter(count)
+        except QueueFull:
+            self._all.leave(count)
+            raise
         return ahead, expected_s
 
     def leave(self, count: int, priority: Priority) -> None:
         self._all.leave(count)
         if priority is Priority.BULK:
             self._bulk.leave(count)
+        else:
+            self._on_urgent(self._all.inside - self._bulk.inside)
 
     def _refuse(self, ahead: int, count: int, deadline_s: float, expected_s: float) -> None:
         alone_s = self.forecast.answer_s(0, count)

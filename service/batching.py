@@ -39,8 +39,7 @@ class Inline(NamedTuple):
 class Batcher:
     """Feeds an engine: `engine.concurrency` loops take what is there at once, so batches grow with load; no timer.
 
-    A bulk batch is run when nothing interactive waits, and given up, to be run again, when an interactive image comes
-    and finds every loop busy.
+    Bulk batches are run in the gaps that interactive images leave, and given up, to be run again, when one comes.
     """
 
     def __init__(
@@ -55,7 +54,8 @@ class Batcher:
         self._inline = inline
         self._running = 0
         self._max_batch_size = max_batch_size
-        self._waiting: Waiting[Entry] = Waiting(max_queue)
+        self._waiting: Waiting[Entry] = Waiting(max_queue, self._has_gaps)
+        self._urgent = 0
         self._observer = observer or Observer()
         self._loops: list[asyncio.Task[None]] = []
         self._bulk_runs: list[asyncio.Future[Prediction]] = []
@@ -77,6 +77,16 @@ class Batcher:
         for entry in self._waiting.drain():
             entry.fail(NotReady(_SHUTTING_DOWN))
         await asyncio.to_thread(self._engine.close)
+
+    def expect(self, urgent: int) -> None:
+        """So many interactive images are accepted and not answered, those that are still being decoded among them."""
+        self._urgent = urgent
+        while self._bulk_runs and urgent + len(self._bulk_runs) > self._engine.concurrency:
+            self._bulk_runs.pop().cancel()
+        self._waiting.look_again()
+
+    def _has_gaps(self) -> bool:
+        return self._urgent + len(self._bulk_runs) < self._engine.concurrency
 
     async def submit(
         self,

@@ -106,16 +106,22 @@ class Loader:
         batcher = Batcher(engine, size, self._limits.max_queue, observer, inline)
         lane = DenseLane(engine, self._limits.dense, self._dense_turns, Observer(observe_dense, failures.inc))
         forecast = Forecast(profile.seconds, engine.concurrency, size)
-        admission = admission_of(version, forecast, self._limits, metrics)
+        admission = admission_of(version, forecast, self._limits, metrics, batcher.expect)
         metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
         metrics.model_ready.labels(*labels, engine.provider).set(1)
         batcher.start()
         return Serving(Precision(profile.chosen.precision), engine, batcher, lane, admission, size, profile)
 
 
-def admission_of(version: Version, forecast: Forecast, limits: Limits, metrics: Metrics) -> Admission:
+def admission_of(
+    version: Version,
+    forecast: Forecast,
+    limits: Limits,
+    metrics: Metrics,
+    on_urgent: Callable[[int], object] = lambda _images: None,
+) -> Admission:
     """The door of one version, with its metrics."""
     errors = metrics.forecast_errors.labels(*version.labels)
-    admission = Admission(limits.max_queue, forecast, errors.observe)
+    admission = Admission(limits.max_queue, forecast, errors.observe, on_urgent)
     metrics.pending.labels(*version.labels).set_function(lambda: admission.inside)
     return admission

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
@@ -28,8 +28,10 @@ T = TypeVar("T", bound=Waits)
 class Waiting(Generic[T]):
     """At most `limit` things; each batch holds those of one priority, oldest first."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, bulk_may_leave: Callable[[], bool] = lambda: True) -> None:
+        """bulk_may_leave: asked when nothing interactive waits; call `look_again` when the answer may have changed."""
         self._limit = limit
+        self._bulk_may_leave = bulk_may_leave
         self._queues: dict[Priority, deque[T]] = {priority: deque() for priority in Priority}
         self._takers: deque[asyncio.Future[None]] = deque()
 
@@ -57,9 +59,16 @@ class Waiting(Generic[T]):
         """At least one thing, waited for, and at most so many."""
         while True:
             for priority, queue in self._queues.items():
+                if priority is Priority.BULK and not self._bulk_may_leave():
+                    continue
                 if batch := _first_alive(queue, most):
                     return priority, batch
             await self._arrival()
+
+    def look_again(self) -> None:
+        """For whoever waits while there is something that was not to leave."""
+        if self._queues[Priority.BULK]:
+            self._wake()
 
     def drain(self) -> list[T]:
         """All that is left."""

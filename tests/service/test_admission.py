@@ -99,6 +99,15 @@ def test_bulk_work_takes_at_most_half_of_the_places() -> None:
             assert admission.inside == 10
 
 
+def test_who_is_inside_is_told() -> None:
+    """Interactive images only."""
+    told: list[int] = []
+    admission = Admission(10, forecast(), on_urgent=told.append)
+    with admission.admit(2, 1), admission.admit(3, 1, BULK), admission.admit(1, 1):
+        assert told == [2, 3]
+    assert told == [2, 3, 2, 0]
+
+
 def test_the_error_of_the_forecast_is_told() -> None:
     """For each answer, not for what was refused."""
     errors: list[float] = []

@@ -97,6 +97,36 @@ async def test_an_interactive_image_does_not_wait_for_a_bulk_batch(engine: Gated
     assert engine.sizes == [3, 1, 3]
 
 
+async def test_an_image_that_is_still_decoded_counts_too(engine: GatedEngine, batcher: Batcher) -> None:
+    """Its batch will come, and decoding needs the core; the bulk batch goes on when the image is answered."""
+    bulk = await submitted(batcher, range(3), BULK)
+    batcher.expect(1)
+    await submitted(batcher, range(0), BULK)
+    await asyncio.sleep(0.01)
+    assert (engine.sizes, len(preempted)) == ([3], 1)
+    engine.release()
+    batcher.expect(0)
+    answers = await asyncio.gather(*bulk)
+    assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2]
+    assert engine.sizes == [3, 3]
+
+
+async def test_bulk_work_takes_the_loops_that_are_left() -> None:
+    """One of two is enough for one interactive image."""
+    engine = GatedEngine(concurrency=2)
+    batcher = Batcher(engine, 1, 16)
+    batcher.start()
+    batcher.expect(1)
+    calls = await submitted(batcher, range(3), BULK)
+    assert engine.sizes == [1]
+    batcher.expect(0)
+    await asyncio.sleep(0.01)
+    assert engine.sizes == [1, 1]
+    engine.release()
+    await asyncio.gather(*calls)
+    await batcher.stop()
+
+
 async def test_a_free_loop_is_enough(engine: GatedEngine) -> None:
     """Where another batch can be run at the same time, the bulk batch stays."""
     engine.concurrency = 2
