@@ -84,7 +84,8 @@ class Admission:
         """Images ahead, and the seconds that the answer is expected to take."""
         ahead = self.inside if priority is Priority.BULK else self.inside - self._bulk.inside
         expected_s = self.forecast.answer_s(ahead, count)
-        if expected_s > deadline_s and ahead:  # with nothing ahead it is tried: a forecast too dark learns only so
+        # With nothing ahead it is tried: a forecast that is too dark learns only so.
+        if ahead and self.forecast.late_s(ahead, count) > deadline_s:
             self._refuse(ahead, count, deadline_s, expected_s)
         self._all.enter(count)
         if priority is Priority.INTERACTIVE:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 _WEIGHT = 0.1
 """Of the newest answer in the average that corrects the profile."""
+_DEVIATIONS = 2.0
+"""Mean deviations above the average that few answers exceed."""
 _LEAST, _MOST = 0.5, 20.0
 """Bounds of the correction, so that one strange answer does not close the door."""
 
@@ -18,18 +20,24 @@ class Forecast:
         self._concurrency = concurrency
         self._max_batch_size = max_batch_size
         self._correction = 1.0
+        self._spread = 0.0
 
     def answer_s(self, ahead: int, count: int = 1) -> float:
         """Until the last of `count` images is answered, with `ahead` others accepted before."""
         return self._correction * self._modelled_s(ahead + count)
+
+    def late_s(self, ahead: int, count: int = 1) -> float:
+        """The same for an unlucky one: few answers take longer."""
+        return (self._correction + _DEVIATIONS * self._spread) * self._modelled_s(ahead + count)
 
     def learn(self, ahead: int, count: int, took_s: float) -> None:
         """From an answer to what `answer_s` was asked about.
 
         It is compared with the profile and not with the forecast that it got: by now the correction is another one.
         """
-        average = (1 - _WEIGHT) * self._correction + _WEIGHT * took_s / self._modelled_s(ahead + count)
-        self._correction = min(max(average, _LEAST), _MOST)
+        ratio = min(max(took_s / self._modelled_s(ahead + count), _LEAST), _MOST)
+        self._spread += _WEIGHT * (abs(ratio - self._correction) - self._spread)
+        self._correction += _WEIGHT * (ratio - self._correction)
 
     def _modelled_s(self, images: int) -> float:
         each = min(math.ceil(images / self._concurrency), self._max_batch_size)

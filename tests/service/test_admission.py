@@ -40,6 +40,17 @@ def test_answers_to_older_forecasts_do_not_add_up() -> None:
     assert slow.answer_s(7) == pytest.approx(3 * 0.030, rel=0.01)
 
 
+def test_uneven_answers_keep_more_room() -> None:
+    """What is refused by is not the average but what few answers exceed."""
+    even, uneven = forecast(), forecast()
+    for turn in range(200):
+        even.learn(0, 1, 0.015)
+        uneven.learn(0, 1, 0.015 * (0.5 if turn % 2 else 1.5))
+    assert even.late_s(0) == pytest.approx(even.answer_s(0))
+    assert uneven.answer_s(0) == pytest.approx(even.answer_s(0), rel=0.1)
+    assert uneven.late_s(0) > 1.5 * uneven.answer_s(0)
+
+
 def test_one_strange_answer_does_not_close_the_door() -> None:
     """Its weight is small, and the correction has a bound."""
     strange = forecast()
