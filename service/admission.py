@@ -85,8 +85,9 @@ class Admission:
         ahead = self.inside if priority is Priority.BULK else self.inside - self._bulk.inside
         expected_s = self.forecast.answer_s(ahead, count)
         # With nothing ahead it is tried: a forecast that is too dark learns only so.
-        if ahead and self.forecast.late_s(ahead, count) > deadline_s:
-            self._refuse(ahead, count, deadline_s, expected_s)
+        late_s = self.forecast.late_s(ahead, count)
+        if ahead and late_s > deadline_s:
+            self._refuse(ahead, count, deadline_s, late_s)
         self._all.enter(count)
         if priority is Priority.INTERACTIVE:
             self._on_urgent(ahead + count)
@@ -105,17 +106,17 @@ class Admission:
         else:
             self._on_urgent(self._all.inside - self._bulk.inside)
 
-    def _refuse(self, ahead: int, count: int, deadline_s: float, expected_s: float) -> None:
-        alone_s = self.forecast.answer_s(0, count)
+    def _refuse(self, ahead: int, count: int, deadline_s: float, late_s: float) -> None:
+        alone_s = self.forecast.late_s(0, count)
         if alone_s > deadline_s:
             raise DeadlineExceeded(
-                f"an answer takes about {alone_s * 1000:.0f} ms even with nothing ahead, and the deadline is "
+                f"an answer takes up to {alone_s * 1000:.0f} ms even with nothing ahead, and the deadline is "
                 f"{deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send fewer images at a time"
             )
         raise QueueFull(
-            f"an answer would take about {expected_s * 1000:.0f} ms, with {ahead} images ahead, and the deadline is "
+            f"an answer would take up to {late_s * 1000:.0f} ms, with {ahead} images ahead, and the deadline is "
             f"{deadline_s * 1000:.0f} ms; send the request again after the time in Retry-After",
-            expected_s - deadline_s,
+            late_s - deadline_s,
         )
 
 

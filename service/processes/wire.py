@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 QUESTION = struct.Struct("<BBHIQdiI")
-"""Kind, whether the class map is wanted, model, slot, number, deadline (time.monotonic), which priority, bytes behind."""
+"""Kind, whether the class map is wanted, model, slot, number, deadline (time.monotonic), priority, bytes behind it."""
 REPLY = struct.Struct("<BxHIQffII")
 """Kind, rows and columns of a class map (0: none), number, seconds queued and run, unused, bytes behind it."""
 HELLO = struct.Struct("<II")
