@@ -6,12 +6,13 @@ from pathlib import Path
 from benchmarks import plots
 from benchmarks.check import judge
 from benchmarks.measure import MACHINE
-from benchmarks.record import TITLE
 from benchmarks.results import Key, Medians, Results
+from benchmarks.sections import Section
 from benchmarks.servers import SERVICE
 
 RESULTS_PAGE = Path(__file__).parent / "RESULTS.md"
 BEGIN, END = "<!-- what `make bench WRITE=1` wrote, until -->", "<!-- the end of `make bench` -->"
+insert = Section(BEGIN, END).insert
 _STAGES = ("receive", "decode", "queue", "infer", "total")
 
 
@@ -29,15 +30,6 @@ def write(results: Results, page: Path = RESULTS_PAGE) -> None:
     """Put the run and its pictures into RESULTS.md."""
     new = section(results, plots.draw(results, page.parent / plots.FOLDER.name))
     page.write_text(insert(page.read_text() if page.exists() else "# Results\n", new))
-
-
-def insert(document: str, new: str) -> str:
-    """`document` with what is between the markers replaced; without markers, before the section of `make load`."""
-    before, begin, rest = document.partition(BEGIN)
-    if begin:
-        return before + new + rest.partition(END)[2].removeprefix("\n")
-    before, title, rest = document.partition(f"{TITLE}\n")
-    return before.rstrip() + "\n\n" + new + ("\n" + title + rest if title else "")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:

@@ -1,5 +1,8 @@
 """A bundle proves itself before it serves: hashes, graph, and golden images through the engine that will answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from models.contract import Bundle, BundleError, Pixels, Precision, Row
 from service.dense_verification import check_dense
 from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine
@@ -8,11 +11,8 @@ from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine
 def open_verified(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
     """An engine for `bundle` that reproduced its golden images. Raises EngineRejected with the reason."""
     engine = open_fitting(bundle, options, precision)
-    try:
+    with _closed_on_error(engine):
         check_golden(bundle, engine, precision)
-    except BaseException:
-        engine.close()
-        raise
     return engine
 
 
@@ -22,11 +22,8 @@ def open_another(bundle: Bundle, options: EngineOptions, precision: Precision = 
     Raises EngineRejected.
     """
     engine = OnnxEngine(bundle.model_path(precision), bundle.manifest, options)
-    try:
+    with _closed_on_error(engine):
         check_golden(bundle, engine, precision)
-    except BaseException:
-        engine.close()
-        raise
     return engine
 
 
@@ -37,12 +34,18 @@ def open_fitting(bundle: Bundle, options: EngineOptions, precision: Precision = 
         engine = OnnxEngine(bundle.model_path(precision), bundle.manifest, options)
     except BundleError as error:
         raise EngineRejected(str(error)) from error
-    try:
+    with _closed_on_error(engine):
         check_dense(bundle.manifest, engine)
+    return engine
+
+
+@contextmanager
+def _closed_on_error(engine: OnnxEngine) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         engine.close()
         raise
-    return engine
 
 
 def check_golden(bundle: Bundle, engine: OnnxEngine, precision: Precision = Precision.FP32) -> float:

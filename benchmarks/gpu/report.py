@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from benchmarks.gpu import results
 from benchmarks.gpu.results import CeilingPart, EndToEndPart, Environment, GpuResults, ParityPart, TensorRTPart
 from benchmarks.gpu.tables import aims, ceiling, end_to_end, parity, provenance, tensorrt
-from benchmarks.record import TITLE
 from benchmarks.report import RESULTS_PAGE
+from benchmarks.sections import Section
 
 BEGIN, END = "<!-- what `benchmarks/gpu.sh --write` wrote, until -->", "<!-- the end of `benchmarks/gpu.sh` -->"
+insert = Section(BEGIN, END).insert
 
 
 def collected() -> GpuResults:
@@ -50,15 +51,6 @@ def _parts(found: GpuResults) -> Iterator[str]:
     ):
         yield f"### {title}"
         yield from part or ["Not run."]
-
-
-def insert(document: str, new: str) -> str:
-    """`document` with what is between the markers replaced; without markers, before the section of `make load`."""
-    before, begin, rest = document.partition(BEGIN)
-    if begin:
-        return before + new + rest.partition(END)[2].removeprefix("\n")
-    before, title, rest = document.partition(f"{TITLE}\n")
-    return before.rstrip() + "\n\n" + new + ("\n" + title + rest if title else "")
 
 
 def main(
