@@ -5,6 +5,7 @@ import logging
 import random
 import re
 import time
+from functools import cache
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -30,6 +31,7 @@ class Envelope:
         self._metrics = metrics
         self._access_log = access_log
         self._stages = {stage: metrics.stages.labels(stage) for stage in STAGES}
+        self._answered = cache(metrics.requests.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,7 +69,7 @@ class Envelope:
 
     def _record(self, scope: Scope, state: dict[str, Any], status: int) -> None:
         route: str = state["route"] if "route" in state else getattr(scope.get("route"), "path", "unmatched")
-        self._metrics.requests.labels(route, str(status)).inc()
+        self._answered(route, status).inc()
         for problem in state["problems"]:
             self._metrics.problems.labels(problem.removeprefix("/problems/")).inc()
         if route.endswith("/classify"):

@@ -4,10 +4,11 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
 )
+
+from service.histogram import Histogram
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
