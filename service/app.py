@@ -45,7 +45,7 @@ class Surroundings:
 
 def create_app(
     settings: Settings, lifecycle: Lifecycle | None = None, surroundings: Surroundings | None = None
-) -> FastAPI:
+) -> routes.ShortWay:
     """The ASGI application. Raises RepositoryError when there is nothing to serve."""
     lifecycle, surroundings = lifecycle or Lifecycle(), surroundings or Surroundings()
     metrics = surroundings.metrics
@@ -84,9 +84,7 @@ def create_app(
     app.include_router(page.router)
     problems.install(app)
     app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log)
-    short = Envelope(problems.Answered(classify), metrics, settings.access_log)
-    app.middleware_stack = routes.ShortWay(app.build_middleware_stack(), short)
-    return app
+    return routes.ShortWay(app, Envelope(problems.Answered(classify), metrics, settings.access_log))
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> Decoder:

@@ -1,4 +1,4 @@
-"""A Prometheus histogram for what happens in one thread: one addition without a lock, buckets are summed when scraped."""
+"""A Prometheus histogram for what happens in one thread: counted without a lock, summed when it is scraped."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ class Histogram(Collector):
         self._name, self._labelnames = name, labelnames
         self._documentation = documentation
         self._bounds = tuple(buckets)
-        self._texts = [floatToGoString(bound) for bound in (*buckets, inf)]
+        self._texts = [floatToGoString(bound) for bound in (*buckets, inf)]  # type: ignore[no-untyped-call]
         self._counts: dict[tuple[str, ...], Counts] = {}
         registry.register(self)
 

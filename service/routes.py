@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, FastAPI, Header, Path, Query
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import openapi
@@ -20,16 +20,16 @@ PriorityHeader = Annotated[Priority, Header(alias=PRIORITY, description="bulk fi
 
 
 class ShortWay:
-    """Takes requests to classify to `classify`; the others go to `framework`."""
+    """The whole application: requests to classify go to `classify`, the others to `framework`."""
 
-    def __init__(self, framework: ASGIApp, classify: ASGIApp) -> None:
-        self._framework = framework
+    def __init__(self, framework: FastAPI, classify: ASGIApp) -> None:
+        self.framework = framework
         self._classify = classify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if found is None:
-            await self._framework(scope, receive, send)
+            await self.framework(scope, receive, send)
             return
         scope["path_params"] = target = found.groupdict()
         scope.setdefault("state", {})["route"] = _ROUTES[sum(name is not None for name in target.values())]

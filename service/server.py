@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from service.connections import SPARE_CONNECTIONS, protocol
 from service.lifecycle import Lifecycle
@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
             self._watchdog.end_within(_GRACE_S)
 
 
-def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> int:
+def serve(app: ASGIApp, settings: Settings, lifecycle: Lifecycle) -> int:
     """Answer until a signal comes; the exit status. Raises CannotListen."""
     sockets = listen(settings.host, settings.port)
     server = Server(configuration(app, settings), lifecycle, settings.drain_delay_s, settings.drain_limit_s)
@@ -88,7 +88,7 @@ def serve(app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> int:
     return server.status
 
 
-def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """uvicorn's, with our protocol as `http`."""
     connections = room_for(settings.max_connections, SPARE_CONNECTIONS)
     options: dict[str, Any] = {"http": protocol(settings.body_timeout_s, connections), "ws": "none"}
@@ -98,6 +98,7 @@ def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,  # its loggers speak as ours do
         log_level=settings.log_level,
         access_log=False,
+        proxy_headers=False,  # what a proxy says of its client is used nowhere
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_limit_s,

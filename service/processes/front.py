@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import FastAPI
-
 from service.app import Surroundings, create_app
 from service.connections import Connection
 from service.lifecycle import Lifecycle
@@ -20,6 +18,7 @@ from service.processes.remote import RemoteLoader
 from service.processes.scraping import Scraping
 from service.processes.slots import Slots
 from service.registry import Registry, image_sizes
+from service.routes import ShortWay
 from service.server import Server, configuration
 from service.settings import Settings
 
@@ -32,7 +31,7 @@ class Front(Server):
 
     def __init__(
         self,
-        app: FastAPI,
+        app: ShortWay,
         lifecycle: Lifecycle,
         settings: Settings,
         end: socket.socket,
@@ -41,7 +40,7 @@ class Front(Server):
     ) -> None:
         config = configuration(app, settings)
         super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
-        self._registry: Registry = app.state.registry
+        self._registry: Registry = app.framework.state.registry
         self._troubles = lifecycle.troubles
         self._troubles.add(_UNKNOWN)
         self._told_ready = False
