@@ -19,6 +19,7 @@ from service.endpoint import Classify
 from service.envelope import Envelope
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
+from service.occupancy import Occupancy
 from service.own_loader import own_loader
 from service.receiving import Receiver
 from service.registry import Registry, VersionLoader
@@ -36,9 +37,11 @@ class Surroundings:
     """What other processes may do for this one; by default there are none.
 
     `scrape`: what /metrics answers instead of `metrics`. `loader`: gives the versions an engine instead of our own.
+    `occupancy`: tells neighbours how busy this process is.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
+    occupancy: Occupancy = field(default_factory=Occupancy)
     scrape: Callable[[], Awaitable[bytes]] | None = None
     loader: VersionLoader | None = None
 
@@ -51,7 +54,7 @@ def create_app(
     metrics = surroundings.metrics
     metrics.queue_limit.set(settings.max_queue)
     metrics.deadline.set(settings.deadline_s)
-    loader = surroundings.loader or own_loader(settings, metrics)
+    loader = surroundings.loader or own_loader(settings, metrics, occupancy=surroundings.occupancy)
     registry = Registry(settings.models, settings.default_model, loader)
     decoder = _decoder(settings, metrics)
     max_images = min(settings.max_images, settings.max_queue)

@@ -13,6 +13,7 @@ from models.contract import Pixels
 from service.engine import Batch, Engine, Prediction
 from service.entry import Answer, Entry, class_map_of
 from service.errors import EngineFailure, NotReady, QueueFull
+from service.occupancy import Occupancy
 from service.waiting import Priority, Waiting
 
 logger = logging.getLogger(__name__)
@@ -49,12 +50,16 @@ class Batcher:
         max_queue: int,
         observer: Observer | None = None,
         inline: Inline | None = None,
+        occupancy: Occupancy | None = None,
     ) -> None:
+        """occupancy: of the process, shared by its models."""
         self._engine = engine
+        self._occupancy = occupancy or Occupancy()
+        self._occupancy.watch(self._look_again)
         self._inline = inline
         self._running = 0
-        self._max_batch_size = max_batch_size
-        self._waiting: Waiting[Entry] = Waiting(max_queue, self._has_gaps)
+        self._max_batch_size = self._max_bulk_size = max_batch_size
+        self._waiting: Waiting[Entry] = Waiting(max_queue, lambda: self._occupancy.has_room(engine.concurrency))
         self._urgent = 0
         self._observer = observer or Observer()
         self._loops: list[asyncio.Task[None]] = []
@@ -80,13 +85,17 @@ class Batcher:
 
     def expect(self, urgent: int) -> None:
         """So many interactive images are accepted and not answered, those that are still being decoded among them."""
-        self._urgent = urgent
-        while self._bulk_runs and urgent + len(self._bulk_runs) > self._engine.concurrency:
-            self._bulk_runs.pop().cancel()
+        by, self._urgent = urgent - self._urgent, urgent
+        self._occupancy.add_urgent(by)
+
+    def _look_again(self) -> None:
+        while self._bulk_runs and self._occupancy.is_crowded(self._engine.concurrency):
+            self._give_up_bulk()
         self._waiting.look_again()
 
-    def _has_gaps(self) -> bool:
-        return self._urgent + len(self._bulk_runs) < self._engine.concurrency
+    def _give_up_bulk(self) -> None:
+        self._bulk_runs.pop().cancel()
+        self._occupancy.add_bulk(-1)
 
     async def submit(
         self,
@@ -114,7 +123,7 @@ class Batcher:
 
     def _enqueue(self, entry: Entry, priority: Priority) -> None:
         if priority is Priority.INTERACTIVE and self._bulk_runs and not self._waiting.idle_takers:
-            self._bulk_runs.pop().cancel()
+            self._give_up_bulk()
         try:
             self._waiting.put(entry, priority)
         except asyncio.QueueFull:
@@ -123,11 +132,12 @@ class Batcher:
     async def _run(self) -> None:
         """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
         while True:
-            priority, batch = await self._waiting.take(self._max_batch_size)
+            priority, batch = await self._waiting.take(self._max_batch_size, self._max_bulk_size)
             try:
                 await self._answer(batch, priority)
             except _Preempted:
                 self._observer.preemption()
+                self._max_bulk_size = max(1, len(batch) // 2)  # the gaps are short
                 self._waiting.put_back(batch, priority)
             except Exception as error:
                 logger.exception("batch of %d failed", len(batch))
@@ -142,8 +152,10 @@ class Batcher:
 
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         started = time.perf_counter()
-        stacked = Batch(np.stack([entry.image for entry in batch]), any(entry.class_map for entry in batch))
-        run = self._predict if priority is Priority.INTERACTIVE else self._predict_until_preempted
+        interactive = priority is Priority.INTERACTIVE
+        images, class_map = np.stack([entry.image for entry in batch]), any(entry.class_map for entry in batch)
+        stacked = Batch(images, class_map, lone=interactive and len(batch) == 1 and self._is_alone())
+        run = self._predict if interactive else self._predict_until_preempted
         prediction = await run(stacked)
         seconds = time.perf_counter() - started
         self._observer.batch(len(batch), seconds)
@@ -164,15 +176,24 @@ class Batcher:
     async def _predict_until_preempted(self, batch: Batch) -> Prediction:
         run = asyncio.ensure_future(self._engine.predict(batch))
         self._bulk_runs.append(run)
+        self._occupancy.add_bulk(1)
         try:
-            return await run
+            prediction = await run
         except asyncio.CancelledError:
             if run in self._bulk_runs:  # it is the loop that was cancelled
                 raise
             raise _Preempted from None
+        else:
+            self._max_bulk_size = min(2 * self._max_bulk_size, self._max_batch_size)
+            return prediction
         finally:
             if run in self._bulk_runs:
                 self._bulk_runs.remove(run)
+                self._occupancy.add_bulk(-1)
+
+    def _is_alone(self) -> bool:
+        """Of a batch that is about to run: whether nothing else is to be done meanwhile."""
+        return not (self._running or len(self._waiting)) and self._occupancy.alone
 
     def _largest_inline(self) -> int:
         """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
@@ -16,6 +17,7 @@ from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest, P
 from service.buckets import buckets, padded
 from service.device_binding import GRAPH_ID, NO_GRAPH, DeviceBinding
 from service.errors import EngineFailure
+from service.lone import Fastest
 from service.providers import ON_GPU
 from service.session import EngineOptions, EngineRejected, open_session, run_options
 
@@ -39,10 +41,11 @@ _RUNS_UNTIL_CAPTURED = 3
 
 
 class Batch(NamedTuple):
-    """uint8 [N, H, W, C] and whether the class maps are wanted too."""
+    """uint8 [N, H, W, C], whether the class maps are wanted too, whether nothing else is to be done meanwhile."""
 
     images: Pixels
     class_map: bool = False
+    lone: bool = False
 
 
 class Prediction(NamedTuple):
@@ -83,8 +86,9 @@ class OnnxEngine:
         """Raises EngineRejected when the graph does not fit the manifest or the wanted provider is not there."""
         self._session, self.provider = open_session(model, manifest, options)
         on_gpu = self.provider in ON_GPU
+        self._for_lone = Fastest([self._session])
         self._dense_session = self._opened_for_dense(model, manifest, options)
-        self.threads_per_batch = 1 if on_gpu else options.threads_per_batch
+        self.threads_per_batch = self.lone_threads = 1 if on_gpu else options.threads_per_batch
         self.concurrency = options.concurrency or (1 if on_gpu else max(1, options.cores // self.threads_per_batch))
         self.sizes = buckets(options.largest) if on_gpu and options.largest else ()
         self._graphs = options.cuda_graph
@@ -104,6 +108,12 @@ class OnnxEngine:
         classes = len(manifest.labels)
         image, graphs = manifest.input.shape, options.cuda_graph
         return DeviceBinding(self._session, "cuda", image, classes, self.sizes, graphs=graphs)
+
+    def share_lone_images(self, other: "OnnxEngine") -> None:
+        """From now on lone images are run by the other one's session, where that turns out to be faster."""
+        self._for_lone = Fastest([self._session, other._session])
+        self.lone_threads = other.threads_per_batch
+        other.close()  # its threads; the session lives on
 
     def run_callers(self, concurrency: int) -> None:
         """From now on so many batches at a time."""
@@ -133,7 +143,8 @@ class OnnxEngine:
             return Prediction(self._guarded(lambda: binding.run(batch.images, run), batch.images, run))
         images, count = padded(batch.images, self.sizes), len(batch.images)
         names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        outputs = [rows[:count] for rows in self._outputs(self._session, names, images, run)]
+        with self._for_lone.turn() if batch.lone else nullcontext(self._session) as session:
+            outputs = [rows[:count] for rows in self._outputs(session, names, images, run)]
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from models.contract import Bundle, Pixels, Precision
 from service.admission import Admission
@@ -15,6 +15,7 @@ from service.dense_lane import DenseLane, DenseLimits
 from service.engine import Batch, DensePrediction, Engine, EngineRejected, Prediction
 from service.forecast import Forecast
 from service.metrics import Metrics
+from service.occupancy import Occupancy
 from service.versions import Serving, Version
 
 logger = logging.getLogger(__name__)
@@ -37,29 +38,41 @@ class Runs(Engine, Protocol):
     @property
     def threads_per_batch(self) -> int: ...
 
+    @property
+    def lone_threads(self) -> int: ...
+
     def run(self, batch: Batch) -> Prediction: ...
 
     async def predict_dense(self, image: Pixels) -> DensePrediction: ...
 
 
-Prepared = tuple[Runs, Profile, bool]
-"""An engine, what was measured of it, and whether that was before."""
+class Prepared(NamedTuple):
+    """An engine, what was measured of it, whether that was before, and what can wait until all models serve."""
+
+    engine: Runs
+    profile: Profile
+    cached: bool
+    settle: Callable[[], None] = lambda: None
+
+
 Prepare = Callable[[Bundle], Prepared]
 
 
 class Loader:
     """Loads versions one after the other."""
 
-    def __init__(self, prepare: Prepare, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, prepare: Prepare, limits: Limits, metrics: Metrics, occupancy: Occupancy | None = None) -> None:
         """prepare: how an engine is made and measured, in a thread."""
         self._prepare, self._limits, self._metrics = prepare, limits, metrics
+        self._occupancy = occupancy or Occupancy()
+        self._to_settle: list[tuple[str, Callable[[], None]]] = []
         self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
 
     async def load(self, version: Version) -> None:
         """Ends with the version ready, or failed with the reason."""
         started = time.perf_counter()
         try:
-            engine, profile, cached = await asyncio.to_thread(self._prepare, version.bundle)
+            engine, profile, cached, settle = await asyncio.to_thread(self._prepare, version.bundle)
         except EngineRejected as error:
             self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)
@@ -70,6 +83,7 @@ class Loader:
             return
         version.serving = self._start(version, engine, profile)
         version.state = "ready"
+        self._to_settle.append((version.name, settle))
         logger.info(
             "%s is ready after %.1f s: %s on %s, %d at a time of %d threads; %s (%s)",
             version.name,
@@ -81,6 +95,15 @@ class Loader:
             profile.reason,
             "measured before" if cached else "measured now",
         )
+
+    async def settle(self) -> None:
+        """Once all are loaded: what can wait until then. A version whose part fails serves as before."""
+        while self._to_settle:
+            name, settle = self._to_settle.pop(0)
+            try:
+                await asyncio.to_thread(settle)
+            except Exception:
+                logger.exception("%s serves without a session for lone images", name)
 
     def _refuse(self, version: Version, reason: str) -> None:
         version.state, version.reason = "failed", reason
@@ -103,7 +126,7 @@ class Loader:
         size = profile.batch_size
         inline = Inline(engine.run, largest_within(profile.points, _INLINE_S)) if engine.provider == "cpu" else None
         observer = Observer(observe, failures.inc, metrics.preemptions.labels(*labels).inc)
-        batcher = Batcher(engine, size, self._limits.max_queue, observer, inline)
+        batcher = Batcher(engine, size, self._limits.max_queue, observer, inline, self._occupancy)
         lane = DenseLane(engine, self._limits.dense, self._dense_turns, Observer(observe_dense, failures.inc))
         forecast = Forecast(profile.seconds, engine.concurrency, size)
         admission = admission_of(version, forecast, self._limits, metrics, batcher.expect)

@@ -2,20 +2,24 @@
 
 from functools import partial
 
-from models.contract import Precision
+from models.contract import Bundle, Precision
 from service.dense_lane import DenseLimits
-from service.loading import Limits, Loader, Prepare
+from service.loading import Limits, Loader, Prepare, Prepared
 from service.metrics import Metrics
+from service.occupancy import Occupancy
 from service.processes import simulated
 from service.settings import Settings, usable_cores
 from service.tuning.cache import default_folder
+from service.tuning.lone import help_lone_images
 from service.tuning.tuned import tuned
 from service.tuning.wanted import Wanted
 
 
-def own_loader(settings: Settings, metrics: Metrics, cores: int | None = None) -> Loader:
-    """cores: of this process, all by default."""
-    return Loader(_preparation(settings, cores or usable_cores()), limits_of(settings), metrics)
+def own_loader(
+    settings: Settings, metrics: Metrics, cores: int | None = None, occupancy: Occupancy | None = None
+) -> Loader:
+    """cores: of this process, all by default. occupancy: without neighbours by default."""
+    return Loader(_preparation(settings, cores or usable_cores()), limits_of(settings), metrics, occupancy)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -43,4 +47,9 @@ def _preparation(settings: Settings, cores: int) -> Prepare:
     """A simulated device is for tests and benchmarks: it only takes its time."""
     if (points := simulated.wanted()) is not None:
         return lambda bundle: simulated.prepared(bundle, points)
-    return partial(tuned, wanted=wanted_of(settings, cores))
+    return partial(_prepared, wanted=wanted_of(settings, cores), lone_threads=settings.lone_threads or cores)
+
+
+def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int) -> Prepared:
+    found = tuned(bundle, wanted)
+    return Prepared(*found, settle=partial(help_lone_images, bundle, found, lone_threads))

@@ -28,6 +28,10 @@ class VersionLoader(Protocol):
         """Ends with the version ready, or failed with the reason."""
         ...
 
+    async def settle(self) -> None:
+        """Once all are loaded: what can wait until then."""
+        ...
+
 
 class Registry:
     """The models of one repository folder."""
@@ -72,6 +76,7 @@ class Registry:
         for version in versions:
             await self._loader.load(version)
         self.loading = False
+        await self._loader.settle()
 
     async def close(self) -> None:
         for version in self:

@@ -25,7 +25,7 @@ class EngineOptions:
     """`providers` in order of preference, short names, empty for the best installed; see Settings for the rest.
 
     precision: of the graph. tf32: allow it on a GPU. largest: batch that a GPU is prepared for, 0 for none.
-    cuda_graph: one for each batch size. engines: folder of what TensorRT builds.
+    cuda_graph: one for each batch size. engines: folder of what TensorRT builds. rests: threads stop between runs.
     """
 
     providers: tuple[str, ...] = ()
@@ -38,6 +38,7 @@ class EngineOptions:
     largest: int = 0
     cuda_graph: bool = False
     engines: Path | None = None
+    rests: bool = False
 
 
 def installed_providers() -> tuple[str, ...]:
@@ -76,6 +77,8 @@ def _open(model: Path, manifest: Manifest, options: EngineOptions) -> ort.Infere
     session_options.intra_op_num_threads = options.threads_per_batch
     session_options.inter_op_num_threads = 1
     session_options.log_severity_level = 3
+    if options.rests:
+        session_options.add_session_config_entry("session.force_spinning_stop", "1")
     wanted = options.providers or installed_providers()
     known = [name for name in wanted if name in all_providers()] or ["cpu"]
     try:

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     threads_per_batch: int = Field(
         0, ge=0, le=256, description="onnxruntime's intra-op threads, on CPU; 0: the fastest is found out"
     )
+    lone_threads: int = Field(
+        0, ge=0, le=256, description="onnxruntime's threads for an image that comes alone, on CPU; 0: one per core"
+    )
     concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: the fastest is found out")
     max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")
     latency_ms: float = Field(

@@ -27,6 +27,11 @@ class EngineFacts(Protocol):
     @property
     def threads_per_batch(self) -> int: ...
 
+    @property
+    def lone_threads(self) -> int:
+        """At most, of an image that comes alone."""
+        ...
+
 
 class Submits(Protocol):
     """The way to an engine, here or in another process."""

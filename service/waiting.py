@@ -55,13 +55,15 @@ class Waiting(Generic[T]):
         self._queues[priority].extendleft(reversed(list(things)))
         self._wake()
 
-    async def take(self, most: int) -> tuple[Priority, list[T]]:
-        """At least one thing, waited for, and at most so many."""
+    async def take(self, most: int, most_bulk: int | None = None) -> tuple[Priority, list[T]]:
+        """At least one thing, waited for, and at most so many; `most` too of bulk work by default."""
+        limits = {Priority.INTERACTIVE: most, Priority.BULK: most_bulk or most}
         while True:
             for priority, queue in self._queues.items():
-                if priority is Priority.BULK and not self._bulk_may_leave():
+                if priority is Priority.BULK and queue and not self._bulk_may_leave():
                     continue
-                if batch := _first_alive(queue, most):
+                if batch := _first_alive(queue, limits[priority]):
+                    self.look_again()  # there may be room for another one
                     return priority, batch
             await self._arrival()
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 MAX_MESSAGE = 64 * 1024
-_MAX_DESCRIPTORS = 16
+MOST_DESCRIPTORS = 128
+"""In one message."""
 _TRY_AGAIN_S = 0.02
 
 START = b"S"
-"""To a process: what it is and its settings, JSON."""
+"""To a process: what it is and its settings, JSON; to a front, the descriptors of the board."""
 UP = b"U"
 """From a front: it takes connections."""
 READY = b"R"
@@ -94,7 +95,7 @@ class Channel:
         while self._end.fileno() >= 0:
             try:
                 message, descriptors, _, _ = socket.recv_fds(
-                    self._end, MAX_MESSAGE, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+                    self._end, MAX_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
                 )
             except BlockingIOError:
                 return
@@ -112,13 +113,12 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def receive_start(end: socket.socket) -> dict[str, Any]:
-    """The first message to a process, waited for. Raises EOFError when the supervisor has ended."""
-    message = end.recv(MAX_MESSAGE)
+def receive_start(end: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """The first message to a process, waited for, and its descriptors. Raises EOFError: the supervisor has ended."""
+    message, descriptors, _, _ = socket.recv_fds(end, MAX_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
     if message[:1] != START:
         raise EOFError("the supervisor has ended")
-    start: dict[str, Any] = json.loads(message[1:])
-    return start
+    return json.loads(message[1:]), descriptors
 
 
 def close_all(descriptors: Sequence[int]) -> None:

@@ -52,6 +52,9 @@ class Engine:
         for link in self._links:
             link.report(self._report(version))
 
+    async def settle(self) -> None:
+        """Nothing: that an image is alone is known to fronts only."""
+
     def _report(self, version: Version) -> Report:
         return report_of(version, self._versions[version.name])
 

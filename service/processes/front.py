@@ -4,14 +4,17 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from service.app import Surroundings, create_app
 from service.connections import Connection
 from service.lifecycle import Lifecycle
 from service.metrics import Metrics
+from service.occupancy import Occupancy
 from service.own_loader import limits_of
 from service.processes import channel
+from service.processes.board import Board, Others
 from service.processes.channel import Channel
 from service.processes.process import Start, run_process
 from service.processes.remote import RemoteLoader
@@ -37,7 +40,9 @@ class Front(Server):
         end: socket.socket,
         scraping: Scraping,
         remote: RemoteLoader | None,
+        listen: Callable[[], None],
     ) -> None:
+        """listen: called inside the event loop, before there are connections."""
         config = configuration(app, settings)
         super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
         self._registry: Registry = app.framework.state.registry
@@ -47,6 +52,7 @@ class Front(Server):
         self._end = end
         self._scraping = scraping
         self._remote = remote
+        self._listen = listen
         self._channel: Channel | None = None
         self._arriving: set[asyncio.Task[None]] = set()
         self._ended = 0
@@ -55,6 +61,7 @@ class Front(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
+        self._listen()
         self._channel = self._scraping.channel = Channel(self._end, self._hear, self._orphaned)
         self._channel.send(channel.UP)
 
@@ -135,9 +142,12 @@ def serve_front(start: Start, end: socket.socket) -> int:
     """Until told to stop, or left alone. Raises RepositoryError."""
     settings, lifecycle, metrics = start.settings, Lifecycle(), Metrics()
     scraping = Scraping(metrics)
+    others = Others(Board(start.board[0], start.board[1:]), start.number) if start.board else None
+    occupancy = Occupancy(others)
     remote = _remote(start, metrics, lifecycle) if start.engines else None
-    app = create_app(settings, lifecycle, Surroundings(metrics, scraping.scrape, remote))
-    front = Front(app, lifecycle, settings, end, scraping, remote)
+    app = create_app(settings, lifecycle, Surroundings(metrics, occupancy, scraping.scrape, remote))
+    listen = partial(others.listen, occupancy.look_again) if others else lambda: None
+    front = Front(app, lifecycle, settings, end, scraping, remote, listen)
     front.run()
     return front.status
 

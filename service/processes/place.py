@@ -47,14 +47,16 @@ class Place:
         """Whether starting it once more is not worth it."""
         return self._quick_deaths >= MAX_QUICK_DEATHS
 
-    def launch(self, hear: Callable[["Place", bytes, bytes, Sequence[int]], None]) -> None:
-        """Start a process, and listen to it."""
+    def launch(
+        self, hear: Callable[["Place", bytes, bytes, Sequence[int]], None], descriptors: Sequence[int] = ()
+    ) -> None:
+        """Start a process, and listen to it; copies of `descriptors` go with its first message."""
         ours, theirs = pair()
         with theirs:
             self.process = _launched(self.module, theirs, self.environment)
         self._started_at = asyncio.get_running_loop().time()
         self.channel = Channel(ours, lambda *message: hear(self, *message), lambda: None)
-        self.channel.send(START, json.dumps(self.start).encode())
+        self.channel.send(START, json.dumps(self.start).encode(), [os.dup(each) for each in descriptors])
 
     def ended(self, status: int) -> float:
         """The process has; the seconds until another should be started."""

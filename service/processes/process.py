@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,16 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Start:
-    """What the supervisor said first: the settings, which process of its kind this is, and how many there are."""
+    """What the supervisor said first: the settings, which process of its kind this is, and how many there are.
+
+    board: its descriptors, for a front that has neighbours.
+    """
 
     settings: Settings
     number: int
     fronts: int
     engines: int
+    board: tuple[int, ...] = ()
 
 
 def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket], int]) -> int:
@@ -26,7 +30,7 @@ def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket
     end = socket.socket(fileno=descriptor)
     end.set_inheritable(False)
     try:
-        start = _start(receive_start(end))
+        start = _start(*receive_start(end))
         _log(start, kind)
         return main(start, end)
     except RepositoryError as error:
@@ -36,8 +40,9 @@ def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket
         return 1
 
 
-def _start(told: dict[str, Any]) -> Start:
-    return Start(Settings.model_validate(told["settings"]), told["number"], told["fronts"], told["engines"])
+def _start(told: dict[str, Any], board: Sequence[int]) -> Start:
+    settings = Settings.model_validate(told["settings"])
+    return Start(settings, told["number"], told["fronts"], told["engines"], tuple(board))
 
 
 def _log(start: Start, kind: str) -> None:

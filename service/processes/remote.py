@@ -68,6 +68,11 @@ class RemoteEngine:
     concurrency: int
     threads_per_batch: int
 
+    @property
+    def lone_threads(self) -> int:
+        """Engines in processes of their own do not know what is alone."""
+        return self.threads_per_batch
+
     async def predict_dense(self, image: Pixels) -> DensePrediction:
         reply, behind = await self.dispatch.ask(self.version.name, image, dense=True)
         numbers, classes = np.frombuffer(behind, np.float32), len(self.version.manifest.labels)
@@ -106,6 +111,9 @@ class RemoteLoader:
             return
         version.serving = self._start(version, report)
         version.state = "ready"
+
+    async def settle(self) -> None:
+        """The engines have done it."""
 
     def _hear(self, link: Link, report: Report) -> None:
         self._reports.setdefault(report["name"], []).append(report)

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from models.contract import Bundle, Manifest, Pixels
-from service.batch_profile import BatchSeconds, Profile, plain_profile
+from service.batch_profile import BatchSeconds, plain_profile
 from service.engine import Batch, DensePrediction, Prediction
 from service.errors import EngineFailure
+from service.loading import Prepared
 
 VARIABLE = "SNELLEN_TEST_DEVICE"
 """Milliseconds by batch size, as in 1:2.0,8:3.0,32:6.0; for tests and benchmarks only, hence no setting."""
@@ -21,7 +22,7 @@ class SimulatedEngine:
 
     provider = "simulated"
     concurrency = 1
-    threads_per_batch = 1
+    threads_per_batch = lone_threads = 1
 
     def __init__(self, manifest: Manifest, profile: list[BatchSeconds]) -> None:
         self._classes = len(manifest.labels)
@@ -58,6 +59,7 @@ def wanted() -> list[BatchSeconds] | None:
     return sorted(BatchSeconds(int(size), float(milliseconds) / 1000) for size, milliseconds in points)
 
 
-def prepared(bundle: Bundle, points: list[BatchSeconds]) -> tuple[SimulatedEngine, Profile, bool]:
+def prepared(bundle: Bundle, points: list[BatchSeconds]) -> Prepared:
     """In the place of a network that was verified and measured."""
-    return SimulatedEngine(bundle.manifest, points), plain_profile(points, SimulatedEngine.provider), False
+    profile = plain_profile(points, SimulatedEngine.provider)
+    return Prepared(SimulatedEngine(bundle.manifest, points), profile, cached=False)

@@ -12,6 +12,7 @@ from itertools import chain
 
 from service.listening import CannotListen, listen
 from service.processes import channel
+from service.processes.board import MOST_FRONTS, Board
 from service.processes.door import Door
 from service.processes.gathering import Gathering
 from service.processes.place import MAX_QUICK_DEATHS, Place
@@ -40,6 +41,7 @@ class Supervisor:
         self._settings = settings
         self._listeners = listeners
         self._fronts, self._engines = plan.fronts(settings), plan.engines(settings)
+        self._board = Board.made(len(self._fronts)) if 1 < len(self._fronts) <= MOST_FRONTS else None
         self._door = Door(listeners, self._fronts)
         self._gathering = Gathering([*self._fronts, *self._engines])
         self._draining = False
@@ -65,7 +67,7 @@ class Supervisor:
     def _start(self, place: Place) -> None:
         if self._draining and place in self._fronts:
             return
-        place.launch(self._hear)
+        place.launch(self._hear, self._board.descriptors if self._board and place in self._fronts else ())
         others = self._fronts if place in self._engines else self._engines
         for other in others:
             if other.process is not None:
@@ -121,6 +123,8 @@ class Supervisor:
 
     def _ended(self, place: Place, status: int) -> None:
         self._gathering.ended(place)
+        if self._board and place in self._fronts:
+            self._board.clear(place.number)
         pause_s = place.ended(status)
         self._door.watch()
         if self._draining and place in self._fronts:

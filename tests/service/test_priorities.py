@@ -85,7 +85,7 @@ async def test_a_taker_that_is_cancelled_passes_its_turn_on() -> None:
 
 
 async def test_an_interactive_image_does_not_wait_for_a_bulk_batch(engine: GatedEngine, batcher: Batcher) -> None:
-    """The bulk batch is given up, and run again afterwards."""
+    """The bulk batch is given up, and run again afterwards, in smaller ones: they fit better into gaps."""
     bulk = await submitted(batcher, range(3), BULK)
     assert engine.sizes == [3]
     interactive = await submitted(batcher, range(5, 6), INTERACTIVE)
@@ -94,7 +94,7 @@ async def test_an_interactive_image_does_not_wait_for_a_bulk_batch(engine: Gated
     engine.release()
     answers = await asyncio.gather(*bulk, *interactive)
     assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2, 5]
-    assert engine.sizes == [3, 1, 3]
+    assert engine.sizes == [3, 1, 1, 2]
 
 
 async def test_an_image_that_is_still_decoded_counts_too(engine: GatedEngine, batcher: Batcher) -> None:
@@ -108,12 +108,12 @@ async def test_an_image_that_is_still_decoded_counts_too(engine: GatedEngine, ba
     batcher.expect(0)
     answers = await asyncio.gather(*bulk)
     assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2]
-    assert engine.sizes == [3, 3]
+    assert engine.sizes == [3, 1, 2]
 
 
 async def test_bulk_work_takes_the_loops_that_are_left() -> None:
-    """One of two is enough for one interactive image."""
-    engine = GatedEngine(concurrency=2)
+    """Beside one interactive image, one of three: its neighbours slow it down."""
+    engine = GatedEngine(concurrency=3)
     batcher = Batcher(engine, 1, 16)
     batcher.start()
     batcher.expect(1)
@@ -121,7 +121,7 @@ async def test_bulk_work_takes_the_loops_that_are_left() -> None:
     assert engine.sizes == [1]
     batcher.expect(0)
     await asyncio.sleep(0.01)
-    assert engine.sizes == [1, 1]
+    assert engine.sizes == [1, 1, 1]
     engine.release()
     await asyncio.gather(*calls)
     await batcher.stop()

@@ -2,7 +2,6 @@
 
 import json
 import os
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from models.contract import MANIFEST, sha256_of
 from service.dense_lane import DenseLimits
 from service.errors import ModelNotFound, NotReady, VersionNotFound
-from service.loading import Limits, Loader
+from service.loading import Limits, Loader, Prepared
 from service.metrics import Metrics
 from service.registry import Registry, RepositoryError
 from service.tuning.tuned import tuned
@@ -23,7 +22,7 @@ def read(repository: Path, default_model: str | None = None) -> Registry:
     return Registry(
         repository,
         default_model,
-        Loader(partial(tuned, wanted=Wanted(budget_s=0)), Limits(4, DenseLimits(4, 4, 4)), Metrics()),
+        Loader(lambda bundle: Prepared(*tuned(bundle, Wanted(budget_s=0))), Limits(4, DenseLimits(4, 4, 4)), Metrics()),
     )
 
 

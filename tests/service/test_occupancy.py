@@ -1,0 +1,85 @@
+"""Room for bulk work, and who is alone, in one process and beside others."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from service.occupancy import Occupancy
+
+
+@dataclass
+class Neighbour:
+    count: int = 1
+    urgent: int = 0
+    bulk: int = 0
+    told: tuple[int, int, bool] = (0, 0, False)
+
+    def post(self, urgent: int, bulk: int, *, waits: bool) -> None:
+        self.told = (urgent, bulk, waits)
+
+
+@pytest.mark.parametrize(
+    ("urgent", "bulk", "room", "crowded"),
+    [
+        (0, 0, True, False),
+        (0, 3, True, False),
+        (0, 4, False, False),
+        (1, 1, True, False),
+        (1, 2, False, False),
+        (1, 3, False, True),
+        (3, 0, False, False),
+        (9, 1, False, True),
+    ],
+)
+def test_room_for_bulk_work(urgent: int, bulk: int, room: bool, crowded: bool) -> None:
+    """Of four places; beside interactive images one more is left free. Neighbours count as this process does."""
+    here, beside = Occupancy(), Occupancy(Neighbour(urgent=urgent, bulk=bulk))
+    here.add_urgent(urgent)
+    here.add_bulk(bulk)
+    assert (here.has_room(4), here.is_crowded(4)) == (room, crowded)
+    assert (beside.has_room(2), beside.is_crowded(2)) == (room, crowded)
+
+
+def test_whoever_waits_for_room_is_told() -> None:
+    """When the last interactive image has gone, or a bulk batch has ended; once, and not when nobody waits."""
+    occupancy, told = Occupancy(), list[str]()
+    occupancy.watch(lambda: told.append("look"))
+    occupancy.add_urgent(1)
+    assert not occupancy.has_room(2)
+    occupancy.add_urgent(-1)
+    assert told == ["look"]
+    occupancy.add_urgent(1)
+    occupancy.add_urgent(-1)
+    assert told == ["look"]
+
+
+def test_bulk_work_hears_of_interactive_work() -> None:
+    """Each time, while a bulk batch runs: it may have to give way."""
+    occupancy, told = Occupancy(), list[str]()
+    occupancy.watch(lambda: told.append("look"))
+    occupancy.add_bulk(1)
+    occupancy.add_urgent(1)
+    assert told == ["look"]
+
+
+def test_neighbours_are_told_who_waits() -> None:
+    """They ring when there may be room."""
+    neighbour = Neighbour(urgent=2)
+    occupancy = Occupancy(neighbour)
+    assert not occupancy.has_room(1)
+    assert neighbour.told == (0, 0, True)
+    neighbour.urgent = 0
+    occupancy.look_again()
+    assert occupancy.has_room(1)
+
+
+def test_alone() -> None:
+    """One image, and nothing else, here and elsewhere."""
+    neighbour = Neighbour()
+    occupancy = Occupancy(neighbour)
+    occupancy.add_urgent(1)
+    assert occupancy.alone
+    neighbour.urgent = 1
+    assert not occupancy.alone
+    neighbour.urgent, neighbour.bulk = 0, 1
+    assert not occupancy.alone
