@@ -60,7 +60,7 @@ class Classify:
         await send({"type": "http.response.body", "body": answer})
 
     async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
-        if is_form(content_type) and len(body) >= _LARGE_BODY:
+        if len(body) >= _LARGE_BODY and is_form(content_type):
             return await asyncio.to_thread(images_of, body, content_type, self._max_images)
         return images_of(body, content_type, self._max_images)
 

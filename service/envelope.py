@@ -81,13 +81,21 @@ class Envelope:
 
 
 def _request_id(scope: Scope) -> str:
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    """The first one that the client sent, if it is fit for logs and headers, or a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: str = value.decode("latin-1")
+            return given if _REQUEST_ID.fullmatch(given) else _new_id()
+    return _new_id()
+
+
+def _new_id() -> str:
+    return f"{random.getrandbits(128):032x}"
 
 
 def _add_headers(message: Message, state: dict[str, Any]) -> None:
     timing = ", ".join([f"{name};dur={seconds * 1000:.2f}" for name, seconds in state["stages"].items()])
     headers = message.setdefault("headers", [])
     headers += [(b"x-request-id", state["request_id"].encode()), (b"server-timing", timing.encode())]
-    if not any(name == _NOSNIFF[0] for name, _ in headers):
+    if _NOSNIFF not in headers:
         headers.append(_NOSNIFF)

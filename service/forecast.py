@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 _WEIGHT = 0.1
 """Of the newest answer in the average that corrects the profile."""
@@ -15,10 +16,11 @@ class Forecast:
     """The profile knows the engine alone; the ratio of what answers took to what it says corrects it."""
 
     def __init__(self, seconds: Callable[[int], float], concurrency: int, max_batch_size: int) -> None:
-        """seconds: of a batch of that many images, with `concurrency` of them running at a time."""
+        """seconds: of a batch of that many images, with `concurrency` of them running at a time; always the same."""
         self._seconds = seconds
         self._concurrency = concurrency
         self._max_batch_size = max_batch_size
+        self._modelled_s = cache(self._model_s)  # for each number of images that was inside at a time
         self._correction = 1.0
         self._spread = 0.0
 
@@ -39,7 +41,7 @@ class Forecast:
         self._spread += _WEIGHT * (abs(ratio - self._correction) - self._spread)
         self._correction += _WEIGHT * (ratio - self._correction)
 
-    def _modelled_s(self, images: int) -> float:
+    def _model_s(self, images: int) -> float:
         each = min(math.ceil(images / self._concurrency), self._max_batch_size)
         rounds = math.ceil(images / (each * self._concurrency))
         return rounds * self._seconds(each)

@@ -15,6 +15,7 @@ ModelPath = Annotated[str, Path(max_length=64, description="a model's name", exa
 VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]
 _PATH = re.compile(r"/v1/(?:models/(?P<model>[^/]+)/(?:versions/(?P<version>[^/]+)/)?)?classify")
 _ROUTES = ("/v1/classify", "/v1/models/{model}/classify", "/v1/models/{model}/versions/{version}/classify")
+"""By how many names are in the path."""
 DeadlineHeader = Annotated[Milliseconds | None, Header(alias=DEADLINE)]
 PriorityHeader = Annotated[Priority, Header(alias=PRIORITY, description="bulk fills the gaps of interactive work")]
 
@@ -31,8 +32,8 @@ class ShortWay:
         if found is None:
             await self.framework(scope, receive, send)
             return
-        scope["path_params"] = target = found.groupdict()
-        scope.setdefault("state", {})["route"] = _ROUTES[sum(name is not None for name in target.values())]
+        scope["path_params"] = found.groupdict()
+        scope.setdefault("state", {})["route"] = _ROUTES[found.lastindex or 0]
         await self._classify(scope, receive, send)
 
 
