@@ -6,8 +6,10 @@ USERS = 8
 TIME = 30s
 WORKS = A,A-int8,B,C
 PEERS = naive,litserve,mosec
-SECONDS = 5
-ROUNDS = 3
+TURNS = 8
+SECONDS = 2
+ROUNDS = 1
+AGAINST =
 VENV := .venv
 TRAIN := .venv-train
 BIN := $(VENV)/bin
@@ -55,8 +57,8 @@ load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the re
 	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
 
 bench: $(VENV)/.bench $(TRAIN)/.train $(PEERS_MADE:%=build/bench/env/%/.made)  ## the service, its ceilings, its peers
-	$(BIN)/python -m benchmarks.compare --works $(WORKS) --peers "$(PEERS)" --seconds $(SECONDS) --rounds $(ROUNDS) \
-	  $(if $(WRITE),--write)
+	$(BIN)/python -m benchmarks.compare --works $(WORKS) --peers "$(PEERS)" --turns $(TURNS) \
+	  --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(AGAINST),--against $(AGAINST)) $(if $(WRITE),--write)
 
 bench-check: $(VENV)/.bench  ## whether the ratios hold that must; after `make bench`
 	$(BIN)/python -m benchmarks.check build/bench/results.json

@@ -1,11 +1,8 @@
-"""What this machine can do without HTTP: decoding, the session, both in as many processes as there are cores."""
+"""What this machine can do without HTTP, in one thread: decoding, and the session. crew.py runs both on all cores."""
 
-import multiprocessing as mp
 import statistics
 import time
-from collections.abc import Callable
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Barrier
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import onnxruntime as ort
@@ -14,11 +11,11 @@ from benchmarks.peers.common import INPUT, PROBABILITIES, Target, pixels, sessio
 from benchmarks.works import Work
 from models.contract import Pixels
 from service.decoding import DecodeLimits, decode
-from service.settings import FORMATS, usable_cores
+from service.settings import FORMATS
 
 BATCH_SIZES = (1, 2, 4, 8, 16)
 _LIMITS = DecodeLimits(FORMATS, max_pixels=64_000_000)
-_START_LIMIT_S = 60.0
+_SESSION_TURNS = 5
 
 Values = dict[str, float]
 
@@ -53,14 +50,24 @@ def runner(work: Work, batch_size: int) -> Callable[[Pixels], None]:
 def timed(call: Callable[[], object], seconds: float, images: int = 1) -> Values:
     """Call for `seconds`, at least five times. Median time of a call in ms, and the images/s that it means."""
     call()
-    times: list[float] = []
+    return _medians(times(call, seconds, 5), images)
+
+
+def times(call: Callable[[], object], seconds: float, at_least: int = 1) -> list[float]:
+    """What each call took, in seconds."""
+    found: list[float] = []
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 5:
+    while time.perf_counter() < end or len(found) < at_least:
         started = time.perf_counter()
         call()
-        times.append(time.perf_counter() - started)
-    middle = statistics.median(times)
-    return {"ms": middle * 1000, "images_per_s": images / middle, "n": len(times)}
+        found.append(time.perf_counter() - started)
+    return found
+
+
+def _medians(found: Iterable[float], images: int) -> Values:
+    took = list(found)
+    middle = statistics.median(took)
+    return {"ms": middle * 1000, "images_per_s": images / middle, "n": len(took)}
 
 
 def decoding(work: Work, seconds: float, *, in_full: bool) -> Values:
@@ -69,40 +76,11 @@ def decoding(work: Work, seconds: float, *, in_full: bool) -> Values:
 
 
 def sessions(work: Work, seconds: float) -> dict[int, Values]:
-    """One session of one thread, by batch size; `seconds` are for all sizes together."""
-    found = {}
-    for size in BATCH_SIZES:
-        run = runner(work, size)
-        images = np.stack([decoder(work, in_full=False)()] * size)
-        found[size] = timed(lambda run=run, images=images: run(images), seconds / len(BATCH_SIZES), size)  # type: ignore[misc]
-    return found
-
-
-def best_batch_size(measured: dict[int, Values]) -> int:
-    return max(measured, key=lambda size: measured[size]["images_per_s"])
-
-
-def processes(work: Work, batch_size: int, seconds: float, *, in_full: bool) -> Values:
-    """Decode and session in one process a core, all at once: the ceiling. Raises RuntimeError when one dies."""
-    context, cores = mp.get_context("spawn"), usable_cores()
-    barrier, rates = context.Barrier(cores), context.Queue()
-    workers = [
-        context.Process(target=_work, args=(work, batch_size, seconds, in_full, barrier, rates)) for _ in range(cores)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if any(worker.exitcode for worker in workers):
-        raise RuntimeError("a process of the ceiling failed; its traceback is above")
-    return {"images_per_s": sum(rates.get(timeout=5) for _ in workers), "processes": cores, "batch_size": batch_size}
-
-
-def _work(work: Work, batch_size: int, seconds: float, in_full: bool, barrier: Barrier, rates: "Queue[float]") -> None:
-    decode_one, run, count = decoder(work, in_full=in_full), runner(work, batch_size), 0
-    barrier.wait(_START_LIMIT_S)
-    started = time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        run(np.stack([decode_one() for _ in range(batch_size)]))
-        count += batch_size
-    rates.put(count / (time.perf_counter() - started))
+    """One session of one thread, by batch size; `seconds` are for all sizes together, which take turns."""
+    one = decoder(work, in_full=False)()
+    runs = {size: (runner(work, size), np.stack([one] * size)) for size in BATCH_SIZES}
+    found: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
+    for _ in range(_SESSION_TURNS):
+        for size, (run, images) in runs.items():
+            found[size] += times(lambda run=run, images=images: run(images), seconds / _SESSION_TURNS / len(runs))  # type: ignore[misc]
+    return {size: _medians(took, size) for size, took in found.items()}

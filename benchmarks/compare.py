@@ -1,16 +1,15 @@
-"""Measure the service beside its ceilings and its peers, in one run, rounds interleaved.
+"""Measure the service beside its ceilings and its peers: all are up at once and take turns in short slices.
 
-    make bench [WORKS=A,B] [PEERS=naive,litserve,mosec] [SECONDS=5] [ROUNDS=3]
-    .venv/bin/python -m benchmarks.compare --quick      # a minute: ceilings and service, A and B, one round
+    make bench [WORKS=A,B] [PEERS=naive,litserve,mosec] [TURNS=8] [SECONDS=2] [ROUNDS=1]
+    .venv/bin/python -m benchmarks.compare --quick                       # a minute: A and B, ceilings and service
+    .venv/bin/python -m benchmarks.compare --quick --against ../before   # and the service of another working tree
 
 docs/benchmarks.md says what is measured and what the words mean.
 """
 
 import math
 import shlex
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -18,72 +17,39 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import measure, report, summary
-from benchmarks.measure import Plan, Recorder
+from benchmarks import report, summary
+from benchmarks.plan import Plan, groups
 from benchmarks.prepare import prepare
 from benchmarks.provenance import memory_limit_mib, provenance
+from benchmarks.recorder import Recorder
 from benchmarks.results import QUICK, RESULTS, Results
-from benchmarks.running import ServerFailed
 from benchmarks.servers import PEERS
-from benchmarks.works import WORKS, Work
+from benchmarks.side_by_side import measure
+from benchmarks.works import ROOT, WORKS, Work
 
-Step = tuple[str, Callable[[Recorder], None]]
-
-QUICK_PLAN = Plan(2.0, connections=(1, 8, 32, 64), with_multipart=False)
-"""For who changes the hot path: A and B, the service and its ceilings, one round."""
+TURNS, QUICK_TURNS = 8, 5
 OPEN_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
-def steps(works: list[Work], peers: list[str], plan: Plan, number: int) -> Iterator[Step]:
-    """What round `number` does; what comes first in one round comes last in the next."""
-    for work in works:
-        yield from _rotated([*_own_steps(work, plan), *_peer_steps(work, peers, plan)], number)
-
-
-def _own_steps(work: Work, plan: Plan) -> Iterator[Step]:
-    yield f"{work.name}: ceilings", lambda recorder: measure.machine(recorder, work, plan)
-    yield f"{work.name}: bare HTTP", lambda recorder: measure.bare_http(recorder, work, plan)
-    yield f"{work.name}: service", lambda recorder: measure.own_service(recorder, work, plan)
-
-
-def _peer_steps(work: Work, peers: list[str], plan: Plan) -> Iterator[Step]:
-    for server in (server for peer in peers if work.has_peers for server in PEERS[peer]):
-        yield f"{work.name}: {server}", lambda recorder, server=server: measure.a_peer(recorder, work, plan, server)  # type: ignore[misc]
-
-
-def _rotated(items: list[Step], by: int) -> list[Step]:
-    by %= len(items)
-    return items[by:] + items[:by]
-
-
-def measured(works: list[Work], peers: list[str], plan: Plan, rounds: int) -> Recorder:
-    """All rounds, with a bar that says what is running."""
-    recorder = Recorder()
+def measured(works: list[Work], plan: Plan) -> Recorder:
+    """All groups, with a bar for each that says what is running."""
+    recorder = Recorder(lambda text: console.print(text, markup=False))
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-        total = sum(1 for number in range(rounds) for _ in steps(works, peers, plan, number))
-        bar = progress.add_task("", total=total)
-        for recorder.round in range(rounds):
-            for name, step in steps(works, peers, plan, recorder.round):
-                progress.update(bar, description=name)
-                _tried(name, step, recorder)
-                progress.advance(bar)
+        for group in groups(works):
+            bar = progress.add_task("", total=None)
+
+            def say(text: str, total: int, bar: object = bar) -> None:
+                progress.update(bar, description=text, total=total or None, advance=1 if total else 0)  # type: ignore[arg-type]
+
+            measure(recorder, group, plan, say)
     return recorder
 
 
-def _tried(name: str, step: Callable[[Recorder], None], recorder: Recorder) -> None:
-    """A server that fails costs its own numbers and is named in the results."""
-    try:
-        step(recorder)
-    except (ServerFailed, OSError, RuntimeError, ValueError, subprocess.CalledProcessError) as error:
-        recorder.notes.append(f"round {recorder.round + 1}, {name}: {error}")
-        console.print(recorder.notes[-1], markup=False)
-
-
-def results(works: list[Work], peers: list[str], plan: Plan, rounds: int, prepared_by: list[str]) -> Results:
-    found = provenance(peers)  # before the minutes in which others may commit
-    recorder = measured(works, peers, plan, rounds)
+def results(works: list[Work], peers: list[str], plan: Plan, prepared_by: list[str]) -> Results:
+    found = provenance(peers, plan.against)  # before the minutes in which others may commit
+    recorder = measured(works, plan)
     return Results.model_validate(
         found
         | {
@@ -92,7 +58,8 @@ def results(works: list[Work], peers: list[str], plan: Plan, rounds: int, prepar
             "prepared_by": prepared_by,
             "server_commands": recorder.server_commands,
             "notes": recorder.notes,
-            "rounds": rounds,
+            "turns": plan.turns,
+            "rounds": plan.rounds,
             "seconds": plan.seconds,
             "deadline_ms": plan.deadline_ms,
             "memory_limit_mib": {w.name: memory_limit_mib(math.prod(w.bundle.manifest.input.shape)) for w in works},
@@ -109,22 +76,40 @@ def _chosen(text: str, known: dict[str, object]) -> list[str]:
     return [by_lower[name.lower()] for name in names]
 
 
+def _tree(path: Path | None) -> Path | None:
+    """Another working tree with a service of its own."""
+    tree = path.resolve() if path else None
+    if tree == ROOT:
+        raise typer.BadParameter(f"{path} is this working tree")
+    if tree and not (tree / "service" / "__main__.py").exists():
+        raise typer.BadParameter(f"{path} has no service/__main__.py: it should be another checkout of this project")
+    return tree
+
+
 def main(
     works: Annotated[str, typer.Option(help="Which works, comma-separated.")] = ",".join(WORKS),
     peers: Annotated[str, typer.Option(help="Which peers; empty for none.")] = ",".join(PEERS),
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each load.")] = 5.0,
-    rounds: Annotated[int, typer.Option(min=1, help="Medians are over so many.")] = 3,
+    turns: Annotated[int | None, typer.Option(min=1, help=f"Of all compared; {TURNS}, --quick {QUICK_TURNS}.")] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each load that takes no turns.")] = 2.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Of the loads that take no turns.")] = 1,
     output: Annotated[Path, typer.Option(help="All measurements, as JSON.")] = RESULTS,
     write: Annotated[bool, typer.Option(help="Change RESULTS.md and its plots.")] = False,
-    only_quick: Annotated[bool, typer.Option("--quick", help="One short round of A and B: service, ceilings.")] = False,
+    only_quick: Annotated[bool, typer.Option("--quick", help="Turns of A and B alone, without peers.")] = False,
+    against: Annotated[Path | None, typer.Option(help="Another working tree, whose service takes turns too.")] = None,
 ) -> None:
     """Measure the service beside its ceilings and its peers."""
-    chosen, beside = [WORKS[name] for name in _chosen(works, dict(WORKS))], _chosen(peers, dict(PEERS))
-    plan, path = Plan(seconds, open_loads=OPEN_LOADS), output
+    chosen, beside, tree = (
+        [WORKS[name] for name in _chosen(works, dict(WORKS))],
+        _chosen(peers, dict(PEERS)),
+        _tree(against),
+    )
+    servers = tuple(server for peer in beside for server in PEERS[peer])
+    plan, path = Plan(turns or TURNS, seconds, rounds, servers, tree, open_loads=OPEN_LOADS), output
     if only_quick:
-        chosen, beside, plan, rounds, path = [WORKS["A"], WORKS["B"]], [], QUICK_PLAN, 1, QUICK
+        chosen, beside, path = [WORKS["A"], WORKS["B"]], [], QUICK if output == RESULTS else output
+        plan = Plan(turns or QUICK_TURNS, against=tree, brief=True)
     try:
-        found = results(chosen, beside, plan, rounds, prepare(chosen, console.print))
+        found = results(chosen, beside, plan, prepare(chosen, console.print))
     except FileNotFoundError as error:
         console.print(str(error), markup=False)
         raise typer.Exit(2) from None

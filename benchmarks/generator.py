@@ -67,12 +67,15 @@ class Generator:
         self._opening: set[asyncio.Task[None]] = set()
         self._pending = 0
         self._all_answered = asyncio.Event()
+        self._start = time.perf_counter()
         self.answers: list[tuple[int, float]] = []
+        self.answered_s: list[float] = []
+        """When each of the answers came, since the start."""
         self.lateness_s: list[float] = []
 
     async def run(self, rate: float, seconds: float, patience_s: float) -> None:
         """Send `rate * seconds` requests, then wait for answers, at most `patience_s`; the others are lost."""
-        start = time.perf_counter()
+        start = self._start = time.perf_counter()
         for index in range(round(rate * seconds)):
             due = start + math.ceil(index / rate / STEP_S) * STEP_S
             if (ahead := due - time.perf_counter()) > 0:
@@ -122,7 +125,9 @@ class Generator:
         self._pending -= 1
         if not self._pending:
             self._all_answered.set()
-        self.answers.append((status, time.perf_counter() - due))
+        now = time.perf_counter()
+        self.answers.append((status, now - due))
+        self.answered_s.append(now - self._start)
 
     def lost(self, connection: Connection, due: float | None) -> None:
         """The connection is gone, with its request if there is one."""

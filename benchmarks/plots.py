@@ -4,9 +4,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import MACHINE
 from benchmarks.results import Key, Medians, Results
-from benchmarks.servers import SERVICE
+from benchmarks.servers import MACHINE, SERVICE
 
 FOLDER = Path(__file__).parent / "plots"
 _STAGES = ("receive", "decode", "queue", "infer")

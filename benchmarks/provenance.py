@@ -3,6 +3,9 @@
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
 
 from benchmarks.record import commit, hardware
 from benchmarks.servers import ENVIRONMENTS
@@ -10,6 +13,7 @@ from service.settings import Settings
 
 _OURS = ("onnxruntime", "numpy", "pillow", "fastapi", "uvicorn", "uvloop", "httptools")
 _MIB = 2**20
+_LOOK_S = 2.0
 
 
 def versions(peers: list[str]) -> dict[str, str]:
@@ -27,10 +31,13 @@ def versions(peers: list[str]) -> dict[str, str]:
     return found
 
 
-def provenance(peers: list[str]) -> dict[str, object]:
-    """The fields of `Results` that say so."""
+def provenance(peers: list[str], against: Path | None = None) -> dict[str, object]:
+    """The fields of `Results` that say so; against: another working tree. Also what others use of the cores now."""
     date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    return {"date": date, "commit": commit(), "machine": hardware(), "versions": versions(peers)}
+    other = commit(against) if against else ""
+    share = psutil.cpu_percent(_LOOK_S) / 100
+    found = {"date": date, "commit": commit(), "commit_against": other, "machine": hardware(), "others_share": share}
+    return found | {"versions": versions(peers)}
 
 
 def memory_limit_mib(input_bytes: int) -> float:

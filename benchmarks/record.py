@@ -62,8 +62,9 @@ def versions() -> str:
     return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in LIBRARIES)])
 
 
-def commit() -> str:
-    git = ["git", "-C", str(Path(__file__).parent)]
+def commit(tree: Path = Path(__file__).parent) -> str:
+    """Of a working tree of this project, and whether what it serves with was changed since."""
+    git = ["git", "-C", str(tree)]
     revision = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     served = ["models", "service", "snellen", "requirements"]
     changed = subprocess.run(

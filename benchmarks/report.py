@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import plots
+from benchmarks import comparison, plots, spread
 from benchmarks.check import judge
-from benchmarks.measure import MACHINE
 from benchmarks.results import Key, Medians, Results
 from benchmarks.sections import Section
-from benchmarks.servers import SERVICE
+from benchmarks.servers import MACHINE, SERVICE
+from benchmarks.works import WORKS
 
 RESULTS_PAGE = Path(__file__).parent / "RESULTS.md"
 BEGIN, END = "<!-- what `make bench WRITE=1` wrote, until -->", "<!-- the end of `make bench` -->"
 insert = Section(BEGIN, END).insert
+number = spread.number
 _STAGES = ("receive", "decode", "queue", "infer", "total")
 
 
@@ -21,7 +22,8 @@ def section(results: Results, pictures: Iterable[str] = ()) -> str:
     medians = Medians(results.measurements)
     parts: list[str] = [BEGIN, "## Comparison", *_provenance(results), "### Ratios", *_ratios(results)]
     for work, what in results.works.items():
-        parts += [f"### {work}: {what}", *_ceilings(medians, work), *_closed(medians, work), *_open(medians, work)]
+        parts += [f"### {work}: {what}", *_side_by_side(medians, work), *_ceilings(medians, work)]
+        parts += [*_closed(medians, work), *_open(medians, work)]
     parts += [f"![{Path(path).stem}]({path})" for path in pictures]
     return "\n\n".join([*parts, END]) + "\n"
 
@@ -38,22 +40,22 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) ->
     return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def number(value: float | None) -> str:
-    """Four significant digits at most, never in powers of ten."""
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
 def _provenance(results: Results) -> Iterator[str]:
     yield (
-        f"`{results.command}`: medians of {results.rounds} rounds, {results.seconds:g} s a load; load generator and "
-        "server share the cores. [What is measured, and what the words mean](../docs/benchmarks.md)."
+        f"`{results.command}`: medians (and quartiles) of {results.turns} turns; loads that took no turns "
+        f"{results.rounds} x {results.seconds:g} s; load generator and server share the cores. "
+        "[What is measured, and what the words mean](../docs/benchmarks.md)."
     )
     lines = [
-        f"- Date: {results.date}; commit {results.commit}",
+        f"- Date: {results.date}; commit {results.commit}"
+        + (f"; against commit {results.commit_against}" if results.commit_against else ""),
         f"- Machine: {results.machine}",
         f"- Versions: {', '.join(f'{name} {found}' for name, found in results.versions.items())}",
+        *(
+            [f"- Before the run others used {results.others_share:.0%} of the cores"]
+            if results.others_share > 0.05
+            else []
+        ),
         *(f"- Made with: `{command}`" for command in results.prepared_by),
         *(f"- Failed: {note.splitlines()[0]}" for note in results.notes),
     ]
@@ -63,6 +65,15 @@ def _provenance(results: Results) -> Iterator[str]:
 def _ratios(results: Results) -> Iterator[str]:
     rows = [judgement.cells() for judgement in judge(results)]
     yield table(["ratio", "value", "target", "verdict"], rows, words=4)
+
+
+def _side_by_side(medians: Medians, work: str) -> Iterator[str]:
+    """What took turns, and the service's number by each; quartiles over the turns."""
+    if rows := comparison.throughput(medians, work):
+        head = [f"side by side, {WORKS[work].abreast} connections", *comparison.THROUGHPUT_HEAD]
+        yield table(head, [row.cells() for row in rows])
+    if rows := comparison.lone(medians, work):
+        yield table(["side by side, one connection", *comparison.LONE_HEAD], [row.cells() for row in rows])
 
 
 def _ceilings(medians: Medians, work: str) -> Iterator[str]:
@@ -89,27 +100,32 @@ def _closed(medians: Medians, work: str) -> Iterator[str]:
     for subject in medians.subjects(work, "closed"):
         for key in medians.keys(work, subject, "closed"):
             series.setdefault((subject, key.load.split()[1]), []).append(key)
-    loads = list(dict.fromkeys(key.load.split()[0] for keys in series.values() for key in keys))
+    loads = sorted({key.load.split()[0] for keys in series.values() for key in keys}, key=lambda load: int(load[2:]))
     if loads:
         head = ["closed loop: good/s, p50 / p99 ms", *loads, "RSS peak MiB"]
-        yield table(head, (_closed_row(medians, *name, keys) for name, keys in series.items()))
+        yield table(head, (_closed_row(medians, name, keys, loads) for name, keys in series.items()))
 
 
-def _closed_row(medians: Medians, subject: str, body: str, keys: list[Key]) -> list[str]:
-    rows = [medians.row(key) for key in keys]
-    cells = [f"{number(row['per_s'])}, {number(row.get('p50_ms'))} / {number(row.get('p99_ms'))}" for row in rows]
-    return [f"{subject}, {body}", *cells, number(max(row["rss_peak_mib"] for row in rows))]
+def _closed_row(medians: Medians, name: tuple[str, str], keys: list[Key], loads: list[str]) -> list[str]:
+    rows = {key.load.split()[0]: medians.row(key) for key in keys}
+    cells = [_closed_cell(rows[load]) if load in rows else "-" for load in loads]
+    return [", ".join(name), *cells, number(max(row["rss_peak_mib"] for row in rows.values()))]
+
+
+def _closed_cell(row: dict[str, float]) -> str:
+    return f"{number(row['per_s'])}, {number(row.get('p50_ms'))} / {number(row.get('p99_ms'))}"
 
 
 def _open(medians: Medians, work: str) -> Iterator[str]:
     keys = medians.keys(work, SERVICE, "open")
     if keys:
         head = "open loop, of peak|offered/s|good/s|p50 ms|p90 ms|p99 ms|p99 accepted ms|mean batch|RSS before|peak"
-        head += "|after MiB|CPU s|generator late"
+        head += "|after MiB|CPU s|generator late|its share of the cores"
         yield table(head.split("|"), (_open_row(key.load, medians.row(key)) for key in keys))
 
 
 def _open_row(load: str, row: dict[str, float]) -> list[str]:
     names = ["rate_per_s", "good_per_s", "p50_ms", "p90_ms", "p99_ms", "accepted_p99_ms", "mean_batch"]
     names += ["rss_before_mib", "rss_peak_mib", "rss_after_mib", "cpu_s"]
-    return [load, *(number(row.get(name)) for name in names), "yes" if row.get("generator_saturated") else "no"]
+    share = f"{row.get('generator_share', 0):.0%}"
+    return [load, *(number(row.get(name)) for name in names), "yes" if row.get("generator_saturated") else "no", share]

@@ -1,5 +1,6 @@
 """The measurements of one run as data, on disk as build/bench/results.json."""
 
+import re
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,10 +15,11 @@ QUICK = BUILD / "quick.json"
 
 
 class Key(NamedTuple):
-    """What was measured, whatever the round.
+    """What was measured, whatever the turn.
 
-    subject: `machine` (no server), `service`, `echo` or a peer. what: `decode`, `decode-full`, `session`,
-    `processes`, `processes-full`, `start`, `stages`, `closed`, `open`. load: as in `c=8 raw`, `batch 4`, `1.5x`.
+    subject: `machine` (no server), `service`, `against`, `echo` or a peer. load: as in `c=8 raw`, `batch 4`, `1.5x`.
+    what: `decode`, `decode-full`, `session`; `processes`, `processes-full`, `lone` (a crew's); `start`, `stages`,
+    `closed`, `open` (a server's).
     """
 
     work: str
@@ -27,13 +29,13 @@ class Key(NamedTuple):
 
 
 class Measurement(BaseModel):
-    """Numbers of one round, units in their names; counts by status, and batches by their largest size."""
+    """Numbers of one turn, units in their names; counts by status, and batches by their largest size."""
 
     work: str
     subject: str
     what: str
     load: str = ""
-    round: int
+    turn: int
     values: dict[str, float]
     statuses: dict[str, int] = {}
     batches: dict[str, float] = {}
@@ -49,12 +51,15 @@ class Results(BaseModel):
     command: str
     date: str
     commit: str
+    commit_against: str = ""
+    others_share: float = 0.0
     machine: str
     versions: dict[str, str]
     prepared_by: list[str] = []
     server_commands: dict[str, str] = {}
     notes: list[str] = []
     works: dict[str, str]
+    turns: int
     rounds: int
     seconds: float
     deadline_ms: int
@@ -72,25 +77,35 @@ def read(path: Path) -> Results:
 
 
 class Medians:
-    """Median over the rounds of every value of every measurement."""
+    """Every value of every measurement: its median over the turns, or all of them."""
 
     def __init__(self, measurements: Iterable[Measurement]) -> None:
-        self._values: dict[Key, dict[str, list[float]]] = {}
+        self._values: dict[Key, dict[str, dict[int, float]]] = {}
         for measurement in measurements:
             names = self._values.setdefault(measurement.key, {})
             for name, value in measurement.values.items():
-                names.setdefault(name, []).append(value)
+                names.setdefault(name, {})[measurement.turn] = value
+
+    def series(self, key: Key, name: str) -> dict[int, float]:
+        """By turn."""
+        return self._values.get(key, {}).get(name, {})
 
     def value(self, key: Key, name: str) -> float | None:
-        found = self._values.get(key, {}).get(name)
-        return statistics.median(found) if found else None
+        found = self.series(key, name)
+        return statistics.median(found.values()) if found else None
 
     def row(self, key: Key) -> dict[str, float]:
-        return {name: statistics.median(found) for name, found in self._values.get(key, {}).items()}
+        return {name: statistics.median(found.values()) for name, found in self._values.get(key, {}).items()}
 
     def keys(self, work: str, subject: str, what: str, suffix: str = "") -> list[Key]:
-        """Those of one kind whose load ends with `suffix`, in the order in which they were measured first."""
-        return [key for key in self._values if key[:3] == (work, subject, what) and key.load.endswith(suffix)]
+        """Those of one kind whose load ends with `suffix`, the smallest load first."""
+        found = [key for key in self._values if key[:3] == (work, subject, what) and key.load.endswith(suffix)]
+        return sorted(found, key=lambda key: _size(key.load))
+
+    def closed(self, work: str, subject: str, connections: int) -> Key | None:
+        """That load of a server: raw where it was asked so, else in a form."""
+        found = [key for key in self.keys(work, subject, "closed") if key.load.split()[0] == f"c={connections}"]
+        return max(found, key=lambda key: key.load.endswith(" raw"), default=None)
 
     def subjects(self, work: str, what: str) -> list[str]:
         return list(dict.fromkeys(key.subject for key in self._values if (key.work, key.what) == (work, what)))
@@ -99,3 +114,9 @@ class Medians:
         """Most good answers per second of any closed loop."""
         rates = [self.value(key, "per_s") for key in self.keys(work, subject, "closed")]
         return max((rate for rate in rates if rate is not None), default=None)
+
+
+def _size(load: str) -> float:
+    """The number in `c=8 raw`, `batch 4`, `1.5x`; 0 where there is none."""
+    found = re.search(r"[\d.]+", load)
+    return float(found[0]) if found else 0.0

@@ -15,7 +15,6 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.footprint import tree
 from benchmarks.servers import Server, environment, log_path
-from benchmarks.works import ROOT
 
 _READY_LIMIT_S = 60.0
 _STOP_LIMIT_S = 15.0
@@ -50,7 +49,7 @@ def running(server: Server) -> Iterator[Running]:
     started = time.perf_counter()
     with log_path(server).open("w") as log:
         process = subprocess.Popen(
-            server.command, stdout=log, stderr=log, cwd=ROOT, env=environment(server), start_new_session=True
+            server.command, stdout=log, stderr=log, cwd=server.root, env=environment(server), start_new_session=True
         )
     try:
         _await_ready(server, process)
@@ -68,7 +67,11 @@ def _await_ready(server: Server, process: "subprocess.Popen[bytes]") -> None:
             if (_get(server) if server.ready_path else post(server)[0]) == 200:
                 return
         time.sleep(_POLL_S)
-    raise ServerFailed(f"{server.name} is not ready; its log:\n{log_path(server).read_text()[-3000:]}")
+    raise ServerFailed(f"{server.name} is not ready; its log:\n{log_tail(server)}")
+
+
+def log_tail(server: Server) -> str:
+    return log_path(server).read_text(errors="replace")[-3000:]
 
 
 def _get(server: Server) -> int:

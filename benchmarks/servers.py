@@ -16,9 +16,12 @@ from models.contract import Precision
 from service.settings import PREFIX, usable_cores
 
 ENVIRONMENTS = BUILD / "env"
-SERVICE, ECHO = "service", "echo"
+MACHINE, SERVICE, AGAINST, ECHO = "machine", "service", "against", "echo"
+"""Subjects of measurements besides the peers: no server at all, ours, ours in another working tree, bare HTTP."""
 PEERS = {"naive": ("naive", "naive-2w"), "litserve": ("litserve",), "mosec": ("mosec",)}
 """What a user may ask for, and the servers that it means."""
+ALONE = (SERVICE, AGAINST, "naive")
+"""Whose lone requests take turns: ours, and those of the server that everybody would write."""
 CLASSIFY = "/v1/classify"
 
 
@@ -33,6 +36,10 @@ class Server:
     body: Body
     ready_path: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+    """The working tree whose code it runs."""
+    log: str = ""
+    """The name of its log, where its own is not enough."""
 
     @property
     def url(self) -> str:
@@ -47,12 +54,13 @@ def multipart(work: Work) -> Body:
     return Body(work.form, FORM_TYPE)
 
 
-def service(work: Work, port: int) -> Server:
-    """As a user starts it, with every setting at its default."""
+def service(work: Work, port: int, root: Path = ROOT) -> Server:
+    """As a user starts it, with every setting at its default; the code may be that of another working tree."""
     precision = work.precision.value
     options = ["--port", str(port), "--models", str(work.models), "--default-model", work.model]
     command = [sys.executable, "-m", "service", *options, "--precision", precision]
-    return Server(SERVICE, command, port, CLASSIFY, raw(work), "/readyz")
+    name = SERVICE if root == ROOT else AGAINST
+    return Server(name, command, port, CLASSIFY, raw(work), "/readyz", root=root, log=f"{work.name}-{name}")
 
 
 def echo(work: Work, port: int) -> Server:
@@ -115,8 +123,8 @@ def _python(name: str) -> str:
 def environment(server: Server) -> dict[str, str]:
     """This process's variables without settings of the service, and the server's own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return inherited | {"PYTHONPATH": str(ROOT)} | server.environment
+    return inherited | {"PYTHONPATH": str(server.root)} | server.environment
 
 
 def log_path(server: Server) -> Path:
-    return BUILD / "logs" / f"{server.name}.log"
+    return BUILD / "logs" / f"{server.log or server.name}.log"

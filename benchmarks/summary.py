@@ -1,10 +1,12 @@
-"""What a run found, on a terminal: each work's ceiling and each server's closed loops."""
+"""What a run found, on a terminal: what took turns with the service, and each server's closed loops."""
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import MACHINE
+from benchmarks import comparison
 from benchmarks.results import Key, Medians, Results
+from benchmarks.servers import MACHINE
+from benchmarks.works import WORKS
 
 _STAGES = ("receive", "decode", "queue", "infer", "total")
 
@@ -16,6 +18,18 @@ def show(results: Results, console: Console) -> None:
         for line in machine_lines(medians, work):
             console.print(line)
         console.print(_closed_table(medians, work))
+        console.print(_turns_table(comparison.throughput(medians, work), WORKS[work].abreast, "per second"))
+        console.print(_turns_table(comparison.lone(medians, work), 1, "p50 ms"))
+
+
+def _turns_table(rows: list[comparison.Row], connections: int, what: str) -> Table:
+    """Medians and quartiles over the turns."""
+    table = Table(f"side by side, c={connections}", box=None)
+    for title in (what, "service / it", "wrk, cores"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(*row.cells())
+    return table
 
 
 def machine_lines(medians: Medians, work: str) -> list[str]:
@@ -25,13 +39,12 @@ def machine_lines(medians: Medians, work: str) -> list[str]:
         key.load.removeprefix("batch "): medians.row(key)["images_per_s"]
         for key in medians.keys(work, MACHINE, "session")
     }
-    ceiling, full = (medians.row(Key(work, MACHINE, what)) for what in ("processes", "processes-full"))
+    ceiling = medians.row(Key(work, MACHINE, "processes"))
     stages = medians.row(Key(work, "service", "stages"))
     return [
         f"decode {decode.get('ms', 0):.3f} ms; one-thread session, images/s by batch size: "
         + ", ".join(f"{size}: {rate:.1f}" for size, rate in sessions.items()),
-        f"ceiling {ceiling.get('images_per_s', 0):.1f} images/s at batch {ceiling.get('batch_size', 0):.0f}; "
-        f"decoding in full {full.get('images_per_s', 0):.1f}",
+        f"the ceiling's batch size {ceiling.get('batch_size', 0):.0f}",
         "Server-Timing of a lone request, ms: "
         + ", ".join(f"{stage} {stages[f'{stage}_ms']:.2f}" for stage in _STAGES if f"{stage}_ms" in stages),
         f"start to ready {medians.value(Key(work, 'service', 'start'), 'seconds') or 0:.2f} s",
@@ -39,20 +52,19 @@ def machine_lines(medians: Medians, work: str) -> list[str]:
 
 
 def _closed_table(medians: Medians, work: str) -> Table:
+    """Every number of connections; those of the turns are among them."""
     table = Table("server", "load", box=None)
-    for title in ("good/s", "of ceiling", "p50 ms", "p99 ms", "refused", "mean batch", "RSS peak MiB", "CPU s"):
+    for title in ("good/s", "p50 ms", "p99 ms", "refused", "mean batch", "RSS peak MiB", "CPU s"):
         table.add_column(title, justify="right")
-    ceiling = medians.value(Key(work, MACHINE, "processes"), "images_per_s")
     for subject in medians.subjects(work, "closed"):
         for key in medians.keys(work, subject, "closed"):
-            table.add_row(subject, key.load, *_cells(medians.row(key), ceiling))
+            table.add_row(subject, key.load, *_cells(medians.row(key)))
     return table
 
 
-def _cells(row: dict[str, float], ceiling: float | None) -> list[str]:
+def _cells(row: dict[str, float]) -> list[str]:
     return [
         f"{row['per_s']:.1f}",
-        f"{row['per_s'] / ceiling:.2f}" if ceiling else "",
         f"{row['p50_ms']:.2f}" if "p50_ms" in row else "-",
         f"{row['p99_ms']:.2f}" if "p99_ms" in row else "-",
         f"{row['failed']:.0f}",

@@ -24,7 +24,10 @@ class Work:
     stretch: int = 1
     """Its loads last so many times longer, where a few answers a second would be too few to count."""
     mosec_batch: int = 4
-    has_peers: bool = True
+    abreast: int = 32
+    """How many connections each server has in its turns."""
+    beside: str = ""
+    """The work whose turns it shares, because it is compared with the peers there; they serve the network in fp32."""
 
     @property
     def bundle(self) -> Bundle:
@@ -49,7 +52,7 @@ WORKS = {
             INT8,
             "imagenet",
             Precision.INT8,
-            has_peers=False,
+            beside="A",
         ),
         Work(
             "B",
@@ -67,6 +70,7 @@ WORKS = {
             "imagenet",
             connections=(1, 8, 32),
             stretch=2,
+            abreast=8,
         ),
     )
 }

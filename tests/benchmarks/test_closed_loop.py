@@ -40,6 +40,18 @@ def test_without_answers_there_are_no_percentiles() -> None:
     assert not [name for name in values if name.endswith("_ms")]
 
 
+def test_a_window_counts_alone() -> None:
+    """Connections that fill and answers that never come are outside; the failed ones are spread over the load."""
+    values = parse(LINE.replace('"socket_errors": 0', '"socket_errors": 0, "counted": 35, "window_s": 1.4'))
+    assert values["per_s"] == pytest.approx(35 / 1.4 * 0.8)
+
+
+def test_the_window_is_a_share_of_whole_seconds() -> None:
+    """After the body and its type."""
+    words = command("http://a/", Body(Path("b.jpg"), "image/jpeg"), 8, 2, windowed=True)
+    assert words[-2:] == ["0.5", "1.9"]
+
+
 def test_output_without_a_result_is_an_error() -> None:
     """Not a zero."""
     with pytest.raises(ValueError, match="unable to connect"):

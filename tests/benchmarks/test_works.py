@@ -1,4 +1,4 @@
-"""The images that are classified, the peers' way to their pixels, and the order of the steps."""
+"""The images that are classified, and the peers' way to their pixels."""
 
 import io
 import re
@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import compare
-from benchmarks.ceilings import BATCH_SIZES, best_batch_size, target, timed
+from benchmarks.ceilings import target, timed
 from benchmarks.images import PHOTO, form, jpeg, small_png
-from benchmarks.measure import Plan
 from benchmarks.peers.common import answer, pixels
 from benchmarks.provenance import memory_limit_mib
 from benchmarks.servers import PEERS, service
@@ -59,25 +57,6 @@ def test_an_answer_names_the_five_most_probable_classes() -> None:
     """Most probable first."""
     found = answer(np.array([0.1, 0.4, 0.0, 0.2, 0.25, 0.05], np.float32))["predictions"]
     assert [entry["class_id"] for entry in found] == [1, 4, 3, 0, 5]
-
-
-def test_what_comes_first_in_one_round_comes_last_in_the_next() -> None:
-    """And every round does the same."""
-    plan = Plan(1.0)
-    first, second = ([name for name, _ in compare.steps([WORKS["A"]], list(PEERS), plan, number)] for number in (0, 1))
-    assert first[1:] + first[:1] == second
-    assert [name.removeprefix("A: ") for name in first[3:]] == ["naive", "naive-2w", "litserve", "mosec"]
-
-
-def test_an_int8_work_has_no_peers() -> None:
-    """They serve fp32, which is what it is compared with."""
-    assert len(list(compare.steps([WORKS["A-int8"]], list(PEERS), Plan(1.0), 0))) == 3
-
-
-def test_the_best_batch_size_has_the_most_images_per_second() -> None:
-    """Whatever a batch takes."""
-    rates = dict(zip(BATCH_SIZES, (10.0, 12.0, 15.0, 14.0, 9.0), strict=True))
-    assert best_batch_size({size: {"images_per_s": rate} for size, rate in rates.items()}) == 4
 
 
 def test_a_call_is_timed_at_least_five_times() -> None:
