@@ -1,5 +1,6 @@
 """Between the socket and the parser's callbacks: small pieces, heads of limited size, offers to upgrade ignored."""
 
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Protocol
 
@@ -7,6 +8,10 @@ from httptools import HttpParserUpgrade, HttpRequestParser
 
 MAX_HEAD_BYTES = 64 * 1024
 _PIECE = 8 * 1024  # so few that one piece holds neither a harmful head nor thousands of pipelined requests
+_BODY_PIECE = 256 * 1024  # of what is known to be body
+
+
+_NOTHING = memoryview(b"")
 
 
 class HeadTooLarge(Exception):
@@ -41,16 +46,17 @@ class Intake:
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
-        self._waiting = bytearray()
+        self._waiting = _NOTHING
         self._unfinished = 0  # bytes parsed since the last complete head or byte of a body
+        self._announced = 0  # bytes of the body that are still to come
         self.stage = Stage.BETWEEN
         self._renew_parser()
 
     def add(self, data: bytes) -> None:
-        self._waiting += data
+        self._waiting = memoryview(b"".join((self._waiting, data)) if self._waiting else data)
 
     def clear(self) -> None:
-        self._waiting.clear()
+        self._waiting = _NOTHING
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -62,13 +68,13 @@ class Intake:
 
     def take(self) -> None:
         """Parse one piece. Raises HttpParserError, HeadTooLarge."""
-        piece = bytes(self._waiting[:_PIECE])
-        del self._waiting[:_PIECE]
+        size = max(_PIECE, min(_BODY_PIECE, self._announced))
+        piece, self._waiting = self._waiting[:size], self._waiting[size:]
         self._unfinished += len(piece)
         try:
             self._parser.feed_data(piece)
         except HttpParserUpgrade as offer:
-            self._decline(piece[offer.args[0] :])
+            self._decline(bytes(piece[offer.args[0] :]))
         if self._unfinished > MAX_HEAD_BYTES:
             raise HeadTooLarge
 
@@ -80,7 +86,7 @@ class Intake:
         method, version = self._parser.get_method(), self._parser.get_http_version().encode()
         headers = [b"%s: %s\r\n" % header for header in self._messages.headers if header[0].lower() != b"upgrade"]
         line = b"%s %s HTTP/%s\r\n" % (method, self._messages.url, version)
-        self._waiting[:0] = b"".join([line, *headers, b"\r\n", rest])
+        self._waiting = memoryview(b"".join([line, *headers, b"\r\n", rest, self._waiting]))
         self._unfinished = 0
         self._renew_parser()
 
@@ -106,13 +112,20 @@ class Intake:
             self._messages.on_headers_complete()
             self.stage = Stage.BODY
             self._unfinished = 0
+            self._announced = _content_length(self._messages.headers)
 
     def on_body(self, body: bytes) -> None:
         self._unfinished = 0
+        self._announced -= len(body)
         self._messages.on_body(body)
 
     def on_message_complete(self) -> None:
         if self.stage is Stage.BODY:
             self._messages.on_message_complete()
         self.stage = Stage.BETWEEN
-        self._unfinished = 0
+        self._unfinished = self._announced = 0
+
+
+def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """0 where it is not known, as with chunks; the parser has refused what is no number."""
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)
