@@ -1,19 +1,21 @@
 """One group of works, side by side: what is compared takes turns in short slices; then all other loads."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from benchmarks.crew import IN_FULL, LONE, PROCESSES, Crew
 from benchmarks.group import Group, started
 from benchmarks.plan import Plan
 from benchmarks.recorder import Recorder
 from benchmarks.results import Key
+from benchmarks.running import free_port, running
 from benchmarks.seat import Seat
-from benchmarks.servers import AGAINST, ALONE, MACHINE, SERVICE
+from benchmarks.servers import AGAINST, ALONE, MACHINE, SERVICE, service
 from benchmarks.turns import Found, Slice, take
 from benchmarks.works import Work
 
-OVERLOAD_TURNS = 3
-"""Of the largest open loop, which is judged."""
+OVERLOAD_TURNS = STARTS = 3
+"""Of the largest open loop and of the service's start, which are judged."""
 Say = Callable[[str, int], None]
 """Is told what begins, and how many slices there will be in all, or 0 while that is not known."""
 
@@ -34,6 +36,7 @@ def _parts(group: Group, plan: Plan) -> Iterator[tuple[list[Slice], range]]:
     services = [seat for seat in group.seats if seat.server.name == SERVICE]
     yield [seat.stages() for seat in services], range(1)
     if not plan.brief:
+        yield [_start(seat) for seat in services], range(1, STARTS)  # the first one is up
         yield [piece for seat in group.seats for piece in others(seat, plan.seconds)], range(plan.rounds)
     *lower, highest = plan.open_loads or (0.0,)
     yield [_open(seat, multiple, plan) for seat in services for multiple in lower], range(plan.rounds)
@@ -77,6 +80,16 @@ def others(seat: Seat, seconds: float) -> Iterator[Slice]:
             yield seat.closed(connections, seat.form, seconds * seat.work.stretch)
         if seat.server.name == SERVICE:
             yield seat.closed(connections, "multipart", seconds * seat.work.stretch)
+
+
+def _start(seat: Seat) -> Slice:
+    """The same service once more, until it is ready."""
+    return Slice(seat.key._replace(what="start"), seat, lambda: _started_again(seat.work))
+
+
+def _started_again(work: Work) -> Found:
+    with running(replace(service(work, free_port()), log=f"{work.name}-again")) as again:
+        return Found({"seconds": again.start_s})
 
 
 def _open(seat: Seat, multiple: float, plan: Plan) -> Slice:

@@ -114,6 +114,12 @@ def test_the_largest_open_loop_has_turns() -> None:
     assert ([piece.key.load for piece in highest[0]], highest[1]) == (["2x", "2x"], range(3))
 
 
+def test_the_service_is_started_three_times() -> None:
+    """Once to stay, and twice more: that time is judged."""
+    turns = [turns for slices, turns in _parts(group(), Plan(8)) if slices and slices[0].key.what == "start"]
+    assert turns == [range(1, 3)]
+
+
 def test_what_does_not_start_is_named_and_missing() -> None:
     """An environment that was not made, or a server that ends at once."""
     recorder = Recorder(lambda _: None)
