@@ -1,6 +1,7 @@
 """Around uvicorn's protocol: nobody is waited for without a limit, and what is no request gets a problem document."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service.alarm import Alarm
 from service.client import client_of, introduce_client
 from service.intake import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
 from service.problems import MEDIA_TYPE, plain_problem
@@ -68,7 +70,7 @@ class Connection(HttpToolsProtocol):
         self._refusal: bytes | None = None
         self._said_goodbye = self._reading_paused = False
         self._wait: Wait | None = None
-        self._clock: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self.loop, self._time_is_up)
         self._check_place()
         self._watch()
 
@@ -77,8 +79,7 @@ class Connection(HttpToolsProtocol):
         for cycle in self._unanswered:  # uvicorn tells only the last of several, and the others go on using the socket
             _disconnect(cycle)
         self.pipeline.clear()
-        if self._clock is not None:
-            self._clock.cancel()
+        self._alarm.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -97,9 +98,13 @@ class Connection(HttpToolsProtocol):
             client.sent_all = True
 
     def on_response_complete(self) -> None:
+        """As uvicorn's, without its timer for the next request: that is Wait.REQUEST."""
+        self.server_state.total_requests += 1
         self._unanswered.popleft()
-        super().on_response_complete()
-        self._unset_keepalive_if_required()  # Wait.REQUEST is ours
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
         if self._refusal is not None and not self._unanswered:
             self._say_goodbye(self._refusal)
         self._read_on()
@@ -195,18 +200,22 @@ class Connection(HttpToolsProtocol):
         return Wait.HEAD if self._intake.head_begun or self.cycle is None else Wait.REQUEST
 
     def _watch(self) -> None:
-        """Start the clock anew when it is another thing that is waited for."""
+        """When it is another thing that is waited for, it has its time from now on."""
         if (wait := self._waiting_for()) is self._wait:
             return
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
-        if wait is Wait.SERVICE:
-            self._wait = wait
-            return
-        limits = {Wait.REQUEST: float(self.timeout_keep_alive), Wait.FAREWELL: _LINGER_S}
         self._wait = wait
-        self._clock = self.loop.call_later(limits.get(wait, self.limits.patience_s), self._time_is_up)
+        self._alarm.set(self._limit_s(wait))
+
+    def _limit_s(self, wait: Wait) -> float:
+        match wait:
+            case Wait.SERVICE:
+                return math.inf
+            case Wait.REQUEST:
+                return self.timeout_keep_alive
+            case Wait.FAREWELL:
+                return _LINGER_S
+            case _:
+                return self.limits.patience_s
 
     def _time_is_up(self) -> None:
         wait, self._wait = self._wait, None
