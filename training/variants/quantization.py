@@ -11,7 +11,9 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from models.contract import INPUT, Pixels
+from training.variants.folding import fold_batch_norms
 from training.variants.layers import WEIGHTED, Layer, find_layers
+from training.variants.pixels import quantize_pixels
 
 _QUANTIZED = [*WEIGHTED, "Add", "Relu", "Clip", "MaxPool"]
 _BATCH = 32
@@ -27,6 +29,9 @@ class Quantizer:
         # symbolic one: that is for transformers, and fails on convolutions of free height and width.
         quant_pre_process(model, self._prepared, skip_optimization=True, skip_symbolic_shape=True)
         prepared = onnx.load(self._prepared)
+        fold_batch_norms(prepared)
+        self._pixels = quantize_pixels(prepared)
+        onnx.save(prepared, self._prepared)
         self.layers = find_layers(prepared)
         self._eligible = [node.name for node in prepared.graph.node if node.op_type in _QUANTIZED[:-1]]
         self._quantize(self.layers, workspace / "all.onnx", _Batches(calibration))
@@ -48,9 +53,16 @@ class Quantizer:
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=[name for name in self._eligible if name not in chosen],
-                extra_options={"MatMulConstBOnly": True},
+                extra_options={"MatMulConstBOnly": True} | self._overrides(),
                 calibration_cache_path=self._ranges,
             )
+        if self._pixels is not None:
+            quantized = onnx.load(path)
+            self._pixels.take_as_they_are(quantized)
+            onnx.save(quantized, path)
+
+    def _overrides(self) -> dict[str, object]:
+        return {} if self._pixels is None else {"TensorQuantOverrides": self._pixels.overrides()}
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]

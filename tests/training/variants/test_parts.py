@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from models.contract import LARGEST_TOLERANCE, Agreement, Metrics, Precision, Speed, read_bundle
-from tests.training.conftest import striped
+from tests.training.conftest import SIDE
 from training.evaluate import run_graph
 from training.variants.admission import refusal
 from training.variants.comparison import compare, total_variation
@@ -78,10 +78,10 @@ def test_layers_leave_out_the_head(original: Path) -> None:
 
 def test_sensitive_layers_stay_in_float(original: Path, tmp_path: Path) -> None:
     """With no room for error the worst layer is kept, and the kept one is the worst by rank."""
-    images = striped(64, seed=7)[0][..., None]
+    images = np.random.default_rng(7).integers(0, 256, (64, SIDE, SIDE, 1), dtype=np.uint8)
     model = read_bundle(original).model_path(Precision.FP32)
     reference = run_graph(model, images)[0]
-    quantizer = Quantizer(model, images[:4] // 8, tmp_path)  # far too narrow ranges: int8 must fail
+    quantizer = Quantizer(model, np.full_like(images[:4], 90), tmp_path)  # ranges of one grey alone: int8 must fail
     said: list[str] = []
     choice = choose_layers(quantizer, images, reference, 0.0, tmp_path / "chosen.onnx", said.append)
     ranked = rank(quantizer, images, reference, tmp_path / "one.onnx", said.append)
