@@ -13,21 +13,25 @@ _PEERS = tuple(server for servers in PEERS.values() for server in servers)
 
 
 class Row(NamedTuple):
-    """One of those that took turns; quotient: the service's number by this one's. generator_cores: wrk's."""
+    """One of those that took turns; quotient: the service's number by this one's.
+
+    cpu_ms: processor time for each answer, which others that run on the cores change least. generator_cores: wrk's.
+    """
 
     name: str
     measured: Spread
     quotient: Spread | None
+    cpu_ms: float | None = None
     generator_cores: float | None = None
 
     def cells(self) -> list[str]:
         """As text, in the order of HEAD."""
         ratio = self.quotient.text if self.quotient else "-"
-        return [self.name, self.measured.text, ratio, number(self.generator_cores)]
+        return [self.name, self.measured.text, ratio, number(self.cpu_ms), number(self.generator_cores)]
 
 
-THROUGHPUT_HEAD = ("per second", "service / it", "wrk, cores")
-LONE_HEAD = ("p50 ms", "service / it", "wrk, cores")
+THROUGHPUT_HEAD = ("per second", "service / it", "CPU ms each", "wrk, cores")
+LONE_HEAD = ("p50 ms", "service / it", "CPU ms each", "wrk, cores")
 
 
 def throughput(medians: Medians, name: str) -> list[Row]:
@@ -71,4 +75,5 @@ def _row(medians: Medians, key: Key, value: str, words: str, base: Mapping[int, 
     if measured:
         row = medians.row(key)
         cores = row["generator_cpu_s"] / row["seconds"] if "generator_cpu_s" in row else None
-        yield Row(words, measured, quotient(base, by_turn), cores)
+        cpu_ms = row["cpu_s"] / row["answers"] * 1000 if row.get("answers") else None
+        yield Row(words, measured, quotient(base, by_turn), cpu_ms, cores)

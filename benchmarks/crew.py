@@ -51,8 +51,8 @@ class Crew:
             raise RuntimeError("a process of the ceiling ended; its traceback is above") from error
         if what == LONE:
             return dict(answers[0])
-        rate = sum(answer["images_per_s"] for answer in answers)
-        return {"images_per_s": rate, "processes": len(asked), "batch_size": self._batch_size}
+        sums = {name: sum(answer[name] for answer in answers) for name in ("images_per_s", "answers", "cpu_s")}
+        return sums | {"processes": len(asked), "batch_size": self._batch_size}
 
     def choose_batch_size(self, seconds: float) -> int:
         """The one with most images per second while all processes work; sizes take turns, `seconds` are for all."""
@@ -117,11 +117,12 @@ def _serve(pipe: Connection, work: Work) -> None:
 
 
 def _batches(decode: Callable[[], Any], run: Callable[[Any], None], size: int, seconds: float) -> Values:
-    started, count = time.perf_counter(), 0
+    started, before_s, count = time.perf_counter(), time.process_time(), 0
     while count == 0 or time.perf_counter() - started < seconds:
         run(np.stack([decode() for _ in range(size)]))
         count += size
-    return {"images_per_s": count / (time.perf_counter() - started)}
+    rate = count / (time.perf_counter() - started)
+    return {"images_per_s": rate, "answers": count, "cpu_s": time.process_time() - before_s}
 
 
 def _lone(decode: Callable[[], Any], run: Callable[[Any], None], seconds: float) -> Values:

@@ -18,14 +18,16 @@ def show(results: Results, console: Console) -> None:
         for line in machine_lines(medians, work):
             console.print(line)
         console.print(_closed_table(medians, work))
-        console.print(_turns_table(comparison.throughput(medians, work), WORKS[work].abreast, "per second"))
-        console.print(_turns_table(comparison.lone(medians, work), 1, "p50 ms"))
+        console.print(
+            _turns_table(comparison.throughput(medians, work), WORKS[work].abreast, comparison.THROUGHPUT_HEAD)
+        )
+        console.print(_turns_table(comparison.lone(medians, work), 1, comparison.LONE_HEAD))
 
 
-def _turns_table(rows: list[comparison.Row], connections: int, what: str) -> Table:
+def _turns_table(rows: list[comparison.Row], connections: int, head: tuple[str, ...]) -> Table:
     """Medians and quartiles over the turns."""
     table = Table(f"side by side, c={connections}", box=None)
-    for title in (what, "service / it", "wrk, cores"):
+    for title in head:
         table.add_column(title, justify="right")
     for row in rows:
         table.add_row(*row.cells())

@@ -25,4 +25,6 @@ def test_the_quick_run_measures_service_and_ceilings() -> None:
         assert medians.peak(work, "service")
         assert medians.value(Key(work, "service", "stages"), "total_ms")
         assert all(medians.value(key, "failed") == 0 for key in medians.keys(work, "service", "closed"))
-    assert {j.verdict for j in judge(found) if "peer" in j.target.name} == {"missing"}
+    judged = {j.target.name: j.verdict for j in judge(found)}
+    assert {verdict for name, verdict in judged.items() if "peer" in name} == {"missing"}
+    assert "missing" not in {verdict for name, verdict in judged.items() if "ceiling" in name}

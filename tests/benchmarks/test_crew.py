@@ -27,6 +27,7 @@ def test_it_runs_again_and_again_with_one_batch_size(ready: Crew) -> None:
     """In a process a core, decoding either way."""
     found = [ready.run(what, 0.01) for what in (PROCESSES, IN_FULL, PROCESSES)]
     assert all(values["images_per_s"] > 0 for values in found)
+    assert all(values["answers"] >= usable_cores() and values["cpu_s"] > 0 for values in found)
     assert {values["processes"] for values in found} == {usable_cores()}
     sizes = {values["batch_size"] for values in found}
     assert len(sizes) == 1
