@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,12 @@ def up(work: Work) -> Iterator[Running]:
         yield ready
 
 
+def await_stopped(up: Running, *, stopped: bool) -> None:
+    """A signal takes effect a moment later; the test's time limit ends the wait."""
+    while (psutil.Process(up.pid).status() == psutil.STATUS_STOPPED) is not stopped:
+        time.sleep(0.01)
+
+
 def test_a_quiet_server_is_left_alone(work: Work, up: Running) -> None:
     """It uses nothing while nobody asks."""
     seat = Seat(work, up)
@@ -59,13 +66,13 @@ def test_a_restless_server_is_stopped_between_its_slices(work: Work, up: Running
     """And can be ended."""
     seat = Seat(work, up)
     assert seat.rest(0.5)["stopped_between"] == 1
-    assert psutil.Process(up.pid).status() == psutil.STATUS_STOPPED
+    await_stopped(up, stopped=True)
     with seat.awake():
-        assert psutil.Process(up.pid).status() != psutil.STATUS_STOPPED
+        await_stopped(up, stopped=False)
         assert seat.paused is False
-    assert psutil.Process(up.pid).status() == psutil.STATUS_STOPPED
+    await_stopped(up, stopped=True)
     seat.resume()
-    assert psutil.Process(up.pid).status() != psutil.STATUS_STOPPED
+    await_stopped(up, stopped=False)
 
 
 def test_a_dead_server_is_named(work: Work, up: Running) -> None:
