@@ -153,7 +153,7 @@ class Batcher:
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         started = time.perf_counter()
         interactive = priority is Priority.INTERACTIVE
-        images, class_map = np.stack([entry.image for entry in batch]), any(entry.class_map for entry in batch)
+        images, class_map = np.array([entry.image for entry in batch]), any(entry.class_map for entry in batch)
         stacked = Batch(images, class_map, lone=interactive and len(batch) == 1 and self._is_alone())
         run = self._predict if interactive else self._predict_until_preempted
         prediction = await run(stacked)
