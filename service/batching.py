@@ -193,7 +193,7 @@ class Batcher:
 
     def _is_alone(self) -> bool:
         """Of a batch that is about to run: whether nothing else is to be done meanwhile."""
-        return not (self._running or len(self._waiting)) and self._occupancy.alone
+        return not self._running and self._occupancy.alone
 
     def _largest_inline(self) -> int:
         """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""

@@ -1,7 +1,12 @@
 """How busy the service is, this process and its neighbours together: whether bulk work has room, and who is alone."""
 
+import math
+import time
 from collections.abc import Callable
 from typing import Protocol
+
+_LATELY_S = 1.0
+"""Who has sent an image within this time may send another one soon."""
 
 
 class Neighbours(Protocol):
@@ -16,11 +21,16 @@ class Neighbours(Protocol):
         ...
 
     @property
+    def urgent_at(self) -> float:
+        """When that number last changed, on the clock of time.monotonic."""
+        ...
+
+    @property
     def bulk(self) -> int:
         """Batches of bulk work that they run."""
         ...
 
-    def post(self, urgent: int, bulk: int, *, waits: bool) -> None:
+    def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         """Tell them the same of this process, and whether bulk work waits here for room."""
         ...
 
@@ -29,8 +39,9 @@ class Nobody:
     """No neighbours."""
 
     count = urgent = bulk = 0
+    urgent_at = -math.inf
 
-    def post(self, urgent: int, bulk: int, *, waits: bool) -> None:
+    def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         """There is nobody to be told."""
 
 
@@ -40,6 +51,7 @@ class Occupancy:
     def __init__(self, neighbours: Neighbours | None = None) -> None:
         self._neighbours = neighbours or Nobody()
         self._urgent = 0
+        self._urgent_at = -math.inf
         self._bulk = 0
         self._waits = False
         self._watchers: list[Callable[[], None]] = []
@@ -51,6 +63,7 @@ class Occupancy:
     def add_urgent(self, images: int) -> None:
         """More, or fewer, interactive images are accepted and not answered."""
         self._urgent += images
+        self._urgent_at = time.monotonic()
         self._post()
         if self._bulk or self._waits:
             self.look_again()
@@ -89,12 +102,17 @@ class Occupancy:
         return self._urgent + self._neighbours.urgent <= 1 and not self._bulk_batches()
 
     def _post(self) -> None:
-        self._neighbours.post(self._urgent, self._bulk, waits=self._waits)
+        self._neighbours.post(self._urgent, self._urgent_at, self._bulk, waits=self._waits)
 
     def _bulk_batches(self) -> int:
         return self._bulk + self._neighbours.bulk
 
     def _places(self, concurrency: int) -> int:
-        """For bulk batches. Beside interactive images one place more is left free: neighbours slow each other down."""
+        """For bulk batches. One is left free beside interactive images, and for those that are likely to come."""
         places, urgent = concurrency * (1 + self._neighbours.count), self._urgent + self._neighbours.urgent
-        return max(0, places - urgent - 1) if urgent else places
+        if urgent:
+            return max(0, places - urgent - 1)
+        return max(1, places - 1) if self._lately_urgent() else places
+
+    def _lately_urgent(self) -> bool:
+        return time.monotonic() - max(self._urgent_at, self._neighbours.urgent_at) < _LATELY_S

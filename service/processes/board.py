@@ -6,8 +6,8 @@ import mmap
 import os
 from collections.abc import Callable, Sequence
 
-_URGENT, _BULK, _WAITS = 0, 1, 2  # see occupancy.Neighbours; waits: 1 where bulk work waits for room
-_FIELDS = 3  # of each front, int64, written by that front alone
+_URGENT, _URGENT_AT, _BULK, _WAITS = range(4)  # see occupancy.Neighbours; nanoseconds; 1 where bulk work waits
+_FIELDS = 4  # of each front, int64, written by that front alone
 MOST_FRONTS = 64
 """With more, each counts for itself: all bells have to be handed to all fronts."""
 
@@ -32,7 +32,7 @@ class Board:
         return len(self.descriptors) - 1
 
     def row(self, front: int) -> memoryview:
-        """urgent, bulk, waits: int64."""
+        """Its fields, int64."""
         return self._rows[front * _FIELDS : (front + 1) * _FIELDS]
 
     def ring(self, front: int) -> None:
@@ -76,14 +76,19 @@ class Others:
         return sum([row[_URGENT] for row in self._rows.values()])
 
     @property
+    def urgent_at(self) -> float:
+        return max([row[_URGENT_AT] for row in self._rows.values()]) / 1e9
+
+    @property
     def bulk(self) -> int:
         return sum([row[_BULK] for row in self._rows.values()])
 
-    def post(self, urgent: int, bulk: int, *, waits: bool) -> None:
+    def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         """Who has bulk work is woken when this front becomes or ceases to be busy, or runs less of it."""
         own = self._own
         news = bool(urgent) != bool(own[_URGENT]) or bulk < own[_BULK]
         own[_URGENT], own[_BULK], own[_WAITS] = urgent, bulk, waits
+        own[_URGENT_AT] = int(urgent_at * 1e9) if urgent_at > 0 else 0
         if news:
             for number, row in self._rows.items():
                 if row[_BULK] or row[_WAITS]:
@@ -91,4 +96,4 @@ class Others:
 
 
 def _empty(row: memoryview) -> None:
-    row[_URGENT] = row[_BULK] = row[_WAITS] = 0
+    row[_URGENT] = row[_URGENT_AT] = row[_BULK] = row[_WAITS] = 0

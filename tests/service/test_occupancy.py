@@ -1,5 +1,7 @@
 """Room for bulk work, and who is alone, in one process and beside others."""
 
+import math
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -11,10 +13,11 @@ from service.occupancy import Occupancy
 class Neighbour:
     count: int = 1
     urgent: int = 0
+    urgent_at: float = -math.inf
     bulk: int = 0
     told: tuple[int, int, bool] = (0, 0, False)
 
-    def post(self, urgent: int, bulk: int, *, waits: bool) -> None:
+    def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         self.told = (urgent, bulk, waits)
 
 
@@ -34,10 +37,31 @@ class Neighbour:
 def test_room_for_bulk_work(urgent: int, bulk: int, room: bool, crowded: bool) -> None:
     """Of four places; beside interactive images one more is left free. Neighbours count as this process does."""
     here, beside = Occupancy(), Occupancy(Neighbour(urgent=urgent, bulk=bulk))
-    here.add_urgent(urgent)
+    if urgent:
+        here.add_urgent(urgent)
     here.add_bulk(bulk)
     assert (here.has_room(4), here.is_crowded(4)) == (room, crowded)
     assert (beside.has_room(2), beside.is_crowded(2)) == (room, crowded)
+
+
+def test_a_place_is_kept_for_who_comes_again() -> None:
+    """Of several, within a second of the last interactive image, here or elsewhere."""
+    neighbour = Neighbour(bulk=1, urgent_at=time.monotonic())
+    beside = Occupancy(neighbour)
+    assert not beside.has_room(1)
+    assert not beside.is_crowded(1)
+    neighbour.urgent_at -= 10
+    assert beside.has_room(1)
+    beside.add_urgent(1)
+    beside.add_urgent(-1)
+    assert not beside.has_room(1)
+
+
+def test_the_only_place_is_for_bulk_work_too() -> None:
+    occupancy = Occupancy()
+    occupancy.add_urgent(1)
+    occupancy.add_urgent(-1)
+    assert occupancy.has_room(1)
 
 
 def test_whoever_waits_for_room_is_told() -> None:

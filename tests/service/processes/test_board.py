@@ -25,8 +25,8 @@ def seen_by(board: Board, number: int) -> Others:
 
 def test_each_sees_the_sum_of_the_others(board: Board) -> None:
     first, second, third = (seen_by(board, number) for number in range(3))
-    first.post(3, 0, waits=False)
-    second.post(4, 1, waits=False)
+    first.post(3, 0.0, 0, waits=False)
+    second.post(4, 0.0, 1, waits=False)
     assert (first.count, first.urgent, first.bulk) == (2, 4, 1)
     assert (second.urgent, second.bulk) == (3, 0)
     assert (third.urgent, third.bulk) == (7, 1)
@@ -34,7 +34,7 @@ def test_each_sees_the_sum_of_the_others(board: Board) -> None:
 
 def test_who_starts_again_starts_empty(board: Board) -> None:
     """Nobody knows what became of the process before it."""
-    seen_by(board, 0).post(3, 2, waits=True)
+    seen_by(board, 0).post(3, 0.0, 2, waits=True)
     seen_by(board, 0)
     assert seen_by(board, 1).urgent == 0
 
@@ -45,13 +45,13 @@ async def test_a_bell_rings_for_those_with_bulk_work(board: Board) -> None:
     fronts = [seen_by(board, number) for number in range(3)]
     for number, front in enumerate(fronts):
         front.listen(lambda number=number: rung.append(number))  # type: ignore[misc]
-    fronts[1].post(0, 1, waits=False)
+    fronts[1].post(0, 0.0, 1, waits=False)
     for urgent in (1, 2, 1, 0):
-        fronts[0].post(urgent, 0, waits=False)
+        fronts[0].post(urgent, 0.0, 0, waits=False)
         await asyncio.sleep(0.01)
     assert rung == [1, 1]
-    fronts[2].post(0, 0, waits=True)
-    fronts[1].post(0, 0, waits=False)
+    fronts[2].post(0, 0.0, 0, waits=True)
+    fronts[1].post(0, 0.0, 0, waits=False)
     await asyncio.sleep(0.01)
     assert rung == [1, 1, 2]
 
@@ -62,7 +62,7 @@ async def test_the_death_of_a_front_makes_room(board: Board) -> None:
     occupancy, looked = Occupancy(alive), asyncio.Event()
     occupancy.watch(looked.set)
     alive.listen(occupancy.look_again)
-    dead.post(2, 0, waits=False)
+    dead.post(2, 0.0, 0, waits=False)
     assert not occupancy.has_room(1)
     board.clear(0)
     await asyncio.wait_for(looked.wait(), 5)
