@@ -89,8 +89,7 @@ def region(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[fl
 
 def _upright(image: Image.Image, coloured: Image.Image, orientation: int) -> Upright:
     turned = coloured if orientation == 1 else coloured.transpose(_TURNS[orientation])
-    shape = turned.height, turned.width, len(turned.getbands())
-    pixels = np.frombuffer(turned.tobytes(), np.uint8).reshape(shape)
+    pixels = np.frombuffer(turned.tobytes(), np.uint8).reshape(turned.height, turned.width, -1)
     return Upright(pixels, _before_turning(image.size, orientation))
 
 
