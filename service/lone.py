@@ -1,18 +1,18 @@
 """Of several ways to do the same, the one that takes the least time here, learnt from use."""
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from statistics import fmean
 from typing import Generic, TypeVar
 
 _FIRST_TURNS = 5
 """Of each way, before there is a favourite."""
 _LOOK_AROUND = 16
 """Every so many turns another way is tried, for the machine may have changed."""
-_WEIGHT = 0.2
-"""Of the newest time in the average of its way."""
-_MOST = 2.0
-"""Of the average: what a single time counts at most. It tells more about other work than about the way."""
+_REMEMBERED = 8
+"""Times of each way. The mean of the faster half counts: other work only slows."""
 
 Way = TypeVar("Way")
 
@@ -22,6 +22,7 @@ class Fastest(Generic[Way]):
 
     def __init__(self, ways: Sequence[Way]) -> None:
         self._ways = ways
+        self._times: list[deque[float]] = [deque(maxlen=_REMEMBERED) for _ in ways]
         self._seconds: list[float] = [0.0] * len(ways)
         self._turns: list[int] = [0] * len(ways)
 
@@ -39,9 +40,10 @@ class Fastest(Generic[Way]):
         self.learn(number, time.perf_counter() - started)
 
     def learn(self, number: int, seconds: float) -> None:
-        turns = self._turns[number] = self._turns[number] + 1
-        average = self._seconds[number] or seconds
-        self._seconds[number] = average + max(_WEIGHT, 1 / turns) * (min(seconds, _MOST * average) - average)
+        self._turns[number] += 1
+        self._times[number].append(seconds)
+        faster = sorted(self._times[number])[: (len(self._times[number]) + 1) // 2]
+        self._seconds[number] = fmean(faster)
 
     def _next(self) -> int:
         if len(self._ways) == 1:

@@ -1,5 +1,6 @@
 """How busy the service is, this process and its neighbours together: whether bulk work has room, and who is alone."""
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from typing import Protocol
 
 _LATELY_S = 1.0
 """Who has sent an image within this time may send another one soon."""
+_POLITE_S = 0.002
+"""For a neighbour that waits to take the place that was given up here."""
 
 
 class Neighbours(Protocol):
@@ -30,6 +33,11 @@ class Neighbours(Protocol):
         """Batches of bulk work that they run."""
         ...
 
+    @property
+    def waits(self) -> bool:
+        """Whether bulk work waits there for room."""
+        ...
+
     def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         """Tell them the same of this process, and whether bulk work waits here for room."""
         ...
@@ -40,6 +48,7 @@ class Nobody:
 
     count = urgent = bulk = 0
     urgent_at = -math.inf
+    waits = False
 
     def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         """There is nobody to be told."""
@@ -54,6 +63,7 @@ class Occupancy:
         self._urgent_at = -math.inf
         self._bulk = 0
         self._waits = False
+        self._polite = False
         self._watchers: list[Callable[[], None]] = []
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -72,7 +82,10 @@ class Occupancy:
         """More, or fewer, batches of bulk work run."""
         self._bulk += batches
         self._post()
-        if batches < 0 and self._waits:
+        if batches < 0 and self._neighbours.waits:
+            self._polite = True
+            asyncio.get_running_loop().call_later(_POLITE_S, self._polite_no_more)
+        elif batches < 0 and self._waits:
             self.look_again()
 
     def look_again(self) -> None:
@@ -86,11 +99,11 @@ class Occupancy:
 
         If not, whoever asks is told by `watch` when to ask again.
         """
-        if self._bulk_batches() < self._places(concurrency):
+        if self._is_room(concurrency):
             return True
         self._waits = True
         self._post()
-        return self._bulk_batches() < self._places(concurrency)  # a neighbour may have changed before it knew
+        return self._is_room(concurrency)  # a neighbour may have changed before it knew
 
     def is_crowded(self, concurrency: int) -> bool:
         """Whether one of the batches of bulk work has to go."""
@@ -100,6 +113,13 @@ class Occupancy:
     def alone(self) -> bool:
         """At most one image is worked on, wherever."""
         return self._urgent + self._neighbours.urgent <= 1 and not self._bulk_batches()
+
+    def _is_room(self, concurrency: int) -> bool:
+        return not self._polite and self._bulk_batches() < self._places(concurrency)
+
+    def _polite_no_more(self) -> None:
+        self._polite = False
+        self.look_again()
 
     def _post(self) -> None:
         self._neighbours.post(self._urgent, self._urgent_at, self._bulk, waits=self._waits)

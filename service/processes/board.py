@@ -83,6 +83,10 @@ class Others:
     def bulk(self) -> int:
         return sum([row[_BULK] for row in self._rows.values()])
 
+    @property
+    def waits(self) -> bool:
+        return any(row[_WAITS] for row in self._rows.values())
+
     def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         """Who has bulk work is woken when this front becomes or ceases to be busy, or runs less of it."""
         own = self._own

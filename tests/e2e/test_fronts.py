@@ -2,8 +2,10 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -82,6 +84,29 @@ def test_a_front_that_dies_loses_only_its_own_connections(fronts: ServerProcess)
     assert sample(fronts, IMAGES) == 6 + (6 - lost) + 1
     fronts.terminate()
     assert fronts.process.wait(30) == 0
+
+
+def test_bulk_work_in_each_front_has_its_turn(fronts: ServerProcess) -> None:
+    """Beside interactive requests that leave room for one bulk batch only, and more bulk work than that everywhere."""
+    ended = threading.Event()
+
+    def answers(priority: str, pause_s: float) -> list[int]:
+        found = []
+        with httpx.Client(headers={"X-Priority": priority}) as client:
+            while not ended.is_set():
+                found.append(classify(fronts, client))
+                time.sleep(pause_s)
+        return found
+
+    with ThreadPoolExecutor(6) as users:
+        interactive = users.submit(answers, "interactive", 0.02)
+        bulk = [users.submit(answers, "bulk", 0.0) for _ in range(5)]
+        time.sleep(3)
+        ended.set()
+        assert set(interactive.result()) == {200}
+        for each in bulk:
+            assert set(each.result()) == {200}
+            assert len(each.result()) >= 5
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(fronts: ServerProcess) -> None:

@@ -24,7 +24,7 @@ def test_each_is_tried_then_the_fastest_is_used() -> None:
 
 
 def test_a_change_is_noticed() -> None:
-    """The average forgets."""
+    """Older times are forgotten."""
     fastest = Fastest("ab")
     for _ in range(10):
         fastest.learn(0, 1.0)

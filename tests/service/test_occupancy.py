@@ -1,5 +1,6 @@
 """Room for bulk work, and who is alone, in one process and beside others."""
 
+import asyncio
 import math
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ class Neighbour:
     urgent: int = 0
     urgent_at: float = -math.inf
     bulk: int = 0
+    waits: bool = False
     told: tuple[int, int, bool] = (0, 0, False)
 
     def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
@@ -94,6 +96,19 @@ def test_neighbours_are_told_who_waits() -> None:
     assert neighbour.told == (0, 0, True)
     neighbour.urgent = 0
     occupancy.look_again()
+    assert occupancy.has_room(1)
+
+
+async def test_a_neighbour_that_waits_comes_next() -> None:
+    """Whoever has just run bulk work leaves the place to it for a moment, and then looks again."""
+    neighbour, looked = Neighbour(), asyncio.Event()
+    occupancy = Occupancy(neighbour)
+    occupancy.watch(looked.set)
+    occupancy.add_bulk(1)
+    neighbour.waits = True
+    occupancy.add_bulk(-1)
+    assert not occupancy.has_room(1)
+    await asyncio.wait_for(looked.wait(), 5)
     assert occupancy.has_room(1)
 
 
