@@ -59,11 +59,12 @@ class Batcher:
         self._inline = inline
         self._running = 0
         self._max_batch_size = self._max_bulk_size = max_batch_size
-        self._waiting: Waiting[Entry] = Waiting(max_queue, lambda: self._occupancy.has_room(engine.concurrency))
+        self._waiting: Waiting[Entry] = Waiting(max_queue, self._claim)
         self._urgent = 0
         self._observer = observer or Observer()
         self._loops: list[asyncio.Task[None]] = []
         self._bulk_runs: list[asyncio.Future[Prediction]] = []
+        self._claims = 0
 
     @property
     def depth(self) -> int:
@@ -89,13 +90,25 @@ class Batcher:
         self._occupancy.add_urgent(by)
 
     def _look_again(self) -> None:
-        while self._bulk_runs and self._occupancy.is_crowded(self._engine.concurrency):
+        while self._bulk_runs and self._occupancy.surplus(self._engine.concurrency):
             self._give_up_bulk()
         self._waiting.look_again()
 
+    def _claim(self) -> bool:
+        """A place for a bulk batch, which is run at once."""
+        claimed = self._occupancy.claim(self._engine.concurrency)
+        self._claims += claimed
+        return claimed
+
+    def _release_claims(self) -> None:
+        """Those of batches that do not run any more."""
+        if ended := self._claims - len(self._bulk_runs):
+            self._claims -= ended
+            self._occupancy.release(ended)
+
     def _give_up_bulk(self) -> None:
         self._bulk_runs.pop().cancel()
-        self._occupancy.add_bulk(-1)
+        self._release_claims()
 
     async def submit(
         self,
@@ -149,6 +162,12 @@ class Batcher:
                 for entry in batch:
                     entry.fail(NotReady(_SHUTTING_DOWN))
                 raise
+            else:
+                if priority is Priority.BULK:
+                    self._release_claims()
+                    await asyncio.sleep(0)  # another model's turn
+            finally:
+                self._release_claims()
 
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         started = time.perf_counter()
@@ -176,11 +195,11 @@ class Batcher:
     async def _predict_until_preempted(self, batch: Batch) -> Prediction:
         run = asyncio.ensure_future(self._engine.predict(batch))
         self._bulk_runs.append(run)
-        self._occupancy.add_bulk(1)
         try:
             prediction = await run
         except asyncio.CancelledError:
-            if run in self._bulk_runs:  # it is the loop that was cancelled
+            task = asyncio.current_task()
+            if run in self._bulk_runs or (task is not None and task.cancelling()):  # it is the loop that was cancelled
                 raise
             raise _Preempted from None
         else:
@@ -189,7 +208,6 @@ class Batcher:
         finally:
             if run in self._bulk_runs:
                 self._bulk_runs.remove(run)
-                self._occupancy.add_bulk(-1)
 
     def _is_alone(self) -> bool:
         """Of a batch that is about to run: whether nothing else is to be done meanwhile."""

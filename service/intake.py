@@ -69,7 +69,8 @@ class Intake:
     def take(self) -> None:
         """Parse one piece. Raises HttpParserError, HeadTooLarge."""
         size = max(_PIECE, min(_BODY_PIECE, self._announced))
-        piece, self._waiting = self._waiting[:size], self._waiting[size:]
+        piece, rest = self._waiting[:size], self._waiting[size:]
+        self._waiting = rest or _NOTHING  # an empty view would hold all that was received
         self._unfinished += len(piece)
         try:
             self._parser.feed_data(piece)

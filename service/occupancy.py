@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -38,6 +39,11 @@ class Neighbours(Protocol):
         """Whether bulk work waits there for room."""
         ...
 
+    @property
+    def precede(self) -> bool:
+        """Whether one of them with bulk batches comes before this process: who comes first may keep a place."""
+        ...
+
     def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         """Tell them the same of this process, and whether bulk work waits here for room."""
         ...
@@ -48,7 +54,7 @@ class Nobody:
 
     count = urgent = bulk = 0
     urgent_at = -math.inf
-    waits = False
+    waits = precede = False
 
     def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
         """There is nobody to be told."""
@@ -64,7 +70,7 @@ class Occupancy:
         self._bulk = 0
         self._waits = False
         self._polite = False
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: deque[Callable[[], None]] = deque()
 
     def watch(self, changed: Callable[[], None]) -> None:
         """`changed` is called when there may be more or less room for bulk work than before."""
@@ -78,36 +84,45 @@ class Occupancy:
         if self._bulk or self._waits:
             self.look_again()
 
-    def add_bulk(self, batches: int) -> None:
-        """More, or fewer, batches of bulk work run."""
-        self._bulk += batches
-        self._post()
-        if batches < 0 and self._neighbours.waits:
-            self._polite = True
-            asyncio.get_running_loop().call_later(_POLITE_S, self._polite_no_more)
-        elif batches < 0 and self._waits:
-            self.look_again()
-
-    def look_again(self) -> None:
-        """Also for neighbours to call, when they have changed."""
-        self._waits = False
-        for changed in self._watchers:
-            changed()
-
-    def has_room(self, concurrency: int) -> bool:
-        """For one more batch of bulk work, where each process runs `concurrency` batches at a time.
+    def claim(self, concurrency: int) -> bool:
+        """Take a place for a bulk batch, where each process runs `concurrency` batches at a time, if there is one.
 
         If not, whoever asks is told by `watch` when to ask again.
         """
-        if self._is_room(concurrency):
+        if self._is_room(concurrency) and self._claimed(concurrency):
             return True
         self._waits = True
         self._post()
-        return self._is_room(concurrency)  # a neighbour may have changed before it knew
+        return self._is_room(concurrency) and self._claimed(concurrency)  # a neighbour may not have known
 
-    def is_crowded(self, concurrency: int) -> bool:
-        """Whether one of the batches of bulk work has to go."""
-        return self._bulk_batches() > self._places(concurrency)
+    def release(self, batches: int) -> None:
+        """Places for bulk batches. A neighbour that waits has the first choice."""
+        self._bulk -= batches
+        self._post()
+        if self._neighbours.waits:
+            self._polite = True
+            asyncio.get_running_loop().call_later(_POLITE_S, self.neighbours_changed)
+        elif self._waits:
+            self.look_again()
+
+    def neighbours_changed(self) -> None:
+        """For them to call."""
+        self._polite = False
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Whoever waits may try to claim; each time another model is first."""
+        if self._waits:
+            self._waits = False
+            self._post()
+        self._watchers.rotate()
+        for changed in tuple(self._watchers):
+            changed()
+
+    def surplus(self, concurrency: int) -> int:
+        """How many of the bulk batches here have to go."""
+        excess = self._bulk_batches() - self._places(concurrency)
+        return max(0, min(self._bulk, excess if self._neighbours.precede else excess - self._neighbours.bulk))
 
     @property
     def alone(self) -> bool:
@@ -117,9 +132,15 @@ class Occupancy:
     def _is_room(self, concurrency: int) -> bool:
         return not self._polite and self._bulk_batches() < self._places(concurrency)
 
-    def _polite_no_more(self) -> None:
-        self._polite = False
-        self.look_again()
+    def _claimed(self, concurrency: int) -> bool:
+        """Not if a neighbour that comes before this process claimed the same place in the same moment."""
+        self._bulk += 1
+        self._post()
+        if self.surplus(concurrency):
+            self._bulk -= 1
+            self._post()
+            return False
+        return True
 
     def _post(self) -> None:
         self._neighbours.post(self._urgent, self._urgent_at, self._bulk, waits=self._waits)

@@ -10,7 +10,7 @@ from service.occupancy import Occupancy
 from service.processes import simulated
 from service.settings import Settings, usable_cores
 from service.tuning.cache import default_folder
-from service.tuning.lone import help_lone_images
+from service.tuning.lone import MOST, help_lone_images
 from service.tuning.tuned import tuned
 from service.tuning.wanted import Wanted
 
@@ -47,7 +47,7 @@ def _preparation(settings: Settings, cores: int) -> Prepare:
     """A simulated device is for tests and benchmarks: it only takes its time."""
     if (points := simulated.wanted()) is not None:
         return lambda bundle: simulated.prepared(bundle, points)
-    return partial(_prepared, wanted=wanted_of(settings, cores), lone_threads=settings.lone_threads or cores)
+    return partial(_prepared, wanted=wanted_of(settings, cores), lone_threads=settings.lone_threads or min(cores, MOST))
 
 
 def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int) -> Prepared:

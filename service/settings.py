@@ -66,7 +66,10 @@ class Settings(BaseSettings):
         0, ge=0, le=256, description="onnxruntime's intra-op threads, on CPU; 0: the fastest is found out"
     )
     lone_threads: int = Field(
-        0, ge=0, le=256, description="onnxruntime's threads for an image that comes alone, on CPU; 0: one per core"
+        0,
+        ge=0,
+        le=256,
+        description="onnxruntime's threads for an image that is alone, on CPU; 0: one per core, at most 8",
     )
     concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: the fastest is found out")
     max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")

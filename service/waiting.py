@@ -60,9 +60,9 @@ class Waiting(Generic[T]):
         limits = {Priority.INTERACTIVE: most, Priority.BULK: most_bulk or most}
         while True:
             for priority, queue in self._queues.items():
-                if priority is Priority.BULK and queue and not self._bulk_may_leave():
-                    continue
-                if batch := _first_alive(queue, limits[priority]):
+                _drop_dead(queue)
+                if queue and (priority is Priority.INTERACTIVE or self._bulk_may_leave()):
+                    batch = _first_alive(queue, limits[priority])
                     self.look_again()  # there may be room for another one
                     return priority, batch
             await self._arrival()
@@ -98,6 +98,12 @@ class Waiting(Generic[T]):
             if not taker.done():
                 taker.set_result(None)
                 return
+
+
+def _drop_dead(queue: deque[T]) -> None:
+    """From its beginning."""
+    while queue and not queue[0].alive:
+        queue.popleft()
 
 
 def _first_alive(queue: deque[T], most: int) -> list[T]:

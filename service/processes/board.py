@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 _URGENT, _URGENT_AT, _BULK, _WAITS = range(4)  # see occupancy.Neighbours; nanoseconds; 1 where bulk work waits
 _FIELDS = 4  # of each front, int64, written by that front alone
-MOST_FRONTS = 64
+MOST_FRONTS = 16
 """With more, each counts for itself: all bells have to be handed to all fronts."""
 
 
@@ -54,6 +54,7 @@ class Others:
         self._bell = board.descriptors[1 + own]
         self._own = board.row(own)
         self._rows = {number: board.row(number) for number in range(board.fronts) if number != own}
+        self._before = [board.row(number) for number in range(own)]
         _empty(self._own)
 
     def listen(self, changed: Callable[[], None]) -> None:
@@ -87,15 +88,19 @@ class Others:
     def waits(self) -> bool:
         return any(row[_WAITS] for row in self._rows.values())
 
+    @property
+    def precede(self) -> bool:
+        return any(row[_BULK] for row in self._before)
+
     def post(self, urgent: int, urgent_at: float, bulk: int, *, waits: bool) -> None:
-        """Who has bulk work is woken when this front becomes or ceases to be busy, or runs less of it."""
+        """Who runs bulk work is woken when there is more interactive work, who waits for room when there is less."""
         own = self._own
-        news = bool(urgent) != bool(own[_URGENT]) or bulk < own[_BULK]
+        more, less = urgent > own[_URGENT], urgent < own[_URGENT] or bulk < own[_BULK]
         own[_URGENT], own[_BULK], own[_WAITS] = urgent, bulk, waits
         own[_URGENT_AT] = int(urgent_at * 1e9) if urgent_at > 0 else 0
-        if news:
+        if more or less:
             for number, row in self._rows.items():
-                if row[_BULK] or row[_WAITS]:
+                if (more and row[_BULK]) or (less and row[_WAITS]):
                     self._board.ring(number)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 MAX_MESSAGE = 64 * 1024
-MOST_DESCRIPTORS = 128
+MOST_DESCRIPTORS = 32
 """In one message."""
 _TRY_AGAIN_S = 0.02
 

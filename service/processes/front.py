@@ -146,7 +146,7 @@ def serve_front(start: Start, end: socket.socket) -> int:
     occupancy = Occupancy(others)
     remote = _remote(start, metrics, lifecycle) if start.engines else None
     app = create_app(settings, lifecycle, Surroundings(metrics, occupancy, scraping.scrape, remote))
-    listen = partial(others.listen, occupancy.look_again) if others else lambda: None
+    listen = partial(others.listen, occupancy.neighbours_changed) if others else lambda: None
     front = Front(app, lifecycle, settings, end, scraping, remote, listen)
     front.run()
     return front.status

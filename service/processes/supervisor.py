@@ -41,7 +41,8 @@ class Supervisor:
         self._settings = settings
         self._listeners = listeners
         self._fronts, self._engines = plan.fronts(settings), plan.engines(settings)
-        self._board = Board.made(len(self._fronts)) if 1 < len(self._fronts) <= MOST_FRONTS else None
+        alone = not self._engines and 1 < len(self._fronts) <= MOST_FRONTS
+        self._board = Board.made(len(self._fronts)) if alone else None
         self._door = Door(listeners, self._fronts)
         self._gathering = Gathering([*self._fronts, *self._engines])
         self._draining = False
@@ -54,9 +55,9 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
-        for place in self._places():
-            self._start(place)
         try:
+            for place in self._places():
+                self._start(place)
             return await self._finished
         finally:
             self._kill_all()

@@ -7,13 +7,13 @@ from service.verification import open_another
 
 _WORTH_IT_S = 0.0005
 """Of a lone image: below, threads spend more time on meeting than they save."""
-_MOST = 8
-"""Threads beyond so many share too little work."""
+MOST = 8
+"""Threads beyond so many share too little work, unless somebody knows better."""
 
 
 def help_lone_images(bundle: Bundle, found: Tuned, threads: int) -> None:
-    """Open it, on the CPU, of at most so many threads; not where it could not be faster. Raises EngineRejected."""
-    chosen, threads = found.profile.chosen, min(threads, _MOST)
+    """Open it, on the CPU, of so many threads; not where it could not be faster. Raises EngineRejected."""
+    chosen = found.profile.chosen
     if chosen.provider != "cpu" or threads <= chosen.threads_per_batch or found.profile.alone_s < _WORTH_IT_S:
         return
     options = EngineOptions(("cpu",), True, threads, 1, threads, rests=True)

@@ -23,7 +23,7 @@ def fold_batch_norms(model: onnx.ModelProto) -> None:
     for weight, group in groupby(sorted(convolutions, key=_weight), key=_weight):
         sharing = list(group)
         norms = [edit.only_reader(node.output[0]) for node in sharing]
-        if edit.constant(weight) is not None and len(edit.readers(weight)) == len(sharing) and _alike(sharing, norms):
+        if len(edit.readers(weight)) == len(sharing) and _alike(sharing, norms) and _known(edit, sharing[0], norms[0]):
             _fold(edit, sharing, [norm for norm in norms if norm is not None])
     edit.drop_unused()
 
@@ -36,6 +36,12 @@ def _alike(sharing: list[onnx.NodeProto], norms: list[onnx.NodeProto | None]) ->
     """Whether each has a norm, and all norms and biases are the same."""
     kinds = {None if norm is None or norm.op_type != "BatchNormalization" else _parameters(norm) for norm in norms}
     return None not in kinds and len(kinds) == 1 and len({tuple(node.input[_BIAS:]) for node in sharing}) == 1
+
+
+def _known(edit: Editing, node: onnx.NodeProto, norm: onnx.NodeProto | None) -> bool:
+    """Whether weights, biases and the norm's parameters are constants of the graph."""
+    names = [*node.input[_WEIGHT:], *(norm.input[1:] if norm is not None else [])]
+    return all(edit.constant(name) is not None for name in names)
 
 
 def _parameters(norm: onnx.NodeProto) -> tuple[object, ...]:

@@ -40,20 +40,27 @@ def test_who_starts_again_starts_empty(board: Board) -> None:
 
 
 async def test_a_bell_rings_for_those_with_bulk_work(board: Board) -> None:
-    """When a front becomes busy, when it is no longer, when it has run a bulk batch; and for nobody else."""
+    """For who runs some when there is more interactive work, for who waits when there may be room; for nobody else."""
     rung: list[int] = []
     fronts = [seen_by(board, number) for number in range(3)]
     for number, front in enumerate(fronts):
         front.listen(lambda number=number: rung.append(number))  # type: ignore[misc]
     fronts[1].post(0, 0.0, 1, waits=False)
-    for urgent in (1, 2, 1, 0):
+    fronts[2].post(0, 0.0, 0, waits=True)
+    for urgent, expected in ((1, [1]), (3, [1, 1]), (2, [1, 1, 2]), (0, [1, 1, 2, 2])):
         fronts[0].post(urgent, 0.0, 0, waits=False)
         await asyncio.sleep(0.01)
-    assert rung == [1, 1]
-    fronts[2].post(0, 0.0, 0, waits=True)
+        assert rung == expected
     fronts[1].post(0, 0.0, 0, waits=False)
     await asyncio.sleep(0.01)
-    assert rung == [1, 1, 2]
+    assert rung == [1, 1, 2, 2, 2]
+
+
+def test_who_comes_first(board: Board) -> None:
+    """Of those that run bulk work."""
+    first, second, third = (seen_by(board, number) for number in range(3))
+    second.post(0, 0.0, 1, waits=False)
+    assert [front.precede for front in (first, second, third)] == [False, False, True]
 
 
 async def test_the_death_of_a_front_makes_room(board: Board) -> None:
@@ -61,9 +68,9 @@ async def test_the_death_of_a_front_makes_room(board: Board) -> None:
     dead, alive = seen_by(board, 0), seen_by(board, 1)
     occupancy, looked = Occupancy(alive), asyncio.Event()
     occupancy.watch(looked.set)
-    alive.listen(occupancy.look_again)
+    alive.listen(occupancy.neighbours_changed)
     dead.post(2, 0.0, 0, waits=False)
-    assert not occupancy.has_room(1)
+    assert not occupancy.claim(1)
     board.clear(0)
     await asyncio.wait_for(looked.wait(), 5)
-    assert occupancy.has_room(1)
+    assert occupancy.claim(1)
