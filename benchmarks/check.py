@@ -113,7 +113,7 @@ def judge(results: Results, targets: tuple[Target, ...] = TARGETS) -> Iterator[J
 
 
 def exit_status(verdicts: list[Verdict]) -> int:
-    return 1 if "does not hold" in verdicts else 2 if "missing" in verdicts else 0
+    return 1 if "does not hold" in verdicts else 2 if set(verdicts) - {"holds"} else 0
 
 
 def main(path: Annotated[Path, typer.Argument(help="What `make bench` wrote.")] = RESULTS) -> None:

@@ -114,7 +114,7 @@ def test_goodput_is_not_judged_where_the_generator_takes_the_cores() -> None:
         ">= 0.95",
         "not judged: the generator used 20% of the cores",
     )
-    assert exit_status([judgement.verdict for judgement in judged]) == 0
+    assert exit_status([judgement.verdict for judgement in judged]) == 2
 
 
 def test_a_peer_that_died_early_is_missing() -> None:
