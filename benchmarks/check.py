@@ -3,7 +3,7 @@
     make bench-check                   # python -m benchmarks.check build/bench/results.json
 
 Each is the median over the turns, with its quartiles. Exit status: 0 when all hold, 1 when one does not, 2 when none
-fails but a measurement is missing.
+fails but one is missing or was not judged.
 """
 
 import operator
