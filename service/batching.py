@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.contract import Pixels
+from service.bulk import BulkRuns, Preempted
 from service.engine import Batch, Engine, Prediction
 from service.entry import Answer, Entry, class_map_of
 from service.errors import EngineFailure, NotReady, QueueFull
@@ -58,13 +59,12 @@ class Batcher:
         self._occupancy.watch(self._look_again)
         self._inline = inline
         self._running = 0
-        self._max_batch_size = self._max_bulk_size = max_batch_size
-        self._waiting: Waiting[Entry] = Waiting(max_queue, self._claim)
+        self._max_batch_size = max_batch_size
+        self._bulk = BulkRuns(engine, self._occupancy, max_batch_size)
+        self._waiting: Waiting[Entry] = Waiting(max_queue, self._bulk.claim)
         self._urgent = 0
         self._observer = observer or Observer()
         self._loops: list[asyncio.Task[None]] = []
-        self._bulk_runs: list[asyncio.Future[Prediction]] = []
-        self._claims = 0
 
     @property
     def depth(self) -> int:
@@ -90,25 +90,8 @@ class Batcher:
         self._occupancy.add_urgent(by)
 
     def _look_again(self) -> None:
-        while self._bulk_runs and self._occupancy.surplus(self._engine.concurrency):
-            self._give_up_bulk()
+        self._bulk.make_room()
         self._waiting.look_again()
-
-    def _claim(self) -> bool:
-        """A place for a bulk batch, which is run at once."""
-        claimed = self._occupancy.claim(self._engine.concurrency)
-        self._claims += claimed
-        return claimed
-
-    def _release_claims(self) -> None:
-        """Those of batches that do not run any more."""
-        if ended := self._claims - len(self._bulk_runs):
-            self._claims -= ended
-            self._occupancy.release(ended)
-
-    def _give_up_bulk(self) -> None:
-        self._bulk_runs.pop().cancel()
-        self._release_claims()
 
     async def submit(
         self,
@@ -135,8 +118,8 @@ class Batcher:
             clock.cancel()
 
     def _enqueue(self, entry: Entry, priority: Priority) -> None:
-        if priority is Priority.INTERACTIVE and self._bulk_runs and not self._waiting.idle_takers:
-            self._give_up_bulk()
+        if priority is Priority.INTERACTIVE and self._bulk and not self._waiting.idle_takers:
+            self._bulk.give_up_one()
         try:
             self._waiting.put(entry, priority)
         except asyncio.QueueFull:
@@ -145,12 +128,11 @@ class Batcher:
     async def _run(self) -> None:
         """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
         while True:
-            priority, batch = await self._waiting.take(self._max_batch_size, self._max_bulk_size)
+            priority, batch = await self._waiting.take(self._max_batch_size, self._bulk.most)
             try:
                 await self._answer(batch, priority)
-            except _Preempted:
+            except Preempted:
                 self._observer.preemption()
-                self._max_bulk_size = max(1, len(batch) // 2)  # the gaps are short
                 self._waiting.put_back(batch, priority)
             except Exception as error:
                 logger.exception("batch of %d failed", len(batch))
@@ -164,17 +146,17 @@ class Batcher:
                 raise
             else:
                 if priority is Priority.BULK:
-                    self._release_claims()
+                    self._bulk.release()
                     await asyncio.sleep(0)  # another model's turn
             finally:
-                self._release_claims()
+                self._bulk.release()
 
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         started = time.perf_counter()
         interactive = priority is Priority.INTERACTIVE
         images, class_map = np.array([entry.image for entry in batch]), any(entry.class_map for entry in batch)
         stacked = Batch(images, class_map, lone=interactive and len(batch) == 1 and self._is_alone())
-        run = self._predict if interactive else self._predict_until_preempted
+        run = self._predict if interactive else self._bulk.run
         prediction = await run(stacked)
         seconds = time.perf_counter() - started
         self._observer.batch(len(batch), seconds)
@@ -192,23 +174,6 @@ class Batcher:
         finally:
             self._running -= 1
 
-    async def _predict_until_preempted(self, batch: Batch) -> Prediction:
-        run = asyncio.ensure_future(self._engine.predict(batch))
-        self._bulk_runs.append(run)
-        try:
-            prediction = await run
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if run in self._bulk_runs or (task is not None and task.cancelling()):  # it is the loop that was cancelled
-                raise
-            raise _Preempted from None
-        else:
-            self._max_bulk_size = min(2 * self._max_bulk_size, self._max_batch_size)
-            return prediction
-        finally:
-            if run in self._bulk_runs:
-                self._bulk_runs.remove(run)
-
     def _is_alone(self) -> bool:
         """Of a batch that is about to run: whether nothing else is to be done meanwhile."""
         return not self._running and self._occupancy.alone
@@ -219,7 +184,3 @@ class Batcher:
         if self._engine.concurrency == 1:
             return self._inline.largest
         return 0 if self._running or len(self._waiting) else min(self._inline.largest, 1)
-
-
-class _Preempted(Exception):
-    """Something more urgent has come."""
