@@ -11,7 +11,7 @@ class Preempted(Exception):
 
 
 class BulkRuns:
-    """`most`: images of the next batch; fewer after one was given up, for the gaps are short, more after a whole one."""
+    """`most`: images of the next batch; fewer after one was given up, as the gaps are short, more after a whole one."""
 
     def __init__(self, engine: Engine, occupancy: Occupancy, max_batch_size: int) -> None:
         self.most = self._max_batch_size = max_batch_size
