@@ -86,7 +86,7 @@ class OnnxEngine:
         """Raises EngineRejected when the graph does not fit the manifest or the wanted provider is not there."""
         self._session, self.provider = open_session(model, manifest, options)
         on_gpu = self.provider in ON_GPU
-        self._for_lone = Fastest([self._session])
+        self._for_lone: Fastest[ort.InferenceSession] | None = None
         self._dense_session = self._opened_for_dense(model, manifest, options)
         self.threads_per_batch = self.lone_threads = 1 if on_gpu else options.threads_per_batch
         self.concurrency = options.concurrency or (1 if on_gpu else max(1, options.cores // self.threads_per_batch))
@@ -143,7 +143,7 @@ class OnnxEngine:
             return Prediction(self._guarded(lambda: binding.run(batch.images, run), batch.images, run))
         images, count = padded(batch.images, self.sizes), len(batch.images)
         names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        with self._for_lone.turn() if batch.lone else nullcontext(self._session) as session:
+        with self._for_lone.turn() if batch.lone and self._for_lone else nullcontext(self._session) as session:
             outputs = [rows[:count] for rows in self._outputs(session, names, images, run)]
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 

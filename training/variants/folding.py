@@ -63,4 +63,4 @@ def _fold(edit: Editing, sharing: list[onnx.NodeProto], norms: list[onnx.NodePro
         del node.input[_BIAS:]
         node.input.append(bias)
         node.output[0] = norm.output[0]
-        edit.graph.node.remove(norm)
+    edit.remove(norms)
