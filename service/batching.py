@@ -3,18 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from models.contract import Pixels
 from service.bulk import BulkRuns, Preempted
+from service.encoded import Encoded
 from service.engine import Batch, Engine, Prediction
-from service.entry import Answer, Entry, class_map_of
+from service.entry import Answer, Entry
 from service.errors import EngineFailure, NotReady, QueueFull
 from service.occupancy import Occupancy
+from service.step import NothingToRun, Step
 from service.waiting import Priority, Waiting
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,10 @@ class Inline(NamedTuple):
     largest: int
 
 
+PredictMade = Callable[[Callable[[], Batch]], Awaitable[Prediction]]
+"""Makes a batch, and runs it, both in the same thread."""
+
+
 class Batcher:
     """Feeds an engine: `engine.concurrency` loops take what is there at once, so batches grow with load; no timer.
 
@@ -52,12 +56,14 @@ class Batcher:
         observer: Observer | None = None,
         inline: Inline | None = None,
         occupancy: Occupancy | None = None,
+        predict_made: PredictMade | None = None,
     ) -> None:
-        """occupancy: of the process, shared by its models."""
+        """occupancy: of the process, shared by its models. predict_made: of the engine, for images still encoded."""
         self._engine = engine
         self._occupancy = occupancy or Occupancy()
         self._occupancy.watch(self._look_again)
         self._inline = inline
+        self._predict_made = predict_made
         self._running = 0
         self._max_batch_size = max_batch_size
         self._bulk = BulkRuns(engine, self._occupancy, max_batch_size)
@@ -95,14 +101,15 @@ class Batcher:
 
     async def submit(
         self,
-        image: Pixels,
+        image: Pixels | Encoded,
         class_map: bool = False,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
     ) -> Answer:
-        """The network's answer for one image, uint8 [H, W, C].
+        """The network's answer for one image, uint8 [H, W, C], or what becomes one.
 
-        deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError.
+        deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError; of an
+        encoded image also what Encoded.decode raises.
         """
         if not self._loops:
             raise NotReady(_SHUTTING_DOWN)
@@ -152,25 +159,26 @@ class Batcher:
                 self._bulk.release()
 
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
-        started = time.perf_counter()
         interactive = priority is Priority.INTERACTIVE
-        images, class_map = np.array([entry.image for entry in batch]), any(entry.class_map for entry in batch)
-        stacked = Batch(images, class_map, lone=interactive and len(batch) == 1 and self._is_alone())
-        run = self._predict if interactive else self._bulk.run
-        prediction = await run(stacked)
-        seconds = time.perf_counter() - started
-        self._observer.batch(len(batch), seconds)
-        for index, (entry, row) in enumerate(zip(batch, prediction.probabilities, strict=True)):
-            entry.answer(Answer(row, class_map_of(prediction, index, entry), started - entry.enqueued_at, seconds))
+        step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
+        try:
+            prediction = await (self._predict(step) if interactive else self._bulk.run(step.batch()))
+        except NothingToRun:
+            return
+        finally:
+            step.refuse()
+        self._observer.batch(len(prediction.probabilities), step.answer(prediction))
 
-    async def _predict(self, batch: Batch) -> Prediction:
-        if self._inline is not None and len(batch.images) <= self._largest_inline():
-            prediction = self._inline.run(batch)
+    async def _predict(self, step: Step) -> Prediction:
+        if self._inline is not None and not step.encoded and len(step) <= self._largest_inline():
+            prediction = self._inline.run(step.batch())
             await asyncio.sleep(0)  # the sockets' turn, however much is queued
             return prediction
         self._running += 1
         try:
-            return await self._engine.predict(batch)
+            if self._predict_made is not None and step.encoded:
+                return await self._predict_made(step.batch)
+            return await self._engine.predict(step.batch())
         finally:
             self._running -= 1
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from models.contract import Manifest
@@ -14,25 +14,12 @@ from service.decoding import Decoded
 from service.dense_lane import DenseLane
 from service.entry import Answer
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError
+from service.network import Network
+from service.question import Question
 from service.registry import Registry
 from service.versions import Serving, Version
-from service.waiting import Priority
 
 T = TypeVar("T")
-
-
-class Question(NamedTuple):
-    """What a client asks: encoded images, in order, or why one could not be read, and how it wants the answer."""
-
-    images: Sequence[bytes | ServiceError]
-    model: str | None = None
-    version: str | None = None
-    top_k: int | None = None
-    heatmap: bool = False
-    coverage: float | None = None
-    dense: bool = False
-    deadline_s: float = 10.0
-    priority: Priority = Priority.INTERACTIVE
 
 
 class Timing(NamedTuple):
@@ -60,7 +47,7 @@ class Classifier:
     def __init__(self, registry: Registry, decoder: Decoder) -> None:
         self._registry = registry
         self._decoder = decoder
-        self._bulk_turn = asyncio.Semaphore(1)  # one bulk image is decoded at a time: cores stay free for the others
+        self._network = Network(decoder)
 
     async def classify(self, question: Question) -> Classified:
         """Raises any ServiceError that concerns the whole request, the only image's included."""
@@ -104,20 +91,11 @@ class Classifier:
             if question.dense:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     return await self._dense(image, question, manifest, serving.lane)
-            decoded = await self._decoded(image, manifest, deadline, question.priority)
-            answer = await serving.batcher.submit(decoded.pixels, question.heatmap, deadline, question.priority)
+            decoded, answer = await self._network.answer(image, question, manifest, serving, deadline)
         except ServiceError as error:
             return error
         timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
         return _classification(answer, decoded, question, manifest), timing
-
-    async def _decoded(self, image: bytes, manifest: Manifest, deadline: float, priority: Priority) -> Decoded:
-        tiny = self._decoder.decode_if_tiny(image, manifest.input, manifest.preprocessing)
-        if tiny is not None:
-            return tiny
-        turn = self._bulk_turn if priority is Priority.BULK else contextlib.nullcontext()
-        async with asyncio.timeout(deadline - time.monotonic()), turn:
-            return await self._decoder.decode(image, manifest.input, manifest.preprocessing)
 
     async def _dense(self, image: bytes, question: Question, manifest: Manifest, lane: DenseLane) -> Timed:
         """One image at its own scale."""

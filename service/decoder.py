@@ -7,11 +7,14 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from models.contract import Input, Preprocessing
 from service.decode_worker import LENGTHS, READY, Frame, decoded, question
 from service.decoding import Decoded, DecodeLimits, decode_if_small
+from service.encoded import Encoded
 from service.errors import CorruptImage, DecodeLimit
+from service.header import claimed_pixels, costly_markers
 
 SMALL_BYTES = 256 * 1024
 SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
@@ -19,9 +22,9 @@ SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_00
 TINY_BYTES = 4 * 1024
 TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
 """So small that decoding takes less time than handing the image to a thread."""
+_QUICK_PIXELS = 500_000
+"""Decoded in so few milliseconds that who runs a network may do it first."""
 _MANY = 64
-_START_OF_SCAN, _APPLICATION_1 = b"\xff\xda", b"\xff\xe1"
-"""JPEG markers that a small file can repeat thousands of times, each repetition costing a pass over the picture."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,12 @@ class Decoder:
         """As `decode`, in the calling thread, when that takes less time than another thread would."""
         return decode_if_small(body, target, how, self._limits, TINY) if len(body) <= TINY_BYTES else None
 
+    def decode_later(self, body: bytes, target: Input, how: Preprocessing) -> Encoded | None:
+        """For whoever runs the network on it, if its header promises that it is quick to decode."""
+        if not may_be_small(body) or not 0 < (claimed_pixels(body) or 0) <= _QUICK_PIXELS:
+            return None
+        return Encoded(partial(decode_if_small, body, target, how, self._limits, SMALL))
+
     async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
         """As `decoding.decode`. Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit."""
         if may_be_small(body):
@@ -144,4 +153,4 @@ class Decoder:
 
 def may_be_small(body: bytes) -> bool:
     """Whether the header is worth a look in this process."""
-    return len(body) <= SMALL_BYTES and body.count(_START_OF_SCAN) <= _MANY and body.count(_APPLICATION_1) <= _MANY
+    return len(body) <= SMALL_BYTES and costly_markers(body) <= _MANY

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from starlette.types import Receive, Scope, Send
 
 from service.bodies import EncodedImage, images_of, is_form
-from service.classifier import Classified, Classifier, Question
+from service.classifier import Classified, Classifier
 from service.client import client_of, unless_gone
 from service.errors import ServiceError
 from service.options import read_deadline, read_options, read_priority
 from service.problems import problem_of
+from service.question import Question
 from service.receiving import Receiver
 from service.waiting import Priority
 

@@ -129,9 +129,13 @@ class OnnxEngine:
 
     async def predict(self, batch: Batch) -> Prediction:
         """Cancelling it ends the run within a node of the graph."""
+        return await self.predict_made(lambda: batch)
+
+    async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
+        """The same for a batch that is made in the thread that runs it; raises also what that raises."""
         run = run_options()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self.run, batch, run)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.run(make(), run))
         finally:
             run.terminate = True
 

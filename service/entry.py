@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from models.contract import Pixels, Row
+from service.encoded import Encoded
 from service.engine import Prediction
 
 
@@ -22,7 +23,7 @@ class Answer(NamedTuple):
 class Entry:
     """One image on its way; a future already done means that nobody waits any more."""
 
-    image: Pixels
+    image: Pixels | Encoded
     class_map: bool
     result: asyncio.Future[Answer]
     enqueued_at: float = field(default_factory=time.perf_counter)
@@ -30,6 +31,16 @@ class Entry:
     @property
     def alive(self) -> bool:
         return not self.result.done()
+
+    @property
+    def decode_s(self) -> float:
+        """Seconds that it was decoded for while it was an entry."""
+        decoded = self.image.decoded if isinstance(self.image, Encoded) else None
+        return decoded.seconds if decoded is not None else 0.0
+
+    def pixels(self) -> Pixels:
+        """Decoded now, if they are not there yet; raises what Encoded.decode does."""
+        return self.image.decode().pixels if isinstance(self.image, Encoded) else self.image
 
     def answer(self, answer: Answer) -> None:
         if not self.result.done():

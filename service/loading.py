@@ -43,6 +43,8 @@ class Runs(Engine, Protocol):
 
     def run(self, batch: Batch) -> Prediction: ...
 
+    async def predict_made(self, make: Callable[[], Batch]) -> Prediction: ...
+
     async def predict_dense(self, image: Pixels) -> DensePrediction: ...
 
 
@@ -126,14 +128,16 @@ class Loader:
         size = profile.batch_size
         inline = Inline(engine.run, largest_within(profile.points, _INLINE_S)) if engine.provider == "cpu" else None
         observer = Observer(observe, failures.inc, metrics.preemptions.labels(*labels).inc)
-        batcher = Batcher(engine, size, self._limits.max_queue, observer, inline, self._occupancy)
+        made = engine.predict_made if engine.provider == "cpu" and engine.threads_per_batch == 1 else None
+        batcher = Batcher(engine, size, self._limits.max_queue, observer, inline, self._occupancy, made)
         lane = DenseLane(engine, self._limits.dense, self._dense_turns, Observer(observe_dense, failures.inc))
         forecast = Forecast(profile.seconds, engine.concurrency, size)
         admission = admission_of(version, forecast, self._limits, metrics, batcher.expect)
         metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
         metrics.model_ready.labels(*labels, engine.provider).set(1)
         batcher.start()
-        return Serving(Precision(profile.chosen.precision), engine, batcher, lane, admission, size, profile)
+        encoded = batcher if made is not None else None
+        return Serving(Precision(profile.chosen.precision), engine, batcher, lane, admission, size, profile, encoded)
 
 
 def admission_of(

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         default_factory=usable_cores,
         ge=1,
         le=256,
-        description="images decoded at a time: small ones in threads, others in as many processes; unset: one per core",
+        description="images decoded at a time before queueing, small in threads, others in processes; default: cores",
     )
     decode_limit_s: float = Field(5.0, gt=0, description="time to decode one image")
     decode_memory_bytes: int = Field(

@@ -8,6 +8,7 @@ from models.contract import Bundle, Manifest, Pixels, Precision
 from service.admission import Admission
 from service.batch_profile import Profile
 from service.dense_lane import DenseLane
+from service.encoded import Encoded
 from service.entry import Answer
 from service.errors import NotReady
 from service.rendering import Rendering
@@ -55,6 +56,14 @@ class Submits(Protocol):
     async def stop(self) -> None: ...
 
 
+class SubmitsEncoded(Protocol):
+    """The way to an engine whose threads decode too."""
+
+    async def submit(self, image: Encoded, class_map: bool = False, deadline: float | None = None) -> Answer:
+        """As `Submits.submit`; raises also what Encoded.decode raises."""
+        ...
+
+
 @dataclass(frozen=True)
 class Serving:
     """A verified version at work."""
@@ -66,6 +75,8 @@ class Serving:
     admission: Admission
     max_batch_size: int
     profile: Profile
+    encoded: SubmitsEncoded | None = None
+    """Where a thread of its own for decoding would only be one more change of threads."""
 
     async def stop(self) -> None:
         """Let running batches end, and refuse what waits."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -30,7 +31,10 @@ class SimulatedEngine:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     async def predict(self, batch: Batch) -> Prediction:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self.run, batch)
+        return await self.predict_made(lambda: batch)
+
+    async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self.run(make()))
 
     def run(self, batch: Batch) -> Prediction:
         """The same in the calling thread."""

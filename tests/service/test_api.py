@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from service.problems import MEDIA_TYPE
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
-from tests.support.pictures import BLUE, GREEN, RED, picture
+from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
 
 
 def files(*bodies: bytes) -> list[tuple[str, tuple[str, bytes]]]:
@@ -57,6 +58,30 @@ def test_a_bad_image_among_good_ones_fails_alone(client: TestClient) -> None:
         None,
     ]
     assert results[3]["predictions"][0]["label"] == "blue"
+
+
+@pytest.mark.parametrize("size", [(40, 30), (300, 200), (900, 700), (1600, 1200)])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+def test_wherever_an_image_is_decoded_the_answer_is_the_same(
+    client: TestClient, size: tuple[int, int], image_format: str
+) -> None:
+    """In the event loop, by the thread that runs the network, in a thread or a process of its own."""
+    photo = encoded(Image.effect_noise(size, 60).convert("RGB"), image_format)
+    alone = client.post("/v1/classify", content=photo)
+    together = client.post("/v1/classify", files=files(photo, picture()))
+    assert alone.json()["results"][0] == together.json()["results"][0]
+    stages = dict(part.split(";dur=") for part in alone.headers["server-timing"].split(", "))
+    assert float(stages["decode"]) > 0
+    assert sum(float(stages[stage]) for stage in ("decode", "queue", "infer")) <= float(stages["total"])
+
+
+@pytest.mark.parametrize("frame", [b"\xff\xc0\0\x0b\x08\0\x0a\0\x0a\x01\x01\x11\0", b"\xff\xc0\0\2"])
+def test_a_header_that_lies_about_its_size_is_found_out(client: TestClient, frame: bytes) -> None:
+    """A first frame of 10x10 before that of a large picture: where to decode it was a guess, and its limits hold."""
+    photo = picture(RED, (2000, 1000), "JPEG")
+    response = client.post("/v1/classify", content=photo[:2] + frame + photo[2:])
+    assert response.status_code == 422
+    assert response.json()["type"] == "/problems/corrupt-image"
 
 
 def test_model_and_version_can_be_named(client: TestClient) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from models.contract import Pixels
 from service.batching import Batcher, Inline
+from service.decoding import Decoded
+from service.encoded import Encoded, NotSmall
 from service.engine import Batch, Prediction
 from service.entry import Answer
-from service.errors import EngineFailure, NotReady, QueueFull
+from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
 from tests.support.engines import GatedEngine
 
 
@@ -178,3 +180,88 @@ async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(large
     await asyncio.gather(batcher.submit(image(1)), batcher.submit(image(2)))
     assert engine.sizes == in_threads
     await batcher.stop()
+
+
+def encoded(value: int | Exception | None) -> Encoded:
+    """Of an image whose pixels are all `value`, or that cannot be decoded; None: too large for here."""
+
+    def decode() -> Decoded | None:
+        if isinstance(value, Exception):
+            raise value
+        return None if value is None else Decoded(image(value), (2, 2), 0.25)
+
+    return Encoded(decode)
+
+
+@pytest.fixture
+async def decoding(engine: GatedEngine) -> AsyncIterator[Batcher]:
+    """A batcher whose engine makes its batches."""
+    batcher = Batcher(engine, max_batch_size=4, max_queue=6, predict_made=engine.predict_made)
+    batcher.start()
+    yield batcher
+    engine.release()
+    await batcher.stop()
+
+
+async def test_an_encoded_image_is_decoded_by_the_engine(engine: GatedEngine, decoding: Batcher) -> None:
+    """What came out stays with it; its time is not the queue's."""
+    engine.release()
+    asked = encoded(3)
+    answer = await decoding.submit(asked)
+    assert answer.probabilities.argmax() == 3
+    assert asked.decoded is not None
+    assert answer.queue_s < 0.25
+    assert engine.made == 1
+
+
+async def test_a_damaged_image_fails_alone(engine: GatedEngine, decoding: Batcher) -> None:
+    """The rest of its batch is answered, whatever the decoder raised, each with its own row."""
+    first = asyncio.create_task(decoding.submit(image(0)))
+    await engine.entered.wait()
+    damaged: list[int | Exception | None] = [1, CorruptImage("damaged"), 2, None]
+    rest = [asyncio.create_task(decoding.submit(encoded(value))) for value in damaged]
+    await asyncio.sleep(0)
+    engine.release()
+    one, corrupt, two, large = await asyncio.gather(*rest, return_exceptions=True)
+    assert isinstance(one, Answer)
+    assert isinstance(two, Answer)
+    assert [one.probabilities.argmax(), two.probabilities.argmax()] == [1, 2]
+    assert isinstance(corrupt, CorruptImage)
+    assert isinstance(large, NotSmall)
+    assert engine.sizes == [1, 2]
+    await first
+
+
+async def test_nothing_is_run_where_nothing_could_be_decoded(engine: GatedEngine, decoding: Batcher) -> None:
+    """And the next one is served."""
+    engine.release()
+    with pytest.raises(CorruptImage):
+        await decoding.submit(encoded(CorruptImage("damaged")))
+    assert engine.sizes == []
+    assert (await decoding.submit(encoded(5))).probabilities.argmax() == 5
+
+
+async def test_a_damaged_image_keeps_its_reason_when_the_engine_fails(engine: GatedEngine, decoding: Batcher) -> None:
+    """Its neighbours have another one."""
+    first = asyncio.create_task(decoding.submit(image(0)))
+    await engine.entered.wait()
+    rest = [asyncio.create_task(decoding.submit(encoded(value))) for value in (1, CorruptImage("damaged"))]
+    await asyncio.sleep(0)
+    engine.failures = 2
+    engine.release()
+    _, failed, corrupt = await asyncio.gather(first, *rest, return_exceptions=True)
+    assert isinstance(failed, EngineFailure)
+    assert isinstance(corrupt, CorruptImage)
+
+
+async def test_who_gave_up_is_not_decoded(engine: GatedEngine, decoding: Batcher) -> None:
+    """Its deadline passed while it waited."""
+    first = asyncio.create_task(decoding.submit(image(0)))
+    await engine.entered.wait()
+    late = encoded(1)
+    with pytest.raises(TimeoutError):
+        await decoding.submit(late, deadline=0.0)
+    engine.release()
+    await first
+    assert (await decoding.submit(encoded(2))).probabilities.argmax() == 2
+    assert late.decoded is None

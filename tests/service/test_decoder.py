@@ -145,3 +145,22 @@ def test_an_ordinary_photo_is_small() -> None:
     photo = Image.effect_noise((500, 375), 60).convert("RGB")
     assert may_be_small(encoded(photo, "JPEG"))
     assert may_be_small(encoded(photo, "JPEG", progressive=True))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+async def test_what_is_quick_to_decode_may_be_decoded_later(decoder: Decoder, image_format: str) -> None:
+    """With the same pixels."""
+    body = picture(RED, (640, 480), image_format)
+    later = decoder.decode_later(body, INPUT, HOW)
+    assert later is not None
+    assert (later.decode().pixels == (await decoder.decode(body, INPUT, HOW)).pixels).all()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [picture(RED, image_format="WEBP"), picture(RED, (1000, 700)), progressive_bomb(100, side=400), b"", b"junk"],
+    ids=["format", "pixels", "scans", "empty", "junk"],
+)
+async def test_the_rest_is_not_left_to_who_runs_the_network(decoder: Decoder, body: bytes) -> None:
+    """It goes its own way."""
+    assert decoder.decode_later(body, INPUT, HOW) is None

@@ -1,6 +1,7 @@
 """Engines for the batcher's tests: real objects that wait until they are released."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,7 @@ class GatedEngine:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     sizes: list[int] = field(default_factory=list)
     failures: int = 0
+    made: int = 0
     closed: bool = False
 
     def release(self) -> None:
@@ -33,6 +35,11 @@ class GatedEngine:
             raise RuntimeError("the device is gone")
         rows = np.eye(self.classes, dtype=np.float32)[batch.images[:, 0, 0, 0]]
         return Prediction(rows, rows[:, :, None, None] if batch.class_map else None)
+
+    async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
+        batch = await asyncio.to_thread(make)
+        self.made += 1
+        return await self.predict(batch)
 
     def close(self) -> None:
         self.closed = True

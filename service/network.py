@@ -1,0 +1,56 @@
+"""One image of ordinary size: decoded where that is cheapest, then through the network."""
+
+import asyncio
+import contextlib
+import time
+
+from models.contract import Manifest
+from service.decoder import Decoder
+from service.decoding import Decoded
+from service.encoded import NotSmall
+from service.entry import Answer
+from service.question import Question
+from service.versions import Serving
+from service.waiting import Priority
+
+Asked = tuple[Decoded, Answer]
+
+
+class Network:
+    """Tiny images are decoded in the event loop, a lone quick one by the thread that runs it, others before."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._bulk_turn = asyncio.Semaphore(1)  # one bulk image is decoded at a time: cores stay free for the others
+
+    async def answer(
+        self, image: bytes, question: Question, manifest: Manifest, serving: Serving, deadline: float
+    ) -> Asked:
+        """deadline: on the clock of time.monotonic. Raises TimeoutError, ImageError, Unavailable, EngineFailure."""
+        decoded = self._decoder.decode_if_tiny(image, manifest.input, manifest.preprocessing)
+        if decoded is None and question.awaited:
+            with contextlib.suppress(NotSmall):
+                if (asked := await self._in_one_step(image, question, manifest, serving, deadline)) is not None:
+                    return asked
+        if decoded is None:
+            decoded = await self._decoded(image, manifest, deadline, question.priority)
+        answer = await serving.batcher.submit(decoded.pixels, question.heatmap, deadline, question.priority)
+        return decoded, answer
+
+    async def _in_one_step(
+        self, image: bytes, question: Question, manifest: Manifest, serving: Serving, deadline: float
+    ) -> Asked | None:
+        """None where it has to be decoded before. Raises NotSmall."""
+        if serving.encoded is None:
+            return None
+        encoded = self._decoder.decode_later(image, manifest.input, manifest.preprocessing)
+        if encoded is None:
+            return None
+        answer = await serving.encoded.submit(encoded, question.heatmap, deadline)
+        assert encoded.decoded is not None
+        return encoded.decoded, answer
+
+    async def _decoded(self, image: bytes, manifest: Manifest, deadline: float, priority: Priority) -> Decoded:
+        turn = self._bulk_turn if priority is Priority.BULK else contextlib.nullcontext()
+        async with asyncio.timeout(deadline - time.monotonic()), turn:
+            return await self._decoder.decode(image, manifest.input, manifest.preprocessing)

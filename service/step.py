@@ -1,0 +1,65 @@
+"""From images in a queue to a batch and back: what is still encoded is decoded by whoever is about to run it."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.contract import Pixels
+from service.encoded import Encoded
+from service.engine import Batch, Prediction
+from service.entry import Answer, Entry, class_map_of
+
+
+class NothingToRun(Exception):
+    """None of the images could be decoded."""
+
+
+class Step:
+    """Entries that are run together. `batch` works in any thread, the rest belongs to the event loop."""
+
+    def __init__(self, entries: Sequence[Entry], *, lone: bool) -> None:
+        """lone: nothing else is to be done meanwhile."""
+        self._entries = entries
+        self._lone = lone
+        self._ready: list[Entry] = []
+        self._failed: list[tuple[Entry, Exception]] = []
+        self._began = 0.0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def encoded(self) -> bool:
+        """Whether there is something to decode, which is worth a thread."""
+        return any(isinstance(entry.image, Encoded) for entry in self._entries)
+
+    def batch(self) -> Batch:
+        """Of those that could be decoded; the network's time begins when it is made. Raises NothingToRun."""
+        images = [pixels for entry in self._entries if (pixels := self._pixels(entry)) is not None]
+        if not images:
+            raise NothingToRun
+        self._began = time.perf_counter()
+        return Batch(np.array(images), any(entry.class_map for entry in self._ready), self._lone)
+
+    def _pixels(self, entry: Entry) -> Pixels | None:
+        try:
+            pixels = entry.pixels()
+        except Exception as error:  # its neighbours are answered, whatever it is
+            self._failed.append((entry, error))
+            return None
+        self._ready.append(entry)
+        return pixels
+
+    def answer(self, prediction: Prediction) -> float:
+        """Give each entry its row; the network's seconds."""
+        seconds = time.perf_counter() - self._began
+        for index, (entry, row) in enumerate(zip(self._ready, prediction.probabilities, strict=True)):
+            queue_s = max(0.0, self._began - entry.enqueued_at - entry.decode_s)
+            entry.answer(Answer(row, class_map_of(prediction, index, entry), queue_s, seconds))
+        return seconds
+
+    def refuse(self) -> None:
+        """Tell those that could not be decoded why."""
+        for entry, error in self._failed:
+            entry.fail(error)
