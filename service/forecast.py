@@ -6,8 +6,10 @@ from functools import cache
 
 _WEIGHT = 0.1
 """Of the newest answer in the average that corrects the profile."""
-_DEVIATIONS = 2.0
-"""Mean deviations above the average that few answers exceed."""
+_DEVIATIONS = 3.0
+"""Mean deviations above the average that few answers exceed: one in a hundred, were they normal."""
+_LEAST_SPREAD = 0.1
+"""Of the average: what the last answers were spared may come to the next one."""
 _LEAST, _MOST = 0.5, 20.0
 """Bounds of the correction, so that one strange answer does not close the door."""
 
@@ -30,7 +32,8 @@ class Forecast:
 
     def late_s(self, ahead: int, count: int = 1) -> float:
         """The same for an unlucky one: few answers take longer."""
-        return (self._correction + _DEVIATIONS * self._spread) * self._modelled_s(ahead + count)
+        spread = max(self._spread, _LEAST_SPREAD * self._correction)
+        return (self._correction + _DEVIATIONS * spread) * self._modelled_s(ahead + count)
 
     def learn(self, ahead: int, count: int, took_s: float) -> None:
         """From an answer to what `answer_s` was asked about.

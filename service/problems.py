@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import errors
@@ -64,8 +64,8 @@ def plain_problem(status: int, detail: str) -> Problem:
 
 
 def respond(problem: Problem, request_id: str | None, headers: dict[str, str] | None = None) -> Response:
-    body = problem.model_copy(update={"request_id": request_id}).model_dump(exclude_none=True)
-    return JSONResponse(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
+    body = problem.model_copy(update={"request_id": request_id}).model_dump_json(exclude_none=True)
+    return Response(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -94,13 +94,14 @@ class Answered:
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)
-    request.state.problems.append(problem_of(error).type)
+    problem = problem_of(error)
+    request.state.problems.append(problem.type)
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, errors.BodyTimeout | errors.BodyTooLarge):
         headers["Connection"] = "close"  # the rest of the body is not wanted
-    return respond(problem_of(error), request.state.request_id, headers)
+    return respond(problem, request.state.request_id, headers)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -41,14 +41,14 @@ def test_answers_to_older_forecasts_do_not_add_up() -> None:
 
 
 def test_uneven_answers_keep_more_room() -> None:
-    """What is refused by is not the average but what few answers exceed."""
+    """What is refused by is not the average but what few answers exceed, 1.3 times it at least."""
     even, uneven = forecast(), forecast()
     for turn in range(200):
         even.learn(0, 1, 0.015)
         uneven.learn(0, 1, 0.015 * (0.5 if turn % 2 else 1.5))
-    assert even.late_s(0) == pytest.approx(even.answer_s(0))
+    assert even.late_s(0) == pytest.approx(1.3 * even.answer_s(0))
     assert uneven.answer_s(0) == pytest.approx(even.answer_s(0), rel=0.1)
-    assert uneven.late_s(0) > 1.5 * uneven.answer_s(0)
+    assert uneven.late_s(0) > 2 * uneven.answer_s(0)
 
 
 def test_one_strange_answer_does_not_close_the_door() -> None:
@@ -65,8 +65,8 @@ def test_what_comes_too_late_is_refused_on_arrival() -> None:
         assert admission.inside == 40
         with pytest.raises(QueueFull, match="with 40 images ahead") as caught, admission.admit(1, deadline_s=0.100):
             pass
-        assert caught.value.retry_after_s == pytest.approx(6 * 0.030 - 0.100)
-        with admission.admit(1, deadline_s=0.2):
+        assert caught.value.retry_after_s == pytest.approx(1.3 * 6 * 0.030 - 0.100)
+        with admission.admit(1, deadline_s=0.25):
             assert admission.inside == 41
     assert admission.inside == 0
 
@@ -76,7 +76,7 @@ def test_a_deadline_that_no_wait_would_help_is_said_so() -> None:
     admission = Admission(100, forecast())
     with (
         admission.admit(1, deadline_s=1),
-        pytest.raises(DeadlineExceeded, match="15 ms even with nothing ahead"),
+        pytest.raises(DeadlineExceeded, match="20 ms even with nothing ahead"),
         admission.admit(1, deadline_s=0.010),
     ):
         pass
