@@ -170,13 +170,13 @@ class Batcher:
         self._observer.batch(len(prediction.probabilities), step.answer(prediction))
 
     async def _predict(self, step: Step) -> Prediction:
-        if self._inline is not None and not step.encoded and len(step) <= self._largest_inline():
+        if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline():
             prediction = self._inline.run(step.batch())
             await asyncio.sleep(0)  # the sockets' turn, however much is queued
             return prediction
         self._running += 1
         try:
-            if self._predict_made is not None and step.encoded:
+            if self._predict_made is not None:
                 return await self._predict_made(step.batch)
             return await self._engine.predict(step.batch())
         finally:

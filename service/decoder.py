@@ -123,9 +123,11 @@ class Decoder:
 
     def decode_later(self, body: bytes, target: Input, how: Preprocessing) -> Encoded | None:
         """For whoever runs the network on it, if its header promises that it is quick to decode."""
-        if not may_be_small(body) or not 0 < (claimed_pixels(body) or 0) <= _QUICK_PIXELS:
+        claimed = claimed_pixels(body) or 0
+        if not 0 < claimed <= _QUICK_PIXELS or not may_be_small(body):
             return None
-        return Encoded(partial(decode_if_small, body, target, how, self._limits, SMALL))
+        tiny = len(body) <= TINY_BYTES and claimed <= TINY.max_pixels
+        return Encoded(partial(decode_if_small, body, target, how, self._limits, SMALL), tiny=tiny)
 
     async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
         """As `decoding.decode`. Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit."""

@@ -12,11 +12,12 @@ class NotSmall(Exception):
 class Encoded:
     """Decoded once, in any thread; what came out stays here."""
 
-    __slots__ = ("_decode", "decoded")
+    __slots__ = ("_decode", "decoded", "tiny")
 
-    def __init__(self, decode: Callable[[], Decoded | None]) -> None:
-        """decode: see `decode_if_small`."""
+    def __init__(self, decode: Callable[[], Decoded | None], *, tiny: bool = False) -> None:
+        """decode: see `decode_if_small`. tiny: that takes less time than another thread is worth."""
         self._decode = decode
+        self.tiny = tiny
         self.decoded: Decoded | None = None
 
     def decode(self) -> Decoded:

@@ -17,7 +17,7 @@ Asked = tuple[Decoded, Answer]
 
 
 class Network:
-    """Tiny images are decoded in the event loop, a lone quick one by the thread that runs it, others before."""
+    """A lone image that is quick to decode is decoded where its batch is run, others before they queue."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
@@ -27,11 +27,11 @@ class Network:
         self, image: bytes, question: Question, manifest: Manifest, serving: Serving, deadline: float
     ) -> Asked:
         """deadline: on the clock of time.monotonic. Raises TimeoutError, ImageError, Unavailable, EngineFailure."""
-        decoded = self._decoder.decode_if_tiny(image, manifest.input, manifest.preprocessing)
-        if decoded is None and question.awaited:
+        if question.awaited:
             with contextlib.suppress(NotSmall):
                 if (asked := await self._in_one_step(image, question, manifest, serving, deadline)) is not None:
                     return asked
+        decoded = self._decoder.decode_if_tiny(image, manifest.input, manifest.preprocessing)
         if decoded is None:
             decoded = await self._decoded(image, manifest, deadline, question.priority)
         answer = await serving.batcher.submit(decoded.pixels, question.heatmap, deadline, question.priority)

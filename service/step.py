@@ -30,9 +30,9 @@ class Step:
         return len(self._entries)
 
     @property
-    def encoded(self) -> bool:
-        """Whether there is something to decode, which is worth a thread."""
-        return any(isinstance(entry.image, Encoded) for entry in self._entries)
+    def worth_a_thread(self) -> bool:
+        """Whether there is something to decode that is not tiny."""
+        return any(isinstance(entry.image, Encoded) and not entry.image.tiny for entry in self._entries)
 
     def batch(self) -> Batch:
         """Of those that could be decoded; the network's time begins when it is made. Raises NothingToRun."""
