@@ -36,7 +36,8 @@ class Stopwatch:
         expected_s: by an earlier window; without it the first run warms up and says how many make a window.
         """
         if expected_s is None:
-            expected_s = min(_window(engine, batch, concurrency, 1) for _ in range(2))
+            _window(engine, batch, concurrency, 1)
+            expected_s = _window(engine, batch, concurrency, 1)
             if expected_s >= self._window_s:
                 return expected_s
         turns = max(1, min(_LONGEST, round(self._window_s / max(expected_s, 1e-6))))
