@@ -107,10 +107,10 @@ class Admission:
             self._on_urgent(self._all.inside - self._bulk.inside)
 
     def _refuse(self, ahead: int, count: int, deadline_s: float, late_s: float) -> None:
-        alone_s = self.forecast.late_s(0, count)
+        alone_s = self.forecast.answer_s(0, count)
         if alone_s > deadline_s:
             raise DeadlineExceeded(
-                f"an answer takes up to {alone_s * 1000:.0f} ms even with nothing ahead, and the deadline is "
+                f"an answer takes {alone_s * 1000:.0f} ms even with nothing ahead, and the deadline is "
                 f"{deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send fewer images at a time"
             )
         raise QueueFull(

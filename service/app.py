@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 from service import catalogue, health, page, problems, routes
 from service.admission import Gate
 from service.classifier import Classifier
-from service.decoder import Decoder, WorkerLimits
+from service.decoder import Decoder
 from service.decoding import DecodeLimits
 from service.endpoint import Classify
 from service.envelope import Envelope
@@ -24,6 +24,7 @@ from service.own_loader import own_loader
 from service.receiving import Receiver
 from service.registry import Registry, VersionLoader
 from service.settings import Settings
+from service.worker_process import WorkerLimits
 
 logger = logging.getLogger(__name__)
 

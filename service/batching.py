@@ -14,11 +14,13 @@ from service.engine import Batch, Engine, Prediction
 from service.entry import Answer, Entry
 from service.errors import EngineFailure, NotReady, QueueFull
 from service.occupancy import Occupancy
-from service.step import NothingToRun, Step
+from service.step import NothingToRun, Step, takes_time
 from service.waiting import Priority, Waiting
 
 logger = logging.getLogger(__name__)
 
+_MOST_DECODED = 8
+"""Images of a batch that are decoded one after the other before any of them is answered."""
 _SHUTTING_DOWN = "the service is shutting down; send the request again"
 
 
@@ -136,6 +138,7 @@ class Batcher:
         """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
         while True:
             priority, batch = await self._waiting.take(self._max_batch_size, self._bulk.most)
+            batch = self._share(batch, priority)
             try:
                 await self._answer(batch, priority)
             except Preempted:
@@ -158,22 +161,31 @@ class Batcher:
             finally:
                 self._bulk.release()
 
+    def _share(self, batch: list[Entry], priority: Priority) -> list[Entry]:
+        """What is to be decoded first is left to the other loops too, and nobody waits for many others' decoding."""
+        if not any(map(takes_time, batch)):
+            return batch
+        most = min(_MOST_DECODED, -(-(len(batch) + len(self._waiting)) // self._engine.concurrency))
+        self._waiting.put_back(batch[most:], priority)
+        return batch[:most]
+
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         interactive = priority is Priority.INTERACTIVE
         step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
         try:
             prediction = await (self._predict(step) if interactive else self._bulk.run(step.batch()))
+            self._observer.batch(len(prediction.probabilities), step.answer(prediction))
         except NothingToRun:
             return
         finally:
-            step.refuse()
-        self._observer.batch(len(prediction.probabilities), step.answer(prediction))
+            step.close()
 
     async def _predict(self, step: Step) -> Prediction:
         if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline():
-            prediction = self._inline.run(step.batch())
-            await asyncio.sleep(0)  # the sockets' turn, however much is queued
-            return prediction
+            try:
+                return self._inline.run(step.batch())
+            finally:
+                await asyncio.sleep(0)  # the sockets' turn, however much is queued
         self._running += 1
         try:
             if self._predict_made is not None:

@@ -1,42 +1,25 @@
 """A process that decodes what may be costly: it dies at the limits of time and memory, and nobody else with it.
 
-`python -m service.decode_worker TIME_LIMIT_S MEMORY_LIMIT_BYTES` reads requests from its standard input and writes
-answers to its standard output, each a `Frame`; it ends when its input does. Nothing that comes back is unpickled.
+`python -m service.decode_worker TIME_LIMIT_S MEMORY_LIMIT_BYTES DESCRIPTOR` reads requests from its standard input and
+writes answers to its standard output, each a `Frame` as a `Channel` with the memory behind DESCRIPTOR packs it; it ends
+when its input does. Nothing that comes back is unpickled.
 """
 
-import json
 import os
 import resource
 import signal
-import struct
 import sys
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
 from models.contract import Input, Preprocessing
+from service.decode_channel import HEAD_BYTES, Channel, Frame, Lengths
 from service.decoding import Decoded, DecodeLimits, decode
 from service.errors import ImageError
 
-LENGTHS = struct.Struct("<II")
 READY = b"ready"
 """The first thing that a worker writes."""
-
-
-class Frame(NamedTuple):
-    """A JSON object and bytes: one message in either direction."""
-
-    head: dict[str, Any]
-    payload: bytes
-
-    @classmethod
-    def of(cls, head: bytes, payload: bytes) -> "Frame":
-        return cls(json.loads(head), payload)
-
-    def encoded(self) -> bytes:
-        """Lengths and head; the payload follows."""
-        head = json.dumps(self.head).encode()
-        return LENGTHS.pack(len(head), len(self.payload)) + head
 
 
 def question(
@@ -73,28 +56,31 @@ def _answer(frame: Frame) -> Frame:
     return Frame({"size": done.size, "shape": done.pixels.shape, "seconds": done.seconds}, done.pixels.tobytes())
 
 
-def _read(source: BinaryIO) -> Frame | None:
-    lengths = source.read(LENGTHS.size)
-    if len(lengths) < LENGTHS.size:
+def _read(source: BinaryIO, channel: Channel) -> Frame | None:
+    beginning = source.read(HEAD_BYTES)
+    if len(beginning) < HEAD_BYTES:
         return None
-    head_length, payload_length = LENGTHS.unpack(lengths)
-    return Frame.of(source.read(head_length), source.read(payload_length))
+    lengths = Lengths.of(beginning)
+    head = source.read(lengths.head)
+    return channel.unpack(lengths, head, source.read(lengths.piped))
 
 
-def main(time_limit_s: float, memory_limit_bytes: int) -> None:
+def main(time_limit_s: float, memory_limit_bytes: int, descriptor: int) -> None:
     """Answer until the input ends. SIGALRM has its default effect: the end, also in the middle of a decoder."""
+    channel = Channel(descriptor)
+    os.close(descriptor)
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints does not disturb the answers
     answers.write(READY)
     answers.flush()
-    while (frame := _read(sys.stdin.buffer)) is not None:
+    while (frame := _read(sys.stdin.buffer, channel)) is not None:
         signal.setitimer(signal.ITIMER_REAL, time_limit_s)
         answer = _answer(frame)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        answers.write(answer.encoded() + answer.payload)
+        answers.writelines(channel.pack(answer))
         answers.flush()
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]))
+    main(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

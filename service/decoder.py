@@ -1,20 +1,17 @@
 """Who decodes: small images in threads of this process, what may be costly in worker processes that can be lost."""
 
 import asyncio
-import contextlib
-import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 
 from models.contract import Input, Preprocessing
-from service.decode_worker import LENGTHS, READY, Frame, decoded, question
+from service.decode_channel import Frame
+from service.decode_worker import decoded, question
 from service.decoding import Decoded, DecodeLimits, decode_if_small
 from service.encoded import Encoded
-from service.errors import CorruptImage, DecodeLimit
 from service.header import claimed_pixels, costly_markers
+from service.worker_process import Worker, WorkerLimits
 
 SMALL_BYTES = 256 * 1024
 SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
@@ -22,77 +19,9 @@ SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_00
 TINY_BYTES = 4 * 1024
 TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
 """So small that decoding takes less time than handing the image to a thread."""
-_QUICK_PIXELS = 500_000
+QUICK = DecodeLimits(SMALL.formats, max_pixels=500_000)
 """Decoded in so few milliseconds that who runs a network may do it first."""
 _MANY = 64
-
-
-@dataclass(frozen=True)
-class WorkerLimits:
-    """Of one decode in a worker process; reaching one ends the process."""
-
-    time_s: float
-    memory_bytes: int
-
-
-class Worker:
-    """One worker process, asked by one caller at a time and started again when it has died."""
-
-    def __init__(self, limits: WorkerLimits, on_loss: Callable[[], None]) -> None:
-        self._limits = limits
-        self._on_loss = on_loss
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> asyncio.subprocess.Process:
-        if self._process is None:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # a folder `service` where the service was started is not ours
-                "-m",
-                "service.decode_worker",
-                str(self._limits.time_s),
-                str(self._limits.memory_bytes),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains first
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},  # both take address space
-            )
-            assert process.stdout is not None
-            await process.stdout.readexactly(len(READY))
-            self._process = process
-        return self._process
-
-    async def ask(self, frame: Frame) -> Frame:
-        """The answer. Raises DecodeLimit when the worker ran out of time, CorruptImage when it died otherwise."""
-        started = asyncio.get_running_loop().time()
-        try:
-            return await self._exchange(await self.start(), frame)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            await self.stop()
-            self._on_loss()
-            if asyncio.get_running_loop().time() - started >= self._limits.time_s:
-                raise DecodeLimit(
-                    f"decoding this image takes more than {self._limits.time_s:g} s; send it smaller, or encoded anew"
-                ) from None
-            raise CorruptImage("the decoder died on this image; send it encoded anew") from None
-
-    async def _exchange(self, process: asyncio.subprocess.Process, frame: Frame) -> Frame:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(frame.encoded())
-        process.stdin.write(frame.payload)
-        await process.stdin.drain()
-        head, payload = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
-        answer = await process.stdout.readexactly(head)
-        return Frame.of(answer, await process.stdout.readexactly(payload))
-
-    async def stop(self) -> None:
-        """Kill it, whatever it does."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
 
 
 class Decoder:
@@ -124,10 +53,11 @@ class Decoder:
     def decode_later(self, body: bytes, target: Input, how: Preprocessing) -> Encoded | None:
         """For whoever runs the network on it, if its header promises that it is quick to decode."""
         claimed = claimed_pixels(body) or 0
-        if not 0 < claimed <= _QUICK_PIXELS or not may_be_small(body):
+        if not 0 < claimed <= QUICK.max_pixels or not may_be_small(body):
             return None
         tiny = len(body) <= TINY_BYTES and claimed <= TINY.max_pixels
-        return Encoded(partial(decode_if_small, body, target, how, self._limits, SMALL), tiny=tiny)
+        limits = TINY if tiny else QUICK  # whatever the header claimed
+        return Encoded(partial(decode_if_small, body, target, how, self._limits, limits), tiny=tiny)
 
     async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
         """As `decoding.decode`. Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit."""

@@ -11,12 +11,16 @@ from service.engine import Prediction
 
 
 class Answer(NamedTuple):
-    """What the network says of one image: probabilities [K], class map [K, h, w] if wanted; times in seconds."""
+    """What the network says of one image: probabilities [K], class map [K, h, w] if wanted; times in seconds.
+
+    decode_s: of all images of its batch, if this one was decoded there.
+    """
 
     probabilities: Row
     class_map: Row | None
     queue_s: float
     infer_s: float
+    decode_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -32,14 +36,8 @@ class Entry:
     def alive(self) -> bool:
         return not self.result.done()
 
-    @property
-    def decode_s(self) -> float:
-        """Seconds that it was decoded for while it was an entry."""
-        decoded = self.image.decoded if isinstance(self.image, Encoded) else None
-        return decoded.seconds if decoded is not None else 0.0
-
     def pixels(self) -> Pixels:
-        """Decoded now, if they are not there yet; raises what Encoded.decode does."""
+        """Decoded now, if they were not yet; raises what Encoded.decode does."""
         return self.image.decode().pixels if isinstance(self.image, Encoded) else self.image
 
     def answer(self, answer: Answer) -> None:

@@ -9,7 +9,7 @@ _WEIGHT = 0.1
 _DEVIATIONS = 3.0
 """Mean deviations above the average that few answers exceed: one in a hundred, were they normal."""
 _LEAST_SPREAD = 0.1
-"""Of the average: what the last answers were spared may come to the next one."""
+"""Mean deviation, as a share of the average, that is assumed at least: even times do not stay even."""
 _LEAST, _MOST = 0.5, 20.0
 """Bounds of the correction, so that one strange answer does not close the door."""
 

@@ -11,6 +11,8 @@ _SEGMENT = struct.Struct(">BBH")
 _FRAME = struct.Struct(">HH")
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """JPEG markers with height and width, of the processes that Pillow decodes."""
+_WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA), 0xFF})
+"""What has no place here, or is no marker: TEM, RSTn, SOI, EOI, filling bytes."""
 _MOST_SEGMENTS = 64
 _COSTLY = (0xDA, 0xE1)
 """JPEG markers, start of scan and APP1, that a small file can repeat thousands of times; each costs a pass over it."""
@@ -23,8 +25,7 @@ def claimed_pixels(body: bytes) -> int | None:
     """
     try:
         if body.startswith(_PNG):
-            width, height = _SIZE.unpack_from(body, 16)
-            return int(width * height)
+            return _of_png(body)
         return _of_jpeg(body) if body.startswith(_JPEG) else None
     except struct.error:  # the file ends before
         return None
@@ -39,12 +40,20 @@ def costly_markers(body: bytes) -> int:
     return max(int(np.count_nonzero(markers == marker)) for marker in _COSTLY)
 
 
+def _of_png(body: bytes) -> int | None:
+    """Its first chunk has to be the one with the size."""
+    if body[12:16] != b"IHDR":
+        return None
+    width, height = _SIZE.unpack_from(body, 16)
+    return int(width * height)
+
+
 def _of_jpeg(body: bytes) -> int | None:
     """ITU T.81, B.1 and B.2.2: segments of a marker and their length, until one that begins a frame."""
     at = len(_JPEG)
     for _ in range(_MOST_SEGMENTS):
         start, marker, length = _SEGMENT.unpack_from(body, at)
-        if start != 0xFF:
+        if start != 0xFF or marker in _WITHOUT_LENGTH:
             return None
         if marker in _FRAMES:
             height, width = _FRAME.unpack_from(body, at + 5)

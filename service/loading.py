@@ -49,11 +49,15 @@ class Runs(Engine, Protocol):
 
 
 class Prepared(NamedTuple):
-    """An engine, what was measured of it, whether that was before, and what can wait until all models serve."""
+    """An engine, what was measured of it, whether that was before, and what can wait until all models serve.
+
+    decodes: whether a thread for each core runs batches, so that none is needed beside them to decode.
+    """
 
     engine: Runs
     profile: Profile
     cached: bool
+    decodes: bool = False
     settle: Callable[[], None] = lambda: None
 
 
@@ -74,7 +78,7 @@ class Loader:
         """Ends with the version ready, or failed with the reason."""
         started = time.perf_counter()
         try:
-            engine, profile, cached, settle = await asyncio.to_thread(self._prepare, version.bundle)
+            engine, profile, cached, decodes, settle = await asyncio.to_thread(self._prepare, version.bundle)
         except EngineRejected as error:
             self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)
@@ -83,7 +87,7 @@ class Loader:
             self._refuse(version, f"{type(error).__name__} while loading; the log has the cause")
             logger.exception("%s is not served", version.name)
             return
-        version.serving = self._start(version, engine, profile)
+        version.serving = self._start(version, engine, profile, decodes=decodes)
         version.state = "ready"
         self._to_settle.append((version.name, settle))
         logger.info(
@@ -111,7 +115,7 @@ class Loader:
         version.state, version.reason = "failed", reason
         self._metrics.model_ready.labels(*version.labels, "none").set(0)
 
-    def _start(self, version: Version, engine: Runs, profile: Profile) -> Serving:
+    def _start(self, version: Version, engine: Runs, profile: Profile, *, decodes: bool) -> Serving:
         labels, metrics = version.labels, self._metrics
         sizes, seconds = metrics.batch_size.labels(*labels), metrics.batch_seconds.labels(*labels)
         images, failures = metrics.images.labels(*labels), metrics.engine_failures.labels(*labels)
@@ -128,7 +132,7 @@ class Loader:
         size = profile.batch_size
         inline = Inline(engine.run, largest_within(profile.points, _INLINE_S)) if engine.provider == "cpu" else None
         observer = Observer(observe, failures.inc, metrics.preemptions.labels(*labels).inc)
-        made = engine.predict_made if engine.provider == "cpu" and engine.threads_per_batch == 1 else None
+        made = engine.predict_made if decodes else None
         batcher = Batcher(engine, size, self._limits.max_queue, observer, inline, self._occupancy, made)
         lane = DenseLane(engine, self._limits.dense, self._dense_turns, Observer(observe_dense, failures.inc))
         forecast = Forecast(profile.seconds, engine.concurrency, size)
@@ -136,7 +140,7 @@ class Loader:
         metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
         metrics.model_ready.labels(*labels, engine.provider).set(1)
         batcher.start()
-        encoded = batcher if made is not None else None
+        encoded = batcher if decodes else None
         return Serving(Precision(profile.chosen.precision), engine, batcher, lane, admission, size, profile, encoded)
 
 

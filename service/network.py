@@ -46,9 +46,12 @@ class Network:
         encoded = self._decoder.decode_later(image, manifest.input, manifest.preprocessing)
         if encoded is None:
             return None
-        answer = await serving.encoded.submit(encoded, question.heatmap, deadline)
+        try:
+            answer = await serving.encoded.submit(encoded, question.heatmap, deadline)
+        finally:
+            encoded.forget()
         assert encoded.decoded is not None
-        return encoded.decoded, answer
+        return encoded.decoded._replace(seconds=answer.decode_s), answer
 
     async def _decoded(self, image: bytes, manifest: Manifest, deadline: float, priority: Priority) -> Decoded:
         turn = self._bulk_turn if priority is Priority.BULK else contextlib.nullcontext()

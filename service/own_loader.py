@@ -19,7 +19,7 @@ def own_loader(
     settings: Settings, metrics: Metrics, cores: int | None = None, occupancy: Occupancy | None = None
 ) -> Loader:
     """cores: of this process, all by default. occupancy: without neighbours by default."""
-    return Loader(_preparation(settings, cores or usable_cores()), limits_of(settings), metrics, occupancy)
+    return Loader(preparation(settings, cores or usable_cores()), limits_of(settings), metrics, occupancy)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -43,7 +43,7 @@ def wanted_of(settings: Settings, cores: int) -> Wanted:
     )
 
 
-def _preparation(settings: Settings, cores: int) -> Prepare:
+def preparation(settings: Settings, cores: int) -> Prepare:
     """A simulated device is for tests and benchmarks: it only takes its time."""
     if (points := simulated.wanted()) is not None:
         return lambda bundle: simulated.prepared(bundle, points)
@@ -52,4 +52,6 @@ def _preparation(settings: Settings, cores: int) -> Prepare:
 
 def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int) -> Prepared:
     found = tuned(bundle, wanted)
-    return Prepared(*found, settle=partial(help_lone_images, bundle, found, lone_threads))
+    engine = found.engine
+    decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= wanted.cores
+    return Prepared(*found, decodes, settle=partial(help_lone_images, bundle, found, lone_threads))

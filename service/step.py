@@ -24,7 +24,7 @@ class Step:
         self._lone = lone
         self._ready: list[Entry] = []
         self._failed: list[tuple[Entry, Exception]] = []
-        self._began = 0.0
+        self._began = self._decoded = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -32,17 +32,22 @@ class Step:
     @property
     def worth_a_thread(self) -> bool:
         """Whether there is something to decode that is not tiny."""
-        return any(isinstance(entry.image, Encoded) and not entry.image.tiny for entry in self._entries)
+        return any(map(takes_time, self._entries))
 
     def batch(self) -> Batch:
-        """Of those that could be decoded; the network's time begins when it is made. Raises NothingToRun."""
+        """Of those that somebody waits for and that could be decoded. Raises NothingToRun."""
+        self._began = time.perf_counter()
         images = [pixels for entry in self._entries if (pixels := self._pixels(entry)) is not None]
         if not images:
             raise NothingToRun
-        self._began = time.perf_counter()
-        return Batch(np.array(images), any(entry.class_map for entry in self._ready), self._lone)
+        stacked = np.array(images)
+        images.clear()  # an error's traceback may hold this frame
+        self._decoded = time.perf_counter()
+        return Batch(stacked, any(entry.class_map for entry in self._ready), self._lone)
 
     def _pixels(self, entry: Entry) -> Pixels | None:
+        if not entry.alive:
+            return None
         try:
             pixels = entry.pixels()
         except Exception as error:  # its neighbours are answered, whatever it is
@@ -53,13 +58,22 @@ class Step:
 
     def answer(self, prediction: Prediction) -> float:
         """Give each entry its row; the network's seconds."""
-        seconds = time.perf_counter() - self._began
+        infer_s, decoding_s = time.perf_counter() - self._decoded, self._decoded - self._began
         for index, (entry, row) in enumerate(zip(self._ready, prediction.probabilities, strict=True)):
-            queue_s = max(0.0, self._began - entry.enqueued_at - entry.decode_s)
-            entry.answer(Answer(row, class_map_of(prediction, index, entry), queue_s, seconds))
-        return seconds
+            class_map, queue_s = class_map_of(prediction, index, entry), self._began - entry.enqueued_at
+            decode_s = decoding_s if isinstance(entry.image, Encoded) else 0.0
+            entry.answer(Answer(row, class_map, queue_s, infer_s, decode_s))
+        return infer_s
 
-    def refuse(self) -> None:
-        """Tell those that could not be decoded why."""
+    def close(self) -> None:
+        """Tell those that could not be decoded why, and hold nobody any more."""
         for entry, error in self._failed:
             entry.fail(error)
+        self._failed.clear()
+        self._ready.clear()
+        self._entries = ()
+
+
+def takes_time(entry: Entry) -> bool:
+    """To decode."""
+    return isinstance(entry.image, Encoded) and not entry.image.tiny

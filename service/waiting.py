@@ -52,8 +52,9 @@ class Waiting(Generic[T]):
 
     def put_back(self, things: Iterable[T], priority: Priority) -> None:
         """Before all others, in their order; they had places before, so the limit is not asked."""
-        self._queues[priority].extendleft(reversed(list(things)))
-        self._wake()
+        if back := list(things):
+            self._queues[priority].extendleft(reversed(back))
+            self._wake()
 
     async def take(self, most: int, most_bulk: int | None = None) -> tuple[Priority, list[T]]:
         """At least one thing, waited for, and at most so many; `most` too of bulk work by default."""

@@ -1,6 +1,5 @@
 """Pixels that two processes see: memory without a name, so that nothing of it can be left behind."""
 
-import fcntl
 import mmap
 import os
 from collections.abc import Sequence
@@ -9,8 +8,8 @@ import numpy as np
 
 from models.contract import Pixels
 from service.errors import QueueFull
+from service.sealed_memory import sealed_memory
 
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL  # else a shorter file would be a SIGBUS
 _RETRY_S = 1.0
 
 
@@ -20,9 +19,7 @@ class Slots:
     def __init__(self, count: int, size: int) -> None:
         """size: bytes of the largest image."""
         self.count, self.size = count, size
-        self.descriptor = os.memfd_create("snellen-slots", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.descriptor, count * size)
-        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        self.descriptor = sealed_memory("snellen-slots", count * size)
         self._memory = np.frombuffer(mmap.mmap(self.descriptor, count * size), np.uint8).reshape(count, size)
         self._free = list(range(count - 1, -1, -1))  # the last one freed is used first: it is in the caches
 

@@ -1,6 +1,7 @@
 """What is costly to decode is decoded where it can be stopped; the limits are reached by real files."""
 
 import asyncio
+import os
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -9,10 +10,12 @@ import pytest
 from PIL import Image
 
 from models.contract import Preprocessing
-from service.decoder import SMALL_BYTES, Decoder, WorkerLimits, may_be_small
-from service.decoding import DecodeLimits
+from service.decode_channel import SHARED_BYTES
+from service.decoder import SMALL_BYTES, Decoder, may_be_small
+from service.decoding import DecodeLimits, decode
 from service.errors import CorruptImage, DecodeLimit, ImageError, UnsupportedFormat
 from service.settings import FORMATS, MIB
+from service.worker_process import WorkerLimits
 from tests.support.bundles import INPUT
 from tests.support.pictures import RED, encoded, picture, progressive_bomb
 
@@ -164,3 +167,21 @@ async def test_what_is_quick_to_decode_may_be_decoded_later(decoder: Decoder, im
 async def test_the_rest_is_not_left_to_who_runs_the_network(decoder: Decoder, body: bytes) -> None:
     """It goes its own way."""
     assert decoder.decode_later(body, INPUT, HOW) is None
+
+
+@pytest.mark.parametrize("side", [1100, 1500])
+async def test_a_body_of_megabytes_reaches_the_worker(decoder: Decoder, side: int) -> None:
+    """In the shared memory or, where it is larger than that, through the pipe."""
+    body = encoded(Image.effect_noise((side, side), 100).convert("RGB"), "BMP")
+    assert (len(body) > SHARED_BYTES) == (side == 1500)
+    expected = decode(body, INPUT, HOW, DecodeLimits(FORMATS, 64_000_000))
+    assert ((await decoder.decode(body, INPUT, HOW)).pixels == expected.pixels).all()
+
+
+async def test_workers_leave_no_descriptors_behind(decoder: Decoder) -> None:
+    """Started again and again."""
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        await decoder._workers[0].stop()
+        await decoder._workers[0].start()
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -36,6 +36,16 @@ def test_a_frame_behind_many_segments_is_not_looked_for() -> None:
     assert claimed_pixels(plain[:2] + b"\xff\xef\0\2" * 64 + plain[2:]) is None
 
 
+def test_a_fake_frame_is_not_believed() -> None:
+    """In a PNG whose first chunk is another one, or behind a JPEG marker that has no length."""
+    png = encoded(Image.new("L", (1000, 1000)), "PNG")
+    text = b"\0\0\0\x08tEXt" + b"\0\0\0\1" * 2 + b"\0\0\0\0"
+    assert claimed_pixels(png[:8] + text + png[8:]) is None
+    jpeg = encoded(Image.new("L", (1000, 1000)), "JPEG")
+    fake = b"\xff\xd0\0\6\xff\xfe\0\x0f\xff\xc0\0\x0b\x08\0\x0a\0\x0a\1\1\x11\0"
+    assert claimed_pixels(jpeg[:2] + fake + jpeg[2:]) is None
+
+
 @given(st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n"]), st.binary(max_size=300), st.integers(0, 700))
 def test_any_bytes_have_an_answer(start: bytes, rest: bytes, cut: int) -> None:
     """Also where the file ends early."""
