@@ -3,17 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from models.contract import Pixels
 from service.bulk import BulkRuns, Preempted
 from service.encoded import Encoded
-from service.engine import Batch, Engine, Prediction
+from service.engine import Engine
 from service.entry import Answer, Entry
 from service.errors import EngineFailure, NotReady, QueueFull
 from service.occupancy import Occupancy
+from service.running import Inline, PredictMade, Running
 from service.step import NothingToRun, Step, takes_time
 from service.waiting import Priority, Waiting
 
@@ -31,17 +31,6 @@ class Observer:
     batch: Callable[[int, float], None] = lambda _size, _seconds: None
     failure: Callable[[], None] = lambda: None
     preemption: Callable[[], None] = lambda: None
-
-
-class Inline(NamedTuple):
-    """Runs batches of up to `largest` images in the event loop: they take less time than a thread is worth."""
-
-    run: Callable[[Batch], Prediction]
-    largest: int
-
-
-PredictMade = Callable[[Callable[[], Batch]], Awaitable[Prediction]]
-"""Makes a batch, and runs it, both in the same thread."""
 
 
 class Batcher:
@@ -64,9 +53,7 @@ class Batcher:
         self._engine = engine
         self._occupancy = occupancy or Occupancy()
         self._occupancy.watch(self._look_again)
-        self._inline = inline
-        self._predict_made = predict_made
-        self._running = 0
+        self._running = Running(engine, inline, predict_made)
         self._max_batch_size = max_batch_size
         self._bulk = BulkRuns(engine, self._occupancy, max_batch_size)
         self._waiting: Waiting[Entry] = Waiting(max_queue, self._bulk.claim)
@@ -173,34 +160,14 @@ class Batcher:
         interactive = priority is Priority.INTERACTIVE
         step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
         try:
-            prediction = await (self._predict(step) if interactive else self._bulk.run(step.batch()))
+            running = self._running.run(step, len(self._waiting)) if interactive else self._bulk.run(step.batch())
+            prediction = await running
             self._observer.batch(len(prediction.probabilities), step.answer(prediction))
         except NothingToRun:
             return
         finally:
             step.close()
 
-    async def _predict(self, step: Step) -> Prediction:
-        if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline():
-            try:
-                return self._inline.run(step.batch())
-            finally:
-                await asyncio.sleep(0)  # the sockets' turn, however much is queued
-        self._running += 1
-        try:
-            if self._predict_made is not None:
-                return await self._predict_made(step.batch)
-            return await self._engine.predict(step.batch())
-        finally:
-            self._running -= 1
-
     def _is_alone(self) -> bool:
         """Of a batch that is about to run: whether nothing else is to be done meanwhile."""
-        return not self._running and self._occupancy.alone
-
-    def _largest_inline(self) -> int:
-        """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""
-        assert self._inline is not None
-        if self._engine.concurrency == 1:
-            return self._inline.largest
-        return 0 if self._running or len(self._waiting) else min(self._inline.largest, 1)
+        return not self._running.steps and self._occupancy.alone

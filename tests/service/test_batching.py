@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from models.contract import Pixels
-from service.batching import Batcher, Inline
+from service.batching import Batcher
 from service.decoding import Decoded
 from service.encoded import Encoded, NotSmall
 from service.engine import Batch, Prediction
 from service.entry import Answer
 from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
+from service.running import Inline
 from tests.support.engines import GatedEngine
 
 
