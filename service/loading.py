@@ -52,7 +52,7 @@ class Runs(Engine, Protocol):
 class Prepared(NamedTuple):
     """An engine, what was measured of it, whether that was before, and what can wait until all models serve.
 
-    decodes: whether a thread for each core runs batches, so that none is needed beside them to decode.
+    decodes: whether as many threads run batches as would decode beside them, so that these are not needed.
     """
 
     engine: Runs

@@ -47,11 +47,13 @@ def preparation(settings: Settings, cores: int) -> Prepare:
     """A simulated device is for tests and benchmarks: it only takes its time."""
     if (points := simulated.wanted()) is not None:
         return lambda bundle: simulated.prepared(bundle, points)
-    return partial(_prepared, wanted=wanted_of(settings, cores), lone_threads=settings.lone_threads or min(cores, MOST))
+    lone_threads, decoders = settings.lone_threads or min(cores, MOST), min(cores, settings.decode_threads)
+    return partial(_prepared, wanted=wanted_of(settings, cores), lone_threads=lone_threads, decoders=decoders)
 
 
-def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int) -> Prepared:
+def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int, decoders: int) -> Prepared:
+    """decoders: threads that this process would decode with otherwise."""
     found = tuned(bundle, wanted)
     engine = found.engine
-    decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= wanted.cores
+    decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders
     return Prepared(*found, decodes, settle=partial(help_lone_images, bundle, found, lone_threads))
