@@ -88,12 +88,16 @@ def _tensorrt(purpose: Purpose) -> Options:
 
 
 def _openvino(purpose: Purpose) -> Options:
-    """On the CPU, in float32 where the graph says so; a stream for each batch that runs at a time."""
+    """On the CPU, in float32 where the graph says so; a stream for each batch that runs at a time.
+
+    Not pinned: with a number of threads each process would take the same first cores.
+    """
     return {
         "device_type": "CPU",
         "precision": "FP32",
         "num_streams": str(purpose.batches),
         "num_of_threads": str(purpose.batches * purpose.threads),
+        "load_config": '{"CPU": {"ENABLE_CPU_PINNING": "NO"}}',
     }
 
 
