@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from models.contract import Pixels
@@ -159,14 +160,10 @@ class Batcher:
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         interactive = priority is Priority.INTERACTIVE
         step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
-        try:
+        with closing(step), suppress(NothingToRun):
             running = self._running.run(step, len(self._waiting)) if interactive else self._bulk.run(step.batch())
             prediction = await running
             self._observer.batch(len(prediction.probabilities), step.answer(prediction))
-        except NothingToRun:
-            return
-        finally:
-            step.close()
 
     def _is_alone(self) -> bool:
         """Of a batch that is about to run: whether nothing else is to be done meanwhile."""

@@ -141,8 +141,9 @@ class Loader:
         metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
         metrics.model_ready.labels(*labels, engine.provider).set(1)
         batcher.start()
-        encoded = batcher if decodes else None
-        return Serving(Precision(profile.chosen.precision), engine, batcher, lane, admission, size, profile, encoded)
+        submit_encoded = batcher.submit if decodes else None
+        precision = Precision(profile.chosen.precision)
+        return Serving(precision, engine, batcher, lane, admission, size, profile, submit_encoded)
 
 
 def admission_of(

@@ -41,13 +41,13 @@ class Network:
         self, image: bytes, question: Question, manifest: Manifest, serving: Serving, deadline: float
     ) -> Asked | None:
         """None where it has to be decoded before. Raises NotSmall."""
-        if serving.encoded is None:
+        if serving.submit_encoded is None:
             return None
         encoded = self._decoder.decode_later(image, manifest.input, manifest.preprocessing)
         if encoded is None:
             return None
         try:
-            answer = await serving.encoded.submit(encoded, question.heatmap, deadline)
+            answer = await serving.submit_encoded(encoded, question.heatmap, deadline)
         finally:
             encoded.forget()
         assert encoded.decoded is not None

@@ -12,7 +12,7 @@ from service.entry import Answer, Entry, class_map_of
 
 
 class NothingToRun(Exception):
-    """None of the images could be decoded."""
+    """Nobody waits for any of the images, or none could be decoded."""
 
 
 class Step:

@@ -1,5 +1,6 @@
 """One version of one model: its bundle, and what became of it here."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -56,12 +57,8 @@ class Submits(Protocol):
     async def stop(self) -> None: ...
 
 
-class SubmitsEncoded(Protocol):
-    """The way to an engine whose threads decode too."""
-
-    async def submit(self, image: Encoded, class_map: bool = False, deadline: float | None = None) -> Answer:
-        """As `Submits.submit`; raises also what Encoded.decode raises."""
-        ...
+SubmitEncoded = Callable[[Encoded, bool, float], Awaitable[Answer]]
+"""As `Submits.submit`, with class_map and deadline, of an engine whose threads decode; raises also what that raises."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Serving:
     admission: Admission
     max_batch_size: int
     profile: Profile
-    encoded: SubmitsEncoded | None = None
+    submit_encoded: SubmitEncoded | None = None
     """Where a thread of its own for decoding would only be one more change of threads."""
 
     async def stop(self) -> None:

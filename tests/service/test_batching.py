@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 import pytest
@@ -37,8 +37,10 @@ async def batcher(engine: GatedEngine) -> AsyncIterator[Batcher]:
     await batcher.stop()
 
 
-async def submit_many(batcher: Batcher, values: range) -> list[asyncio.Task[Answer]]:
-    calls = [asyncio.create_task(batcher.submit(image(value))) for value in values]
+async def submit_many(
+    batcher: Batcher, values: range, of: Callable[[int], Pixels | Encoded] = image
+) -> list[asyncio.Task[Answer]]:
+    calls = [asyncio.create_task(batcher.submit(of(value))) for value in values]
     await asyncio.sleep(0)
     return calls
 
@@ -299,27 +301,26 @@ async def test_who_gives_up_while_others_are_decoded_is_not_decoded(engine: Gate
 async def test_what_is_to_be_decoded_is_shared_by_the_loops() -> None:
     """Nobody takes all of it, while others have nothing to do."""
     engine = GatedEngine(concurrency=2)
-    batcher = Batcher(engine, max_batch_size=8, max_queue=8, predict_made=engine.predict_made)
-    batcher.start()
-    calls = [asyncio.create_task(batcher.submit(encoded(value))) for value in range(6)]
-    await asyncio.sleep(0)
-    engine.release()
-    assert [answer.probabilities.argmax() for answer in await asyncio.gather(*calls)] == [0, 1, 2, 3, 4, 5]
+    assert await answered_encoded(engine, 6) == [0, 1, 2, 3, 4, 5]
     assert sorted(engine.sizes) == [1, 2, 3]
-    await batcher.stop()
 
 
 async def test_nobody_waits_for_the_decoding_of_many() -> None:
     """However large a batch may be."""
     engine = GatedEngine(classes=32)
+    assert await answered_encoded(engine, 20) == list(range(20))
+    assert engine.sizes == [8, 8, 4]
+
+
+async def answered_encoded(engine: GatedEngine, count: int) -> list[int]:
+    """The classes of so many images that come at the same time, still encoded."""
     batcher = Batcher(engine, max_batch_size=32, max_queue=32, predict_made=engine.predict_made)
     batcher.start()
-    calls = [asyncio.create_task(batcher.submit(encoded(value))) for value in range(20)]
-    await asyncio.sleep(0)
+    calls = await submit_many(batcher, range(count), encoded)
     engine.release()
-    assert [answer.probabilities.argmax() for answer in await asyncio.gather(*calls)] == list(range(20))
-    assert engine.sizes == [8, 8, 4]
+    classes = [int(answer.probabilities.argmax()) for answer in await asyncio.gather(*calls)]
     await batcher.stop()
+    return classes
 
 
 async def test_tiny_images_are_decoded_without_a_thread() -> None:
