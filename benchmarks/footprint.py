@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 import psutil  # type: ignore[import-untyped]
@@ -22,7 +22,11 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def rss_bytes(pid: int) -> int:
     """Resident memory, summed: pages that several processes share count for each."""
-    return sum(int(_of(process, lambda p: p.memory_info().rss)) for process in tree(pid))
+    return _rss_bytes(tree(pid))
+
+
+def _rss_bytes(processes: Iterable[psutil.Process]) -> int:
+    return sum(int(_of(process, lambda p: p.memory_info().rss)) for process in processes)
 
 
 def cpu_s(pid: int) -> float:
@@ -49,7 +53,10 @@ def _of(process: psutil.Process, read: Callable[[psutil.Process], float]) -> flo
 
 
 class Footprint:
-    """Watches a tree of processes while a `with` block runs, ten times a second."""
+    """Watches a tree of processes while a `with` block runs, ten times a second.
+
+    The tree is looked for before and after: that reads all processes of the machine, while the load wants its cores.
+    """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -58,14 +65,15 @@ class Footprint:
         self.values: dict[str, float] = {}
 
     def __enter__(self) -> "Footprint":
-        self._before, self._cpu_before = rss_bytes(self._pid), cpu_s(self._pid)
+        self._family = tree(self._pid)
+        self._before, self._cpu_before = _rss_bytes(self._family), cpu_s(self._pid)
         self._peak = self._before
         self._thread.start()
         return self
 
     def _watch(self) -> None:
         while not self._end.wait(_INTERVAL_S):
-            self._peak = max(self._peak, rss_bytes(self._pid))
+            self._peak = max(self._peak, _rss_bytes(self._family))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._end.set()

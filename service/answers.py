@@ -10,6 +10,8 @@ from service.errors import InvalidOption, NoClassMap, NotCalibrated
 from service.schemas import Grid, Heatmap, Region
 
 DEFAULT_TOP_K = 5
+_SORTED_WHOLE = 256
+"""So few classes are sorted in less time than the first of them are found."""
 Classes = NDArray[np.intp]
 """Indices of labels."""
 
@@ -52,6 +54,16 @@ def ranking(probabilities: Row) -> Classes:
     return (-probabilities).argsort(kind="stable")
 
 
+def top(probabilities: Row, count: int) -> Classes:
+    """The first `count` of the ranking of one image's probabilities [K]."""
+    if len(probabilities) <= _SORTED_WHOLE or count >= len(probabilities):
+        return ranking(probabilities)[:count]
+    least = np.partition(probabilities, -count)[-count]
+    candidates = (probabilities >= least).nonzero()[0]
+    found: Classes = candidates[ranking(probabilities[candidates])]
+    return found[:count]
+
+
 def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> Classes:
     """The fewest classes, most probable first, that together reach the threshold of `coverage`."""
     order = ranking(probabilities)
@@ -65,7 +77,7 @@ def heatmap(probabilities: Row, class_map: Row, size: tuple[int, int], manifest:
 
     class_map: float32 [K, h, w]. size: width and height of the upright picture.
     """
-    class_id = int(ranking(probabilities)[0])
+    class_id = int(probabilities.argmax())
     positive = np.maximum(class_map[class_id], 0)
     scaled = positive / max(float(positive.max()), 1e-6)
     left, top_edge, right, bottom = region(size, manifest.input, manifest.preprocessing)

@@ -145,7 +145,7 @@ def _classification(answer: Answer, decoded: Decoded, question: Question, manife
     row, coverage, class_map = answer.probabilities, question.coverage, answer.class_map
     return Classification(
         row,
-        answers.ranking(row)[: question.top_k or answers.DEFAULT_TOP_K],
+        answers.top(row, question.top_k or answers.DEFAULT_TOP_K),
         coverage,
         None if coverage is None else answers.prediction_set(row, coverage, manifest),
         None if class_map is None else answers.heatmap(row, class_map, decoded.size, manifest),

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.alarm import Alarm
 from service.client import client_of, introduce_client
 from service.intake import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
+from service.joined_writes import JoinedWrites
 from service.problems import MEDIA_TYPE, plain_problem
 from service.schemas import Problem
 
@@ -66,6 +67,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow: _Flow = _Flow(transport, lambda: self.loop.call_soon(self._read_on))
         self._intake = Intake(self)
+        self._answers = JoinedWrites(transport, self.loop)
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._refusal: bytes | None = None
         self._said_goodbye = self._reading_paused = False
@@ -90,6 +92,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         introduce_client(self.scope)
         super().on_headers_complete()
+        self.cycle.transport = self._answers  # type: ignore[assignment]
         self._unanswered.append(self.cycle)
 
     def on_message_complete(self) -> None:
@@ -181,6 +184,7 @@ class Connection(HttpToolsProtocol):
             _disconnect(cycle)
 
     def _say_goodbye(self, last_words: bytes) -> None:
+        self._answers.flush()
         if not self.transport.is_closing():
             self.transport.write(last_words)
             self.transport.write_eof()

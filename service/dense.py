@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.contract import Dense, Manifest, Pixels, cell_probabilities, grid_size
-from service.answers import DEFAULT_TOP_K, Classification, ranking
+from service.answers import DEFAULT_TOP_K, Classification, ranking, top
 from service.engine import DensePrediction
 from service.errors import NotDense, TooManyCells, TooSmall
 from service.rendering import rounded
@@ -57,7 +57,7 @@ def result(prediction: DensePrediction, shape: Shape, manifest: Manifest, top_k:
     """
     return Classification(
         prediction.probabilities,
-        ranking(prediction.probabilities)[: top_k or DEFAULT_TOP_K],
+        top(prediction.probabilities, top_k or DEFAULT_TOP_K),
         grid=_grid(prediction, shape, manifest, top_k or CELL_TOP_K),
     )
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from models.contract import Manifest
 from service import dense
-from service.answers import DEFAULT_TOP_K, Classification, ranking
+from service.answers import DEFAULT_TOP_K, Classification, top
 from service.decoding import DecodeLimits, decode
 from service.engine import Batch, OnnxEngine
 from service.rendering import Rendering
@@ -38,4 +38,4 @@ class OfflineClassifier:
             shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # an answer of any size can be written
             return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
         row = self.engine.run(Batch(pixels[None])).probabilities[0]
-        return Classification(row, ranking(row)[: self.top_k or DEFAULT_TOP_K])
+        return Classification(row, top(row, self.top_k or DEFAULT_TOP_K))
