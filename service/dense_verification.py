@@ -3,8 +3,10 @@
 import numpy as np
 
 from models.contract import Dense, Manifest, cell_probabilities
-from service.engine import DensePrediction, EngineRejected, OnnxEngine
+from service.engine import DensePrediction
 from service.errors import EngineFailure
+from service.onnx_engine import OnnxEngine
+from service.session import EngineRejected
 
 _STRIDES = 8
 """So many strides more than the input: enough to tell a stride from its half."""

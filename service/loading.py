@@ -12,11 +12,12 @@ from service.admission import Admission
 from service.batch_profile import Profile, largest_within
 from service.batching import Batcher, Observer
 from service.dense_lane import DenseLane, DenseLimits
-from service.engine import Batch, DensePrediction, Engine, EngineRejected, Prediction
+from service.engine import Batch, DensePrediction, Engine, Prediction
 from service.forecast import Forecast
 from service.metrics import Metrics
 from service.occupancy import Occupancy
 from service.running import Inline
+from service.session import EngineRejected
 from service.versions import Serving, Version
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from models.contract import Manifest
 from service import dense
 from service.answers import DEFAULT_TOP_K, Classification, top
 from service.decoding import DecodeLimits, decode
-from service.engine import Batch, OnnxEngine
+from service.engine import Batch
+from service.onnx_engine import OnnxEngine
 from service.rendering import Rendering
 from service.schemas import Result
 

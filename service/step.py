@@ -7,8 +7,9 @@ import numpy as np
 
 from models.contract import Pixels
 from service.encoded import Encoded
-from service.engine import Batch, Prediction
+from service.engine import NO_NUMBERS, Batch, Prediction
 from service.entry import Answer, Entry, class_map_of
+from service.errors import EngineFailure
 
 
 class NothingToRun(Exception):
@@ -57,16 +58,20 @@ class Step:
         return pixels
 
     def answer(self, prediction: Prediction) -> float:
-        """Give each entry its row; the network's seconds."""
+        """Give each entry its row, unless that is not made of numbers; the network's seconds."""
         infer_s, decoding_s = time.perf_counter() - self._decoded, self._decoded - self._began
+        broken = set((~np.isfinite(prediction.probabilities)).nonzero()[0].tolist())
         for index, (entry, row) in enumerate(zip(self._ready, prediction.probabilities, strict=True)):
+            if index in broken:
+                self._failed.append((entry, EngineFailure(NO_NUMBERS)))
+                continue
             class_map, queue_s = class_map_of(prediction, index, entry), self._began - entry.enqueued_at
             decode_s = decoding_s if isinstance(entry.image, Encoded) else 0.0
             entry.answer(Answer(row, class_map, queue_s, infer_s, decode_s))
         return infer_s
 
     def close(self) -> None:
-        """Tell those that could not be decoded why, and hold nobody any more."""
+        """Tell those that have no answer why, and hold nobody any more."""
         for entry, error in self._failed:
             entry.fail(error)
         self._failed.clear()

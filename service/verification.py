@@ -5,7 +5,9 @@ from contextlib import contextmanager
 
 from models.contract import Bundle, BundleError, Pixels, Precision, Row
 from service.dense_verification import check_dense
-from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine
+from service.engine import Batch
+from service.onnx_engine import OnnxEngine
+from service.session import EngineOptions, EngineRejected
 
 
 def open_verified(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:

@@ -30,8 +30,8 @@ def bench(
     from models.contract import BundleError, read_bundle
     from service.batch_profile import BatchSeconds, best_batch_size
     from service.buckets import buckets
-    from service.engine import EngineOptions, EngineRejected
     from service.errors import ServiceError
+    from service.session import EngineOptions, EngineRejected
     from service.tuning.measuring import Stopwatch, blank
     from service.verification import open_verified
 

@@ -53,9 +53,9 @@ def _open(
     from models.contract import BundleError, read_bundle
     from service.decoding import DecodeLimits
     from service.dense import dense_of
-    from service.engine import EngineOptions, EngineRejected
     from service.errors import NotDense
     from service.offline import OfflineClassifier
+    from service.session import EngineOptions, EngineRejected
     from service.settings import FORMATS, usable_cores
     from service.verification import open_verified
 

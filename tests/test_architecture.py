@@ -63,7 +63,7 @@ def test_nobody_imports_the_command() -> None:
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("onnxruntime", {"service/engine.py", "service/session.py", "service/device_binding.py"}),
+        ("onnxruntime", {"service/onnx_engine.py", "service/session.py", "service/device_binding.py"}),
         ("uvicorn", {"service/server.py", "service/connections.py"}),
         (
             "prometheus_client",

@@ -20,8 +20,9 @@ from benchmarks.gpu.runs import BUNDLES, Bundles, Providers, bundles_of, fast_on
 from benchmarks.gpu.serving import CACHE
 from benchmarks.gpu.ways import opened, ways
 from models.contract import Bundle
-from service.engine import Batch, OnnxEngine
+from service.engine import Batch
 from service.errors import EngineFailure
+from service.onnx_engine import OnnxEngine
 from service.session import EngineRejected
 from service.tuning.measuring import Stopwatch
 

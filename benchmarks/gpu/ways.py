@@ -6,9 +6,9 @@ from pathlib import Path
 from benchmarks.gpu.libraries import missing
 from benchmarks.gpu.results import Way
 from models.contract import Bundle, Precision
-from service.engine import EngineOptions, OnnxEngine
+from service.onnx_engine import OnnxEngine
 from service.providers import ON_GPU
-from service.session import all_providers
+from service.session import EngineOptions, all_providers
 from service.settings import usable_cores
 from service.verification import open_fitting
 

@@ -8,7 +8,7 @@ from statistics import mean
 
 from models.contract import Precision
 from service.batch_profile import BatchSeconds, Tried
-from service.engine import OnnxEngine
+from service.onnx_engine import OnnxEngine
 from service.tuning.shapes import Shape
 
 

@@ -1,7 +1,7 @@
 """One more session for lone images, with threads that work together on each."""
 
 from models.contract import Bundle, Precision
-from service.engine import EngineOptions
+from service.session import EngineOptions
 from service.tuning.tuned import Tuned
 from service.verification import open_another
 

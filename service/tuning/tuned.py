@@ -8,7 +8,8 @@ from typing import NamedTuple
 from models.contract import Bundle
 from service.batch_profile import Profile
 from service.buckets import buckets
-from service.engine import Batch, OnnxEngine
+from service.engine import Batch
+from service.onnx_engine import OnnxEngine
 from service.session import EngineRejected
 from service.tuning.cache import ProfileCache
 from service.tuning.choice import choose, reason

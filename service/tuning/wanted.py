@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.contract import Bundle, Precision
 from service.batch_profile import Tried
-from service.engine import OnnxEngine
+from service.onnx_engine import OnnxEngine
 from service.providers import EVERY, ON_GPU, Purpose, options_of
 from service.session import RUNTIME, EngineOptions, all_providers, installed_providers
 from service.tuning import hardware

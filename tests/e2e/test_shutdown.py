@@ -14,7 +14,7 @@ from tests.support.server import ServerProcess, running
 
 RUN = """
 import ctypes, threading
-from service.engine import OnnxEngine
+from service.onnx_engine import OnnxEngine
 usual = OnnxEngine.run
 def run(*args):
     return {instead} if threading.current_thread().name.startswith("engine") else usual(*args)

@@ -7,9 +7,10 @@ import onnx
 import pytest
 
 from models.contract import Bundle, Colour, Input, read_bundle
-from service.engine import Batch, EngineOptions, EngineRejected, OnnxEngine
+from service.engine import Batch
 from service.errors import EngineFailure
-from service.session import installed_providers
+from service.onnx_engine import OnnxEngine
+from service.session import EngineOptions, EngineRejected, installed_providers
 from service.verification import check_golden, open_verified
 from tests.support.bundles import SIDE, write_bundle
 from tests.support.pictures import BLUE, picture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.contract import Precision, read_bundle
-from service.engine import EngineOptions, EngineRejected
+from service.session import EngineOptions, EngineRejected
 from service.verification import check_golden, open_verified
 from tests.support.bundles import write_bundle
 from tests.support.clients import ready_client

@@ -12,7 +12,7 @@ def test_onnxruntime_is_loaded_with_its_telemetry_off() -> None:
         "    def find_spec(self, name, *_):\n"
         "        if name == 'onnxruntime': print(os.environ.get('ORT_DISABLE_TELEMETRY'))\n"
         "sys.meta_path.insert(0, Watch())\n"
-        "import service.engine\n"
+        "import service.onnx_engine\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

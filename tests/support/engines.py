@@ -20,6 +20,7 @@ class GatedEngine:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     sizes: list[int] = field(default_factory=list)
     failures: int = 0
+    no_number_for: set[int] = field(default_factory=set)
     made: int = 0
     closed: bool = False
 
@@ -34,6 +35,7 @@ class GatedEngine:
             self.failures -= 1
             raise RuntimeError("the device is gone")
         rows = np.eye(self.classes, dtype=np.float32)[batch.images[:, 0, 0, 0]]
+        rows[np.isin(batch.images[:, 0, 0, 0], list(self.no_number_for))] = np.nan
         return Prediction(rows, rows[:, :, None, None] if batch.class_map else None)
 
     async def predict_made(self, make: Callable[[], Batch]) -> Prediction:

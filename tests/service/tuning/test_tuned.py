@@ -9,8 +9,10 @@ import pytest
 from onnxruntime import RunOptions
 
 from models.contract import Bundle, Precision, read_bundle
-from service.engine import Batch, EngineRejected, OnnxEngine, Prediction
+from service.engine import Batch, Prediction
 from service.errors import EngineFailure
+from service.onnx_engine import OnnxEngine
+from service.session import EngineRejected
 from service.tuning.cache import ProfileCache
 from service.tuning.tuned import search, tuned
 from service.tuning.wanted import Candidates, Wanted

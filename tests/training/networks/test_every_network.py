@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input, Manifest, Pixels, read_bundle
-from service.engine import Batch, EngineOptions, OnnxEngine, Prediction
+from service.engine import Batch, Prediction
+from service.onnx_engine import OnnxEngine
+from service.session import EngineOptions
 from tests.conftest import ROOT
 from training.export import export, fixed_images, open_session
 from training.networks.catalogue import NETWORKS

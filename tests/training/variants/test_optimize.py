@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, MANIFEST, PROBABILITIES, Precision, read_bundle
-from service.engine import EngineOptions
+from service.session import EngineOptions
 from service.verification import open_verified
 from tests.training.conftest import SIDE
 from training.export import open_session
