@@ -1,52 +1,23 @@
 """Around uvicorn's protocol: nobody is waited for without a limit, and what is no request gets a problem document."""
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.alarm import Alarm
 from service.client import client_of, introduce_client
 from service.intake import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
 from service.joined_writes import JoinedWrites
-from service.problems import MEDIA_TYPE, plain_problem
-from service.schemas import Problem
+from service.patience import Patience, Wait
+from service.refusal import refusal
 
 SPARE_CONNECTIONS = 64
 """Connections beyond the limit that are held for a moment, so that their clients can read why they were refused."""
-_LINGER_S = 2.0
-_STATUS_LINES = {
-    400: b"HTTP/1.1 400 Bad Request",
-    408: b"HTTP/1.1 408 Request Timeout",
-    431: b"HTTP/1.1 431 Request Header Fields Too Large",
-    503: b"HTTP/1.1 503 Busy",
-}
-
-
-class Wait(Enum):
-    """What a connection is waiting for: the client in all but one case."""
-
-    SERVICE = auto()
-    """An answer of ours, which has limits of its own."""
-    REQUEST = auto()
-    """Another request after one that was answered."""
-    HEAD = auto()
-    """The first request, or the rest of a head."""
-    BODY = auto()
-    """The rest of a body that was answered before it was complete."""
-    READER = auto()
-    """The client has to take what was written before more is."""
-    FAREWELL = auto()
-    """The client has to close after a refusal: closing first could take the refusal from it."""
-    END = auto()
-    """The client has to take the last bytes of a closed connection."""
 
 
 @dataclass
@@ -71,8 +42,7 @@ class Connection(HttpToolsProtocol):
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._refusal: bytes | None = None
         self._said_goodbye = self._reading_paused = False
-        self._wait: Wait | None = None
-        self._alarm = Alarm(self.loop, self._time_is_up)
+        self._patience = Patience(self.loop, self.limits.patience_s, self.timeout_keep_alive, self._time_is_up)
         self._check_place()
         self._watch()
 
@@ -81,7 +51,7 @@ class Connection(HttpToolsProtocol):
         for cycle in self._unanswered:  # uvicorn tells only the last of several, and the others go on using the socket
             _disconnect(cycle)
         self.pipeline.clear()
-        self._alarm.cancel()
+        self._patience.end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -166,7 +136,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str) -> None:
         """Once the answers still owed are out; what the client sends from now on is thrown away."""
         self.logger.info("%s is refused with %d: %s", self.client, status, detail)
-        self._refusal = _answer(plain_problem(status, detail))
+        self._refusal = refusal(status, detail)
         self._intake.clear()
         if self._intake.stage is Stage.BODY:
             self._give_up()
@@ -204,25 +174,9 @@ class Connection(HttpToolsProtocol):
         return Wait.HEAD if self._intake.head_begun or self.cycle is None else Wait.REQUEST
 
     def _watch(self) -> None:
-        """When it is another thing that is waited for, it has its time from now on."""
-        if (wait := self._waiting_for()) is self._wait:
-            return
-        self._wait = wait
-        self._alarm.set(self._limit_s(wait))
+        self._patience.wait_for(self._waiting_for())
 
-    def _limit_s(self, wait: Wait) -> float:
-        match wait:
-            case Wait.SERVICE:
-                return math.inf
-            case Wait.REQUEST:
-                return self.timeout_keep_alive
-            case Wait.FAREWELL:
-                return _LINGER_S
-            case _:
-                return self.limits.patience_s
-
-    def _time_is_up(self) -> None:
-        wait, self._wait = self._wait, None
+    def _time_is_up(self, wait: Wait) -> None:
         match wait:
             case Wait.HEAD:
                 self._refuse(408, f"no request head within {self.limits.patience_s:g} s")
@@ -261,12 +215,3 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
     cycle.message_event.set()
     if client := client_of(cycle.scope):
         client.leave()
-
-
-def _answer(problem: Problem) -> bytes:
-    body = problem.model_dump_json(exclude_none=True).encode()
-    headers: dict[str, Any] = {"content-type": MEDIA_TYPE, "content-length": len(body), "connection": "close"}
-    if problem.status == 503:
-        headers["retry-after"] = 1
-    lines = [_STATUS_LINES[problem.status], *(f"{name}: {value}".encode() for name, value in headers.items())]
-    return b"\r\n".join([*lines, b"", body])
