@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     keep_alive_s: int = Field(5, ge=0, description="time that an idle connection stays open")
     drain_delay_s: float = Field(1.0, ge=0, description="after SIGTERM: time unready but still accepting")
     drain_limit_s: int = Field(30, ge=1, description="after that: time for accepted requests to be answered")
+    hang_limit_s: float = Field(
+        10.0, ge=1, description="a process of several that does not answer for so long is killed and started again"
+    )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
 

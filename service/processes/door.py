@@ -59,7 +59,7 @@ class Door:
     def _candidates(self) -> Sequence[Place]:
         """One that is loading answers probes, but nothing else, so it waits while another can do more."""
         ready = [front for front in self._fronts if front.ready]
-        return ready or [front for front in self._fronts if front.up]
+        return [front for front in ready if not front.hangs] or ready or [front for front in self._fronts if front.up]
 
     def _rest(self, error: OSError) -> None:
         """No descriptors are left, say; the listener stays readable, so trying at once would take all of a core."""

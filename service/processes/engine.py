@@ -63,6 +63,8 @@ class Engine:
             task = asyncio.ensure_future(self._accept(socket.socket(fileno=descriptors[0])))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        elif kind == channel.PULSE:
+            self._channel.send(channel.PULSE)
         else:
             self._scraping.hear(kind, text, descriptors)
 

@@ -92,6 +92,8 @@ class Front(Server):
                 self._remote.link(socket.socket(fileno=descriptors[0]))
             case channel.READY:
                 self._troubles.discard(_UNKNOWN)
+            case channel.PULSE if self._channel is not None:
+                self._channel.send(channel.PULSE)
             case channel.ENOUGH:
                 self._all_have_come.set()
             case channel.SNAPSHOT | channel.SCRAPE:

@@ -20,7 +20,7 @@ MAX_QUICK_DEATHS = 6
 
 @dataclass
 class Place:
-    """`front 1`, say: the process in it, the channel to it, and how often it has died."""
+    """`front 1`, say: the process in it, the channel to it, how often it has died, and whether it answers."""
 
     kind: str
     number: int
@@ -31,6 +31,7 @@ class Place:
     channel: Channel | None = None
     up: bool = False
     ready: bool = False
+    silent_beats: int = 0
     open_connections: int = 0
     handed_over: int = 0
     restarts: int = 0
@@ -41,6 +42,11 @@ class Place:
     @property
     def name(self) -> str:
         return f"{self.kind} {self.number}"
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it let a beat pass without an answer; see pulse.py."""
+        return self.silent_beats > 1
 
     @property
     def hopeless(self) -> bool:
@@ -66,6 +72,7 @@ class Place:
         self.status = status if self.up or status > 0 else 0
         self.process = self.channel = None
         self.up = self.ready = False
+        self.silent_beats = 0
         self.open_connections = 0
         self._quick_deaths = self._quick_deaths + 1 if lived_s < _QUICK_S else 0
         return float(min(_FIRST_PAUSE_S * 2 ** max(0, self._quick_deaths - 1), _LONGEST_PAUSE_S))

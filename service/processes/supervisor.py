@@ -17,6 +17,7 @@ from service.processes.door import Door
 from service.processes.gathering import Gathering
 from service.processes.place import MAX_QUICK_DEATHS, Place
 from service.processes.plan import Plan
+from service.processes.pulse import Pulse
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Supervisor:
         self._board = Board.made(len(self._fronts)) if alone else None
         self._door = Door(listeners, self._fronts)
         self._gathering = Gathering([*self._fronts, *self._engines])
+        self._pulse = Pulse(self._places, settings.hang_limit_s)
         self._draining = False
         self._finished: asyncio.Future[int] | None = None
 
@@ -58,6 +60,7 @@ class Supervisor:
         try:
             for place in self._places():
                 self._start(place)
+            self._pulse.start()
             return await self._finished
         finally:
             self._kill_all()
@@ -84,6 +87,8 @@ class Supervisor:
             case channel.READY:
                 place.ready = True
                 place.tell(channel.READY)
+            case channel.PULSE:
+                place.silent_beats = 0
             case channel.GONE:
                 place.open_connections -= int(text)
             case channel.ENOUGH:

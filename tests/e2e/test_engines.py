@@ -151,6 +151,19 @@ def test_slots_of_an_engine_that_hangs_are_refused_and_come_back(tmp_path: Path)
         assert classify(server).status_code == 200
 
 
+def test_an_engine_that_hangs_loses_no_request(tmp_path: Path) -> None:
+    """It is killed, and what it held is run again within its deadline."""
+    write_bundle(tmp_path)
+    with service(tmp_path, "--hang-limit-s", "1", device=SLOW) as server, ThreadPoolExecutor(4) as pool:
+        calls = in_flight(server, pool, 4)
+        hangs = engines_of(server)[0]
+        os.kill(hangs, signal.SIGSTOP)
+        assert [call.result().status_code for call in calls] == [200] * 4
+        assert hangs not in engines_of(server)
+        assert "engine 0 has not answered for 1 s and is killed" in server.log
+        all_free(server)
+
+
 def test_a_service_whose_engine_cannot_start_gives_up(tmp_path: Path) -> None:
     """With one line, instead of starting it for ever."""
     write_bundle(tmp_path)

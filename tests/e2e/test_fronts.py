@@ -86,6 +86,35 @@ def test_a_front_that_dies_loses_only_its_own_connections(fronts: ServerProcess)
     assert fronts.process.wait(30) == 0
 
 
+def test_a_front_that_hangs_is_replaced(tmp_path: Path) -> None:
+    """Whoever comes meanwhile is answered by the other one, which idles a long time and is not replaced."""
+    write_bundle(tmp_path)
+    with running(tmp_path, "--fronts", "2", "--drain-delay-s", "0", "--hang-limit-s", "5") as server:
+        until(lambda: sample(server, 'snellen_processes{kind="front"}') == 2, server)
+        hangs, idles = fronts_of(server)
+        os.kill(hangs, signal.SIGSTOP)
+        time.sleep(3)  # two of five beats
+        for _ in range(4):
+            with httpx.Client() as client:
+                assert classify(server, client) == 200
+        until(lambda: hangs not in fronts_of(server), server)
+        until(lambda: sample(server, 'snellen_processes{kind="front"}') == 2, server)
+        assert idles in fronts_of(server)
+
+
+def test_a_service_that_was_paused_kills_nobody(tmp_path: Path) -> None:
+    """As a container may be, for longer than the limit."""
+    write_bundle(tmp_path)
+    with running(tmp_path, "--fronts", "2", "--drain-delay-s", "0", "--hang-limit-s", "1") as server:
+        until(lambda: sample(server, 'snellen_processes{kind="front"}') == 2, server)
+        everybody = [server.process.pid, *fronts_of(server)]
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in everybody:
+                os.kill(pid, number)
+            time.sleep(2)
+        assert fronts_of(server) == everybody[1:]
+
+
 def test_bulk_work_in_each_front_has_its_turn(fronts: ServerProcess) -> None:
     """Beside interactive requests that leave room for one bulk batch only, and more bulk work than that everywhere."""
     ended = threading.Event()

@@ -1,0 +1,38 @@
+"""Finds processes that hang: a loaded one that does not answer the supervisor for a while is killed."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from service.processes.channel import PULSE
+from service.processes.place import Place
+
+logger = logging.getLogger(__name__)
+
+_BEATS = 5
+"""Unanswered in a row. They are counted, not timed: while a container is paused, say, none is sent."""
+
+
+class Pulse:
+    """Only processes that have loaded their models: what a library does before that may take any time."""
+
+    def __init__(self, places: Callable[[], Iterable[Place]], limit_s: float) -> None:
+        self._places = places
+        self._limit_s = limit_s
+
+    def start(self) -> None:
+        """Inside the event loop."""
+        asyncio.get_running_loop().call_later(self._limit_s / _BEATS, self._beat)
+
+    def _beat(self) -> None:
+        for place in self._places():
+            if place.ready:
+                self._feel(place)
+        self.start()
+
+    def _feel(self, place: Place) -> None:
+        if place.silent_beats >= _BEATS and place.process is not None:
+            logger.error("%s has not answered for %g s and is killed", place.name, self._limit_s)
+            place.process.kill()
+        place.silent_beats += 1
+        place.tell(PULSE)
