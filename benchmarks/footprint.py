@@ -56,6 +56,7 @@ class Footprint:
     """Watches a tree of processes while a `with` block runs, ten times a second.
 
     The tree is looked for before and after: that reads all processes of the machine, while the load wants its cores.
+    What is started in between counts afterwards only.
     """
 
     def __init__(self, pid: int) -> None:

@@ -55,7 +55,7 @@ def ranking(probabilities: Row) -> Classes:
 
 
 def top(probabilities: Row, count: int) -> Classes:
-    """The first `count` of the ranking of one image's probabilities [K]."""
+    """The first `count` of the ranking of one image's probabilities [K], all of them numbers."""
     if len(probabilities) <= _SORTED_WHOLE or count >= len(probabilities):
         return ranking(probabilities)[:count]
     least = np.partition(probabilities, -count)[-count]

@@ -7,6 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 TOLERANCE = 0.03
 """Of throughput: what a smaller batch may cost. See docs/decisions/the-smallest-batch-within-three-percent.md."""
+INLINE_S = 0.005
+"""A batch that takes no longer is run in the event loop: other requests wait for it anyway, and no thread is woken."""
+_HAND_OVER_S, _INLINE_HAND_OVER_S = 0.001, 0.0002
+"""Of a core, for a batch of any size; see docs/decisions/the-smallest-batch-within-three-percent.md."""
+
+
+def with_hand_over(seconds: float) -> float:
+    """Of a batch that takes `seconds` in the network: with what it takes to form it, hand it over and answer it."""
+    return seconds + (_INLINE_HAND_OVER_S if seconds <= INLINE_S else _HAND_OVER_S)
 
 
 class BatchSeconds(NamedTuple):
@@ -17,8 +26,8 @@ class BatchSeconds(NamedTuple):
 
     @property
     def images_per_s(self) -> float:
-        """Of one caller."""
-        return self.batch_size / self.seconds
+        """Of one caller, handing over included."""
+        return self.batch_size / with_hand_over(self.seconds)
 
 
 class Tried(BaseModel):
@@ -36,8 +45,8 @@ class Tried(BaseModel):
 
     @property
     def images_per_s(self) -> float:
-        """Of all callers together."""
-        return self.concurrency * self.batch_size / self.seconds
+        """Of all callers together, handing over included."""
+        return self.concurrency * self.batch_size / with_hand_over(self.seconds)
 
     @property
     def way(self) -> tuple[str, str, bool, int, int]:
@@ -63,7 +72,7 @@ class Profile(BaseModel):
 
     @property
     def images_per_s(self) -> float:
-        """With all callers at work on batches of the chosen size."""
+        """With all callers at work on batches of the chosen size, handing over included."""
         return self.chosen.images_per_s
 
     def seconds(self, batch_size: int) -> float:

@@ -164,6 +164,8 @@ class Batcher:
             running = self._running.run(step, len(self._waiting)) if interactive else self._bulk.run(step.batch())
             prediction = await running
             self._observer.batch(len(prediction.probabilities), step.answer(prediction))
+            if step.broken:
+                self._observer.failure()
 
     def _is_alone(self) -> bool:
         """Of a batch that is about to run: whether nothing else is to be done meanwhile."""

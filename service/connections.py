@@ -73,6 +73,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """As uvicorn's, without its timer for the next request: that is Wait.REQUEST."""
         self.server_state.total_requests += 1
+        self._answers.flush()
         self._unanswered.popleft()
         if not self.transport.is_closing():
             self.flow.resume_reading()

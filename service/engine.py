@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from models.contract import Pixels
 
-NO_NUMBERS = "the network's answer to this image holds values that are no numbers; serve the model with precision=fp32"
+NO_NUMBERS = (
+    "the network's answer to this image holds values that are no numbers; "
+    "where it is served in half precision, precision=fp32 may help"
+)
 """What half precision may come to with an image that no golden image is like."""
 
 

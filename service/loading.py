@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from models.contract import Bundle, Pixels, Precision
 from service.admission import Admission
-from service.batch_profile import Profile, largest_within
+from service.batch_profile import INLINE_S, Profile, largest_within
 from service.batching import Batcher, Observer
 from service.dense_lane import DenseLane, DenseLimits
 from service.engine import Batch, DensePrediction, Engine, Prediction
@@ -21,9 +21,6 @@ from service.session import EngineRejected
 from service.versions import Serving, Version
 
 logger = logging.getLogger(__name__)
-
-_INLINE_S = 0.005
-"""A batch that takes no longer is run in the event loop: other requests wait for it anyway, and no thread is woken."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ class Loader:
             metrics.dense_seconds.labels(*labels).observe(took_s)
 
         size = profile.batch_size
-        inline = Inline(engine.run, largest_within(profile.points, _INLINE_S)) if engine.provider == "cpu" else None
+        inline = Inline(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
         observer = Observer(observe, failures.inc, metrics.preemptions.labels(*labels).inc)
         made = engine.predict_made if decodes else None
         batcher = Batcher(engine, size, self._limits.max_queue, observer, inline, self._occupancy, made)

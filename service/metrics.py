@@ -66,7 +66,10 @@ class Metrics:
             "snellen_deadline_seconds", "Time for an answer before it is a 504", registry=self.registry
         )
         self.engine_failures = Counter(
-            "snellen_engine_failures", "Batches that the model could not run", _MODEL, registry=self.registry
+            "snellen_engine_failures",
+            "Batches that the model could not run, or answered with what is no number",
+            _MODEL,
+            registry=self.registry,
         )
         self.decoder_losses = Counter(
             "snellen_decoder_losses", "Decoding processes lost to an image, and started again", registry=self.registry

@@ -110,7 +110,10 @@ State = Literal["loading", "ready", "failed"]
 
 
 class BatchTime(BaseModel):
-    """Measured with `concurrency` batches of this size at work; `images_per_s` is of one of them."""
+    """Measured with `concurrency` batches of this size at work.
+
+    `images_per_s` is of one of them, handing over included.
+    """
 
     batch_size: int
     milliseconds: float
@@ -126,7 +129,7 @@ class Chosen(BaseModel):
     concurrency: int
     threads_per_batch: int
     batch_size: int = Field(description="the largest batch that is formed")
-    images_per_s: float = Field(description="with all callers at work on batches of this size")
+    images_per_s: float = Field(description="with all callers at work on batches of this size, handing over included")
     milliseconds_alone: float = Field(description="of one image while nothing else runs")
     tried: int = Field(description="ways and batch sizes that were measured")
     reason: str

@@ -1,5 +1,6 @@
 """From images in a queue to a batch and back: what is still encoded is decoded by whoever is about to run it."""
 
+import logging
 import time
 from collections.abc import Sequence
 
@@ -11,13 +12,18 @@ from service.engine import NO_NUMBERS, Batch, Prediction
 from service.entry import Answer, Entry, class_map_of
 from service.errors import EngineFailure
 
+logger = logging.getLogger(__name__)
+
 
 class NothingToRun(Exception):
     """Nobody waits for any of the images, or none could be decoded."""
 
 
 class Step:
-    """Entries that are run together. `batch` works in any thread, the rest belongs to the event loop."""
+    """Entries that are run together. `batch` works in any thread, the rest belongs to the event loop.
+
+    `broken`: images, by their place in the batch, whose answer is no number.
+    """
 
     def __init__(self, entries: Sequence[Entry], *, lone: bool) -> None:
         """lone: nothing else is to be done meanwhile."""
@@ -26,6 +32,7 @@ class Step:
         self._ready: list[Entry] = []
         self._failed: list[tuple[Entry, Exception]] = []
         self._began = self._decoded = 0.0
+        self.broken: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -60,7 +67,9 @@ class Step:
     def answer(self, prediction: Prediction) -> float:
         """Give each entry its row, unless that is not made of numbers; the network's seconds."""
         infer_s, decoding_s = time.perf_counter() - self._decoded, self._decoded - self._began
-        broken = set((~np.isfinite(prediction.probabilities)).nonzero()[0].tolist())
+        self.broken = broken = set((~np.isfinite(prediction.probabilities)).nonzero()[0].tolist())
+        if broken:
+            logger.error("of a batch of %d, %d images were answered with no numbers", len(self._ready), len(broken))
         for index, (entry, row) in enumerate(zip(self._ready, prediction.probabilities, strict=True)):
             if index in broken:
                 self._failed.append((entry, EngineFailure(NO_NUMBERS)))

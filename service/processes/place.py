@@ -1,6 +1,7 @@
 """A place in the service that one process at a time holds: started, and started again when it has died."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -85,8 +86,10 @@ class Place:
             self.channel.send(kind, text, descriptors)
 
     def signal(self, number: int) -> None:
+        """Not by Popen, which would wait for a process that has just ended, and then nobody hears of its end."""
         if self.process is not None:
-            self.process.send_signal(number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
 
 
 def _launched(module: str, end: socket.socket, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

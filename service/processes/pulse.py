@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Iterable
 
 from service.processes.channel import PULSE
@@ -25,14 +26,14 @@ class Pulse:
         asyncio.get_running_loop().call_later(self._limit_s / _BEATS, self._beat)
 
     def _beat(self) -> None:
+        self.start()
         for place in self._places():
             if place.ready:
                 self._feel(place)
-        self.start()
 
     def _feel(self, place: Place) -> None:
-        if place.silent_beats >= _BEATS and place.process is not None:
+        if place.silent_beats == _BEATS:
             logger.error("%s has not answered for %g s and is killed", place.name, self._limit_s)
-            place.process.kill()
+            place.signal(signal.SIGKILL)
         place.silent_beats += 1
         place.tell(PULSE)

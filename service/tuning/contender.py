@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import mean
 
 from models.contract import Precision
-from service.batch_profile import BatchSeconds, Tried
+from service.batch_profile import BatchSeconds, Tried, with_hand_over
 from service.onnx_engine import OnnxEngine
 from service.tuning.shapes import Shape
 
@@ -55,8 +55,8 @@ class Lane:
         self.seconds[size] = mean(windows[: (len(windows) + 1) // 2])
 
     def rate(self, size: int) -> float:
-        """Images a second of all callers."""
-        return self.shape.concurrency * size / self.seconds[size]
+        """Images a second of all callers, handing over included."""
+        return self.shape.concurrency * size / with_hand_over(self.seconds[size])
 
     def best_rate(self) -> float:
         return max(map(self.rate, self.seconds), default=0.0)

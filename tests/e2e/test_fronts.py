@@ -105,13 +105,13 @@ def test_a_front_that_hangs_is_replaced(tmp_path: Path) -> None:
 def test_a_service_that_was_paused_kills_nobody(tmp_path: Path) -> None:
     """As a container may be, for longer than the limit."""
     write_bundle(tmp_path)
-    with running(tmp_path, "--fronts", "2", "--drain-delay-s", "0", "--hang-limit-s", "1") as server:
+    with running(tmp_path, "--fronts", "2", "--drain-delay-s", "0", "--hang-limit-s", "3") as server:
         until(lambda: sample(server, 'snellen_processes{kind="front"}') == 2, server)
         everybody = [server.process.pid, *fronts_of(server)]
         for number in (signal.SIGSTOP, signal.SIGCONT):
             for pid in everybody:
                 os.kill(pid, number)
-            time.sleep(2)
+            time.sleep(4)
         assert fronts_of(server) == everybody[1:]
 
 

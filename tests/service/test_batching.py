@@ -52,13 +52,16 @@ async def test_each_image_gets_its_own_row(engine: GatedEngine, batcher: Batcher
     assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2, 3, 4, 5]
 
 
-async def test_an_answer_that_is_no_number_fails_alone(engine: GatedEngine, batcher: Batcher) -> None:
+async def test_an_answer_that_is_no_number_fails_alone(
+    engine: GatedEngine, batcher: Batcher, caplog: pytest.LogCaptureFixture
+) -> None:
     """As JSON it would be none, and its neighbours' answers are good."""
     calls = await submit_many(batcher, range(4))
     engine.no_number_for.add(2)
     engine.release()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert [isinstance(answer, EngineFailure) for answer in answers] == [False, False, True, False]
+    assert "1 images were answered with no numbers" in caplog.text
 
 
 async def test_an_idle_engine_takes_one_image_at_once(engine: GatedEngine, batcher: Batcher) -> None:

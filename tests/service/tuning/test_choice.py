@@ -43,9 +43,17 @@ def test_cuda_graphs_have_one_caller() -> None:
 
 def test_the_smallest_batch_within_the_tolerance_is_chosen() -> None:
     """Larger ones only add latency when they bring next to nothing."""
-    fast, larger = tried(4, 0.0200), tried(8, 0.0392)
+    fast, larger = tried(4, 0.0200), tried(8, 0.0402)
     assert choose([tried(1, 0.010), fast, larger], latency_s=1) is fast
     assert choose([fast, tried(8, 0.036)], latency_s=1).batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("alone", "pair"), [(tried(1, 0.0109), tried(2, 0.0216)), (tried(1, 0.0003), tried(2, 0.0006))]
+)
+def test_each_batch_has_to_be_handed_over(alone: Tried, pair: Tried) -> None:
+    """So two at a time are better, although the network is no faster: in a thread, and in the event loop."""
+    assert choose([alone, pair], latency_s=1) is pair
 
 
 def test_a_batch_that_takes_too_long_is_not_chosen() -> None:
@@ -71,8 +79,8 @@ def test_the_reason_names_the_next_best() -> None:
     chosen = tried(4, 0.020)
     text = reason(chosen, [chosen, tried(4, 0.012, concurrency=1)], 0.05)
     assert text == (
-        "400 images/s, batches of 4 in 20.0 ms; "
-        "next best of 2 tried: 1 at a time of 2 threads, batches of 4 with 333 images/s"
+        "381 images/s, batches of 4 in 20.0 ms; "
+        "next best of 2 tried: 1 at a time of 2 threads, batches of 4 with 308 images/s"
     )
 
 
@@ -82,5 +90,5 @@ def test_a_profile_knows_the_time_of_every_size(size: int, seconds: float) -> No
     points = (BatchSeconds(1, 0.01), BatchSeconds(2, 0.02), BatchSeconds(4, 0.03))
     profile = Profile(chosen=tried(4, 0.03), points=points, alone_s=0.008, reason="it is")
     assert profile.seconds(size) == pytest.approx(seconds)
-    assert profile.images_per_s == pytest.approx(2 * 4 / 0.03)
+    assert profile.images_per_s == pytest.approx(2 * 4 / 0.031)
     assert Profile.model_validate_json(profile.model_dump_json()) == profile
