@@ -4,12 +4,16 @@ from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from statistics import mean
 
 from models.contract import Precision
 from service.batch_profile import BatchSeconds, Tried, with_hand_over
 from service.onnx_engine import OnnxEngine
 from service.tuning.shapes import Shape
+
+_MANY_WINDOWS = 5
+"""After so many a time is believed whatever the smaller batches say: caches do hold small ones better."""
 
 
 @dataclass
@@ -50,9 +54,17 @@ class Lane:
 
     def add(self, size: int, seconds: float) -> None:
         """One more window. The mean of the faster half counts: other work only slows, and a single one may be luck."""
+        insort(self._windows[size], seconds)
+        for each in sorted(self._windows):
+            self.seconds[each] = self._estimate(each)
+
+    def _estimate(self, size: int) -> float:
+        """After few windows no more than smaller batches in a row would take: what is above that is other work."""
         windows = self._windows[size]
-        insort(windows, seconds)
-        self.seconds[size] = mean(windows[: (len(windows) + 1) // 2])
+        measured = mean(windows[: (len(windows) + 1) // 2])
+        if len(windows) >= _MANY_WINDOWS:
+            return measured
+        return min([measured, *(ceil(size / each) * self.seconds[each] for each in self._windows if each < size)])
 
     def rate(self, size: int) -> float:
         """Images a second of all callers, handing over included."""

@@ -2,9 +2,11 @@
 
 import pytest
 
+from models.contract import Precision
 from service.batch_profile import BatchSeconds, Profile, Tried
 from service.tuning.choice import choose, reason
-from service.tuning.shapes import cpu_shapes, gpu_shapes
+from service.tuning.contender import Contender, Lane
+from service.tuning.shapes import Shape, cpu_shapes, gpu_shapes
 
 
 def tried(batch_size: int, seconds: float, concurrency: int = 2) -> Tried:
@@ -54,6 +56,27 @@ def test_the_smallest_batch_within_the_tolerance_is_chosen() -> None:
 def test_each_batch_has_to_be_handed_over(alone: Tried, pair: Tried) -> None:
     """So two at a time are better, although the network is no faster: in a thread, and in the event loop."""
     assert choose([alone, pair], latency_s=1) is pair
+
+
+def lane() -> Lane:
+    return Lane(Contender(Precision.FP32, "cpu", cuda_graph=False, open=pytest.fail), Shape(2, 1))
+
+
+def test_a_single_slow_window_says_nothing_of_a_larger_batch() -> None:
+    """It takes no longer than smaller ones in a row, whichever was timed first."""
+    timed = lane()
+    for size, seconds in ((2, 0.030), (1, 0.011), (4, 0.070), (3, 0.050)):
+        timed.add(size, seconds)
+    assert timed.seconds == pytest.approx({1: 0.011, 2: 0.022, 3: 0.033, 4: 0.044})
+
+
+def test_many_slow_windows_are_believed() -> None:
+    """A batch may be too large for a cache."""
+    timed = lane()
+    timed.add(1, 0.011)
+    for _ in range(5):
+        timed.add(2, 0.030)
+    assert timed.seconds[2] == pytest.approx(0.030)
 
 
 def test_a_batch_that_takes_too_long_is_not_chosen() -> None:
