@@ -66,12 +66,17 @@ def _load(service: str, prometheus: str) -> None:
     while time.monotonic() < end:
         assert httpx.post(f"{service}/v1/classify", content=photo).status_code == 200
         assert httpx.post(f"{service}/v1/classify", content=photo[:1000]).status_code == 422
-        try:
-            if len(_ask(prometheus, "count_over_time(snellen_problems_total[1m]) > 5")) > 0:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
+        if _is_ready(prometheus) and _ask(prometheus, "count_over_time(snellen_problems_total[1m]) > 5"):
+            return
     pytest.fail("Prometheus did not scrape the service within a minute")
+
+
+def _is_ready(prometheus: str) -> bool:
+    """It listens before it answers queries."""
+    try:
+        return httpx.get(f"{prometheus}/-/ready").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _ask(prometheus: str, query: str) -> list[float]:
