@@ -35,5 +35,6 @@ class Pulse:
         if place.silent_beats == _BEATS:
             logger.error("%s has not answered for %g s and is killed", place.name, self._limit_s)
             place.signal(signal.SIGKILL)
+        elif place.silent_beats < _BEATS:
+            place.tell(PULSE)
         place.silent_beats += 1
-        place.tell(PULSE)
