@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Pixels
+from service.errors import EngineFailure
 
 NO_NUMBERS = (
     "the network's answer to this image holds values that are no numbers; "
@@ -51,3 +52,9 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def check_numbers(*outputs: NDArray[np.float32]) -> None:
+    """Of one image. Raises EngineFailure for what holds no number."""
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise EngineFailure(NO_NUMBERS)

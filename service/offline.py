@@ -4,14 +4,11 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from models.contract import Manifest
 from service import dense
 from service.answers import DEFAULT_TOP_K, Classification, top
 from service.decoding import DecodeLimits, decode
-from service.engine import NO_NUMBERS, Batch
-from service.errors import EngineFailure
+from service.engine import Batch, check_numbers
 from service.onnx_engine import OnnxEngine
 from service.rendering import Rendering
 from service.schemas import Result
@@ -42,6 +39,5 @@ class OfflineClassifier:
             shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # an answer of any size can be written
             return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
         row = self.engine.run(Batch(pixels[None])).probabilities[0]
-        if not np.isfinite(row).all():
-            raise EngineFailure(NO_NUMBERS)
+        check_numbers(row)
         return Classification(row, top(row, self.top_k or DEFAULT_TOP_K))

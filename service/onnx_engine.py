@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest, Pixels
 from service.buckets import buckets, padded
 from service.device_binding import GRAPH_ID, NO_GRAPH, DeviceBinding
-from service.engine import NO_NUMBERS, Batch, DensePrediction, Prediction
+from service.engine import Batch, DensePrediction, Prediction, check_numbers
 from service.errors import EngineFailure
 from service.lone import Fastest
 from service.providers import ON_GPU
@@ -119,8 +119,7 @@ class OnnxEngine:
         run = run or ort.RunOptions()
         run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS.get(self.provider, "cpu:0"))
         outputs = self._outputs(self._dense_session, [PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
-        if not all(np.isfinite(output).all() for output in outputs):
-            raise EngineFailure(NO_NUMBERS)
+        check_numbers(*outputs)
         return DensePrediction(outputs[0][0], outputs[1][0], outputs[2][0])
 
     def _outputs(

@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from models.contract import Bundle, read_bundle
@@ -13,7 +12,7 @@ from service.errors import EngineFailure
 from service.onnx_engine import OnnxEngine
 from service.session import EngineOptions, EngineRejected
 from service.verification import open_verified
-from tests.support.bundles import SIDE, write_bundle
+from tests.support.bundles import SIDE, replace_constant, write_bundle
 from tests.support.dense import DENSE, noise, write_dense_bundle
 
 
@@ -63,11 +62,7 @@ def test_a_manifest_with_dense_needs_a_graph_of_free_size(tmp_path: Path) -> Non
 async def test_an_answer_that_is_no_number_is_an_engine_failure(tmp_path: Path) -> None:
     """As JSON it would be none."""
     bundle = read_bundle(write_dense_bundle(tmp_path))
-    path = bundle.path / "model.onnx"
-    model = onnx.load(path)
-    bias = next(item for item in model.graph.initializer if item.name == "bias")
-    bias.CopyFrom(onnx.numpy_helper.from_array(np.array([0, np.inf, 0], np.float32), "bias"))
-    onnx.save(model, path)
+    replace_constant(bundle.path / "model.onnx", "bias", [0, np.inf, 0])
     engine = opened(bundle)
     with pytest.raises(EngineFailure, match="no numbers"):
         await engine.predict_dense(noise(SIDE, SIDE))

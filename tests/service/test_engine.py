@@ -12,7 +12,7 @@ from service.errors import EngineFailure
 from service.onnx_engine import OnnxEngine
 from service.session import EngineOptions, EngineRejected, installed_providers
 from service.verification import check_golden, open_verified
-from tests.support.bundles import SIDE, write_bundle
+from tests.support.bundles import SIDE, replace_constant, write_bundle
 from tests.support.pictures import BLUE, picture
 
 
@@ -101,11 +101,7 @@ def test_an_engine_that_computes_something_else_is_refused(bundle: Bundle) -> No
 
 def test_an_engine_that_answers_nan_is_refused(bundle: Bundle) -> None:
     """Not a number is not within any tolerance."""
-    path = bundle.path / "model.onnx"
-    model = onnx.load(path)
-    scale = next(item for item in model.graph.initializer if item.name == "scale")
-    scale.CopyFrom(onnx.numpy_helper.from_array(np.array(np.nan, np.float32), "scale"))
-    onnx.save(model, path)
+    replace_constant(bundle.path / "model.onnx", "scale", np.nan)
     with pytest.raises(EngineRejected, match="off by nan"):
         check_golden(bundle, open_engine(bundle))
 

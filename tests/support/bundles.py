@@ -35,6 +35,14 @@ SIDE = 16
 INPUT = Input(colour=Colour.RGB, height=SIDE, width=SIDE)
 
 
+def replace_constant(path: Path, name: str, value: object) -> None:
+    """Of the model in `path`: float32 from now on."""
+    model = onnx.load(path)
+    constant = next(item for item in model.graph.initializer if item.name == name)
+    constant.CopyFrom(numpy_helper.from_array(np.array(value, np.float32), name))
+    onnx.save(model, path)
+
+
 def colour_graph(matmuls: int = 0) -> onnx.ModelProto:
     """The class map is the picture itself times ten, the logits its mean. `matmuls`: 3.5 GFLOP of extra work each."""
     nodes = [

@@ -3,21 +3,17 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from models.contract import MANIFEST, sha256_of
-from tests.support.bundles import change_manifest, colour_graph
+from tests.support.bundles import change_manifest, colour_graph, replace_constant
 
 
 def add_variant(folder: Path, *, factor: float = 9, golden_tolerance: float | None = 0.01) -> Path:
     """Give a written bundle an int8 variant whose logits are `factor` times the mean colour; fp32's are ten times."""
-    model = colour_graph()
-    scale = next(item for item in model.graph.initializer if item.name == "scale")
-    scale.CopyFrom(numpy_helper.from_array(np.asarray(np.float32(factor / 255)), "scale"))
     path = folder / "model.int8.onnx"
-    onnx.save(model, path)
+    onnx.save(colour_graph(), path)
+    replace_constant(path, "scale", factor / 255)
     manifest = json.loads((folder / MANIFEST).read_text())
     file = {"path": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size}
     metrics = {"measured": True, "source": "made for tests"}
