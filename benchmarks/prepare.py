@@ -5,9 +5,11 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from onnx.utils import extract_model
+
 from benchmarks.images import form, jpeg, small_png
 from benchmarks.works import BUILD, INT8, ROOT, SHIPPED, TWO_CONV, Work
-from models.contract import MANIFEST, Precision, read_bundle
+from models.contract import INPUT, MANIFEST, PROBABILITIES, Precision, read_bundle
 
 SNELLEN = ROOT / ".venv-train" / "bin" / "snellen"
 
@@ -28,7 +30,16 @@ def prepare(works: Iterable[Work], say: Callable[[str], None] = print) -> list[s
             commands.append(_int8(say))
         if work.models == TWO_CONV:
             commands.append(_two_conv(say))
+        write_networks(work)
     return commands
+
+
+def write_networks(work: Work) -> None:
+    """Anew each time, for the bundle may be another. onnxruntime computes all outputs of a graph, class maps too."""
+    for precision in {Precision.FP32, work.precision}:
+        path = work.network(precision)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        extract_model(work.bundle.model_path(precision), path, [INPUT], [PROBABILITIES])
 
 
 _ENCODED: dict[str, Callable[[], bytes]] = {

@@ -100,7 +100,7 @@ def _mosec(work: Work, port: int, cores: int) -> Server:
 
 def _variables(work: Work, *, threads: int, workers: int) -> dict[str, str]:
     return {
-        MODEL: str(work.bundle.model_path(Precision.FP32)),
+        MODEL: str(work.network(Precision.FP32)),
         TARGET: json.dumps(target(work)),
         THREADS: str(threads),
         WORKERS: str(workers),

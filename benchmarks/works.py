@@ -33,6 +33,10 @@ class Work:
     def bundle(self) -> Bundle:
         return read_bundle(self.models / self.model / "1")
 
+    def network(self, precision: Precision) -> Path:
+        """The bundle's graph with probabilities as its only output: what ceilings and peers run."""
+        return BUILD / "models" / "networks" / f"{self.model}-{precision}.onnx"
+
     @property
     def form(self) -> Path:
         """The image as a multipart body."""

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest, Pixels
 from service.buckets import buckets, padded
+from service.class_map_branch import WANTED
 from service.device_binding import GRAPH_ID, NO_GRAPH, DeviceBinding
 from service.engine import Batch, DensePrediction, Prediction, check_numbers
 from service.errors import EngineFailure
 from service.lone import Fastest
 from service.providers import ON_GPU
-from service.session import EngineOptions, open_session, run_options
+from service.session import EngineOptions, leaves_class_map_out, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class OnnxEngine:
         """Raises EngineRejected when the graph does not fit the manifest or the wanted provider is not there."""
         self._session, self.provider = open_session(model, manifest, options)
         on_gpu = self.provider in ON_GPU
+        self._leaves_class_map_out = leaves_class_map_out(self._session)
         self._for_lone: Fastest[ort.InferenceSession] | None = None
         self._dense_session = self._opened_for_dense(model, manifest, options)
         self.threads_per_batch = self.lone_threads = 1 if on_gpu else options.threads_per_batch
@@ -48,7 +50,7 @@ class OnnxEngine:
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
         self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
         self._dense_run = ort.RunOptions()
-        self._run_options = run_options()
+        self._run_options = ort.RunOptions()
 
     def _opened_for_dense(self, model: Path, manifest: Manifest, options: EngineOptions) -> ort.InferenceSession:
         """TensorRT's engine takes images of the input's size only; of any other size CUDA takes care."""
@@ -85,7 +87,7 @@ class OnnxEngine:
 
     async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
         """The same for a batch that is made in the thread that runs it; raises also what that raises."""
-        run = run_options()
+        run = ort.RunOptions()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.run(make(), run))
         finally:
@@ -127,9 +129,10 @@ class OnnxEngine:
     ) -> list[NDArray[np.float32]]:
         if self._graphs:
             run.add_run_config_entry(GRAPH_ID, NO_GRAPH)
-        outputs: list[NDArray[np.float32]] = self._guarded(
-            lambda: session.run(names, {INPUT: images}, run), images, run
-        )
+        feeds: dict[str, object] = {INPUT: images}
+        if self._leaves_class_map_out:
+            feeds[WANTED] = np.array(CLASS_MAP in names)
+        outputs: list[NDArray[np.float32]] = self._guarded(lambda: session.run(names, feeds, run), images, run)
         return outputs
 
     def _guarded(self, work: Callable[[], Result], images: Pixels, run: ort.RunOptions) -> Result:

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnxruntime as ort
 
 from models.contract import Manifest, Precision
+from service.class_map_branch import WANTED, branched
 from service.graph import Port, misfit
 from service.providers import FASTEST_FIRST, NAMES, PROVIDERS, Purpose, with_options
 
@@ -53,24 +54,34 @@ def all_providers() -> tuple[str, ...]:
 
 
 def open_session(model: Path, manifest: Manifest, options: EngineOptions) -> tuple[ort.InferenceSession, str]:
-    """The session, and the provider that it runs on. Raises EngineRejected."""
-    session = _open(model, manifest, options)
+    """The session, and the provider that it runs on. Raises EngineRejected.
+
+    On the CPU, a class map that only some ask for is a branch of the graph: see `leaves_class_map_out`.
+    """
+    providers = _known(options)
+    session = _open(model, manifest, options, providers)
     first = session.get_providers()[0]
     provider = NAMES.get(first, first)
     _check_provider(provider, options)
-    if reason := misfit(_ports(session.get_inputs()), _ports(session.get_outputs()), manifest):
+    if provider == "cpu" and providers != ["cpu"]:
+        return open_session(model, manifest, replace(options, providers=("cpu",)))
+    inputs = {name: port for name, port in _ports(session.get_inputs()).items() if name != WANTED}
+    if reason := misfit(inputs, _ports(session.get_outputs()), manifest):
         raise EngineRejected(reason)
     return session, provider
 
 
-def run_options() -> ort.RunOptions:
-    """Of a run that computes only what is asked for, hence no class map for most."""
-    options = ort.RunOptions()
-    options.only_execute_path_to_fetches = True
-    return options
+def leaves_class_map_out(session: ort.InferenceSession) -> bool:
+    """Whether it has to be told, by the input WANTED, if a class map is wanted."""
+    return WANTED in _ports(session.get_inputs())
 
 
-def _open(model: Path, manifest: Manifest, options: EngineOptions) -> ort.InferenceSession:
+def _known(options: EngineOptions) -> list[str]:
+    wanted = options.providers or installed_providers()
+    return [name for name in wanted if name in all_providers()] or ["cpu"]
+
+
+def _open(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> ort.InferenceSession:
     """The reason that clients see names no path; onnxruntime's own words, which do, go to the log."""
     session_options = ort.SessionOptions()
     session_options.enable_mem_pattern = manifest.dense is None  # else it keeps a plan for every size it has met
@@ -79,10 +90,10 @@ def _open(model: Path, manifest: Manifest, options: EngineOptions) -> ort.Infere
     session_options.log_severity_level = 3
     if options.rests:
         session_options.add_session_config_entry("session.force_spinning_stop", "1")
-    wanted = options.providers or installed_providers()
-    known = [name for name in wanted if name in all_providers()] or ["cpu"]
+    with_theirs = with_options(providers, _purpose(manifest, options))
     try:
-        return ort.InferenceSession(model, session_options, providers=with_options(known, _purpose(manifest, options)))
+        source = branched(model) if manifest.class_map and providers == ["cpu"] else None
+        return ort.InferenceSession(source or model, session_options, providers=with_theirs)
     except Exception as error:
         logger.error("onnxruntime cannot load %s: %s", model, error)
         reason = f"onnxruntime cannot load {model.name} ({type(error).__name__}); the log has the cause"

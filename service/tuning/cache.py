@@ -15,7 +15,7 @@ from service.batch_profile import Profile
 logger = logging.getLogger(__name__)
 
 _MOST_FILES = 256
-_FORMAT = 2
+_FORMAT = 3
 
 
 def default_folder() -> Path | None:

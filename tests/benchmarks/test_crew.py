@@ -11,10 +11,16 @@ import pytest
 from benchmarks.ceilings import BATCH_SIZES
 from benchmarks.crew import IN_FULL, LONE, PROCESSES, Crew, crew
 from benchmarks.images import PHOTO
+from benchmarks.prepare import write_networks
 from benchmarks.works import SHIPPED, Work
 from service.settings import usable_cores
 
 WORK = Work("T", "a photo", PHOTO, SHIPPED, "imagenet")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network() -> None:
+    write_networks(WORK)
 
 
 @pytest.fixture(scope="module")

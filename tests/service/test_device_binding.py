@@ -14,7 +14,7 @@ from service.buckets import bucket_of, buckets, padded
 from service.device_binding import DeviceBinding
 from service.page_locked import lock_pages
 from service.providers import Purpose, options_of, with_options
-from service.session import EngineOptions, open_session, run_options
+from service.session import EngineOptions, open_session
 from tests.support.bundles import SIDE, write_bundle
 
 
@@ -54,9 +54,9 @@ def test_a_batch_is_padded_to_its_bucket() -> None:
 def test_bound_buffers_answer_as_a_plain_run_does(session: ort.InferenceSession, count: int) -> None:
     """Also after a larger batch has left its pixels behind."""
     binding = DeviceBinding(session, "cpu", (SIDE, SIDE, 3), 3, buckets(8))
-    binding.run(images(8), run_options())
+    binding.run(images(8), ort.RunOptions())
     expected = session.run(["probabilities"], {"image": images(count)})[0]
-    np.testing.assert_array_equal(binding.run(images(count), run_options()), expected)
+    np.testing.assert_array_equal(binding.run(images(count), ort.RunOptions()), expected)
     binding.close()
 
 
@@ -65,7 +65,7 @@ def test_callers_do_not_share_buffers(session: ort.InferenceSession) -> None:
     binding = DeviceBinding(session, "cpu", (SIDE, SIDE, 3), 3, buckets(8))
     counts = [1 + number % 8 for number in range(200)]
     with ThreadPoolExecutor(4) as callers:
-        rows = list(callers.map(lambda count: binding.run(images(count), run_options()), counts))
+        rows = list(callers.map(lambda count: binding.run(images(count), ort.RunOptions()), counts))
     for count, row in zip(counts, rows, strict=True):
         expected = session.run(["probabilities"], {"image": images(count)})[0]
         np.testing.assert_array_equal(row, expected)
@@ -74,9 +74,9 @@ def test_callers_do_not_share_buffers(session: ort.InferenceSession) -> None:
 def test_answers_outlive_the_buffers_next_batch(session: ort.InferenceSession) -> None:
     """Rows are copies."""
     binding = DeviceBinding(session, "cpu", (SIDE, SIDE, 3), 3, (2,))
-    first = binding.run(images(2), run_options())
+    first = binding.run(images(2), ort.RunOptions())
     kept = first.copy()
-    binding.run(255 - images(2), run_options())
+    binding.run(255 - images(2), ort.RunOptions())
     np.testing.assert_array_equal(first, kept)
 
 
