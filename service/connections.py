@@ -65,6 +65,12 @@ class Connection(HttpToolsProtocol):
         self.cycle.transport = self._answers  # type: ignore[assignment]
         self._unanswered.append(self.cycle)
 
+    def on_body(self, body: bytes) -> None:
+        """uvicorn adds pieces to a bytearray; the first one after bytes that are empty is not copied, nor when read."""
+        if not self.cycle.body:
+            self.cycle.body = b""  # type: ignore[assignment]
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         super().on_message_complete()
         if client := client_of(self.scope):
