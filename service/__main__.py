@@ -8,13 +8,9 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
-from service.app import create_app
-from service.lifecycle import Lifecycle
 from service.listening import CannotListen
 from service.processes.plan import planned
 from service.processes.supervisor import supervise
-from service.registry import RepositoryError
-from service.server import serve
 from service.settings import Settings, unknown_variables
 
 logger = logging.getLogger(__name__)
@@ -32,13 +28,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting; docs/settings.md lists them", name)
+    plan = planned(settings)
     try:
-        plan = planned(settings)
-        if not plan.one_process:
-            return supervise(settings, plan)
-        lifecycle = Lifecycle()
+        return _serve(settings) if plan.one_process else supervise(settings, plan)
+    except CannotListen as error:
+        _complain(str(error))
+        return 2
+
+
+def _serve(settings: Settings) -> int:
+    """All in this process. A supervisor needs none of these modules, and its fronts wait while it loads them."""
+    from service.app import create_app  # noqa: PLC0415
+    from service.lifecycle import Lifecycle  # noqa: PLC0415
+    from service.registry import RepositoryError  # noqa: PLC0415
+    from service.server import serve  # noqa: PLC0415
+
+    lifecycle = Lifecycle()
+    try:
         return serve(create_app(settings, lifecycle), settings, lifecycle)
-    except (RepositoryError, CannotListen) as error:
+    except RepositoryError as error:
         _complain(str(error))
         return 2
 

@@ -1,6 +1,7 @@
 """The class map as a branch of a graph: onnxruntime computes all outputs of a graph, asked for or not."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import onnx
@@ -8,45 +9,56 @@ from onnx import NodeProto, ValueInfoProto, helper
 from onnx.external_data_helper import uses_external_data
 
 from models.contract import CLASS_MAP
+from service.graph import CLASS_MAP_WANTED
 
-WANTED = "class_map_wanted"
-_INNER, _NONE = "class_map_wanted_then", "class_map_wanted_else"
+_THEN, _ELSE = f"{CLASS_MAP_WANTED}_then", f"{CLASS_MAP_WANTED}_else"
 
 
-def branched(path: Path) -> bytes | None:
-    """The model with one more input, WANTED: bool []. Without it the class map is empty and costs nothing.
+def branched(path: Path, classes: int) -> bytes | None:
+    """The model with one more input, CLASS_MAP_WANTED: bool []. Without it the class map is empty and costs nothing.
 
     None where there is nothing to gain: no class map, or all that it needs is needed by other outputs too, or weights
-    that lie outside the file. Raises what `onnx.load` raises.
+    that lie outside the file. What onnx makes of an unusual or damaged file is raised as it is; onnxruntime may not
+    accept the result where it accepts the file.
     """
     model = onnx.load(path, load_external_data=False)
     graph = model.graph
-    class_map = next((output for output in graph.output if output.name == CLASS_MAP), None)
-    if class_map is None or any(map(uses_external_data, graph.initializer)):
+    outputs = _names(graph.output)
+    if CLASS_MAP not in outputs or any(map(uses_external_data, graph.initializer)):
         return None
     nodes = list(graph.node)
-    mapping, others = _needed(nodes, {CLASS_MAP}), _needed(nodes, _names(graph.output) - {CLASS_MAP})
+    mapping, others = _needed(nodes, {CLASS_MAP}), _needed(nodes, outputs - {CLASS_MAP})
     own = (mapping & _following(nodes, _names(graph.input))) - others
     if not own:
         return None
     kept = (mapping | others) - own
+    branch = _branch(_in_order(nodes, own), classes)
     del graph.node[:]
-    graph.node.extend([*(nodes[i] for i in sorted(kept)), _branch(class_map, [nodes[i] for i in sorted(own)])])
-    graph.input.append(helper.make_tensor_value_info(WANTED, onnx.TensorProto.BOOL, []))
+    graph.node.extend([*(nodes[index] for index in sorted(kept)), branch])
+    graph.input.append(helper.make_tensor_value_info(CLASS_MAP_WANTED, onnx.TensorProto.BOOL, []))
     serialized: bytes = model.SerializeToString()
     return serialized
 
 
-def _branch(class_map: ValueInfoProto, own: Sequence[NodeProto]) -> NodeProto:
-    type_ = class_map.type.tensor_type
+def _branch(own: Sequence[NodeProto], classes: int) -> NodeProto:
+    """float32, as everywhere in the contract."""
     for node in own:  # a tensor has one name in the graph and its branches
-        node.output[:] = [_INNER if name == CLASS_MAP else name for name in node.output]
-        node.input[:] = [_INNER if name == CLASS_MAP else name for name in node.input]
-    shape = [0, type_.shape.dim[1].dim_value, 0, 0]
-    nothing = helper.make_node("Constant", [], [_NONE], value=helper.make_tensor(_NONE, type_.elem_type, shape, []))
-    then_ = helper.make_graph(own, _INNER, [], [helper.make_tensor_value_info(_INNER, type_.elem_type, None)])
-    else_ = helper.make_graph([nothing], _NONE, [], [helper.make_tensor_value_info(_NONE, type_.elem_type, None)])
-    return helper.make_node("If", [WANTED], [CLASS_MAP], then_branch=then_, else_branch=else_)
+        node.output[:] = [_THEN if name == CLASS_MAP else name for name in node.output]
+        node.input[:] = [_THEN if name == CLASS_MAP else name for name in node.input]
+    empty = helper.make_tensor(_ELSE, onnx.TensorProto.FLOAT, [0, classes, 0, 0], [])
+    graphs = [(_THEN, own), (_ELSE, [helper.make_node("Constant", [], [_ELSE], value=empty)])]
+    then_, else_ = (
+        helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)])
+        for name, nodes in graphs
+    )
+    return helper.make_node("If", [CLASS_MAP_WANTED], [CLASS_MAP], then_branch=then_, else_branch=else_)
+
+
+def _in_order(nodes: Sequence[NodeProto], own: Collection[int]) -> list[NodeProto]:
+    """onnxruntime sorts a graph, but not its branches."""
+    makers = {name: index for index in own for name in nodes[index].output}
+    needs = {index: {makers[name] for name in _read(nodes[index]) if name in makers} for index in sorted(own)}
+    return [nodes[index] for index in TopologicalSorter(needs).static_order()]
 
 
 def _needed(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:

@@ -66,9 +66,11 @@ class Connection(HttpToolsProtocol):
         self._unanswered.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
-        """uvicorn adds pieces to a bytearray; the first one after bytes that are empty is not copied, nor when read."""
+        """As uvicorn's, but a piece is not copied unless the task has left another one before it."""
         if not self.cycle.body:
-            self.cycle.body = b""  # type: ignore[assignment]
+            self.cycle.body = b""  # type: ignore[assignment]  # with nothing before it, += keeps the piece itself
+        elif isinstance(self.cycle.body, bytes):
+            self.cycle.body = bytearray(self.cycle.body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

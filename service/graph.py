@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest
 
+CLASS_MAP_WANTED = "class_map_wanted"
+"""A further input of graphs that the service has given one: whether to compute the class map."""
+
 
 class Port(NamedTuple):
     """Type and shape of an input or output of a graph; a free dimension is a name or None."""

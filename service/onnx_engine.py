@@ -13,15 +13,14 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest, Pixels
+from models.contract import CLASS_MAP, LOGITS, PROBABILITIES, Manifest, Pixels
 from service.buckets import buckets, padded
-from service.class_map_branch import WANTED
 from service.device_binding import GRAPH_ID, NO_GRAPH, DeviceBinding
 from service.engine import Batch, DensePrediction, Prediction, check_numbers
 from service.errors import EngineFailure
 from service.lone import Fastest
 from service.providers import ON_GPU
-from service.session import EngineOptions, leaves_class_map_out, open_session
+from service.session import EngineOptions, Session, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +36,10 @@ class OnnxEngine:
 
     def __init__(self, model: Path, manifest: Manifest, options: EngineOptions) -> None:
         """Raises EngineRejected when the graph does not fit the manifest or the wanted provider is not there."""
-        self._session, self.provider = open_session(model, manifest, options)
+        self._session = open_session(model, manifest, options)
+        self.provider = self._session.provider
         on_gpu = self.provider in ON_GPU
-        self._leaves_class_map_out = leaves_class_map_out(self._session)
-        self._for_lone: Fastest[ort.InferenceSession] | None = None
+        self._for_lone: Fastest[Session] | None = None
         self._dense_session = self._opened_for_dense(model, manifest, options)
         self.threads_per_batch = self.lone_threads = 1 if on_gpu else options.threads_per_batch
         self.concurrency = options.concurrency or (1 if on_gpu else max(1, options.cores // self.threads_per_batch))
@@ -52,16 +51,16 @@ class OnnxEngine:
         self._dense_run = ort.RunOptions()
         self._run_options = ort.RunOptions()
 
-    def _opened_for_dense(self, model: Path, manifest: Manifest, options: EngineOptions) -> ort.InferenceSession:
+    def _opened_for_dense(self, model: Path, manifest: Manifest, options: EngineOptions) -> Session:
         """TensorRT's engine takes images of the input's size only; of any other size CUDA takes care."""
         if self.provider != "tensorrt" or manifest.dense is None:
             return self._session
-        return open_session(model, manifest, replace(options, providers=("cuda",), cuda_graph=False))[0]
+        return open_session(model, manifest, replace(options, providers=("cuda",), cuda_graph=False))
 
     def _bound(self, manifest: Manifest, options: EngineOptions) -> DeviceBinding:
         classes = len(manifest.labels)
         image, graphs = manifest.input.shape, options.cuda_graph
-        return DeviceBinding(self._session, "cuda", image, classes, self.sizes, graphs=graphs)
+        return DeviceBinding(self._session.opened, "cuda", image, classes, self.sizes, graphs=graphs)
 
     def share_lone_images(self, other: "OnnxEngine") -> None:
         """From now on lone images are run by the other one's session, where that turns out to be faster."""
@@ -125,15 +124,11 @@ class OnnxEngine:
         return DensePrediction(outputs[0][0], outputs[1][0], outputs[2][0])
 
     def _outputs(
-        self, session: ort.InferenceSession, names: list[str], images: Pixels, run: ort.RunOptions
+        self, session: Session, names: list[str], images: Pixels, run: ort.RunOptions
     ) -> list[NDArray[np.float32]]:
         if self._graphs:
             run.add_run_config_entry(GRAPH_ID, NO_GRAPH)
-        feeds: dict[str, object] = {INPUT: images}
-        if self._leaves_class_map_out:
-            feeds[WANTED] = np.array(CLASS_MAP in names)
-        outputs: list[NDArray[np.float32]] = self._guarded(lambda: session.run(names, feeds, run), images, run)
-        return outputs
+        return self._guarded(lambda: session.run(names, images, run), images, run)
 
     def _guarded(self, work: Callable[[], Result], images: Pixels, run: ort.RunOptions) -> Result:
         try:

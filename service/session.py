@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
-from models.contract import Manifest, Precision
-from service.class_map_branch import WANTED, branched
-from service.graph import Port, misfit
+from models.contract import CLASS_MAP, INPUT, Manifest, Pixels, Precision
+from service.graph import CLASS_MAP_WANTED, Port, misfit
 from service.providers import FASTEST_FIRST, NAMES, PROVIDERS, Purpose, with_options
+from service.sealed_memory import file_in_memory
 
 logger = logging.getLogger(__name__)
 
@@ -53,27 +55,40 @@ def all_providers() -> tuple[str, ...]:
     return tuple(name for name in FASTEST_FIRST if PROVIDERS[name] in available)
 
 
-def open_session(model: Path, manifest: Manifest, options: EngineOptions) -> tuple[ort.InferenceSession, str]:
-    """The session, and the provider that it runs on. Raises EngineRejected.
+class Session:
+    """A graph that is ready to run, and the provider that it runs on."""
 
-    On the CPU, a class map that only some ask for is a branch of the graph: see `leaves_class_map_out`.
-    """
+    def __init__(self, opened: ort.InferenceSession) -> None:
+        first = opened.get_providers()[0]
+        self.provider = NAMES.get(first, first)
+        self.opened = opened
+        self._inputs, self._outputs = _ports(opened.get_inputs()), _ports(opened.get_outputs())
+        self._has_branch = self._inputs.pop(CLASS_MAP_WANTED, None) is not None
+
+    def run(self, names: Sequence[str], images: Pixels, options: ort.RunOptions) -> list[NDArray[np.float32]]:
+        """images: uint8 [N, H, W, C]. These outputs; raises what onnxruntime raises."""
+        feeds: dict[str, object] = {INPUT: images}
+        if self._has_branch:
+            feeds[CLASS_MAP_WANTED] = np.array(CLASS_MAP in names)
+        outputs: list[NDArray[np.float32]] = self.opened.run(names, feeds, options)
+        return outputs
+
+    def misfit(self, manifest: Manifest) -> str | None:
+        """Why its graph cannot be the manifest's; None when it can."""
+        return misfit(self._inputs, self._outputs, manifest)
+
+
+def open_session(model: Path, manifest: Manifest, options: EngineOptions) -> Session:
+    """On the CPU it leaves the class map out of runs that do not ask for it. Raises EngineRejected."""
     providers = _known(options)
-    session = _open(model, manifest, options, providers)
-    first = session.get_providers()[0]
-    provider = NAMES.get(first, first)
-    _check_provider(provider, options)
-    if provider == "cpu" and providers != ["cpu"]:
-        return open_session(model, manifest, replace(options, providers=("cpu",)))
-    inputs = {name: port for name, port in _ports(session.get_inputs()).items() if name != WANTED}
-    if reason := misfit(inputs, _ports(session.get_outputs()), manifest):
+    session = _branched(model, manifest, options) if providers == ["cpu"] else None
+    session = session or _as_it_is(model, manifest, options, providers)
+    _check_provider(session.provider, options)
+    if reason := session.misfit(manifest):
         raise EngineRejected(reason)
-    return session, provider
-
-
-def leaves_class_map_out(session: ort.InferenceSession) -> bool:
-    """Whether it has to be told, by the input WANTED, if a class map is wanted."""
-    return WANTED in _ports(session.get_inputs())
+    if session.provider == "cpu" and providers != ["cpu"]:
+        session = _branched(model, manifest, options) or session
+    return session
 
 
 def _known(options: EngineOptions) -> list[str]:
@@ -81,8 +96,35 @@ def _known(options: EngineOptions) -> list[str]:
     return [name for name in wanted if name in all_providers()] or ["cpu"]
 
 
-def _open(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> ort.InferenceSession:
+def _branched(model: Path, manifest: Manifest, options: EngineOptions) -> Session | None:
+    """For the CPU, with the class map as a branch; None where there is no map, or where it can be no branch."""
+    if not manifest.class_map:
+        return None
+    from service.class_map_branch import branched  # noqa: PLC0415  onnx takes 12 MiB, and not all processes open graphs
+
+    try:
+        changed = branched(model, len(manifest.labels))
+        if changed is None:
+            return None
+        with file_in_memory("snellen-graph", changed) as path:  # onnxruntime would keep bytes
+            session = Session(_open(path, manifest, options, ["cpu"]))
+    except Exception as error:  # neither onnx's exceptions nor onnxruntime's have a common base
+        logger.info("%s is run as it is, with its class map: %s: %s", model, type(error).__name__, error)
+        return None
+    return None if session.misfit(manifest) else session
+
+
+def _as_it_is(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> Session:
     """The reason that clients see names no path; onnxruntime's own words, which do, go to the log."""
+    try:
+        return Session(_open(model, manifest, options, providers))
+    except Exception as error:
+        logger.error("onnxruntime cannot load %s: %s", model, error)
+        reason = f"onnxruntime cannot load {model.name} ({type(error).__name__}); the log has the cause"
+        raise EngineRejected(reason) from error
+
+
+def _open(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> ort.InferenceSession:
     session_options = ort.SessionOptions()
     session_options.enable_mem_pattern = manifest.dense is None  # else it keeps a plan for every size it has met
     session_options.intra_op_num_threads = options.threads_per_batch
@@ -90,14 +132,7 @@ def _open(model: Path, manifest: Manifest, options: EngineOptions, providers: li
     session_options.log_severity_level = 3
     if options.rests:
         session_options.add_session_config_entry("session.force_spinning_stop", "1")
-    with_theirs = with_options(providers, _purpose(manifest, options))
-    try:
-        source = branched(model) if manifest.class_map and providers == ["cpu"] else None
-        return ort.InferenceSession(source or model, session_options, providers=with_theirs)
-    except Exception as error:
-        logger.error("onnxruntime cannot load %s: %s", model, error)
-        reason = f"onnxruntime cannot load {model.name} ({type(error).__name__}); the log has the cause"
-        raise EngineRejected(reason) from error
+    return ort.InferenceSession(model, session_options, providers=with_options(providers, _purpose(manifest, options)))
 
 
 def _purpose(manifest: Manifest, options: EngineOptions) -> Purpose:

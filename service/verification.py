@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.contract import Bundle, BundleError, Pixels, Precision, Row
 from service.dense_verification import check_dense
 from service.engine import Batch
@@ -41,6 +44,12 @@ def open_fitting(bundle: Bundle, options: EngineOptions, precision: Precision = 
     return engine
 
 
+def _check_class_map(class_map: NDArray[np.float32] | None, classes: int) -> None:
+    """class_map: [N, K, h, w]. A branch of a graph does not say what it makes."""
+    if class_map is not None and class_map.shape[1:2] != (classes,):
+        raise EngineRejected(f"output class_map should be [N, {classes}, ...], but is {list(class_map.shape)}")
+
+
 @contextmanager
 def _closed_on_error(engine: OnnxEngine) -> Iterator[None]:
     try:
@@ -57,7 +66,9 @@ def check_golden(bundle: Bundle, engine: OnnxEngine, precision: Precision = Prec
     """
 
     def predict(pixels: Pixels) -> Row:
-        row: Row = engine.run(Batch(pixels[None], bundle.manifest.class_map)).probabilities[0]
+        answer = engine.run(Batch(pixels[None], bundle.manifest.class_map))
+        _check_class_map(answer.class_map, len(bundle.manifest.labels))
+        row: Row = answer.probabilities[0]
         return row
 
     try:

@@ -15,8 +15,8 @@ from service.sealed_memory import sealed_memory
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # threads and arenas take address space
     "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),  # else every image's pixels are new pages, 2 % of decoding a large photo
-    "MALLOC_TRIM_THRESHOLD_": str(8 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most; else large pixels are new pages each time
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 
 

@@ -64,6 +64,7 @@ def test_nobody_imports_the_command() -> None:
     ("library", "allowed"),
     [
         ("onnxruntime", {"service/onnx_engine.py", "service/session.py", "service/device_binding.py"}),
+        ("onnx", {"service/class_map_branch.py"}),
         ("uvicorn", {"service/server.py", "service/connections.py"}),
         (
             "prometheus_client",
@@ -82,7 +83,16 @@ def test_a_foreign_library_has_its_place(library: str, allowed: set[str]) -> Non
 def test_http_stays_at_the_edge() -> None:
     """The use case and what lies below know neither FastAPI nor Starlette."""
     inner = {"classifier", "answers", "batching", "engine", "decoding", "admission", "bodies", "registry", "rendering"}
-    inner |= {"dense", "dense_lane", "graph", "session", "device_binding", "buckets", "batch_profile"}
+    inner |= {
+        "dense",
+        "dense_lane",
+        "graph",
+        "class_map_branch",
+        "session",
+        "device_binding",
+        "buckets",
+        "batch_profile",
+    }
     knowing = importers("fastapi") | importers("starlette")
     assert not knowing & {f"service/{name}.py" for name in inner}
 
@@ -108,7 +118,11 @@ def test_there_are_no_circles() -> None:
     assert not remaining
 
 
-def test_serving_loads_no_pytorch() -> None:
-    """Checked in a fresh interpreter."""
-    code = "import service.app, sys; sys.exit(any(m in sys.modules for m in ('torch', 'training')))"
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [("service.app", ("torch", "onnx", "training")), ("service.__main__", ("onnxruntime", "fastapi", "uvicorn"))],
+)
+def test_what_is_not_needed_is_not_loaded(module: str, unneeded: tuple[str, ...]) -> None:
+    """Serving needs no PyTorch, starting fronts nothing of what they do. Checked in a fresh interpreter."""
+    code = f"import {module}, sys; sys.exit(repr(found) if (found := sys.modules.keys() & {unneeded!r}) else 0)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -38,7 +38,7 @@ class ServedNetwork(nn.Module):
         """image: uint8 [N, H, W, C]. Returns float32 probabilities [N, K], logits [N, K] and, where there is one,
         class map [N, K, h, w].
 
-        The logits do not come from the class map, so that a session asked for probabilities alone never computes it.
+        The logits do not come from the class map, so that the service can leave it out.
         """
         pixels = image.permute(0, 3, 1, 2).to(self.mean.dtype)  # [N, C, H, W]
         features = self.network.body((pixels - self.mean) * self.factor)  # [N, F, h, w], or [N, F] where nothing pools

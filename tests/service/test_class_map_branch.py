@@ -1,5 +1,7 @@
 """A class map costs nothing while nobody asks for it, and is the same when somebody does."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models.contract import Bundle, Precision, read_bundle
-from service.class_map_branch import WANTED, branched
+from service.class_map_branch import branched
 from service.engine import Batch
 from service.errors import EngineFailure
+from service.graph import CLASS_MAP_WANTED
 from service.onnx_engine import OnnxEngine
-from service.session import EngineOptions
+from service.session import EngineOptions, EngineRejected, open_session
+from service.verification import open_verified
 from tests.support.bundles import SIDE, colour_graph, write_bundle
 
 SHIPPED = Path("models/imagenet/1")
@@ -49,7 +53,7 @@ def outputs_of(model: bytes | Path, wanted: bool | None) -> list[NDArray[np.floa
     """Probabilities, logits and class map of PICTURES."""
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     rows: list[NDArray[np.float32]] = session.run(
-        None, {"image": PICTURES} | ({} if wanted is None else {WANTED: np.array(wanted)})
+        None, {"image": PICTURES} | ({} if wanted is None else {CLASS_MAP_WANTED: np.array(wanted)})
     )
     return rows
 
@@ -61,7 +65,7 @@ def engine_of(bundle: Bundle) -> OnnxEngine:
 def test_answers_are_the_same_and_the_map_is_empty_unless_wanted(tmp_path: Path) -> None:
     """Empty, with its number of classes."""
     path = saved(plain_map(), tmp_path)
-    expected, model = outputs_of(path, None), branched(path)
+    expected, model = outputs_of(path, None), branched(path, 3)
     assert model is not None
     for one, other in zip(outputs_of(model, True), expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -110,7 +114,7 @@ def test_constants_of_the_map_stay_outside_and_what_nobody_needs_is_left_out(tmp
         helper.make_node("Add", ["scale", "scale"], ["doubled"]),
         helper.make_node("Neg", ["class_map"], ["nobody's"]),
     )
-    found = branched(saved(model, tmp_path))
+    found = branched(saved(model, tmp_path), 3)
     assert found is not None
     nodes = list(onnx.load_from_string(found).graph.node)
     assert [node.op_type for node in nodes[-2:]] == ["Add", "If"]
@@ -130,21 +134,21 @@ def test_what_a_branch_of_the_map_reads_is_kept(tmp_path: Path) -> None:
         helper.make_node("If", ["always"], ["class_map"], then_branch=bodies[0], else_branch=bodies[1]),
     )
     path = saved(model, tmp_path)
-    found = branched(path)
+    found = branched(path, 3)
     assert found is not None
     np.testing.assert_array_equal(outputs_of(found, True)[2], outputs_of(path, None)[2])
 
 
 def test_a_map_that_other_outputs_are_made_from_stays(tmp_path: Path) -> None:
     """There is nothing to gain."""
-    assert branched(saved(colour_graph(), tmp_path)) is None
+    assert branched(saved(colour_graph(), tmp_path), 3) is None
 
 
 def test_a_graph_without_a_map_stays(tmp_path: Path) -> None:
     """There is nothing to leave out."""
     model = plain_map()
     del model.graph.output[2]
-    assert branched(saved(model, tmp_path)) is None
+    assert branched(saved(model, tmp_path), 3) is None
 
 
 def test_weights_outside_the_file_are_left_where_they_are(tmp_path: Path) -> None:
@@ -152,4 +156,58 @@ def test_weights_outside_the_file_are_left_where_they_are(tmp_path: Path) -> Non
     model, path = plain_map(), tmp_path / "model.onnx"
     onnx.save(model, path, save_as_external_data=True, location="weights", size_threshold=0)
     assert (tmp_path / "weights").exists()
-    assert branched(path) is None
+    assert branched(path, 3) is None
+
+
+def _without_shape(model: onnx.ModelProto) -> None:
+    model.graph.output[2].type.tensor_type.ClearField("shape")
+
+
+def _symbolic(model: onnx.ModelProto) -> None:
+    model.graph.output[2].type.tensor_type.shape.dim[1].dim_param = "K"
+
+
+def _unsorted(model: onnx.ModelProto) -> None:
+    """As the conversion to half precision leaves a graph."""
+    del model.graph.node[-1]
+    model.graph.node.append(helper.make_node("Mul", ["positive", "scale"], ["class_map"]))
+    model.graph.node.append(helper.make_node("Relu", ["planes"], ["positive"]))
+
+
+def _name_is_taken(model: onnx.ModelProto) -> None:
+    """onnxruntime loads the file, and refuses the branch."""
+    del model.graph.node[-1]
+    model.graph.node.append(helper.make_node("Relu", ["planes"], [CLASS_MAP_WANTED]))
+    model.graph.node.append(helper.make_node("Mul", [CLASS_MAP_WANTED, "scale"], ["class_map"]))
+
+
+@pytest.mark.parametrize("change", [_without_shape, _symbolic, _unsorted, _name_is_taken])
+def test_what_onnxruntime_runs_is_served(tmp_path: Path, change: Callable[[onnx.ModelProto], None]) -> None:
+    """With a branch, or as it is where it can have none."""
+    model = plain_map()
+    change(model)
+    bundle = read_bundle(write_bundle(tmp_path, graph=model))
+    engine = open_verified(bundle, EngineOptions())
+    answer, expected = engine.run(Batch(PICTURES, class_map=True)), outputs_of(bundle.path / "model.onnx", None)
+    np.testing.assert_array_equal(answer.probabilities, expected[0])
+    assert answer.class_map is not None
+    np.testing.assert_array_equal(answer.class_map, expected[2])
+    engine.close()
+
+
+def test_a_map_of_another_number_of_classes_is_refused(tmp_path: Path) -> None:
+    """Its shape shows only when it is computed."""
+    model = graph_with_own_map(helper.make_node("Concat", ["planes", "planes"], ["class_map"], axis=1))
+    bundle = read_bundle(write_bundle(tmp_path, graph=model))
+    with pytest.raises(EngineRejected, match=r"output class_map should be \[N, 3, ...\], but is \[1, 6, 16, 16\]"):
+        open_verified(bundle, EngineOptions())
+
+
+def test_the_changed_file_is_not_kept(tmp_path: Path) -> None:
+    """onnxruntime keeps a model that it is given as bytes."""
+    bundle = read_bundle(write_bundle(tmp_path, graph=plain_map()))
+    session = open_session(bundle.model_path(Precision.FP32), bundle.manifest, EngineOptions())
+    assert session.opened._model_bytes is None
+    before = set(os.listdir("/proc/self/fd"))
+    open_session(bundle.model_path(Precision.FP32), bundle.manifest, EngineOptions())
+    assert set(os.listdir("/proc/self/fd")) == before

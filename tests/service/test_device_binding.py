@@ -25,7 +25,7 @@ def bundle(tmp_path: Path) -> Bundle:
 
 @pytest.fixture
 def session(bundle: Bundle) -> ort.InferenceSession:
-    return open_session(bundle.path / "model.onnx", bundle.manifest, EngineOptions())[0]
+    return open_session(bundle.path / "model.onnx", bundle.manifest, EngineOptions()).opened
 
 
 def images(count: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":

@@ -73,7 +73,7 @@ def test_a_graph_that_does_not_fit_its_manifest_is_refused(bundle: Bundle, chang
 def test_a_damaged_model_file_is_refused(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:
     """Clients see the kind of reason; onnxruntime's own words, with the path on this machine, are in the log."""
     (bundle.path / "model.onnx").write_bytes(b"not a protobuf")
-    with pytest.raises(EngineRejected, match=r"^onnxruntime cannot load model.onnx \(DecodeError\)") as refused:
+    with pytest.raises(EngineRejected, match=r"^onnxruntime cannot load model.onnx \(InvalidProtobuf\)") as refused:
         open_engine(bundle)
     assert str(bundle.path) not in str(refused.value)
     assert str(bundle.path / "model.onnx") in caplog.text

@@ -95,7 +95,7 @@ async def test_a_version_that_fails_leaves_the_others_alone(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
-        ("model.onnx", b"junk", "onnxruntime cannot load model.onnx (DecodeError); the log has the cause"),
+        ("model.onnx", b"junk", "onnxruntime cannot load model.onnx (InvalidProtobuf); the log has the cause"),
         ("golden/red.png", b"junk", "golden image golden/red.png cannot be decoded as JPEG or PNG"),
         ("golden/probabilities.json", b"[]", "golden/probabilities.json: the document: Input should be"),
     ],
