@@ -21,6 +21,7 @@ from service.lifecycle import Lifecycle
 from service.metrics import Metrics
 from service.occupancy import Occupancy
 from service.own_loader import own_loader
+from service.pacing import Pacing
 from service.receiving import Receiver
 from service.registry import Registry, VersionLoader
 from service.settings import Settings
@@ -59,7 +60,8 @@ def create_app(
     registry = Registry(settings.models, settings.default_model, loader)
     decoder = _decoder(settings, metrics)
     max_images = min(settings.max_images, settings.max_queue)
-    classify = Classify(Classifier(registry, decoder), _receiver(settings, metrics), max_images, settings.deadline_s)
+    classifier, pacing = Classifier(registry, decoder), Pacing(most_waiting=settings.max_connections // 2)
+    classify = Classify(classifier, _receiver(settings, metrics), pacing, max_images, settings.deadline_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -2,15 +2,16 @@
 
 import asyncio
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
 from service.bodies import EncodedImage, images_of, is_form
 from service.classifier import Classified, Classifier
 from service.client import client_of, unless_gone
-from service.errors import ServiceError
-from service.options import read_deadline, read_options, read_priority
+from service.errors import QueueFull, ServiceError
+from service.options import Options, read_deadline, read_options, read_priority
+from service.pacing import Pacing
 from service.problems import problem_of
 from service.question import Question
 from service.receiving import Receiver
@@ -24,20 +25,34 @@ _LARGE_ANSWER = 5_000
 class Classify:
     """The plain ASGI application behind the three paths: no framework between a request and the classifier."""
 
-    def __init__(self, classifier: Classifier, receiver: Receiver, max_images: int, deadline_s: float) -> None:
+    def __init__(
+        self, classifier: Classifier, receiver: Receiver, pacing: Pacing, max_images: int, deadline_s: float
+    ) -> None:
         self._classifier = classifier
         self._receiver = receiver
+        self._pacing = pacing
         self._max_images = max_images
         self._deadline_ms = math.ceil(deadline_s * 1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state, path = scope["state"], scope["path_params"]
         options, head = read_options(scope["query_string"]), _head(scope)
         deadline_ms = read_deadline(head.deadline) if head.deadline else self._deadline_ms
-        client = client_of(scope)
+        deadline_s = min(self._deadline_ms, deadline_ms) / 1000
+        try:
+            classified = await self._classified(scope, receive, options, head, deadline_s)
+        except QueueFull:
+            await self._pacing.refuse(deadline_s)
+            raise
+        self._pacing.answered()
+        await self._answer(classified, options, scope["state"], send)
+
+    async def _classified(
+        self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float
+    ) -> Classified:
+        path, client = scope["path_params"], client_of(scope)
         whole = client is not None and client.sent_all
         async with self._receiver.receive(receive, head.length, whole=whole) as (body, seconds):
-            state["stages"]["receive"] = seconds
+            scope["state"]["stages"]["receive"] = seconds
             images = await self._images(body, head.content_type)
             del body  # the images are cut out of it
             question = Question(
@@ -48,13 +63,15 @@ class Classify:
                 heatmap=options.explain == "heatmap",
                 coverage=options.coverage,
                 dense=options.dense,
-                deadline_s=min(self._deadline_ms, deadline_ms) / 1000,
+                deadline_s=deadline_s,
                 priority=read_priority(head.priority) if head.priority else Priority.INTERACTIVE,
             )
-            classified = await unless_gone(client, receive, self._classifier.classify(question))
+            return await unless_gone(client, receive, self._classifier.classify(question))
+
+    async def _answer(self, classified: Classified, options: Options, state: dict[str, Any], send: Send) -> None:
         state["stages"] |= classified.timing._asdict()
         state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
-        large = options.dense or len(images) * (options.top_k or 1) >= _LARGE_ANSWER
+        large = options.dense or len(classified.results) * (options.top_k or 1) >= _LARGE_ANSWER
         answer = await asyncio.to_thread(_render, classified) if large else _render(classified)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from service.pacing import Pacing
 from service.problems import MEDIA_TYPE
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
@@ -313,6 +314,26 @@ def test_what_finds_no_place_is_refused_whole(tmp_path: Path) -> None:
         assert (refused.status_code, refused.json()["type"]) == (503, "/problems/queue-full")
         assert int(refused.headers["retry-after"]) >= 1
         assert accepted.result().status_code == 200
+
+
+def test_answers_and_refusals_keep_a_pace(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal may wait, but not beyond its client's deadline; other errors are neither."""
+    told: list[str | float] = []
+
+    class Recorded(Pacing):
+        def answered(self) -> None:
+            told.append("answered")
+
+        async def refuse(self, deadline_s: float) -> None:
+            told.append(deadline_s)
+
+    monkeypatch.setattr("service.app.Pacing", Recorded)
+    small = picture()
+    with ready_client(repository, max_inflight_bytes=len(small)) as client:
+        bodies = {200: small, 503: small + bytes(1), 415: small[:-1].replace(b"PNG", b"GNP")}
+        for status, body in bodies.items():
+            assert client.post("/v1/classify", content=body, headers={"X-Deadline-Ms": "500"}).status_code == status
+    assert told == ["answered", 0.5]
 
 
 def test_more_images_than_places_can_never_be_accepted(repository: Path) -> None:
