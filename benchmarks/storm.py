@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.storm [--connections 256] [--seconds 4] [--rounds 3] [--least 0.7] [--against TREE]
 
-Work A with a deadline of a second. In every round 32 connections, then many, then 32 again, each served afresh from the
-round before; ends with status 1 when the storm's share of what 32 got before it is below --least.
+Work A with a deadline of a second, one service for all rounds. In each 32 connections, then many, then 32 again; ends
+with status 1 when the storm's share of what 32 got before it, the median of the rounds, is below --least.
 """
 
 import statistics

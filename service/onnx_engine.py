@@ -49,7 +49,6 @@ class OnnxEngine:
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
         self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
         self._dense_run = ort.RunOptions()
-        self._run_options = ort.RunOptions()
 
     def _opened_for_dense(self, model: Path, manifest: Manifest, options: EngineOptions) -> Session:
         """TensorRT's engine takes images of the input's size only; of any other size CUDA takes care."""
@@ -94,7 +93,7 @@ class OnnxEngine:
 
     def run(self, batch: Batch, run: ort.RunOptions | None = None) -> Prediction:
         """The same in the calling thread."""
-        run = run or self._run_options
+        run = run or ort.RunOptions()
         binding = self._binding
         if binding is not None and not batch.class_map and binding.fits(batch.images):
             return Prediction(self._guarded(lambda: binding.run(batch.images, run), batch.images, run))

@@ -15,6 +15,15 @@ def use(fastest: Fastest[str], seconds: dict[str, float], turns: int) -> list[st
     return used
 
 
+def learned(a: float, b: float) -> Fastest[str]:
+    """Ten times each took so long."""
+    fastest = Fastest("ab")
+    for _ in range(10):
+        fastest.learn(0, a)
+        fastest.learn(1, b)
+    return fastest
+
+
 def test_each_is_tried_then_the_fastest_is_used() -> None:
     """And now and then another one."""
     used = use(Fastest("ab"), {"a": 2.0, "b": 1.0}, 500)
@@ -25,10 +34,7 @@ def test_each_is_tried_then_the_fastest_is_used() -> None:
 
 def test_a_change_is_noticed() -> None:
     """Older times are forgotten."""
-    fastest = Fastest("ab")
-    for _ in range(10):
-        fastest.learn(0, 1.0)
-        fastest.learn(1, 2.0)
+    fastest = learned(1.0, 2.0)
     assert fastest.favourite == 0
     for _ in range(10):
         fastest.learn(0, 4.0)
@@ -47,10 +53,7 @@ def test_what_is_fast_again_is_back_soon() -> None:
 
 def test_a_single_good_time_is_no_reason_to_stay() -> None:
     """It is tried once more, then left as before."""
-    fastest = Fastest("ab")
-    for _ in range(10):
-        fastest.learn(0, 1.0)
-        fastest.learn(1, 2.0)
+    fastest = learned(1.0, 2.0)
     fastest.learn(1, 0.5)
     assert fastest._next() == 1
     fastest.learn(1, 2.0)
@@ -59,10 +62,7 @@ def test_a_single_good_time_is_no_reason_to_stay() -> None:
 
 def test_a_single_bad_time_changes_little() -> None:
     """Somebody else had the processor."""
-    fastest = Fastest("ab")
-    for _ in range(10):
-        fastest.learn(0, 1.0)
-        fastest.learn(1, 1.5)
+    fastest = learned(1.0, 1.5)
     fastest.learn(0, 100.0)
     assert fastest.favourite == 0
 
