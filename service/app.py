@@ -54,14 +54,14 @@ def create_app(
     """The ASGI application. Raises RepositoryError when there is nothing to serve."""
     lifecycle, surroundings = lifecycle or Lifecycle(), surroundings or Surroundings()
     metrics = surroundings.metrics
-    metrics.queue_limit.set(settings.max_queue)
-    metrics.deadline.set(settings.deadline_s)
     loader = surroundings.loader or own_loader(settings, metrics, occupancy=surroundings.occupancy)
     registry = Registry(settings.models, settings.default_model, loader)
     decoder = _decoder(settings, metrics)
     max_images = min(settings.max_images, settings.max_queue)
-    classifier, pacing = Classifier(registry, decoder), Pacing(most_waiting=settings.max_connections // 2)
-    classify = Classify(classifier, _receiver(settings, metrics), pacing, max_images, settings.deadline_s)
+    metrics.requests.queue_limit.set(settings.max_queue)
+    metrics.requests.deadline.set(settings.deadline_s)
+    receiver, pacing = _receiver(settings, metrics), _pacing(settings, metrics)
+    classify = Classify(Classifier(registry, decoder), receiver, pacing, max_images, settings.deadline_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -98,14 +98,20 @@ def _decoder(settings: Settings, metrics: Metrics) -> Decoder:
         settings.decode_threads,
         DecodeLimits(settings.formats, settings.max_pixels),
         WorkerLimits(settings.decode_limit_s, settings.decode_memory_bytes),
-        metrics.decoder_losses.inc,
+        metrics.process.decoder_losses.inc,
     )
 
 
 def _receiver(settings: Settings, metrics: Metrics) -> Receiver:
     gate = Gate(settings.max_inflight_bytes, "bytes of request bodies")
-    metrics.inflight_bytes.set_function(lambda: gate.inside)
+    metrics.requests.inflight_bytes.set_function(lambda: gate.inside)
     return Receiver(settings.max_body_bytes, gate, settings.body_timeout_s)
+
+
+def _pacing(settings: Settings, metrics: Metrics) -> Pacing:
+    pacing = Pacing(most_waiting=settings.max_connections // 2)
+    metrics.requests.waiting_refusals.set_function(lambda: pacing.waiting)
+    return pacing
 
 
 async def _start(decoder: Decoder, registry: Registry) -> None:

@@ -30,8 +30,8 @@ class Envelope:
         self._app = app
         self._metrics = metrics
         self._access_log = access_log
-        self._stages = {stage: metrics.stages.labels(stage) for stage in STAGES}
-        self._answered = cache(metrics.requests.labels)
+        self._stages = {stage: metrics.requests.stages.labels(stage) for stage in STAGES}
+        self._answered = cache(metrics.requests.answered.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +71,7 @@ class Envelope:
         route: str = state["route"] if "route" in state else getattr(scope.get("route"), "path", "unmatched")
         self._answered(route, status).inc()
         for problem in state["problems"]:
-            self._metrics.problems.labels(problem.removeprefix("/problems/")).inc()
+            self._metrics.requests.problems.labels(problem.removeprefix("/problems/")).inc()
         if route.endswith("/classify"):
             for stage, seconds in state["stages"].items():
                 self._stages[stage].observe(seconds)

@@ -37,7 +37,7 @@ def router(
 ) -> APIRouter:
     """scrape: the metrics of several processes, if there are several."""
     routes = APIRouter(tags=["health"])
-    metrics.ready.set_function(lambda: readiness(registry, lifecycle).ready)
+    metrics.process.ready.set_function(lambda: readiness(registry, lifecycle).ready)
 
     @routes.get("/livez", summary="Is the process alive?")
     async def livez() -> Liveness:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from models.contract import Bundle, Pixels, Precision
-from service.admission import Admission
+from service import observers
 from service.batch_profile import INLINE_S, Profile, largest_within
-from service.batching import Batcher, Observer
+from service.batching import Batcher
 from service.dense_lane import DenseLane, DenseLimits
 from service.engine import Batch, DensePrediction, Engine, Prediction
 from service.forecast import Forecast
@@ -112,47 +112,20 @@ class Loader:
 
     def _refuse(self, version: Version, reason: str) -> None:
         version.state, version.reason = "failed", reason
-        self._metrics.model_ready.labels(*version.labels, "none").set(0)
+        self._metrics.models.ready.labels(*version.labels, "none").set(0)
 
     def _start(self, version: Version, engine: Runs, profile: Profile, *, decodes: bool) -> Serving:
-        labels, metrics = version.labels, self._metrics
-        sizes, seconds = metrics.batch_size.labels(*labels), metrics.batch_seconds.labels(*labels)
-        images, failures = metrics.images.labels(*labels), metrics.engine_failures.labels(*labels)
-
-        def observe(size: int, took_s: float) -> None:
-            images.inc(size)
-            sizes.observe(size)
-            seconds.observe(took_s)
-
-        def observe_dense(size: int, took_s: float) -> None:
-            images.inc(size)
-            metrics.dense_seconds.labels(*labels).observe(took_s)
-
-        size = profile.batch_size
+        metrics, size = self._metrics, profile.batch_size
         inline = Inline(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
-        observer = Observer(observe, failures.inc, metrics.preemptions.labels(*labels).inc)
         made = engine.predict_made if decodes else None
-        batcher = Batcher(engine, size, self._limits.max_queue, observer, inline, self._occupancy, made)
-        lane = DenseLane(engine, self._limits.dense, self._dense_turns, Observer(observe_dense, failures.inc))
+        told = observers.of_batches(version, metrics)
+        batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._occupancy, made)
+        lane = DenseLane(engine, self._limits.dense, self._dense_turns, observers.of_dense(version, metrics))
         forecast = Forecast(profile.seconds, engine.concurrency, size)
-        admission = admission_of(version, forecast, self._limits, metrics, batcher.expect)
-        metrics.queue_depth.labels(*labels).set_function(lambda: batcher.depth)
-        metrics.model_ready.labels(*labels, engine.provider).set(1)
+        admission = observers.admission(version, forecast, self._limits.max_queue, metrics, batcher.expect)
+        metrics.models.queue_depth.labels(*version.labels).set_function(lambda: batcher.depth)
+        metrics.models.ready.labels(*version.labels, engine.provider).set(1)
         batcher.start()
         submit_encoded = batcher.submit if decodes else None
         precision = Precision(profile.chosen.precision)
         return Serving(precision, engine, batcher, lane, admission, size, profile, submit_encoded)
-
-
-def admission_of(
-    version: Version,
-    forecast: Forecast,
-    limits: Limits,
-    metrics: Metrics,
-    on_urgent: Callable[[int], object] = lambda _images: None,
-) -> Admission:
-    """The door of one version, with its metrics."""
-    errors = metrics.forecast_errors.labels(*version.labels)
-    admission = Admission(limits.max_queue, forecast, errors.observe, on_urgent)
-    metrics.pending.labels(*version.labels).set_function(lambda: admission.inside)
-    return admission

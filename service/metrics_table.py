@@ -25,8 +25,8 @@ def _rows() -> Iterator[str]:
     metrics = Metrics()
     labels = {
         metric._name: ", ".join(f"`{label}`" for label in metric._labelnames)
-        for metric in vars(metrics).values()
-        if metric is not metrics.registry
+        for group in (metrics.requests, metrics.models, metrics.batches, metrics.process)
+        for metric in vars(group).values()
     }
     for family in metrics.registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")

@@ -88,6 +88,7 @@ def test_http_stays_at_the_edge() -> None:
         "dense_lane",
         "graph",
         "class_map_branch",
+        "observers",
         "session",
         "device_binding",
         "buckets",

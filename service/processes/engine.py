@@ -31,7 +31,7 @@ class Engine:
         cores = max(1, usable_cores() // start.engines)
         self._loader = own_loader(start.settings, metrics, cores)
         self._registry = Registry(start.settings.models, start.settings.default_model, self)
-        metrics.ready.set_function(lambda: not self._registry.loading)
+        metrics.process.ready.set_function(lambda: not self._registry.loading)
         self._versions = {version.name: number for number, version in enumerate(self._registry)}
         self._links: set[FrontLink] = set()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.contract import Pixels, Precision
+from service import observers
 from service.batch_profile import Profile
 from service.dense_lane import DenseLane
 from service.engine import DensePrediction
 from service.entry import Answer
 from service.forecast import Forecast
 from service.lifecycle import Lifecycle
-from service.loading import Limits, admission_of
+from service.loading import Limits
 from service.metrics import Metrics
 from service.processes.entries import Dispatch
 from service.processes.links import Link, Report, attach
@@ -95,8 +96,8 @@ class RemoteLoader:
         self._reports: dict[str, list[Report]] = {}
         self._heard = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        metrics.slots.labels("free").set_function(lambda: slots.free)
-        metrics.slots.labels("taken").set_function(lambda: slots.count - slots.free)
+        metrics.process.slots.labels("free").set_function(lambda: slots.free)
+        metrics.process.slots.labels("taken").set_function(lambda: slots.count - slots.free)
 
     def link(self, end: socket.socket) -> None:
         """To an engine that has just been started, or to one that was here before us."""
@@ -139,7 +140,7 @@ class RemoteLoader:
         engine = RemoteEngine(self._dispatch, version, provider, concurrency, report["threads_per_batch"])
         size, share = report["max_batch_size"], self._share
         forecast = Forecast(lambda images: profile.seconds(images) / share, concurrency, size)
-        admission = admission_of(version, forecast, self._limits, self._metrics)
+        admission = observers.admission(version, forecast, self._limits.max_queue, self._metrics)
         return Serving(
             Precision(report["precision"]),
             engine,

@@ -336,6 +336,21 @@ def test_answers_and_refusals_keep_a_pace(repository: Path, monkeypatch: pytest.
     assert told == ["answered", 0.5]
 
 
+def test_refusals_that_wait_are_a_metric(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of a burst, and the one after it until it is told."""
+    monkeypatch.setattr("service.pacing._WAIT_S", 2.0)
+    body = picture()
+    with ready_client(repository, max_inflight_bytes=len(body) - 1) as client, ThreadPoolExecutor(1) as pool:
+        for _ in range(64):
+            assert client.post("/v1/classify", content=body).status_code == 503
+        assert "snellen_waiting_refusals 0.0" in client.get("/metrics").text
+        last = pool.submit(client.post, "/v1/classify", content=body)
+        while "snellen_waiting_refusals 1.0" not in client.get("/metrics").text:
+            assert not last.done()
+        assert last.result().status_code == 503
+        assert "snellen_waiting_refusals 0.0" in client.get("/metrics").text
+
+
 def test_more_images_than_places_can_never_be_accepted(repository: Path) -> None:
     """So the client is told to send less, not to come back."""
     with ready_client(repository, max_queue=2) as client:
