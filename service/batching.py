@@ -125,6 +125,7 @@ class Batcher:
     async def _run(self) -> None:
         """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
         while True:
+            await self._running.give_way()
             priority, batch = await self._waiting.take(self._max_batch_size, self._bulk.most)
             batch = self._share(batch, priority)
             try:
