@@ -1,5 +1,6 @@
 """Where and with what a run was measured."""
 
+import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,8 +18,9 @@ _LOOK_S = 2.0
 
 
 def versions(peers: list[str]) -> dict[str, str]:
-    """Libraries of this environment, wrk, and the peers that have an environment of their own."""
-    found = {name: version(name) for name in _OURS}
+    """Python and libraries of this environment, wrk, and the peers that have an environment of their own."""
+    found = {"python": f"{platform.python_version()} ({platform.python_compiler()})"}
+    found |= {name: version(name) for name in _OURS}
     first_line = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.splitlines()
     found["wrk"] = first_line[0].split("[")[0].removeprefix("wrk").strip() if first_line else "not found"
     for peer in peers:
