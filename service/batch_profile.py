@@ -9,8 +9,6 @@ TOLERANCE = 0.03
 """Of throughput: what a smaller batch may cost. See docs/decisions/the-smallest-batch-within-three-percent.md."""
 INLINE_S = 0.005
 """A batch that takes no longer is run in the event loop: other requests wait for it anyway, and no thread is woken."""
-LONE_INLINE_S = 0.02
-"""The same for an image that comes alone, where they come one by one: nobody else is there to wait."""
 _HAND_OVER_S, _INLINE_HAND_OVER_S = 0.001, 0.0002
 """Of a core, for a batch of any size; see docs/decisions/the-smallest-batch-within-three-percent.md."""
 

@@ -160,14 +160,10 @@ class Batcher:
 
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         interactive = priority is Priority.INTERACTIVE
-        lone = interactive and len(batch) == 1 and self._is_alone()
-        step = Step(batch, lone=lone)
+        step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
         with closing(step), suppress(NothingToRun):
-            if interactive:
-                solitary = lone and self._occupancy.solitary
-                prediction = await self._running.run(step, len(self._waiting), solitary=solitary)
-            else:
-                prediction = await self._bulk.run(step.batch())
+            running = self._running.run(step, len(self._waiting)) if interactive else self._bulk.run(step.batch())
+            prediction = await running
             self._observer.batch(len(prediction.probabilities), step.answer(prediction))
             if step.broken:
                 self._observer.failure()

@@ -10,7 +10,7 @@ from service.decode_channel import Frame
 from service.decode_worker import decoded, question
 from service.decoding import Decoded, DecodeLimits, decode_if_small
 from service.encoded import Encoded
-from service.header import claimed_pixels, costly_markers
+from service.header import claimed_pixels, costly_markers, packed_chunks
 from service.worker_process import Worker, WorkerLimits
 
 SMALL_BYTES = 256 * 1024
@@ -22,6 +22,7 @@ TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
 QUICK = DecodeLimits(SMALL.formats, max_pixels=500_000)
 """Decoded in so few milliseconds that who runs a network may do it first."""
 _MANY = 64
+_FEW = 4
 
 
 class Decoder:
@@ -85,4 +86,4 @@ class Decoder:
 
 def may_be_small(body: bytes) -> bool:
     """Whether the header is worth a look in this process."""
-    return len(body) <= SMALL_BYTES and costly_markers(body) <= _MANY
+    return len(body) <= SMALL_BYTES and costly_markers(body) <= _MANY and packed_chunks(body) <= _FEW

@@ -38,15 +38,24 @@ class Classify:
         options, head = read_options(scope["query_string"]), _head(scope)
         deadline_ms = read_deadline(head.deadline) if head.deadline else self._deadline_ms
         deadline_s = min(self._deadline_ms, deadline_ms) / 1000
-        try:
-            classified = await self._classified(scope, receive, options, head, deadline_s)
-        except QueueFull:
-            await self._pacing.refuse(deadline_s)
-            raise
+        classified = await self._classified(scope, receive, options, head, deadline_s)
+        if isinstance(classified, QueueFull):
+            await unless_gone(client_of(scope), receive, self._pacing.refuse(deadline_s))
+            raise classified
         self._pacing.answered()
         await self._answer(classified, options, scope["state"], send)
 
     async def _classified(
+        self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float
+    ) -> Classified | QueueFull:
+        """A refusal is returned as it may have to wait, without what holds the images: its way here and its cause."""
+        try:
+            return await self._received_and_classified(scope, receive, options, head, deadline_s)
+        except QueueFull as refusal:
+            refusal.__context__ = None
+            return refusal.with_traceback(None)
+
+    async def _received_and_classified(
         self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float
     ) -> Classified:
         path, client = scope["path_params"], client_of(scope)

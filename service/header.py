@@ -17,6 +17,9 @@ _MOST_SEGMENTS = 64
 _COSTLY = (0xDA, 0xE1)
 """JPEG markers, start of scan and APP1, that a small file can repeat thousands of times; each costs a pass over it."""
 
+_PACKED = (b"iCCP", b"zTXt", b"iTXt")
+"""PNG chunks that are unpacked though nobody asks: of a few bytes each may become a MiB."""
+
 
 def claimed_pixels(body: bytes) -> int | None:
     """Width times height as the header of a JPEG or PNG has it; None for others, and where it is not found soon.
@@ -38,6 +41,11 @@ def costly_markers(body: bytes) -> int:
     data = np.frombuffer(body, np.uint8)
     markers = data[1:][data[:-1] == 0xFF]
     return max(int(np.count_nonzero(markers == marker)) for marker in _COSTLY)
+
+
+def packed_chunks(body: bytes) -> int:
+    """How many a PNG may have beside its picture; 0 for other files."""
+    return sum(map(body.count, _PACKED)) if body.startswith(_PNG) else 0
 
 
 def _of_png(body: bytes) -> int | None:

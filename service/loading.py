@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from models.contract import Bundle, Pixels, Precision
 from service import observers
-from service.batch_profile import INLINE_S, LONE_INLINE_S, Profile, largest_within
+from service.batch_profile import INLINE_S, Profile, largest_within
 from service.batching import Batcher
 from service.dense_lane import DenseLane, DenseLimits
 from service.engine import Batch, DensePrediction, Engine, Prediction
@@ -116,7 +116,7 @@ class Loader:
 
     def _start(self, version: Version, engine: Runs, profile: Profile, *, decodes: bool) -> Serving:
         metrics, size = self._metrics, profile.batch_size
-        inline = _inline(engine, profile) if engine.provider == "cpu" else None
+        inline = Inline(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
         made = engine.predict_made if decodes else None
         told = observers.of_batches(version, metrics)
         batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._occupancy, made)
@@ -129,7 +129,3 @@ class Loader:
         submit_encoded = batcher.submit if decodes else None
         precision = Precision(profile.chosen.precision)
         return Serving(precision, engine, batcher, lane, admission, size, profile, submit_encoded)
-
-
-def _inline(engine: Runs, profile: Profile) -> Inline:
-    return Inline(engine.run, largest_within(profile.points, INLINE_S), lone=profile.alone_s <= LONE_INLINE_S)

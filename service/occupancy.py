@@ -66,7 +66,7 @@ class Occupancy:
     def __init__(self, neighbours: Neighbours | None = None) -> None:
         self._neighbours = neighbours or Nobody()
         self._urgent = 0
-        self._urgent_at = self._crowded_at = -math.inf
+        self._urgent_at = -math.inf
         self._bulk = 0
         self._waits = False
         self._polite = False
@@ -80,8 +80,6 @@ class Occupancy:
         """More, or fewer, interactive images are accepted and not answered."""
         self._urgent += images
         self._urgent_at = time.monotonic()
-        if self._urgent > 1:
-            self._crowded_at = self._urgent_at
         self._post()
         if self._bulk or self._waits:
             self.look_again()
@@ -130,11 +128,6 @@ class Occupancy:
     def alone(self) -> bool:
         """At most one image is worked on, wherever."""
         return self._urgent + self._neighbours.urgent <= 1 and not self._bulk_batches()
-
-    @property
-    def solitary(self) -> bool:
-        """Alone, and images have come one by one for a while, all of them to this process."""
-        return self.alone and time.monotonic() - max(self._crowded_at, self._neighbours.urgent_at) >= _LATELY_S
 
     def _is_room(self, concurrency: int) -> bool:
         return not self._polite and self._bulk_batches() < self._places(concurrency)

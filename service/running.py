@@ -12,14 +12,10 @@ _TURNS = 5
 
 
 class Inline(NamedTuple):
-    """Runs batches of up to `largest` images in the event loop: they take less time than a thread is worth.
-
-    lone: whether it runs an image there too that nobody else waits behind, as it seems.
-    """
+    """Runs batches of up to `largest` images in the event loop: they take less time than a thread is worth."""
 
     run: Callable[[Batch], Prediction]
     largest: int
-    lone: bool = False
 
 
 PredictMade = Callable[[Callable[[], Batch]], Awaitable[Prediction]]
@@ -34,15 +30,11 @@ class Running:
         self.steps = 0
         self._turns_owed = 0
 
-    async def run(self, step: Step, waiting: int, *, solitary: bool) -> Prediction:
-        """waiting: images that are queued behind it. solitary: it is one image, and they come one by one.
-
-        Raises NothingToRun, and what the engine raises.
-        """
-        inline = self._inline
-        if inline is not None and ((solitary and inline.lone) or self._is_short(step, inline.largest, waiting)):
+    async def run(self, step: Step, waiting: int) -> Prediction:
+        """waiting: images that are queued behind it. Raises NothingToRun, and what the engine raises."""
+        if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline(waiting):
             self._turns_owed = min(len(step), _TURNS)
-            return inline.run(step.batch())
+            return self._inline.run(step.batch())
         self.steps += 1
         try:
             if self._predict_made is not None:
@@ -57,8 +49,9 @@ class Running:
         for _ in range(turns):
             await asyncio.sleep(0)
 
-    def _is_short(self, step: Step, largest: int, waiting: int) -> bool:
+    def _largest_inline(self, waiting: int) -> int:
         """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""
-        if self._engine.concurrency > 1:
-            largest = 0 if self.steps or waiting else min(largest, 1)
-        return len(step) <= largest and not step.worth_a_thread
+        assert self._inline is not None
+        if self._engine.concurrency == 1:
+            return self._inline.largest
+        return 0 if self.steps or waiting else min(self._inline.largest, 1)

@@ -1,6 +1,7 @@
 """The v1 API as a client sees it, over real bundles and onnxruntime."""
 
 import base64
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -317,15 +318,15 @@ def test_what_finds_no_place_is_refused_whole(tmp_path: Path) -> None:
 
 
 def test_answers_and_refusals_keep_a_pace(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal may wait, but not beyond its client's deadline; other errors are neither."""
-    told: list[str | float] = []
+    """A refusal may wait, and holds nothing of the request meanwhile; other errors are neither."""
+    told: list[object] = []
 
     class Recorded(Pacing):
         def answered(self) -> None:
             told.append("answered")
 
         async def refuse(self, deadline_s: float) -> None:
-            told.append(deadline_s)
+            told.extend([deadline_s, sys.exc_info()[1]])
 
     monkeypatch.setattr("service.app.Pacing", Recorded)
     small = picture()
@@ -333,12 +334,13 @@ def test_answers_and_refusals_keep_a_pace(repository: Path, monkeypatch: pytest.
         bodies = {200: small, 503: small + bytes(1), 415: small[:-1].replace(b"PNG", b"GNP")}
         for status, body in bodies.items():
             assert client.post("/v1/classify", content=body, headers={"X-Deadline-Ms": "500"}).status_code == status
-    assert told == ["answered", 0.5]
+    assert told == ["answered", 0.5, None]
 
 
 def test_refusals_that_wait_are_a_metric(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """None of a burst, and the one after it until it is told."""
-    monkeypatch.setattr("service.pacing._WAIT_S", 2.0)
+    monkeypatch.setattr("service.pacing._WAIT_S", 3.0)
+    monkeypatch.setattr("service.pacing._PAID_PER_S", 0)
     body = picture()
     with ready_client(repository, max_inflight_bytes=len(body) - 1) as client, ThreadPoolExecutor(1) as pool:
         for _ in range(64):

@@ -15,7 +15,6 @@ from service.encoded import Encoded, NotSmall
 from service.engine import Batch, Prediction
 from service.entry import Answer
 from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
-from service.occupancy import Occupancy
 from service.running import Inline
 from tests.support.engines import GatedEngine
 
@@ -221,24 +220,6 @@ async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(large
     batcher.start()
     await batcher.submit(image(1))
     await asyncio.gather(batcher.submit(image(1)), batcher.submit(image(2)))
-    assert engine.sizes == in_threads
-    await batcher.stop()
-
-
-@pytest.mark.parametrize(("lone", "in_threads"), [(True, [1, 1, 1]), (False, [1, 1, 1, 1])])
-async def test_an_image_that_nobody_waits_behind_needs_no_thread(lone: bool, in_threads: list[int]) -> None:
-    """However long a batch takes, if an image is said to be short enough; not when several came just now."""
-    engine, occupancy = GatedEngine(), Occupancy()
-    engine.release()
-    inline = Inline(at_once, largest=0, lone=lone)
-    batcher = Batcher(engine, max_batch_size=1, max_queue=8, inline=inline, occupancy=occupancy)
-    batcher.start()
-    occupancy.add_urgent(1)
-    await batcher.submit(image(1))
-    occupancy.add_urgent(1)
-    await asyncio.gather(batcher.submit(image(1)), batcher.submit(image(2)))
-    occupancy.add_urgent(-1)
-    await batcher.submit(image(3))
     assert engine.sizes == in_threads
     await batcher.stop()
 

@@ -17,7 +17,7 @@ from service.errors import CorruptImage, DecodeLimit, ImageError, UnsupportedFor
 from service.settings import FORMATS, MIB
 from service.worker_process import WorkerLimits
 from tests.support.bundles import INPUT
-from tests.support.pictures import RED, encoded, picture, progressive_bomb
+from tests.support.pictures import RED, encoded, picture, profile_bomb, progressive_bomb
 
 HOW = Preprocessing()
 
@@ -134,9 +134,10 @@ async def test_a_worker_that_dies_is_replaced(decoder: Decoder, losses: Losses) 
     [
         progressive_bomb(100, side=400),
         encoded(Image.new("RGB", (10, 10)), "JPEG")[:2] + b"\xff\xe1\0\x0aExif\0\0xx" * 100,
+        profile_bomb(100),
         bytes(SMALL_BYTES + 1),
     ],
-    ids=["scans", "segments", "bytes"],
+    ids=["scans", "segments", "profiles", "bytes"],
 )
 def test_what_could_be_costly_is_not_even_opened_here(body: bytes) -> None:
     """Scans and metadata that repeat, and large files."""
@@ -147,6 +148,7 @@ def test_an_ordinary_photo_is_small() -> None:
     """Progressive ones too."""
     photo = Image.effect_noise((500, 375), 60).convert("RGB")
     assert may_be_small(encoded(photo, "JPEG"))
+    assert may_be_small(picture(icc_profile=bytes(3000)))
     assert may_be_small(encoded(photo, "JPEG", progressive=True))
 
 

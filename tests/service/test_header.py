@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.header import claimed_pixels, costly_markers
-from tests.support.pictures import RED, encoded, picture, progressive_bomb
+from service.header import claimed_pixels, costly_markers, packed_chunks
+from tests.support.pictures import RED, encoded, picture, profile_bomb, progressive_bomb
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0" + bytes(5000)}, {"quality": 100}])
@@ -60,3 +60,10 @@ def test_scans_are_counted() -> None:
     """Of a JPEG, whose decoder makes a pass for each."""
     assert costly_markers(progressive_bomb(100, side=400)) >= 100
     assert costly_markers(picture(RED, image_format="PNG") + b"\xff\xda" * 100) == 0
+
+
+def test_packed_chunks_are_counted() -> None:
+    """Of a PNG, where each of a KiB may become a MiB."""
+    assert packed_chunks(profile_bomb(20)) == 20
+    assert packed_chunks(picture()) == 0
+    assert packed_chunks(picture(RED, image_format="JPEG") + b"iCCP" * 20) == 0

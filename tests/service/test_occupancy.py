@@ -163,23 +163,3 @@ def test_alone() -> None:
     assert not occupancy.alone
     neighbour.urgent, neighbour.bulk = 0, 1
     assert not occupancy.alone
-
-
-def test_solitary_images_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a second no two at a time, and none to a neighbour."""
-    now = 100.0
-    monkeypatch.setattr("service.occupancy.time.monotonic", lambda: now)
-    neighbour = Neighbour(urgent_at=90.0)
-    occupancy = Occupancy(neighbour)
-    for _ in range(2):
-        occupancy.add_urgent(1)
-        assert occupancy.solitary
-        occupancy.add_urgent(-1)
-    occupancy.add_urgent(2)
-    occupancy.add_urgent(-1)
-    assert occupancy.alone
-    assert not occupancy.solitary
-    now += 1
-    assert occupancy.solitary
-    neighbour.urgent_at = now
-    assert not occupancy.solitary

@@ -17,13 +17,18 @@ async def refusals(pacing: Pacing, count: int, deadline_s: float = 1.0) -> list[
     return tasks
 
 
+def paced(most_waiting: int) -> Pacing:
+    """While no time passes."""
+    return Pacing(most_waiting, clock=lambda: 0.0)
+
+
 def waiting(tasks: list["asyncio.Task[None]"]) -> int:
     return sum(not task.done() for task in tasks)
 
 
 async def test_a_burst_is_told_at_once_and_more_than_that_waits() -> None:
     """All are told in the end."""
-    pacing = Pacing(most_waiting=1000)
+    pacing = paced(1000)
     tasks = await refusals(pacing, FREE + 10)
     assert waiting(tasks) == pacing.waiting == 10
     await asyncio.gather(*tasks)
@@ -32,15 +37,26 @@ async def test_a_burst_is_told_at_once_and_more_than_that_waits() -> None:
 
 async def test_two_refusals_for_each_answer_never_wait() -> None:
     """At three times the load."""
-    pacing = Pacing(most_waiting=1000)
+    pacing = paced(1000)
     for _ in range(10 * FREE):
         assert not waiting(await refusals(pacing, 2))
         pacing.answered()
 
 
+async def test_time_makes_room_too() -> None:
+    """Who is refused an hour after a storm does not wait."""
+    now = 0.0
+    pacing = Pacing(1000, clock=lambda: now)
+    tasks = await refusals(pacing, 100 * FREE, deadline_s=0)
+    now += 3600
+    later = await refusals(pacing, FREE + 1)
+    assert waiting(later) == 1
+    await asyncio.gather(*tasks, *later)
+
+
 async def test_answers_make_room_again() -> None:
     """However many were refused before."""
-    pacing = Pacing(most_waiting=1000)
+    pacing = paced(1000)
     tasks = await refusals(pacing, 100 * FREE, deadline_s=0)
     for _ in range(FREE):
         pacing.answered()
@@ -51,14 +67,14 @@ async def test_answers_make_room_again() -> None:
 
 async def test_no_more_wait_than_there_is_room_for() -> None:
     """Further ones are told at once."""
-    pacing = Pacing(most_waiting=5)
+    pacing = paced(5)
     tasks = await refusals(pacing, FREE + 20)
     assert waiting(tasks) == pacing.waiting == 5
     await asyncio.gather(*tasks)
 
 
 async def test_a_client_that_leaves_gives_its_place_back() -> None:
-    pacing = Pacing(most_waiting=5)
+    pacing = paced(5)
     tasks = await refusals(pacing, FREE + 5)
     for task in tasks:
         task.cancel()
@@ -71,6 +87,6 @@ async def test_a_client_that_leaves_gives_its_place_back() -> None:
 @pytest.mark.timeout(10)
 async def test_nobody_waits_longer_than_the_deadline() -> None:
     """Of no time at all here."""
-    pacing = Pacing(most_waiting=5)
+    pacing = paced(5)
     await asyncio.gather(*await refusals(pacing, FREE + 5, deadline_s=0))
     assert pacing.waiting == 0

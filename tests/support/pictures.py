@@ -1,6 +1,8 @@
 """Encoded pictures, made in the test."""
 
 import io
+import struct
+import zlib
 
 from PIL import Image
 
@@ -18,6 +20,15 @@ def picture(
 ) -> bytes:
     """One plain colour."""
     return encoded(Image.new("RGB", size, colour), image_format, **options)
+
+
+def profile_bomb(profiles: int) -> bytes:
+    """A PNG with as many colour profiles, each of a KiB that becomes a MiB."""
+    body = picture()
+    data = b"iCCP" + b"profile\0\0" + zlib.compress(bytes(2**20), 9)
+    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    after_header = 8 + 25
+    return body[:after_header] + chunk * profiles + body[after_header:]
 
 
 def progressive_bomb(scans: int, side: int = 8000) -> bytes:
