@@ -59,6 +59,10 @@ class Connection(HttpToolsProtocol):
             self._intake.add(data)
             self._read_on()
 
+    def eof_received(self) -> None:
+        """The transport closes when this has returned."""
+        self._answers.flush()
+
     def on_headers_complete(self) -> None:
         introduce_client(self.scope)
         super().on_headers_complete()
@@ -81,7 +85,6 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """As uvicorn's, without its timer for the next request: that is Wait.REQUEST."""
         self.server_state.total_requests += 1
-        self._answers.flush()
         self._unanswered.popleft()
         if not self.transport.is_closing():
             self.flow.resume_reading()
@@ -104,7 +107,7 @@ class Connection(HttpToolsProtocol):
         if self._unanswered:
             self._unanswered[-1].keep_alive = False
         else:
-            self.transport.close()
+            self._answers.close()
             self._watch()
 
     def _check_place(self) -> None:
@@ -190,7 +193,7 @@ class Connection(HttpToolsProtocol):
             case Wait.HEAD:
                 self._refuse(408, f"no request head within {self.limits.patience_s:g} s")
             case Wait.REQUEST | Wait.BODY | Wait.FAREWELL:
-                self.transport.close()
+                self._answers.close()
             case Wait.READER | Wait.END:
                 self.transport.abort()
         self._watch()

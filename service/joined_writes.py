@@ -1,32 +1,36 @@
-"""An answer's head goes out with its body: one system call, and one packet that wakes the client once."""
+"""Answers go out at the end of a turn of the event loop: each in one packet, those of a batch one after the other."""
 
 import asyncio
 
+_MOST_HELD = 64 * 1024
+"""Bytes. More go out at once, so that the transport sees how slow its client is."""
+
 
 class JoinedWrites:
-    """The part of asyncio.Transport that answers are written to. A write waits for the next one of the same turn."""
+    """The part of asyncio.Transport that answers are written to. What is written in one turn leaves at its end."""
 
-    __slots__ = ("_held", "_loop", "_transport")
+    __slots__ = ("_held", "_loop", "_size", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._held: bytes | None = None
+        self._held: list[bytes] = []
+        self._size = 0
 
     def write(self, data: bytes) -> None:
-        """With the one before it, or else at the end of this turn of the event loop."""
-        if self._held is None:
-            self._held = data
+        """With all others of this turn."""
+        if not self._held:
             self._loop.call_soon(self.flush)
-            return
-        held, self._held = self._held, None
-        self._transport.writelines((held, data))
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > _MOST_HELD:
+            self.flush()
 
     def flush(self) -> None:
         """What was held, unless the connection has ended."""
-        held, self._held = self._held, None
-        if held is not None and not self._transport.is_closing():
-            self._transport.write(held)
+        held, self._held, self._size = self._held, [], 0
+        if held and not self._transport.is_closing():
+            self._transport.writelines(held)
 
     def close(self) -> None:
         self.flush()
