@@ -85,6 +85,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """As uvicorn's, without its timer for the next request: that is Wait.REQUEST."""
         self.server_state.total_requests += 1
+        if len(self.tasks) == 1:  # there are no other answers to wait for
+            self._answers.flush()
         self._unanswered.popleft()
         if not self.transport.is_closing():
             self.flow.resume_reading()
