@@ -21,8 +21,8 @@ TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
 """So small that decoding takes less time than handing the image to a thread."""
 QUICK = DecodeLimits(SMALL.formats, max_pixels=500_000)
 """Decoded in so few milliseconds that who runs a network may do it first."""
-_MANY = 64
-_FEW = 4
+_MANY, _FEW = 64, 4
+"""Costly markers of a JPEG and packed chunks of a PNG that are no reason yet to decode it in a process of its own."""
 
 
 class Decoder:

@@ -16,7 +16,6 @@ _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA), 0xFF})
 _MOST_SEGMENTS = 64
 _COSTLY = (0xDA, 0xE1)
 """JPEG markers, start of scan and APP1, that a small file can repeat thousands of times; each costs a pass over it."""
-
 _PACKED = (b"iCCP", b"zTXt", b"iTXt")
 """PNG chunks that are unpacked though nobody asks: of a few bytes each may become a MiB."""
 

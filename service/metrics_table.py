@@ -25,7 +25,8 @@ def _rows() -> Iterator[str]:
     metrics = Metrics()
     labels = {
         metric._name: ", ".join(f"`{label}`" for label in metric._labelnames)
-        for group in (metrics.requests, metrics.models, metrics.batches, metrics.process)
+        for group in vars(metrics).values()
+        if group is not metrics.registry
         for metric in vars(group).values()
     }
     for family in metrics.registry.collect():
