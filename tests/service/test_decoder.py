@@ -17,23 +17,19 @@ from service.errors import CorruptImage, DecodeLimit, ImageError, UnsupportedFor
 from service.settings import FORMATS, MIB
 from service.worker_process import WorkerLimits
 from tests.support.bundles import INPUT
-from tests.support.pictures import RED, encoded, picture, profile_bomb, progressive_bomb
+from tests.support.pictures import RED, encoded, picture, png_chunk, profile_bomb, progressive_bomb
 
 HOW = Preprocessing()
 
 
 def wide_png(width: int) -> bytes:
     """One line of pixels, and a small file."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     head = struct.pack(">IIBBBBB", width, 1, 8, 0, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(bytes(width + 1), 1))
-        + chunk(b"IEND", b"")
+        + png_chunk(b"IHDR", head)
+        + png_chunk(b"IDAT", zlib.compress(bytes(width + 1), 1))
+        + png_chunk(b"IEND")
     )
 
 

@@ -1,7 +1,6 @@
 """Bytes become pixels, or the reason why not; nothing else."""
 
 import struct
-import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,7 @@ from service.decoding import Decoded, DecodeLimits, decode, decode_if_small
 from service.errors import CorruptImage, ImageError, TooManyPixels, UnsupportedFormat
 from service.settings import FORMATS
 from tests.support.bundles import INPUT
-from tests.support.pictures import RED, encoded, picture
+from tests.support.pictures import RED, encoded, picture, png_chunk
 
 HOW = Preprocessing()
 
@@ -73,9 +72,8 @@ def test_a_truncated_file_is_corrupt(image_format: str) -> None:
 
 def png_header(width: int, height: int) -> bytes:
     """A PNG that promises pixels and holds none."""
-    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
-    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT")
 
 
 @pytest.mark.parametrize(("width", "height"), [(1001, 1000), (60_000, 60_000), (2_000_000, 1)])

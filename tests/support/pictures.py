@@ -22,11 +22,15 @@ def picture(
     return encoded(Image.new("RGB", size, colour), image_format, **options)
 
 
+def png_chunk(kind: bytes, data: bytes = b"") -> bytes:
+    """Length, kind, data and checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def profile_bomb(profiles: int) -> bytes:
     """A PNG with as many colour profiles, each of a KiB that becomes a MiB."""
     body = picture()
-    data = b"iCCP" + b"profile\0\0" + zlib.compress(bytes(2**20), 9)
-    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    chunk = png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(2**20), 9))
     after_header = 8 + 25
     return body[:after_header] + chunk * profiles + body[after_header:]
 

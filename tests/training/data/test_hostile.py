@@ -3,7 +3,6 @@
 import io
 import os
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from PIL import Image
 
 from models.contract import Colour, Input, Preprocessing
+from tests.support.pictures import png_chunk
 from tests.training.data.conftest import picture
 from training.data.dataset import Dataset, open_dataset
 from training.data.opening import MAX_FILE_BYTES, Unreadable, read_header, read_pixels
@@ -27,9 +27,8 @@ def encoded(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
 
 def png_of(width: int, height: int) -> bytes:
     """A PNG that says how large it is, and has no pixels."""
-    chunks = (b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT", b"IEND")
-    packed = (struct.pack(">I", len(each) - 4) + each + struct.pack(">I", zlib.crc32(each)) for each in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT") + png_chunk(b"IEND")
 
 
 def floats() -> bytes:
