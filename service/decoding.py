@@ -11,6 +11,7 @@ from PIL import Image
 
 from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, at_own_scale, preprocessed
 from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
+from service.plain_png import plain_png
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,9 @@ def decode(
 
     Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out.
     """
+    started = time.perf_counter()
     with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
-        return _decoded(image, target, how, own_scale=dense_pixels is not None)
+        return _decoded(image, target, how, started, own_scale=dense_pixels is not None)
 
 
 def decode_if_small(
@@ -55,13 +57,13 @@ def decode_if_small(
     dense_pixels: int | None = None,
 ) -> Decoded | None:
     """The same, but nothing is decoded of an image whose header says that it exceeds `small`."""
+    started = time.perf_counter()
     with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
         fits = image.format in small.formats and image.width * image.height <= small.max_pixels
-        return _decoded(image, target, how, own_scale=dense_pixels is not None) if fits else None
+        return _decoded(image, target, how, started, own_scale=dense_pixels is not None) if fits else None
 
 
-def _decoded(image: Image.Image, target: Input, how: Preprocessing, *, own_scale: bool) -> Decoded:
-    started = time.perf_counter()
+def _decoded(image: Image.Image, target: Input, how: Preprocessing, started: float, *, own_scale: bool) -> Decoded:
     pixels, size = (at_own_scale if own_scale else preprocessed)(image, target, how)
     return Decoded(pixels, size, time.perf_counter() - started)
 
@@ -76,12 +78,13 @@ def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Imag
 
 
 def _open(body: bytes, formats: tuple[str, ...]) -> Image.Image:
-    """Opened by the plugin that knows the first bytes: what Image.open does, less its search for plugins and names."""
+    """Opened by who knows the first bytes: what Image.open does, less its search for plugins and names."""
     start = body[:16]
     for name in formats:
         plugin, accepts = Image.OPEN.get(name, (None, None))
         if plugin is not None and accepts is not None and accepts(start) is True:
-            return plugin(io.BytesIO(body), "")
+            plain = plain_png(body) if name == "PNG" else None
+            return plain or plugin(io.BytesIO(body), "")
     raise UnsupportedFormat(
         f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
     )
