@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Sequence
 
 from service.processes.channel import CONNECTION
@@ -11,6 +12,10 @@ from service.processes.place import Place
 logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 0.2
+_MANY, _MUCH = 4, 0.25
+"""Connections of a front that end at once, in number and as a share of all it has: a client with many has left."""
+_UNSURE_S = 0.5
+"""After that: other fronts may have lost as many and be too busy to have told."""
 
 
 class Door:
@@ -19,6 +24,7 @@ class Door:
     def __init__(self, listeners: Sequence[socket.socket], fronts: Sequence[Place]) -> None:
         self._listeners, self._fronts = listeners, fronts
         self._open = False
+        self._unsure_until = 0.0
         for listener in listeners:
             listener.setblocking(False)
 
@@ -34,6 +40,16 @@ class Door:
         for listener in self._listeners if not wanted else ():
             loop.remove_reader(listener.fileno())
 
+    def ended(self, front: Place, connections: int) -> None:
+        """So many of its connections have; known a moment later than it happened."""
+        if connections >= max(_MANY, front.open_connections * _MUCH):
+            now = time.monotonic()
+            if now > self._unsure_until:
+                for each in self._fronts:
+                    each.handed_over = 0
+            self._unsure_until = now + _UNSURE_S
+        front.open_connections -= connections
+
     def shut(self) -> None:
         """Hand over who has come already, and let nobody else in."""
         for listener in self._listeners:
@@ -44,7 +60,7 @@ class Door:
         self._listeners, self._open = (), False
 
     def _accept(self, listener: socket.socket) -> None:
-        while front := min(self._candidates(), key=_load, default=None):
+        while front := min(self._candidates(), key=self._load, default=None):
             try:
                 connection, _ = listener.accept()
             except (BlockingIOError, ConnectionAbortedError, InterruptedError):
@@ -61,6 +77,12 @@ class Door:
         ready = [front for front in self._fronts if front.ready]
         return [front for front in ready if not front.hangs] or ready or [front for front in self._fronts if front.up]
 
+    def _load(self, front: Place) -> tuple[int, int]:
+        """What it has, unless that may be old news; then what it got since."""
+        if time.monotonic() < self._unsure_until:
+            return front.handed_over, front.open_connections
+        return front.open_connections, front.handed_over
+
     def _rest(self, error: OSError) -> None:
         """No descriptors are left, say; the listener stays readable, so trying at once would take all of a core."""
         logger.error("cannot accept connections: %s; trying again in %g s", error, _TRY_AGAIN_S)
@@ -69,7 +91,3 @@ class Door:
             loop.remove_reader(listener.fileno())
         self._open = False
         loop.call_later(_TRY_AGAIN_S, self.watch)
-
-
-def _load(front: Place) -> tuple[int, int]:
-    return front.open_connections, front.handed_over

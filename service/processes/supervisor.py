@@ -90,7 +90,7 @@ class Supervisor:
             case channel.PULSE:
                 place.silent_beats = 0
             case channel.GONE:
-                place.open_connections -= int(text)
+                self._door.ended(place, int(text))
             case channel.ENOUGH:
                 self._let_end(place)
             case channel.SNAPSHOT:

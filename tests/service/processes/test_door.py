@@ -1,0 +1,80 @@
+"""Who gets a connection, with a real listener and places without processes."""
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from service.processes import door
+from service.processes.door import Door
+from service.processes.place import Place
+
+
+class Front(Place):
+    """Without a process: says in `handed` that it got something."""
+
+    handed: "asyncio.Queue[int]"
+
+    def tell(self, kind: bytes, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
+        super().tell(kind, text, descriptors)
+        self.handed.put_nowait(self.number)
+
+
+@pytest.fixture
+def fronts() -> list[Place]:
+    Front.handed = asyncio.Queue()
+    return [Front("front", number, "", {}, up=True, ready=True) for number in range(2)]
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        yield listener
+
+
+async def arrive(listener: socket.socket, many: int) -> list[int]:
+    """How many of them each front got."""
+    clients = [socket.create_connection(listener.getsockname()) for _ in range(many)]
+    got = [await Front.handed.get() for _ in clients]
+    for client in clients:
+        client.close()
+    return [got.count(0), got.count(1)]
+
+
+async def test_the_front_with_the_fewest_gets_the_next(listener: socket.socket, fronts: list[Place]) -> None:
+    """Until both have as many."""
+    fronts[0].open_connections = 6
+    Door([listener], fronts).watch()
+    assert await arrive(listener, 10) == [2, 8]
+
+
+async def test_news_of_a_client_that_left_may_come_late(listener: socket.socket, fronts: list[Place]) -> None:
+    """It had as many connections to each front, and one has not told: who comes next is shared out all the same."""
+    entrance = Door([listener], fronts)
+    entrance.watch()
+    assert await arrive(listener, 128) == [64, 64]
+    entrance.ended(fronts[0], 60)
+    assert await arrive(listener, 16) == [8, 8]
+    entrance.ended(fronts[1], 60)
+    assert await arrive(listener, 16) == [8, 8]
+
+
+async def test_news_gets_old(listener: socket.socket, fronts: list[Place], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a front has not told after a while, it has not lost."""
+    monkeypatch.setattr(door, "_UNSURE_S", 0.0)
+    entrance = Door([listener], fronts)
+    entrance.watch()
+    await arrive(listener, 32)
+    entrance.ended(fronts[0], 12)
+    assert await arrive(listener, 14) == [13, 1]
+
+
+async def test_single_ends_are_no_news(listener: socket.socket, fronts: list[Place]) -> None:
+    """Clients with a connection for each request: who answers sooner gets more of them."""
+    entrance = Door([listener], fronts)
+    entrance.watch()
+    await arrive(listener, 32)
+    for _ in range(8):
+        entrance.ended(fronts[0], 1)
+    assert await arrive(listener, 8) == [8, 0]
