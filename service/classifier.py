@@ -13,7 +13,7 @@ from service.decoder import Decoder
 from service.decoding import Decoded
 from service.dense_lane import DenseLane
 from service.entry import Answer
-from service.errors import DeadlineExceeded, EmptyBody, ServiceError
+from service.errors import DeadlineExceeded, EmptyBody, ServiceError, released
 from service.network import Network
 from service.question import Question
 from service.registry import Registry
@@ -93,7 +93,7 @@ class Classifier:
                     return await self._dense(image, question, manifest, serving.lane)
             decoded, answer = await self._network.answer(image, question, manifest, serving, deadline)
         except ServiceError as error:
-            return error
+            return released(error)
         timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
         return _classification(answer, decoded, question, manifest), timing
 

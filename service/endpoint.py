@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from service.bodies import EncodedImage, images_of, is_form
 from service.classifier import Classified, Classifier
 from service.client import client_of, unless_gone
-from service.errors import QueueFull, ServiceError
+from service.errors import QueueFull, ServiceError, released
 from service.options import Options, read_deadline, read_options, read_priority
 from service.pacing import Pacing
 from service.problems import problem_of
@@ -52,8 +52,7 @@ class Classify:
         try:
             return await self._received_and_classified(scope, receive, options, head, deadline_s)
         except QueueFull as refusal:
-            refusal.__context__ = None
-            return refusal.with_traceback(None)
+            return released(refusal)
 
     async def _received_and_classified(
         self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float

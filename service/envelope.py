@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import NotReady
+from service.errors import NotReady, released
 from service.metrics import STAGES, Metrics
 from service.problems import plain_problem, problem_of, respond
 
@@ -52,7 +52,8 @@ class Envelope:
 
         try:
             await self._app(scope, receive, send_enveloped)
-        except ClientDisconnect:
+        except ClientDisconnect as left:
+            released(left)
             status = _CLIENT_CLOSED
         except asyncio.CancelledError:  # by the server, at the drain's limit
             if not status:

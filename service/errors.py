@@ -8,6 +8,10 @@ ServiceError
 └── DeadlineExceeded, EngineFailure
 """
 
+from typing import TypeVar
+
+Raised = TypeVar("Raised", bound=BaseException)
+
 
 class ServiceError(Exception):
     """`detail` is for the client: what happened and what to do about it."""
@@ -119,3 +123,17 @@ class DeadlineExceeded(ServiceError):
 
 class EngineFailure(ServiceError):
     """The model could not be run; the cause is in the log."""
+
+
+def released(error: Raised) -> Raised:
+    """The same, without the frames that it and its causes came through: they hold the request's body and pixels.
+
+    A frame often holds the error too, and then all of that would stay until the garbage collector comes.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        cause.__traceback__ = None
+        earlier = cause.__cause__ or cause.__context__
+        cause.__cause__ = cause.__context__ = None
+        cause = earlier
+    return error

@@ -85,10 +85,10 @@ class Answered:
         try:
             await self._app(scope, receive, send)
         except errors.ServiceError as error:
-            response = await _on_service_error(Request(scope), error)
+            response = await _on_service_error(Request(scope), errors.released(error))
             await response(scope, receive, send)
         except RequestValidationError as error:
-            response = await _on_validation_error(Request(scope), error)
+            response = await _on_validation_error(Request(scope), errors.released(error))
             await response(scope, receive, send)
 
 
