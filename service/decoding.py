@@ -16,7 +16,7 @@ from service.plain_png import plain_png
 logger = logging.getLogger(__name__)
 
 Image.init()  # all plugins now, not at the first image of an unknown kind
-Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything is decoded
+Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything large is decoded
 _DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
 
 
@@ -69,7 +69,7 @@ def _decoded(image: Image.Image, target: Input, how: Preprocessing, started: flo
 
 
 def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Image.Image:
-    """The header read and checked."""
+    """The header read and checked; of a small plain PNG, which is decoded already, its size."""
     image = _open(body, limits.formats)
     _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
     if dense_pixels is not None:

@@ -130,10 +130,10 @@ def released(error: Raised) -> Raised:
 
     A frame often holds the error too, and then all of that would stay until the garbage collector comes.
     """
-    cause: BaseException | None = error
-    while cause is not None:
-        cause.__traceback__ = None
-        earlier = cause.__cause__ or cause.__context__
-        cause.__cause__ = cause.__context__ = None
-        cause = earlier
+    chain: list[BaseException | None] = [error]
+    while chain:
+        if (link := chain.pop()) is not None:
+            link.__traceback__ = None
+            chain += (link.__cause__, link.__context__)
+            link.__cause__ = link.__context__ = None
     return error

@@ -9,6 +9,7 @@ from service.decoder import Decoder
 from service.decoding import Decoded
 from service.encoded import NotSmall
 from service.entry import Answer
+from service.errors import released
 from service.question import Question
 from service.versions import Serving
 from service.waiting import Priority
@@ -28,9 +29,11 @@ class Network:
     ) -> Asked:
         """deadline: on the clock of time.monotonic. Raises TimeoutError, ImageError, Unavailable, EngineFailure."""
         if question.awaited:
-            with contextlib.suppress(NotSmall):
+            try:
                 if (asked := await self._in_one_step(image, question, manifest, serving, deadline)) is not None:
                     return asked
+            except NotSmall as larger:
+                released(larger)
         decoded = self._decoder.decode_if_tiny(image, manifest.input, manifest.preprocessing)
         if decoded is None:
             decoded = await self._decoded(image, manifest, deadline, question.priority)

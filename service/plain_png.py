@@ -17,8 +17,10 @@ _END = b"\0\0\0\0IEND\xaeB`\x82"
 _MODES = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}
 """Pillow's names for the colour types that need no palette."""
 _SAMPLE_BITS = 8
+_MOST_BYTES = 65_536
+"""Of packed rows: Pillow's reader decodes longer ones in parts of this size."""
 _MOST_PIXELS = 128 * 128
-"""Larger pictures take so long that reading the chunks does not count, and are checked before they are decoded."""
+"""Larger ones take so long that reading the chunks does not count, and are compared with limits before."""
 
 
 def plain_png(body: bytes) -> Image.Image | None:
@@ -32,7 +34,7 @@ def plain_png(body: bytes) -> Image.Image | None:
     mode, end = _mode(*how), _DATA + data_bytes
     if (signature, length, kind, data_kind) != _BEGINS or end + _CRC.size + len(_END) != len(body):
         return None
-    if mode is None or not 0 < width * height <= _MOST_PIXELS:
+    if mode is None or not 0 < width * height <= _MOST_PIXELS or data_bytes > _MOST_BYTES:
         return None
     if zlib.crc32(body[_HEADER]) != crc or (zlib.crc32(body[_DATA - 4 : end]),) != _CRC.unpack_from(body, end):
         return None

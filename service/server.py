@@ -56,6 +56,7 @@ class Server(uvicorn.Server):
         _end_even_without_python(self._drain_delay_s + self._drain_limit_s if not self.force_exit else 0)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        gc.collect()
         gc.freeze()  # modules
         gc.set_threshold(_COLLECT_AFTER)
         await super().startup(sockets)

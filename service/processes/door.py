@@ -15,7 +15,7 @@ _TRY_AGAIN_S = 0.2
 _MANY, _MUCH = 4, 0.25
 """Connections of a front that end at once, in number and as a share of all it has: a client with many has left."""
 _UNSURE_S = 0.5
-"""After that: other fronts may have lost as many and be too busy to have told."""
+"""So long after it the other fronts may have lost as many and be too busy to have told."""
 
 
 class Door:
@@ -42,13 +42,28 @@ class Door:
 
     def ended(self, front: Place, connections: int) -> None:
         """So many of its connections have; known a moment later than it happened."""
-        if connections >= max(_MANY, front.open_connections * _MUCH):
-            now = time.monotonic()
-            if now > self._unsure_until:
-                for each in self._fronts:
-                    each.handed_over = 0
-            self._unsure_until = now + _UNSURE_S
+        if time.monotonic() > self._unsure_until:
+            self._presume_nothing()
+        news, rest = connections - front.presumed_ended, front.open_connections - front.presumed_ended
+        if news >= max(_MANY, rest * _MUCH):
+            self._presume(front, news / rest)
         front.open_connections -= connections
+        front.presumed_ended = max(0, front.presumed_ended - connections)
+        front.presumed_wrongly = False
+
+    def _presume(self, teller: Place, share: float) -> None:
+        """That the others have lost the same share, until they tell, or have not told for a while."""
+        if time.monotonic() > self._unsure_until:
+            self._unsure_until = time.monotonic() + _UNSURE_S
+        for front in self._fronts:
+            if front is not teller and not front.presumed_wrongly:
+                front.presumed_ended += (front.open_connections - front.presumed_ended) * share
+
+    def _presume_nothing(self) -> None:
+        """More, of a front that has not told: nor again before it tells anything, for it may stand still."""
+        for front in self._fronts:
+            front.presumed_wrongly |= front.presumed_ended > 0
+            front.presumed_ended = 0
 
     def shut(self) -> None:
         """Hand over who has come already, and let nobody else in."""
@@ -77,11 +92,10 @@ class Door:
         ready = [front for front in self._fronts if front.ready]
         return [front for front in ready if not front.hangs] or ready or [front for front in self._fronts if front.up]
 
-    def _load(self, front: Place) -> tuple[int, int]:
-        """What it has, unless that may be old news; then what it got since."""
-        if time.monotonic() < self._unsure_until:
-            return front.handed_over, front.open_connections
-        return front.open_connections, front.handed_over
+    def _load(self, front: Place) -> tuple[float, int]:
+        """What it has, as far as can be known."""
+        unsure = time.monotonic() <= self._unsure_until
+        return front.open_connections - (front.presumed_ended if unsure else 0), front.handed_over
 
     def _rest(self, error: OSError) -> None:
         """No descriptors are left, say; the listener stays readable, so trying at once would take all of a core."""

@@ -34,6 +34,8 @@ class Place:
     ready: bool = False
     silent_beats: int = 0
     open_connections: int = 0
+    presumed_ended: float = 0
+    presumed_wrongly: bool = False
     handed_over: int = 0
     restarts: int = 0
     status: int = 0
@@ -75,6 +77,8 @@ class Place:
         self.up = self.ready = False
         self.silent_beats = 0
         self.open_connections = 0
+        self.presumed_ended = 0
+        self.presumed_wrongly = False
         self._quick_deaths = self._quick_deaths + 1 if lived_s < _QUICK_S else 0
         return float(min(_FIRST_PAUSE_S * 2 ** max(0, self._quick_deaths - 1), _LONGEST_PAUSE_S))
 

@@ -1,14 +1,17 @@
 """What a request leaves for the garbage collector: nothing, so that its body and pixels are free when it ends."""
 
 import asyncio
+import base64
 import gc
+import json
 from collections.abc import Iterator
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from tests.support.pictures import picture, profile_bomb
+from tests.support.pictures import encoded, picture, profile_bomb
 
 GOOD = picture()
 TIMES = 20
@@ -45,6 +48,16 @@ async def ask(client: TestClient, path: str, body: bytes, headers: list[tuple[by
 
 COSTLY = profile_bomb(60)
 """Decoded in a process of its own."""
+JSON = (b"content-type", b"application/json")
+FRAMES = encoded(Image.new("RGB", (40, 30)), "MPO", save_all=True, append_images=[Image.new("RGB", (40, 30))])
+"""A JPEG by its first bytes, and not what it says."""
+
+
+def several(body: bytes) -> bytes:
+    return json.dumps({"images": [base64.b64encode(body).decode()] * 2}).encode()
+
+
+SEVERAL = several(COSTLY)
 ASKED: dict[str, tuple[int, str, bytes, list[tuple[bytes, bytes]]]] = {
     "answered": (200, "/v1/classify", GOOD, []),
     "explained": (200, "/v1/classify?explain=heatmap", GOOD, []),
@@ -56,6 +69,9 @@ ASKED: dict[str, tuple[int, str, bytes, list[tuple[bytes, bytes]]]] = {
     "no parameter": (422, "/v1/classify?top_k=0", GOOD, []),
     "not calibrated": (422, "/v1/classify?coverage=0.123", GOOD, []),
     "too late": (504, "/v1/classify", COSTLY, [(b"x-deadline-ms", b"20")]),
+    "several, too late": (504, "/v1/classify", SEVERAL, [(b"x-deadline-ms", b"20"), JSON]),
+    "several, damaged": (200, "/v1/classify", several(GOOD[:-40]), [JSON]),
+    "of several frames": (200, "/v1/classify", FRAMES, []),
 }
 
 

@@ -111,6 +111,9 @@ LEFT = {
     "other compression": png((8, 8, 8, 0, 1, 0, 0), zlib.compress(bytes(72))),
     "no pixels": png((0, 8, 8, 0, 0, 0, 0), zlib.compress(bytes(8))),
     "more pixels": encoded(Image.new("L", (129, 128))),
+    "rows that Pillow decodes in parts": png(
+        (2, 2, 8, 0, 0, 0, 0), b"\x78\x01" + b"\0\0\0\xff\xff" * 13_500 + zlib.compress(bytes(6))[2:]
+    ),
     "a JPEG": picture(image_format="JPEG"),
 }
 
