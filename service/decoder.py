@@ -11,13 +11,14 @@ from service.decode_worker import decoded, question
 from service.decoding import Decoded, DecodeLimits, decode_if_small
 from service.encoded import Encoded
 from service.header import claimed_pixels, costly_markers, packed_chunks
+from service.plain_png import FEW_PIXELS
 from service.worker_process import Worker, WorkerLimits
 
 SMALL_BYTES = 256 * 1024
 SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
 """Together they bound a decode in this process: to tens of milliseconds, and to tens of megabytes."""
 TINY_BYTES = 4 * 1024
-TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
+TINY = DecodeLimits(SMALL.formats, max_pixels=FEW_PIXELS)
 """So small that decoding takes less time than handing the image to a thread."""
 QUICK = DecodeLimits(SMALL.formats, max_pixels=500_000)
 """Decoded in so few milliseconds that who runs a network may do it first."""

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 _SIZE = struct.Struct(">II")
 _SEGMENT = struct.Struct(">BBH")
@@ -26,7 +26,7 @@ def claimed_pixels(body: bytes) -> int | None:
     Never trusted: decoders read the header again, and check it.
     """
     try:
-        if body.startswith(_PNG):
+        if body.startswith(PNG_SIGNATURE):
             return _of_png(body)
         return _of_jpeg(body) if body.startswith(_JPEG) else None
     except struct.error:  # the file ends before
@@ -44,7 +44,7 @@ def costly_markers(body: bytes) -> int:
 
 def packed_chunks(body: bytes) -> int:
     """How many a PNG may have beside its picture; 0 for other files."""
-    return sum(map(body.count, _PACKED)) if body.startswith(_PNG) else 0
+    return sum(map(body.count, _PACKED)) if body.startswith(PNG_SIGNATURE) else 0
 
 
 def _of_png(body: bytes) -> int | None:

@@ -8,9 +8,11 @@ import zlib
 
 from PIL import Image
 
+from service.header import PNG_SIGNATURE
+
 _HEAD = struct.Struct(">8sI4sIIBBBBBII4s")
 """Signature; IHDR: length, type, width, height, depth, colour, packing, filters, interlace, CRC; IDAT: length, type."""
-_BEGINS = (b"\x89PNG\r\n\x1a\n", 13, b"IHDR", b"IDAT")
+_BEGINS = (PNG_SIGNATURE, 13, b"IHDR", b"IDAT")
 _CRC = struct.Struct(">I")
 _HEADER, _DATA = slice(12, 29), _HEAD.size
 _END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -19,7 +21,7 @@ _MODES = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}
 _SAMPLE_BITS = 8
 _MOST_BYTES = 65_536
 """Of packed rows: Pillow's reader decodes longer ones in parts of this size."""
-_MOST_PIXELS = 128 * 128
+FEW_PIXELS = 128 * 128
 """Larger ones take so long that reading the chunks does not count, and are compared with limits before."""
 
 
@@ -34,7 +36,7 @@ def plain_png(body: bytes) -> Image.Image | None:
     mode, end = _mode(*how), _DATA + data_bytes
     if (signature, length, kind, data_kind) != _BEGINS or end + _CRC.size + len(_END) != len(body):
         return None
-    if mode is None or not 0 < width * height <= _MOST_PIXELS or data_bytes > _MOST_BYTES:
+    if mode is None or not 0 < width * height <= FEW_PIXELS or data_bytes > _MOST_BYTES:
         return None
     if zlib.crc32(body[_HEADER]) != crc or (zlib.crc32(body[_DATA - 4 : end]),) != _CRC.unpack_from(body, end):
         return None

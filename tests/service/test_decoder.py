@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import struct
 import zlib
 from collections.abc import AsyncIterator
 
@@ -17,20 +16,14 @@ from service.errors import CorruptImage, DecodeLimit, ImageError, UnsupportedFor
 from service.settings import FORMATS, MIB
 from service.worker_process import WorkerLimits
 from tests.support.bundles import INPUT
-from tests.support.pictures import RED, encoded, picture, png_chunk, profile_bomb, progressive_bomb
+from tests.support.pictures import RED, encoded, picture, png_file, profile_bomb, progressive_bomb
 
 HOW = Preprocessing()
 
 
 def wide_png(width: int) -> bytes:
     """One line of pixels, and a small file."""
-    head = struct.pack(">IIBBBBB", width, 1, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + png_chunk(b"IHDR", head)
-        + png_chunk(b"IDAT", zlib.compress(bytes(width + 1), 1))
-        + png_chunk(b"IEND")
-    )
+    return png_file((width, 1, 8, 0, 0, 0, 0), zlib.compress(bytes(width + 1), 1))
 
 
 class Losses:

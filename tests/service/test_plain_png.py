@@ -2,7 +2,6 @@
 
 import io
 import random
-import struct
 import zlib
 
 import pytest
@@ -11,17 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from service.plain_png import plain_png
-from tests.support.pictures import encoded, picture, png_chunk
+from tests.support.pictures import encoded, picture, png_file
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 COLOURS = {"L": 0, "RGB": 2, "LA": 4, "RGBA": 6}
-
-
-def png(header: tuple[int, ...], packed: bytes) -> bytes:
-    """header: width, height, depth, colour, compression, filter, interlace."""
-    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
-    return SIGNATURE + head + png_chunk(b"IDAT", packed) + png_chunk(b"IEND")
 
 
 def noise(mode: str, size: tuple[int, int], seed: int = 0) -> Image.Image:
@@ -63,7 +55,7 @@ def test_rows_of_any_filter_are_pillows(
     noisy = random.Random(seed)
     rows = b"".join(bytes([kind]) + noisy.randbytes(row) for kind in filters[:height])
     data = rows + bytes(longer) if longer > 0 else rows[: len(rows) + longer]
-    body = png((width, height, 8, COLOURS[mode], 0, 0, 0), zlib.compress(data))
+    body = png_file((width, height, 8, COLOURS[mode], 0, 0, 0), zlib.compress(data))
     plain = plain_png(body)
     if plain is not None:
         assert plain.tobytes() == by_pillow(body).tobytes()
@@ -80,7 +72,7 @@ def test_a_damaged_file_is_never_a_picture_that_pillow_refuses(data: st.DataObje
     for _ in range(data.draw(st.integers(0, 3))):
         packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(1, len(packed)))
-    body = png((8, 8, 8, COLOURS[mode], 0, 0, 0), bytes(packed[:cut]))
+    body = png_file((8, 8, 8, COLOURS[mode], 0, 0, 0), bytes(packed[:cut]))
     plain = plain_png(body)
     assert plain is None or plain.tobytes() == by_pillow(body).tobytes()
 
@@ -105,13 +97,13 @@ LEFT = {
     "a palette": encoded(PALETTE),
     "transparency": encoded(Image.new("RGB", (8, 8)), transparency=(0, 0, 0)),
     "a chunk more": encoded(Image.new("L", (8, 8)), dpi=(72, 72)),
-    "16 bits": png((8, 8, 16, 0, 0, 0, 0), zlib.compress(bytes(8 * 17))),
+    "16 bits": png_file((8, 8, 16, 0, 0, 0, 0), zlib.compress(bytes(8 * 17))),
     "1 bit": encoded(Image.new("1", (8, 8))),
-    "interlaced": png((8, 8, 8, 0, 0, 0, 1), zlib.compress(bytes(200))),
-    "other compression": png((8, 8, 8, 0, 1, 0, 0), zlib.compress(bytes(72))),
-    "no pixels": png((0, 8, 8, 0, 0, 0, 0), zlib.compress(bytes(8))),
+    "interlaced": png_file((8, 8, 8, 0, 0, 0, 1), zlib.compress(bytes(200))),
+    "other compression": png_file((8, 8, 8, 0, 1, 0, 0), zlib.compress(bytes(72))),
+    "no pixels": png_file((0, 8, 8, 0, 0, 0, 0), zlib.compress(bytes(8))),
     "more pixels": encoded(Image.new("L", (129, 128))),
-    "rows that Pillow decodes in parts": png(
+    "rows that Pillow decodes in parts": png_file(
         (2, 2, 8, 0, 0, 0, 0), b"\x78\x01" + b"\0\0\0\xff\xff" * 13_500 + zlib.compress(bytes(6))[2:]
     ),
     "a JPEG": picture(image_format="JPEG"),
@@ -126,4 +118,4 @@ def test_what_is_not_plain_is_left_to_pillow(body: bytes) -> None:
 
 def test_a_picture_of_many_pixels_is_not_unpacked() -> None:
     """The header is looked at first."""
-    assert plain_png(png((30_000, 30_000, 8, 2, 0, 0, 0), zlib.compress(bytes(1_000_000)))) is None
+    assert plain_png(png_file((30_000, 30_000, 8, 2, 0, 0, 0), zlib.compress(bytes(1_000_000)))) is None

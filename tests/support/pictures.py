@@ -27,6 +27,12 @@ def png_chunk(kind: bytes, data: bytes = b"") -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def png_file(header: tuple[int, ...], packed: bytes = b"") -> bytes:
+    """header: width, height, depth, colour, compression, filter, interlace. packed: the rows, or nothing."""
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
+    return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", packed) + png_chunk(b"IEND")
+
+
 def profile_bomb(profiles: int) -> bytes:
     """A PNG with as many colour profiles, each of a KiB that becomes a MiB."""
     body = picture()

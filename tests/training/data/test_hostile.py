@@ -2,7 +2,6 @@
 
 import io
 import os
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from PIL import Image
 
 from models.contract import Colour, Input, Preprocessing
-from tests.support.pictures import png_chunk
+from tests.support.pictures import png_file
 from tests.training.data.conftest import picture
 from training.data.dataset import Dataset, open_dataset
 from training.data.opening import MAX_FILE_BYTES, Unreadable, read_header, read_pixels
@@ -27,8 +26,7 @@ def encoded(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
 
 def png_of(width: int, height: int) -> bytes:
     """A PNG that says how large it is, and has no pixels."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT") + png_chunk(b"IEND")
+    return png_file((width, height, 8, 2, 0, 0, 0))
 
 
 def floats() -> bytes:
