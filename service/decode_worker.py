@@ -2,7 +2,8 @@
 
 `python -m service.decode_worker TIME_LIMIT_S MEMORY_LIMIT_BYTES DESCRIPTOR` reads requests from its standard input and
 writes answers to its standard output, each a `Frame` as a `Channel` with the memory behind DESCRIPTOR packs it; it ends
-when its input does. Nothing that comes back is unpickled.
+when its input does. Nothing that comes back is unpickled. What libraries print while it decodes goes nowhere: libtiff
+warns of what a file holds, and a full pipe would stop the worker.
 """
 
 import os
@@ -71,7 +72,9 @@ def main(time_limit_s: float, memory_limit_bytes: int, descriptor: int) -> None:
     os.close(descriptor)
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints does not disturb the answers
+    with open(os.devnull, "wb") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere.fileno(), stream.fileno())
     answers.write(READY)
     answers.flush()
     while (frame := _read(sys.stdin.buffer, channel)) is not None:

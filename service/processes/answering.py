@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.contract import Pixels, Row
 from service.engine import DensePrediction
 from service.errors import DeadlineExceeded, EngineFailure, ServiceError
+from service.processes.channel import receive
 from service.processes.links import Report, problem_of
 from service.processes.slots import Shared
 from service.processes.wire import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Question
@@ -118,7 +119,7 @@ async def accept(
     await readable.wait()
     loop.remove_reader(end.fileno())
     try:
-        hello, descriptors, _, _ = socket.recv_fds(end, HELLO.size, 1, socket.MSG_CMSG_CLOEXEC)
+        hello, descriptors = receive(end, HELLO.size, 1)
         shared = Shared(descriptors[0], *HELLO.unpack(hello))
         link = FrontLink(shared, versions, lost)
         await loop.create_unix_connection(lambda: link, sock=end)

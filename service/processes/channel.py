@@ -1,5 +1,6 @@
 """Messages with file descriptors between the supervisor and a process of its own, whole and in order."""
 
+import array
 import asyncio
 import contextlib
 import errno
@@ -14,6 +15,8 @@ MAX_MESSAGE = 64 * 1024
 MOST_DESCRIPTORS = 32
 """In one message."""
 _TRY_AGAIN_S = 0.02
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""Flag of recvmsg that makes received descriptors close-on-exec; 0 where the system does not have it."""
 
 START = b"S"
 """To a process: what it is and its settings, JSON; to a front, the descriptors of the board."""
@@ -96,9 +99,7 @@ class Channel:
         """All that is there, for connections come in crowds."""
         while self._end.fileno() >= 0:
             try:
-                message, descriptors, _, _ = socket.recv_fds(
-                    self._end, MAX_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-                )
+                message, descriptors = receive(self._end, MAX_MESSAGE, MOST_DESCRIPTORS)
             except BlockingIOError:
                 return
             except OSError:
@@ -117,10 +118,29 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 def receive_start(end: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """The first message to a process, waited for, and its descriptors. Raises EOFError: the supervisor has ended."""
-    message, descriptors, _, _ = socket.recv_fds(end, MAX_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    message, descriptors = receive(end, MAX_MESSAGE, MOST_DESCRIPTORS)
     if message[:1] != START:
         raise EOFError("the supervisor has ended")
     return json.loads(message[1:]), descriptors
+
+
+def receive(end: socket.socket, size: int, max_descriptors: int) -> tuple[bytes, list[int]]:
+    """Return a message of at most `size` bytes and the descriptors that came with it, none of them inheritable.
+
+    `socket.recv_fds` ignores its flags, so that each process started later would keep a copy of every descriptor:
+    a client's connection would stay open although the process that answers it has closed it or has ended.
+    Raises OSError.
+    """
+    received = array.array("i")
+    space = socket.CMSG_SPACE(max_descriptors * received.itemsize)
+    message, ancillary, _, _ = end.recvmsg(size, space, _CLOSE_ON_EXEC)
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            received.frombytes(data[: len(data) - len(data) % received.itemsize])
+    if not _CLOSE_ON_EXEC:
+        for descriptor in received:
+            os.set_inheritable(descriptor, False)
+    return message, list(received)
 
 
 def close_all(descriptors: Sequence[int]) -> None:

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
-from tests.support.processes import connections_of, fronts_of, sample, until
+from tests.support.processes import connections_of, decode_workers_of, descriptors_of, fronts_of, sample, until
 from tests.support.server import ServerProcess, running
 
 IMAGES = 'snellen_images_total{model="colours",version="1"}'
@@ -84,6 +85,65 @@ def test_a_front_that_dies_loses_only_its_own_connections(fronts: ServerProcess)
     assert sample(fronts, IMAGES) == 6 + (6 - lost) + 1
     fronts.terminate()
     assert fronts.process.wait(30) == 0
+
+
+def test_decode_workers_hold_no_connection_of_a_client(fronts: ServerProcess) -> None:
+    """However many were open when the worker was started: their clients see each of them close."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(HTTPConnection("127.0.0.1", fronts.port))) for _ in range(20)]
+        assert [answer_or_none(client) for client in clients] == [200] * 20
+        first_workers = decode_workers_of(fronts)
+        for pid in first_workers:
+            os.kill(pid, signal.SIGKILL)
+        large = picture(size=(2000, 1000))
+        with ThreadPoolExecutor(8) as pool:
+            url = f"{fronts.url}/v1/classify"
+            answers = list(pool.map(lambda _: httpx.post(url, content=large, timeout=30).status_code, range(16)))
+        assert answers == [200] * 16
+        workers = decode_workers_of(fronts)
+        assert set(workers) - set(first_workers)
+        for pid in workers:
+            kinds = sorted(name.partition(":")[0] for name in descriptors_of(pid))
+            assert kinds == ["/dev/null", "/dev/null", "/memfd", "socket", "socket"]
+            assert connections_of(pid, fronts.port) == 0
+        for pid in fronts_of(fronts):
+            os.kill(pid, signal.SIGKILL)
+        for client in clients:
+            client.sock.settimeout(10)
+            assert closed(client.sock)
+
+
+def closed(connection: socket.socket) -> bool:
+    """Whether the server has ended the connection; raises TimeoutError while it is open."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_decode_workers_that_are_killed_lose_no_request(fronts: ServerProcess) -> None:
+    """Idle or at work, again and again; each loss is counted."""
+    ended = threading.Event()
+    large = picture(size=(2000, 1000), image_format="JPEG", quality=95)
+
+    def answers() -> list[int]:
+        found = []
+        with httpx.Client() as client:
+            while not ended.is_set():
+                found.append(client.post(f"{fronts.url}/v1/classify", content=large, timeout=30).status_code)
+        return found
+
+    with ThreadPoolExecutor(4) as users:
+        calls = [users.submit(answers) for _ in range(4)]
+        for _ in range(3):
+            for pid in decode_workers_of(fronts):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(2)
+        ended.set()
+        seen = [status for call in calls for status in call.result()]
+    assert set(seen) == {200}
+    assert (sample(fronts, "snellen_decoder_losses_total") or 0) >= 3
 
 
 def test_a_front_that_hangs_is_replaced(tmp_path: Path) -> None:

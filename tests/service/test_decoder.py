@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import signal
+import socket
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from PIL import Image
@@ -12,11 +15,12 @@ from models.contract import Preprocessing
 from service.decode_channel import SHARED_BYTES
 from service.decoder import SMALL_BYTES, Decoder, may_be_small
 from service.decoding import DecodeLimits, decode
-from service.errors import CorruptImage, DecodeLimit, ImageError, UnsupportedFormat
+from service.errors import CorruptImage, DecodeLimit, NotReady, UnsupportedFormat
 from service.settings import FORMATS, MIB
 from service.worker_process import WorkerLimits
 from tests.support.bundles import INPUT
 from tests.support.pictures import RED, encoded, picture, png_file, profile_bomb, progressive_bomb
+from tests.support.processes import descriptors_of
 
 HOW = Preprocessing()
 
@@ -107,15 +111,62 @@ async def test_a_decode_that_takes_too_much_memory_is_refused(decoder: Decoder) 
     assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
 
 
-async def test_a_worker_that_dies_is_replaced(decoder: Decoder, losses: Losses) -> None:
-    """A crash in a decoder takes one image with it."""
-    process = await decoder._workers[0].start()
-    process.kill()
-    await process.wait()
-    with pytest.raises(ImageError):
-        await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)
+async def test_a_worker_that_died_while_idle_is_replaced(decoder: Decoder, losses: Losses) -> None:
+    """Before it is asked, so that the image is decoded; the loss is counted."""
+    for losses_so_far in range(3):
+        assert losses.count == losses_so_far
+        kill(decoder)
+        assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+    assert losses.count == 3
+
+
+async def test_a_worker_that_dies_while_it_decodes_loses_no_image(decoder: Decoder, losses: Losses) -> None:
+    """Something else may have killed it, so that another worker tries once."""
+    kill(decoder, signal.SIGSTOP)
+    work = asyncio.ensure_future(decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW))
+    await asyncio.sleep(0.05)
+    kill(decoder)
+    assert (await work).pixels[8, 8, 0] > 200
     assert losses.count == 1
+
+
+async def test_an_image_that_kills_every_worker_is_refused(decoder: Decoder, losses: Losses) -> None:
+    """After two of them; the next image gets a third."""
+    work = asyncio.ensure_future(decoder.decode(progressive_bomb(3000), INPUT, HOW))
+    while losses.count < 2 and not work.done():
+        await asyncio.sleep(0.05)
+        kill(decoder)
+    with pytest.raises(CorruptImage, match="died on this image"):
+        await work
+    assert losses.count == 2
     assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_worker_that_cannot_be_started_is_said(losses: Losses, caplog: pytest.LogCaptureFixture) -> None:
+    """As a refusal that may be over in a moment, with the reason in the log."""
+    decoder = Decoder(1, DecodeLimits(FORMATS, 64_000_000), WorkerLimits(time_s=1.0, memory_bytes=2**70), losses)
+    with pytest.raises(NotReady, match="no process can be started"):
+        await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)
+    await decoder.stop()
+    assert "setrlimit" in caplog.text
+
+
+async def test_a_worker_holds_only_what_it_was_given(decoder: Decoder) -> None:
+    """Also when other descriptors of the service are inheritable."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.set_inheritable(True)
+        kill(decoder)
+        await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)
+        held = descriptors_of(decoder._workers[0].pid or 0)
+    assert sorted(name.partition(":")[0] for name in held) == ["/dev/null", "/dev/null", "/memfd", "socket", "socket"]
+
+
+def kill(decoder: Decoder, number: signal.Signals = signal.SIGKILL) -> None:
+    """The only worker of it, if it has one at the moment."""
+    if (pid := decoder._workers[0].pid) is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What /proc and /metrics say about the processes of a service."""
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -26,6 +27,17 @@ def engines_of(server: ServerProcess) -> list[int]:
     return _children(server, "service.processes.engine")
 
 
+def decode_workers_of(server: ServerProcess) -> list[int]:
+    """Of all processes of the service."""
+    parents = [server.process.pid, *fronts_of(server)]
+    return [pid for parent in parents for pid in _children_of(parent, "service.decode_worker")]
+
+
+def descriptors_of(pid: int) -> list[str]:
+    """What each open descriptor of a process is, as /proc has it: socket:[inode], /dev/null, a path."""
+    return [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+
+
 def connections_of(pid: int, port: int) -> int:
     """Open ones from clients of `port` that this process holds."""
     inodes = set()
@@ -47,7 +59,11 @@ def sample(server: ServerProcess, name: str) -> float | None:
 
 
 def _children(server: ServerProcess, module: str) -> list[int]:
-    """Processes of one kind whose parent is the service, oldest first."""
+    return _children_of(server.process.pid, module)
+
+
+def _children_of(wanted: int, module: str) -> list[int]:
+    """Processes of one kind whose parent is the process `wanted`, oldest first."""
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -57,6 +73,6 @@ def _children(server: ServerProcess, module: str) -> list[int]:
         except OSError:
             continue
         state, parent = status.rpartition(")")[2].split()[:2]
-        if int(parent) == server.process.pid and state != "Z" and module.encode() in command:
+        if int(parent) == wanted and state != "Z" and module.encode() in command:
             found.append(int(folder.name))
     return sorted(found)

@@ -49,6 +49,20 @@ async def test_a_descriptor_arrives_with_its_message() -> None:
     receiver.close()
 
 
+async def test_a_descriptor_that_arrived_is_not_inherited() -> None:
+    """By the processes that the receiver starts."""
+    sender, receiver, heard = channels()
+    ours, theirs = socket.socketpair()
+    with ours:
+        sender.send(b"C", b"one", [theirs.detach()])
+        await heard.came.wait()
+        (descriptor,) = heard.messages[0][2]
+        assert not os.get_inheritable(descriptor)
+        os.close(descriptor)
+    sender.close()
+    receiver.close()
+
+
 async def test_messages_wait_for_a_slow_reader_in_their_order() -> None:
     """Also when the system's buffer is full."""
     sender, receiver, heard = channels()
