@@ -15,11 +15,13 @@ from service.pacing import Pacing
 from service.problems import problem_of
 from service.question import Question
 from service.receiving import Receiver
+from service.steps import finish, interleave
 from service.waiting import Priority
 
 _LARGE_BODY = 256 * 1024
+"""Bytes of a form from which on it is taken apart in steps, one form at a time, so that no other request waits."""
 _LARGE_ANSWER = 5_000
-"""Bytes of a form and classes of an answer from which on a thread works on them, so that nobody else waits."""
+"""Classes of an answer from which on a thread writes it, for the same reason."""
 
 
 class Classify:
@@ -32,6 +34,7 @@ class Classify:
         self._receiver = receiver
         self._pacing = pacing
         self._max_images = max_images
+        self._large_turn = asyncio.Semaphore(1)
         self._deadline_ms = math.ceil(deadline_s * 1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,9 +89,11 @@ class Classify:
         await send({"type": "http.response.body", "body": answer})
 
     async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
-        if len(body) >= _LARGE_BODY and is_form(content_type):
-            return await asyncio.to_thread(images_of, body, content_type, self._max_images)
-        return images_of(body, content_type, self._max_images)
+        steps = images_of(body, content_type, self._max_images)
+        if len(body) < _LARGE_BODY or not is_form(content_type):
+            return finish(steps)
+        async with self._large_turn:
+            return await interleave(steps)
 
 
 def _render(classified: Classified) -> bytes:

@@ -83,6 +83,7 @@ def test_a_foreign_library_has_its_place(library: str, allowed: set[str]) -> Non
 def test_http_stays_at_the_edge() -> None:
     """The use case and what lies below know neither FastAPI nor Starlette."""
     inner = {"classifier", "answers", "batching", "engine", "decoding", "admission", "bodies", "registry", "rendering"}
+    inner |= {"json_body", "steps"}
     inner |= {
         "dense",
         "dense_lane",

@@ -1,9 +1,14 @@
-"""2,000 requests, a third of them malformed, many hung up midway: every well-formed one is answered correctly."""
+"""2,000 requests, a third of them malformed, many hung up midway, while decode workers are killed.
 
+Every well-formed request is answered correctly.
+"""
+
+import os
 import random
+import signal
 import socket
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import httpx2 as httpx
@@ -11,12 +16,13 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from tests.support.pictures import BLUE, GREEN, RED, picture
+from tests.support.processes import decode_workers_of
 from tests.support.server import ServerProcess, running
 
 GOOD = {
     "red": picture(RED, (300, 200), "JPEG"),
     "green": picture(GREEN, (50, 80), "PNG"),
-    "blue": picture(BLUE, (640, 480), "WEBP"),
+    "blue": picture(BLUE, (1640, 1480), "WEBP"),
 }
 REQUESTS, CLIENTS = 2000, 16
 
@@ -35,6 +41,12 @@ def malformed(rng: random.Random) -> bytes:
             for _ in range(20):
                 body[rng.randrange(len(body))] = rng.randrange(256)
             return bytes(body)
+
+
+def malformed_json(rng: random.Random) -> bytes:
+    """Nothing like the one form of it that is accepted."""
+    piece = rng.choice([b"[],", b"{},", b"0,", b'"",', b" ", b"\\/", b"\\u0041", b'"a":'])
+    return rng.choice([b"", b"[", b"{", b'{"images": [', b'{"images": ["']) + piece * rng.randrange(1, 100_000)
 
 
 def hang_up(server: ServerProcess, rng: random.Random) -> str:
@@ -56,6 +68,11 @@ def one_client(server: ServerProcess, seed: int) -> Counter[str]:
 
 def one_request(server: ServerProcess, client: httpx.Client, rng: random.Random) -> str:
     kind = rng.random()
+    if kind < 1 / 6:
+        headers = {"Content-Type": "application/json"}
+        response = client.post("/v1/classify", content=malformed_json(rng), headers=headers)
+        assert response.status_code in (400, 413), response.text
+        return "malformed"
     if kind < 1 / 3:
         response = client.post("/v1/classify", content=malformed(rng))
         assert response.status_code in (200, 400, 415, 422), response.text  # a scrambled file may still decode
@@ -72,12 +89,25 @@ def one_request(server: ServerProcess, client: httpx.Client, rng: random.Random)
     return "answered"
 
 
+def kill_one_worker(server: ServerProcess) -> int:
+    """How many were killed."""
+    for pid in decode_workers_of(server)[:1]:
+        os.kill(pid, signal.SIGKILL)
+        return 1
+    return 0
+
+
 @pytest.mark.timeout(600)
 def test_chaos_loses_no_well_formed_request(tmp_path: Path) -> None:
     """And afterwards the server is as it was."""
     write_bundle(tmp_path, "colours")
     with running(tmp_path, "--default-model", "colours") as server, ThreadPoolExecutor(CLIENTS) as pool:
-        seen = sum(pool.map(one_client, [server] * CLIENTS, range(CLIENTS)), Counter())
+        clients = [pool.submit(one_client, server, seed) for seed in range(CLIENTS)]
+        kills = 0
+        while not wait(clients, timeout=2).done >= set(clients):
+            kills += kill_one_worker(server)
+        seen = sum((client.result() for client in clients), Counter())
+        assert kills
         assert seen.total() == REQUESTS
         assert seen["answered"] > 800
         assert httpx.get(f"{server.url}/readyz").status_code == 200

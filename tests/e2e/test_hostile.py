@@ -13,6 +13,7 @@ import pytest
 from service.settings import MIB
 from tests.support.bundles import write_bundle
 from tests.support.pictures import RED, picture, progressive_bomb
+from tests.support.processes import fronts_of, sample, until
 from tests.support.server import ServerProcess, running
 
 
@@ -47,6 +48,46 @@ def test_bombs_hold_up_neither_others_nor_the_end(tmp_path: Path) -> None:
             assert late.result() == (422, "/problems/decode-limit")
         assert server.process.wait(30) == 0
     assert "Traceback" not in server.log
+
+
+FLOODS = [
+    b"[" + b"[]," * (10 * MIB) + b"[]]",
+    b"\n" * (28 * MIB) + b'{"images": [' + b"0," * MIB + b"0]}",
+    b'{"images": ["' + b"aG k"[:3] * (10 * MIB) + b'"]}',
+    b'{"images": ["' + b"a" * (30 * MIB) + "\N{GRINNING FACE}".encode() + b'"]}',
+]
+"""JSON of 30 MiB that once took seconds of the interpreter and up to 1.7 GiB."""
+
+
+@pytest.mark.timeout(300)
+def test_floods_of_json_take_neither_the_interpreter_nor_the_memory(tmp_path: Path) -> None:
+    """No front is taken for one that hangs, requests beside them are answered, and memory stays bounded."""
+    write_bundle(tmp_path)
+    with running(tmp_path, "--fronts", "2", "--hang-limit-s", "2") as server, ThreadPoolExecutor(8) as pool:
+        until(lambda: sample(server, 'snellen_processes{kind="front"}') == 2, server)
+        before = [memory_peak(pid) for pid in fronts_of(server)]
+
+        def flood(number: int) -> int:
+            headers = {"Content-Type": "application/json"}
+            body = FLOODS[number % len(FLOODS)]
+            return httpx.post(f"{server.url}/v1/classify", content=body, headers=headers, timeout=60).status_code
+
+        floods = [pool.submit(flood, number) for number in range(24)]
+        small = []
+        while not all(each.done() for each in floods):
+            small.append(httpx.post(f"{server.url}/v1/classify", content=picture(RED), timeout=60).status_code)
+        assert {each.result() for each in floods} <= {400, 415, 503}
+        assert set(small) == {200}
+        grown = [memory_peak(pid) - peak for pid, peak in zip(fronts_of(server), before, strict=True)]
+        assert max(grown) < 7 * 3 * 32 * MIB
+        assert sample(server, 'snellen_process_restarts_total{kind="front"}') in (None, 0)
+
+
+def memory_peak(pid: int) -> int:
+    """Bytes that the process has had in memory at most."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) * 1024
 
 
 @pytest.mark.timeout(300)

@@ -7,11 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bodies import images_of
+from service import bodies
 from service.errors import MalformedBody, ServiceError, TooManyImages
+from service.steps import finish
 
 BOUNDARY = "----cut"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def images_of(body: bytes, content_type: str, max_images: int) -> list[bodies.EncodedImage]:
+    return finish(bodies.images_of(body, content_type, max_images))
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:
