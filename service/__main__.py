@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
+from service import logs
 from service.listening import CannotListen
 from service.processes.plan import planned
 from service.processes.supervisor import supervise
@@ -23,16 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         for wrong in error.errors():
             name = str(wrong["loc"][0])
-            _complain(f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}")
+            logs.write_line(f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}")
         return 2
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_level)
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting; docs/settings.md lists them", name)
     plan = planned(settings)
     try:
         return _serve(settings) if plan.one_process else supervise(settings, plan)
     except CannotListen as error:
-        _complain(str(error))
+        logs.write_line(str(error))
         return 2
 
 
@@ -47,12 +48,8 @@ def _serve(settings: Settings) -> int:
     try:
         return serve(create_app(settings, lifecycle), settings, lifecycle)
     except RepositoryError as error:
-        _complain(str(error))
+        logs.write_line(str(error))
         return 2
-
-
-def _complain(message: str) -> None:
-    sys.stderr.write(f"snellen: {message}\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service import catalogue, health, page, problems, routes
+from service import catalogue, health, logs, page, problems, routes
 from service.admission import Gate
 from service.classifier import Classifier
 from service.decoder import Decoder
@@ -54,6 +54,7 @@ def create_app(
     """The ASGI application. Raises RepositoryError when there is nothing to serve."""
     lifecycle, surroundings = lifecycle or Lifecycle(), surroundings or Surroundings()
     metrics = surroundings.metrics
+    logs.count_dropped_lines(metrics.process.dropped_log_lines.inc)
     loader = surroundings.loader or own_loader(settings, metrics, occupancy=surroundings.occupancy)
     registry = Registry(settings.models, settings.default_model, loader)
     decoder = _decoder(settings, metrics)

@@ -149,7 +149,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, detail: str) -> None:
         """Once the answers still owed are out; what the client sends from now on is thrown away."""
-        self.logger.info("%s is refused with %d: %s", self.client, status, detail)
+        self.logger.debug("%s is refused with %d: %s", self.client, status, detail)
         self._refusal = refusal(status, detail)
         self._intake.clear()
         if self._intake.stage is Stage.BODY:

@@ -87,6 +87,9 @@ class ProcessMetrics:
         self.decoder_losses = Counter(
             "snellen_decoder_losses", "Decoding processes lost to an image, and started again", registry=to
         )
+        self.dropped_log_lines = Counter(
+            "snellen_dropped_log_lines", "Lines of the log dropped, since standard error was not read", registry=to
+        )
         self.slots = Gauge(
             "snellen_slots", "Places for images on their way to an engine process", ("state",), registry=to
         )

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 _ARENAS = dict.fromkeys(ON_GPU, "cpu:0;gpu:0")
 """Where onnxruntime keeps memory between runs, if not on the CPU alone."""
+_FATAL = 4
+"""Of onnxruntime's severities. Lower ones are written to standard error at once, which blocks when it is not read."""
 _RUNS_UNTIL_CAPTURED = 3
 """onnxruntime captures a CUDA graph after two ordinary runs."""
 
@@ -48,7 +50,7 @@ class OnnxEngine:
         self._binding = self._bound(manifest, options) if self.sizes else None
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
         self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
-        self._dense_run = ort.RunOptions()
+        self._dense_run = _run_options()
 
     def _opened_for_dense(self, model: Path, manifest: Manifest, options: EngineOptions) -> Session:
         """TensorRT's engine takes images of the input's size only; of any other size CUDA takes care."""
@@ -85,7 +87,7 @@ class OnnxEngine:
 
     async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
         """The same for a batch that is made in the thread that runs it; raises also what that raises."""
-        run = ort.RunOptions()
+        run = _run_options()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.run(make(), run))
         finally:
@@ -93,7 +95,7 @@ class OnnxEngine:
 
     def run(self, batch: Batch, run: ort.RunOptions | None = None) -> Prediction:
         """The same in the calling thread."""
-        run = run or ort.RunOptions()
+        run = run or _run_options()
         binding = self._binding
         if binding is not None and not batch.class_map and binding.fits(batch.images):
             return Prediction(self._guarded(lambda: binding.run(batch.images, run), batch.images, run))
@@ -108,7 +110,7 @@ class OnnxEngine:
 
         Cancelling it ends the run within a node of the graph. Raises EngineFailure.
         """
-        self._dense_run = run = ort.RunOptions()
+        self._dense_run = run = _run_options()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._dense_thread, self.run_dense, image, run)
         finally:
@@ -116,7 +118,7 @@ class OnnxEngine:
 
     def run_dense(self, image: Pixels, run: ort.RunOptions | None = None) -> DensePrediction:
         """The same in the calling thread. The memory is given back: the next image may be far smaller."""
-        run = run or ort.RunOptions()
+        run = run or _run_options()
         run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS.get(self.provider, "cpu:0"))
         outputs = self._outputs(self._dense_session, [PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
         check_numbers(*outputs)
@@ -144,3 +146,10 @@ class OnnxEngine:
             threads.shutdown(wait=True, cancel_futures=True)
         if self._binding is not None:
             self._binding.close()
+
+
+def _run_options() -> ort.RunOptions:
+    """Return options of one run, during which onnxruntime prints nothing: what it would print is in its exception."""
+    options = ort.RunOptions()
+    options.log_severity_level = _FATAL
+    return options

@@ -5,6 +5,8 @@ import os
 import threading
 import time
 
+from service import logs
+
 logger = logging.getLogger(__name__)
 
 _STEP_S = 0.1
@@ -28,4 +30,5 @@ class Watchdog(threading.Thread):
             time.sleep(_STEP_S)
         names = ", ".join(thread.name for thread in threading.enumerate() if thread is not self)
         logger.error("ending with status %d although these threads have not ended: %s", self.status, names)
+        logs.flush()
         os._exit(self.status)

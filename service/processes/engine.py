@@ -9,6 +9,7 @@ from typing import Any
 
 import uvloop
 
+from service import logs
 from service.metrics import Metrics
 from service.own_loader import own_loader
 from service.processes import channel
@@ -28,6 +29,7 @@ class Engine:
     def __init__(self, start: Start, end: socket.socket) -> None:
         """Inside the event loop. Raises RepositoryError."""
         metrics = Metrics()
+        logs.count_dropped_lines(metrics.process.dropped_log_lines.inc)
         cores = max(1, usable_cores() // start.engines)
         self._loader = own_loader(start.settings, metrics, cores)
         self._registry = Registry(start.settings.models, start.settings.default_model, self)
@@ -88,6 +90,7 @@ class Engine:
     def _end_if_alone(self) -> None:
         """Fronts that lost their supervisor still answer what they have accepted."""
         if self._orphaned and not self._links:
+            logs.flush()
             os._exit(0)  # a batch that still runs is nobody's
 
 

@@ -1,11 +1,11 @@
 """How each process of several begins: its channel, its settings, its log, an end when it cannot be of use."""
 
-import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service import logs
 from service.processes.channel import FATAL, receive_start
 from service.registry import RepositoryError
 from service.settings import Settings
@@ -31,7 +31,7 @@ def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket
     end.set_inheritable(False)
     try:
         start = _start(*receive_start(end))
-        _log(start, kind)
+        logs.configure(start.settings.log_level, f"{kind} {start.number}")
         return main(start, end)
     except RepositoryError as error:
         end.send(FATAL + str(error).encode())
@@ -43,11 +43,3 @@ def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket
 def _start(told: dict[str, Any], board: Sequence[int]) -> Start:
     settings = Settings.model_validate(told["settings"])
     return Start(settings, told["number"], told["fronts"], told["engines"], tuple(board))
-
-
-def _log(start: Start, kind: str) -> None:
-    """As one process would write it, and who writes."""
-    logging.basicConfig(
-        level=start.settings.log_level.upper(),
-        format=f"%(asctime)s %(levelname)s [{kind} {start.number}] %(name)s: %(message)s",
-    )

@@ -6,10 +6,10 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Sequence
 from itertools import chain
 
+from service import logs
 from service.listening import CannotListen, listen
 from service.processes import channel
 from service.processes.board import MOST_FRONTS, Board
@@ -173,7 +173,7 @@ class Supervisor:
     def _give_up(self, message: str, status: int) -> None:
         """One line, although several processes may have the same to say."""
         if self._finished is not None and not self._finished.done():
-            sys.stderr.write(f"snellen: {message}\n")
+            logs.write_line(message)
             self._finish(status)
 
 

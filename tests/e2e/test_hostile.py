@@ -1,7 +1,11 @@
 """Files made to hold the service up: whoever else asks is answered, and the process still ends when told to."""
 
+import fcntl
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +14,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from service.logs import MAX_LINES
 from service.settings import MIB
 from tests.support.bundles import write_bundle
 from tests.support.pictures import RED, picture, progressive_bomb
@@ -81,6 +86,81 @@ def test_floods_of_json_take_neither_the_interpreter_nor_the_memory(tmp_path: Pa
         grown = [memory_peak(pid) - peak for pid, peak in zip(fronts_of(server), before, strict=True)]
         assert max(grown) < 7 * 3 * 32 * MIB
         assert sample(server, 'snellen_process_restarts_total{kind="front"}') in (None, 0)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fronts", [1, 2])
+def test_a_log_that_is_not_read_stops_nothing(tmp_path: Path, fronts: int) -> None:
+    """Neither requests nor the end: lines that the pipe does not take are dropped and counted."""
+    write_bundle(tmp_path)
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    flags = ["--port", "0", "--models", str(tmp_path), "--fronts", str(fronts), "--access-log"]
+    process = subprocess.Popen([sys.executable, "-m", "service", *flags, "--drain-delay-s", "0"], stderr=writing)
+    os.close(writing)
+    try:
+        url = address_in(reading)
+        with httpx.Client(timeout=30) as client:
+            while client.get(f"{url}/readyz").status_code != 200:
+                time.sleep(0.1)
+            for _ in range(100):
+                rubbish(url)
+                assert client.post(f"{url}/v1/classify", content=picture(RED)).status_code == 200
+            ask_many_times(url, MAX_LINES + 1000)
+            assert client.post(f"{url}/v1/classify", content=picture(RED, (2000, 1000))).status_code == 200
+            found = re.search(
+                r"^snellen_dropped_log_lines_total (\S+)$", client.get(f"{url}/metrics").text, re.MULTILINE
+            )
+            assert found
+            assert float(found[1]) > 0
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+
+
+def address_in(log: int) -> str:
+    """What the service logs first, and all that is read of it."""
+    read = b""
+    while not (found := re.search(rb"running on (http://\S+)\n", read)):
+        read += os.read(log, 1)
+    return found[1].decode()
+
+
+def connect(url: str) -> socket.socket:
+    host, _, port = url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)))
+
+
+def ask_many_times(url: str, requests: int, at_once: int = 100) -> None:
+    """Whether it is alive, on one connection."""
+    with connect(url) as connection:
+        for _ in range(requests // at_once):
+            connection.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n" * at_once)
+            answers = b""
+            while answers.count(b'{"live":true}') < at_once:
+                answers += connection.recv(65536)
+
+
+def rubbish(url: str) -> None:
+    with connect(url) as connection:
+        connection.sendall(b"rubbish\r\n\r\n")
+        assert b" 400 " in connection.recv(1000)
+
+
+def test_rubbish_is_not_in_the_log(tmp_path: Path) -> None:
+    """By default: any client could fill a disk with it."""
+    write_bundle(tmp_path)
+    form = {"Content-Type": "multipart/form-data; boundary=a"}
+    with running(tmp_path) as server:
+        lines = len(server.lines)
+        for _ in range(20):
+            rubbish(server.url)
+            assert httpx.post(f"{server.url}/v1/classify", content=b"--b", headers=form).status_code == 400
+            assert httpx.post(f"{server.url}/v1/classify", content=b"rubbish").status_code == 415
+        assert server.lines[lines:] == []
 
 
 def memory_peak(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""A body of the largest size that is accepted, whatever its bytes: short steps, and memory in proportion to the body."""
+"""A body of the largest size that is accepted, whatever its bytes are: short steps, and bounded memory."""
 
 import base64
 import time

@@ -1,0 +1,111 @@
+"""The log: a bounded queue and one thread that writes it to standard error, so that no request waits for its reader."""
+
+import logging
+import os
+import queue
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable
+from logging.handlers import QueueHandler
+
+MAX_LINES = 10_000
+"""Lines that wait for a reader of standard error; further ones are dropped and counted."""
+_END_S = 1.0
+"""Time that the end of the process waits for lines to be written."""
+_LOGGERS_OF_A_LINE_PER_REQUEST = ("python_multipart",)
+"""Of libraries that warn of what a client sends; the client gets a problem that says the same."""
+
+
+class QueuedLog(QueueHandler):
+    """A handler that never waits: its lines are written to `descriptor` by a thread.
+
+    dropped: called for each line that does not fit into the queue, or that cannot be written.
+    """
+
+    queue: "queue.Queue[bytes]"
+
+    def __init__(self, descriptor: int, dropped: Callable[[], None] = lambda: None) -> None:
+        super().__init__(queue.Queue(MAX_LINES))
+        self.dropped = dropped
+        self._descriptor = descriptor
+        self._dropped_lines = 0
+        threading.Thread(target=self._write_lines, name="log", daemon=True).start()
+
+    def prepare(self, record: logging.LogRecord) -> bytes:
+        """Return the line."""
+        return f"{self.format(record)}\n".encode(errors="backslashreplace")
+
+    def enqueue(self, record: bytes) -> None:  # type: ignore[override]
+        """Put a line into the queue, or drop it: the handler of the standard library would write to standard error."""
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self._drop()
+
+    def flush(self) -> None:
+        """Wait until all lines are written, at most a second; `logging` calls it at the end of the process."""
+        end_s = time.monotonic() + _END_S
+        while self.queue.unfinished_tasks and time.monotonic() < end_s:
+            time.sleep(0.01)
+
+    def _drop(self) -> None:
+        self._dropped_lines += 1
+        self.dropped()
+
+    def _write_lines(self) -> None:
+        while True:
+            line = self.queue.get()
+            try:
+                self._write(line)
+                if self._dropped_lines and self.queue.empty():
+                    lines, self._dropped_lines = self._dropped_lines, 0
+                    self._write(b"%d lines of the log were dropped: standard error was not read\n" % lines)
+            except OSError:
+                self._drop()
+            finally:
+                self.queue.task_done()
+
+    def _write(self, line: bytes) -> None:
+        while line:
+            try:
+                line = line[os.write(self._descriptor, line) :]
+            except BlockingIOError:
+                select.select([], [self._descriptor], [])
+
+
+_log: QueuedLog | None = None
+
+
+def configure(level: str, process: str = "") -> None:
+    """Send the log of this process to standard error. process: its name, where there are several."""
+    global _log  # noqa: PLW0603  there is one standard error
+    _log = QueuedLog(sys.stderr.fileno())
+    name = f"[{process}] " if process else ""
+    _log.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {name}%(name)s: %(message)s"))
+    logging.root.addHandler(_log)
+    logging.root.setLevel(level.upper())
+    for logger in _LOGGERS_OF_A_LINE_PER_REQUEST:
+        logging.getLogger(logger).setLevel(logging.ERROR)
+
+
+def count_dropped_lines(dropped: Callable[[], None]) -> None:
+    """Call `dropped` for each line that is dropped from now on."""
+    if _log is not None:
+        _log.dropped = dropped
+
+
+def write_line(text: str) -> None:
+    """Write a line for the person who started the service, in its turn among those of the log."""
+    line = f"snellen: {text}\n".encode(errors="backslashreplace")
+    if _log is not None:
+        _log.enqueue(line)
+    else:
+        os.write(sys.stderr.fileno(), line)
+
+
+def flush() -> None:
+    """Wait for the log, at most a second, before a process ends without Python's help."""
+    if _log is not None:
+        _log.flush()
