@@ -90,8 +90,8 @@ def create_app(
     app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
     app.include_router(page.router)
     problems.install(app)
-    app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log)
-    return routes.ShortWay(app, Envelope(problems.Answered(classify), metrics, settings.access_log))
+    app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log, lifecycle=lifecycle)
+    return routes.ShortWay(app, Envelope(problems.Answered(classify), metrics, settings.access_log, lifecycle))
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> Decoder:

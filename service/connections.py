@@ -19,6 +19,9 @@ from service.refusal import refusal
 SPARE_CONNECTIONS = 64
 """Connections beyond the limit that are held for a moment, so that their clients can read why they were refused."""
 
+_FIRST_REQUEST_S = 1.0
+"""At the end of a drain, the time for the first request on a connection that was made just before."""
+
 
 @dataclass
 class Limits:
@@ -41,7 +44,7 @@ class Connection(HttpToolsProtocol):
         self._answers = JoinedWrites(transport, self.loop)
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._refusal: bytes | None = None
-        self._said_goodbye = self._reading_paused = False
+        self._said_goodbye = self._reading_paused = self._ending = False
         self._patience = Patience(self.loop, self.limits.patience_s, self.timeout_keep_alive, self._time_is_up)
         self._check_place()
         self._watch()
@@ -67,6 +70,8 @@ class Connection(HttpToolsProtocol):
         introduce_client(self.scope)
         super().on_headers_complete()
         self.cycle.transport = self._answers  # type: ignore[assignment]
+        if self._ending:
+            self.cycle.keep_alive = False
         self._unanswered.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
@@ -105,9 +110,12 @@ class Connection(HttpToolsProtocol):
         self._watch()
 
     def shutdown(self) -> None:
-        """End after the answers that are owed."""
+        """End after the answers that are owed; a client that has just connected may send its request."""
         if self._unanswered:
             self._unanswered[-1].keep_alive = False
+        elif self.cycle is None and not self._ending:
+            self._ending = True
+            self.loop.call_later(_FIRST_REQUEST_S, self.shutdown)
         else:
             self._answers.close()
             self._watch()

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import NotReady, released
+from service.lifecycle import Lifecycle
 from service.metrics import STAGES, Metrics
 from service.problems import plain_problem, problem_of, respond
 
@@ -20,14 +21,17 @@ access = logging.getLogger("service.access")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
+_CLOSE = (b"connection", b"close")
+"""While the service drains: the client opens its next connection elsewhere, instead of losing a request on this one."""
 _CLIENT_CLOSED = 499  # nginx's number for a request whose client left
 
 
 class Envelope:
     """Middleware; puts `request_id`, `stages` (seconds by name) and `problems` (types) into the request's state."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool, lifecycle: Lifecycle) -> None:
         self._app = app
+        self._lifecycle = lifecycle
         self._metrics = metrics
         self._access_log = access_log
         self._stages = {stage: metrics.requests.stages.labels(stage) for stage in STAGES}
@@ -48,6 +52,8 @@ class Envelope:
                 status = message["status"]
                 state["stages"]["total"] = time.perf_counter() - started
                 _add_headers(message, state)
+                if self._lifecycle.draining:
+                    message["headers"].append(_CLOSE)
             await send(message)
 
         try:

@@ -1,12 +1,29 @@
 """What the process needs of the system before it serves: an address, and descriptors for its connections."""
 
+import contextlib
+import ctypes
 import logging
 import resource
 import socket
+import struct
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+_SO_ATTACH_FILTER = 26
+"""Linux's number, which the socket module does not have; see socket(7)."""
+_DROP_SYN = ctypes.create_string_buffer(
+    b"".join(
+        struct.pack("HBBI", *instruction)
+        for instruction in (
+            (0x30, 0, 0, 13),  # load the byte of the TCP header that holds the flags
+            (0x54, 0, 0, 0x12),  # keep SYN and ACK
+            (0x15, 0, 1, 0x02),  # SYN alone?
+            (0x06, 0, 0, 0),  # then drop the segment
+            (0x06, 0, 0, 0xFFFFFFFF),  # else keep all of it
+        )
+    )
+)
 _OTHER_DESCRIPTORS = 256
 """For models, decode workers, event loop, log: 20 were counted with one model on two cores."""
 
@@ -28,6 +45,28 @@ def listen(host: str, port: int) -> list[socket.socket]:
         reason = (error.strerror or str(error)).partition(" (while")[0]
         raise CannotListen(f"cannot listen on {host} port {port}: {reason}; see --host and --port") from error
     return sockets
+
+
+def last_connections(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections that wait to be accepted, and close the listener without resetting any.
+
+    A connection that is made between the last accept and the close would be reset. So the system is told first to drop
+    requests for new connections; their clients ask again, and are refused then.
+    """
+    with contextlib.suppress(OSError):  # no Linux, or a container whose system does not have it
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _drop_new_connections())
+    listener.setblocking(False)
+    found: list[socket.socket] = []
+    with contextlib.suppress(OSError):
+        while True:
+            found.append(listener.accept()[0])
+    listener.close()
+    return found
+
+
+def _drop_new_connections() -> bytes:
+    """Return Linux's `struct sock_fprog`: a packet filter that drops TCP segments with SYN and without ACK."""
+    return struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(_DROP_SYN))
 
 
 def room_for(connections: int, spare: int) -> int:

@@ -99,8 +99,8 @@ async def _on_service_error(request: Request, error: Exception) -> Response:
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-    if isinstance(error, errors.BodyTimeout | errors.BodyTooLarge):
-        headers["Connection"] = "close"  # the rest of the body is not wanted
+    if isinstance(error, errors.BodyTimeout | errors.BodyTooLarge | errors.NotReady):
+        headers["Connection"] = "close"  # the rest of the body is not wanted, or another process may be ready
     return respond(problem, request.state.request_id, headers)
 
 

@@ -1,5 +1,6 @@
 """uvicorn, with a drain that turns readiness off first, ends in every case, and says by its status how it went."""
 
+import asyncio
 import faulthandler
 import gc
 import logging
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp
 
 from service.connections import SPARE_CONNECTIONS, protocol
 from service.lifecycle import Lifecycle
-from service.listening import listen, room_for
+from service.listening import last_connections, listen, room_for
 from service.settings import Settings
 from service.watchdog import Watchdog
 
@@ -36,6 +37,7 @@ class Server(uvicorn.Server):
         self._drain_limit_s = drain_limit_s
         self._unready_until: float | None = None
         self._watchdog = Watchdog(status=1)
+        self.protocol_class: Any = config.http
 
     @property
     def status(self) -> int:
@@ -75,7 +77,32 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watchdog.end_within(self._drain_limit_s + _GRACE_S)
         self._watchdog.start()
+        await self._take_last_connections(sockets or [])
         await super().shutdown(sockets)
+
+    async def _take_last_connections(self, listeners: list[socket.socket]) -> None:
+        """Serve the connections that wait to be accepted: closing their listener would reset them."""
+        last = [connection for listener in listeners for connection in last_connections(listener)]
+        for server in self.servers:
+            server.close()
+        for connection in last:
+            await self.attach(connection)
+
+    async def attach(self, connection: socket.socket) -> bool:
+        """Serve a connection that was accepted; return whether it had not ended already."""
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._new_protocol, connection)
+        except OSError:
+            connection.close()
+            return False
+        return True
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=None
+        )
+        return protocol
 
     async def _wait_tasks_to_complete(self) -> None:
         """uvicorn cancels this, and then the requests, at the drain's limit."""

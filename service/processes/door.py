@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 
+from service.listening import last_connections
 from service.processes.channel import CONNECTION
 from service.processes.place import Place
 
@@ -69,13 +70,13 @@ class Door:
         """Hand over who has come already, and let nobody else in."""
         for listener in self._listeners:
             if listener.fileno() >= 0:
-                self._accept(listener)
                 asyncio.get_running_loop().remove_reader(listener.fileno())
-                listener.close()
+                for connection in last_connections(listener):
+                    self._hand_over(connection)
         self._listeners, self._open = (), False
 
     def _accept(self, listener: socket.socket) -> None:
-        while front := min(self._candidates(), key=self._load, default=None):
+        while self._candidates():
             try:
                 connection, _ = listener.accept()
             except (BlockingIOError, ConnectionAbortedError, InterruptedError):
@@ -83,9 +84,16 @@ class Door:
             except OSError as error:
                 self._rest(error)
                 return
-            front.open_connections += 1
-            front.handed_over += 1
-            front.tell(CONNECTION, descriptors=[connection.detach()])
+            self._hand_over(connection)
+
+    def _hand_over(self, connection: socket.socket) -> None:
+        front = min(self._candidates(), key=self._load, default=None)
+        if front is None:
+            connection.close()
+            return
+        front.open_connections += 1
+        front.handed_over += 1
+        front.tell(CONNECTION, descriptors=[connection.detach()])
 
     def _candidates(self) -> Sequence[Place]:
         """One that is loading answers probes, but nothing else, so it waits while another can do more."""

@@ -57,7 +57,7 @@ class Front(Server):
         self._arriving: set[asyncio.Task[None]] = set()
         self._ended = 0
         self._all_have_come = asyncio.Event()
-        self._protocol_class: Callable[..., Connection] = _counted(config.http, self._count_ended)
+        self.protocol_class = _counted(config.http, self._count_ended)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
@@ -100,17 +100,8 @@ class Front(Server):
                 self._scraping.hear(kind, text, descriptors)
 
     async def _attach(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
-        except OSError:  # it has ended already
-            connection.close()
+        if not await self.attach(connection):
             self._count_ended()
-
-    def _protocol(self) -> Connection:
-        return self._protocol_class(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=None
-        )
 
     def _count_ended(self) -> None:
         """Many end at once when a client with many leaves: one message for all."""

@@ -87,6 +87,7 @@ def test_a_server_that_is_loading_is_alive_and_not_ready(tmp_path: Path) -> None
         early = httpx.post(f"{server.url}/v1/classify", content=picture())
         assert (early.status_code, early.json()["type"]) == (503, "/problems/not-ready")
         assert early.headers["retry-after"] == "1"
+        assert early.headers["connection"] == "close"
         server.ready()
         assert httpx.post(f"{server.url}/v1/classify", content=picture()).status_code == 200
 

@@ -3,6 +3,8 @@
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx2 as httpx
@@ -39,6 +41,44 @@ def classify(server: ServerProcess) -> int | None:
         return httpx.post(f"{server.url}/v1/classify", content=picture(), timeout=60).status_code
     except httpx.TransportError:
         return None
+
+
+@pytest.mark.parametrize("fronts", [1, 2])
+def test_a_drain_resets_no_connection_that_is_kept_alive(tmp_path: Path, fronts: int) -> None:
+    """Answers say that it ends, so that the client opens its next one elsewhere, until no new one is accepted."""
+    write_bundle(tmp_path)
+    for _ in range(3):
+        with (
+            running(tmp_path, "--fronts", str(fronts), "--drain-delay-s", "0.5") as server,
+            ThreadPoolExecutor(8) as pool,
+        ):
+            calls = [pool.submit(until_refused, server.port) for _ in range(8)]
+            time.sleep(0.5)
+            server.terminate()
+            answers = [call.result() for call in calls]
+            assert server.process.wait(LONG_S) == 0
+        assert all(statuses == {200} and closes > 0 for statuses, closes in answers)
+
+
+def until_refused(port: int) -> tuple[set[int], int]:
+    """Ask on one connection as long as it is kept alive, then on the next one, until no new one is accepted.
+
+    Returns the statuses, and how many answers ended their connection. Raises OSError when a request gets no answer.
+    """
+    statuses, closes = set(), 0
+    while True:
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            return statuses, closes
+        with closing(connection):
+            while connection.sock is not None:
+                connection.request("POST", "/v1/classify", picture())
+                answer = connection.getresponse()
+                answer.read()
+                statuses.add(answer.status)
+            closes += 1
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGINT]])

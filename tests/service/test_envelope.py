@@ -6,6 +6,7 @@ import json
 from starlette.types import Message, Receive, Scope, Send
 
 from service.envelope import Envelope
+from service.lifecycle import Lifecycle
 from service.metrics import Metrics
 
 
@@ -25,7 +26,9 @@ async def test_a_request_cut_off_by_the_drains_limit_is_told_so() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/v1/classify", "headers": []}
-    request = asyncio.create_task(Envelope(never, Metrics(), access_log=False)(scope, no_message, send))
+    request = asyncio.create_task(
+        Envelope(never, Metrics(), access_log=False, lifecycle=Lifecycle())(scope, no_message, send)
+    )
     await asyncio.sleep(0)
     request.cancel()
     await request
