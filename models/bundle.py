@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from models.manifest import File, Manifest
 from models.variant import Precision, Variant
 
 MANIFEST = "manifest.json"
+_MAX_MANIFEST_BYTES = 32 * 1024 * 1024
+"""The manifest of 21,843 classes has about 1 MiB."""
 Row = NDArray[np.float32]
 _ROWS = TypeAdapter(dict[str, list[float]])
 
@@ -25,10 +28,14 @@ class BundleError(Exception):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder and its manifest."""
+    """A folder and its manifest.
+
+    sha256: of the manifest's bytes, which hold the hash of every other file, so that it stands for the whole bundle.
+    """
 
     path: Path
     manifest: Manifest
+    sha256: str
 
     def file(self, relative: str) -> Path:
         return self.path / relative
@@ -137,17 +144,32 @@ def read_bundle(path: Path) -> Bundle:
     Raises BundleError when there is no manifest, it does not fit the schema, or it names another version. A link
     counts by its own name, so that no bundle is there twice under one name.
     """
-    source = path / MANIFEST
+    content = _read_manifest(path / MANIFEST)
     try:
-        manifest = Manifest.model_validate_json(source.read_bytes())
-    except OSError as error:
-        raise BundleError(f"{MANIFEST} cannot be read: {error.strerror}") from error
+        manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
         raise BundleError(f"{MANIFEST}: {_first(error)}") from error
     folder = Path(os.path.abspath(path))  # not resolve(), which follows links
     if (folder.parent.name, folder.name) != (manifest.name, str(manifest.version)):
         raise BundleError(f"{MANIFEST} is of {manifest.name}/{manifest.version}, not of the folder it lies in")
-    return Bundle(path, manifest)
+    return Bundle(path, manifest, hashlib.sha256(content).hexdigest())
+
+
+def _read_manifest(path: Path) -> bytes:
+    """Return the content of a regular file, or of one that a link leads to. Raises BundleError.
+
+    Opened without waiting, since opening a named pipe would wait for a writer.
+    """
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise BundleError(f"{MANIFEST} is no regular file")
+            if status.st_size > _MAX_MANIFEST_BYTES:
+                raise BundleError(f"{MANIFEST} has {status.st_size} bytes; at most {_MAX_MANIFEST_BYTES} are read")
+            return file.read(_MAX_MANIFEST_BYTES)
+    except OSError as error:
+        raise BundleError(f"{MANIFEST} cannot be read: {error.strerror}") from error
 
 
 def _first(error: ValidationError) -> str:

@@ -36,12 +36,19 @@ def open_fitting(bundle: Bundle, options: EngineOptions, precision: Precision = 
     """The same before its golden images: files are whole and the graph fits. Raises EngineRejected."""
     try:
         bundle.check_files()
+        _check_external_data(bundle, precision)
         engine = OnnxEngine(bundle.model_path(precision), bundle.manifest, options)
     except BundleError as error:
         raise EngineRejected(str(error)) from error
     with _closed_on_error(engine):
         check_dense(bundle.manifest, engine)
     return engine
+
+
+def _check_external_data(bundle: Bundle, precision: Precision) -> None:
+    from service.external_data import check_external_data  # noqa: PLC0415  onnx takes 12 MiB of processes without graphs
+
+    check_external_data(bundle, precision)
 
 
 def _check_class_map(class_map: NDArray[np.float32] | None, classes: int) -> None:

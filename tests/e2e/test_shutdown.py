@@ -65,7 +65,8 @@ def until_refused(port: int) -> tuple[set[int], int]:
 
     Returns the statuses, and how many answers ended their connection. Raises OSError when a request gets no answer.
     """
-    statuses, closes = set(), 0
+    statuses: set[int] = set()
+    closes = 0
     while True:
         connection = HTTPConnection("127.0.0.1", port, timeout=30)
         try:

@@ -1,11 +1,12 @@
 """A bundle is read whole or refused with the reason."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from models.contract import MANIFEST, BundleError, find_bundles, read_bundle
+from models.contract import MANIFEST, BundleError, find_bundles, read_bundle, sha256_of
 from tests.support.bundles import change_manifest, write_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -174,3 +175,51 @@ def test_bundles_are_found_by_number(tmp_path: Path) -> None:
         write_bundle(tmp_path, "colours", version)
     write_bundle(tmp_path, "colours", 11).rename(tmp_path / "colours" / "draft")
     assert [path.name for path in find_bundles(tmp_path)] == ["9", "10"]
+
+
+def test_a_manifest_that_is_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Opening it would wait for a writer."""
+    folder = write_bundle(tmp_path)
+    (folder / MANIFEST).unlink()
+    os.mkfifo(folder / MANIFEST)
+    with pytest.raises(BundleError, match="no regular file"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "."])
+def test_a_manifest_that_leads_to_no_regular_file_is_refused(tmp_path: Path, target: str) -> None:
+    """A device, or a folder."""
+    folder = write_bundle(tmp_path)
+    (folder / MANIFEST).unlink()
+    (folder / MANIFEST).symlink_to(target)
+    with pytest.raises(BundleError, match=r"no regular file|Is a directory"):
+        read_bundle(folder)
+
+
+def test_a_bundle_of_links_into_a_store_is_read(tmp_path: Path) -> None:
+    """The manifest too; each other file is followed because the manifest has its hash."""
+    folder = write_bundle(tmp_path)
+    store = tmp_path / "store"
+    store.mkdir()
+    for number, path in enumerate(path for path in sorted(folder.rglob("*")) if path.is_file()):
+        path.rename(store / str(number))
+        path.symlink_to(store / str(number))
+    read_bundle(folder).check_files()
+
+
+def test_a_listed_file_that_is_a_named_pipe_is_refused(tmp_path: Path) -> None:
+    """As one that is not there."""
+    bundle = read_bundle(write_bundle(tmp_path))
+    (bundle.path / "model.onnx").unlink()
+    os.mkfifo(bundle.path / "model.onnx")
+    with pytest.raises(BundleError, match="model.onnx is missing"):
+        bundle.check_files()
+
+
+def test_the_hash_of_the_manifest_stands_for_the_whole_bundle(tmp_path: Path) -> None:
+    """Another manifest, another hash."""
+    folder = write_bundle(tmp_path)
+    before = read_bundle(folder).sha256
+    assert before == sha256_of(folder / MANIFEST)
+    change_manifest(folder, description="changed")
+    assert read_bundle(folder).sha256 != before
