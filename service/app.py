@@ -24,6 +24,7 @@ from service.own_loader import own_loader
 from service.pacing import Pacing
 from service.receiving import Receiver
 from service.registry import Registry, VersionLoader
+from service.served_versions import ServedVersions
 from service.settings import Settings
 from service.worker_process import WorkerLimits
 
@@ -39,13 +40,14 @@ class Surroundings:
     """What other processes may do for this one; by default there are none.
 
     `scrape`: what /metrics answers instead of `metrics`. `loader`: gives the versions an engine instead of our own.
-    `occupancy`: tells neighbours how busy this process is.
+    `occupancy`: tells neighbours how busy this process is. `served`: the versions that other processes serve.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
     occupancy: Occupancy = field(default_factory=Occupancy)
     scrape: Callable[[], Awaitable[bytes]] | None = None
     loader: VersionLoader | None = None
+    served: ServedVersions | None = None
 
 
 def create_app(
@@ -56,7 +58,7 @@ def create_app(
     metrics = surroundings.metrics
     logs.count_dropped_lines(metrics.process.dropped_log_lines.inc)
     loader = surroundings.loader or own_loader(settings, metrics, occupancy=surroundings.occupancy)
-    registry = Registry(settings.models, settings.default_model, loader)
+    registry = Registry(settings.models, settings.default_model, loader, surroundings.served)
     decoder = _decoder(settings, metrics)
     max_images = min(settings.max_images, settings.max_queue)
     metrics.requests.queue_limit.set(settings.max_queue)

@@ -26,6 +26,7 @@ def readiness(registry: Registry, lifecycle: Lifecycle) -> Readiness:
         ready, detail = False, "; ".join(sorted(lifecycle.troubles))
     else:
         ready, detail = True, f"{default.name} answers on {default.serving.engine.provider}"
+        detail += f"; {lifecycle.degraded}" if lifecycle.degraded else ""
     return Readiness(ready=ready, detail=detail, models=summaries(registry))
 
 

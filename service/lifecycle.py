@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 class Lifecycle:
     """Shared by the server, which receives signals, and the application, which answers probes.
 
-    troubles: why requests should not come just now, although models are loaded.
+    troubles: why requests should not come just now, although models are loaded. degraded: what is wrong with another
+    process, empty when nothing is.
     """
 
     draining: bool = False
+    degraded: str = ""
     troubles: set[str] = field(default_factory=set)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from service.metrics import Metrics
-from service.processes.gathering import PROCESSES, RESTARTS
+from service.processes.gathering import PROCESSES, REFUSED, RESTARTS
 
 _HEAD = """# Metrics
 
@@ -32,7 +32,12 @@ def _rows() -> Iterator[str]:
     for family in metrics.registry.collect():
         name = family.name + ("_total" if family.type == "counter" else "")
         yield f"| `{name}` | {family.type} | {labels.get(family.name, '')} | {family.documentation.rstrip('.')} |\n"
-    for name, of_all in (("snellen_processes", PROCESSES), ("snellen_process_restarts_total", RESTARTS)):
+    of_processes = {
+        "snellen_processes": PROCESSES,
+        "snellen_process_restarts_total": RESTARTS,
+        "snellen_refused_processes": REFUSED,
+    }
+    for name, of_all in of_processes.items():
         yield f"| `{name}` | {of_all.type} | `kind` | {of_all.documentation} |\n"
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from models.contract import BundleError, find_bundles, read_bundle
 from service.errors import ModelNotFound, VersionNotFound
+from service.served_versions import ServedVersions
 from service.versions import Version
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,10 @@ USUAL_DEFAULT = "imagenet"
 
 class RepositoryError(Exception):
     """The repository folder cannot be served at all; the message says what to change."""
+
+
+class RepositoryChanged(RepositoryError):
+    """The folder no longer holds what the other processes of the service have verified and serve."""
 
 
 class VersionLoader(Protocol):
@@ -36,13 +41,26 @@ class VersionLoader(Protocol):
 class Registry:
     """The models of one repository folder."""
 
-    def __init__(self, repository: Path, default_model: str | None, loader: VersionLoader) -> None:
-        """Reads the manifests. Raises RepositoryError when there is no bundle or no default model."""
+    def __init__(
+        self,
+        repository: Path,
+        default_model: str | None,
+        loader: VersionLoader,
+        served: ServedVersions | None = None,
+    ) -> None:
+        """Read the manifests.
+
+        served: by the other processes, where there are some: just these versions are read, and have to be unchanged.
+        Raises RepositoryError when there is no bundle or no default model, RepositoryChanged when one has changed.
+        """
         self._loader = loader
+        self._served = served
         self._models: dict[str, list[Version]] = {}
         self.unreadable: dict[str, str] = {}
         for path in find_bundles(repository):
             self._read(path)
+        if served is not None and (difference := served.difference(self.versions_now.hashes)):
+            raise RepositoryChanged(difference)
         if not self._models:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.unreadable.items())
             raise RepositoryError(
@@ -59,7 +77,17 @@ class Registry:
             logger.error("%s left out: %s", path, error)
             self.unreadable[_as_text(f"{path.parent.name}/{path.name}")] = str(error)
             return
-        self._models.setdefault(bundle.manifest.name, []).append(Version(bundle))
+        version = Version(bundle)
+        if self._served is not None:
+            if version.name not in self._served.hashes:
+                self.unreadable[version.name] = "was added after the service started; restart it to serve this version"
+                return
+            if version.name in self._served.failed:
+                version.state, version.reason = (
+                    "failed",
+                    "it was refused when the service started; restart it to try again",
+                )
+        self._models.setdefault(bundle.manifest.name, []).append(version)
 
     def _default(self, wanted: str | None) -> str:
         if wanted is None and len(self._models) == 1:
@@ -74,7 +102,8 @@ class Registry:
         """Verify, warm up and start every version, the default model's first; a version that fails says why."""
         versions = sorted(self, key=lambda version: version.manifest.name != self.default_model)
         for version in versions:
-            await self._loader.load(version)
+            if version.state == "loading":
+                await self._loader.load(version)
         self.loading = False
         await self._loader.settle()
 
@@ -82,6 +111,12 @@ class Registry:
         for version in self:
             if version.serving is not None:
                 await version.serving.stop()
+
+    @property
+    def versions_now(self) -> ServedVersions:
+        """What was read, and what of it was refused so far."""
+        failed = frozenset(version.name for version in self if version.state == "failed")
+        return ServedVersions({version.name: version.bundle.sha256 for version in self}, failed)
 
     def __iter__(self) -> Iterator[Version]:
         return (version for versions in self._models.values() for version in versions)

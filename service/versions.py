@@ -103,6 +103,11 @@ class Version:
         return f"{self.manifest.name}/{self.manifest.version}"
 
     @property
+    def identity(self) -> str:
+        """The name and the hash of the manifest: another bundle of the same name has another one."""
+        return f"{self.name}@{self.bundle.sha256}"
+
+    @property
     def labels(self) -> tuple[str, str]:
         """Of metrics: model and version."""
         return self.manifest.name, str(self.manifest.version)

@@ -19,11 +19,15 @@ _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 """Flag of recvmsg that makes received descriptors close-on-exec; 0 where the system does not have it."""
 
 START = b"S"
-"""To a process: what it is and its settings, JSON; to a front, the descriptors of the board."""
+"""To a process: what it is and its settings, JSON; a file with the ServedVersions, if any; the board, for a front."""
 UP = b"U"
-"""From a front: it takes connections."""
+"""From a process, a front takes connections now: a file with the ServedVersions that it found."""
 READY = b"R"
-"""From a process: models are loaded; to it: from now on this is known, and /readyz may say so."""
+"""From a process: models are loaded, and a file with the ServedVersions; to it: /readyz may say so from now on."""
+CHANGED = b"D"
+"""From a process: why it cannot serve what the others serve."""
+DEGRADED = b"W"
+"""To a front: what is wrong with another process, empty when nothing is any more."""
 CONNECTION = b"C"
 """To a front: a client's connection, one descriptor."""
 GONE = b"G"
@@ -147,3 +151,18 @@ def close_all(descriptors: Sequence[int]) -> None:
     for descriptor in descriptors:
         with contextlib.suppress(OSError):
             os.close(descriptor)
+
+
+def file_of(content: bytes) -> int:
+    """A file without a name, as large as need be, that can be sent like a message."""
+    descriptor = os.memfd_create("snellen-message")
+    os.write(descriptor, content)
+    return descriptor
+
+
+def content(descriptor: int) -> bytes:
+    """All of such a file, which is closed."""
+    try:
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    finally:
+        close_all([descriptor])

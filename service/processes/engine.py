@@ -32,7 +32,7 @@ class Engine:
         logs.count_dropped_lines(metrics.process.dropped_log_lines.inc)
         cores = max(1, usable_cores() // start.engines)
         self._loader = own_loader(start.settings, metrics, cores)
-        self._registry = Registry(start.settings.models, start.settings.default_model, self)
+        self._registry = Registry(start.settings.models, start.settings.default_model, self, start.served)
         metrics.process.ready.set_function(lambda: not self._registry.loading)
         self._versions = {version.name: number for number, version in enumerate(self._registry)}
         self._links: set[FrontLink] = set()
@@ -43,9 +43,9 @@ class Engine:
         self._channel = self._scraping.channel = Channel(end, self._hear, self._orphan)
 
     async def run(self) -> None:
-        self._channel.send(channel.UP)
+        self._channel.send(channel.UP, descriptors=[self._served()])
         await self._registry.load()
-        self._channel.send(channel.READY)
+        self._channel.send(channel.READY, descriptors=[self._served()])
         await self._over.wait()
 
     async def load(self, version: Version) -> None:
@@ -56,6 +56,10 @@ class Engine:
 
     async def settle(self) -> None:
         """Nothing: that an image is alone is known to fronts only."""
+
+    def _served(self) -> int:
+        """A file with what this process has read and loaded."""
+        return channel.file_of(self._registry.versions_now.to_json())
 
     def _report(self, version: Version) -> Report:
         return report_of(version, self._versions[version.name])
@@ -96,7 +100,12 @@ class Engine:
 
 def report_of(version: Version, number: int) -> Report:
     """What a front needs to serve the version through this engine, or why it cannot."""
-    report: dict[str, Any] = {"name": version.name, "model": number, "state": version.state, "reason": version.reason}
+    report: dict[str, Any] = {
+        "version": version.identity,
+        "model": number,
+        "state": version.state,
+        "reason": version.reason,
+    }
     if (serving := version.serving) is not None:
         report |= {
             "precision": serving.precision.value,

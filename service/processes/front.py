@@ -46,8 +46,8 @@ class Front(Server):
         config = configuration(app, settings)
         super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
         self._registry: Registry = app.framework.state.registry
-        self._troubles = lifecycle.troubles
-        self._troubles.add(_UNKNOWN)
+        self._health = lifecycle
+        self._health.troubles.add(_UNKNOWN)
         self._told_ready = False
         self._end = end
         self._scraping = scraping
@@ -63,12 +63,12 @@ class Front(Server):
         await super().startup(sockets=[])
         self._listen()
         self._channel = self._scraping.channel = Channel(self._end, self._hear, self._orphaned)
-        self._channel.send(channel.UP)
+        self._channel.send(channel.UP, descriptors=[self._served()])
 
     async def on_tick(self, counter: int) -> bool:
         if self._channel is not None and not self._told_ready and not self._registry.loading:
             self._told_ready = True
-            self._channel.send(channel.READY)
+            self._channel.send(channel.READY, descriptors=[self._served()])
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -91,13 +91,19 @@ class Front(Server):
                 assert self._remote is not None
                 self._remote.link(socket.socket(fileno=descriptors[0]))
             case channel.READY:
-                self._troubles.discard(_UNKNOWN)
+                self._health.troubles.discard(_UNKNOWN)
+            case channel.DEGRADED:
+                self._health.degraded = text.decode()
             case channel.PULSE if self._channel is not None:
                 self._channel.send(channel.PULSE)
             case channel.ENOUGH:
                 self._all_have_come.set()
             case channel.SNAPSHOT | channel.SCRAPE:
                 self._scraping.hear(kind, text, descriptors)
+
+    def _served(self) -> int:
+        """A file with what this process has read and loaded."""
+        return channel.file_of(self._registry.versions_now.to_json())
 
     async def _attach(self, connection: socket.socket) -> None:
         if not await self.attach(connection):
@@ -138,7 +144,7 @@ def serve_front(start: Start, end: socket.socket) -> int:
     others = Others(Board(start.board[0], start.board[1:]), start.number) if start.board else None
     occupancy = Occupancy(others)
     remote = _remote(start, metrics, lifecycle) if start.engines else None
-    app = create_app(settings, lifecycle, Surroundings(metrics, occupancy, scraping.scrape, remote))
+    app = create_app(settings, lifecycle, Surroundings(metrics, occupancy, scraping.scrape, remote, start.served))
     listen = partial(others.listen, occupancy.neighbours_changed) if others else lambda: None
     front = Front(app, lifecycle, settings, end, scraping, remote, listen)
     front.run()

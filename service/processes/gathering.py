@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.processes.adding import Family, Sample, Snapshot, added, lasting
-from service.processes.channel import SCRAPE, SNAPSHOT, close_all
+from service.processes.channel import SCRAPE, SNAPSHOT, content, file_of
 from service.processes.place import Place
 
 _PATIENCE_S = 1.0
@@ -17,6 +16,9 @@ _PATIENCE_S = 1.0
 
 PROCESSES = Family("snellen_processes", "gauge", "Processes at work, where there are several", [])
 RESTARTS = Family("snellen_process_restarts", "counter", "Processes that died and were started again", [])
+REFUSED = Family(
+    "snellen_refused_processes", "gauge", "Processes not in service, since they cannot load what the others serve", []
+)
 
 
 @dataclass
@@ -71,30 +73,17 @@ class Gathering:
 
     def _of_places(self) -> Snapshot:
         """What only the supervisor knows."""
-        ready, restarts = Counter[str](), Counter[str]()
+        ready, restarts, refused = Counter[str](), Counter[str](), Counter[str]()
         for place in self._places:
             ready[place.kind] += place.ready
             restarts[place.kind] += place.restarts
+            refused[place.kind] += bool(place.refused)
         return [
             PROCESSES._replace(samples=_by_kind("snellen_processes", ready)),
             RESTARTS._replace(samples=_by_kind("snellen_process_restarts_total", restarts)),
+            REFUSED._replace(samples=_by_kind("snellen_refused_processes", refused)),
         ]
 
 
 def _by_kind(name: str, counts: Mapping[str, int]) -> list[Sample]:
     return [(name, {"kind": kind}, float(count)) for kind, count in counts.items()]
-
-
-def file_of(content: bytes) -> int:
-    """A file without a name, as large as need be, that can be sent like a message."""
-    descriptor = os.memfd_create("snellen-metrics")
-    os.write(descriptor, content)
-    return descriptor
-
-
-def content(descriptor: int) -> bytes:
-    """All of such a file, which is closed."""
-    try:
-        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    finally:
-        close_all([descriptor])

@@ -11,17 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.processes.channel import START, Channel, close_all, pair
+from service.processes.channel import START, Channel, close_all, file_of, pair
+from service.served_versions import ServedVersions
 
 _QUICK_S = 10.0
 """A process that lives longer has started well, whatever ends it."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_REFUSED_PAUSE_S = 10.0
+"""Until a process is tried again that could not load what the others serve: the folder may have been put right."""
 MAX_QUICK_DEATHS = 6
 
 
 @dataclass
 class Place:
-    """`front 1`, say: the process in it, the channel to it, how often it has died, and whether it answers."""
+    """`front 1`, say: the process in it, the channel to it, how often it has died, and whether it answers.
+
+    refused: why it may not serve with the others; empty when it may.
+    """
 
     kind: str
     number: int
@@ -36,6 +42,7 @@ class Place:
     open_connections: int = 0
     presumed_ended: float = 0
     presumed_wrongly: bool = False
+    refused: str = ""
     handed_over: int = 0
     restarts: int = 0
     status: int = 0
@@ -57,15 +64,23 @@ class Place:
         return self._quick_deaths >= MAX_QUICK_DEATHS
 
     def launch(
-        self, hear: Callable[["Place", bytes, bytes, Sequence[int]], None], descriptors: Sequence[int] = ()
+        self,
+        hear: Callable[["Place", bytes, bytes, Sequence[int]], None],
+        descriptors: Sequence[int] = (),
+        served: ServedVersions | None = None,
     ) -> None:
-        """Start a process, and listen to it; copies of `descriptors` go with its first message."""
+        """Start a process, and listen to it; copies of `descriptors` go with its first message.
+
+        served: what it has to load, if other processes have loaded something.
+        """
         ours, theirs = pair()
         with theirs:
             self.process = _launched(self.module, theirs, self.environment)
         self._started_at = asyncio.get_running_loop().time()
         self.channel = Channel(ours, lambda *message: hear(self, *message), lambda: None)
-        self.channel.send(START, json.dumps(self.start).encode(), [os.dup(each) for each in descriptors])
+        start = {**self.start, "served": served is not None}
+        file = [file_of(served.to_json())] if served is not None else []
+        self.channel.send(START, json.dumps(start).encode(), [*file, *(os.dup(each) for each in descriptors)])
 
     def ended(self, status: int) -> float:
         """The process has; the seconds until another should be started."""
@@ -79,6 +94,8 @@ class Place:
         self.open_connections = 0
         self.presumed_ended = 0
         self.presumed_wrongly = False
+        if self.refused:
+            return _REFUSED_PAUSE_S
         self._quick_deaths = self._quick_deaths + 1 if lived_s < _QUICK_S else 0
         return float(min(_FIRST_PAUSE_S * 2 ** max(0, self._quick_deaths - 1), _LONGEST_PAUSE_S))
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from service import logs
-from service.processes.channel import FATAL, receive_start
-from service.registry import RepositoryError
+from service.processes.channel import CHANGED, FATAL, content, receive_start
+from service.registry import RepositoryChanged, RepositoryError
+from service.served_versions import ServedVersions
 from service.settings import Settings
 
 
@@ -15,7 +16,7 @@ from service.settings import Settings
 class Start:
     """What the supervisor said first: the settings, which process of its kind this is, and how many there are.
 
-    board: its descriptors, for a front that has neighbours.
+    board: its descriptors, for a front that has neighbours. served: what it has to load, if others have loaded it.
     """
 
     settings: Settings
@@ -23,6 +24,7 @@ class Start:
     fronts: int
     engines: int
     board: tuple[int, ...] = ()
+    served: ServedVersions | None = None
 
 
 def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket], int]) -> int:
@@ -33,6 +35,9 @@ def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket
         start = _start(*receive_start(end))
         logs.configure(start.settings.log_level, f"{kind} {start.number}")
         return main(start, end)
+    except RepositoryChanged as error:
+        end.send(CHANGED + str(error).encode())
+        return 2
     except RepositoryError as error:
         end.send(FATAL + str(error).encode())
         return 2
@@ -40,6 +45,8 @@ def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket
         return 1
 
 
-def _start(told: dict[str, Any], board: Sequence[int]) -> Start:
+def _start(told: dict[str, Any], descriptors: Sequence[int]) -> Start:
     settings = Settings.model_validate(told["settings"])
-    return Start(settings, told["number"], told["fronts"], told["engines"], tuple(board))
+    served = ServedVersions.from_json(content(descriptors[0])) if told["served"] else None
+    board = tuple(descriptors[1:] if served else descriptors)
+    return Start(settings, told["number"], told["fronts"], told["engines"], board, served)

@@ -30,7 +30,7 @@ class RemoteBatcher:
 
     def __init__(self, dispatch: Dispatch, version: Version) -> None:
         self._dispatch = dispatch
-        self._name, self._classes = version.name, len(version.manifest.labels)
+        self._version, self._classes = version.identity, len(version.manifest.labels)
         self.depth = 0
 
     async def submit(
@@ -45,7 +45,7 @@ class RemoteBatcher:
         self.depth += 1
         try:
             reply, behind = await self._dispatch.ask(
-                self._name, image, class_map=class_map, deadline=deadline, priority=priority
+                self._version, image, class_map=class_map, deadline=deadline, priority=priority
             )
         finally:
             self.depth -= 1
@@ -75,7 +75,7 @@ class RemoteEngine:
         return self.threads_per_batch
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
-        reply, behind = await self.dispatch.ask(self.version.name, image, dense=True)
+        reply, behind = await self.dispatch.ask(self.version.identity, image, dense=True)
         numbers, classes = np.frombuffer(behind, np.float32), len(self.version.manifest.labels)
         class_map = numbers[2 * classes :].reshape(classes, reply.rows, reply.columns)
         return DensePrediction(numbers[:classes], numbers[classes : 2 * classes], class_map)
@@ -106,7 +106,7 @@ class RemoteLoader:
         task.add_done_callback(self._tasks.discard)
 
     async def load(self, version: Version) -> None:
-        report = await self._verdict(version.name)
+        report = await self._verdict(version.identity)
         if report["state"] == "failed":
             version.state, version.reason = "failed", report["reason"]
             return
@@ -117,17 +117,17 @@ class RemoteLoader:
         """The engines have done it."""
 
     def _hear(self, link: Link, report: Report) -> None:
-        self._reports.setdefault(report["name"], []).append(report)
+        self._reports.setdefault(report["version"], []).append(report)
         if report["state"] == "ready":
-            self._dispatch.serves(link, report["name"], report["model"])
+            self._dispatch.serves(link, report["version"], report["model"])
         self._heard.set()
 
     def _tell_probes(self, served: bool) -> None:
         (self._lifecycle.troubles.discard if served else self._lifecycle.troubles.add)(_NO_ENGINE)
 
-    async def _verdict(self, name: str) -> Report:
+    async def _verdict(self, version: str) -> Report:
         while True:
-            reports = self._reports.get(name, [])
+            reports = self._reports.get(version, [])
             ready = next((report for report in reports if report["state"] == "ready"), None)
             if ready is not None or len(reports) >= self._engines:
                 return ready or reports[-1]

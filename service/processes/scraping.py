@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from service.errors import NotReady
 from service.metrics import Metrics
-from service.processes.channel import SCRAPE, SNAPSHOT, Channel
-from service.processes.gathering import content, file_of
+from service.processes.channel import SCRAPE, SNAPSHOT, Channel, content, file_of
 from service.processes.snapshot import rendered, taken
 
 _PATIENCE_S = 3.0

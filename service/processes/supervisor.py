@@ -12,18 +12,22 @@ from itertools import chain
 from service import logs
 from service.listening import CannotListen, listen
 from service.processes import channel
+from service.processes.agreement import Agreement
 from service.processes.board import MOST_FRONTS, Board
 from service.processes.door import Door
 from service.processes.gathering import Gathering
 from service.processes.place import MAX_QUICK_DEATHS, Place
 from service.processes.plan import Plan
 from service.processes.pulse import Pulse
+from service.served_versions import ServedVersions
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 20.0
 """A front ends itself after its drain, whatever hangs in it; later than that nothing of it is left."""
+_MAX_SAID = 2000
+"""Characters about other processes in the answer to /readyz."""
 
 
 def supervise(settings: Settings, plan: Plan) -> int:
@@ -47,6 +51,7 @@ class Supervisor:
         self._door = Door(listeners, self._fronts)
         self._gathering = Gathering([*self._fronts, *self._engines])
         self._pulse = Pulse(self._places, settings.hang_limit_s)
+        self._agreement = Agreement(engines=bool(self._engines))
         self._draining = False
         self._finished: asyncio.Future[int] | None = None
 
@@ -71,7 +76,8 @@ class Supervisor:
     def _start(self, place: Place) -> None:
         if self._draining and place in self._fronts:
             return
-        place.launch(self._hear, self._board.descriptors if self._board and place in self._fronts else ())
+        board = self._board.descriptors if self._board and place in self._fronts else ()
+        place.launch(self._hear, board, self._agreement.served)
         others = self._fronts if place in self._engines else self._engines
         for other in others:
             if other.process is not None:
@@ -80,13 +86,11 @@ class Supervisor:
     def _hear(self, place: Place, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
         match kind:
             case channel.UP:
-                place.up = True
-                if place in self._fronts:
-                    self._announce()
-                self._door.watch()
+                self._take_up(place, ServedVersions.from_json(channel.content(descriptors[0])))
             case channel.READY:
-                place.ready = True
-                place.tell(channel.READY)
+                self._take_into_service(place, ServedVersions.from_json(channel.content(descriptors[0])))
+            case channel.CHANGED:
+                self._refuse(place, text.decode())
             case channel.PULSE:
                 place.silent_beats = 0
             case channel.GONE:
@@ -99,6 +103,49 @@ class Supervisor:
                 self._gathering.gather(place, text)
             case channel.FATAL:
                 self._give_up(text.decode(), 2)
+
+    def _take_up(self, place: Place, found: ServedVersions) -> None:
+        if reason := self._agreement.found(found):
+            self._refuse(place, reason)
+            return
+        place.up = True
+        if place in self._fronts:
+            self._announce()
+            self._tell_degraded()
+        self._door.watch()
+
+    def _take_into_service(self, place: Place, loaded: ServedVersions) -> None:
+        if reason := self._agreement.loaded(loaded):
+            self._refuse(place, reason)
+            return
+        place.ready, place.refused = True, ""
+        self._tell_degraded()
+        place.tell(channel.READY)
+
+    def _refuse(self, place: Place, reason: str) -> None:
+        """It gets no connections while others serve what was verified; when none does, all start anew."""
+        known, place.refused = place.refused == reason, reason
+        place.signal(signal.SIGKILL)
+        if known:
+            return
+        if any(other.ready for other in self._places() if other.kind == place.kind):
+            logger.error(
+                "%s; the others go on, it is tried again; restart the service to serve what is there now", _said(place)
+            )
+        else:
+            logger.error("%s, and no other process is left that can: the service starts anew", _said(place))
+            self._agreement.forget()
+            for other in self._places():
+                other.refused = ""
+                if other is not place:
+                    other.signal(signal.SIGTERM)
+        self._tell_degraded()
+
+    def _tell_degraded(self) -> None:
+        """/readyz of every front says what is wrong with others."""
+        said = "; ".join(_said(place) for place in self._places() if place.refused)
+        for front in self._fronts:
+            front.tell(channel.DEGRADED, said[:_MAX_SAID].encode())
 
     def _announce(self) -> None:
         """Once: the address that clients can use."""
@@ -175,6 +222,10 @@ class Supervisor:
         if self._finished is not None and not self._finished.done():
             logs.write_line(message)
             self._finish(status)
+
+
+def _said(place: Place) -> str:
+    return f"{place.name} cannot load what the service serves ({place.refused})"
 
 
 def _connect(one: Place, other: Place) -> None:
