@@ -15,7 +15,7 @@ TRAIN := .venv-train
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SELF := --no-deps --editable .
-SERVICE_CODE := service models snellen tests benchmarks
+SERVICE_CODE := service models snellen scripts tests benchmarks
 PEERS_MADE = $(filter litserve mosec,$(subst $(COMMA), ,$(PEERS)))
 COMMA := ,
 TRAINING_COMMANDS := explained import_network optimize report summary train
@@ -64,8 +64,7 @@ bench-check: $(VENV)/.bench  ## whether the ratios hold that must; after `make b
 	$(BIN)/python -m benchmarks.check build/bench/results.json
 
 docs: $(VENV)/.service  ## write what is generated from the code
-	$(BIN)/python -m service.settings_table > docs/settings.md
-	$(BIN)/python -m service.metrics_table > docs/metrics.md
+	$(BIN)/python -m scripts.reference
 
 lock: $(VENV)/.test  ## renew requirements/*.txt from pyproject.toml
 	$(BIN)/python $(PIP_INSTALL) uv==0.13.9

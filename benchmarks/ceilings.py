@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.peers.common import INPUT, PROBABILITIES, Target, pixels, session
 from benchmarks.works import Work
 from models.contract import Pixels
-from service.decoding import DecodeLimits, decode
+from service.decoding.decode import DecodeLimits, decode
 from service.settings import FORMATS
 
 BATCH_SIZES = (1, 2, 4, 8, 16)

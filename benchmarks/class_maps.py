@@ -15,9 +15,9 @@ import numpy as np
 from benchmarks.ceilings import times
 from benchmarks.peers.common import session
 from models.contract import INPUT, PROBABILITIES, Precision, read_bundle
-from service.engine import Batch
-from service.onnx_engine import OnnxEngine
-from service.session import EngineOptions
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.session import EngineOptions
+from service.types import Batch
 
 AS_IT_IS = "the file as it is"
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from models.contract import Input, Manifest, Pixels, Preprocessing, preprocess, read_bundle, region
-from service.decoding import DecodeLimits, decode
+from service.decoding.decode import DecodeLimits, decode
 
 Way = Callable[[bytes, Input, Preprocessing], Pixels]
 _LIMITS = DecodeLimits(("JPEG", "PNG"), 64_000_000)

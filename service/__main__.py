@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
-from service import logs
-from service.listening import CannotListen
-from service.processes.plan import planned
-from service.processes.supervisor import supervise
+from service.server.sockets import CannotListen
+from service.server.workers.plan import planned
+from service.server.workers.supervisor import supervise
 from service.settings import Settings, unknown_variables
+from service.telemetry import log
 
 logger = logging.getLogger(__name__)
 
@@ -24,31 +24,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         for wrong in error.errors():
             name = str(wrong["loc"][0])
-            logs.write_line(f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}")
+            log.write_line(f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}")
         return 2
-    logs.configure(settings.log_level)
+    log.configure(settings.log_level)
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting; docs/settings.md lists them", name)
     plan = planned(settings)
     try:
         return _serve(settings) if plan.one_process else supervise(settings, plan)
     except CannotListen as error:
-        logs.write_line(str(error))
+        log.write_line(str(error))
         return 2
 
 
 def _serve(settings: Settings) -> int:
     """All in this process. A supervisor needs none of these modules, and its fronts wait while it loads them."""
     from service.app import create_app  # noqa: PLC0415
-    from service.lifecycle import Lifecycle  # noqa: PLC0415
-    from service.registry import RepositoryError  # noqa: PLC0415
-    from service.server import serve  # noqa: PLC0415
+    from service.repository.registry import RepositoryError  # noqa: PLC0415
+    from service.server.http.server import serve  # noqa: PLC0415
+    from service.telemetry.health import Lifecycle  # noqa: PLC0415
 
     lifecycle = Lifecycle()
     try:
         return serve(create_app(settings, lifecycle), settings, lifecycle)
     except RepositoryError as error:
-        logs.write_line(str(error))
+        log.write_line(str(error))
         return 2
 
 

@@ -10,23 +10,26 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service import catalogue, health, logs, page, problems, routes
-from service.admission import Gate
-from service.classifier import Classifier
-from service.decoder import Decoder
-from service.decoding import DecodeLimits
-from service.endpoint import Classify
-from service.envelope import Envelope
-from service.lifecycle import Lifecycle
-from service.metrics import Metrics
-from service.occupancy import Occupancy
-from service.own_loader import own_loader
-from service.pacing import Pacing
-from service.receiving import Receiver
-from service.registry import Registry, VersionLoader
-from service.served_versions import ServedVersions
+from service.api import health, problems
+from service.api.body_reader import Receiver
+from service.api.refusal_pacing import Pacing
+from service.api.request_context import Envelope
+from service.api.v1 import models, routes
+from service.api.v1.classify import Classify
+from service.api.web import page
+from service.batching.admission import Gate
+from service.batching.bulk_slots import Occupancy
+from service.build import own_loader
+from service.decoding.decode import DecodeLimits
+from service.decoding.decoder import Decoder
+from service.decoding.worker import WorkerLimits
+from service.inference.classifier import Classifier
+from service.repository.registry import Registry, VersionLoader
+from service.repository.served_versions import ServedVersions
 from service.settings import Settings
-from service.worker_process import WorkerLimits
+from service.telemetry import log
+from service.telemetry.health import Lifecycle
+from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ def create_app(
     """The ASGI application. Raises RepositoryError when there is nothing to serve."""
     lifecycle, surroundings = lifecycle or Lifecycle(), surroundings or Surroundings()
     metrics = surroundings.metrics
-    logs.count_dropped_lines(metrics.process.dropped_log_lines.inc)
+    log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
     loader = surroundings.loader or own_loader(settings, metrics, occupancy=surroundings.occupancy)
     registry = Registry(settings.models, settings.default_model, loader, surroundings.served)
     decoder = _decoder(settings, metrics)
@@ -88,7 +91,7 @@ def create_app(
     )
     app.state.registry = registry
     app.include_router(routes.router())
-    app.include_router(catalogue.router(registry))
+    app.include_router(models.router(registry))
     app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
     app.include_router(page.router)
     problems.install(app)

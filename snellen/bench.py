@@ -28,12 +28,12 @@ def bench(
 ) -> None:
     """Time decoding and the session, in one thread, with the bundle's golden images."""
     from models.contract import BundleError, read_bundle
-    from service.batch_profile import BatchSeconds, best_batch_size
-    from service.buckets import buckets
+    from service.engine.batch_sizes import buckets
+    from service.engine.profile import BatchSeconds, best_batch_size
+    from service.engine.session import EngineOptions, EngineRejected
+    from service.engine.tuning.timing import Stopwatch, blank
+    from service.engine.verification import open_verified
     from service.errors import ServiceError
-    from service.session import EngineOptions, EngineRejected
-    from service.tuning.measuring import Stopwatch, blank
-    from service.verification import open_verified
 
     options = EngineOptions(provider_names(providers), threads_per_batch=threads, concurrency=1)
     try:
@@ -55,7 +55,7 @@ def bench(
 
 def _time_decoding(bundle: "Bundle", seconds: float) -> Iterator[tuple[str, float]]:
     """What was decoded, and seconds for one of it."""
-    from service.decoding import DecodeLimits, decode
+    from service.decoding.decode import DecodeLimits, decode
     from service.settings import FORMATS
 
     limits, manifest = DecodeLimits(FORMATS, service_default("max_pixels")), bundle.manifest

@@ -16,7 +16,7 @@ from snellen.options import Providers, give_up, provider_names, service_default
 from snellen.output import WRITERS, Classification, Failures, Format, path_text
 
 if TYPE_CHECKING:
-    from service.offline import OfflineClassifier
+    from service.inference.offline import OfflineClassifier
 
 
 def classify(
@@ -51,13 +51,13 @@ def _open(
 ) -> "OfflineClassifier":
     """With `dense` all cores work on one image, so that memory holds one only; else each on its own."""
     from models.contract import BundleError, read_bundle
-    from service.decoding import DecodeLimits
-    from service.dense import dense_of
+    from service.decoding.decode import DecodeLimits
+    from service.engine.session import EngineOptions, EngineRejected
+    from service.engine.verification import open_verified
     from service.errors import NotDense
-    from service.offline import OfflineClassifier
-    from service.session import EngineOptions, EngineRejected
+    from service.inference.dense import dense_of
+    from service.inference.offline import OfflineClassifier
     from service.settings import FORMATS, usable_cores
-    from service.verification import open_verified
 
     cores = usable_cores()
     try:

@@ -11,7 +11,7 @@ Providers = Annotated[str, typer.Option(help="execution providers, as in cuda,cp
 
 def provider_names(text: str) -> tuple[str, ...]:
     """Names between commas. Ends the command with status 2 at one that is none."""
-    from service.providers import PROVIDERS
+    from service.engine.providers import PROVIDERS
 
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if unknown := [name for name in names if name not in PROVIDERS]:

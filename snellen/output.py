@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from service.schemas import Result
+    from service.api.v1.schemas import Result
 
 
 class Format(StrEnum):

@@ -14,7 +14,7 @@ from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
     from models.contract import Bundle
-    from service.batch_profile import Profile
+    from service.engine.profile import Profile
     from service.settings import Settings
 
 _WINDOW_S = 0.05
@@ -83,12 +83,12 @@ def _name(path: Path) -> str:
 
 
 def _tuned(bundle: "Bundle", settings: "Settings") -> "Profile":
-    from service.own_loader import wanted_of
-    from service.session import EngineRejected
+    from service.build import wanted_of
+    from service.engine.session import EngineRejected
+    from service.engine.tuning.autotune import renew
+    from service.engine.tuning.candidate import Lane
+    from service.engine.tuning.selection import described
     from service.settings import usable_cores
-    from service.tuning.choice import described
-    from service.tuning.contender import Lane
-    from service.tuning.tuned import renew
 
     name = f"{bundle.manifest.name}/{bundle.manifest.version}"
     console = Console(stderr=True)

@@ -13,7 +13,7 @@ from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
     from models.contract import Bundle, Precision
-    from service.session import EngineOptions
+    from service.engine.session import EngineOptions
 
 
 def verify(
@@ -21,7 +21,7 @@ def verify(
     providers: Providers = "cpu",
 ) -> None:
     """Check hashes, shapes and golden images; exit status 1 and the reason when anything is off."""
-    from service.session import EngineOptions
+    from service.engine.session import EngineOptions
 
     options = EngineOptions(provider_names(providers), cores=1)
     failures = [path for path in bundles if not _reported(path, options)]
@@ -31,7 +31,7 @@ def verify(
 def _reported(path: Path, options: "EngineOptions") -> bool:
     """Whether the bundle in `path` is what it says; prints that, or why not."""
     from models.contract import BundleError
-    from service.session import EngineRejected
+    from service.engine.session import EngineRejected
 
     try:
         found = _checked(path, options)
@@ -57,7 +57,7 @@ def _checked(path: Path, options: "EngineOptions") -> str:
 
 
 def _variant_checked(bundle: "Bundle", precision: "Precision", options: "EngineOptions") -> str:
-    from service.verification import check_golden, open_fitting
+    from service.engine.verification import check_golden, open_fitting
 
     with closing(open_fitting(bundle, options, precision)) as engine:
         worst = check_golden(bundle, engine, precision)

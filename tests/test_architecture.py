@@ -63,16 +63,21 @@ def test_nobody_imports_the_command() -> None:
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("onnxruntime", {"service/onnx_engine.py", "service/session.py", "service/device_binding.py"}),
-        ("onnx", {"service/class_map_branch.py", "service/external_data.py"}),
-        ("uvicorn", {"service/server.py", "service/connections.py"}),
+        ("onnxruntime", {"service/engine/onnx_engine.py", "service/engine/session.py", "service/engine/io_binding.py"}),
+        ("onnx", {"service/engine/class_map_graph.py", "service/engine/external_data.py"}),
+        ("uvicorn", {"service/server/http/server.py", "service/server/http/connection.py"}),
         (
             "prometheus_client",
-            {"service/metrics.py", "service/histogram.py", "service/health.py", "service/processes/snapshot.py"},
+            {
+                "service/telemetry/metrics.py",
+                "service/telemetry/histogram.py",
+                "service/api/health.py",
+                "service/telemetry/snapshot.py",
+            },
         ),
         ("pydantic_settings", {"service/settings.py", "service/__main__.py"}),
-        ("python_multipart", {"service/bodies.py"}),
-        ("PIL", {"service/decoding.py", "service/plain_png.py", "models/image.py"}),
+        ("python_multipart", {"service/api/v1/body_parser.py"}),
+        ("PIL", {"service/decoding/decode.py", "service/decoding/plain_png.py", "models/image.py"}),
     ],
 )
 def test_a_foreign_library_has_its_place(library: str, allowed: set[str]) -> None:

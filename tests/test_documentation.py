@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings_table import table
+from scripts.reference import settings_table
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -14,7 +14,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("
 
 def test_the_table_of_settings_is_current() -> None:
     """`make docs` was run."""
-    assert (ROOT / "docs/settings.md").read_text() == table()
+    assert (ROOT / "docs/settings.md").read_text() == settings_table()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

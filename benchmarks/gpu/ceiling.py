@@ -20,11 +20,11 @@ from benchmarks.gpu.runs import BUNDLES, Bundles, Providers, bundles_of, fast_on
 from benchmarks.gpu.serving import CACHE
 from benchmarks.gpu.ways import opened, ways
 from models.contract import Bundle
-from service.engine import Batch
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.session import EngineRejected
+from service.engine.tuning.timing import Stopwatch
 from service.errors import EngineFailure
-from service.onnx_engine import OnnxEngine
-from service.session import EngineRejected
-from service.tuning.measuring import Stopwatch
+from service.types import Batch
 
 SIZES = "1,2,4,8,16,32,64,128,256"
 _WINDOWS = 3

@@ -19,7 +19,7 @@ from benchmarks.gpu.results import Environment, write
 from benchmarks.gpu.ways import usable
 from benchmarks.record import commit, hardware
 from models.contract import Precision
-from service.providers import Purpose, options_of
+from service.engine.providers import Purpose, options_of
 
 _LIBRARIES = ("numpy", "pillow", "fastapi", "uvicorn", "uvloop", "httptools")
 _NVIDIA = ("nvidia-cuda-runtime", "nvidia-cublas", "nvidia-cudnn-cu13", "tensorrt-cu13-libs")

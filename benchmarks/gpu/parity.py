@@ -15,9 +15,9 @@ from benchmarks.gpu.results import Parity, ParityPart, Way, write
 from benchmarks.gpu.runs import BUNDLES, Bundles, Providers, bundles_of, names_of
 from benchmarks.gpu.ways import opened, ways
 from models.contract import Bundle, BundleError, Pixels, Precision, Row
-from service.engine import Batch
-from service.onnx_engine import OnnxEngine
-from service.session import EngineRejected
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.session import EngineRejected
+from service.types import Batch
 
 _LARGEST = 4
 """Golden images go one by one, and as the last row of a batch that a GPU pads to this size."""

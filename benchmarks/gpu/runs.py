@@ -7,7 +7,7 @@ import typer
 
 from benchmarks.gpu.ways import chosen
 from models.contract import Bundle, BundleError, read_bundle
-from service.providers import ON_GPU
+from service.engine.providers import ON_GPU
 
 BUNDLES = "models/imagenet/1,models/fashion-mnist/2"
 Bundles = Annotated[str, typer.Option(help="Folders of bundles, separated by commas.")]

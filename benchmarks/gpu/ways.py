@@ -6,11 +6,11 @@ from pathlib import Path
 from benchmarks.gpu.libraries import missing
 from benchmarks.gpu.results import Way
 from models.contract import Bundle, Precision
-from service.onnx_engine import OnnxEngine
-from service.providers import ON_GPU
-from service.session import EngineOptions, all_providers
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.providers import ON_GPU
+from service.engine.session import EngineOptions, all_providers
+from service.engine.verification import open_fitting
 from service.settings import usable_cores
-from service.verification import open_fitting
 
 _NEEDS = {"cuda": {"the driver", "CUDA"}, "tensorrt": {"the driver", "CUDA", "TensorRT"}}
 

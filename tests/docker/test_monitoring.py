@@ -7,8 +7,8 @@ from itertools import combinations
 
 import pytest
 
-from service.metrics import Metrics
-from service.metrics_table import table
+from scripts.reference import metrics_table
+from service.telemetry.metrics import Metrics
 from tests.docker.monitoring import (
     ALERTS,
     DATASOURCE,
@@ -75,4 +75,4 @@ def test_promtool_accepts(arguments: tuple[str, ...]) -> None:
 
 def test_the_table_of_metrics_is_current() -> None:
     """`make docs` writes it."""
-    assert (ROOT / "docs" / "metrics.md").read_text() == table()
+    assert (ROOT / "docs" / "metrics.md").read_text() == metrics_table()

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from service.logs import MAX_LINES
 from service.settings import MIB
+from service.telemetry.log import MAX_LINES
 from tests.support.bundles import write_bundle
 from tests.support.pictures import RED, picture, progressive_bomb
 from tests.support.processes import fronts_of, sample, until

@@ -16,7 +16,7 @@ from tests.support.server import ServerProcess, running
 
 RUN = """
 import ctypes, threading
-from service.onnx_engine import OnnxEngine
+from service.engine.onnx_engine import OnnxEngine
 usual = OnnxEngine.run
 def run(*args):
     return {instead} if threading.current_thread().name.startswith("engine") else usual(*args)

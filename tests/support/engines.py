@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from service.engine import Batch, Prediction
+from service.types import Batch, Prediction
 
 
 @dataclass

@@ -20,17 +20,17 @@ def until(true: Callable[[], bool], server: ServerProcess, limit_s: float = 60) 
 
 
 def fronts_of(server: ServerProcess) -> list[int]:
-    return _children(server, "service.processes.front")
+    return _children(server, "service.frontend")
 
 
 def engines_of(server: ServerProcess) -> list[int]:
-    return _children(server, "service.processes.engine")
+    return _children(server, "service.engine_process")
 
 
 def decode_workers_of(server: ServerProcess) -> list[int]:
     """Of all processes of the service."""
     parents = [server.process.pid, *fronts_of(server)]
-    return [pid for parent in parents for pid in _children_of(parent, "service.decode_worker")]
+    return [pid for parent in parents for pid in _children_of(parent, "service.decoding.worker_main")]
 
 
 def descriptors_of(pid: int) -> list[str]:

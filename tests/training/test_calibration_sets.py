@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.contract import Manifest, PredictionSets, read_bundle
-from service.answers import prediction_set
+from service.inference.postprocess import prediction_set
 from tests.training.known_truth import drawn
 from training.calibration.prediction_sets import COVERAGES, fit_sets, measured_sets, scores, set_sizes
 from training.calibration.quantile import conformal_quantile, images_needed

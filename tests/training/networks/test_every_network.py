@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input, Manifest, Pixels, read_bundle
-from service.engine import Batch, Prediction
-from service.onnx_engine import OnnxEngine
-from service.session import EngineOptions
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.session import EngineOptions
+from service.types import Batch, Prediction
 from tests.conftest import ROOT
 from training.export import export, fixed_images, open_session
 from training.networks.catalogue import NETWORKS

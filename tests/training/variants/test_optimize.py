@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, MANIFEST, PROBABILITIES, Precision, read_bundle
-from service.session import EngineOptions
-from service.verification import open_verified
+from service.engine.session import EngineOptions
+from service.engine.verification import open_verified
 from tests.training.conftest import SIDE
 from training.export import open_session
 from training.golden import check_golden

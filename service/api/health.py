@@ -1,0 +1,64 @@
+"""`/livez`, `/readyz`, `/metrics`: what probes and Prometheus ask."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+
+from service.api.v1.models import summaries
+from service.api.v1.schemas import Liveness, Readiness
+from service.repository.registry import Registry
+from service.telemetry.health import Lifecycle
+from service.telemetry.metrics import Metrics
+
+
+def readiness(registry: Registry, lifecycle: Lifecycle) -> Readiness:
+    """Ready once every version was tried and the default model answers, until the service drains."""
+    default = registry.find()
+    if lifecycle.draining:
+        ready, detail = False, "draining: accepted requests are being answered, then the process ends"
+    elif registry.loading:
+        ready, detail = False, "loading and verifying models"
+    elif default.serving is None:
+        ready, detail = False, f"the default model {default.name} was refused at load: {default.reason}"
+    elif lifecycle.troubles:
+        ready, detail = False, "; ".join(sorted(lifecycle.troubles))
+    else:
+        ready, detail = True, f"{default.name} answers on {default.serving.engine.provider}"
+        detail += f"; {lifecycle.degraded}" if lifecycle.degraded else ""
+    return Readiness(ready=ready, detail=detail, models=summaries(registry))
+
+
+def router(
+    registry: Registry,
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+    scrape: Callable[[], Awaitable[bytes]] | None = None,
+) -> APIRouter:
+    """scrape: the metrics of several processes, if there are several."""
+    routes = APIRouter(tags=["health"])
+    metrics.process.ready.set_function(lambda: readiness(registry, lifecycle).ready)
+
+    @routes.get("/livez", summary="Is the process alive?")
+    async def livez() -> Liveness:
+        return Liveness()
+
+    @routes.get(
+        "/readyz",
+        summary="Should traffic come here?",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "Not now; `detail` says why"}},
+    )
+    async def readyz() -> Response:
+        state = readiness(registry, lifecycle)
+        return JSONResponse(state.model_dump(mode="json"), 200 if state.ready else 503)
+
+    @routes.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    async def prometheus() -> Response:
+        text = await scrape() if scrape is not None else generate_latest(metrics.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    for path, probe in (("/livez", livez), ("/readyz", readyz)):
+        routes.head(path, include_in_schema=False)(probe)
+    return routes

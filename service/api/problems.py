@@ -1,0 +1,123 @@
+"""The only place where an error becomes an HTTP answer: RFC 9457, `application/problem+json`."""
+
+import logging
+import math
+from http import HTTPStatus
+from typing import NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service import errors
+from service.api.v1.schemas import Problem
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Face(NamedTuple):
+    """How one kind of error looks from outside."""
+
+    status: int
+    slug: str
+    title: str
+
+
+FACES: dict[type[errors.ServiceError], Face] = {
+    errors.EmptyBody: Face(400, "empty-body", "The request holds no image"),
+    errors.MalformedBody: Face(400, "malformed-body", "The body cannot be parsed"),
+    errors.BodyTimeout: Face(408, "body-timeout", "The body did not arrive in time"),
+    errors.BodyTooLarge: Face(413, "body-too-large", "The body is too large"),
+    errors.TooManyImages: Face(413, "too-many-images", "Too many images in one request"),
+    errors.UnsupportedFormat: Face(415, "unsupported-format", "Not an accepted image format"),
+    errors.CorruptImage: Face(422, "corrupt-image", "The image cannot be decoded"),
+    errors.TooManyPixels: Face(422, "too-many-pixels", "The image has too many pixels"),
+    errors.TooSmall: Face(422, "too-small", "The image is smaller than the model's input"),
+    errors.TooManyCells: Face(422, "too-many-cells", "The grid of classes would be too large"),
+    errors.DecodeLimit: Face(422, "decode-limit", "Decoding the image takes too much"),
+    errors.InvalidOption: Face(422, "invalid-option", "The model cannot do this"),
+    errors.NotCalibrated: Face(422, "not-calibrated", "No prediction sets for this coverage"),
+    errors.NoClassMap: Face(422, "no-class-map", "This model has no heatmap"),
+    errors.NotDense: Face(422, "not-dense", "This model takes no larger images"),
+    errors.ModelNotFound: Face(404, "model-not-found", "No such model"),
+    errors.VersionNotFound: Face(404, "version-not-found", "No such version"),
+    errors.QueueFull: Face(503, "queue-full", "The service is at its limit"),
+    errors.NotReady: Face(503, "not-ready", "The model is not ready"),
+    errors.DeadlineExceeded: Face(504, "deadline-exceeded", "The deadline has passed"),
+    errors.EngineFailure: Face(500, "engine-failure", "The model could not be run"),
+}
+
+
+def problem_of(error: errors.ServiceError) -> Problem:
+    """The document for an error of the domain."""
+    face = FACES[type(error)]
+    return Problem(type=f"/problems/{face.slug}", title=face.title, status=face.status, detail=error.detail)
+
+
+def plain_problem(status: int, detail: str) -> Problem:
+    """The document for what has no type of its own: unknown paths, wrong methods, bad parameters."""
+    return Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail)
+
+
+def respond(problem: Problem, request_id: str | None, headers: dict[str, str] | None = None) -> Response:
+    body = problem.model_copy(update={"request_id": request_id}).model_dump_json(exclude_none=True)
+    return Response(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Give every error that can leave `app` the same shape."""
+    app.add_exception_handler(errors.ServiceError, _on_service_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+class Answered:
+    """The ASGI application `app`, the errors that it raises before its answer answered too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except errors.ServiceError as error:
+            response = await _on_service_error(Request(scope), errors.released(error))
+            await response(scope, receive, send)
+        except RequestValidationError as error:
+            response = await _on_validation_error(Request(scope), errors.released(error))
+            await response(scope, receive, send)
+
+
+async def _on_service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.ServiceError)
+    problem = problem_of(error)
+    request.state.problems.append(problem.type)
+    headers = {}
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, errors.BodyTimeout | errors.BodyTooLarge | errors.NotReady):
+        headers["Connection"] = "close"  # the rest of the body is not wanted, or another process may be ready
+    return respond(problem, request.state.request_id, headers)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    detail = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors())
+    return respond(plain_problem(422, f"A parameter is not valid. {detail}"), request.state.request_id)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            detail = f"There is nothing at {request.url.path}. The API is described at /docs."
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            detail = f"{request.method} is not possible at {request.url.path}; use {allowed}."
+        case _:
+            detail = str(error.detail)
+    return respond(plain_problem(error.status_code, detail), request.state.request_id, dict(error.headers or {}))

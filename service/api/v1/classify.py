@@ -1,0 +1,130 @@
+"""From an ASGI request to its answer: read the body, call the classifier, send what it says."""
+
+import asyncio
+import math
+from typing import Any, NamedTuple
+
+from starlette.types import Receive, Scope, Send
+
+from service.api.body_reader import Receiver
+from service.api.disconnect import client_of, unless_gone
+from service.api.problems import problem_of
+from service.api.refusal_pacing import Pacing
+from service.api.steps import finish, interleave
+from service.api.v1.body_parser import EncodedImage, images_of, is_form
+from service.api.v1.params import Options, read_deadline, read_options, read_priority
+from service.batching.queue import Priority
+from service.errors import QueueFull, ServiceError, released
+from service.inference.classifier import Classified, Classifier
+from service.inference.request import Question
+
+_LARGE_BODY = 256 * 1024
+"""Bytes of a form from which on it is taken apart in steps, one form at a time, so that no other request waits."""
+_LARGE_ANSWER = 5_000
+"""Classes of an answer from which on a thread writes it, for the same reason."""
+
+
+class Classify:
+    """The plain ASGI application behind the three paths: no framework between a request and the classifier."""
+
+    def __init__(
+        self, classifier: Classifier, receiver: Receiver, pacing: Pacing, max_images: int, deadline_s: float
+    ) -> None:
+        self._classifier = classifier
+        self._receiver = receiver
+        self._pacing = pacing
+        self._max_images = max_images
+        self._large_turn = asyncio.Semaphore(1)
+        self._deadline_ms = math.ceil(deadline_s * 1000)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        options, head = read_options(scope["query_string"]), _head(scope)
+        deadline_ms = read_deadline(head.deadline) if head.deadline else self._deadline_ms
+        deadline_s = min(self._deadline_ms, deadline_ms) / 1000
+        classified = await self._classified(scope, receive, options, head, deadline_s)
+        if isinstance(classified, QueueFull):
+            await unless_gone(client_of(scope), receive, self._pacing.refuse(deadline_s))
+            raise classified
+        self._pacing.answered()
+        await self._answer(classified, options, scope["state"], send)
+
+    async def _classified(
+        self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float
+    ) -> Classified | QueueFull:
+        """A refusal is returned as it may have to wait, without what holds the images: its way here and its cause."""
+        try:
+            return await self._received_and_classified(scope, receive, options, head, deadline_s)
+        except QueueFull as refusal:
+            return released(refusal)
+
+    async def _received_and_classified(
+        self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float
+    ) -> Classified:
+        path, client = scope["path_params"], client_of(scope)
+        whole = client is not None and client.sent_all
+        async with self._receiver.receive(receive, head.length, whole=whole) as (body, seconds):
+            scope["state"]["stages"]["receive"] = seconds
+            images = await self._images(body, head.content_type)
+            del body  # the images are cut out of it
+            question = Question(
+                images=images,
+                model=path.get("model"),
+                version=path.get("version"),
+                top_k=options.top_k,
+                heatmap=options.explain == "heatmap",
+                coverage=options.coverage,
+                dense=options.dense,
+                deadline_s=deadline_s,
+                priority=read_priority(head.priority) if head.priority else Priority.INTERACTIVE,
+            )
+            return await unless_gone(client, receive, self._classifier.classify(question))
+
+    async def _answer(self, classified: Classified, options: Options, state: dict[str, Any], send: Send) -> None:
+        state["stages"] |= classified.timing._asdict()
+        state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
+        large = options.dense or len(classified.results) * (options.top_k or 1) >= _LARGE_ANSWER
+        answer = await asyncio.to_thread(_render, classified) if large else _render(classified)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
+        steps = images_of(body, content_type, self._max_images)
+        if len(body) < _LARGE_BODY or not is_form(content_type):
+            return finish(steps)
+        async with self._large_turn:
+            return await interleave(steps)
+
+
+def _render(classified: Classified) -> bytes:
+    rendering = classified.version.rendering
+    return rendering.answer(
+        [
+            _failed(result) if isinstance(result, ServiceError) else rendering.result(result)
+            for result in classified.results
+        ]
+    )
+
+
+def _failed(error: ServiceError) -> bytes:
+    return b'{"error":%s}' % problem_of(error).model_dump_json(exclude_none=True).encode()
+
+
+class _Head(NamedTuple):
+    """What matters of the headers; length is the announced one."""
+
+    content_type: str
+    length: int | None
+    deadline: bytes | None
+    priority: bytes | None
+
+
+def _head(scope: Scope) -> _Head:
+    named = dict(scope["headers"])
+    length = named.get(b"content-length", b"")
+    return _Head(
+        named.get(b"content-type", b"").decode("latin-1"),
+        int(length) if length.isdigit() else None,
+        named.get(b"x-deadline-ms"),
+        named.get(b"x-priority"),
+    )

@@ -1,0 +1,109 @@
+"""`/v1/models`: what is loaded, and all that a client may want to know of it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from service.api.v1 import openapi
+from service.api.v1.schemas import BatchTime, Chosen, EngineInfo, ModelDetail, ModelList, ModelSummary
+from service.engine.profile import Profile
+from service.repository.registry import Registry
+from service.repository.version import Serving, Version
+
+_NOT_FOUND = openapi.problems(404, plain={422: "A parameter is not valid."})
+
+
+def router(registry: Registry) -> APIRouter:
+    routes = APIRouter(prefix="/v1/models", tags=["models"])
+
+    @routes.get("", summary="All models and versions")
+    async def list_models() -> ModelList:
+        return ModelList(
+            default_model=registry.default_model, models=summaries(registry), unreadable=registry.unreadable
+        )
+
+    @routes.get("/{model}", summary="A model's newest ready version", responses=_NOT_FOUND)
+    async def describe(model: Annotated[str, Path(max_length=64)]) -> ModelDetail:
+        return _detail(registry, registry.find(model))
+
+    @routes.get("/{model}/versions/{version}", summary="One version", responses=_NOT_FOUND)
+    async def describe_version(
+        model: Annotated[str, Path(max_length=64)], version: Annotated[str, Path(max_length=20)]
+    ) -> ModelDetail:
+        return _detail(registry, registry.find(model, version))
+
+    return routes
+
+
+def summaries(registry: Registry) -> list[ModelSummary]:
+    return [_summary(registry, version) for version in registry]
+
+
+def _summary(registry: Registry, version: Version) -> ModelSummary:
+    manifest = version.manifest
+    return ModelSummary(
+        name=manifest.name,
+        version=str(manifest.version),
+        default=version is registry.find(manifest.name),
+        state=version.state,
+        reason=version.reason,
+        provider=version.serving.engine.provider if version.serving else None,
+        description=manifest.description,
+        classes=len(manifest.labels),
+        input=manifest.input,
+    )
+
+
+def _detail(registry: Registry, version: Version) -> ModelDetail:
+    manifest = version.manifest
+    sets = manifest.calibration.prediction_sets
+    return ModelDetail(
+        **_summary(registry, version).model_dump(),
+        versions=[str(other.manifest.version) for other in registry.versions(manifest.name)],
+        labels=list(manifest.labels),
+        preprocessing=manifest.preprocessing,
+        metrics={variant.precision.value: variant.metrics for variant in manifest.variants},
+        calibration=manifest.calibration,
+        heatmap=manifest.class_map,
+        dense=manifest.dense,
+        coverages=list(sets.threshold_of) if sets else [],
+        engine=_engine(version.serving) if version.serving else None,
+        licence=manifest.provenance.licence,
+        created=manifest.provenance.created,
+    )
+
+
+def _engine(serving: Serving) -> EngineInfo:
+    return EngineInfo(
+        provider=serving.engine.provider,
+        precision=serving.precision.value,
+        concurrency=serving.engine.concurrency,
+        threads_per_batch=serving.engine.threads_per_batch,
+        lone_threads=serving.engine.lone_threads,
+        max_batch_size=serving.max_batch_size,
+        batch_profile=[
+            BatchTime(
+                batch_size=point.batch_size,
+                milliseconds=round(point.seconds * 1000, 3),
+                images_per_s=round(point.images_per_s, 1),
+            )
+            for point in serving.profile.points
+        ],
+        chosen=_chosen(serving.profile),
+    )
+
+
+def _chosen(profile: Profile) -> Chosen:
+    chosen = profile.chosen
+    return Chosen(
+        provider=chosen.provider,
+        precision=chosen.precision,
+        cuda_graph=chosen.cuda_graph,
+        concurrency=chosen.concurrency,
+        threads_per_batch=chosen.threads_per_batch,
+        batch_size=chosen.batch_size,
+        images_per_s=round(profile.images_per_s, 1),
+        milliseconds_alone=round(profile.alone_s * 1000, 3),
+        tried=len(profile.tried),
+        reason=profile.reason,
+    )

@@ -1,0 +1,108 @@
+"""What the OpenAPI document says beyond the signatures: the three forms of a body, and an example of every error."""
+
+from typing import Any
+
+from service.api.problems import FACES, MEDIA_TYPE, plain_problem, problem_of
+from service.api.v1.schemas import Problem
+
+Responses = dict[int | str, dict[str, Any]]
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+CLASSIFY_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The image itself, whatever the media type says; or a form; or JSON.",
+        "content": {
+            "image/*": _BINARY,
+            "application/octet-stream": _BINARY,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "each file part is an image, whatever its name, in order",
+                        }
+                    },
+                }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["images"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "images": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "contentEncoding": "base64"},
+                        }
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+def problems(*statuses: int, plain: dict[int, str] | None = None) -> Responses:
+    """The error answers with these statuses: every type of the table, and `plain` ones by status and detail."""
+    examples: dict[int, dict[str, Problem]] = {status: {} for status in (*statuses, *(plain or {}))}
+    for error, face in FACES.items():
+        if face.status in statuses:
+            examples[face.status][face.slug] = problem_of(error(_DETAILS[face.slug]))
+    for status, detail in (plain or {}).items():
+        examples[status]["about-blank"] = plain_problem(status, detail)
+    return {status: _documented(by_slug) for status, by_slug in sorted(examples.items())}
+
+
+def _documented(by_slug: dict[str, Problem]) -> dict[str, Any]:
+    titles = ", or ".join(problem.title[0].lower() + problem.title[1:] for problem in by_slug.values())
+    documented: dict[str, Any] = {
+        "description": titles[0].upper() + titles[1:],
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {slug: {"value": p.model_dump(exclude_none=True)} for slug, p in by_slug.items()},
+            }
+        },
+    }
+    if any(problem.status == 503 for problem in by_slug.values()):
+        documented["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+    return documented
+
+
+_DETAILS = {
+    "empty-body": "the body is empty; send the bytes of an image, as in curl --data-binary @photo.jpg",
+    "malformed-body": "images.0 is not base64; encode the bytes of the image file",
+    "body-timeout": "the body did not arrive within 30 s; send it again",
+    "body-too-large": "the body has more than 33554432 bytes; send a smaller image or fewer at a time",
+    "too-many-images": "the request holds more than 64 images; send them in several requests",
+    "unsupported-format": "these 11 bytes are not an image of an accepted format; send JPEG, PNG, WEBP",
+    "corrupt-image": "the image starts like one but cannot be decoded: it is truncated or damaged",
+    "too-many-pixels": "the image is 30000x30000, 900000000 pixels; send at most 64000000",
+    "too-small": "the image is 100x60; for dense classification it has to be at least 224x224, the model's input",
+    "too-many-cells": "the grid has 40x60 cells, 12000 predictions with top_k=5; the limit is 10000",
+    "decode-limit": "decoding this image takes more than 5 s; send it smaller, or encoded anew",
+    "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/2",
+    "not-calibrated": "coverage 0.9 was not fitted for imagenet/1; fitted are none: it had too few held-out images",
+    "no-class-map": "the graph of this model has no class map, so explain=heatmap is not possible",
+    "not-dense": "the network of scans takes images of one size: dense classification is not possible",
+    "model-not-found": "there is no model 'resnet'; the models are fashion-mnist, imagenet",
+    "version-not-found": "imagenet has no version '7'; it has 1",
+    "queue-full": "the service already holds 256 of 256 images of this model; send the request again later",
+    "not-ready": "imagenet/1 is being loaded; send the request again",
+    "deadline-exceeded": "no answer within 50 ms; raise X-Deadline-Ms, or send less at a time",
+    "engine-failure": "the model could not be run; the cause is in the service's log",
+}
+"""One detail per type, as the service writes them."""
+
+CLASSIFY_RESPONSES = problems(
+    *sorted({face.status for face in FACES.values()}),
+    plain={422: "A parameter is not valid. top_k: Input should be greater than or equal to 1"},
+)
+"""Every error that `classify` can answer."""

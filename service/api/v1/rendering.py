@@ -1,0 +1,44 @@
+"""Classifications -> the bytes of an answer, built once from arrays; labels are encoded when a model is loaded."""
+
+import json
+from collections.abc import Iterable
+
+from models.contract import Manifest, Row
+from service.inference.postprocess import Classes, Classification
+
+
+def rounded(probability: float) -> float:
+    """As many digits as mean something."""
+    return float(f"{probability:.6g}")
+
+
+class Rendering:
+    """What the answers of one model have in common."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        name = json.dumps({"model": manifest.name, "version": str(manifest.version)}, separators=(",", ":"))
+        self._head = name[:-1].encode() + b',"results":['
+        self._labels = [
+            b'{"class_id":%d,"label":%s,"probability":' % (k, json.dumps(label, ensure_ascii=False).encode())
+            for k, label in enumerate(manifest.labels)
+        ]
+
+    def answer(self, results: Iterable[bytes]) -> bytes:
+        """The JSON of schemas.ClassifyResponse, in UTF-8, of that of its results."""
+        return b"%s%s]}" % (self._head, b",".join(results))
+
+    def result(self, result: Classification) -> bytes:
+        """The JSON of schemas.Result."""
+        parts = [b'{"predictions":', self._predictions(result.classes, result.probabilities)]
+        if result.prediction_set is not None:
+            members = self._predictions(result.prediction_set, result.probabilities)
+            parts.append(b',"prediction_set":{"coverage":%s,"predictions":%s}' % (b"%r" % result.coverage, members))
+        for name, part in ((b"heatmap", result.heatmap), (b"dense", result.grid)):
+            if part is not None:
+                parts.append(b',"%s":%s' % (name, part.model_dump_json().encode()))
+        parts.append(b"}")
+        return b"".join(parts)
+
+    def _predictions(self, classes: Classes, probabilities: Row) -> bytes:
+        pairs = zip(classes.tolist(), probabilities[classes].tolist(), strict=True)
+        return b"[%s]" % b",".join([b"%s%.6g}" % (self._labels[class_id], p) for class_id, p in pairs])

@@ -1,0 +1,1 @@
+"""Admission, queue, batch and delivery; knows neither HTTP nor image formats nor ONNX."""

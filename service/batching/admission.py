@@ -1,0 +1,147 @@
+"""Who is let in: capacity is refused at the door, and so is what cannot be answered in time. Trying, never waiting."""
+
+import time
+from collections.abc import Callable
+
+from service.batching.latency_model import Forecast
+from service.batching.queue import Priority
+from service.errors import DeadlineExceeded, QueueFull
+
+
+class Gate:
+    """Counts what is inside; `capacity` is never exceeded."""
+
+    def __init__(
+        self, capacity: int, noun: str, seconds_until_free: Callable[[int], float] = lambda _inside: 1.0
+    ) -> None:
+        """noun: what is counted, for the client. seconds_until_free: of the number inside, for Retry-After."""
+        self._capacity = capacity
+        self._noun = noun
+        self._seconds_until_free = seconds_until_free
+        self.inside = 0
+
+    def enter(self, count: int) -> None:
+        """Raises QueueFull, and takes nothing, when fewer than `count` places are free."""
+        if self.inside + count > self._capacity:
+            raise QueueFull(
+                f"the service already holds {self.inside} of {self._capacity} {self._noun}; "
+                "send the request again after the time in Retry-After",
+                self._seconds_until_free(self.inside),
+            )
+        self.inside += count
+
+    def leave(self, count: int) -> None:
+        self.inside -= count
+
+    def hold(self, count: int) -> "Held":
+        """A context; enters at its beginning and leaves at its end."""
+        return Held(self, count)
+
+
+class Held:
+    """Places taken until the end of a `with` block."""
+
+    __slots__ = ("_count", "_gate")
+
+    def __init__(self, gate: Gate, count: int) -> None:
+        self._gate = gate
+        self._count = count
+
+    def __enter__(self) -> None:
+        self._gate.enter(self._count)
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.leave(self._count)
+
+
+class Admission:
+    """The door of one model: places for `capacity` images, half of them for bulk work, and a forecast of the wait."""
+
+    def __init__(
+        self,
+        capacity: int,
+        forecast: Forecast,
+        on_error_s: Callable[[float], object] = lambda _error_s: None,
+        on_urgent: Callable[[int], object] = lambda _images: None,
+    ) -> None:
+        """Told: of each answer the seconds that it took beyond the forecast; how many interactive images are inside."""
+        self._on_urgent = on_urgent
+        self.forecast = forecast
+        self.on_error_s = on_error_s
+        self._all = Gate(capacity, "images of this model", forecast.answer_s)
+        self._bulk = Gate(max(1, capacity // 2), "bulk images of this model", forecast.answer_s)
+
+    @property
+    def inside(self) -> int:
+        """Images accepted and not yet answered."""
+        return self._all.inside
+
+    def admit(self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE) -> "Admitted":
+        """A context for `count` images. Entering raises QueueFull, or DeadlineExceeded where no wait would help."""
+        return Admitted(self, count, deadline_s, priority)
+
+    def enter(self, count: int, deadline_s: float, priority: Priority) -> tuple[int, float]:
+        """Images ahead, and the seconds that the answer is expected to take."""
+        ahead = self.inside if priority is Priority.BULK else self.inside - self._bulk.inside
+        expected_s = self.forecast.answer_s(ahead, count)
+        # With nothing ahead it is tried: a forecast that is too dark learns only so.
+        late_s = self.forecast.late_s(ahead, count)
+        if ahead and late_s > deadline_s:
+            self._refuse(ahead, count, deadline_s, late_s)
+        self._all.enter(count)
+        if priority is Priority.INTERACTIVE:
+            self._on_urgent(ahead + count)
+            return ahead, expected_s
+        try:
+            self._bulk.enter(count)
+        except QueueFull:
+            self._all.leave(count)
+            raise
+        return ahead, expected_s
+
+    def leave(self, count: int, priority: Priority) -> None:
+        self._all.leave(count)
+        if priority is Priority.BULK:
+            self._bulk.leave(count)
+        else:
+            self._on_urgent(self._all.inside - self._bulk.inside)
+
+    def _refuse(self, ahead: int, count: int, deadline_s: float, late_s: float) -> None:
+        alone_s = self.forecast.answer_s(0, count)
+        if alone_s > deadline_s:
+            raise DeadlineExceeded(
+                f"an answer takes {alone_s * 1000:.0f} ms even with nothing ahead, and the deadline is "
+                f"{deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send fewer images at a time"
+            )
+        raise QueueFull(
+            f"an answer would take up to {late_s * 1000:.0f} ms, with {ahead} images ahead, and the deadline is "
+            f"{deadline_s * 1000:.0f} ms; send the request again after the time in Retry-After",
+            late_s - deadline_s,
+        )
+
+
+class Admitted:
+    """Places taken until the end of a `with` block."""
+
+    __slots__ = ("_admission", "_ahead", "_count", "_deadline_s", "_expected_s", "_priority", "_started")
+
+    def __init__(self, admission: Admission, count: int, deadline_s: float, priority: Priority) -> None:
+        self._admission = admission
+        self._count = count
+        self._deadline_s = deadline_s
+        self._priority = priority
+
+    def __enter__(self) -> "Admitted":
+        self._ahead, self._expected_s = self._admission.enter(self._count, self._deadline_s, self._priority)
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._admission.leave(self._count, self._priority)
+
+    def answered(self) -> None:
+        """It was, or its time is over: what that took is compared with the forecast. Refused images tell nothing."""
+        if self._priority is Priority.INTERACTIVE:
+            took_s = time.perf_counter() - self._started
+            self._admission.forecast.learn(self._ahead, self._count, took_s)
+            self._admission.on_error_s(took_s - self._expected_s)

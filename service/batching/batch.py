@@ -1,0 +1,93 @@
+"""From images in a queue to a batch and back: what is still encoded is decoded by whoever is about to run it."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.contract import Pixels
+from service.batching.entry import Answer, Entry, class_map_of
+from service.decoding.deferred import Encoded
+from service.errors import EngineFailure
+from service.types import NO_NUMBERS, Batch, Prediction
+
+logger = logging.getLogger(__name__)
+
+
+class NothingToRun(Exception):
+    """Nobody waits for any of the images, or none could be decoded."""
+
+
+class Step:
+    """Entries that are run together. `batch` works in any thread, the rest belongs to the event loop.
+
+    `broken`: images, by their place in the batch, whose answer is no number.
+    """
+
+    def __init__(self, entries: Sequence[Entry], *, lone: bool) -> None:
+        """lone: nothing else is to be done meanwhile."""
+        self._entries = entries
+        self._lone = lone
+        self._ready: list[Entry] = []
+        self._failed: list[tuple[Entry, Exception]] = []
+        self._began = self._decoded = 0.0
+        self.broken: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def worth_a_thread(self) -> bool:
+        """Whether there is something to decode that is not tiny."""
+        return any(map(takes_time, self._entries))
+
+    def batch(self) -> Batch:
+        """Of those that somebody waits for and that could be decoded. Raises NothingToRun."""
+        self._began = time.perf_counter()
+        images = [pixels for entry in self._entries if (pixels := self._pixels(entry)) is not None]
+        if not images:
+            raise NothingToRun
+        stacked = np.array(images)
+        images.clear()  # an error's traceback may hold this frame
+        self._decoded = time.perf_counter()
+        return Batch(stacked, any(entry.class_map for entry in self._ready), self._lone)
+
+    def _pixels(self, entry: Entry) -> Pixels | None:
+        if not entry.alive:
+            return None
+        try:
+            pixels = entry.pixels()
+        except Exception as error:  # its neighbours are answered, whatever it is
+            self._failed.append((entry, error))
+            return None
+        self._ready.append(entry)
+        return pixels
+
+    def answer(self, prediction: Prediction) -> float:
+        """Give each entry its row, unless that is not made of numbers; the network's seconds."""
+        infer_s, decoding_s = time.perf_counter() - self._decoded, self._decoded - self._began
+        self.broken = broken = set((~np.isfinite(prediction.probabilities)).nonzero()[0].tolist())
+        if broken:
+            logger.error("of a batch of %d, %d images were answered with no numbers", len(self._ready), len(broken))
+        for index, (entry, row) in enumerate(zip(self._ready, prediction.probabilities, strict=True)):
+            if index in broken:
+                self._failed.append((entry, EngineFailure(NO_NUMBERS)))
+                continue
+            class_map, queue_s = class_map_of(prediction, index, entry), self._began - entry.enqueued_at
+            decode_s = decoding_s if isinstance(entry.image, Encoded) else 0.0
+            entry.answer(Answer(row, class_map, queue_s, infer_s, decode_s))
+        return infer_s
+
+    def close(self) -> None:
+        """Tell those that have no answer why, and hold nobody any more."""
+        for entry, error in self._failed:
+            entry.fail(error)
+        self._failed.clear()
+        self._ready.clear()
+        self._entries = ()
+
+
+def takes_time(entry: Entry) -> bool:
+    """To decode."""
+    return isinstance(entry.image, Encoded) and not entry.image.tiny

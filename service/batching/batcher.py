@@ -1,0 +1,173 @@
+"""Bounded queue, batch formation, delivery of results; knows neither HTTP nor image formats."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+from models.contract import Pixels
+from service.batching.batch import NothingToRun, Step, takes_time
+from service.batching.bulk_slots import Occupancy
+from service.batching.entry import Answer, Entry
+from service.batching.preemption import BulkRuns, Preempted
+from service.batching.queue import Priority, Waiting
+from service.batching.running import Inline, PredictMade, Running
+from service.decoding.deferred import Encoded
+from service.errors import EngineFailure, NotReady, QueueFull
+from service.types import Engine
+
+logger = logging.getLogger(__name__)
+
+_MOST_DECODED = 8
+"""Images of a batch that are decoded one after the other before any of them is answered."""
+_SHUTTING_DOWN = "the service is shutting down; send the request again"
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Told what happens, for metrics."""
+
+    batch: Callable[[int, float], None] = lambda _size, _seconds: None
+    failure: Callable[[], None] = lambda: None
+    preemption: Callable[[], None] = lambda: None
+
+
+class Batcher:
+    """Feeds an engine: `engine.concurrency` loops take what is there at once, so batches grow with load; no timer.
+
+    Bulk batches are run in the gaps that interactive images leave, and given up, to be run again, when one comes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        max_batch_size: int,
+        max_queue: int,
+        observer: Observer | None = None,
+        inline: Inline | None = None,
+        occupancy: Occupancy | None = None,
+        predict_made: PredictMade | None = None,
+    ) -> None:
+        """occupancy: of the process, shared by its models. predict_made: of the engine, for images still encoded."""
+        self._engine = engine
+        self._occupancy = occupancy or Occupancy()
+        self._occupancy.watch(self._look_again)
+        self._running = Running(engine, inline, predict_made)
+        self._max_batch_size = max_batch_size
+        self._bulk = BulkRuns(engine, self._occupancy, max_batch_size)
+        self._waiting: Waiting[Entry] = Waiting(max_queue, self._bulk.claim)
+        self._urgent = 0
+        self._observer = observer or Observer()
+        self._loops: list[asyncio.Task[None]] = []
+
+    @property
+    def depth(self) -> int:
+        """Images that wait for a batch."""
+        return len(self._waiting)
+
+    def start(self) -> None:
+        self._loops = [asyncio.create_task(self._run()) for _ in range(self._engine.concurrency)]
+
+    async def stop(self) -> None:
+        """Fail what still waits, let running batches end, close the engine."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._loops.clear()
+        for entry in self._waiting.drain():
+            entry.fail(NotReady(_SHUTTING_DOWN))
+        await asyncio.to_thread(self._engine.close)
+
+    def expect(self, urgent: int) -> None:
+        """So many interactive images are accepted and not answered, those that are still being decoded among them."""
+        by, self._urgent = urgent - self._urgent, urgent
+        self._occupancy.add_urgent(by)
+
+    def _look_again(self) -> None:
+        self._bulk.make_room()
+        self._waiting.look_again()
+
+    async def submit(
+        self,
+        image: Pixels | Encoded,
+        class_map: bool = False,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Answer:
+        """The network's answer for one image, uint8 [H, W, C], or what becomes one.
+
+        deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError; of an
+        encoded image also what Encoded.decode raises.
+        """
+        if not self._loops:
+            raise NotReady(_SHUTTING_DOWN)
+        loop = asyncio.get_running_loop()
+        entry = Entry(image, class_map, loop.create_future())
+        self._enqueue(entry, priority)
+        if deadline is None:
+            return await entry.result
+        clock = loop.call_later(deadline - time.monotonic(), entry.fail, TimeoutError())
+        try:
+            return await entry.result
+        finally:
+            clock.cancel()
+
+    def _enqueue(self, entry: Entry, priority: Priority) -> None:
+        if priority is Priority.INTERACTIVE and self._bulk and not self._waiting.idle_takers:
+            self._bulk.give_up_one()
+        try:
+            self._waiting.put(entry, priority)
+        except asyncio.QueueFull:
+            raise QueueFull("too many images are waiting; send the request again later") from None
+
+    async def _run(self) -> None:
+        """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
+        while True:
+            await self._running.give_way()
+            priority, batch = await self._waiting.take(self._max_batch_size, self._bulk.most)
+            batch = self._share(batch, priority)
+            try:
+                await self._answer(batch, priority)
+            except Preempted:
+                self._observer.preemption()
+                self._waiting.put_back(batch, priority)
+            except Exception as error:
+                logger.exception("batch of %d failed", len(batch))
+                self._observer.failure()
+                failure = error if isinstance(error, EngineFailure) else EngineFailure("the model could not be run")
+                for entry in batch:
+                    entry.fail(failure)
+            except asyncio.CancelledError:
+                for entry in batch:
+                    entry.fail(NotReady(_SHUTTING_DOWN))
+                raise
+            else:
+                if priority is Priority.BULK:
+                    self._bulk.release()
+                    await asyncio.sleep(0)  # another model's turn
+            finally:
+                self._bulk.release()
+
+    def _share(self, batch: list[Entry], priority: Priority) -> list[Entry]:
+        """What is to be decoded first is left to the other loops too, and nobody waits for many others' decoding."""
+        if not any(map(takes_time, batch)):
+            return batch
+        most = min(_MOST_DECODED, -(-(len(batch) + len(self._waiting)) // self._engine.concurrency))
+        self._waiting.put_back(batch[most:], priority)
+        return batch[:most]
+
+    async def _answer(self, batch: list[Entry], priority: Priority) -> None:
+        interactive = priority is Priority.INTERACTIVE
+        step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
+        with closing(step), suppress(NothingToRun):
+            running = self._running.run(step, len(self._waiting)) if interactive else self._bulk.run(step.batch())
+            prediction = await running
+            self._observer.batch(len(prediction.probabilities), step.answer(prediction))
+            if step.broken:
+                self._observer.failure()
+
+    def _is_alone(self) -> bool:
+        """Of a batch that is about to run: whether nothing else is to be done meanwhile."""
+        return not self._running.steps and self._occupancy.alone

@@ -1,0 +1,64 @@
+"""Bulk batches of one model while they run: each has a place among all bulk work, and can be given up."""
+
+import asyncio
+
+from service.batching.bulk_slots import Occupancy
+from service.types import Batch, Engine, Prediction
+
+
+class Preempted(Exception):
+    """Something more urgent has come."""
+
+
+class BulkRuns:
+    """`most`: images of the next batch; fewer after one was given up, as the gaps are short, more after a whole one."""
+
+    def __init__(self, engine: Engine, occupancy: Occupancy, max_batch_size: int) -> None:
+        self.most = self._max_batch_size = max_batch_size
+        self._engine, self._occupancy = engine, occupancy
+        self._runs: list[asyncio.Future[Prediction]] = []
+        self._claims = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._runs)
+
+    def claim(self) -> bool:
+        """A place for a batch, if there is one; it is run, or released, before anything else happens."""
+        claimed = self._occupancy.claim(self._engine.concurrency)
+        self._claims += claimed
+        return claimed
+
+    def release(self) -> None:
+        """The places of batches that do not run any more."""
+        if ended := self._claims - len(self._runs):
+            self._claims -= ended
+            self._occupancy.release(ended)
+
+    def give_up_one(self) -> None:
+        """Its `run` raises Preempted."""
+        self._runs.pop().cancel()
+        self.release()
+
+    def make_room(self) -> None:
+        """Give up as many as have to go."""
+        while self._runs and self._occupancy.surplus(self._engine.concurrency):
+            self.give_up_one()
+
+    async def run(self, batch: Batch) -> Prediction:
+        """Raises Preempted, and what the engine raises."""
+        run = asyncio.ensure_future(self._engine.predict(batch))
+        self._runs.append(run)
+        try:
+            prediction = await run
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if run in self._runs or (task is not None and task.cancelling()):  # it is the caller who was cancelled
+                raise
+            self.most = max(1, len(batch.images) // 2)
+            raise Preempted from None
+        else:
+            self.most = min(2 * self.most, self._max_batch_size)
+            return prediction
+        finally:
+            if run in self._runs:
+                self._runs.remove(run)

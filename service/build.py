@@ -1,0 +1,59 @@
+"""The loader of a process that runs the networks itself, as the settings want it."""
+
+from functools import partial
+
+from models.contract import Bundle, Precision
+from service.batching.bulk_slots import Occupancy
+from service.batching.dense_queue import DenseLimits
+from service.engine import simulated
+from service.engine.tuning.autotune import tuned
+from service.engine.tuning.candidates import Wanted
+from service.engine.tuning.latency_session import MOST, help_lone_images
+from service.engine.tuning.profile_cache import default_folder
+from service.repository.loader import Limits, Loader, Prepare, Prepared
+from service.settings import Settings, usable_cores
+from service.telemetry.metrics import Metrics
+
+
+def own_loader(
+    settings: Settings, metrics: Metrics, cores: int | None = None, occupancy: Occupancy | None = None
+) -> Loader:
+    """cores: of this process, all by default. occupancy: without neighbours by default."""
+    return Loader(preparation(settings, cores or usable_cores()), limits_of(settings), metrics, occupancy)
+
+
+def limits_of(settings: Settings) -> Limits:
+    dense = DenseLimits(settings.max_dense_pixels, settings.max_dense_predictions, settings.max_dense_queue)
+    return Limits(settings.max_queue, dense)
+
+
+def wanted_of(settings: Settings, cores: int) -> Wanted:
+    """What the settings leave to be found out, and what they do not."""
+    return Wanted(
+        settings.providers,
+        settings.strict,
+        None if settings.precision == "auto" else Precision(settings.precision),
+        settings.concurrency,
+        settings.threads_per_batch,
+        settings.max_batch_size,
+        cores,
+        settings.latency_ms / 1000,
+        settings.tune_s,
+        settings.profile_cache or default_folder(),
+    )
+
+
+def preparation(settings: Settings, cores: int) -> Prepare:
+    """A simulated device is for tests and benchmarks: it only takes its time."""
+    if (points := simulated.wanted()) is not None:
+        return lambda bundle: simulated.prepared(bundle, points)
+    lone_threads, decoders = settings.lone_threads or min(cores, MOST), min(cores, settings.decode_threads)
+    return partial(_prepared, wanted=wanted_of(settings, cores), lone_threads=lone_threads, decoders=decoders)
+
+
+def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int, decoders: int) -> Prepared:
+    """decoders: threads that this process would decode with otherwise."""
+    found = tuned(bundle, wanted)
+    engine = found.engine
+    decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders
+    return Prepared(*found, decodes, settle=partial(help_lone_images, bundle, found, lone_threads))

@@ -1,0 +1,126 @@
+"""Compressed bytes -> uint8 image, with format and pixel limits: a pure function, whoever runs it."""
+
+import io
+import logging
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple
+
+from PIL import Image
+
+from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, at_own_scale, preprocessed
+from service.decoding.plain_png import plain_png
+from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
+
+logger = logging.getLogger(__name__)
+
+Image.init()  # all plugins now, not at the first image of an unknown kind
+Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything large is decoded
+_DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """Accepted formats by Pillow's names, and the largest width times height."""
+
+    formats: tuple[str, ...]
+    max_pixels: int
+
+
+class Decoded(NamedTuple):
+    """uint8 [H, W, C] as the model takes it, the upright picture's width and height as decoded, the seconds."""
+
+    pixels: Pixels
+    size: tuple[int, int]
+    seconds: float
+
+
+def decode(
+    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
+) -> Decoded:
+    """Pixels of the target's size; with `dense_pixels`, those of the picture at its own scale, at most so many.
+
+    Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out.
+    """
+    started = time.perf_counter()
+    with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
+        return _decoded(image, target, how, started, own_scale=dense_pixels is not None)
+
+
+def decode_if_small(
+    body: bytes,
+    target: Input,
+    how: Preprocessing,
+    limits: DecodeLimits,
+    small: DecodeLimits,
+    dense_pixels: int | None = None,
+) -> Decoded | None:
+    """The same, but nothing is decoded of an image whose header says that it exceeds `small`."""
+    started = time.perf_counter()
+    with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
+        fits = image.format in small.formats and image.width * image.height <= small.max_pixels
+        return _decoded(image, target, how, started, own_scale=dense_pixels is not None) if fits else None
+
+
+def _decoded(image: Image.Image, target: Input, how: Preprocessing, started: float, *, own_scale: bool) -> Decoded:
+    pixels, size = (at_own_scale if own_scale else preprocessed)(image, target, how)
+    return Decoded(pixels, size, time.perf_counter() - started)
+
+
+def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Image.Image:
+    """The header read and checked; of a small plain PNG, which is decoded already, its size."""
+    image = _open(body, limits.formats)
+    _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
+    if dense_pixels is not None:
+        _check_pixels(image, dense_pixels, "the limit of dense classification")
+    return image
+
+
+def _open(body: bytes, formats: tuple[str, ...]) -> Image.Image:
+    """Opened by who knows the first bytes: what Image.open does, less its search for plugins and names."""
+    start = body[:16]
+    for name in formats:
+        plugin, accepts = Image.OPEN.get(name, (None, None))
+        if plugin is not None and accepts is not None and accepts(start) is True:
+            plain = plain_png(body) if name == "PNG" else None
+            return plain or plugin(io.BytesIO(body), "")
+    raise UnsupportedFormat(
+        f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
+    )
+
+
+def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
+    pixels = image.width * image.height
+    if pixels > limit:
+        raise TooManyPixels(
+            f"the image is {image.width}x{image.height}, {pixels} pixels; send at most {limit}: {reason}"
+        )
+
+
+class _Translation:
+    """Pillow's many exceptions become ours."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, ServiceError):
+            raise _translated(error) from error
+
+
+_TRANSLATION = _Translation()
+
+
+def _translated(error: Exception) -> ServiceError:
+    """Decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError and more."""
+    match error:
+        case UnsupportedMode():
+            return UnsupportedFormat(str(error))
+        case MemoryError():
+            return DecodeLimit("decoding this image takes too much memory; send it smaller or as a JPEG")
+        case _:
+            logger.debug("image refused: %s: %s", type(error).__name__, error)
+            return CorruptImage(_DAMAGED)

@@ -1,0 +1,202 @@
+"""One decode worker as the service sees it: started, asked, and replaced when it has died."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.decoding.worker_ipc import HEAD_BYTES, SHARED_BYTES, Channel, Frame, Lengths
+from service.decoding.worker_main import READY
+from service.errors import CorruptImage, DecodeLimit, NotReady
+from service.memfd import sealed_memory
+
+logger = logging.getLogger(__name__)
+
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",  # threads and arenas take address space
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most; else large pixels are new pages each time
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+_BUFFER_BYTES = 1024 * 1024
+"""Limit of what is read ahead from a worker."""
+_MESSAGE_BYTES = 2000
+"""Limit of the part of a worker's last words that is logged."""
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """Of one decode in a worker process; reaching one ends the process."""
+
+    time_s: float
+    memory_bytes: int
+
+
+class _Died(Exception):
+    """The worker ended during an exchange; `status` is its exit status as `subprocess` gives it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _Running:
+    """A worker process that has said that it is ready, and the two ways to it: a socket and shared memory."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        channel: Channel,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.process, self._channel, self._reader, self._writer = process, channel, reader, writer
+
+    @property
+    def alive(self) -> bool:
+        """Whether a message can be sent: the process has not ended, and neither has its socket."""
+        return self.process.poll() is None and not self._writer.is_closing() and not self._reader.at_eof()
+
+    async def exchange(self, frame: Frame) -> Frame:
+        """Return the answer. Raises _Died."""
+        try:
+            self._writer.writelines(self._channel.pack(frame))
+            await self._writer.drain()
+            lengths = Lengths.of(await self._reader.readexactly(HEAD_BYTES))
+            head = await self._reader.readexactly(lengths.head)
+            return self._channel.unpack(lengths, head, await self._reader.readexactly(lengths.piped))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise _Died(await self.kill()) from None
+
+    async def kill(self) -> int:
+        """End the process, whatever it does, and return its exit status."""
+        self._writer.close()
+        return await _killed(self.process)
+
+
+class Worker:
+    """One worker process, asked by one caller at a time and replaced when it has died."""
+
+    def __init__(self, limits: WorkerLimits, on_loss: Callable[[], None]) -> None:
+        self._limits = limits
+        self._on_loss = on_loss
+        self._running: _Running | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None before the first start."""
+        return self._running.process.pid if self._running else None
+
+    async def start(self) -> None:
+        """Start the process, or start another one in the place of one that has died. Raises NotReady."""
+        await self._ready()
+
+    async def ask(self, frame: Frame) -> Frame:
+        """Return the answer of a worker; when that one is killed, of another one.
+
+        Raises DecodeLimit when the worker ran out of time, CorruptImage when two workers died of this image, NotReady
+        when the second one cannot be started.
+        """
+        try:
+            return await self._ask_once(frame)
+        except (_Died, NotReady):
+            pass
+        try:
+            return await self._ask_once(frame)
+        except _Died:
+            raise CorruptImage("the decoder died on this image; send it encoded anew") from None
+
+    async def _ask_once(self, frame: Frame) -> Frame:
+        running = await self._ready()
+        try:
+            return await running.exchange(frame)
+        except _Died as death:
+            self._running = None
+            self._on_loss()
+            if death.status == -signal.SIGALRM:
+                raise DecodeLimit(
+                    f"decoding this image takes more than {self._limits.time_s:g} s; send it smaller, or encoded anew"
+                ) from None
+            raise
+
+    async def stop(self) -> None:
+        """End the process, whatever it does."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.kill()
+
+    async def _ready(self) -> _Running:
+        if self._running is not None and not self._running.alive:
+            await self.stop()
+            self._on_loss()
+        if self._running is None:
+            self._running = await self._started()
+        return self._running
+
+    async def _started(self) -> _Running:
+        """Raises NotReady; the reason is in the log."""
+        messages = os.memfd_create("snellen-decoding-messages", os.MFD_CLOEXEC)
+        try:
+            return await _launched(self._limits, messages)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            said = os.pread(messages, _MESSAGE_BYTES, max(0, os.fstat(messages).st_size - _MESSAGE_BYTES))
+            logger.error("a decode worker could not be started: %s %s", error, said.decode(errors="replace"))
+            raise NotReady("no process can be started to decode this image in; send it again in a moment") from None
+        finally:
+            os.close(messages)
+
+
+async def _launched(limits: WorkerLimits, messages: int) -> _Running:
+    """Return a worker that has said that it is ready.
+
+    `subprocess` closes every descriptor that the child is not given; uvloop's own way to start a process does not.
+    messages: descriptor of a file that takes what the worker writes before it is ready, a traceback for example.
+    Raises OSError, IncompleteReadError.
+    """
+    memory = sealed_memory("snellen-decoding", SHARED_BYTES)
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603, ASYNC220  returns once the child runs, in milliseconds
+                [
+                    sys.executable,
+                    "-P",  # a folder `service` where the service was started is not ours
+                    "-m",
+                    "service.decoding.worker_main",
+                    str(limits.time_s),
+                    str(limits.memory_bytes),
+                    str(memory),
+                ],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=messages,
+                pass_fds=(memory,),
+                start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains first
+                env=os.environ | _ENVIRONMENT,
+            )
+        channel = Channel(memory)
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        os.close(memory)
+    ours.setblocking(False)
+    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER_BYTES)
+    running = _Running(process, channel, reader, writer)
+    try:
+        await reader.readexactly(len(READY))
+    except BaseException:
+        await running.kill()
+        raise
+    return running
+
+
+async def _killed(process: subprocess.Popen[bytes]) -> int:
+    """Kill a process that may have ended, and return its exit status."""
+    process.kill()  # nothing, when it has been waited for
+    return await asyncio.to_thread(process.wait)

@@ -1,0 +1,89 @@
+"""A process that decodes what may be costly: it dies at the limits of time and memory, and nobody else with it.
+
+`python -m service.decoding.worker_main TIME_LIMIT_S MEMORY_LIMIT_BYTES DESCRIPTOR` reads requests from its standard
+input and writes answers to its standard output, each a `Frame` as a `Channel` with the memory behind DESCRIPTOR packs
+it; it ends when its input does. Nothing that comes back is unpickled. What libraries print while it decodes goes nowhere: libtiff
+warns of what a file holds, and a full pipe would stop the worker.
+"""
+
+import os
+import resource
+import signal
+import sys
+from typing import BinaryIO
+
+import numpy as np
+
+from models.contract import Input, Preprocessing
+from service.decoding.decode import Decoded, DecodeLimits, decode
+from service.decoding.worker_ipc import HEAD_BYTES, Channel, Frame, Lengths
+from service.errors import ImageError
+
+READY = b"ready"
+"""The first thing that a worker writes."""
+
+
+def question(
+    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
+) -> Frame:
+    head = {
+        "target": target.model_dump(mode="json"),
+        "how": how.model_dump(mode="json"),
+        "formats": limits.formats,
+        "max_pixels": limits.max_pixels,
+        "dense_pixels": dense_pixels,
+    }
+    return Frame(head, body)
+
+
+def decoded(frame: Frame) -> Decoded:
+    """What the worker answered. Raises the ImageError that it met."""
+    if "error" in frame.head:
+        known = {error.__name__: error for error in ImageError.__subclasses__()}
+        raise known[frame.head["error"]](frame.head["detail"])
+    pixels = np.frombuffer(frame.payload, np.uint8).reshape(frame.head["shape"])
+    width, height = frame.head["size"]
+    return Decoded(pixels, (width, height), frame.head["seconds"])
+
+
+def _answer(frame: Frame) -> Frame:
+    head = frame.head
+    limits = DecodeLimits(tuple(head["formats"]), head["max_pixels"])
+    target, how = Input.model_validate(head["target"]), Preprocessing.model_validate(head["how"])
+    try:
+        done = decode(frame.payload, target, how, limits, head["dense_pixels"])
+    except ImageError as error:
+        return Frame({"error": type(error).__name__, "detail": error.detail}, b"")
+    return Frame({"size": done.size, "shape": done.pixels.shape, "seconds": done.seconds}, done.pixels.tobytes())
+
+
+def _read(source: BinaryIO, channel: Channel) -> Frame | None:
+    beginning = source.read(HEAD_BYTES)
+    if len(beginning) < HEAD_BYTES:
+        return None
+    lengths = Lengths.of(beginning)
+    head = source.read(lengths.head)
+    return channel.unpack(lengths, head, source.read(lengths.piped))
+
+
+def main(time_limit_s: float, memory_limit_bytes: int, descriptor: int) -> None:
+    """Answer until the input ends. SIGALRM has its default effect: the end, also in the middle of a decoder."""
+    channel = Channel(descriptor)
+    os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    with open(os.devnull, "wb") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere.fileno(), stream.fileno())
+    answers.write(READY)
+    answers.flush()
+    while (frame := _read(sys.stdin.buffer, channel)) is not None:
+        signal.setitimer(signal.ITIMER_REAL, time_limit_s)
+        answer = _answer(frame)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        answers.writelines(channel.pack(answer))
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,100 @@
+"""The class map as a branch of a graph: onnxruntime computes all outputs of a graph, asked for or not."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import onnx
+from onnx import NodeProto, ValueInfoProto, helper
+from onnx.external_data_helper import uses_external_data
+
+from models.contract import CLASS_MAP
+from service.engine.graph_check import CLASS_MAP_WANTED
+
+_THEN, _ELSE = f"{CLASS_MAP_WANTED}_then", f"{CLASS_MAP_WANTED}_else"
+
+
+def branched(path: Path, classes: int) -> bytes | None:
+    """The model with one more input, CLASS_MAP_WANTED: bool []. Without it the class map is empty and costs nothing.
+
+    None where there is nothing to gain: no class map, or all that it needs is needed by other outputs too, or weights
+    that lie outside the file. What onnx makes of an unusual or damaged file is raised as it is; onnxruntime may not
+    accept the result where it accepts the file.
+    """
+    model = onnx.load(path, load_external_data=False)
+    graph = model.graph
+    outputs = _names(graph.output)
+    if CLASS_MAP not in outputs or any(map(uses_external_data, graph.initializer)):
+        return None
+    nodes = list(graph.node)
+    mapping, others = _needed(nodes, {CLASS_MAP}), _needed(nodes, outputs - {CLASS_MAP})
+    own = (mapping & _following(nodes, _names(graph.input))) - others
+    if not own:
+        return None
+    kept = (mapping | others) - own
+    branch = _branch(_in_order(nodes, own), classes)
+    del graph.node[:]
+    graph.node.extend([*(nodes[index] for index in sorted(kept)), branch])
+    graph.input.append(helper.make_tensor_value_info(CLASS_MAP_WANTED, onnx.TensorProto.BOOL, []))
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def _branch(own: Sequence[NodeProto], classes: int) -> NodeProto:
+    """float32, as everywhere in the contract."""
+    for node in own:  # a tensor has one name in the graph and its branches
+        node.output[:] = [_THEN if name == CLASS_MAP else name for name in node.output]
+        node.input[:] = [_THEN if name == CLASS_MAP else name for name in node.input]
+    empty = helper.make_tensor(_ELSE, onnx.TensorProto.FLOAT, [0, classes, 0, 0], [])
+    graphs = [(_THEN, own), (_ELSE, [helper.make_node("Constant", [], [_ELSE], value=empty)])]
+    then_, else_ = (
+        helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)])
+        for name, nodes in graphs
+    )
+    return helper.make_node("If", [CLASS_MAP_WANTED], [CLASS_MAP], then_branch=then_, else_branch=else_)
+
+
+def _in_order(nodes: Sequence[NodeProto], own: Collection[int]) -> list[NodeProto]:
+    """onnxruntime sorts a graph, but not its branches."""
+    makers = {name: index for index in own for name in nodes[index].output}
+    needs = {index: {makers[name] for name in _read(nodes[index]) if name in makers} for index in sorted(own)}
+    return [nodes[index] for index in TopologicalSorter(needs).static_order()]
+
+
+def _needed(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:
+    """Numbers of the nodes that these tensors are made by."""
+    makers = {name: index for index, node in enumerate(nodes) for name in node.output}
+    found, wanted = set[int](), list(names)
+    while wanted:
+        index = makers.get(wanted.pop())
+        if index is not None and index not in found:
+            found.add(index)
+            wanted.extend(_read(nodes[index]))
+    return found
+
+
+def _following(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:
+    """Numbers of the nodes that depend on these tensors; the others are constants, which onnxruntime folds."""
+    readers: dict[str, list[int]] = {}
+    for index, node in enumerate(nodes):
+        for name in _read(node):
+            readers.setdefault(name, []).append(index)
+    found, reached = set[int](), list(names)
+    while reached:
+        new = set(readers.pop(reached.pop(), [])) - found
+        found |= new
+        reached.extend(name for index in new for name in nodes[index].output)
+    return found
+
+
+def _read(node: NodeProto) -> Iterator[str]:
+    """Names of all tensors that a node takes, in its branches and loops too."""
+    yield from filter(None, node.input)
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from _read(inner)
+
+
+def _names(values: Iterable[ValueInfoProto]) -> set[str]:
+    return {value.name for value in values}

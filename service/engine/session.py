@@ -1,0 +1,163 @@
+"""Opens a graph with onnxruntime on the wanted execution provider, or says why it cannot be served here."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from models.contract import CLASS_MAP, INPUT, Manifest, Pixels, Precision
+from service.engine.graph_check import CLASS_MAP_WANTED, Port, misfit
+from service.engine.providers import FASTEST_FIRST, NAMES, PROVIDERS, Purpose, with_options
+from service.memfd import file_in_memory
+
+logger = logging.getLogger(__name__)
+
+RUNTIME = f"onnxruntime {ort.__version__}"
+
+
+class EngineRejected(Exception):
+    """This model must not serve here; the message says why."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """`providers` in order of preference, short names, empty for the best installed; see Settings for the rest.
+
+    precision: of the graph. tf32: allow it on a GPU. largest: batch that a GPU is prepared for, 0 for none.
+    cuda_graph: one for each batch size. engines: folder of what TensorRT builds. rests: threads stop between runs.
+    """
+
+    providers: tuple[str, ...] = ()
+    strict: bool | None = None
+    threads_per_batch: int = 1
+    concurrency: int = 0
+    cores: int = 1
+    precision: Precision = Precision.FP32
+    tf32: bool = False
+    largest: int = 0
+    cuda_graph: bool = False
+    engines: Path | None = None
+    rests: bool = False
+
+
+def installed_providers() -> tuple[str, ...]:
+    """What the installed onnxruntime could use: cuda before cpu, whether the machine has it or not."""
+    return tuple(name for name in ("cuda", "cpu") if name in all_providers())
+
+
+def all_providers() -> tuple[str, ...]:
+    """Every one that is installed and that we know, probably fastest first."""
+    available = ort.get_available_providers()
+    return tuple(name for name in FASTEST_FIRST if PROVIDERS[name] in available)
+
+
+class Session:
+    """A graph that is ready to run, and the provider that it runs on."""
+
+    def __init__(self, opened: ort.InferenceSession) -> None:
+        first = opened.get_providers()[0]
+        self.provider = NAMES.get(first, first)
+        self.opened = opened
+        self._inputs, self._outputs = _ports(opened.get_inputs()), _ports(opened.get_outputs())
+        self._has_branch = self._inputs.pop(CLASS_MAP_WANTED, None) is not None
+
+    def run(self, names: Sequence[str], images: Pixels, options: ort.RunOptions) -> list[NDArray[np.float32]]:
+        """images: uint8 [N, H, W, C]. These outputs; raises what onnxruntime raises."""
+        feeds: dict[str, object] = {INPUT: images}
+        if self._has_branch:
+            feeds[CLASS_MAP_WANTED] = np.array(CLASS_MAP in names)
+        outputs: list[NDArray[np.float32]] = self.opened.run(names, feeds, options)
+        return outputs
+
+    def misfit(self, manifest: Manifest) -> str | None:
+        """Why its graph cannot be the manifest's; None when it can."""
+        return misfit(self._inputs, self._outputs, manifest)
+
+
+def open_session(model: Path, manifest: Manifest, options: EngineOptions) -> Session:
+    """On the CPU it leaves the class map out of runs that do not ask for it. Raises EngineRejected."""
+    providers = _known(options)
+    session = _branched(model, manifest, options) if providers == ["cpu"] else None
+    session = session or _as_it_is(model, manifest, options, providers)
+    _check_provider(session.provider, options)
+    if reason := session.misfit(manifest):
+        raise EngineRejected(reason)
+    if session.provider == "cpu" and providers != ["cpu"]:
+        session = _branched(model, manifest, options) or session
+    return session
+
+
+def _known(options: EngineOptions) -> list[str]:
+    wanted = options.providers or installed_providers()
+    return [name for name in wanted if name in all_providers()] or ["cpu"]
+
+
+def _branched(model: Path, manifest: Manifest, options: EngineOptions) -> Session | None:
+    """For the CPU, with the class map as a branch; None where there is no map, or where it can be no branch."""
+    if not manifest.class_map:
+        return None
+    from service.engine.class_map_graph import branched  # noqa: PLC0415  onnx takes 12 MiB, and not all processes open graphs
+
+    try:
+        changed = branched(model, len(manifest.labels))
+        if changed is None:
+            return None
+        with file_in_memory("snellen-graph", changed) as path:  # onnxruntime would keep bytes
+            session = Session(_open(path, manifest, options, ["cpu"]))
+    except Exception as error:  # neither onnx's exceptions nor onnxruntime's have a common base
+        logger.info("%s is run as it is, with its class map: %s: %s", model, type(error).__name__, error)
+        return None
+    return None if session.misfit(manifest) else session
+
+
+def _as_it_is(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> Session:
+    """The reason that clients see names no path; onnxruntime's own words, which do, go to the log."""
+    try:
+        return Session(_open(model, manifest, options, providers))
+    except Exception as error:
+        logger.error("onnxruntime cannot load %s: %s", model, error)
+        reason = f"onnxruntime cannot load {model.name} ({type(error).__name__}); the log has the cause"
+        raise EngineRejected(reason) from error
+
+
+def _open(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> ort.InferenceSession:
+    session_options = ort.SessionOptions()
+    session_options.enable_mem_pattern = manifest.dense is None  # else it keeps a plan for every size it has met
+    session_options.intra_op_num_threads = options.threads_per_batch
+    session_options.inter_op_num_threads = 1
+    session_options.log_severity_level = 3
+    if options.rests:
+        session_options.add_session_config_entry("session.force_spinning_stop", "1")
+    return ort.InferenceSession(model, session_options, providers=with_options(providers, _purpose(manifest, options)))
+
+
+def _purpose(manifest: Manifest, options: EngineOptions) -> Purpose:
+    threads = options.threads_per_batch
+    return Purpose(
+        manifest.input.shape,
+        options.precision,
+        options.tf32,
+        options.cuda_graph,
+        max(1, options.largest),
+        options.engines,
+        options.concurrency or max(1, options.cores // threads),
+        threads,
+    )
+
+
+def _check_provider(provider: str, options: EngineOptions) -> None:
+    wanted = (options.providers or installed_providers())[0]
+    strict = options.strict if options.strict is not None else wanted != "cpu"
+    if strict and provider != wanted:
+        raise EngineRejected(
+            f"execution provider {wanted} was asked for, but onnxruntime runs on {provider}: check the driver and that "
+            f"onnxruntime-gpu is installed, or set SNELLEN_PROVIDERS={provider} or SNELLEN_STRICT=false"
+        )
+
+
+def _ports(nodes: Sequence[ort.NodeArg]) -> dict[str, Port]:
+    return {node.name: Port(node.type, node.shape) for node in nodes}

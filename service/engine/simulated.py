@@ -1,0 +1,69 @@
+"""A device that does nothing but take its time: what fronts and batches do on a fast one is seen without one."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from models.contract import Bundle, Manifest, Pixels
+from service.engine.profile import BatchSeconds, plain_profile
+from service.errors import EngineFailure
+from service.repository.loader import Prepared
+from service.types import Batch, DensePrediction, Prediction
+
+VARIABLE = "SNELLEN_TEST_DEVICE"
+"""Milliseconds by batch size, as in 1:2.0,8:3.0,32:6.0; for tests and benchmarks only, hence no setting."""
+
+
+class SimulatedEngine:
+    """Uniform probabilities after the time of the next larger batch size in the table; uses no CPU meanwhile."""
+
+    provider = "simulated"
+    concurrency = 1
+    threads_per_batch = lone_threads = 1
+
+    def __init__(self, manifest: Manifest, profile: list[BatchSeconds]) -> None:
+        self._classes = len(manifest.labels)
+        self._profile = profile
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+
+    async def predict(self, batch: Batch) -> Prediction:
+        return await self.predict_made(lambda: batch)
+
+    async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self.run(make()))
+
+    def run(self, batch: Batch) -> Prediction:
+        """The same in the calling thread."""
+        count = len(batch.images)
+        time.sleep(self._seconds(count))
+        rows = np.full((count, self._classes), 1 / self._classes, np.float32)
+        return Prediction(rows, rows[:, :, None, None] if batch.class_map else None)
+
+    async def predict_dense(self, image: Pixels) -> DensePrediction:
+        raise EngineFailure("a simulated device has no dense classification")
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _seconds(self, count: int) -> float:
+        larger = (point.seconds for point in self._profile if point.batch_size >= count)
+        last = self._profile[-1]
+        return next(larger, last.seconds * count / last.batch_size)
+
+
+def wanted() -> list[BatchSeconds] | None:
+    """The table of the environment."""
+    if not (text := os.environ.get(VARIABLE)):
+        return None
+    points = (point.split(":") for point in text.split(","))
+    return sorted(BatchSeconds(int(size), float(milliseconds) / 1000) for size, milliseconds in points)
+
+
+def prepared(bundle: Bundle, points: list[BatchSeconds]) -> Prepared:
+    """In the place of a network that was verified and measured."""
+    profile = plain_profile(points, SimulatedEngine.provider)
+    return Prepared(SimulatedEngine(bundle.manifest, points), profile, cached=False)

@@ -1,0 +1,1 @@
+"""Find out how a graph runs fastest on this machine."""

@@ -1,0 +1,137 @@
+"""Spends a time budget on timing: every lane climbs the batch sizes, then the good ones take turns in rounds."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from service.engine.session import EngineRejected
+from service.engine.tuning.candidate import Lane
+from service.engine.tuning.timing import Stopwatch, blank
+from service.errors import EngineFailure
+
+logger = logging.getLogger(__name__)
+
+_CLEARLY_WORSE = 0.8
+"""Of the best throughput of its lane: larger batches than one like this are not tried."""
+_HOPELESS = 0.5
+"""Of the best of all: a lane that is below and hardly grows is left."""
+_FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.5, 0.95, 0.07
+"""Of the best throughput: what stays in the rounds, stricter each time; one bad window should cost nobody the place."""
+
+Observer = Callable[[Lane, int], None]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """latency_s: of a batch of more than one. sizes: ascending. image: [H, W, C]."""
+
+    image: tuple[int, ...]
+    sizes: Sequence[int]
+    latency_s: float
+    budget_s: float
+    window_s: float = 0.02
+
+
+class Search:
+    """Fills in what is known of lanes. The first lane is always measured, others while there is time."""
+
+    def __init__(self, lanes: Sequence[Lane], rules: Rules, observe: Observer = lambda _lane, _size: None) -> None:
+        self._lanes, self._rules, self._observe = lanes, rules, observe
+        self._stopwatch = Stopwatch(rules.window_s)
+        self._end: float | None = None
+        self._last_opening_s = 0.0
+        self._refused: set[object] = set()
+        self.refusals: list[str] = []
+
+    def run(self) -> None:
+        """Lanes whose session cannot be opened, or does not run, stay without a number."""
+        for lane in self._lanes:
+            if not self._measured_any() or self._time_left(self._opening_s(lane)):
+                self._open(lane)
+                self._climb(lane)
+        self._rounds()
+
+    def _time_left(self, needed_s: float = 0.0) -> bool:
+        return self._end is None or time.perf_counter() + needed_s < self._end
+
+    def _opening_s(self, lane: Lane) -> float:
+        """By the last session that was opened; nothing for one that is open."""
+        return 0.0 if lane.contender.engine is not None else self._last_opening_s
+
+    def _measured_any(self) -> bool:
+        return any(lane.seconds for lane in self._lanes)
+
+    def _open(self, lane: Lane) -> None:
+        if lane.contender.kind in self._refused:
+            return
+        try:
+            began = time.perf_counter()
+            lane.contender.ready()
+            self._last_opening_s = time.perf_counter() - began
+            self._end = self._end or time.perf_counter() + self._rules.budget_s  # the first one has to be opened anyway
+            self._measure(lane, self._rules.sizes[0])
+        except (EngineRejected, EngineFailure) as error:
+            self._refuse(lane, error)
+
+    def _climb(self, lane: Lane) -> None:
+        """To larger batches while they promise something: again in each round, by better numbers."""
+        for size in self._rules.sizes:
+            if not lane.seconds or lane.full:
+                return
+            if size not in lane.seconds:
+                if not (self._promising(lane) and self._time_left()):
+                    return
+                self._step(lane, size)
+
+    def _step(self, lane: Lane, size: int) -> None:
+        try:
+            self._measure(lane, size)
+        except EngineFailure:
+            lane.full = True
+            logger.warning("%s on %s: no batches of %d", lane.contender.precision, lane.contender.provider, size)
+
+    def _refuse(self, lane: Lane, error: Exception) -> None:
+        self._refused.add(lane.contender.kind)
+        self.refusals.append(str(error))
+        logger.warning("%s on %s is not tried: %s", lane.contender.precision, lane.contender.provider, error)
+
+    def _promising(self, lane: Lane) -> bool:
+        """Whether a larger batch could be chosen, by those before it."""
+        sizes = sorted(lane.seconds)
+        last, before = sizes[-1], sizes[-2] if len(sizes) > 1 else None
+        growth = lane.seconds[last] / lane.seconds[before] if before else 1.0
+        if lane.seconds[last] * max(1.0, growth) > 1.25 * self._rules.latency_s:
+            return False
+        if lane.rate(last) < _CLEARLY_WORSE * lane.best_rate():
+            return False
+        if max(map(lane.rate, sizes[-2:])) < max(map(lane.rate, sizes[:-2]), default=0.0):
+            return False  # two in a row were no better
+        growing = before is None or lane.rate(last) > 1.1 * lane.rate(before)
+        return growing or lane.best_rate() >= _HOPELESS * self._best_rate()
+
+    def _best_rate(self) -> float:
+        return max(lane.best_rate() for lane in self._lanes)
+
+    def _measure(self, lane: Lane, size: int) -> None:
+        batch, known = blank(size, self._rules.image), lane.seconds.get(size)
+        seconds = self._stopwatch.seconds(lane.contender.ready(), batch, lane.shape.concurrency, known)
+        lane.add(size, seconds)
+        self._observe(lane, size)
+
+    def _rounds(self) -> None:
+        """Noise hits all alike, since they take turns; the time goes more and more to those that may be chosen."""
+        margin = _FIRST_MARGIN
+        while self._measured_any() and self._time_left():
+            for lane in self._lanes:
+                self._climb(lane)
+            near = [(lane, size) for lane in self._lanes for size in lane.seconds if self._is_near(lane, size, margin)]
+            if len(near) == 1 and margin == _LAST_MARGIN:
+                break  # nothing left to decide
+            for lane, size in near:
+                if self._time_left():
+                    self._measure(lane, size)
+            margin = min(_LAST_MARGIN, margin + _STEP)
+
+    def _is_near(self, lane: Lane, size: int, margin: float) -> bool:
+        return lane.rate(size) >= margin * self._best_rate()

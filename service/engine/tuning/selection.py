@@ -1,0 +1,39 @@
+"""Which of all that was tried serves, and why, in a sentence."""
+
+from collections.abc import Sequence
+
+from service.engine.profile import TOLERANCE, Tried
+
+
+def choose(tried: Sequence[Tried], latency_s: float) -> Tried:
+    """The smallest batch within TOLERANCE of the best throughput that meets the objective; one image always does."""
+    allowed = [each for each in tried if each.batch_size == 1 or each.seconds <= latency_s] or list(tried)
+    best = max(each.images_per_s for each in allowed)
+    near = [each for each in allowed if each.images_per_s >= best * (1 - TOLERANCE)]
+    return min(near, key=lambda each: (each.batch_size, -each.images_per_s))
+
+
+def reason(chosen: Tried, tried: Sequence[Tried], latency_s: float) -> str:
+    """As shown to clients and in the log."""
+    text = f"{chosen.images_per_s:.0f} images/s, batches of {chosen.batch_size} in {chosen.seconds * 1000:.1f} ms"
+    others = [each for each in tried if each != chosen]
+    if not others:
+        return f"{text}; nothing else was tried"
+    fastest = max(others, key=lambda each: each.images_per_s)
+    text += f"; next best of {len(tried)} tried: {described(fastest, chosen)} with {fastest.images_per_s:.0f} images/s"
+    if fastest.batch_size > 1 and fastest.seconds > latency_s:
+        return f"{text}, over {latency_s * 1000:g} ms a batch"
+    if fastest.images_per_s > chosen.images_per_s:
+        return f"{text}, within {TOLERANCE:.0%} but a larger batch"
+    return text
+
+
+def described(tried: Tried, beside: Tried | None = None) -> str:
+    """In words; beside another one only what differs: `fp32 on cpu, 2 at a time of 1 thread, batches of 4`."""
+    parts = []
+    if beside is None or (tried.precision, tried.provider) != (beside.precision, beside.provider):
+        parts.append(f"{tried.precision} on {tried.provider}{' with CUDA graphs' * tried.cuda_graph}")
+    if beside is None or tried.way[2:] != beside.way[2:]:
+        threads = f"{tried.threads_per_batch} thread{'s' * (tried.threads_per_batch > 1)}"
+        parts.append(f"{tried.concurrency} at a time of {threads}")
+    return ", ".join([*parts, f"batches of {tried.batch_size}"])

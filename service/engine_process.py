@@ -1,0 +1,132 @@
+"""An engine: networks on one device, without HTTP; `python -m service.engine_process DESCRIPTOR` of its channel."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import uvloop
+
+from service.build import own_loader
+from service.repository.registry import Registry
+from service.repository.version import Version
+from service.server.ipc.engine_client import Report
+from service.server.ipc.engine_server import FrontLink, accept
+from service.server.workers import control_channel
+from service.server.workers.bootstrap import Start, run_process
+from service.server.workers.control_channel import Channel
+from service.server.workers.metrics_client import Scraping
+from service.settings import usable_cores
+from service.telemetry import log
+from service.telemetry.metrics import Metrics
+
+
+class Engine:
+    """Loads every version, tells all fronts, and answers them; ends when supervisor and fronts have."""
+
+    def __init__(self, start: Start, end: socket.socket) -> None:
+        """Inside the event loop. Raises RepositoryError."""
+        metrics = Metrics()
+        log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
+        cores = max(1, usable_cores() // start.engines)
+        self._loader = own_loader(start.settings, metrics, cores)
+        self._registry = Registry(start.settings.models, start.settings.default_model, self, start.served)
+        metrics.process.ready.set_function(lambda: not self._registry.loading)
+        self._versions = {version.name: number for number, version in enumerate(self._registry)}
+        self._links: set[FrontLink] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._orphaned = False
+        self._over = asyncio.Event()
+        self._scraping = Scraping(metrics)
+        self._channel = self._scraping.channel = Channel(end, self._hear, self._orphan)
+
+    async def run(self) -> None:
+        self._channel.send(control_channel.UP, descriptors=[self._served()])
+        await self._registry.load()
+        self._channel.send(control_channel.READY, descriptors=[self._served()])
+        await self._over.wait()
+
+    async def load(self, version: Version) -> None:
+        """As the registry's loader: here, and the fronts are told what became of it."""
+        await self._loader.load(version)
+        for link in self._links:
+            link.report(self._report(version))
+
+    async def settle(self) -> None:
+        """Nothing: that an image is alone is known to fronts only."""
+
+    def _served(self) -> int:
+        """A file with what this process has read and loaded."""
+        return control_channel.file_of(self._registry.versions_now.to_json())
+
+    def _report(self, version: Version) -> Report:
+        return report_of(version, self._versions[version.name])
+
+    def _hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
+        if kind == control_channel.LINK:
+            task = asyncio.ensure_future(self._accept(socket.socket(fileno=descriptors[0])))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif kind == control_channel.PULSE:
+            self._channel.send(control_channel.PULSE)
+        else:
+            self._scraping.hear(kind, text, descriptors)
+
+    async def _accept(self, end: socket.socket) -> None:
+        link = await accept(end, list(self._registry), self._lose)
+        if link is not None:
+            self._links.add(link)
+            for version in self._registry:
+                if version.state != "loading":
+                    link.report(self._report(version))
+
+    def _lose(self, link: FrontLink) -> None:
+        self._links.discard(link)
+        self._end_if_alone()
+
+    def _orphan(self) -> None:
+        self._orphaned = True
+        self._scraping.channel = None
+        self._end_if_alone()
+
+    def _end_if_alone(self) -> None:
+        """Fronts that lost their supervisor still answer what they have accepted."""
+        if self._orphaned and not self._links:
+            log.flush()
+            os._exit(0)  # a batch that still runs is nobody's
+
+
+def report_of(version: Version, number: int) -> Report:
+    """What a front needs to serve the version through this engine, or why it cannot."""
+    report: dict[str, Any] = {
+        "version": version.identity,
+        "model": number,
+        "state": version.state,
+        "reason": version.reason,
+    }
+    if (serving := version.serving) is not None:
+        report |= {
+            "precision": serving.precision.value,
+            "provider": serving.engine.provider,
+            "concurrency": serving.engine.concurrency,
+            "threads_per_batch": serving.engine.threads_per_batch,
+            "max_batch_size": serving.max_batch_size,
+            "profile": serving.profile.model_dump(mode="json"),
+        }
+    return report
+
+
+def run_engine(start: Start, end: socket.socket) -> int:
+    """Until nobody is left. Raises RepositoryError."""
+
+    async def run() -> None:
+        await Engine(start, end).run()
+
+    uvloop.run(run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("engine", int(sys.argv[1]), run_engine))

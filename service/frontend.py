@@ -1,0 +1,163 @@
+"""A front: a whole server but for the listening; `python -m service.frontend DESCRIPTOR` of its channel."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from service.api.v1.routes import ShortWay
+from service.app import Surroundings, create_app
+from service.batching.bulk_slots import Occupancy
+from service.build import limits_of
+from service.repository.registry import Registry, image_sizes
+from service.server.http.connection import Connection
+from service.server.http.server import Server, configuration
+from service.server.ipc.pixel_slots import Slots
+from service.server.ipc.remote_engine import RemoteLoader
+from service.server.workers import control_channel
+from service.server.workers.board import Board, Others
+from service.server.workers.bootstrap import Start, run_process
+from service.server.workers.control_channel import Channel
+from service.server.workers.metrics_client import Scraping
+from service.settings import Settings
+from service.telemetry.health import Lifecycle
+from service.telemetry.metrics import Metrics
+
+_PATIENCE_S = 3.0
+_UNKNOWN = "the supervisor does not know yet that models are loaded"
+
+
+class Front(Server):
+    """A server whose connections were accepted by the supervisor."""
+
+    def __init__(
+        self,
+        app: ShortWay,
+        lifecycle: Lifecycle,
+        settings: Settings,
+        end: socket.socket,
+        scraping: Scraping,
+        remote: RemoteLoader | None,
+        listen: Callable[[], None],
+    ) -> None:
+        """listen: called inside the event loop, before there are connections."""
+        config = configuration(app, settings)
+        super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
+        self._registry: Registry = app.framework.state.registry
+        self._health = lifecycle
+        self._health.troubles.add(_UNKNOWN)
+        self._told_ready = False
+        self._end = end
+        self._scraping = scraping
+        self._remote = remote
+        self._listen = listen
+        self._channel: Channel | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._ended = 0
+        self._all_have_come = asyncio.Event()
+        self.protocol_class = _counted(config.http, self._count_ended)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._listen()
+        self._channel = self._scraping.channel = Channel(self._end, self._hear, self._orphaned)
+        self._channel.send(control_channel.UP, descriptors=[self._served()])
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._channel is not None and not self._told_ready and not self._registry.loading:
+            self._told_ready = True
+            self._channel.send(control_channel.READY, descriptors=[self._served()])
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take what was handed over before the supervisor heard that it is enough; then as any server."""
+        if self._channel is not None:
+            self._channel.send(control_channel.ENOUGH)
+            await asyncio.wait([asyncio.ensure_future(self._all_have_come.wait())], timeout=_PATIENCE_S)
+            await asyncio.gather(*self._arriving)
+        await super().shutdown(sockets)
+
+    def _hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
+        match kind:
+            case control_channel.CONNECTION if not descriptors:  # this process may not have more, and it is closed
+                self._count_ended()
+            case control_channel.CONNECTION:
+                task = asyncio.ensure_future(self._attach(socket.socket(fileno=descriptors[0])))
+                self._arriving.add(task)
+                task.add_done_callback(self._arriving.discard)
+            case control_channel.LINK:
+                assert self._remote is not None
+                self._remote.link(socket.socket(fileno=descriptors[0]))
+            case control_channel.READY:
+                self._health.troubles.discard(_UNKNOWN)
+            case control_channel.DEGRADED:
+                self._health.degraded = text.decode()
+            case control_channel.PULSE if self._channel is not None:
+                self._channel.send(control_channel.PULSE)
+            case control_channel.ENOUGH:
+                self._all_have_come.set()
+            case control_channel.SNAPSHOT | control_channel.SCRAPE:
+                self._scraping.hear(kind, text, descriptors)
+
+    def _served(self) -> int:
+        """A file with what this process has read and loaded."""
+        return control_channel.file_of(self._registry.versions_now.to_json())
+
+    async def _attach(self, connection: socket.socket) -> None:
+        if not await self.attach(connection):
+            self._count_ended()
+
+    def _count_ended(self) -> None:
+        """Many end at once when a client with many leaves: one message for all."""
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._tell_ended)
+        self._ended += 1
+
+    def _tell_ended(self) -> None:
+        if self._channel is not None:
+            self._channel.send(control_channel.GONE, str(self._ended).encode())
+        self._ended = 0
+
+    def _orphaned(self) -> None:
+        """Nobody brings connections any more; those that are here get their answers."""
+        self._channel = self._scraping.channel = None
+        self.should_exit = True
+
+
+def _counted(base: Any, ended: Callable[[], None]) -> type[Connection]:
+    """`base`, which tells when one of its connections has ended."""
+
+    class Counted(base):  # type: ignore[misc]
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            ended()
+
+    return Counted
+
+
+def serve_front(start: Start, end: socket.socket) -> int:
+    """Until told to stop, or left alone. Raises RepositoryError."""
+    settings, lifecycle, metrics = start.settings, Lifecycle(), Metrics()
+    scraping = Scraping(metrics)
+    others = Others(Board(start.board[0], start.board[1:]), start.number) if start.board else None
+    occupancy = Occupancy(others)
+    remote = _remote(start, metrics, lifecycle) if start.engines else None
+    app = create_app(settings, lifecycle, Surroundings(metrics, occupancy, scraping.scrape, remote, start.served))
+    listen = partial(others.listen, occupancy.neighbours_changed) if others else lambda: None
+    front = Front(app, lifecycle, settings, end, scraping, remote, listen)
+    front.run()
+    return front.status
+
+
+def _remote(start: Start, metrics: Metrics, lifecycle: Lifecycle) -> RemoteLoader:
+    """With room for what each of the models may have accepted; memory is taken only by what is used."""
+    settings = start.settings
+    sizes = image_sizes(settings.models)
+    slots = Slots(settings.max_queue * max(1, len(sizes)), max(sizes, default=1))
+    return RemoteLoader(slots, limits_of(settings), metrics, lifecycle, fronts=start.fronts, engines=start.engines)
+
+
+if __name__ == "__main__":
+    sys.exit(run_process("front", int(sys.argv[1]), serve_front))

@@ -1,0 +1,1 @@
+"""Use cases: from an encoded image to a classification."""

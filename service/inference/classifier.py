@@ -1,0 +1,154 @@
+"""The use case: encoded images -> pixels -> probabilities -> top k, within a deadline; knows neither HTTP nor ONNX."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, TypeVar
+
+from models.contract import Manifest
+from service.batching.dense_queue import DenseLane
+from service.batching.entry import Answer
+from service.decoding.decode import Decoded
+from service.decoding.decoder import Decoder
+from service.errors import DeadlineExceeded, EmptyBody, ServiceError, released
+from service.inference import dense, postprocess
+from service.inference.image_pipeline import Network
+from service.inference.postprocess import Classification
+from service.inference.request import Question
+from service.repository.registry import Registry
+from service.repository.version import Serving, Version
+
+T = TypeVar("T")
+
+
+class Timing(NamedTuple):
+    """Seconds by stage."""
+
+    decode: float = 0.0
+    queue: float = 0.0
+    infer: float = 0.0
+
+
+Timed = tuple[Classification, Timing]
+
+
+class Classified(NamedTuple):
+    """One result or error per image, in order; of several images the slowest counts in each stage."""
+
+    version: Version
+    results: list[Classification | ServiceError]
+    timing: Timing
+
+
+class Classifier:
+    """Answers questions with the models of a registry."""
+
+    def __init__(self, registry: Registry, decoder: Decoder) -> None:
+        self._registry = registry
+        self._decoder = decoder
+        self._network = Network(decoder)
+
+    async def classify(self, question: Question) -> Classified:
+        """Raises any ServiceError that concerns the whole request, the only image's included."""
+        version = self._registry.find(question.model, question.version)
+        serving = version.ready()
+        _check(question, version.manifest)
+        images = len(question.images)
+        lane = serving.lane.hold(images) if question.dense else contextlib.nullcontext()
+        with serving.admission.admit(images, question.deadline_s, question.priority) as admitted, lane:
+            try:
+                results = await self._within_deadline(question, version, serving)
+            except DeadlineExceeded:
+                admitted.answered()
+                raise
+            if not question.dense and not any(isinstance(result, ServiceError) for result in results):
+                admitted.answered()
+        return Classified(version, *_apart(results))
+
+    async def _within_deadline(
+        self, question: Question, version: Version, serving: Serving
+    ) -> list[Timed | ServiceError]:
+        deadline = time.monotonic() + question.deadline_s
+        try:
+            works = [self._one(image, question, version, serving, deadline) for image in question.images]
+            return [await works[0]] if len(works) == 1 else await _together(works)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"no answer within {question.deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
+            ) from None
+
+    async def _one(
+        self, image: bytes | ServiceError, question: Question, version: Version, serving: Serving, deadline: float
+    ) -> Timed | ServiceError:
+        """An error of one image is its result, so that its neighbours are answered."""
+        manifest = version.manifest
+        try:
+            if isinstance(image, ServiceError):
+                return image
+            if not image:
+                raise EmptyBody("this image has no bytes; send the whole file")
+            if question.dense:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    return await self._dense(image, question, manifest, serving.lane)
+            decoded, answer = await self._network.answer(image, question, manifest, serving, deadline)
+        except ServiceError as error:
+            return released(error)
+        except TimeoutError as late:
+            raise released(late)  # noqa: B904  of nothing: also its cause is let go
+        timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
+        return _classification(answer, decoded, question, manifest), timing
+
+    async def _dense(self, image: bytes, question: Question, manifest: Manifest, lane: DenseLane) -> Timed:
+        """One image at its own scale."""
+        limits = lane.limits
+        async with lane.turn() as queue_s:
+            decoded = await self._decoder.decode(image, manifest.input, manifest.preprocessing, limits.max_pixels)
+            shape = dense.shape_of(decoded.pixels, manifest, question.top_k, limits.max_predictions)
+            prediction, infer_s = await lane.run(decoded.pixels)
+            result = await asyncio.to_thread(dense.result, prediction, shape, manifest, question.top_k)
+        return result, Timing(decoded.seconds, queue_s, infer_s)
+
+
+async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of them return. When one raises, the others end too."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _check(question: Question, manifest: Manifest) -> None:
+    """Refuse what this model cannot do before any work is done."""
+    if question.top_k is not None:
+        postprocess.check_top_k(question.top_k, manifest)
+    if question.heatmap:
+        postprocess.check_class_map(manifest)
+    if question.dense:
+        dense.dense_of(manifest)
+    if question.coverage is not None:
+        postprocess.threshold(question.coverage, manifest)
+
+
+def _apart(results: list[Timed | ServiceError]) -> tuple[list[Classification | ServiceError], Timing]:
+    """Raises the error of a request's only image."""
+    if len(results) == 1:
+        if isinstance(results[0], ServiceError):
+            raise results[0]
+        return [results[0][0]], results[0][1]
+    times = [result[1] for result in results if not isinstance(result, ServiceError)] or [Timing()]
+    slowest = Timing(*(max(stage) for stage in zip(*times, strict=True)))
+    return [result if isinstance(result, ServiceError) else result[0] for result in results], slowest
+
+
+def _classification(answer: Answer, decoded: Decoded, question: Question, manifest: Manifest) -> Classification:
+    row, coverage, class_map = answer.probabilities, question.coverage, answer.class_map
+    return Classification(
+        row,
+        postprocess.top(row, question.top_k or postprocess.DEFAULT_TOP_K),
+        coverage,
+        None if coverage is None else postprocess.prediction_set(row, coverage, manifest),
+        None if class_map is None else postprocess.heatmap(row, class_map, decoded.size, manifest),
+    )

@@ -1,0 +1,43 @@
+"""The same way from bytes to classes without HTTP and without a queue, for `snellen classify`."""
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+
+from models.contract import Manifest
+from service.api.v1.rendering import Rendering
+from service.api.v1.schemas import Result
+from service.decoding.decode import DecodeLimits, decode
+from service.engine.onnx_engine import OnnxEngine
+from service.inference import dense
+from service.inference.postprocess import DEFAULT_TOP_K, Classification, top
+from service.types import Batch, check_numbers
+
+
+@dataclass(frozen=True)
+class OfflineClassifier:
+    """Safe to call from several threads. dense_pixels: keep images of up to so many at their own scale."""
+
+    manifest: Manifest
+    limits: DecodeLimits
+    engine: OnnxEngine
+    top_k: int | None
+    dense_pixels: int | None = None
+
+    @cached_property
+    def _rendering(self) -> Rendering:
+        return Rendering(self.manifest)
+
+    def classify(self, body: bytes) -> Result:
+        """What the service would answer. Raises ImageError, EngineFailure."""
+        return Result.model_validate_json(self._rendering.result(self._classification(body)))
+
+    def _classification(self, body: bytes) -> Classification:
+        manifest = self.manifest
+        pixels = decode(body, manifest.input, manifest.preprocessing, self.limits, self.dense_pixels).pixels
+        if self.dense_pixels is not None:
+            shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # an answer of any size can be written
+            return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
+        row = self.engine.run(Batch(pixels[None])).probabilities[0]
+        check_numbers(row)
+        return Classification(row, top(row, self.top_k or DEFAULT_TOP_K))

@@ -1,0 +1,1 @@
+"""Which model versions exist, what became of them, and which answers."""

@@ -1,0 +1,131 @@
+"""A bundle at rest -> a version at work: verified, warmed up, measured, with a batcher and a gate of its own."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from models.contract import Bundle, Pixels, Precision
+from service.batching.batcher import Batcher
+from service.batching.bulk_slots import Occupancy
+from service.batching.dense_queue import DenseLane, DenseLimits
+from service.batching.latency_model import Forecast
+from service.batching.running import Inline
+from service.engine.profile import INLINE_S, Profile, largest_within
+from service.engine.session import EngineRejected
+from service.repository import observers
+from service.repository.version import Serving, Version
+from service.telemetry.metrics import Metrics
+from service.types import Batch, DensePrediction, Engine, Prediction
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of each model: see Settings."""
+
+    max_queue: int
+    dense: DenseLimits
+
+
+class Runs(Engine, Protocol):
+    """An engine in this process."""
+
+    @property
+    def threads_per_batch(self) -> int: ...
+
+    @property
+    def lone_threads(self) -> int: ...
+
+    def run(self, batch: Batch) -> Prediction: ...
+
+    async def predict_made(self, make: Callable[[], Batch]) -> Prediction: ...
+
+    async def predict_dense(self, image: Pixels) -> DensePrediction: ...
+
+
+class Prepared(NamedTuple):
+    """An engine, what was measured of it, whether that was before, and what can wait until all models serve.
+
+    decodes: whether as many threads run batches as would decode beside them, so that these are not needed.
+    """
+
+    engine: Runs
+    profile: Profile
+    cached: bool
+    decodes: bool = False
+    settle: Callable[[], None] = lambda: None
+
+
+Prepare = Callable[[Bundle], Prepared]
+
+
+class Loader:
+    """Loads versions one after the other."""
+
+    def __init__(self, prepare: Prepare, limits: Limits, metrics: Metrics, occupancy: Occupancy | None = None) -> None:
+        """prepare: how an engine is made and measured, in a thread."""
+        self._prepare, self._limits, self._metrics = prepare, limits, metrics
+        self._occupancy = occupancy or Occupancy()
+        self._to_settle: list[tuple[str, Callable[[], None]]] = []
+        self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
+
+    async def load(self, version: Version) -> None:
+        """Ends with the version ready, or failed with the reason."""
+        started = time.perf_counter()
+        try:
+            engine, profile, cached, decodes, settle = await asyncio.to_thread(self._prepare, version.bundle)
+        except EngineRejected as error:
+            self._refuse(version, str(error))
+            logger.error("%s is not served: %s", version.name, error)
+            return
+        except Exception as error:
+            self._refuse(version, f"{type(error).__name__} while loading; the log has the cause")
+            logger.exception("%s is not served", version.name)
+            return
+        version.serving = self._start(version, engine, profile, decodes=decodes)
+        version.state = "ready"
+        self._to_settle.append((version.name, settle))
+        logger.info(
+            "%s is ready after %.1f s: %s on %s, %d at a time of %d threads; %s (%s)",
+            version.name,
+            time.perf_counter() - started,
+            profile.chosen.precision,
+            engine.provider,
+            engine.concurrency,
+            engine.threads_per_batch,
+            profile.reason,
+            "measured before" if cached else "measured now",
+        )
+
+    async def settle(self) -> None:
+        """Once all are loaded: what can wait until then. A version whose part fails serves as before."""
+        while self._to_settle:
+            name, settle = self._to_settle.pop(0)
+            try:
+                await asyncio.to_thread(settle)
+            except Exception:
+                logger.exception("%s serves without a session for lone images", name)
+
+    def _refuse(self, version: Version, reason: str) -> None:
+        version.state, version.reason = "failed", reason
+        self._metrics.models.ready.labels(*version.labels, "none").set(0)
+
+    def _start(self, version: Version, engine: Runs, profile: Profile, *, decodes: bool) -> Serving:
+        metrics, size = self._metrics, profile.batch_size
+        inline = Inline(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
+        made = engine.predict_made if decodes else None
+        told = observers.of_batches(version, metrics)
+        batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._occupancy, made)
+        lane = DenseLane(engine, self._limits.dense, self._dense_turns, observers.of_dense(version, metrics))
+        forecast = Forecast(profile.seconds, engine.concurrency, size)
+        admission = observers.admission(version, forecast, self._limits.max_queue, metrics, batcher.expect)
+        metrics.models.queue_depth.labels(*version.labels).set_function(lambda: batcher.depth)
+        metrics.models.ready.labels(*version.labels, engine.provider).set(1)
+        batcher.start()
+        submit_encoded = batcher.submit if decodes else None
+        precision = Precision(profile.chosen.precision)
+        return Serving(precision, engine, batcher, lane, admission, size, profile, submit_encoded)

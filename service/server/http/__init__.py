@@ -1,0 +1,1 @@
+"""uvicorn, with limits for what clients may take and a drain that ends."""

@@ -1,0 +1,239 @@
+"""Around uvicorn's protocol: nobody is waited for without a limit, and what is no request gets a problem document."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from httptools import HttpParserError
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from service.api.disconnect import client_of, introduce_client
+from service.server.http.error_response import refusal
+from service.server.http.request_feed import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
+from service.server.http.timeouts import Patience, Wait
+from service.server.http.write_buffer import JoinedWrites
+
+SPARE_CONNECTIONS = 64
+"""Connections beyond the limit that are held for a moment, so that their clients can read why they were refused."""
+
+_FIRST_REQUEST_S = 1.0
+"""At the end of a drain, the time for the first request on a connection that was made just before."""
+
+
+@dataclass
+class Limits:
+    """Of all connections together and of each; `refused` are those beyond `max_connections`."""
+
+    patience_s: float
+    max_connections: int
+    refused: set["Connection"] = field(default_factory=set)
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection. The client gets `patience_s` for each thing that it owes, keep-alive for the next."""
+
+    limits: ClassVar[Limits]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow: _Flow = _Flow(transport, lambda: self.loop.call_soon(self._read_on))
+        self._intake = Intake(self)
+        self._answers = JoinedWrites(transport, self.loop)
+        self._unanswered: deque[RequestResponseCycle] = deque()
+        self._refusal: bytes | None = None
+        self._said_goodbye = self._reading_paused = self._ending = False
+        self._patience = Patience(self.loop, self.limits.patience_s, self.timeout_keep_alive, self._time_is_up)
+        self._check_place()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.limits.refused.discard(self)
+        for cycle in self._unanswered:  # uvicorn tells only the last of several, and the others go on using the socket
+            _disconnect(cycle)
+        self.pipeline.clear()
+        self._patience.end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal is None:
+            self._intake.add(data)
+            self._read_on()
+
+    def eof_received(self) -> None:
+        """The transport closes when this has returned."""
+        self._answers.flush()
+
+    def on_headers_complete(self) -> None:
+        introduce_client(self.scope)
+        super().on_headers_complete()
+        self.cycle.transport = self._answers  # type: ignore[assignment]
+        if self._ending:
+            self.cycle.keep_alive = False
+        self._unanswered.append(self.cycle)
+
+    def on_body(self, body: bytes) -> None:
+        """As uvicorn's, but a piece is not copied unless the task has left another one before it."""
+        if not self.cycle.body:
+            self.cycle.body = b""  # type: ignore[assignment]  # with nothing before it, += keeps the piece itself
+        elif isinstance(self.cycle.body, bytes):
+            self.cycle.body = bytearray(self.cycle.body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if client := client_of(self.scope):
+            client.sent_all = True
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, without its timer for the next request: that is Wait.REQUEST."""
+        self.server_state.total_requests += 1
+        if len(self.tasks) == 1:  # there are no other answers to wait for
+            self._answers.flush()
+        self._unanswered.popleft()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+        if self._refusal is not None and not self._unanswered:
+            self._say_goodbye(self._refusal)
+        self._read_on()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch()
+
+    def shutdown(self) -> None:
+        """End after the answers that are owed; a client that has just connected may send its request."""
+        if self._unanswered:
+            self._unanswered[-1].keep_alive = False
+        elif self.cycle is None and not self._ending:
+            self._ending = True
+            self.loop.call_later(_FIRST_REQUEST_S, self.shutdown)
+        else:
+            self._answers.close()
+            self._watch()
+
+    def _check_place(self) -> None:
+        limits = self.limits
+        if len(self.connections) - len(limits.refused) <= limits.max_connections:
+            return
+        limits.refused.add(self)
+        detail = f"the service already holds {limits.max_connections} connections; try again in a moment"
+        self._refuse(503, detail)
+        if len(limits.refused) > SPARE_CONNECTIONS:
+            self.transport.close()
+
+    def _read_on(self) -> None:
+        """Parse while there is a use for it; the socket is read again when nothing is left over."""
+        while self._intake and self._wants_more():
+            try:
+                self._intake.take()
+            except HeadTooLarge:
+                self._refuse(431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes; send fewer headers")
+            except HttpParserError:
+                self._refuse(400, "these bytes are no request to this server; send an HTTP/1.1 request")
+        self._pause_reading(bool(self._intake))
+        self._watch()
+
+    def _wants_more(self) -> bool:
+        """One request is worked on at a time, so what follows it can wait."""
+        return not (self.flow.read_paused or self.pipeline or self.transport.is_closing())
+
+    def _pause_reading(self, paused: bool) -> None:
+        if paused == self._reading_paused or self.transport.is_closing():
+            return
+        self._reading_paused = paused
+        if paused:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Once the answers still owed are out; what the client sends from now on is thrown away."""
+        self.logger.debug("%s is refused with %d: %s", self.client, status, detail)
+        self._refusal = refusal(status, detail)
+        self._intake.clear()
+        if self._intake.stage is Stage.BODY:
+            self._give_up()
+        if not self._unanswered:
+            self._say_goodbye(self._refusal)
+
+    def _give_up(self) -> None:
+        """The last request's body cannot be read; there is one answer to each request, so perhaps no refusal."""
+        cycle = self.cycle
+        if cycle.response_started:
+            self._refusal = b""
+        if cycle in self._unanswered:
+            self._unanswered.remove(cycle)
+            self.pipeline = deque(queued for queued in self.pipeline if queued[0] is not cycle)
+            _disconnect(cycle)
+
+    def _say_goodbye(self, last_words: bytes) -> None:
+        self._answers.flush()
+        if not self.transport.is_closing():
+            self.transport.write(last_words)
+            self.transport.write_eof()
+            self._said_goodbye = True
+
+    def _waiting_for(self) -> Wait:
+        if self.transport.is_closing():
+            return Wait.END
+        if self._said_goodbye:
+            return Wait.FAREWELL
+        if self.flow.write_paused:
+            return Wait.READER
+        if self._unanswered:
+            return Wait.SERVICE
+        if self._intake.stage is Stage.BODY:
+            return Wait.BODY
+        return Wait.HEAD if self._intake.head_begun or self.cycle is None else Wait.REQUEST
+
+    def _watch(self) -> None:
+        self._patience.wait_for(self._waiting_for())
+
+    def _time_is_up(self, wait: Wait) -> None:
+        match wait:
+            case Wait.HEAD:
+                self._refuse(408, f"no request head within {self.limits.patience_s:g} s")
+            case Wait.REQUEST | Wait.BODY | Wait.FAREWELL:
+                self._answers.close()
+            case Wait.READER | Wait.END:
+                self.transport.abort()
+        self._watch()
+
+
+class _Flow(FlowControl):
+    """Pauses the parser where uvicorn pauses the socket, which a task may do after the socket's end."""
+
+    def __init__(self, transport: asyncio.Transport, resumed: Callable[[], object]) -> None:
+        super().__init__(transport)
+        self._resumed = resumed
+
+    def pause_reading(self) -> None:
+        self.read_paused = True
+
+    def resume_reading(self) -> None:
+        if self.read_paused:
+            self.read_paused = False
+            self._resumed()
+
+
+def protocol(patience_s: float, max_connections: int) -> type[Connection]:
+    """uvicorn's protocol with these limits, as the class that its configuration wants."""
+    return type("Limited", (Connection,), {"limits": Limits(patience_s, max_connections)})
+
+
+def _disconnect(cycle: RequestResponseCycle) -> None:
+    """As uvicorn does when a client has left: nothing more is written for it, and whoever works on it is told."""
+    cycle.disconnected = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
+    if client := client_of(cycle.scope):
+        client.leave()

@@ -1,0 +1,22 @@
+"""A refusal of a connection rather than of a request: written past uvicorn, and the last thing that is."""
+
+from typing import Any
+
+from service.api.problems import MEDIA_TYPE, plain_problem
+
+_STATUS_LINES = {
+    400: b"HTTP/1.1 400 Bad Request",
+    408: b"HTTP/1.1 408 Request Timeout",
+    431: b"HTTP/1.1 431 Request Header Fields Too Large",
+    503: b"HTTP/1.1 503 Busy",
+}
+
+
+def refusal(status: int, detail: str) -> bytes:
+    """Head and problem document of an answer after which the connection is closed."""
+    body = plain_problem(status, detail).model_dump_json(exclude_none=True).encode()
+    headers: dict[str, Any] = {"content-type": MEDIA_TYPE, "content-length": len(body), "connection": "close"}
+    if status == 503:
+        headers["retry-after"] = 1
+    lines = [_STATUS_LINES[status], *(f"{name}: {value}".encode() for name, value in headers.items())]
+    return b"\r\n".join([*lines, b"", body])

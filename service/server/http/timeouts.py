@@ -1,0 +1,59 @@
+"""How long a connection waits for what."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from enum import Enum, auto
+
+from service.server.http.alarm import Alarm
+
+_LINGER_S = 2.0
+
+
+class Wait(Enum):
+    """What a connection is waiting for: the client in all but one case."""
+
+    SERVICE = auto()
+    """An answer of ours, which has limits of its own."""
+    REQUEST = auto()
+    """Another request after one that was answered."""
+    HEAD = auto()
+    """The first request, or the rest of a head."""
+    BODY = auto()
+    """The rest of a body that was answered before it was complete."""
+    READER = auto()
+    """The client has to take what was written before more is."""
+    FAREWELL = auto()
+    """The client has to close after a refusal: closing first could take the refusal from it."""
+    END = auto()
+    """The client has to take the last bytes of a closed connection."""
+
+
+class Patience:
+    """Of one connection. Tells `over` what was waited for too long."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, client_s: float, keep_alive_s: float, over: Callable[[Wait], None]
+    ) -> None:
+        """client_s: for each thing that the client owes; keep_alive_s: for its next request."""
+        self._limits_s = {Wait.SERVICE: math.inf, Wait.REQUEST: keep_alive_s, Wait.FAREWELL: _LINGER_S}
+        self._client_s = client_s
+        self._over = over
+        self._wait: Wait | None = None
+        self._alarm = Alarm(loop, self._ring)
+
+    def wait_for(self, wait: Wait) -> None:
+        """When it is another thing than before, it has its time from now on."""
+        if wait is self._wait:
+            return
+        self._wait = wait
+        self._alarm.set(self._limits_s.get(wait, self._client_s))
+
+    def end(self) -> None:
+        """Keeps no timer."""
+        self._alarm.cancel()
+
+    def _ring(self) -> None:
+        wait, self._wait = self._wait, None
+        if wait is not None:
+            self._over(wait)

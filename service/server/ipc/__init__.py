@@ -1,0 +1,1 @@
+"""Images and answers between frontends and engine processes."""

@@ -1,0 +1,174 @@
+"""What a front asks of the engines, from the question to its reply, whichever engine dies in between."""
+
+import asyncio
+import itertools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from models.contract import Pixels
+from service.batching.queue import Priority
+from service.errors import EngineFailure, NotReady, ServiceError
+from service.server.ipc.pixel_slots import Slots
+from service.server.ipc.protocol import Reply
+
+MAX_TRIES = 3
+"""An image that has been with so many engines when they died may be what killed them."""
+
+
+Answered = tuple[Reply, bytes]
+"""A head, and the numbers behind it."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One image on its way to an engine, in a slot, or as it is when it has a size of its own (dense).
+
+    A result already done means that nobody waits any more.
+    """
+
+    number: int
+    version: str
+    result: asyncio.Future[Answered]
+    class_map: bool = False
+    priority: Priority = Priority.INTERACTIVE
+    deadline: float = math.inf
+    image: Pixels | None = None
+    slot: int | None = None
+    tries: int = 0
+    link: "Carrier | None" = field(default=None, repr=False)
+
+
+def _too_late(entry: Entry) -> None:
+    if not entry.result.done():
+        entry.result.set_exception(TimeoutError())
+
+
+class Carrier:
+    """What brings entries to one engine; a link in practice."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, Entry] = {}
+        self.models: dict[str, int] = {}
+        """Numbers that the engine has for the versions that it serves."""
+
+    def carry(self, entry: Entry) -> None: ...
+
+    def forget(self, entry: Entry) -> None: ...
+
+
+class Dispatch:
+    """Gives each entry to the engine that has the fewest of ours, and again to another when that one dies."""
+
+    def __init__(self, slots: Slots, changed: Callable[[bool], None] = lambda _served: None) -> None:
+        """changed: told whether any engine is at work, whenever that may be news."""
+        self.slots = slots
+        self._changed = changed
+        self._carriers: list[Carrier] = []
+        self._waiting: dict[int, Entry] = {}
+        self._numbers = itertools.count(1)
+        self._closed = False
+
+    async def ask(
+        self,
+        version: str,
+        image: Pixels,
+        *,
+        dense: bool = False,
+        class_map: bool = False,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Answered:
+        """The reply and what is behind it; being cancelled frees the engine.
+
+        Raises QueueFull, NotReady, EngineFailure, TimeoutError at the deadline (time.monotonic).
+        """
+        if self._closed:
+            raise NotReady("the service is shutting down; send the request again")
+        loop = asyncio.get_running_loop()
+        entry = Entry(next(self._numbers), version, loop.create_future(), class_map, priority)
+        if dense:
+            entry.image = image
+        else:
+            entry.slot = self.slots.take(image)
+        entry.deadline = math.inf if deadline is None else deadline
+        self._send(entry)
+        if deadline is None:
+            return await self._result(entry)
+        clock = loop.call_later(deadline - time.monotonic(), _too_late, entry)
+        try:
+            return await self._result(entry)
+        finally:
+            clock.cancel()
+
+    async def _result(self, entry: Entry) -> Answered:
+        try:
+            return await entry.result
+        finally:
+            self._forget(entry)
+
+    def add(self, carrier: Carrier) -> None:
+        self._carriers.append(carrier)
+
+    def serves(self, carrier: Carrier, version: str, model: int) -> None:
+        """From now on; what has waited for this goes at once."""
+        carrier.models[version] = model
+        self._changed(True)
+        for entry in [entry for entry in self._waiting.values() if entry.version == version]:
+            del self._waiting[entry.number]
+            self._send(entry)
+
+    def replied(self, carrier: Carrier, number: int, outcome: Answered | ServiceError) -> None:
+        entry = carrier.held.pop(number, None)
+        if entry is not None:
+            self._end(entry, outcome)
+
+    def lost(self, carrier: Carrier) -> None:
+        """What it held goes to others, or waits for the next."""
+        if carrier in self._carriers:
+            self._carriers.remove(carrier)
+            self._changed(any(other.models for other in self._carriers))
+        held, carrier.held = carrier.held, {}
+        for entry in held.values():
+            if entry.result.done():
+                self._end(entry, None)
+            elif entry.tries >= MAX_TRIES:
+                self._end(entry, EngineFailure("engines died while they worked on this image; it is not tried again"))
+            else:
+                self._send(entry)
+
+    def close(self) -> None:
+        """Fail what waits, and take nothing new."""
+        self._closed = True
+        for entry in self._waiting.values():
+            self._end(entry, NotReady("the service is shutting down; send the request again"))
+        self._waiting.clear()
+
+    def _send(self, entry: Entry) -> None:
+        carriers = (carrier for carrier in self._carriers if entry.version in carrier.models)
+        entry.link = chosen = min(carriers, key=lambda carrier: len(carrier.held), default=None)
+        if chosen is None:
+            self._waiting[entry.number] = entry
+            return
+        entry.tries += 1
+        chosen.held[entry.number] = entry
+        chosen.carry(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        """Unless it was answered. Its slot stays taken until the engine says that it does not read it."""
+        entry.result.cancel()
+        if self._waiting.pop(entry.number, None) is not None:
+            self._end(entry, None)
+        elif entry.link is not None and entry.number in entry.link.held:
+            entry.link.forget(entry)
+
+    def _end(self, entry: Entry, outcome: Answered | ServiceError | None) -> None:
+        if entry.slot is not None:
+            self.slots.give_back(entry.slot)
+        if entry.result.done() or outcome is None:
+            return
+        if isinstance(outcome, ServiceError):
+            entry.result.set_exception(outcome)
+        else:
+            entry.result.set_result(outcome)

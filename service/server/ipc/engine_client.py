@@ -1,0 +1,97 @@
+"""A front's links to the engines: entries out, replies and reports in."""
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from service import errors
+from service.batching.queue import Priority
+from service.server.ipc.dispatcher import Carrier, Dispatch, Entry
+from service.server.ipc.pixel_slots import Slots
+from service.server.ipc.protocol import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Reply
+
+logger = logging.getLogger(__name__)
+
+Report = dict[str, Any]
+"""Of one version in one engine: see engine.report_of."""
+
+
+class Link(Carrier, asyncio.Protocol):
+    """To one engine, until one of the two ends."""
+
+    def __init__(self, dispatch: Dispatch, hear: Callable[["Link", Report], None]) -> None:
+        super().__init__()
+        self._dispatch, self._hear = dispatch, hear
+        self._pieces = Pieces(REPLY)
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+        self._dispatch.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        for head, behind in self._pieces.feed(data):
+            reply = Reply(*head)
+            match reply.kind:
+                case Kind.ANSWER:
+                    self._dispatch.replied(self, reply.number, (reply, behind))
+                case Kind.PROBLEM:
+                    self._dispatch.replied(self, reply.number, error_of(json.loads(behind)))
+                case Kind.REPORT:
+                    self._hear(self, json.loads(behind))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self.held:
+            logger.warning("an engine has ended; %d images that it held are run again", len(self.held))
+        self._dispatch.lost(self)
+
+    def carry(self, entry: Entry) -> None:
+        model = self.models[entry.version]
+        if entry.image is None:
+            assert entry.slot is not None
+            self._write(Kind.CLASSIFY, entry, model, entry.slot)
+        else:
+            self._write(Kind.DENSE, entry, model, 0, SHAPE.pack(*entry.image.shape) + entry.image.tobytes())
+
+    def forget(self, entry: Entry) -> None:
+        self._write(Kind.FORGET, entry, 0, 0)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def _write(self, kind: Kind, entry: Entry, model: int, slot: int, behind: bytes = b"") -> None:
+        if self._transport is not None:
+            priority = list(Priority).index(entry.priority)
+            head = QUESTION.pack(
+                kind, entry.class_map, model, slot, entry.number, entry.deadline, priority, len(behind)
+            )
+            self._transport.write(head + behind)
+
+
+async def attach(end: socket.socket, slots: Slots, link: Link) -> None:
+    """Show the engine our slots, then speak; an engine that has ended meanwhile is no error."""
+    try:
+        socket.send_fds(end, [HELLO.pack(slots.count, slots.size)], [slots.descriptor])
+        end.setblocking(False)
+        await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=end)
+    except OSError:
+        end.close()
+
+
+def problem_of(error: errors.ServiceError) -> dict[str, Any]:
+    """JSON of an error, for `error_of` on the other side."""
+    retry_after_s = getattr(error, "retry_after_s", None)
+    return {"error": type(error).__name__, "detail": error.detail, "retry_after_s": retry_after_s}
+
+
+def error_of(problem: dict[str, Any]) -> errors.ServiceError:
+    """Raises AttributeError for one that there is not."""
+    kind: type[errors.ServiceError] = getattr(errors, problem["error"])
+    if issubclass(kind, errors.Unavailable):
+        return kind(problem["detail"], problem["retry_after_s"])
+    return kind(problem["detail"])

@@ -1,0 +1,134 @@
+"""An engine's side of the link to a front: questions in, each through the version's own batcher, answers out."""
+
+import asyncio
+import json
+import logging
+import math
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.contract import Pixels, Row
+from service.batching.queue import Priority
+from service.errors import DeadlineExceeded, EngineFailure, ServiceError
+from service.repository.version import Version
+from service.server.ipc.engine_client import Report, problem_of
+from service.server.ipc.pixel_slots import Shared
+from service.server.ipc.protocol import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Question
+from service.server.workers.control_channel import receive
+from service.types import DensePrediction
+
+logger = logging.getLogger(__name__)
+
+
+class FrontLink(asyncio.Protocol):
+    """To one front; what it asked is dropped when it has ended."""
+
+    def __init__(self, shared: Shared, versions: Sequence[Version], lost: Callable[["FrontLink"], None]) -> None:
+        """versions: by the numbers that the reports gave them."""
+        self._shared, self._versions, self._lost = shared, versions, lost
+        self._pieces = Pieces(QUESTION)
+        self._transport: asyncio.WriteTransport | None = None
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for head, behind in self._pieces.feed(data):
+            question = Question(*head)
+            match question.kind:
+                case Kind.CLASSIFY:
+                    self._begin(question.number, self._classify(question))
+                case Kind.DENSE:
+                    self._begin(question.number, self._dense(question, behind))
+                case Kind.FORGET:
+                    if (task := self._tasks.get(question.number)) is not None:
+                        task.cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        for task in self._tasks.values():
+            task.cancel()
+        self._lost(self)
+
+    def report(self, report: Report) -> None:
+        self._reply(Kind.REPORT, 0, json.dumps(report).encode())
+
+    def _begin(self, number: int, work: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks[number] = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(lambda done: self._ended(number, done))
+
+    def _ended(self, number: int, task: asyncio.Task[None]) -> None:
+        """There is a reply in every case, also of a task that was cancelled before it began: it frees the slot."""
+        del self._tasks[number]
+        error = EngineFailure("forgotten, as was asked") if task.cancelled() else task.exception()
+        if isinstance(error, TimeoutError):
+            error = DeadlineExceeded("the deadline passed while the image waited for a batch")
+        elif error is not None and not isinstance(error, ServiceError):
+            logger.error("a question could not be answered", exc_info=error)
+            error = EngineFailure("the model could not be run; the cause is in the service's log")
+        if error is not None:
+            self._reply(Kind.PROBLEM, number, json.dumps(problem_of(error)).encode())
+
+    async def _classify(self, question: Question) -> None:
+        version = self._versions[question.model]
+        image = self._shared.image(question.slot, version.manifest.input.shape)
+        deadline = question.deadline if question.deadline < math.inf else None
+        priority = list(Priority)[question.priority]
+        answer = await version.ready().batcher.submit(image, bool(question.class_map), deadline, priority)
+        arrays = [answer.probabilities] if answer.class_map is None else [answer.probabilities, answer.class_map]
+        self._answer(question, arrays, answer.queue_s, answer.infer_s)
+
+    async def _dense(self, question: Question, behind: bytes) -> None:
+        """One at a time, whichever front asks: such an image takes much memory."""
+        image: Pixels = np.frombuffer(behind, np.uint8, offset=SHAPE.size).reshape(SHAPE.unpack_from(behind))
+        lane = self._versions[question.model].ready().lane
+        async with lane.turn() as queue_s:
+            prediction, infer_s = await lane.run(image)
+        self._answer(question, _arrays(prediction), queue_s, infer_s)
+
+    def _answer(self, question: Question, arrays: Sequence[Row], queue_s: float, infer_s: float) -> None:
+        rows, columns = arrays[-1].shape[1:] if arrays[-1].ndim == 3 else (0, 0)
+        behind = b"".join(np.asarray(array, np.float32).tobytes() for array in arrays)
+        self._reply(Kind.ANSWER, question.number, behind, (rows, columns), (queue_s, infer_s))
+
+    def _reply(
+        self,
+        kind: Kind,
+        number: int,
+        behind: bytes,
+        size: tuple[int, int] = (0, 0),
+        seconds: tuple[float, float] = (0, 0),
+    ) -> None:
+        if self._transport is not None:
+            self._transport.write(REPLY.pack(kind, *size, number, *seconds, 0, len(behind)) + behind)
+
+
+async def accept(
+    end: socket.socket, versions: Sequence[Version], lost: Callable[[FrontLink], None]
+) -> FrontLink | None:
+    """A link, once the front has shown its slots; None when it ends before."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    end.setblocking(False)
+    loop.add_reader(end.fileno(), readable.set)
+    await readable.wait()
+    loop.remove_reader(end.fileno())
+    try:
+        hello, descriptors = receive(end, HELLO.size, 1)
+        shared = Shared(descriptors[0], *HELLO.unpack(hello))
+        link = FrontLink(shared, versions, lost)
+        await loop.create_unix_connection(lambda: link, sock=end)
+    except (OSError, IndexError, ValueError):
+        logger.warning("a front ended before it had begun")
+        end.close()
+        return None
+    return link
+
+
+def _arrays(prediction: DensePrediction) -> list[NDArray[np.float32]]:
+    return [prediction.probabilities, prediction.logits, prediction.class_map]

@@ -1,0 +1,152 @@
+"""Versions whose networks run in engine processes, put to work in a front as if they ran here."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.contract import Pixels, Precision
+from service.batching.dense_queue import DenseLane
+from service.batching.entry import Answer
+from service.batching.latency_model import Forecast
+from service.batching.queue import Priority
+from service.engine.profile import Profile
+from service.repository import observers
+from service.repository.loader import Limits
+from service.repository.version import Serving, Version
+from service.server.ipc.dispatcher import Dispatch
+from service.server.ipc.engine_client import Link, Report, attach
+from service.server.ipc.pixel_slots import Slots
+from service.telemetry.health import Lifecycle
+from service.telemetry.metrics import Metrics
+from service.types import DensePrediction
+
+_NO_ENGINE = "engines are being started; requests wait for them"
+
+
+class RemoteBatcher:
+    """Of one version: the way to it that `Batcher` is in one process."""
+
+    def __init__(self, dispatch: Dispatch, version: Version) -> None:
+        self._dispatch = dispatch
+        self._version, self._classes = version.identity, len(version.manifest.labels)
+        self.depth = 0
+
+    async def submit(
+        self,
+        image: Pixels,
+        class_map: bool = False,
+        deadline: float | None = None,
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Answer:
+        """As Batcher's; what is not spent in the network counts as waiting for it."""
+        began = asyncio.get_running_loop().time()
+        self.depth += 1
+        try:
+            reply, behind = await self._dispatch.ask(
+                self._version, image, class_map=class_map, deadline=deadline, priority=priority
+            )
+        finally:
+            self.depth -= 1
+        numbers = np.frombuffer(behind, np.float32)
+        rest = numbers[self._classes :].reshape(-1, reply.rows, reply.columns) if reply.rows else None
+        queue_s = asyncio.get_running_loop().time() - began - reply.infer_s
+        return Answer(numbers[: self._classes], rest, max(0.0, queue_s), reply.infer_s)
+
+    async def stop(self) -> None:
+        """Nothing of its own: engines end after the fronts."""
+        self._dispatch.close()
+
+
+@dataclass(frozen=True)
+class RemoteEngine:
+    """What clients may know, and images of any size."""
+
+    dispatch: Dispatch
+    version: Version
+    provider: str
+    concurrency: int
+    threads_per_batch: int
+
+    @property
+    def lone_threads(self) -> int:
+        """Engines in processes of their own do not know what is alone."""
+        return self.threads_per_batch
+
+    async def predict_dense(self, image: Pixels) -> DensePrediction:
+        reply, behind = await self.dispatch.ask(self.version.identity, image, dense=True)
+        numbers, classes = np.frombuffer(behind, np.float32), len(self.version.manifest.labels)
+        class_map = numbers[2 * classes :].reshape(classes, reply.rows, reply.columns)
+        return DensePrediction(numbers[:classes], numbers[classes : 2 * classes], class_map)
+
+
+class RemoteLoader:
+    """A version is ready when an engine says so, and failed when all of them have refused it."""
+
+    def __init__(
+        self, slots: Slots, limits: Limits, metrics: Metrics, lifecycle: Lifecycle, *, fronts: int, engines: int
+    ) -> None:
+        """Of how many fronts this is one: each may count on its share of the engines."""
+        self._lifecycle = lifecycle
+        self._dispatch = Dispatch(slots, self._tell_probes)
+        self._limits, self._metrics = limits, metrics
+        self._share, self._engines = engines / fronts, engines
+        self._dense_turns = asyncio.Semaphore(1)
+        self._reports: dict[str, list[Report]] = {}
+        self._heard = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        metrics.process.slots.labels("free").set_function(lambda: slots.free)
+        metrics.process.slots.labels("taken").set_function(lambda: slots.count - slots.free)
+
+    def link(self, end: socket.socket) -> None:
+        """To an engine that has just been started, or to one that was here before us."""
+        task = asyncio.ensure_future(attach(end, self._dispatch.slots, Link(self._dispatch, self._hear)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def load(self, version: Version) -> None:
+        report = await self._verdict(version.identity)
+        if report["state"] == "failed":
+            version.state, version.reason = "failed", report["reason"]
+            return
+        version.serving = self._start(version, report)
+        version.state = "ready"
+
+    async def settle(self) -> None:
+        """The engines have done it."""
+
+    def _hear(self, link: Link, report: Report) -> None:
+        self._reports.setdefault(report["version"], []).append(report)
+        if report["state"] == "ready":
+            self._dispatch.serves(link, report["version"], report["model"])
+        self._heard.set()
+
+    def _tell_probes(self, served: bool) -> None:
+        (self._lifecycle.troubles.discard if served else self._lifecycle.troubles.add)(_NO_ENGINE)
+
+    async def _verdict(self, version: str) -> Report:
+        while True:
+            reports = self._reports.get(version, [])
+            ready = next((report for report in reports if report["state"] == "ready"), None)
+            if ready is not None or len(reports) >= self._engines:
+                return ready or reports[-1]
+            self._heard.clear()
+            await self._heard.wait()
+
+    def _start(self, version: Version, report: Report) -> Serving:
+        profile = Profile.model_validate(report["profile"])
+        provider, concurrency = report["provider"], report["concurrency"]
+        engine = RemoteEngine(self._dispatch, version, provider, concurrency, report["threads_per_batch"])
+        size, share = report["max_batch_size"], self._share
+        forecast = Forecast(lambda images: profile.seconds(images) / share, concurrency, size)
+        admission = observers.admission(version, forecast, self._limits.max_queue, self._metrics)
+        return Serving(
+            Precision(report["precision"]),
+            engine,
+            RemoteBatcher(self._dispatch, version),
+            DenseLane(engine, self._limits.dense, self._dense_turns),
+            admission,
+            size,
+            profile,
+        )

@@ -1,0 +1,1 @@
+"""The main process, and the processes that it starts."""

@@ -1,0 +1,52 @@
+"""How each process of several begins: its channel, its settings, its log, an end when it cannot be of use."""
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.repository.registry import RepositoryChanged, RepositoryError
+from service.repository.served_versions import ServedVersions
+from service.server.workers.control_channel import CHANGED, FATAL, content, receive_start
+from service.settings import Settings
+from service.telemetry import log
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the supervisor said first: the settings, which process of its kind this is, and how many there are.
+
+    board: its descriptors, for a front that has neighbours. served: what it has to load, if others have loaded it.
+    """
+
+    settings: Settings
+    number: int
+    fronts: int
+    engines: int
+    board: tuple[int, ...] = ()
+    served: ServedVersions | None = None
+
+
+def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket], int]) -> int:
+    """The exit status; a repository that nobody can serve is said to the supervisor, since one line is enough."""
+    end = socket.socket(fileno=descriptor)
+    end.set_inheritable(False)
+    try:
+        start = _start(*receive_start(end))
+        log.configure(start.settings.log_level, f"{kind} {start.number}")
+        return main(start, end)
+    except RepositoryChanged as error:
+        end.send(CHANGED + str(error).encode())
+        return 2
+    except RepositoryError as error:
+        end.send(FATAL + str(error).encode())
+        return 2
+    except EOFError:
+        return 1
+
+
+def _start(told: dict[str, Any], descriptors: Sequence[int]) -> Start:
+    settings = Settings.model_validate(told["settings"])
+    served = ServedVersions.from_json(content(descriptors[0])) if told["served"] else None
+    board = tuple(descriptors[1:] if served else descriptors)
+    return Start(settings, told["number"], told["fronts"], told["engines"], board, served)

@@ -1,0 +1,89 @@
+"""`/metrics` of the service: every process is asked for its own, and the front that was scraped gets the sum."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from service.server.workers.control_channel import SCRAPE, SNAPSHOT, content, file_of
+from service.server.workers.process import Place
+from service.telemetry.aggregation import Family, Sample, Snapshot, added, lasting
+
+_PATIENCE_S = 1.0
+"""For a process that is busy or hangs; its metrics of the time before stand for it then."""
+
+
+PROCESSES = Family("snellen_processes", "gauge", "Processes at work, where there are several", [])
+RESTARTS = Family("snellen_process_restarts", "counter", "Processes that died and were started again", [])
+REFUSED = Family(
+    "snellen_refused_processes", "gauge", "Processes not in service, since they cannot load what the others serve", []
+)
+
+
+@dataclass
+class _Round:
+    """One scrape: who asked, and whose snapshots are still to come."""
+
+    asker: Place
+    token: bytes
+    missing: set[str] = field(default_factory=set)
+
+
+class Gathering:
+    """In the supervisor. What ended processes had counted, as far as it was ever scraped, is counted on."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+        self._latest: dict[str, Snapshot] = {}
+        self._of_ended: Snapshot = []
+        self._rounds: dict[int, _Round] = {}
+        self._number = 0
+
+    def gather(self, asker: Place, token: bytes) -> None:
+        """Answer `asker` as soon as everybody has answered, or patience has ended."""
+        self._number = number = self._number + 1
+        running = [place for place in self._places if place.up]
+        self._rounds[number] = _Round(asker, token, {place.name for place in running})
+        for place in running:
+            place.tell(SNAPSHOT, str(number).encode())
+        asyncio.get_running_loop().call_later(_PATIENCE_S, self._finish, number)
+
+    def add(self, place: Place, number: int, descriptors: Sequence[int]) -> None:
+        self._latest[place.name] = json.loads(content(descriptors[0]))
+        self._gone(place, number)
+
+    def ended(self, place: Place) -> None:
+        """Keep what lasts."""
+        if snapshot := self._latest.pop(place.name, None):
+            self._of_ended = added([self._of_ended, lasting(snapshot)])
+        for number in list(self._rounds):
+            self._gone(place, number)
+
+    def _gone(self, place: Place, number: int) -> None:
+        if number in self._rounds:
+            self._rounds[number].missing.discard(place.name)
+            if not self._rounds[number].missing:
+                self._finish(number)
+
+    def _finish(self, number: int) -> None:
+        if finished := self._rounds.pop(number, None):
+            everything = added([*self._latest.values(), self._of_ended, self._of_places()])
+            finished.asker.tell(SCRAPE, finished.token, [file_of(json.dumps(everything).encode())])
+
+    def _of_places(self) -> Snapshot:
+        """What only the supervisor knows."""
+        ready, restarts, refused = Counter[str](), Counter[str](), Counter[str]()
+        for place in self._places:
+            ready[place.kind] += place.ready
+            restarts[place.kind] += place.restarts
+            refused[place.kind] += bool(place.refused)
+        return [
+            PROCESSES._replace(samples=_by_kind("snellen_processes", ready)),
+            RESTARTS._replace(samples=_by_kind("snellen_process_restarts_total", restarts)),
+            REFUSED._replace(samples=_by_kind("snellen_refused_processes", refused)),
+        ]
+
+
+def _by_kind(name: str, counts: Mapping[str, int]) -> list[Sample]:
+    return [(name, {"kind": kind}, float(count)) for kind, count in counts.items()]

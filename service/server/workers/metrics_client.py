@@ -1,0 +1,46 @@
+"""One process's side of `/metrics`: its own for whoever asks, and everybody's for its own clients."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+from service.errors import NotReady
+from service.server.workers.control_channel import SCRAPE, SNAPSHOT, Channel, content, file_of
+from service.telemetry.metrics import Metrics
+from service.telemetry.snapshot import rendered, taken
+
+_PATIENCE_S = 3.0
+
+
+class Scraping:
+    """Speaks through `channel` as soon as there is one."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.channel: Channel | None = None
+        self._metrics = metrics
+        self._asked: dict[int, asyncio.Future[bytes]] = {}
+        self._numbers = itertools.count()
+
+    async def scrape(self) -> bytes:
+        """Metrics of all processes, as Prometheus reads them. Raises NotReady."""
+        number = next(self._numbers)
+        came: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._asked[number] = came
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                if self.channel is not None:
+                    self.channel.send(SCRAPE, str(number).encode())
+                return rendered(await came)
+        except TimeoutError:
+            raise NotReady("the metrics of the other processes did not arrive; ask again") from None
+        finally:
+            del self._asked[number]
+
+    def hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
+        """SNAPSHOT and SCRAPE from the supervisor."""
+        if kind == SNAPSHOT and self.channel is not None:
+            self.channel.send(SNAPSHOT, text, [file_of(taken(self._metrics.registry))])
+        elif kind == SCRAPE:
+            snapshot, came = content(descriptors[0]), self._asked.get(int(text))
+            if came is not None and not came.done():
+                came.set_result(snapshot)

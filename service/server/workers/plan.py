@@ -1,0 +1,95 @@
+"""How many processes of which kind, and what share of the machine and of the limits each has."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.server.workers.process import Place
+from service.settings import Settings, usable_cores
+
+_DEVICES = Path("/proc/driver/nvidia/gpus")
+_DEVICE_VARIABLE = "CUDA_VISIBLE_DEVICES"
+_MOST_ALONE = 4
+"""Fronts that are chosen where each runs the networks itself: each holds all models in memory."""
+_SHARED = ("max_queue", "max_dense_queue", "max_inflight_bytes", "max_connections", "decode_threads", "concurrency")
+"""Counts that fronts divide, so that the service keeps to the limit that it was given."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """So many processes; no engines: each front runs the networks itself."""
+
+    front_count: int
+    engine_count: int
+
+    @property
+    def one_process(self) -> bool:
+        return self.front_count == 1 and self.engine_count == 0
+
+    def fronts(self, settings: Settings) -> list[Place]:
+        share = share_of(settings, self.front_count, self.engine_count)
+        return [
+            Place("front", number, "service.frontend", _start(share, number, self))
+            for number in range(self.front_count)
+        ]
+
+    def engines(self, settings: Settings) -> list[Place]:
+        room = self.front_count * share_of(settings, self.front_count, self.engine_count).max_queue
+        settings = settings.model_copy(update={"max_queue": room})  # all fronts may choose the same engine
+        return [
+            Place(
+                "engine",
+                number,
+                "service.engine_process",
+                _start(settings, number, self),
+                {_DEVICE_VARIABLE: devices()[number]} if number < len(devices()) else {},
+            )
+            for number in range(self.engine_count)
+        ]
+
+
+def planned(settings: Settings) -> Plan:
+    """What the settings say, or what suits this machine where they leave the choice."""
+    if settings.fronts:
+        return Plan(settings.fronts, settings.engines)
+    cores, engines = usable_cores(), settings.engines
+    if not engines and _on_cuda(settings) and cores > 2:
+        engines = len(devices())
+    if not engines:
+        return Plan(min(cores, _MOST_ALONE), 0)
+    return Plan(max(1, cores - engines), engines)
+
+
+def share_of(settings: Settings, fronts: int, engines: int) -> Settings:
+    """One front's settings. A request may hold as many images as before, so its queue has room for one of those."""
+    shares: dict[str, Any] = {name: -(-getattr(settings, name) // fronts) for name in _SHARED}
+    shares["max_queue"] = max(shares["max_queue"], min(settings.max_images, settings.max_queue))
+    shares["max_inflight_bytes"] = max(
+        shares["max_inflight_bytes"], min(settings.max_body_bytes, settings.max_inflight_bytes)
+    )
+    if not engines and not settings.concurrency and not _on_cuda(settings):
+        shares["threads_per_batch"] = settings.threads_per_batch or 1  # fronts compete, so neighbours cannot help
+        shares["concurrency"] = max(1, usable_cores() // shares["threads_per_batch"] // fronts)
+    return settings.model_copy(update=shares)
+
+
+def devices() -> list[str]:
+    """Names of the CUDA devices of this machine, as their driver's variable wants them."""
+    if os.environ.get(_DEVICE_VARIABLE):
+        return [name.strip() for name in os.environ[_DEVICE_VARIABLE].split(",")]
+    return [str(number) for number, _ in enumerate(_DEVICES.iterdir())] if _DEVICES.is_dir() else []
+
+
+def _on_cuda(settings: Settings) -> bool:
+    return bool(devices()) and (not settings.providers or settings.providers[0] in {"cuda", "tensorrt", "auto"})
+
+
+def _start(settings: Settings, number: int, plan: Plan) -> dict[str, Any]:
+    """What a process is told first."""
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "number": number,
+        "fronts": plan.front_count,
+        "engines": plan.engine_count,
+    }

@@ -1,0 +1,235 @@
+"""The main process of several: listens, starts fronts and engines, starts again what dies, and ends last."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from itertools import chain
+
+from service.repository.served_versions import ServedVersions
+from service.server.sockets import CannotListen, listen
+from service.server.workers import control_channel
+from service.server.workers.agreement import Agreement
+from service.server.workers.balancer import Door
+from service.server.workers.board import MOST_FRONTS, Board
+from service.server.workers.heartbeat import Pulse
+from service.server.workers.metrics import Gathering
+from service.server.workers.plan import Plan
+from service.server.workers.process import MAX_QUICK_DEATHS, Place
+from service.settings import Settings
+from service.telemetry import log
+
+logger = logging.getLogger(__name__)
+
+_GRACE_S = 20.0
+"""A front ends itself after its drain, whatever hangs in it; later than that nothing of it is left."""
+_MAX_SAID = 2000
+"""Characters about other processes in the answer to /readyz."""
+
+
+def supervise(settings: Settings, plan: Plan) -> int:
+    """Serve until told to stop; the exit status. Raises CannotListen."""
+    if not hasattr(os, "memfd_create"):
+        raise CannotListen("several processes need Linux; leave out --fronts and --engines")
+    listeners = listen(settings.host, settings.port)
+    return asyncio.run(Supervisor(settings, plan, listeners).run())
+
+
+class Supervisor:
+    """Does no work on requests: it passes descriptors on, and keeps every place taken."""
+
+    def __init__(self, settings: Settings, plan: Plan, listeners: Sequence[socket.socket]) -> None:
+        """Inside an event loop."""
+        self._settings = settings
+        self._listeners = listeners
+        self._fronts, self._engines = plan.fronts(settings), plan.engines(settings)
+        alone = not self._engines and 1 < len(self._fronts) <= MOST_FRONTS
+        self._board = Board.made(len(self._fronts)) if alone else None
+        self._door = Door(listeners, self._fronts)
+        self._gathering = Gathering([*self._fronts, *self._engines])
+        self._pulse = Pulse(self._places, settings.hang_limit_s)
+        self._agreement = Agreement(engines=bool(self._engines))
+        self._draining = False
+        self._finished: asyncio.Future[int] | None = None
+
+    async def run(self) -> int:
+        """Exit status: 0 when told to stop and every accepted request was answered."""
+        loop = asyncio.get_running_loop()
+        self._finished = loop.create_future()
+        loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        try:
+            for place in self._places():
+                self._start(place)
+            self._pulse.start()
+            return await self._finished
+        finally:
+            self._kill_all()
+
+    def _places(self) -> "chain[Place]":
+        return chain(self._engines, self._fronts)
+
+    def _start(self, place: Place) -> None:
+        if self._draining and place in self._fronts:
+            return
+        board = self._board.descriptors if self._board and place in self._fronts else ()
+        place.launch(self._hear, board, self._agreement.served)
+        others = self._fronts if place in self._engines else self._engines
+        for other in others:
+            if other.process is not None:
+                _connect(place, other)
+
+    def _hear(self, place: Place, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
+        match kind:
+            case control_channel.UP:
+                self._take_up(place, ServedVersions.from_json(control_channel.content(descriptors[0])))
+            case control_channel.READY:
+                self._take_into_service(place, ServedVersions.from_json(control_channel.content(descriptors[0])))
+            case control_channel.CHANGED:
+                self._refuse(place, text.decode())
+            case control_channel.PULSE:
+                place.silent_beats = 0
+            case control_channel.GONE:
+                self._door.ended(place, int(text))
+            case control_channel.ENOUGH:
+                self._let_end(place)
+            case control_channel.SNAPSHOT:
+                self._gathering.add(place, int(text), descriptors)
+            case control_channel.SCRAPE:
+                self._gathering.gather(place, text)
+            case control_channel.FATAL:
+                self._give_up(text.decode(), 2)
+
+    def _take_up(self, place: Place, found: ServedVersions) -> None:
+        if reason := self._agreement.found(found):
+            self._refuse(place, reason)
+            return
+        place.up = True
+        if place in self._fronts:
+            self._announce()
+            self._tell_degraded()
+        self._door.watch()
+
+    def _take_into_service(self, place: Place, loaded: ServedVersions) -> None:
+        if reason := self._agreement.loaded(loaded):
+            self._refuse(place, reason)
+            return
+        place.ready, place.refused = True, ""
+        self._tell_degraded()
+        place.tell(control_channel.READY)
+
+    def _refuse(self, place: Place, reason: str) -> None:
+        """It gets no connections while others serve what was verified; when none does, all start anew."""
+        known, place.refused = place.refused == reason, reason
+        place.signal(signal.SIGKILL)
+        if known:
+            return
+        if any(other.ready for other in self._places() if other.kind == place.kind):
+            logger.error(
+                "%s; the others go on, it is tried again; restart the service to serve what is there now", _said(place)
+            )
+        else:
+            logger.error("%s, and no other process is left that can: the service starts anew", _said(place))
+            self._agreement.forget()
+            for other in self._places():
+                other.refused = ""
+                if other is not place:
+                    other.signal(signal.SIGTERM)
+        self._tell_degraded()
+
+    def _tell_degraded(self) -> None:
+        """/readyz of every front says what is wrong with others."""
+        said = "; ".join(_said(place) for place in self._places() if place.refused)
+        for front in self._fronts:
+            front.tell(control_channel.DEGRADED, said[:_MAX_SAID].encode())
+
+    def _announce(self) -> None:
+        """Once: the address that clients can use."""
+        for listener in self._listeners:
+            host, port = listener.getsockname()[:2]
+            logger.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        self._listeners = ()
+
+    def _let_end(self, front: Place) -> None:
+        """Everything handed over to it so far comes before this answer, and nothing after it."""
+        if self._draining:
+            self._door.shut()
+        front.up = front.ready = False
+        self._door.watch()
+        front.tell(control_channel.ENOUGH)
+
+    def _reap(self) -> None:
+        """Of every child, also of those that a dead front has left to this process where it is the first of all."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if not pid:
+                    return
+                for place in self._places():
+                    if place.process is not None and place.process.pid == pid:
+                        place.process.returncode = os.waitstatus_to_exitcode(status)
+                        self._ended(place, place.process.returncode)
+
+    def _ended(self, place: Place, status: int) -> None:
+        self._gathering.ended(place)
+        if self._board and place in self._fronts:
+            self._board.clear(place.number)
+        pause_s = place.ended(status)
+        self._door.watch()
+        if self._draining and place in self._fronts:
+            self._finish_if_drained()
+        elif place.hopeless:
+            self._give_up(f"{place.name} has died {MAX_QUICK_DEATHS} times right after its start; the log says why", 1)
+        else:
+            place.restarts += 1
+            logger.warning("%s has ended with status %d; another starts in %.1f s", place.name, status, pause_s)
+            asyncio.get_running_loop().call_later(pause_s, self._start, place)
+
+    def _stop(self, number: int) -> None:
+        """As one process would: the first signal drains, the second skips the delay, the third the answers."""
+        if not self._draining:
+            self._draining = True
+            for front in self._fronts:
+                front.status = 0
+            limit_s = self._settings.drain_delay_s + self._settings.drain_limit_s + _GRACE_S
+            asyncio.get_running_loop().call_later(limit_s, self._finish, 1)
+        for front in self._fronts:
+            front.signal(number)
+        self._finish_if_drained()
+
+    def _finish_if_drained(self) -> None:
+        if all(front.process is None for front in self._fronts):
+            self._finish(int(any(front.status for front in self._fronts)))
+
+    def _finish(self, status: int) -> None:
+        if self._finished is not None and not self._finished.done():
+            self._finished.set_result(status)
+
+    def _kill_all(self) -> None:
+        """Fronts have ended by now, or must; engines have nothing left to do."""
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
+        for place in self._places():
+            if place.process is not None:
+                place.process.kill()
+                place.process.wait()
+
+    def _give_up(self, message: str, status: int) -> None:
+        """One line, although several processes may have the same to say."""
+        if self._finished is not None and not self._finished.done():
+            log.write_line(message)
+            self._finish(status)
+
+
+def _said(place: Place) -> str:
+    return f"{place.name} cannot load what the service serves ({place.refused})"
+
+
+def _connect(one: Place, other: Place) -> None:
+    """A stream between them that has no name anywhere."""
+    ends = socket.socketpair()
+    one.tell(control_channel.LINK, str(other.number).encode(), [ends[0].detach()])
+    other.tell(control_channel.LINK, str(one.number).encode(), [ends[1].detach()])

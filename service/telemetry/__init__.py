@@ -1,0 +1,1 @@
+"""Metrics, log, and whether the process is fit for requests."""

@@ -1,0 +1,106 @@
+"""Counters and stage histograms; every name starts with `snellen_`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, disable_created_metrics
+
+from service.telemetry.histogram import Histogram
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_SECONDS_BEYOND = (-1, -0.5, -0.2, -0.1, -0.05, -0.02, -0.01, -0.005, 0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+_MODEL = ("model", "version")
+STAGES = ("receive", "decode", "queue", "infer", "total")
+
+
+class RequestMetrics:
+    """From its arrival to its answer."""
+
+    def __init__(self, to: CollectorRegistry) -> None:
+        self.answered = Counter("snellen_requests", "Requests by route and status", ("route", "status"), registry=to)
+        self.problems = Counter(
+            "snellen_problems", "Problems answered, of requests and of single images", ("type",), registry=to
+        )
+        self.stages = Histogram(
+            "snellen_stage_seconds", "Time by stage of a request", ("stage",), buckets=_SECONDS, registry=to
+        )
+        for stage in STAGES:
+            self.stages.labels(stage)
+        self.waiting_refusals = Gauge(
+            "snellen_waiting_refusals",
+            "Refused requests whose answer waits a moment, since most are refused",
+            registry=to,
+        )
+        self.inflight_bytes = Gauge("snellen_inflight_bytes", "Bytes of bodies held", registry=to)
+        self.queue_limit = Gauge("snellen_queue_limit", "Pending images at which requests are refused", registry=to)
+        self.deadline = Gauge("snellen_deadline_seconds", "Time for an answer before it is a 504", registry=to)
+
+
+class ModelMetrics:
+    """By version: its queue, and who is let into it."""
+
+    def __init__(self, to: CollectorRegistry) -> None:
+        self.images = Counter("snellen_images", "Images classified", _MODEL, registry=to)
+        self.queue_depth = Gauge("snellen_queue_depth", "Images waiting for a batch", _MODEL, registry=to)
+        self.pending = Gauge("snellen_pending_images", "Images accepted, not answered", _MODEL, registry=to)
+        self.forecast_errors = Histogram(
+            "snellen_forecast_error_seconds",
+            "Time that answers took beyond what was forecast when they were accepted; below 0: they came earlier",
+            _MODEL,
+            buckets=_SECONDS_BEYOND,
+            registry=to,
+        )
+        self.ready = Gauge(
+            "snellen_model_ready",
+            "1 when the version answers, 0 when it was refused at load",
+            (*_MODEL, "provider"),
+            registry=to,
+        )
+
+
+class BatchMetrics:
+    """By version: what its engine runs."""
+
+    def __init__(self, to: CollectorRegistry) -> None:
+        self.sizes = Histogram("snellen_batch_size", "Images in a batch", _MODEL, buckets=_SIZES, registry=to)
+        self.seconds = Histogram("snellen_batch_seconds", "Time to run a batch", _MODEL, buckets=_SECONDS, registry=to)
+        self.dense_seconds = Histogram(
+            "snellen_dense_seconds", "Time to run one image with dense=1", _MODEL, buckets=_SECONDS, registry=to
+        )
+        self.preemptions = Counter(
+            "snellen_preempted_batches", "Bulk batches that gave way to others", _MODEL, registry=to
+        )
+        self.failures = Counter(
+            "snellen_engine_failures",
+            "Batches that the model could not run, or answered with what is no number",
+            _MODEL,
+            registry=to,
+        )
+
+
+class ProcessMetrics:
+    """Of this process and those that work for it."""
+
+    def __init__(self, to: CollectorRegistry) -> None:
+        ProcessCollector(namespace="snellen", registry=to)
+        self.ready = Gauge("snellen_ready", "1 when /readyz says so", registry=to)
+        self.decoder_losses = Counter(
+            "snellen_decoder_losses", "Decoding processes lost to an image, and started again", registry=to
+        )
+        self.dropped_log_lines = Counter(
+            "snellen_dropped_log_lines", "Lines of the log dropped, since standard error was not read", registry=to
+        )
+        self.slots = Gauge(
+            "snellen_slots", "Places for images on their way to an engine process", ("state",), registry=to
+        )
+
+
+class Metrics:
+    """All metrics of one application, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = RequestMetrics(self.registry)
+        self.models = ModelMetrics(self.registry)
+        self.batches = BatchMetrics(self.registry)
+        self.process = ProcessMetrics(self.registry)

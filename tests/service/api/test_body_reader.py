@@ -1,0 +1,111 @@
+"""Bodies are bounded in bytes and in time, each and all together."""
+
+import asyncio
+
+import pytest
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
+
+from service.api.body_reader import Receiver
+from service.batching.admission import Gate
+from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
+
+
+def chunks(*parts: bytes) -> Receive:
+    """As an ASGI server gives them."""
+    left = list(parts)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    return receive
+
+
+def stalled(*, then: Message | None = None) -> Receive:
+    """A beginning, and then nothing more, or another message."""
+    first: list[Message] = [{"type": "http.request", "body": b"beginning", "more_body": True}]
+
+    async def receive() -> Message:
+        if first:
+            return first.pop()
+        if then is None:
+            await asyncio.Event().wait()
+        return then or {}
+
+    return receive
+
+
+async def receive(receiver: Receiver, messages: Receive, announced: int | None = None) -> bytes:
+    async with receiver.receive(messages, announced) as body:
+        return body.content
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate(25, "bytes")
+
+
+@pytest.fixture
+def receiver(gate: Gate) -> Receiver:
+    return Receiver(10, gate, timeout_s=0.05)
+
+
+async def test_a_body_arrives_whole_and_is_held_while_in_use(receiver: Receiver, gate: Gate) -> None:
+    """Its bytes count until the answer is there."""
+    async with receiver.receive(chunks(b"some ", b"bytes", b""), 10) as body:
+        assert (body.content, gate.inside) == (b"some bytes", 10)
+    assert gate.inside == 0
+
+
+async def test_one_byte_too_many_is_refused(receiver: Receiver, gate: Gate) -> None:
+    """Counted while streaming, whatever was announced."""
+    with pytest.raises(BodyTooLarge, match="more than 10 bytes"):
+        await receive(receiver, chunks(b"some bytes", b"!"), 5)
+    assert gate.inside == 0
+
+
+async def test_an_announced_size_is_refused_before_anything_is_kept(receiver: Receiver) -> None:
+    """Content-Length is believed when it is too large."""
+    with pytest.raises(BodyTooLarge):
+        await receive(receiver, chunks(b""), 11)
+
+
+async def test_an_empty_body_is_refused(receiver: Receiver) -> None:
+    """There is nothing to classify."""
+    with pytest.raises(EmptyBody):
+        await receive(receiver, chunks(b""))
+
+
+async def test_a_client_that_stops_sending_is_not_waited_for(receiver: Receiver, gate: Gate) -> None:
+    """And its bytes are given back."""
+    with pytest.raises(BodyTimeout):
+        await receive(receiver, stalled())
+    assert gate.inside == 0
+
+
+async def test_a_client_that_leaves_in_the_middle_is_noticed(receiver: Receiver, gate: Gate) -> None:
+    """Its bytes are given back too."""
+    with pytest.raises(ClientDisconnect):
+        await receive(receiver, stalled(then={"type": "http.disconnect"}))
+    assert gate.inside == 0
+
+
+async def test_all_bodies_together_are_bounded(receiver: Receiver, gate: Gate) -> None:
+    """The one that would not fit is refused, those inside go on."""
+    async with receiver.receive(chunks(b"x" * 10), None), receiver.receive(chunks(b"x" * 10), None):
+        with pytest.raises(QueueFull, match="20 of 25 bytes"):
+            await receive(receiver, chunks(b"x" * 6))
+        assert gate.inside == 20
+    assert gate.inside == 0
+
+
+def test_a_gate_takes_all_or_nothing() -> None:
+    """And says when to come back."""
+    gate = Gate(4, "images", lambda inside: inside * 2.0)
+    gate.enter(3)
+    with pytest.raises(QueueFull) as caught:
+        gate.enter(2)
+    assert (gate.inside, caught.value.retry_after_s) == (3, 6.0)
+    with gate.hold(1):
+        assert gate.inside == 4
+    assert gate.inside == 3

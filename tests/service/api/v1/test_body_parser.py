@@ -1,0 +1,139 @@
+"""Any body becomes images or a clear problem."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.api.steps import finish
+from service.api.v1 import body_parser
+from service.errors import MalformedBody, ServiceError, TooManyImages
+
+BOUNDARY = "----cut"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def images_of(body: bytes, content_type: str, max_images: int) -> list[body_parser.EncodedImage]:
+    return finish(body_parser.images_of(body, content_type, max_images))
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    """A multipart body of (Content-Disposition parameters, data)."""
+    pieces = [
+        f"--{BOUNDARY}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n"
+        for head, data in parts
+    ]
+    return b"".join(pieces) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def file(data: bytes, name: str = "image") -> tuple[str, bytes]:
+    return f'name="{name}"; filename="photo.jpg"', data
+
+
+@pytest.mark.parametrize("content_type", ["", "image/jpeg", "text/html", "application/x-www-form-urlencoded", "junk"])
+def test_any_other_media_type_means_the_image_itself(content_type: str) -> None:
+    """The header is never trusted for the format."""
+    assert images_of(b"bytes", content_type, 4) == [b"bytes"]
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4))
+def test_a_form_gives_its_files_in_order(files: list[bytes]) -> None:
+    """Whatever bytes they hold, line breaks and boundary-like text included."""
+    assert images_of(form(*map(file, files)), FORM, 4) == files
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4))
+def test_json_gives_its_images_in_order(files: list[bytes]) -> None:
+    """Base64 round trip."""
+    body = json.dumps({"images": [base64.b64encode(data).decode() for data in files]}).encode()
+    assert images_of(body, "application/json; charset=utf-8", 4) == files
+
+
+def test_a_field_that_is_no_file_is_refused() -> None:
+    """An option sent this way would be ignored, and nobody would know."""
+    with pytest.raises(MalformedBody, match="no file.*in the query"):
+        images_of(form(file(b"picture"), ('name="top_k"', b"1")), FORM, 4)
+
+
+def test_a_photo_that_calls_itself_json_is_no_json() -> None:
+    """However many commas it has."""
+    with pytest.raises(MalformedBody, match="the body should be"):
+        images_of(b"\xff\xd8" + b"," * 1000, "application/json", 4)
+
+
+def test_data_urls_are_understood() -> None:
+    """What a browser's FileReader gives can be sent as it is."""
+    assert images_of(b'{"images": ["data:image/png;base64,aGk="]}', "application/json", 4) == [b"hi"]
+
+
+def test_one_bad_base64_among_several_fails_alone() -> None:
+    """Its neighbours are still there."""
+    first, second = images_of(b'{"images": ["aGk=", "not base64!"]}', "application/json", 4)
+    assert first == b"hi"
+    assert isinstance(second, MalformedBody)
+    assert "images.1" in second.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "reason"),
+    [
+        (b"", "application/json", "JSON"),
+        (b"[]", "application/json", "images"),
+        (b'{"images": []}', "application/json", "images"),
+        (b'{"images": [1]}', "application/json", "images.0"),
+        (b'{"pictures": ["aGk="]}', "application/json", "images"),
+        (b'{"images": ["aGk="], "top_k": 1}', "application/json", "top_k"),
+        (b"\xff\xfe", "application/json", "images"),
+        (b"whatever", "multipart/form-data", "boundary"),
+        (b"whatever", FORM, "form"),
+        (form(file(b"picture"))[:-20], FORM, "closing boundary"),
+    ],
+)
+def test_a_body_that_does_not_parse_is_explained(body: bytes, content_type: str, reason: str) -> None:
+    """The detail says where."""
+    with pytest.raises(MalformedBody) as caught:
+        images_of(body, content_type, 4)
+    assert reason in caught.value.detail
+
+
+def test_the_number_of_images_is_limited() -> None:
+    """In both forms that can hold several."""
+    with pytest.raises(TooManyImages, match="more than 4"):
+        images_of(form(*[file(b"x")] * 5), FORM, 4)
+    with pytest.raises(TooManyImages, match="more than 4"):
+        images_of(json.dumps({"images": ["aGk="] * 5}).encode(), "application/json", 4)
+
+
+def test_a_flood_of_tiny_values_is_refused_unparsed() -> None:
+    """Counted before a Python object is made of each."""
+    with pytest.raises(TooManyImages):
+        images_of(b'{"images": [' + b'"",' * 1_000_000 + b'""]}', "application/json", 4)
+    data_urls = json.dumps({"images": ["data:image/png;base64,aGk="] * 4}).encode()
+    assert images_of(data_urls, "application/json", 4) == [b"hi"] * 4
+
+
+@given(st.binary(max_size=2000), st.sampled_from([FORM, "multipart/form-data; boundary=a", "application/json"]))
+def test_random_bodies_never_surprise(body: bytes, content_type: str) -> None:
+    """Images or an error of the domain, nothing else."""
+    try:
+        assert images_of(body, content_type, 4)
+    except ServiceError as error:
+        assert error.detail
+
+
+@given(st.integers(0, 400), st.integers(0, 255))
+def test_a_damaged_form_never_surprises(position: int, value: int) -> None:
+    """One byte changed anywhere."""
+    body = bytearray(form(file(b"picture one"), ('name="note"', b"hello"), file(b"picture two")))
+    body[position % len(body)] = value
+    try:
+        images_of(bytes(body), FORM, 4)
+    except ServiceError as error:
+        assert error.detail
+
+
+def test_an_encoded_file_name_is_a_file_name() -> None:
+    """RFC 5987, as some clients send names that are not ASCII."""
+    assert images_of(form(("name=\"image\"; filename*=UTF-8''f%C3%BC.jpg", b"picture")), FORM, 4) == [b"picture"]

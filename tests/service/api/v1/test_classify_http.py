@@ -1,0 +1,378 @@
+"""The v1 API as a client sees it, over real bundles and onnxruntime."""
+
+import base64
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from service.api.problems import MEDIA_TYPE
+from service.api.refusal_pacing import Pacing
+from tests.support.bundles import change_manifest, write_bundle
+from tests.support.clients import ready_client
+from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
+
+
+def files(*bodies: bytes) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("image", ("photo.png", body)) for body in bodies]
+
+
+def labels(answer: object) -> list[str]:
+    """First label of each result."""
+    assert isinstance(answer, dict), answer
+    return [result["predictions"][0]["label"] for result in answer["results"]]
+
+
+def test_the_image_itself_is_a_request(client: TestClient) -> None:
+    """Most probable class first, probabilities in descending order, summing to one."""
+    response = client.post("/v1/classify", content=picture(RED))
+    assert response.status_code == 200
+    answer = response.json()
+    predictions = answer["results"][0]["predictions"]
+    assert (answer["model"], answer["version"]) == ("colours", "2")
+    assert predictions[0] == {"class_id": 0, "label": "red", "probability": pytest.approx(0.9995, abs=1e-3)}
+    assert sum(p["probability"] for p in predictions) == pytest.approx(1, abs=1e-5)
+    assert [p["probability"] for p in predictions] == sorted((p["probability"] for p in predictions), reverse=True)
+
+
+def test_a_form_holds_several_images(client: TestClient) -> None:
+    """One result for each, in order."""
+    response = client.post("/v1/classify", files=files(picture(BLUE), picture(RED), picture(GREEN)))
+    assert labels(response.json()) == ["blue", "red", "green"]
+
+
+def test_json_holds_several_images(client: TestClient) -> None:
+    """In base64."""
+    images = [base64.b64encode(picture(colour)).decode() for colour in (GREEN, BLUE)]
+    assert labels(client.post("/v1/classify", json={"images": images}).json()) == ["green", "blue"]
+
+
+def test_a_bad_image_among_good_ones_fails_alone(client: TestClient) -> None:
+    """Its problem stands in its place."""
+    results = client.post("/v1/classify", files=files(picture(RED), b"junk", b"", picture(BLUE))).json()["results"]
+    assert [result.get("error", {}).get("type") for result in results] == [
+        None,
+        "/problems/unsupported-format",
+        "/problems/empty-body",
+        None,
+    ]
+    assert results[3]["predictions"][0]["label"] == "blue"
+
+
+@pytest.mark.parametrize("size", [(40, 30), (300, 200), (900, 700), (1600, 1200)])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+def test_wherever_an_image_is_decoded_the_answer_is_the_same(
+    client: TestClient, size: tuple[int, int], image_format: str
+) -> None:
+    """In the event loop, by the thread that runs the network, in a thread or a process of its own."""
+    photo = encoded(Image.effect_noise(size, 60).convert("RGB"), image_format)
+    alone = client.post("/v1/classify", content=photo)
+    together = client.post("/v1/classify", files=files(photo, picture()))
+    assert alone.json()["results"][0] == together.json()["results"][0]
+    stages = dict(part.split(";dur=") for part in alone.headers["server-timing"].split(", "))
+    assert float(stages["decode"]) > 0
+    assert sum(float(stages[stage]) for stage in ("decode", "queue", "infer")) <= float(stages["total"])
+
+
+@pytest.mark.parametrize("frame", [b"\xff\xc0\0\x0b\x08\0\x0a\0\x0a\x01\x01\x11\0", b"\xff\xc0\0\2"])
+def test_a_header_that_lies_about_its_size_is_found_out(client: TestClient, frame: bytes) -> None:
+    """A first frame of 10x10 before that of a large picture: where to decode it was a guess, and its limits hold."""
+    photo = picture(RED, (2000, 1000), "JPEG")
+    response = client.post("/v1/classify", content=photo[:2] + frame + photo[2:])
+    assert response.status_code == 422
+    assert response.json()["type"] == "/problems/corrupt-image"
+
+
+@pytest.mark.parametrize(("size", "colour"), [((900, 700), RED), ((200, 200), GREEN)])
+def test_a_guess_that_was_wrong_costs_only_time(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], colour: tuple[int, int, int]
+) -> None:
+    """What turns out to be larger than its header promised is decoded elsewhere, and answered."""
+    monkeypatch.setattr("service.decoding.decoder.claimed_pixels", lambda _body: 100)
+    response = client.post("/v1/classify", content=picture(colour, size))
+    assert labels(response.json()) == ["red" if colour == RED else "green"]
+
+
+def test_model_and_version_can_be_named(client: TestClient) -> None:
+    """Without a version the newest answers."""
+    for path, version in [
+        ("/v1/models/colours/classify", "2"),
+        ("/v1/models/colours/versions/1/classify", "1"),
+        ("/v1/models/plain/classify", "1"),
+    ]:
+        assert client.post(path, content=picture()).json()["version"] == version
+
+
+def test_top_k_limits_the_classes(client: TestClient) -> None:
+    """One class when one is asked for."""
+    answer = client.post("/v1/classify?top_k=1", content=picture(GREEN)).json()
+    assert [p["label"] for p in answer["results"][0]["predictions"]] == ["green"]
+
+
+def test_a_heatmap_shows_where(client: TestClient) -> None:
+    """Values from 0 to 1 on the graph's grid, over the part of the picture that was seen."""
+    heatmap = client.post("/v1/classify?explain=heatmap", content=picture(RED, (60, 30))).json()["results"][0][
+        "heatmap"
+    ]
+    assert heatmap["class_id"] == 0
+    assert (len(heatmap["values"]), len(heatmap["values"][0])) == (16, 16)
+    assert {value for row in heatmap["values"] for value in row} == {1.0}
+    assert heatmap["region"] == {"left": 0.25, "top": 0.0, "right": 0.75, "bottom": 1.0}
+
+
+def test_a_prediction_set_reaches_its_threshold(client: TestClient) -> None:
+    """More coverage, more classes."""
+    grey = picture((128, 120, 110))
+    sizes = {}
+    for coverage in ("0.5", "0.9"):
+        found = client.post(f"/v1/classify?coverage={coverage}", content=grey).json()["results"][0]["prediction_set"]
+        assert found["coverage"] == float(coverage)
+        sizes[coverage] = [p["label"] for p in found["predictions"]]
+    assert sizes == {"0.5": ["red"], "0.9": ["red", "green", "blue"]}
+
+
+def test_times_and_request_id_are_on_every_answer(client: TestClient) -> None:
+    """The client's id comes back, a strange one is replaced, failures included."""
+    ours = client.post("/v1/classify", content=picture(), headers={"X-Request-ID": "abc-1"})
+    assert ours.headers["x-request-id"] == "abc-1"
+    names = [part.split(";")[0] for part in ours.headers["server-timing"].split(", ")]
+    assert names == ["receive", "decode", "queue", "infer", "total"]
+    odd = client.get("/nowhere", headers={"X-Request-ID": "a b\tc"})
+    assert odd.headers["x-request-id"] == odd.json()["request_id"] != "a b\tc"
+    assert "total;dur=" in odd.headers["server-timing"]
+
+
+PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
+    ("POST", "/v1/classify", {"content": b""}, 400, "empty-body", "send the bytes"),
+    ("POST", "/v1/classify", {"content": b"junk"}, 415, "unsupported-format", "JPEG, PNG"),
+    ("POST", "/v1/classify", {"content": picture()[:-30]}, 422, "corrupt-image", "whole file"),
+    ("POST", "/v1/classify", {"content": picture(size=(2000, 1000))}, 422, "too-many-pixels", "2000x1000"),
+    ("POST", "/v1/classify", {"content": b"x" * 200_001}, 413, "body-too-large", "200000 bytes"),
+    ("POST", "/v1/classify", {"json": {"pictures": []}}, 400, "malformed-body", "images"),
+    ("POST", "/v1/classify", {"json": {"images": ["%"]}}, 400, "malformed-body", "images.0 is not base64"),
+    ("POST", "/v1/classify", {"files": files(*[b"x"] * 4)}, 413, "too-many-images", "more than 3"),
+    (
+        "POST",
+        "/v1/classify",
+        {"data": {"top_k": "1"}, "files": {"c": (None, b"d")}},
+        400,
+        "malformed-body",
+        "in the query",
+    ),
+    ("POST", "/v1/classify?top_k=4", {"content": picture()}, 422, "invalid-option", "at most 3"),
+    ("POST", "/v1/classify?top_k=0", {"content": picture()}, 422, "", "top_k"),
+    ("POST", "/v1/classify?topk=1", {"content": picture()}, 422, "", "topk"),
+    ("POST", "/v1/classify?explain=why", {"content": picture()}, 422, "", "heatmap"),
+    ("POST", "/v1/classify?coverage=0.7", {"content": picture()}, 422, "not-calibrated", "0.5, 0.9"),
+    ("POST", "/v1/models/plain/classify?coverage=0.9", {"content": picture()}, 422, "not-calibrated", "none"),
+    ("POST", "/v1/classify", {"content": picture(), "headers": {"X-Deadline-Ms": "soon"}}, 422, "", "Deadline"),
+    (
+        "POST",
+        "/v1/classify",
+        {"content": picture(), "headers": {"X-Priority": "urgent"}},
+        422,
+        "",
+        "'interactive' or 'bulk'",
+    ),
+    ("POST", "/v1/models/nope/classify", {"content": picture()}, 404, "model-not-found", "colours, plain"),
+    ("POST", "/v1/models/colours/versions/9/classify", {"content": picture()}, 404, "version-not-found", "1, 2"),
+    ("GET", "/v1/models/nope", {}, 404, "model-not-found", "colours, plain"),
+    ("GET", "/v1/models/colours/versions/x", {}, 404, "version-not-found", "1, 2"),
+    ("GET", "/v1/classify", {}, 405, "", "use POST"),
+    ("GET", "/nowhere", {}, 404, "", "/docs"),
+    ("POST", "/v1/classify/", {"content": picture()}, 404, "", "/docs"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "slug", "detail"), PROBLEMS)
+def test_bad_input_gets_its_problem(
+    repository: Path, method: str, path: str, body: dict[str, object], status: int, slug: str, detail: str
+) -> None:
+    """Status, type and a detail that says what to change; always the same media type."""
+    limits = {"max_body_bytes": 200_000, "max_pixels": 1_000_000, "max_images": 3}
+    with ready_client(repository, **limits) as client:
+        response = client.request(method, path, **body)  # type: ignore[arg-type]
+    problem = response.json()
+    assert (response.status_code, response.headers["content-type"]) == (status, MEDIA_TYPE)
+    assert (problem["type"], problem["status"]) == (f"/problems/{slug}" if slug else "about:blank", status)
+    assert detail in problem["detail"]
+    assert problem["request_id"] == response.headers["x-request-id"]
+
+
+def test_a_wrong_method_names_the_right_one(client: TestClient) -> None:
+    """In the header that clients look at."""
+    assert client.delete("/v1/classify").headers["allow"] == "POST"
+
+
+def test_models_are_listed(client: TestClient) -> None:
+    """With what each can do and where it runs."""
+    listing = client.get("/v1/models").json()
+    assert listing["default_model"] == "colours"
+    assert [(m["name"], m["version"], m["default"], m["state"], m["provider"]) for m in listing["models"]] == [
+        ("colours", "1", False, "ready", "cpu"),
+        ("colours", "2", True, "ready", "cpu"),
+        ("plain", "1", True, "ready", "cpu"),
+    ]
+
+
+def test_a_model_is_described(client: TestClient) -> None:
+    """Labels, input, calibration, coverages, measured batch profile."""
+    detail = client.get("/v1/models/colours").json()
+    assert detail["labels"] == ["red", "green", "blue"]
+    assert detail["versions"] == ["1", "2"]
+    assert detail["coverages"] == [0.5, 0.9]
+    assert detail["engine"]["provider"] == "cpu"
+    assert detail["engine"]["batch_profile"][0]["batch_size"] == 1
+    assert client.get("/v1/models/colours/versions/1").json()["version"] == "1"
+
+
+def test_metrics_have_our_names(client: TestClient) -> None:
+    """All of them start with snellen_, and requests were counted by route."""
+    client.post("/v1/classify", content=picture())
+    client.post("/v1/classify", content=b"junk")
+    text = client.get("/metrics").text
+    names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+    assert all(name.startswith("snellen_") for name in names)
+    assert 'snellen_requests_total{route="/v1/classify",status="200"} 1.0' in text
+    assert 'snellen_problems_total{type="unsupported-format"} 1.0' in text
+    assert 'snellen_model_ready{model="colours",provider="cpu",version="2"} 1.0' in text
+    assert 'snellen_images_total{model="colours",version="2"} 1.0' in text
+
+
+def test_probes_answer(client: TestClient) -> None:
+    """Alive and ready, and on which provider."""
+    assert client.get("/livez").json() == {"live": True}
+    assert client.get("/readyz").json()["detail"] == "colours/2 answers on cpu"
+    assert [client.head(path).status_code for path in ("/livez", "/readyz")] == [200, 200]
+
+
+def test_a_refused_version_says_why_and_the_others_answer(tmp_path: Path) -> None:
+    """Damaged at rest: not ready, with the reason in the listing, in readiness and in the answer."""
+    write_bundle(tmp_path, "colours", 1)
+    damaged = write_bundle(tmp_path, "colours", 2)
+    (damaged / "model.onnx").write_bytes(b"junk")
+    with ready_client(tmp_path) as client:
+        assert client.post("/v1/classify", content=picture()).json()["version"] == "1"
+        refused = client.post("/v1/models/colours/versions/2/classify", content=picture())
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/not-ready")
+        assert "sha256" in refused.json()["detail"]
+        assert refused.headers["retry-after"] == "60"
+        assert "sha256" in client.get("/v1/models").json()["models"][1]["reason"]
+        ready = 'snellen_model_ready{model="colours",provider="none",version="2"} 0.0'
+        assert ready in client.get("/metrics").text
+
+
+def test_a_default_model_that_was_refused_is_not_ready(tmp_path: Path) -> None:
+    """The process lives, readiness says why."""
+    (write_bundle(tmp_path, "colours", 1) / "golden/red.png").write_bytes(b"junk")
+    with ready_client(tmp_path) as client:
+        readiness = client.get("/readyz")
+        assert readiness.status_code == 503
+        assert "red.png differs" in readiness.json()["detail"]
+        assert client.get("/livez").status_code == 200
+
+
+def test_a_passed_deadline_is_answered(tmp_path: Path) -> None:
+    """And the model is free for the next request."""
+    write_bundle(tmp_path, "slow", 1, matmuls=20)
+    with ready_client(tmp_path, max_batch_size=1) as client:
+        late = client.post("/v1/classify", content=picture(), headers={"X-Deadline-Ms": "1"})
+        assert (late.status_code, late.json()["type"]) == (504, "/problems/deadline-exceeded")
+        assert client.post("/v1/classify", content=picture()).status_code == 200
+
+
+def test_an_enormous_deadline_is_the_services_own(client: TestClient) -> None:
+    """However many digits it has."""
+    headers = {"X-Deadline-Ms": "1" + "0" * 400}
+    assert client.post("/v1/classify", content=picture(), headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("priority", ["bulk", "Interactive"])
+def test_both_priorities_are_answered(client: TestClient, priority: str) -> None:
+    """With the same answer; an idle service makes no difference."""
+    answer = client.post("/v1/classify", content=picture(BLUE), headers={"X-Priority": priority})
+    assert labels(answer.json()) == ["blue"]
+
+
+def test_a_large_answer_is_whole(repository: Path) -> None:
+    """Shaped in a thread, the same as a small one."""
+    with ready_client(repository, max_images=2000, max_queue=2000) as client:
+        answer = client.post("/v1/classify?top_k=3", files=files(*[picture(BLUE)] * 2000)).json()
+    assert labels(answer) == ["blue"] * 2000
+
+
+def test_what_finds_no_place_is_refused_whole(tmp_path: Path) -> None:
+    """With the time to come back; what was accepted is answered."""
+    write_bundle(tmp_path, "slow", 1, matmuls=20)
+    with ready_client(tmp_path, max_queue=2, max_batch_size=1) as client, ThreadPoolExecutor(1) as pool:
+        accepted = pool.submit(client.post, "/v1/classify", content=picture())
+        while 'snellen_pending_images{model="slow",version="1"} 1.0' not in client.get("/metrics").text:
+            assert not accepted.done()
+        refused = client.post("/v1/classify", files=files(*[picture()] * 2))
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/queue-full")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert accepted.result().status_code == 200
+
+
+def test_answers_and_refusals_keep_a_pace(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal may wait, and holds nothing of the request meanwhile; other errors are neither."""
+    told: list[object] = []
+
+    class Recorded(Pacing):
+        def answered(self) -> None:
+            told.append("answered")
+
+        async def refuse(self, deadline_s: float) -> None:
+            told.extend([deadline_s, sys.exc_info()[1]])
+
+    monkeypatch.setattr("service.app.Pacing", Recorded)
+    small = picture()
+    with ready_client(repository, max_inflight_bytes=len(small)) as client:
+        bodies = {200: small, 503: small + bytes(1), 415: small[:-1].replace(b"PNG", b"GNP")}
+        for status, body in bodies.items():
+            assert client.post("/v1/classify", content=body, headers={"X-Deadline-Ms": "500"}).status_code == status
+    assert told == ["answered", 0.5, None]
+
+
+def test_refusals_that_wait_are_a_metric(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of a burst, and the one after it until it is told."""
+    monkeypatch.setattr("service.api.refusal_pacing._WAIT_S", 3.0)
+    monkeypatch.setattr("service.api.refusal_pacing._PAID_PER_S", 0)
+    body = picture()
+    with ready_client(repository, max_inflight_bytes=len(body) - 1) as client, ThreadPoolExecutor(1) as pool:
+        for _ in range(64):
+            assert client.post("/v1/classify", content=body).status_code == 503
+        assert "snellen_waiting_refusals 0.0" in client.get("/metrics").text
+        last = pool.submit(client.post, "/v1/classify", content=body)
+        while "snellen_waiting_refusals 1.0" not in client.get("/metrics").text:
+            assert not last.done()
+        assert last.result().status_code == 503
+        assert "snellen_waiting_refusals 0.0" in client.get("/metrics").text
+
+
+def test_more_images_than_places_can_never_be_accepted(repository: Path) -> None:
+    """So the client is told to send less, not to come back."""
+    with ready_client(repository, max_queue=2) as client:
+        refused = client.post("/v1/classify", files=files(*[picture()] * 3))
+        assert (refused.status_code, refused.json()["type"]) == (413, "/problems/too-many-images")
+        assert client.post("/v1/classify", files=files(*[picture()] * 2)).status_code == 200
+
+
+def test_a_bundle_without_a_usable_manifest_is_listed(tmp_path: Path) -> None:
+    """It cannot be served, but nobody has to search the log for it."""
+    write_bundle(tmp_path, "colours", 1)
+    change_manifest(write_bundle(tmp_path, "colours", 2), labels=[])
+    with ready_client(tmp_path) as client:
+        assert "labels" in client.get("/v1/models").json()["unreadable"]["colours/2"]
+
+
+def test_an_unexpected_error_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No traceback leaves, the log and the client share the request id."""
+    monkeypatch.setattr("service.api.v1.classify.images_of", lambda *_: 1 / 0)
+    response = client.post("/v1/classify", content=picture())
+    assert (response.status_code, response.headers["content-type"]) == (500, MEDIA_TYPE)
+    assert response.headers["x-request-id"] in response.json()["detail"]
+    assert "ZeroDivision" not in response.text

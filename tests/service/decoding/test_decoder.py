@@ -1,0 +1,229 @@
+"""What is costly to decode is decoded where it can be stopped; the limits are reached by real files."""
+
+import asyncio
+import os
+import signal
+import socket
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+from PIL import Image
+
+from models.contract import Preprocessing
+from service.decoding.decode import DecodeLimits, decode
+from service.decoding.decoder import SMALL_BYTES, Decoder, may_be_small
+from service.decoding.worker import WorkerLimits
+from service.decoding.worker_ipc import SHARED_BYTES
+from service.errors import CorruptImage, DecodeLimit, NotReady, UnsupportedFormat
+from service.settings import FORMATS, MIB
+from tests.support.bundles import INPUT
+from tests.support.pictures import RED, encoded, picture, png_file, profile_bomb, progressive_bomb
+from tests.support.processes import descriptors_of
+
+HOW = Preprocessing()
+
+
+def wide_png(width: int) -> bytes:
+    """One line of pixels, and a small file."""
+    return png_file((width, 1, 8, 0, 0, 0, 0), zlib.compress(bytes(width + 1), 1))
+
+
+class Losses:
+    count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+@pytest.fixture
+def losses() -> Losses:
+    return Losses()
+
+
+@pytest.fixture
+async def decoder(losses: Losses) -> AsyncIterator[Decoder]:
+    """One at a time, at most a second and 1 GB each."""
+    limits = DecodeLimits(FORMATS, 64_000_000)
+    decoder = Decoder(1, limits, WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB), losses)
+    await decoder.start()
+    yield decoder
+    await decoder.stop()
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+@pytest.mark.parametrize("size", [(40, 30), (640, 480), (1600, 1200)])
+async def test_small_and_large_images_come_out_the_same_way(
+    decoder: Decoder, image_format: str, size: tuple[int, int]
+) -> None:
+    """Whoever decoded them."""
+    done = await decoder.decode(picture(RED, size, image_format), INPUT, HOW)
+    assert done.pixels.shape == INPUT.shape
+    assert done.pixels[8, 8, 0] > 200
+    assert done.size[0] / done.size[1] == pytest.approx(4 / 3)
+
+
+async def test_errors_of_a_worker_are_those_of_a_thread(decoder: Decoder) -> None:
+    """With their details."""
+    with pytest.raises(CorruptImage, match="truncated"):
+        await decoder.decode(picture(RED, (2000, 1000))[:-40], INPUT, HOW)
+    with pytest.raises(UnsupportedFormat, match="JPEG, PNG"):
+        await decoder.decode(b"%PDF" * SMALL_BYTES, INPUT, HOW)
+
+
+async def test_a_decode_that_takes_too_long_is_ended(decoder: Decoder, losses: Losses) -> None:
+    """The worker is lost and another one takes its place."""
+    bomb = progressive_bomb(3000)
+    assert len(bomb) < 4 * MIB
+    with pytest.raises(DecodeLimit, match="more than 1 s"):
+        await decoder.decode(bomb, INPUT, HOW)
+    assert losses.count == 1
+    assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_bomb_does_not_hold_up_small_images(decoder: Decoder) -> None:
+    """They are decoded elsewhere, while it ticks."""
+    bomb = asyncio.create_task(decoder.decode(progressive_bomb(3000), INPUT, HOW))
+    await asyncio.sleep(0.1)
+    for _ in range(3):
+        await decoder.decode(picture(), INPUT, HOW)
+    assert not bomb.done()
+    with pytest.raises(DecodeLimit):
+        await bomb
+
+
+async def test_a_decode_that_nobody_waits_for_gives_its_worker_back(decoder: Decoder) -> None:
+    """A client that hangs up costs no worker."""
+    gone = asyncio.create_task(decoder.decode(picture(RED, (3000, 2000)), INPUT, HOW))
+    await asyncio.sleep(0.01)
+    gone.cancel()
+    for _ in range(3):
+        assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_decode_that_takes_too_much_memory_is_refused(decoder: Decoder) -> None:
+    """Sixty million pixels in a row make the resize kernel larger than the limit; the file has 60 kB."""
+    body = wide_png(60_000_000)
+    assert len(body) < SMALL_BYTES * 2
+    with pytest.raises(DecodeLimit, match="memory"):
+        await decoder.decode(body, INPUT, Preprocessing(resize="squash"))
+    assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_worker_that_died_while_idle_is_replaced(decoder: Decoder, losses: Losses) -> None:
+    """Before it is asked, so that the image is decoded; the loss is counted."""
+    for losses_so_far in range(3):
+        assert losses.count == losses_so_far
+        kill(decoder)
+        assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+    assert losses.count == 3
+
+
+async def test_a_worker_that_dies_while_it_decodes_loses_no_image(decoder: Decoder, losses: Losses) -> None:
+    """Something else may have killed it, so that another worker tries once."""
+    kill(decoder, signal.SIGSTOP)
+    work = asyncio.ensure_future(decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW))
+    await asyncio.sleep(0.05)
+    kill(decoder)
+    assert (await work).pixels[8, 8, 0] > 200
+    assert losses.count == 1
+
+
+async def test_an_image_that_kills_every_worker_is_refused(decoder: Decoder, losses: Losses) -> None:
+    """After two of them; the next image gets a third."""
+    work = asyncio.ensure_future(decoder.decode(progressive_bomb(3000), INPUT, HOW))
+    while losses.count < 2 and not work.done():
+        await asyncio.sleep(0.05)
+        kill(decoder)
+    with pytest.raises(CorruptImage, match="died on this image"):
+        await work
+    assert losses.count == 2
+    assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_worker_that_cannot_be_started_is_said(losses: Losses, caplog: pytest.LogCaptureFixture) -> None:
+    """As a refusal that may be over in a moment, with the reason in the log."""
+    decoder = Decoder(1, DecodeLimits(FORMATS, 64_000_000), WorkerLimits(time_s=1.0, memory_bytes=2**70), losses)
+    with pytest.raises(NotReady, match="no process can be started"):
+        await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)
+    await decoder.stop()
+    assert "setrlimit" in caplog.text
+
+
+async def test_a_worker_holds_only_what_it_was_given(decoder: Decoder) -> None:
+    """Also when other descriptors of the service are inheritable."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.set_inheritable(True)
+        kill(decoder)
+        await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)
+        held = descriptors_of(decoder._workers[0].pid or 0)
+    assert sorted(name.partition(":")[0] for name in held) == ["/dev/null", "/dev/null", "/memfd", "socket", "socket"]
+
+
+def kill(decoder: Decoder, number: signal.Signals = signal.SIGKILL) -> None:
+    """The only worker of it, if it has one at the moment."""
+    if (pid := decoder._workers[0].pid) is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        progressive_bomb(100, side=400),
+        encoded(Image.new("RGB", (10, 10)), "JPEG")[:2] + b"\xff\xe1\0\x0aExif\0\0xx" * 100,
+        profile_bomb(100),
+        bytes(SMALL_BYTES + 1),
+    ],
+    ids=["scans", "segments", "profiles", "bytes"],
+)
+def test_what_could_be_costly_is_not_even_opened_here(body: bytes) -> None:
+    """Scans and metadata that repeat, and large files."""
+    assert not may_be_small(body)
+
+
+def test_an_ordinary_photo_is_small() -> None:
+    """Progressive ones too."""
+    photo = Image.effect_noise((500, 375), 60).convert("RGB")
+    assert may_be_small(encoded(photo, "JPEG"))
+    assert may_be_small(picture(icc_profile=bytes(3000)))
+    assert may_be_small(encoded(photo, "JPEG", progressive=True))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+async def test_what_is_quick_to_decode_may_be_decoded_later(decoder: Decoder, image_format: str) -> None:
+    """With the same pixels."""
+    body = picture(RED, (640, 480), image_format)
+    later = decoder.decode_later(body, INPUT, HOW)
+    assert later is not None
+    assert (later.decode().pixels == (await decoder.decode(body, INPUT, HOW)).pixels).all()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [picture(RED, image_format="WEBP"), picture(RED, (1000, 700)), progressive_bomb(100, side=400), b"", b"junk"],
+    ids=["format", "pixels", "scans", "empty", "junk"],
+)
+async def test_the_rest_is_not_left_to_who_runs_the_network(decoder: Decoder, body: bytes) -> None:
+    """It goes its own way."""
+    assert decoder.decode_later(body, INPUT, HOW) is None
+
+
+@pytest.mark.parametrize("side", [1100, 1500])
+async def test_a_body_of_megabytes_reaches_the_worker(decoder: Decoder, side: int) -> None:
+    """In the shared memory or, where it is larger than that, through the pipe."""
+    body = encoded(Image.effect_noise((side, side), 100).convert("RGB"), "BMP")
+    assert (len(body) > SHARED_BYTES) == (side == 1500)
+    expected = decode(body, INPUT, HOW, DecodeLimits(FORMATS, 64_000_000))
+    assert ((await decoder.decode(body, INPUT, HOW)).pixels == expected.pixels).all()
+
+
+async def test_workers_leave_no_descriptors_behind(decoder: Decoder) -> None:
+    """Started again and again."""
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        await decoder._workers[0].stop()
+        await decoder._workers[0].start()
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -1,0 +1,161 @@
+"""From a bundle to an engine in its shape, with the real runtime."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnxruntime import RunOptions
+
+from models.contract import Bundle, Precision, read_bundle
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.session import EngineRejected
+from service.engine.tuning.autotune import search, tuned
+from service.engine.tuning.candidates import Candidates, Wanted
+from service.engine.tuning.profile_cache import ProfileCache
+from service.errors import EngineFailure
+from service.types import Batch, Prediction
+from tests.support.bundles import SIDE, change_manifest, write_bundle
+from tests.support.clients import ready_client
+from tests.support.variants import add_variant
+
+QUICK = Wanted(cores=2, max_batch_size=4, budget_s=0.1)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return read_bundle(write_bundle(tmp_path / "models"))
+
+
+def wanted(cache: Path | None = None, **changes: Any) -> Wanted:
+    return replace(QUICK, cache=cache, **changes)
+
+
+def test_an_engine_has_the_shape_of_its_profile(bundle: Bundle) -> None:
+    """And answers batches of every size up to the chosen one."""
+    engine, profile, cached = tuned(bundle, wanted())
+    assert (engine.concurrency, engine.threads_per_batch) == profile.chosen.way[3:]
+    assert profile.chosen in profile.tried
+    assert profile.batch_size in [point.batch_size for point in profile.points]
+    assert not cached
+    for size in range(1, profile.batch_size + 1):
+        assert engine.run(Batch(np.zeros((size, SIDE, SIDE, 3), np.uint8))).probabilities.shape == (size, 3)
+    engine.close()
+
+
+def test_a_profile_is_used_again(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is timed, but every size that can occur is run before requests come."""
+    first = tuned(bundle, wanted(tmp_path))
+    first.engine.close()
+    sizes: list[int] = []
+    usual = OnnxEngine.run
+
+    def run(engine: OnnxEngine, batch: Batch, *rest: RunOptions) -> Prediction:
+        sizes.append(len(batch.images))
+        return usual(engine, batch, *rest)
+
+    monkeypatch.setattr(OnnxEngine, "run", run)
+    monkeypatch.setattr("service.engine.tuning.search.Search.run", lambda _: pytest.fail("timed again"))
+    second = tuned(bundle, wanted(tmp_path))
+    second.engine.close()
+    assert second.cached
+    assert second.profile == first.profile
+    assert set(range(1, first.profile.batch_size + 1)) <= set(sizes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"cores": 3}, {"max_batch_size": 2}, {"latency_s": 1.0}, {"concurrency": 1}, {"precision": None}],
+)
+def test_what_matters_is_in_the_key(bundle: Bundle, changes: dict[str, Any]) -> None:
+    """The time that the search may take is not: longer ones are for those that come later."""
+    key = Candidates(bundle, wanted()).key()
+    assert Candidates(bundle, wanted(None, **changes)).key() != key
+    assert Candidates(bundle, wanted(budget_s=9.0)).key() == key
+
+
+def test_another_model_has_another_key(bundle: Bundle, tmp_path: Path) -> None:
+    """By the hash of its graph, not by its name."""
+    other = read_bundle(write_bundle(tmp_path / "others", matmuls=1))
+    assert Candidates(bundle, wanted()).key() != Candidates(other, wanted()).key()
+    again = read_bundle(write_bundle(tmp_path / "again"))
+    assert Candidates(bundle, wanted()).key() == Candidates(again, wanted()).key()
+
+
+def test_a_profile_of_what_cannot_be_any_more_is_measured_again(bundle: Bundle, tmp_path: Path) -> None:
+    """As one whose provider was uninstalled."""
+    engine, profile, _ = tuned(bundle, wanted(tmp_path))
+    engine.close()
+    other = profile.model_copy(update={"chosen": profile.chosen.model_copy(update={"provider": "gone"})})
+    ProfileCache(tmp_path).put(Candidates(bundle, wanted(tmp_path)).key(), other)
+    found = tuned(bundle, wanted(tmp_path))
+    found.engine.close()
+    assert (found.cached, found.profile.chosen.provider) == (False, "cpu")
+
+
+def test_explicit_numbers_narrow_the_search(bundle: Bundle) -> None:
+    """To one shape here, and to single images."""
+    engine, profile, _ = search(bundle, wanted(concurrency=3, threads_per_batch=1, max_batch_size=1))
+    assert {(*tried.way[3:], tried.batch_size) for tried in profile.tried} == {(3, 1, 1)}
+    assert engine.concurrency == 3
+    engine.close()
+
+
+def test_fp32_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    """`auto` tries every variant, each after its golden images."""
+    bundle = read_bundle(add_variant(write_bundle(tmp_path)))
+    assert Candidates(bundle, wanted()).precisions == (Precision.FP32,)
+    assert Candidates(bundle, wanted(precision=None)).precisions == (Precision.FP32, Precision.INT8)
+    engine, profile, _ = search(bundle, wanted(precision=None, budget_s=1.0))
+    engine.close()
+    assert {tried.precision for tried in profile.tried} == {"fp32", "int8"}
+
+
+def test_a_variant_that_fails_its_golden_images_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The others serve, and one line says why it does not."""
+    bundle = read_bundle(add_variant(write_bundle(tmp_path), factor=1))
+    engine, profile, _ = search(bundle, wanted(precision=None, budget_s=1.0))
+    engine.close()
+    assert {tried.precision for tried in profile.tried} == {"fp32"}
+    assert caplog.text.count("int8 on cpu is not tried: golden image") == 1
+
+
+def test_all_providers_are_those_installed(bundle: Bundle) -> None:
+    """`auto` is more than a preference: each is tried."""
+    candidates = Candidates(bundle, wanted(providers=("auto",)))
+    assert ("cpu",) in candidates.provider_lists
+    assert {lane.contender.provider for lane in candidates.lanes()} >= {"cpu"}
+
+
+def test_a_bundle_that_nothing_can_run_is_refused(tmp_path: Path) -> None:
+    """With the reason of the first that was tried."""
+    folder = write_bundle(tmp_path)
+    change_manifest(folder, labels=["red", "green"])
+    with pytest.raises(EngineRejected, match="manifest says|should be"):
+        search(read_bundle(folder), wanted())
+
+
+def test_a_batch_size_that_cannot_run_does_not_stop_the_load(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a device whose memory is too small for it: smaller ones serve."""
+    usual = OnnxEngine.run
+
+    def run(engine: OnnxEngine, batch: Batch, *rest: RunOptions) -> Prediction:
+        if len(batch.images) > 2:
+            raise EngineFailure("no memory")
+        return usual(engine, batch, *rest)
+
+    monkeypatch.setattr(OnnxEngine, "run", run)
+    engine, profile, _ = search(bundle, wanted(budget_s=1.0))
+    engine.close()
+    assert {tried.batch_size for tried in profile.tried} <= {1, 2}
+
+
+def test_clients_see_what_was_chosen_and_why(tmp_path: Path) -> None:
+    """Beside the profile; batches are never larger than the chosen one."""
+    write_bundle(tmp_path)
+    with ready_client(tmp_path, precision="auto", providers="auto") as client:
+        engine = client.get("/v1/models/colours").json()["engine"]
+    assert engine["chosen"]["provider"] == engine["provider"] == "cpu"
+    assert engine["chosen"]["batch_size"] == engine["max_batch_size"]
+    assert "images/s" in engine["chosen"]["reason"]

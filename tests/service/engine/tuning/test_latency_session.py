@@ -1,0 +1,39 @@
+"""Lone images on all cores: the same answers, and only where it can help."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.contract import read_bundle
+from service.engine.tuning.autotune import Tuned, tuned
+from service.engine.tuning.candidates import Wanted
+from service.engine.tuning.latency_session import help_lone_images
+from service.types import Batch
+
+IMAGENET = Path("models/imagenet/1")
+
+
+@pytest.fixture(scope="module")
+def found() -> Tuned:
+    return tuned(read_bundle(IMAGENET), Wanted(concurrency=1, threads_per_batch=1, max_batch_size=1, budget_s=0))
+
+
+def test_lone_images_have_the_answers_of_all(found: Tuned) -> None:
+    """In every session that may be used."""
+    help_lone_images(read_bundle(IMAGENET), found, threads=2)
+    images = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
+    expected = found.engine.run(Batch(images)).probabilities
+    for _ in range(12):
+        answer = found.engine.run(Batch(images, lone=True)).probabilities
+        np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("threads", "alone_s"), [(1, 0.01), (2, 0.0001)])
+def test_no_session_that_could_not_help(found: Tuned, threads: int, alone_s: float) -> None:
+    """Of no more threads than the batches have, or for a network that takes no time."""
+    profile = found.profile.model_copy(update={"alone_s": alone_s})
+    opened: list[object] = []
+    engine = type("Engine", (), {"share_lone_images": opened.append})()
+    help_lone_images(read_bundle(IMAGENET), Tuned(engine, profile, cached=False), threads)
+    assert opened == []

@@ -1,0 +1,117 @@
+"""Which shapes are tried, and which of what was measured is chosen."""
+
+import pytest
+
+from models.contract import Precision
+from service.engine.profile import BatchSeconds, Profile, Tried
+from service.engine.tuning.candidate import Contender, Lane
+from service.engine.tuning.parallelism import Shape, cpu_shapes, gpu_shapes
+from service.engine.tuning.selection import choose, reason
+
+
+def tried(batch_size: int, seconds: float, concurrency: int = 2) -> Tried:
+    return Tried(
+        precision="fp32",
+        provider="cpu",
+        concurrency=concurrency,
+        threads_per_batch=2 // concurrency,
+        batch_size=batch_size,
+        seconds=seconds,
+    )
+
+
+def test_shapes_occupy_the_cores() -> None:
+    """From many callers of one thread to one caller of many."""
+    assert cpu_shapes(1) == [(1, 1)]
+    assert cpu_shapes(2) == [(2, 1), (1, 2)]
+    assert cpu_shapes(6) == [(6, 1), (3, 2), (1, 4), (1, 6)]
+    assert cpu_shapes(16) == [(16, 1), (8, 2), (4, 4), (2, 8), (1, 16)]
+
+
+def test_numbers_that_were_given_are_kept_to() -> None:
+    """Also when they are more than the cores."""
+    assert cpu_shapes(8, concurrency=4) == [(4, 1), (4, 2)]
+    assert cpu_shapes(8, threads_per_batch=4) == [(2, 4)]
+    assert cpu_shapes(2, concurrency=5, threads_per_batch=3) == [(5, 3)]
+    assert gpu_shapes(3) == [(3, 1)]
+
+
+def test_cuda_graphs_have_one_caller() -> None:
+    """They are not for several threads."""
+    assert gpu_shapes() == [(1, 1), (2, 1)]
+    assert gpu_shapes(cuda_graph=True) == [(1, 1)]
+    assert gpu_shapes(2, cuda_graph=True) == []
+
+
+def test_the_smallest_batch_within_the_tolerance_is_chosen() -> None:
+    """Larger ones only add latency when they bring next to nothing."""
+    fast, larger = tried(4, 0.0200), tried(8, 0.0402)
+    assert choose([tried(1, 0.010), fast, larger], latency_s=1) is fast
+    assert choose([fast, tried(8, 0.036)], latency_s=1).batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("alone", "pair"), [(tried(1, 0.0109), tried(2, 0.0216)), (tried(1, 0.0003), tried(2, 0.0006))]
+)
+def test_each_batch_has_to_be_handed_over(alone: Tried, pair: Tried) -> None:
+    """So two at a time are better, although the network is no faster: in a thread, and in the event loop."""
+    assert choose([alone, pair], latency_s=1) is pair
+
+
+def lane() -> Lane:
+    return Lane(Contender(Precision.FP32, "cpu", cuda_graph=False, open=pytest.fail), Shape(2, 1))
+
+
+def test_a_single_slow_window_says_nothing_of_a_larger_batch() -> None:
+    """It takes no longer than smaller ones in a row, whichever was timed first."""
+    timed = lane()
+    for size, seconds in ((2, 0.030), (1, 0.011), (4, 0.070), (3, 0.050)):
+        timed.add(size, seconds)
+    assert timed.seconds == pytest.approx({1: 0.011, 2: 0.022, 3: 0.033, 4: 0.044})
+
+
+def test_many_slow_windows_are_believed() -> None:
+    """A batch may be too large for a cache."""
+    timed = lane()
+    timed.add(1, 0.011)
+    for _ in range(5):
+        timed.add(2, 0.030)
+    assert timed.seconds[2] == pytest.approx(0.030)
+
+
+def test_a_batch_that_takes_too_long_is_not_chosen() -> None:
+    """However many images a second it brings."""
+    quick, slow = tried(2, 0.04), tried(16, 0.2)
+    assert choose([quick, slow], latency_s=0.05) is quick
+    assert "over 50 ms a batch" in reason(quick, [quick, slow], 0.05)
+
+
+def test_one_image_is_always_allowed() -> None:
+    """A slow model is still served."""
+    assert choose([tried(1, 9.0), tried(2, 9.5)], latency_s=0.05).batch_size == 1
+
+
+def test_of_equal_batches_the_faster_shape_is_chosen() -> None:
+    """Also when the slower one is within the tolerance."""
+    faster = tried(4, 0.0201)
+    assert choose([tried(4, 0.0102, concurrency=1), faster], latency_s=1) is faster
+
+
+def test_the_reason_names_the_next_best() -> None:
+    """By what differs from the chosen way."""
+    chosen = tried(4, 0.020)
+    text = reason(chosen, [chosen, tried(4, 0.012, concurrency=1)], 0.05)
+    assert text == (
+        "381 images/s, batches of 4 in 20.0 ms; "
+        "next best of 2 tried: 1 at a time of 2 threads, batches of 4 with 308 images/s"
+    )
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(1, 0.01), (2, 0.02), (3, 0.03), (4, 0.03), (8, 0.06)])
+def test_a_profile_knows_the_time_of_every_size(size: int, seconds: float) -> None:
+    """That of the next larger size, and beyond the largest in proportion."""
+    points = (BatchSeconds(1, 0.01), BatchSeconds(2, 0.02), BatchSeconds(4, 0.03))
+    profile = Profile(chosen=tried(4, 0.03), points=points, alone_s=0.008, reason="it is")
+    assert profile.seconds(size) == pytest.approx(seconds)
+    assert profile.images_per_s == pytest.approx(2 * 4 / 0.031)
+    assert Profile.model_validate_json(profile.model_dump_json()) == profile

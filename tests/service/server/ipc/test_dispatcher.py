@@ -1,0 +1,173 @@
+"""Entries and their slots, whatever becomes of the engines: fakes are links that only remember."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from models.contract import Pixels
+from service.errors import EngineFailure, NotReady, QueueFull
+from service.server.ipc.dispatcher import MAX_TRIES, Answered, Carrier, Dispatch, Entry
+from service.server.ipc.pixel_slots import Slots
+from service.server.ipc.protocol import Kind, Reply
+
+REPLY: Answered = (Reply(Kind.ANSWER, 0, 0, 0, 0, 0, 0, 0), b"probabilities")
+
+
+class Remembering(Carrier):
+    """An engine that answers when the test says so."""
+
+    def __init__(self, dispatch: Dispatch, serves: str | None = "colours/1") -> None:
+        super().__init__()
+        self.carried: list[Entry] = []
+        self.forgotten: list[Entry] = []
+        dispatch.add(self)
+        if serves is not None:
+            dispatch.serves(self, serves, 0)
+
+    def carry(self, entry: Entry) -> None:
+        self.carried.append(entry)
+
+    def forget(self, entry: Entry) -> None:
+        self.forgotten.append(entry)
+
+
+@pytest.fixture
+def dispatch() -> Dispatch:
+    return Dispatch(Slots(4, 12))
+
+
+def image(value: int = 0) -> Pixels:
+    return np.full((2, 2, 3), value, np.uint8)
+
+
+def asked(dispatch: Dispatch, deadline: float | None = None) -> "asyncio.Task[Answered]":
+    return asyncio.ensure_future(dispatch.ask("colours/1", image(), deadline=deadline))
+
+
+async def test_an_answer_frees_the_slot(dispatch: Dispatch) -> None:
+    """And reaches who asked."""
+    engine = Remembering(dispatch)
+    task = asked(dispatch)
+    await asyncio.sleep(0)
+    assert dispatch.slots.free == 3
+    dispatch.replied(engine, engine.carried[0].number, REPLY)
+    assert await task == REPLY
+    assert dispatch.slots.free == 4
+
+
+async def test_entries_go_where_fewest_are(dispatch: Dispatch) -> None:
+    """Of this front's own."""
+    engines = [Remembering(dispatch), Remembering(dispatch)]
+    tasks = [asked(dispatch) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert [len(engine.carried) for engine in engines] == [2, 2]
+    for task in tasks:
+        task.cancel()
+
+
+async def test_what_a_dead_engine_held_goes_to_another(dispatch: Dispatch) -> None:
+    """In the slot where it is."""
+    first = Remembering(dispatch)
+    task = asked(dispatch)
+    await asyncio.sleep(0)
+    second = Remembering(dispatch)
+    dispatch.lost(first)
+    assert second.carried == first.carried
+    dispatch.replied(second, second.carried[0].number, REPLY)
+    assert await task == REPLY
+    assert dispatch.slots.free == 4
+
+
+async def test_without_an_engine_entries_wait_for_one(dispatch: Dispatch) -> None:
+    """That serves their version."""
+    task = asked(dispatch)
+    await asyncio.sleep(0)
+    assert not Remembering(dispatch, "other/1").carried
+    engine = Remembering(dispatch)
+    dispatch.replied(engine, engine.carried[0].number, REPLY)
+    assert await task == REPLY
+
+
+async def test_an_image_is_not_tried_for_ever(dispatch: Dispatch) -> None:
+    """It may be what kills the engines."""
+    task = asked(dispatch)
+    await asyncio.sleep(0)
+    for _ in range(MAX_TRIES):
+        dispatch.lost(Remembering(dispatch))
+    with pytest.raises(EngineFailure):
+        await task
+    assert dispatch.slots.free == 4
+
+
+async def test_a_slot_that_an_engine_may_read_stays_taken(dispatch: Dispatch) -> None:
+    """Though nobody waits any more; until the engine says so."""
+    engine = Remembering(dispatch)
+    task = asked(dispatch)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert engine.forgotten == engine.carried
+    assert dispatch.slots.free == 3
+    dispatch.replied(engine, engine.carried[0].number, EngineFailure("forgotten"))
+    assert dispatch.slots.free == 4
+
+
+async def test_the_end_of_an_engine_frees_what_is_forgotten(dispatch: Dispatch) -> None:
+    """It is not run again."""
+    first = Remembering(dispatch)
+    task = asked(dispatch)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    second = Remembering(dispatch)
+    dispatch.lost(first)
+    assert not second.carried
+    assert dispatch.slots.free == 4
+
+
+async def test_a_deadline_ends_the_wait_for_an_engine(dispatch: Dispatch) -> None:
+    """With its slot free at once: nobody can read it."""
+    with pytest.raises(TimeoutError):
+        await asked(dispatch, deadline=time.monotonic())
+    assert dispatch.slots.free == 4
+    assert not Remembering(dispatch).carried
+
+
+async def test_the_engine_is_told_the_deadline(dispatch: Dispatch) -> None:
+    """It need not begin what would come too late."""
+    engine, deadline = Remembering(dispatch), time.monotonic() + 60
+    seen: list[float] = []
+    engine.carry = lambda entry: seen.append(entry.deadline)  # type: ignore[method-assign]
+    task = asked(dispatch, deadline)
+    await asyncio.sleep(0)
+    assert seen == [deadline]
+    task.cancel()
+
+
+async def test_without_a_free_slot_an_image_is_refused(dispatch: Dispatch) -> None:
+    """At once; what is freed can be taken again."""
+    engine = Remembering(dispatch)
+    tasks = [asked(dispatch) for _ in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(QueueFull):
+        await asked(dispatch)
+    dispatch.replied(engine, engine.carried[0].number, REPLY)
+    await tasks[0]
+    last = asked(dispatch)
+    await asyncio.sleep(0)
+    assert len(engine.carried) == 5
+    for task in [*tasks, last]:
+        task.cancel()
+
+
+async def test_after_the_end_nothing_is_taken(dispatch: Dispatch) -> None:
+    """And what waits is told."""
+    task = asked(dispatch)
+    await asyncio.sleep(0)
+    dispatch.close()
+    for refused in (task, asked(dispatch)):
+        with pytest.raises(NotReady):
+            await refused
+    assert dispatch.slots.free == 4

@@ -1,0 +1,91 @@
+"""The log never makes a request wait, whoever reads it."""
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from service.telemetry.log import MAX_LINES, QueuedLog
+
+
+class Pipe:
+    """A pipe of a page that is read only when told to."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        fcntl.fcntl(self.writing, fcntl.F_SETPIPE_SZ, 4096)
+
+    def read_until(self, text: bytes) -> bytes:
+        read = b""
+        while text not in read:
+            read += os.read(self.reading, 65536)
+        return read
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    os.close(pipe.reading)
+
+
+def logger_of(log: QueuedLog) -> logging.Logger:
+    logger = logging.Logger("test", logging.INFO)
+    log.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger.addHandler(log)
+    return logger
+
+
+def test_lines_are_written_in_their_order(pipe: Pipe) -> None:
+    """With what the formatter adds."""
+    log = QueuedLog(pipe.writing)
+    logger = logger_of(log)
+    for number in range(3):
+        logger.info("line %d", number)
+    log.flush()
+    assert os.read(pipe.reading, 1000) == b"INFO line 0\nINFO line 1\nINFO line 2\n"
+
+
+def test_a_log_that_is_not_read_blocks_nothing_and_says_later_what_is_missing(pipe: Pipe) -> None:
+    """The queue is bounded, each dropped line is counted, and the number is said once."""
+    dropped = []
+    log = QueuedLog(pipe.writing, lambda: dropped.append(1))
+    logger = logger_of(log)
+    for number in range(2 * MAX_LINES):
+        logger.info("line %d", number)
+    assert log.queue.qsize() == MAX_LINES
+    assert MAX_LINES - 1000 <= len(dropped) <= MAX_LINES
+    read = pipe.read_until(b"standard error was not read\n")
+    logger.info("the next line")
+    read += pipe.read_until(b"the next line\n")
+    assert read.endswith(
+        b"%d lines of the log were dropped: standard error was not read\nINFO the next line\n" % len(dropped)
+    )
+    assert read.count(b"dropped") == 1
+
+
+def test_the_end_of_the_process_does_not_wait_for_a_log_that_is_not_read(pipe: Pipe) -> None:
+    """Longer than a second."""
+    log = QueuedLog(pipe.writing)
+    logger = logger_of(log)
+    for number in range(1000):
+        logger.info("line %d", number)
+    ended = threading.Thread(target=log.flush)
+    ended.start()
+    ended.join(10)
+    assert not ended.is_alive()
+    assert log.queue.unfinished_tasks
+
+
+def test_a_reader_that_has_left_is_no_error(pipe: Pipe) -> None:
+    """The lines are counted as dropped."""
+    dropped = []
+    reading, writing = os.pipe()
+    os.close(reading)
+    log = QueuedLog(writing, lambda: dropped.append(1))
+    logger_of(log).info("a line")
+    log.flush()
+    assert dropped

@@ -1,0 +1,43 @@
+"""How an engine in this process is prepared."""
+
+from pathlib import Path
+
+import pytest
+
+from models.contract import read_bundle
+from service.build import preparation
+from service.server.workers.plan import share_of
+from service.settings import Settings, usable_cores
+from tests.support.bundles import write_bundle
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "threads", "cores", "decodes"),
+    [(1, 1, 1, True), (2, 1, 2, True), (4, 1, 2, True), (1, 1, 2, False), (1, 2, 2, False)],
+)
+def test_threads_that_run_batches_decode_where_there_is_one_for_each_core(
+    tmp_path: Path, concurrency: int, threads: int, cores: int, decodes: bool
+) -> None:
+    """Else cores would have nothing to do."""
+    settings = Settings(
+        concurrency=concurrency,
+        threads_per_batch=threads,
+        decode_threads=cores,
+        tune_s=0.05,
+        profile_cache=tmp_path / "cache",
+    )
+    assert decodes_itself(tmp_path, settings, cores) == decodes
+
+
+@pytest.mark.parametrize("fronts", [1, 2, 4])
+def test_fronts_decode_where_they_run_the_networks(tmp_path: Path, fronts: int) -> None:
+    """Each has its share of the batches, and of the threads that would decode."""
+    settings = Settings(threads_per_batch=1, tune_s=0.05, profile_cache=tmp_path / "cache")
+    assert decodes_itself(tmp_path, share_of(settings, fronts, 0), usable_cores())
+
+
+def decodes_itself(repository: Path, settings: Settings, cores: int) -> bool:
+    write_bundle(repository)
+    found = preparation(settings, cores)(read_bundle(repository / "colours/1"))
+    found.engine.close()
+    return found.decodes
