@@ -6,11 +6,12 @@ from models.contract import Bundle, Precision
 from service.batching.bulk_slots import Occupancy
 from service.batching.dense_queue import DenseLimits
 from service.engine import simulated
+from service.engine.loaded import LoadedEngine
 from service.engine.tuning.autotune import tuned
 from service.engine.tuning.candidates import Wanted
 from service.engine.tuning.latency_session import MOST, help_lone_images
 from service.engine.tuning.profile_cache import default_folder
-from service.repository.loader import Limits, Loader, Prepare, Prepared
+from service.repository.loader import Limits, Loader, Prepare
 from service.settings import Settings, usable_cores
 from service.telemetry.metrics import Metrics
 
@@ -51,9 +52,9 @@ def preparation(settings: Settings, cores: int) -> Prepare:
     return partial(_prepared, wanted=wanted_of(settings, cores), lone_threads=lone_threads, decoders=decoders)
 
 
-def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int, decoders: int) -> Prepared:
+def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int, decoders: int) -> LoadedEngine:
     """decoders: threads that this process would decode with otherwise."""
     found = tuned(bundle, wanted)
     engine = found.engine
     decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders
-    return Prepared(*found, decodes, settle=partial(help_lone_images, bundle, found, lone_threads))
+    return LoadedEngine(*found, decodes, settle=partial(help_lone_images, bundle, found, lone_threads))

@@ -16,6 +16,7 @@ from snellen.options import Providers, give_up, provider_names, service_default
 from snellen.output import WRITERS, Classification, Failures, Format, path_text
 
 if TYPE_CHECKING:
+    from service.api.v1.rendering import Rendering
     from service.inference.offline import OfflineClassifier
 
 
@@ -35,10 +36,13 @@ def classify(
     found = list(files.find(paths))
     if not found:
         give_up(f"no image found; files in folders count when they end in {', '.join(files.SUFFIXES)}", status=2)
+    from service.api.v1.rendering import Rendering
+
     names = provider_names(providers)
     classifier = _open(bundle, names, top_k, max_pixels, dense=dense)
     limit = max_bytes or service_default("max_body_bytes")
-    done = _in_order(lambda file: _one(classifier, file, limit), found, classifier.engine.concurrency)
+    answers = Rendering(classifier.manifest)
+    done = _in_order(lambda file: _one(classifier, answers, file, limit), found, classifier.engine.concurrency)
     console = Console(stderr=True)
     failures = Failures(console)
     writers = GRID_WRITERS if dense else WRITERS
@@ -84,11 +88,13 @@ def _in_order(work: Callable[[Path], Classification], paths: list[Path], threads
             yield waiting.popleft().result()
 
 
-def _one(classifier: "OfflineClassifier", path: Path, max_bytes: int) -> Classification:
+def _one(classifier: "OfflineClassifier", answers: "Rendering", path: Path, max_bytes: int) -> Classification:
+    from service.api.v1.schemas import Result
     from service.errors import ServiceError
 
     try:
-        return Classification(path, classifier.classify(files.read(path, max_bytes)))
+        answer = answers.result(classifier.classify(files.read(path, max_bytes)))
+        return Classification(path, Result.model_validate_json(answer))
     except OSError as error:
         return Classification(path, None, error.strerror or str(error))
     except ServiceError as error:

@@ -10,7 +10,7 @@ from rich.text import Text
 from snellen.output import WRITERS, Classification, Format, Writer, path_text, print_table, printable, write_csv
 
 if TYPE_CHECKING:
-    from service.api.v1.schemas import Grid
+    from service.inference.results import Grid
 
 
 class Cell(NamedTuple):

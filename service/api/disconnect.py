@@ -1,4 +1,4 @@
-"""What a connection knows of its client and the application needs: whether the body is there, and who has left."""
+"""Work for a client is cancelled when the client hangs up."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,38 +7,12 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from service.types import ClientState
+
 T = TypeVar("T")
-_KEY = "snellen.client"
-"""In the scope of a request; servers other than ours do not put it there."""
 
 
-class Client:
-    """Of one request. The connection sets both marks; nobody has to listen for them meanwhile."""
-
-    __slots__ = ("has_left", "sent_all", "task")
-
-    def __init__(self) -> None:
-        self.sent_all = False
-        self.has_left = False
-        self.task: asyncio.Task[Any] | None = None
-
-    def leave(self) -> None:
-        """Ends the task that works for it."""
-        self.has_left = True
-        if self.task is not None:
-            self.task.cancel()
-
-
-def introduce_client(scope: Any) -> None:
-    """For the connection: before the application sees the request."""
-    scope[_KEY] = Client()
-
-
-def client_of(scope: Any) -> Client | None:
-    return scope.get(_KEY)  # type: ignore[no-any-return]
-
-
-async def unless_gone(client: Client | None, receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def unless_gone(client: ClientState | None, receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, which is cancelled when the client hangs up. Raises ClientDisconnect then."""
     if client is None:
         return await _listening(receive, work)

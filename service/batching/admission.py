@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from service.batching.latency_model import Forecast
-from service.batching.queue import Priority
 from service.errors import DeadlineExceeded, QueueFull
+from service.types import Priority
 
 
 class Gate:

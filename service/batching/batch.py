@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.contract import Pixels
-from service.batching.entry import Answer, Entry, class_map_of
-from service.decoding.deferred import Encoded
+from service.batching.entry import Entry, class_map_of
 from service.errors import EngineFailure
-from service.types import NO_NUMBERS, Batch, Prediction
+from service.types import NO_NUMBERS, Batch, EngineResult, Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class Step:
     @property
     def worth_a_thread(self) -> bool:
         """Whether there is something to decode that is not tiny."""
-        return any(map(takes_time, self._entries))
+        return any(entry.payload.needs_thread for entry in self._entries)
 
     def batch(self) -> Batch:
         """Of those that somebody waits for and that could be decoded. Raises NothingToRun."""
@@ -57,7 +56,7 @@ class Step:
         if not entry.alive:
             return None
         try:
-            pixels = entry.pixels()
+            pixels = entry.payload.pixels()
         except Exception as error:  # its neighbours are answered, whatever it is
             self._failed.append((entry, error))
             return None
@@ -75,8 +74,8 @@ class Step:
                 self._failed.append((entry, EngineFailure(NO_NUMBERS)))
                 continue
             class_map, queue_s = class_map_of(prediction, index, entry), self._began - entry.enqueued_at
-            decode_s = decoding_s if isinstance(entry.image, Encoded) else 0.0
-            entry.answer(Answer(row, class_map, queue_s, infer_s, decode_s))
+            decode_s = decoding_s if entry.payload.deferred else 0.0
+            entry.answer(EngineResult(row, class_map, queue_s, infer_s, decode_s))
         return infer_s
 
     def close(self) -> None:
@@ -86,8 +85,3 @@ class Step:
         self._failed.clear()
         self._ready.clear()
         self._entries = ()
-
-
-def takes_time(entry: Entry) -> bool:
-    """To decode."""
-    return isinstance(entry.image, Encoded) and not entry.image.tiny

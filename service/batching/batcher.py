@@ -7,16 +7,14 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from models.contract import Pixels
-from service.batching.batch import NothingToRun, Step, takes_time
+from service.batching.batch import NothingToRun, Step
 from service.batching.bulk_slots import Occupancy
-from service.batching.entry import Answer, Entry
+from service.batching.entry import Entry
 from service.batching.preemption import BulkRuns, Preempted
-from service.batching.queue import Priority, Waiting
-from service.batching.running import Inline, PredictMade, Running
-from service.decoding.deferred import Encoded
+from service.batching.queue import Waiting
+from service.batching.running import Inline, Running
 from service.errors import EngineFailure, NotReady, QueueFull
-from service.types import Engine
+from service.types import Engine, EngineResult, Payload, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +46,12 @@ class Batcher:
         observer: Observer | None = None,
         inline: Inline | None = None,
         occupancy: Occupancy | None = None,
-        predict_made: PredictMade | None = None,
     ) -> None:
-        """occupancy: of the process, shared by its models. predict_made: of the engine, for images still encoded."""
+        """occupancy: of the process, shared by its models."""
         self._engine = engine
         self._occupancy = occupancy or Occupancy()
         self._occupancy.watch(self._look_again)
-        self._running = Running(engine, inline, predict_made)
+        self._running = Running(engine, inline)
         self._max_batch_size = max_batch_size
         self._bulk = BulkRuns(engine, self._occupancy, max_batch_size)
         self._waiting: Waiting[Entry] = Waiting(max_queue, self._bulk.claim)
@@ -91,20 +88,16 @@ class Batcher:
 
     async def submit(
         self,
-        image: Pixels | Encoded,
+        payload: Payload,
         class_map: bool = False,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-    ) -> Answer:
-        """The network's answer for one image, uint8 [H, W, C], or what becomes one.
-
-        deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError; of an
-        encoded image also what Encoded.decode raises.
-        """
+    ) -> EngineResult:
+        """Return the network's answer for one image: see Submitter."""
         if not self._loops:
             raise NotReady(_SHUTTING_DOWN)
         loop = asyncio.get_running_loop()
-        entry = Entry(image, class_map, loop.create_future())
+        entry = Entry(payload, class_map, loop.create_future())
         self._enqueue(entry, priority)
         if deadline is None:
             return await entry.result
@@ -152,7 +145,7 @@ class Batcher:
 
     def _share(self, batch: list[Entry], priority: Priority) -> list[Entry]:
         """What is to be decoded first is left to the other loops too, and nobody waits for many others' decoding."""
-        if not any(map(takes_time, batch)):
+        if not any(entry.payload.needs_thread for entry in batch):
             return batch
         most = min(_MOST_DECODED, -(-(len(batch) + len(self._waiting)) // self._engine.concurrency))
         self._waiting.put_back(batch[most:], priority)
@@ -162,7 +155,7 @@ class Batcher:
         interactive = priority is Priority.INTERACTIVE
         step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
         with closing(step), suppress(NothingToRun):
-            running = self._running.run(step, len(self._waiting)) if interactive else self._bulk.run(step.batch())
+            running = self._running.run(step, len(self._waiting)) if interactive else self._bulk.run(step)
             prediction = await running
             self._observer.batch(len(prediction.probabilities), step.answer(prediction))
             if step.broken:

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from models.contract import Pixels
 from service.batching.admission import Gate
@@ -16,10 +15,8 @@ from service.types import DensePrediction
 _FIRST_GUESS_S = 1.0
 
 
-class DenseEngine(Protocol):
-    """Runs one image of any size."""
-
-    async def predict_dense(self, image: Pixels) -> DensePrediction: ...
+PredictDense = Callable[[Pixels], Awaitable[DensePrediction]]
+"""As Engine.predict_dense."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,11 @@ class DenseLane:
     """Of one model. What waits are encoded images: pixels are made when it is an image's turn, so memory is bounded."""
 
     def __init__(
-        self, engine: DenseEngine, limits: DenseLimits, turns: asyncio.Semaphore, observer: Observer | None = None
+        self, predict: PredictDense, limits: DenseLimits, turns: asyncio.Semaphore, observer: Observer | None = None
     ) -> None:
         """turns: shared by all lanes of a process; its value is how many images are decoded and run at a time."""
         self.limits = limits
-        self._engine = engine
+        self._predict = predict
         self._turns = turns
         self._observer = observer or Observer()
         self._seconds = _FIRST_GUESS_S
@@ -69,7 +66,7 @@ class DenseLane:
             raise NotReady("the service is shutting down; send the request again")
         started = time.perf_counter()
         try:
-            prediction = await self._engine.predict_dense(image)
+            prediction = await self._predict(image)
         except EngineFailure:
             self._observer.failure()
             raise

@@ -3,44 +3,25 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from models.contract import Pixels, Row
-from service.decoding.deferred import Encoded
-from service.types import Prediction
-
-
-class Answer(NamedTuple):
-    """What the network says of one image: probabilities [K], class map [K, h, w] if wanted; times in seconds.
-
-    decode_s: of all images of its batch, if this one was decoded there.
-    """
-
-    probabilities: Row
-    class_map: Row | None
-    queue_s: float
-    infer_s: float
-    decode_s: float = 0.0
+from models.contract import Row
+from service.types import EngineResult, Payload, Prediction
 
 
 @dataclass(slots=True)
 class Entry:
     """One image on its way; a future already done means that nobody waits any more."""
 
-    image: Pixels | Encoded
+    payload: Payload
     class_map: bool
-    result: asyncio.Future[Answer]
+    result: asyncio.Future[EngineResult]
     enqueued_at: float = field(default_factory=time.perf_counter)
 
     @property
     def alive(self) -> bool:
         return not self.result.done()
 
-    def pixels(self) -> Pixels:
-        """Decoded now, if they were not yet; raises what Encoded.decode does."""
-        return self.image.decode().pixels if isinstance(self.image, Encoded) else self.image
-
-    def answer(self, answer: Answer) -> None:
+    def answer(self, answer: EngineResult) -> None:
         if not self.result.done():
             self.result.set_result(answer)
 

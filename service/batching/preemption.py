@@ -2,8 +2,9 @@
 
 import asyncio
 
+from service.batching.batch import Step
 from service.batching.bulk_slots import Occupancy
-from service.types import Batch, Engine, Prediction
+from service.types import Engine, Prediction
 
 
 class Preempted(Exception):
@@ -44,9 +45,9 @@ class BulkRuns:
         while self._runs and self._occupancy.surplus(self._engine.concurrency):
             self.give_up_one()
 
-    async def run(self, batch: Batch) -> Prediction:
-        """Raises Preempted, and what the engine raises."""
-        run = asyncio.ensure_future(self._engine.predict(batch))
+    async def run(self, step: Step) -> Prediction:
+        """Raises Preempted, NothingToRun, and what the engine raises."""
+        run = asyncio.ensure_future(self._engine.predict(step.batch))
         self._runs.append(run)
         try:
             prediction = await run
@@ -54,7 +55,7 @@ class BulkRuns:
             task = asyncio.current_task()
             if run in self._runs or (task is not None and task.cancelling()):  # it is the caller who was cancelled
                 raise
-            self.most = max(1, len(batch.images) // 2)
+            self.most = max(1, len(step) // 2)
             raise Preempted from None
         else:
             self.most = min(2 * self.most, self._max_batch_size)

@@ -4,15 +4,9 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-
-class Priority(StrEnum):
-    """Bulk work fills the gaps that interactive work leaves."""
-
-    INTERACTIVE = "interactive"
-    BULK = "bulk"
+from service.types import Priority
 
 
 class Waits(Protocol):

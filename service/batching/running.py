@@ -1,7 +1,7 @@
 """Where a batch is run: a short one in the event loop, others in the engine's threads."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from service.batching.batch import Step
@@ -18,15 +18,11 @@ class Inline(NamedTuple):
     largest: int
 
 
-PredictMade = Callable[[Callable[[], Batch]], Awaitable[Prediction]]
-"""Makes a batch, and runs it, both in the same thread."""
-
-
 class Running:
     """`steps`: how many run in the engine's threads."""
 
-    def __init__(self, engine: Engine, inline: Inline | None, predict_made: PredictMade | None) -> None:
-        self._engine, self._inline, self._predict_made = engine, inline, predict_made
+    def __init__(self, engine: Engine, inline: Inline | None) -> None:
+        self._engine, self._inline = engine, inline
         self.steps = 0
         self._turns_owed = 0
 
@@ -37,9 +33,7 @@ class Running:
             return self._inline.run(step.batch())
         self.steps += 1
         try:
-            if self._predict_made is not None:
-                return await self._predict_made(step.batch)
-            return await self._engine.predict(step.batch())
+            return await self._engine.predict(step.batch)
         finally:
             self.steps -= 1
 

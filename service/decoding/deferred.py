@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from models.contract import Pixels
 from service.decoding.decode import Decoded
 
 
@@ -12,12 +13,13 @@ class NotSmall(Exception):
 class Encoded:
     """Decoded once, in any thread; what came out stays here, what went in only until nobody waits any more."""
 
-    __slots__ = ("_decode", "decoded", "tiny")
+    __slots__ = ("_decode", "decoded", "needs_thread")
+    deferred = True
 
     def __init__(self, decode: Callable[[], Decoded | None], *, tiny: bool = False) -> None:
         """decode: see `decode_if_small`. tiny: that takes less time than another thread is worth."""
         self._decode: Callable[[], Decoded | None] | None = decode
-        self.tiny = tiny
+        self.needs_thread = not tiny
         self.decoded: Decoded | None = None
 
     def decode(self) -> Decoded:
@@ -27,6 +29,10 @@ class Encoded:
         if self.decoded is None:
             raise NotSmall
         return self.decoded
+
+    def pixels(self) -> Pixels:
+        """Return the decoded pixels. Raises as `decode`."""
+        return self.decode().pixels
 
     def forget(self) -> None:
         """Nobody waits any more: the encoded bytes are not held by what is left in a queue."""

@@ -2,8 +2,8 @@
 
 `python -m service.decoding.worker_main TIME_LIMIT_S MEMORY_LIMIT_BYTES DESCRIPTOR` reads requests from its standard
 input and writes answers to its standard output, each a `Frame` as a `Channel` with the memory behind DESCRIPTOR packs
-it; it ends when its input does. Nothing that comes back is unpickled. What libraries print while it decodes goes nowhere: libtiff
-warns of what a file holds, and a full pipe would stop the worker.
+it; it ends when its input does. Nothing that comes back is unpickled. What libraries print while it decodes goes
+nowhere: libtiff warns of what a file holds, and a full pipe would stop the worker.
 """
 
 import os

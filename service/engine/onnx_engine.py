@@ -81,12 +81,8 @@ class OnnxEngine:
             for _ in range(_RUNS_UNTIL_CAPTURED if self._graphs else 1):
                 self.run(batch)
 
-    async def predict(self, batch: Batch) -> Prediction:
-        """Cancelling it ends the run within a node of the graph."""
-        return await self.predict_made(lambda: batch)
-
-    async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
-        """The same for a batch that is made in the thread that runs it; raises also what that raises."""
+    async def predict(self, make: Callable[[], Batch]) -> Prediction:
+        """Make a batch and run it, both in one thread; cancelling it ends the run within a node of the graph."""
         run = _run_options()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.run(make(), run))

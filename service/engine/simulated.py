@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from models.contract import Bundle, Manifest, Pixels
+from service.engine.loaded import LoadedEngine
 from service.engine.profile import BatchSeconds, plain_profile
 from service.errors import EngineFailure
-from service.repository.loader import Prepared
 from service.types import Batch, DensePrediction, Prediction
 
 VARIABLE = "SNELLEN_TEST_DEVICE"
@@ -30,10 +30,7 @@ class SimulatedEngine:
         self._profile = profile
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
 
-    async def predict(self, batch: Batch) -> Prediction:
-        return await self.predict_made(lambda: batch)
-
-    async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
+    async def predict(self, make: Callable[[], Batch]) -> Prediction:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self.run(make()))
 
     def run(self, batch: Batch) -> Prediction:
@@ -63,7 +60,7 @@ def wanted() -> list[BatchSeconds] | None:
     return sorted(BatchSeconds(int(size), float(milliseconds) / 1000) for size, milliseconds in points)
 
 
-def prepared(bundle: Bundle, points: list[BatchSeconds]) -> Prepared:
+def prepared(bundle: Bundle, points: list[BatchSeconds]) -> LoadedEngine:
     """In the place of a network that was verified and measured."""
     profile = plain_profile(points, SimulatedEngine.provider)
-    return Prepared(SimulatedEngine(bundle.manifest, points), profile, cached=False)
+    return LoadedEngine(SimulatedEngine(bundle.manifest, points), profile, cached=False)

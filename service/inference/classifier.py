@@ -8,16 +8,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from models.contract import Manifest
 from service.batching.dense_queue import DenseLane
-from service.batching.entry import Answer
 from service.decoding.decode import Decoded
 from service.decoding.decoder import Decoder
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError, released
 from service.inference import dense, postprocess
 from service.inference.image_pipeline import Network
-from service.inference.postprocess import Classification
 from service.inference.request import Question
+from service.inference.results import Classification
 from service.repository.registry import Registry
 from service.repository.version import Serving, Version
+from service.types import EngineResult
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ def _apart(results: list[Timed | ServiceError]) -> tuple[list[Classification | S
     return [result if isinstance(result, ServiceError) else result[0] for result in results], slowest
 
 
-def _classification(answer: Answer, decoded: Decoded, question: Question, manifest: Manifest) -> Classification:
+def _classification(answer: EngineResult, decoded: Decoded, question: Question, manifest: Manifest) -> Classification:
     row, coverage, class_map = answer.probabilities, question.coverage, answer.class_map
     return Classification(
         row,

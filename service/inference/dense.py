@@ -6,10 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from models.contract import Dense, Manifest, Pixels, cell_probabilities, grid_size
-from service.api.v1.rendering import rounded
-from service.api.v1.schemas import Grid, Size
 from service.errors import NotDense, TooManyCells, TooSmall
-from service.inference.postprocess import DEFAULT_TOP_K, Classification, ranking, top
+from service.inference.postprocess import DEFAULT_TOP_K, ranking, top
+from service.inference.results import Classification, Grid, Size, rounded
 from service.types import DensePrediction
 
 CELL_TOP_K = 1

@@ -5,16 +5,15 @@ import contextlib
 import time
 
 from models.contract import Manifest
-from service.batching.entry import Answer
-from service.batching.queue import Priority
 from service.decoding.decode import Decoded
 from service.decoding.decoder import Decoder
 from service.decoding.deferred import NotSmall
 from service.errors import released
 from service.inference.request import Question
 from service.repository.version import Serving
+from service.types import EngineResult, Priority, ReadyPixels
 
-Asked = tuple[Decoded, Answer]
+Asked = tuple[Decoded, EngineResult]
 
 
 class Network:
@@ -37,20 +36,22 @@ class Network:
         decoded = self._decoder.decode_if_tiny(image, manifest.input, manifest.preprocessing)
         if decoded is None:
             decoded = await self._decoded(image, manifest, deadline, question.priority)
-        answer = await serving.batcher.submit(decoded.pixels, question.heatmap, deadline, question.priority)
+        answer = await serving.batcher.submit(
+            ReadyPixels(decoded.pixels), question.heatmap, deadline, question.priority
+        )
         return decoded, answer
 
     async def _in_one_step(
         self, image: bytes, question: Question, manifest: Manifest, serving: Serving, deadline: float
     ) -> Asked | None:
         """None where it has to be decoded before. Raises NotSmall."""
-        if serving.submit_encoded is None:
+        if not serving.decodes:
             return None
         encoded = self._decoder.decode_later(image, manifest.input, manifest.preprocessing)
         if encoded is None:
             return None
         try:
-            answer = await serving.submit_encoded(encoded, question.heatmap, deadline)
+            answer = await serving.batcher.submit(encoded, question.heatmap, deadline)
         finally:
             encoded.forget()
         assert encoded.decoded is not None

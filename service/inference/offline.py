@@ -2,15 +2,13 @@
 
 import sys
 from dataclasses import dataclass
-from functools import cached_property
 
 from models.contract import Manifest
-from service.api.v1.rendering import Rendering
-from service.api.v1.schemas import Result
 from service.decoding.decode import DecodeLimits, decode
 from service.engine.onnx_engine import OnnxEngine
 from service.inference import dense
-from service.inference.postprocess import DEFAULT_TOP_K, Classification, top
+from service.inference.postprocess import DEFAULT_TOP_K, top
+from service.inference.results import Classification
 from service.types import Batch, check_numbers
 
 
@@ -24,15 +22,8 @@ class OfflineClassifier:
     top_k: int | None
     dense_pixels: int | None = None
 
-    @cached_property
-    def _rendering(self) -> Rendering:
-        return Rendering(self.manifest)
-
-    def classify(self, body: bytes) -> Result:
-        """What the service would answer. Raises ImageError, EngineFailure."""
-        return Result.model_validate_json(self._rendering.result(self._classification(body)))
-
-    def _classification(self, body: bytes) -> Classification:
+    def classify(self, body: bytes) -> Classification:
+        """Return what the service would answer. Raises ImageError, EngineFailure."""
         manifest = self.manifest
         pixels = decode(body, manifest.input, manifest.preprocessing, self.limits, self.dense_pixels).pixels
         if self.dense_pixels is not None:

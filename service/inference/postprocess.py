@@ -1,30 +1,14 @@
 """What the network said -> what a client is told: top k, prediction sets, heatmaps."""
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from models.contract import Manifest, Row, region
-from service.api.v1.schemas import Grid, Heatmap, Region
 from service.errors import InvalidOption, NoClassMap, NotCalibrated
+from service.inference.results import ClassIds, Heatmap, Region
 
 DEFAULT_TOP_K = 5
 _SORTED_WHOLE = 256
 """So few classes are sorted in less time than the first of them are found."""
-Classes = NDArray[np.intp]
-"""Indices of labels."""
-
-
-class Classification(NamedTuple):
-    """What a client is told of one image: probabilities [K], the classes named of them, and what else was asked for."""
-
-    probabilities: Row
-    classes: Classes
-    coverage: float | None = None
-    prediction_set: Classes | None = None
-    heatmap: Heatmap | None = None
-    grid: Grid | None = None
 
 
 def check_top_k(top_k: int, manifest: Manifest) -> None:
@@ -49,22 +33,22 @@ def threshold(coverage: float, manifest: Manifest) -> float:
     return thresholds[coverage]
 
 
-def ranking(probabilities: Row) -> Classes:
-    """Classes along the last axis, most probable first, ties in the order of the labels."""
+def ranking(probabilities: Row) -> ClassIds:
+    """ClassIds along the last axis, most probable first, ties in the order of the labels."""
     return (-probabilities).argsort(kind="stable")
 
 
-def top(probabilities: Row, count: int) -> Classes:
+def top(probabilities: Row, count: int) -> ClassIds:
     """The first `count` of the ranking of one image's probabilities [K], all of them numbers."""
     if len(probabilities) <= _SORTED_WHOLE or count >= len(probabilities):
         return ranking(probabilities)[:count]
     least = np.partition(probabilities, -count)[-count]
     candidates = (probabilities >= least).nonzero()[0]
-    found: Classes = candidates[ranking(probabilities[candidates])]
+    found: ClassIds = candidates[ranking(probabilities[candidates])]
     return found[:count]
 
 
-def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> Classes:
+def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> ClassIds:
     """The fewest classes, most probable first, that together reach the threshold of `coverage`."""
     order = ranking(probabilities)
     sums = np.cumsum(probabilities[order].astype(np.float64))

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from service.batching.queue import Priority
 from service.errors import ServiceError
+from service.types import Priority
 
 
 class Question(NamedTuple):

@@ -5,20 +5,20 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
-from models.contract import Bundle, Pixels, Precision
+from models.contract import Bundle, Precision
 from service.batching.batcher import Batcher
 from service.batching.bulk_slots import Occupancy
 from service.batching.dense_queue import DenseLane, DenseLimits
 from service.batching.latency_model import Forecast
 from service.batching.running import Inline
+from service.engine.loaded import LoadedEngine
 from service.engine.profile import INLINE_S, Profile, largest_within
 from service.engine.session import EngineRejected
 from service.repository import observers
 from service.repository.version import Serving, Version
 from service.telemetry.metrics import Metrics
-from service.types import Batch, DensePrediction, Engine, Prediction
+from service.types import Engine, EngineInfo
 
 logger = logging.getLogger(__name__)
 
@@ -31,36 +31,7 @@ class Limits:
     dense: DenseLimits
 
 
-class Runs(Engine, Protocol):
-    """An engine in this process."""
-
-    @property
-    def threads_per_batch(self) -> int: ...
-
-    @property
-    def lone_threads(self) -> int: ...
-
-    def run(self, batch: Batch) -> Prediction: ...
-
-    async def predict_made(self, make: Callable[[], Batch]) -> Prediction: ...
-
-    async def predict_dense(self, image: Pixels) -> DensePrediction: ...
-
-
-class Prepared(NamedTuple):
-    """An engine, what was measured of it, whether that was before, and what can wait until all models serve.
-
-    decodes: whether as many threads run batches as would decode beside them, so that these are not needed.
-    """
-
-    engine: Runs
-    profile: Profile
-    cached: bool
-    decodes: bool = False
-    settle: Callable[[], None] = lambda: None
-
-
-Prepare = Callable[[Bundle], Prepared]
+Prepare = Callable[[Bundle], LoadedEngine]
 
 
 class Loader:
@@ -70,7 +41,7 @@ class Loader:
         """prepare: how an engine is made and measured, in a thread."""
         self._prepare, self._limits, self._metrics = prepare, limits, metrics
         self._occupancy = occupancy or Occupancy()
-        self._to_settle: list[tuple[str, Callable[[], None]]] = []
+        self._to_settle: list[tuple[Version, Engine, Callable[[], None]]] = []
         self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
 
     async def load(self, version: Version) -> None:
@@ -88,7 +59,7 @@ class Loader:
             return
         version.serving = self._start(version, engine, profile, decodes=decodes)
         version.state = "ready"
-        self._to_settle.append((version.name, settle))
+        self._to_settle.append((version, engine, settle))
         logger.info(
             "%s is ready after %.1f s: %s on %s, %d at a time of %d threads; %s (%s)",
             version.name,
@@ -104,28 +75,31 @@ class Loader:
     async def settle(self) -> None:
         """Once all are loaded: what can wait until then. A version whose part fails serves as before."""
         while self._to_settle:
-            name, settle = self._to_settle.pop(0)
+            version, engine, settle = self._to_settle.pop(0)
             try:
                 await asyncio.to_thread(settle)
             except Exception:
-                logger.exception("%s serves without a session for lone images", name)
+                logger.exception("%s serves without a session for lone images", version.name)
+            if version.serving is not None:
+                version.serving.engine.lone_threads = engine.lone_threads
 
     def _refuse(self, version: Version, reason: str) -> None:
         version.state, version.reason = "failed", reason
         self._metrics.models.ready.labels(*version.labels, "none").set(0)
 
-    def _start(self, version: Version, engine: Runs, profile: Profile, *, decodes: bool) -> Serving:
+    def _start(self, version: Version, engine: Engine, profile: Profile, *, decodes: bool) -> Serving:
         metrics, size = self._metrics, profile.batch_size
         inline = Inline(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
-        made = engine.predict_made if decodes else None
         told = observers.of_batches(version, metrics)
-        batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._occupancy, made)
-        lane = DenseLane(engine, self._limits.dense, self._dense_turns, observers.of_dense(version, metrics))
+        batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._occupancy)
+        lane = DenseLane(
+            engine.predict_dense, self._limits.dense, self._dense_turns, observers.of_dense(version, metrics)
+        )
         forecast = Forecast(profile.seconds, engine.concurrency, size)
         admission = observers.admission(version, forecast, self._limits.max_queue, metrics, batcher.expect)
         metrics.models.queue_depth.labels(*version.labels).set_function(lambda: batcher.depth)
         metrics.models.ready.labels(*version.labels, engine.provider).set(1)
         batcher.start()
-        submit_encoded = batcher.submit if decodes else None
         precision = Precision(profile.chosen.precision)
-        return Serving(precision, engine, batcher, lane, admission, size, profile, submit_encoded)
+        info = EngineInfo(engine.provider, engine.concurrency, engine.threads_per_batch, engine.lone_threads)
+        return Serving(precision, info, batcher, lane, admission, size, profile, decodes)

@@ -1,64 +1,14 @@
 """One version of one model: its bundle, and what became of it here."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Protocol
+from typing import Literal
 
-from models.contract import Bundle, Manifest, Pixels, Precision
-from service.api.v1.rendering import Rendering
-from service.api.v1.schemas import State
+from models.contract import Bundle, Manifest, Precision
 from service.batching.admission import Admission
 from service.batching.dense_queue import DenseLane
-from service.batching.entry import Answer
-from service.batching.queue import Priority
-from service.decoding.deferred import Encoded
 from service.engine.profile import Profile
 from service.errors import NotReady
-
-
-class EngineFacts(Protocol):
-    """What clients may know of an engine, here or in another process."""
-
-    @property
-    def provider(self) -> str: ...
-
-    @property
-    def concurrency(self) -> int: ...
-
-    @property
-    def threads_per_batch(self) -> int: ...
-
-    @property
-    def lone_threads(self) -> int:
-        """At most, of an image that comes alone."""
-        ...
-
-
-class Submits(Protocol):
-    """The way to an engine, here or in another process."""
-
-    @property
-    def depth(self) -> int: ...
-
-    async def submit(
-        self,
-        image: Pixels,
-        class_map: bool = False,
-        deadline: float | None = None,
-        priority: Priority = Priority.INTERACTIVE,
-    ) -> Answer:
-        """The network's answer for one image, uint8 [H, W, C].
-
-        deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError.
-        """
-        ...
-
-    async def stop(self) -> None: ...
-
-
-SubmitEncoded = Callable[[Encoded, bool, float], Awaitable[Answer]]
-"""As `Submits.submit`, with class_map and deadline, of an engine whose threads decode; raises also what that raises."""
+from service.types import EngineInfo, Submitter
 
 
 @dataclass(frozen=True)
@@ -66,14 +16,14 @@ class Serving:
     """A verified version at work."""
 
     precision: Precision
-    engine: EngineFacts
-    batcher: Submits
+    engine: EngineInfo
+    batcher: Submitter
     lane: DenseLane
     admission: Admission
     max_batch_size: int
     profile: Profile
-    submit_encoded: SubmitEncoded | None = None
-    """Where a thread of its own for decoding would only be one more change of threads."""
+    decodes: bool = False
+    """Whether its threads decode too: a thread of its own for decoding would only be one more change of threads."""
 
     async def stop(self) -> None:
         """Let running batches end, and refuse what waits."""
@@ -81,7 +31,10 @@ class Serving:
         await self.batcher.stop()
 
 
-@dataclass
+State = Literal["loading", "ready", "failed"]
+
+
+@dataclass(eq=False)
 class Version:
     """One bundle: its manifest, and what became of it here."""
 
@@ -93,10 +46,6 @@ class Version:
     @property
     def manifest(self) -> Manifest:
         return self.bundle.manifest
-
-    @cached_property
-    def rendering(self) -> Rendering:
-        return Rendering(self.manifest)
 
     @property
     def name(self) -> str:

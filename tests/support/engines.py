@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from service.types import Batch, Prediction
+from models.contract import Pixels
+from service.errors import EngineFailure
+from service.types import Batch, DensePrediction, Prediction
 
 
 @dataclass
@@ -22,15 +24,25 @@ class GatedEngine:
     failures: int = 0
     no_number_for: set[int] = field(default_factory=set)
     made: int = 0
+    in_thread: bool = False
     closed: bool = False
 
     def release(self) -> None:
         self.gate.set()
 
-    async def predict(self, batch: Batch) -> Prediction:
+    threads_per_batch: int = 1
+    lone_threads: int = 1
+
+    async def predict(self, make: Callable[[], Batch]) -> Prediction:
+        batch = await asyncio.to_thread(make) if self.in_thread else make()
+        self.made += 1
         self.sizes.append(len(batch.images))
         self.entered.set()
         await self.gate.wait()
+        return self.run(batch)
+
+    def run(self, batch: Batch) -> Prediction:
+        """The answer itself."""
         if self.failures:
             self.failures -= 1
             raise RuntimeError("the device is gone")
@@ -38,10 +50,8 @@ class GatedEngine:
         rows[np.isin(batch.images[:, 0, 0, 0], list(self.no_number_for))] = np.nan
         return Prediction(rows, rows[:, :, None, None] if batch.class_map else None)
 
-    async def predict_made(self, make: Callable[[], Batch]) -> Prediction:
-        batch = await asyncio.to_thread(make)
-        self.made += 1
-        return await self.predict(batch)
+    async def predict_dense(self, image: Pixels) -> DensePrediction:
+        raise EngineFailure("this engine has no class map")
 
     def close(self) -> None:
         self.closed = True

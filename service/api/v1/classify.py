@@ -3,20 +3,23 @@
 import asyncio
 import math
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from starlette.types import Receive, Scope, Send
 
 from service.api.body_reader import Receiver
-from service.api.disconnect import client_of, unless_gone
+from service.api.disconnect import unless_gone
 from service.api.problems import problem_of
 from service.api.refusal_pacing import Pacing
 from service.api.steps import finish, interleave
 from service.api.v1.body_parser import EncodedImage, images_of, is_form
 from service.api.v1.params import Options, read_deadline, read_options, read_priority
-from service.batching.queue import Priority
+from service.api.v1.rendering import Rendering
 from service.errors import QueueFull, ServiceError, released
 from service.inference.classifier import Classified, Classifier
 from service.inference.request import Question
+from service.repository.version import Version
+from service.types import Priority, client_state_of
 
 _LARGE_BODY = 256 * 1024
 """Bytes of a form from which on it is taken apart in steps, one form at a time, so that no other request waits."""
@@ -34,6 +37,7 @@ class Classify:
         self._receiver = receiver
         self._pacing = pacing
         self._max_images = max_images
+        self._renderings: WeakKeyDictionary[Version, Rendering] = WeakKeyDictionary()
         self._large_turn = asyncio.Semaphore(1)
         self._deadline_ms = math.ceil(deadline_s * 1000)
 
@@ -43,7 +47,7 @@ class Classify:
         deadline_s = min(self._deadline_ms, deadline_ms) / 1000
         classified = await self._classified(scope, receive, options, head, deadline_s)
         if isinstance(classified, QueueFull):
-            await unless_gone(client_of(scope), receive, self._pacing.refuse(deadline_s))
+            await unless_gone(client_state_of(scope), receive, self._pacing.refuse(deadline_s))
             raise classified
         self._pacing.answered()
         await self._answer(classified, options, scope["state"], send)
@@ -60,7 +64,7 @@ class Classify:
     async def _received_and_classified(
         self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float
     ) -> Classified:
-        path, client = scope["path_params"], client_of(scope)
+        path, client = scope["path_params"], client_state_of(scope)
         whole = client is not None and client.sent_all
         async with self._receiver.receive(receive, head.length, whole=whole) as (body, seconds):
             scope["state"]["stages"]["receive"] = seconds
@@ -83,10 +87,17 @@ class Classify:
         state["stages"] |= classified.timing._asdict()
         state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
         large = options.dense or len(classified.results) * (options.top_k or 1) >= _LARGE_ANSWER
-        answer = await asyncio.to_thread(_render, classified) if large else _render(classified)
+        rendering = self._rendering_of(classified.version)
+        answer = await asyncio.to_thread(_render, classified, rendering) if large else _render(classified, rendering)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
+
+    def _rendering_of(self, version: Version) -> Rendering:
+        rendering = self._renderings.get(version)
+        if rendering is None:
+            rendering = self._renderings[version] = Rendering(version.manifest)
+        return rendering
 
     async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
         steps = images_of(body, content_type, self._max_images)
@@ -96,8 +107,7 @@ class Classify:
             return await interleave(steps)
 
 
-def _render(classified: Classified) -> bytes:
-    rendering = classified.version.rendering
+def _render(classified: Classified, rendering: Rendering) -> bytes:
     return rendering.answer(
         [
             _failed(result) if isinstance(result, ServiceError) else rendering.result(result)

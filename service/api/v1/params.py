@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from service.batching.queue import Priority
+from service.types import Priority
 
 _CACHED_BYTES = 128
 """Longer queries are parsed anew each time, so that the cache stays small."""

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterable
 
+from pydantic import TypeAdapter
+
 from models.contract import Manifest, Row
-from service.inference.postprocess import Classes, Classification
+from service.inference.results import ClassIds, Classification, Grid, Heatmap
 
-
-def rounded(probability: float) -> float:
-    """As many digits as mean something."""
-    return float(f"{probability:.6g}")
+_PARTS: TypeAdapter[Heatmap | Grid] = TypeAdapter(Heatmap | Grid)
 
 
 class Rendering:
@@ -35,10 +34,10 @@ class Rendering:
             parts.append(b',"prediction_set":{"coverage":%s,"predictions":%s}' % (b"%r" % result.coverage, members))
         for name, part in ((b"heatmap", result.heatmap), (b"dense", result.grid)):
             if part is not None:
-                parts.append(b',"%s":%s' % (name, part.model_dump_json().encode()))
+                parts.append(b',"%s":%s' % (name, _PARTS.dump_json(part)))
         parts.append(b"}")
         return b"".join(parts)
 
-    def _predictions(self, classes: Classes, probabilities: Row) -> bytes:
+    def _predictions(self, classes: ClassIds, probabilities: Row) -> bytes:
         pairs = zip(classes.tolist(), probabilities[classes].tolist(), strict=True)
         return b"[%s]" % b",".join([b"%s%.6g}" % (self._labels[class_id], p) for class_id, p in pairs])

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.v1 import openapi
 from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, Options
 from service.api.v1.schemas import ClassifyResponse
-from service.batching.queue import Priority
+from service.types import Priority
 
 ModelPath = Annotated[str, Path(max_length=64, description="a model's name", examples=["imagenet"])]
 VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]

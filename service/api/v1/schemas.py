@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.contract import Calibration, Dense, Input, Metrics, Preprocessing
+from service.inference.results import Grid, Heatmap
+from service.repository.version import State
 
 
 class Problem(BaseModel):
@@ -33,46 +35,6 @@ class PredictionSet(BaseModel):
 
     coverage: float
     predictions: list[Prediction]
-
-
-class Region(BaseModel):
-    """The part of the upright picture that the network saw, as fractions of its width and height."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-class Heatmap(BaseModel):
-    """Class activation map of the most probable class: `values[y][x]` from 0 to 1 over `region`."""
-
-    class_id: int
-    values: list[list[float]]
-    region: Region
-
-
-class Size(BaseModel):
-    """Pixels."""
-
-    height: int
-    width: int
-
-
-class Grid(BaseModel):
-    """Classes of every part of an upright picture at its own scale.
-
-    The cell in row r and column c begins r * stride.height pixels from the top and c * stride.width from the left.
-    """
-
-    rows: int
-    columns: int
-    image: Size = Field(description="the upright picture")
-    cell: Size = Field(description="the part that one cell is about: the model's input")
-    stride: Size = Field(description="from one cell to the next")
-    labels: dict[int, str] = Field(description="of the classes in `class_ids`")
-    class_ids: list[list[list[int]]] = Field(description="[row][column]: top_k classes, most probable first")
-    probabilities: list[list[list[float]]] = Field(description="[row][column]: theirs, in the same order")
 
 
 class Result(BaseModel):
@@ -104,9 +66,6 @@ class ClassifyBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     images: list[str] = Field(min_length=1, description="each an encoded image (JPEG, PNG, ...) in base64")
-
-
-State = Literal["loading", "ready", "failed"]
 
 
 class BatchTime(BaseModel):

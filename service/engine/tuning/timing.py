@@ -3,20 +3,13 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Protocol
 
 import numpy as np
 
-from service.types import Batch, Prediction
+from service.types import Batch, Engine
 
 _LONGEST = 10_000
 """Batches of one caller in a window."""
-
-
-class RunsBatches(Protocol):
-    """What is timed."""
-
-    def run(self, batch: Batch) -> Prediction: ...
 
 
 def blank(size: int, image: tuple[int, ...], *, class_map: bool = False) -> Batch:
@@ -30,7 +23,7 @@ class Stopwatch:
     def __init__(self, window_s: float = 0.02) -> None:
         self._window_s = window_s
 
-    def seconds(self, engine: RunsBatches, batch: Batch, concurrency: int, expected_s: float | None = None) -> float:
+    def seconds(self, engine: Engine, batch: Batch, concurrency: int, expected_s: float | None = None) -> float:
         """Of one batch while all callers are at work: from the first to the last, by the number of their turns.
 
         expected_s: by an earlier window; without it the first run warms up and says how many make a window.
@@ -44,7 +37,7 @@ class Stopwatch:
         return _window(engine, batch, concurrency, turns)
 
 
-def _window(engine: RunsBatches, batch: Batch, concurrency: int, turns: int) -> float:
+def _window(engine: Engine, batch: Batch, concurrency: int, turns: int) -> float:
     barrier = Barrier(concurrency)
 
     def call() -> tuple[float, float]:

@@ -10,11 +10,11 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.api.disconnect import client_of, introduce_client
 from service.server.http.error_response import refusal
 from service.server.http.request_feed import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
 from service.server.http.timeouts import Patience, Wait
 from service.server.http.write_buffer import JoinedWrites
+from service.types import attach_client_state, client_state_of
 
 SPARE_CONNECTIONS = 64
 """Connections beyond the limit that are held for a moment, so that their clients can read why they were refused."""
@@ -67,7 +67,7 @@ class Connection(HttpToolsProtocol):
         self._answers.flush()
 
     def on_headers_complete(self) -> None:
-        introduce_client(self.scope)
+        attach_client_state(self.scope)
         super().on_headers_complete()
         self.cycle.transport = self._answers  # type: ignore[assignment]
         if self._ending:
@@ -84,7 +84,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        if client := client_of(self.scope):
+        if client := client_state_of(self.scope):
             client.sent_all = True
 
     def on_response_complete(self) -> None:
@@ -235,5 +235,5 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
     cycle.disconnected = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()
-    if client := client_of(cycle.scope):
+    if client := client_state_of(cycle.scope):
         client.leave()

@@ -1,8 +1,8 @@
 """A refusal of a connection rather than of a request: written past uvicorn, and the last thing that is."""
 
+import json
+from http import HTTPStatus
 from typing import Any
-
-from service.api.problems import MEDIA_TYPE, plain_problem
 
 _STATUS_LINES = {
     400: b"HTTP/1.1 400 Bad Request",
@@ -14,8 +14,13 @@ _STATUS_LINES = {
 
 def refusal(status: int, detail: str) -> bytes:
     """Head and problem document of an answer after which the connection is closed."""
-    body = plain_problem(status, detail).model_dump_json(exclude_none=True).encode()
-    headers: dict[str, Any] = {"content-type": MEDIA_TYPE, "content-length": len(body), "connection": "close"}
+    problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = json.dumps(problem, separators=(",", ":"), ensure_ascii=False).encode()
+    headers: dict[str, Any] = {
+        "content-type": "application/problem+json",
+        "content-length": len(body),
+        "connection": "close",
+    }
     if status == 503:
         headers["retry-after"] = 1
     lines = [_STATUS_LINES[status], *(f"{name}: {value}".encode() for name, value in headers.items())]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from models.contract import Pixels
-from service.batching.queue import Priority
 from service.errors import EngineFailure, NotReady, ServiceError
 from service.server.ipc.pixel_slots import Slots
 from service.server.ipc.protocol import Reply
+from service.types import Priority
 
 MAX_TRIES = 3
 """An image that has been with so many engines when they died may be what killed them."""

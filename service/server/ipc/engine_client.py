@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from service import errors
-from service.batching.queue import Priority
 from service.server.ipc.dispatcher import Carrier, Dispatch, Entry
 from service.server.ipc.pixel_slots import Slots
 from service.server.ipc.protocol import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Reply
+from service.types import Priority
 
 logger = logging.getLogger(__name__)
 

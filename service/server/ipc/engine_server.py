@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Pixels, Row
-from service.batching.queue import Priority
 from service.errors import DeadlineExceeded, EngineFailure, ServiceError
 from service.repository.version import Version
 from service.server.ipc.engine_client import Report, problem_of
 from service.server.ipc.pixel_slots import Shared
 from service.server.ipc.protocol import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Question
 from service.server.workers.control_channel import receive
-from service.types import DensePrediction
+from service.types import DensePrediction, Priority, ReadyPixels
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ class FrontLink(asyncio.Protocol):
         image = self._shared.image(question.slot, version.manifest.input.shape)
         deadline = question.deadline if question.deadline < math.inf else None
         priority = list(Priority)[question.priority]
-        answer = await version.ready().batcher.submit(image, bool(question.class_map), deadline, priority)
+        answer = await version.ready().batcher.submit(ReadyPixels(image), bool(question.class_map), deadline, priority)
         arrays = [answer.probabilities] if answer.class_map is None else [answer.probabilities, answer.class_map]
         self._answer(question, arrays, answer.queue_s, answer.infer_s)
 

@@ -2,15 +2,12 @@
 
 import asyncio
 import socket
-from dataclasses import dataclass
 
 import numpy as np
 
 from models.contract import Pixels, Precision
 from service.batching.dense_queue import DenseLane
-from service.batching.entry import Answer
 from service.batching.latency_model import Forecast
-from service.batching.queue import Priority
 from service.engine.profile import Profile
 from service.repository import observers
 from service.repository.loader import Limits
@@ -20,7 +17,7 @@ from service.server.ipc.engine_client import Link, Report, attach
 from service.server.ipc.pixel_slots import Slots
 from service.telemetry.health import Lifecycle
 from service.telemetry.metrics import Metrics
-from service.types import DensePrediction
+from service.types import DensePrediction, EngineInfo, EngineResult, Payload, Priority
 
 _NO_ENGINE = "engines are being started; requests wait for them"
 
@@ -35,48 +32,41 @@ class RemoteBatcher:
 
     async def submit(
         self,
-        image: Pixels,
+        payload: Payload,
         class_map: bool = False,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-    ) -> Answer:
+    ) -> EngineResult:
         """As Batcher's; what is not spent in the network counts as waiting for it."""
         began = asyncio.get_running_loop().time()
         self.depth += 1
         try:
             reply, behind = await self._dispatch.ask(
-                self._version, image, class_map=class_map, deadline=deadline, priority=priority
+                self._version, payload.pixels(), class_map=class_map, deadline=deadline, priority=priority
             )
         finally:
             self.depth -= 1
         numbers = np.frombuffer(behind, np.float32)
         rest = numbers[self._classes :].reshape(-1, reply.rows, reply.columns) if reply.rows else None
         queue_s = asyncio.get_running_loop().time() - began - reply.infer_s
-        return Answer(numbers[: self._classes], rest, max(0.0, queue_s), reply.infer_s)
+        return EngineResult(numbers[: self._classes], rest, max(0.0, queue_s), reply.infer_s)
 
     async def stop(self) -> None:
         """Nothing of its own: engines end after the fronts."""
         self._dispatch.close()
 
 
-@dataclass(frozen=True)
-class RemoteEngine:
-    """What clients may know, and images of any size."""
+class RemoteDense:
+    """Runs images of any size of one version in an engine process."""
 
-    dispatch: Dispatch
-    version: Version
-    provider: str
-    concurrency: int
-    threads_per_batch: int
+    def __init__(self, dispatch: Dispatch, version: Version) -> None:
+        self._dispatch = dispatch
+        self._version, self._classes = version.identity, len(version.manifest.labels)
 
-    @property
-    def lone_threads(self) -> int:
-        """Engines in processes of their own do not know what is alone."""
-        return self.threads_per_batch
-
-    async def predict_dense(self, image: Pixels) -> DensePrediction:
-        reply, behind = await self.dispatch.ask(self.version.identity, image, dense=True)
-        numbers, classes = np.frombuffer(behind, np.float32), len(self.version.manifest.labels)
+    async def predict(self, image: Pixels) -> DensePrediction:
+        """As Engine.predict_dense."""
+        reply, behind = await self._dispatch.ask(self._version, image, dense=True)
+        numbers, classes = np.frombuffer(behind, np.float32), self._classes
         class_map = numbers[2 * classes :].reshape(classes, reply.rows, reply.columns)
         return DensePrediction(numbers[:classes], numbers[classes : 2 * classes], class_map)
 
@@ -136,16 +126,16 @@ class RemoteLoader:
 
     def _start(self, version: Version, report: Report) -> Serving:
         profile = Profile.model_validate(report["profile"])
-        provider, concurrency = report["provider"], report["concurrency"]
-        engine = RemoteEngine(self._dispatch, version, provider, concurrency, report["threads_per_batch"])
+        concurrency, threads = report["concurrency"], report["threads_per_batch"]
+        info = EngineInfo(report["provider"], concurrency, threads, threads)  # none of them knows what is alone
         size, share = report["max_batch_size"], self._share
         forecast = Forecast(lambda images: profile.seconds(images) / share, concurrency, size)
         admission = observers.admission(version, forecast, self._limits.max_queue, self._metrics)
         return Serving(
             Precision(report["precision"]),
-            engine,
+            info,
             RemoteBatcher(self._dispatch, version),
-            DenseLane(engine, self._limits.dense, self._dense_turns),
+            DenseLane(RemoteDense(self._dispatch, version).predict, self._limits.dense, self._dense_turns),
             admission,
             size,
             profile,

@@ -4,8 +4,8 @@ import pytest
 
 from service.batching.admission import Admission
 from service.batching.latency_model import Forecast
-from service.batching.queue import Priority
 from service.errors import DeadlineExceeded, QueueFull
+from service.types import Priority
 
 BULK, INTERACTIVE = Priority.BULK, Priority.INTERACTIVE
 

@@ -10,17 +10,20 @@ import pytest
 
 from models.contract import Pixels
 from service.batching.batcher import Batcher
-from service.batching.entry import Answer
 from service.batching.running import Inline
 from service.decoding.decode import Decoded
 from service.decoding.deferred import Encoded, NotSmall
 from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
-from service.types import Batch, Prediction
+from service.types import Batch, EngineResult, Payload, Prediction, ReadyPixels
 from tests.support.engines import GatedEngine
 
 
 def image(value: int) -> Pixels:
     return np.full((2, 2, 3), value, np.uint8)
+
+
+def ready(value: int) -> ReadyPixels:
+    return ReadyPixels(image(value))
 
 
 @pytest.fixture
@@ -38,17 +41,17 @@ async def batcher(engine: GatedEngine) -> AsyncIterator[Batcher]:
 
 
 async def submit_many(
-    batcher: Batcher, values: range, of: Callable[[int], Pixels | Encoded] = image
-) -> list[asyncio.Task[Answer]]:
+    batcher: Batcher, values: range, of: Callable[[int], Payload] = ready
+) -> list[asyncio.Task[EngineResult]]:
     calls = [asyncio.create_task(batcher.submit(of(value))) for value in values]
     await asyncio.sleep(0)
     return calls
 
 
 async def test_each_image_gets_its_own_row(engine: GatedEngine, batcher: Batcher) -> None:
-    """Answers come back to those who asked, whatever the batches were."""
+    """EngineResults come back to those who asked, whatever the batches were."""
     engine.release()
-    answers = await asyncio.gather(*(batcher.submit(image(value)) for value in range(6)))
+    answers = await asyncio.gather(*(batcher.submit(ready(value)) for value in range(6)))
     assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2, 3, 4, 5]
 
 
@@ -67,7 +70,7 @@ async def test_an_answer_that_is_no_number_fails_alone(
 async def test_an_idle_engine_takes_one_image_at_once(engine: GatedEngine, batcher: Batcher) -> None:
     """Nothing waits for company."""
     engine.release()
-    await batcher.submit(image(3))
+    await batcher.submit(ready(3))
     assert engine.sizes == [1]
 
 
@@ -87,7 +90,7 @@ async def test_a_full_queue_refuses_at_once(engine: GatedEngine, batcher: Batche
     await engine.entered.wait()
     calls += await submit_many(batcher, range(1, 7))
     with pytest.raises(QueueFull):
-        await batcher.submit(image(7))
+        await batcher.submit(ready(7))
     engine.release()
     assert len(await asyncio.gather(*calls)) == 7
 
@@ -122,16 +125,16 @@ async def test_an_engine_failure_answers_its_batch_and_the_loop_lives_on(engine:
     engine.failures = 1
     engine.release()
     with pytest.raises(EngineFailure):
-        await batcher.submit(image(1))
-    assert (await batcher.submit(image(2))).probabilities.argmax() == 2
+        await batcher.submit(ready(1))
+    assert (await batcher.submit(ready(2))).probabilities.argmax() == 2
 
 
 async def test_only_who_asked_for_a_class_map_gets_one(engine: GatedEngine, batcher: Batcher) -> None:
     """Neighbours of a batch may want different things."""
     first = await submit_many(batcher, range(1))
     await engine.entered.wait()
-    plain = asyncio.create_task(batcher.submit(image(1)))
-    mapped = asyncio.create_task(batcher.submit(image(2), class_map=True))
+    plain = asyncio.create_task(batcher.submit(ready(1)))
+    mapped = asyncio.create_task(batcher.submit(ready(2), class_map=True))
     await asyncio.sleep(0)
     engine.release()
     await asyncio.gather(*first)
@@ -152,7 +155,7 @@ async def test_stopping_answers_who_waits(engine: GatedEngine, batcher: Batcher)
     assert all(isinstance(answer, NotReady) for answer in answers)
     assert engine.closed
     with pytest.raises(NotReady):
-        await batcher.submit(image(1))
+        await batcher.submit(ready(1))
 
 
 async def test_several_batches_run_at_a_time() -> None:
@@ -178,16 +181,16 @@ async def test_a_short_batch_needs_no_thread() -> None:
     engine.release()
     batcher = Batcher(engine, max_batch_size=4, max_queue=8, inline=Inline(at_once, largest=2))
     batcher.start()
-    assert (await batcher.submit(image(5))).probabilities.argmax() == 5
+    assert (await batcher.submit(ready(5))).probabilities.argmax() == 5
     assert engine.sizes == []
-    answers = await asyncio.gather(*(batcher.submit(image(value)) for value in range(3)))
+    answers = await asyncio.gather(*(batcher.submit(ready(value)) for value in range(3)))
     assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2]
     assert engine.sizes == [3]
     await batcher.stop()
 
 
 async def test_who_asks_again_at_once_comes_into_the_next_batch() -> None:
-    """Answers leave before it is put together, so two crowds of clients become one."""
+    """EngineResults leave before it is put together, so two crowds of clients become one."""
     sizes: list[int] = []
 
     def run(batch: Batch) -> Prediction:
@@ -198,7 +201,7 @@ async def test_who_asks_again_at_once_comes_into_the_next_batch() -> None:
 
     async def client(value: int) -> None:
         for _ in range(4):
-            await batcher.submit(image(value))
+            await batcher.submit(ready(value))
             for _turn in range(2):  # it reads the answer, and its next request is read
                 await asyncio.sleep(0)
 
@@ -218,8 +221,8 @@ async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(large
     engine.release()
     batcher = Batcher(engine, max_batch_size=2, max_queue=8, inline=Inline(at_once, largest))
     batcher.start()
-    await batcher.submit(image(1))
-    await asyncio.gather(batcher.submit(image(1)), batcher.submit(image(2)))
+    await batcher.submit(ready(1))
+    await asyncio.gather(batcher.submit(ready(1)), batcher.submit(ready(2)))
     assert engine.sizes == in_threads
     await batcher.stop()
 
@@ -237,8 +240,9 @@ def encoded(value: int | Exception | None, *, tiny: bool = False) -> Encoded:
 
 @pytest.fixture
 async def decoding(engine: GatedEngine) -> AsyncIterator[Batcher]:
-    """A batcher whose engine makes its batches."""
-    batcher = Batcher(engine, max_batch_size=4, max_queue=6, predict_made=engine.predict_made)
+    """A batcher whose engine makes its batches in a thread."""
+    engine.in_thread = True
+    batcher = Batcher(engine, max_batch_size=4, max_queue=6)
     batcher.start()
     yield batcher
     engine.release()
@@ -259,15 +263,15 @@ async def test_an_encoded_image_is_decoded_by_the_engine(engine: GatedEngine, de
 
 async def test_a_damaged_image_fails_alone(engine: GatedEngine, decoding: Batcher) -> None:
     """The rest of its batch is answered, whatever the decoder raised, each with its own row."""
-    first = asyncio.create_task(decoding.submit(image(0)))
+    first = asyncio.create_task(decoding.submit(ready(0)))
     await engine.entered.wait()
     damaged: list[int | Exception | None] = [1, CorruptImage("damaged"), 2, None]
     rest = [asyncio.create_task(decoding.submit(encoded(value))) for value in damaged]
     await asyncio.sleep(0)
     engine.release()
     one, corrupt, two, large = await asyncio.gather(*rest, return_exceptions=True)
-    assert isinstance(one, Answer)
-    assert isinstance(two, Answer)
+    assert isinstance(one, EngineResult)
+    assert isinstance(two, EngineResult)
     assert [one.probabilities.argmax(), two.probabilities.argmax()] == [1, 2]
     assert isinstance(corrupt, CorruptImage)
     assert isinstance(large, NotSmall)
@@ -286,7 +290,7 @@ async def test_nothing_is_run_where_nothing_could_be_decoded(engine: GatedEngine
 
 async def test_a_damaged_image_keeps_its_reason_when_the_engine_fails(engine: GatedEngine, decoding: Batcher) -> None:
     """Its neighbours have another one."""
-    first = asyncio.create_task(decoding.submit(image(0)))
+    first = asyncio.create_task(decoding.submit(ready(0)))
     await engine.entered.wait()
     rest = [asyncio.create_task(decoding.submit(encoded(value))) for value in (1, CorruptImage("damaged"))]
     await asyncio.sleep(0)
@@ -299,7 +303,7 @@ async def test_a_damaged_image_keeps_its_reason_when_the_engine_fails(engine: Ga
 
 async def test_who_gave_up_is_not_decoded(engine: GatedEngine, decoding: Batcher) -> None:
     """Its deadline passed while it waited."""
-    first = asyncio.create_task(decoding.submit(image(0)))
+    first = asyncio.create_task(decoding.submit(ready(0)))
     await engine.entered.wait()
     late = encoded(1)
     with pytest.raises(TimeoutError):
@@ -312,7 +316,7 @@ async def test_who_gave_up_is_not_decoded(engine: GatedEngine, decoding: Batcher
 
 async def test_who_gives_up_while_others_are_decoded_is_not_decoded(engine: GatedEngine, decoding: Batcher) -> None:
     """Nor run."""
-    first = asyncio.create_task(decoding.submit(image(0)))
+    first = asyncio.create_task(decoding.submit(ready(0)))
     await engine.entered.wait()
     begun, gone = threading.Event(), threading.Event()
 
@@ -351,7 +355,8 @@ async def test_nobody_waits_for_the_decoding_of_many() -> None:
 
 async def answered_encoded(engine: GatedEngine, count: int) -> list[int]:
     """The classes of so many images that come at the same time, still encoded."""
-    batcher = Batcher(engine, max_batch_size=32, max_queue=32, predict_made=engine.predict_made)
+    engine.in_thread = True
+    batcher = Batcher(engine, max_batch_size=32, max_queue=32)
     batcher.start()
     calls = await submit_many(batcher, range(count), encoded)
     engine.release()
@@ -364,13 +369,13 @@ async def test_tiny_images_are_decoded_without_a_thread() -> None:
     """Where their batch is short; damaged ones fail alone, also if they are all that there is."""
     engine = GatedEngine()
     inline = Inline(at_once, largest=4)
-    batcher = Batcher(engine, 4, 8, inline=inline, predict_made=engine.predict_made)
+    batcher = Batcher(engine, 4, 8, inline=inline)
     batcher.start()
     values: list[int | Exception] = [1, CorruptImage("damaged"), 2]
     calls = [asyncio.create_task(batcher.submit(encoded(value, tiny=True))) for value in values]
     one, corrupt, two = await asyncio.gather(*calls, return_exceptions=True)
-    assert isinstance(one, Answer)
-    assert isinstance(two, Answer)
+    assert isinstance(one, EngineResult)
+    assert isinstance(two, EngineResult)
     assert [one.probabilities.argmax(), two.probabilities.argmax()] == [1, 2]
     assert isinstance(corrupt, CorruptImage)
     with pytest.raises(CorruptImage):
@@ -381,7 +386,7 @@ async def test_tiny_images_are_decoded_without_a_thread() -> None:
 
 async def test_a_class_map_is_of_its_own_image_behind_a_damaged_one(engine: GatedEngine, decoding: Batcher) -> None:
     """Rows are counted without those that failed, and nobody makes a map that only they wanted."""
-    first = asyncio.create_task(decoding.submit(image(0)))
+    first = asyncio.create_task(decoding.submit(ready(0)))
     await engine.entered.wait()
     corrupt = asyncio.create_task(decoding.submit(encoded(CorruptImage("damaged")), class_map=True))
     mapped = asyncio.create_task(decoding.submit(encoded(3), class_map=True))

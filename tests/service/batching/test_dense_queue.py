@@ -45,7 +45,9 @@ def engine() -> GatedDenseEngine:
 
 @pytest.fixture
 def lane(engine: GatedDenseEngine) -> DenseLane:
-    return DenseLane(engine, DenseLimits(max_pixels=100, max_predictions=100, max_queue=3), asyncio.Semaphore(1))
+    return DenseLane(
+        engine.predict_dense, DenseLimits(max_pixels=100, max_predictions=100, max_queue=3), asyncio.Semaphore(1)
+    )
 
 
 async def run(lane: DenseLane) -> float:

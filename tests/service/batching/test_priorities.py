@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from models.contract import Pixels
 from service.batching.batcher import Batcher, Observer
-from service.batching.entry import Answer
-from service.batching.queue import Priority, Waiting
+from service.batching.queue import Waiting
 from service.errors import NotReady
+from service.types import EngineResult, Priority, ReadyPixels
 from tests.support.engines import GatedEngine
 
 BULK, INTERACTIVE = Priority.BULK, Priority.INTERACTIVE
@@ -21,8 +20,8 @@ class Thing:
         self.name, self.alive = name, alive
 
 
-def image(value: int) -> Pixels:
-    return np.full((2, 2, 3), value, np.uint8)
+def image(value: int) -> ReadyPixels:
+    return ReadyPixels(np.full((2, 2, 3), value, np.uint8))
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ async def batcher(engine: GatedEngine) -> AsyncIterator[Batcher]:
     await batcher.stop()
 
 
-async def submitted(batcher: Batcher, values: range, priority: Priority) -> list[asyncio.Task[Answer]]:
+async def submitted(batcher: Batcher, values: range, priority: Priority) -> list[asyncio.Task[EngineResult]]:
     calls = [asyncio.create_task(batcher.submit(image(value), priority=priority)) for value in values]
     for _ in range(3):
         await asyncio.sleep(0)

@@ -31,7 +31,7 @@ async def test_a_batch_in_rows_out(bundle: Bundle) -> None:
     engine = open_engine(bundle)
     images = np.zeros((3, SIDE, SIDE, 3), np.uint8)
     images[1, ..., 1] = 255
-    plain, mapped = await engine.predict(Batch(images)), await engine.predict(Batch(images, class_map=True))
+    plain, mapped = await engine.predict(lambda: Batch(images)), await engine.predict(lambda: Batch(images, True))
     assert plain.probabilities.shape == (3, 3)
     assert plain.probabilities.dtype == np.float32
     assert plain.probabilities[1].argmax() == 1
@@ -45,7 +45,7 @@ async def test_what_onnxruntime_refuses_is_an_engine_failure(bundle: Bundle) -> 
     """Its exceptions do not travel further."""
     engine = open_engine(bundle)
     with pytest.raises(EngineFailure):
-        await engine.predict(Batch(np.zeros((1, 5, 5, 3), np.uint8)))
+        await engine.predict(lambda: Batch(np.zeros((1, 5, 5, 3), np.uint8)))
     engine.close()
 
 

@@ -1,0 +1,73 @@
+"""What a client is told of one image, before a protocol writes it."""
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from models.contract import Row
+
+ClassIds = NDArray[np.intp]
+"""Indices of labels."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of the upright picture that the network saw, as fractions of its width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """Class activation map of the most probable class: `values[y][x]` from 0 to 1 over `region`."""
+
+    class_id: int
+    values: list[list[float]]
+    region: Region
+
+
+@dataclass(frozen=True)
+class Size:
+    """Pixels."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Classes of every part of an upright picture at its own scale.
+
+    The cell in row r and column c begins r * stride.height pixels from the top and c * stride.width from the left.
+    """
+
+    rows: int
+    columns: int
+    image: Annotated[Size, Field(description="the upright picture")]
+    cell: Annotated[Size, Field(description="the part that one cell is about: the model's input")]
+    stride: Annotated[Size, Field(description="from one cell to the next")]
+    labels: Annotated[dict[int, str], Field(description="of the classes in `class_ids`")]
+    class_ids: Annotated[list[list[list[int]]], Field(description="[row][column]: top_k classes, most probable first")]
+    probabilities: Annotated[list[list[list[float]]], Field(description="[row][column]: theirs, in the same order")]
+
+
+class Classification(NamedTuple):
+    """What a client is told of one image: probabilities [K], the classes named of them, and what else was asked for."""
+
+    probabilities: Row
+    classes: ClassIds
+    coverage: float | None = None
+    prediction_set: ClassIds | None = None
+    heatmap: Heatmap | None = None
+    grid: Grid | None = None
+
+
+def rounded(probability: float) -> float:
+    """As many digits as mean something."""
+    return float(f"{probability:.6g}")
