@@ -51,9 +51,9 @@ format: $(VENV)/.test
 
 load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the result in benchmarks/RESULTS.md
 	mkdir -p build
-	$(BIN)/locust --locustfile benchmarks/locustfile.py --headless --host $(HOST) --users $(USERS) \
+	$(BIN)/locust --locustfile benchmarks/load/locustfile.py --headless --host $(HOST) --users $(USERS) \
 	  --spawn-rate $(USERS) --run-time $(TIME) --stop-timeout 10 --only-summary --json-file build/load $(LOAD_FLAGS)
-	$(BIN)/python benchmarks/record.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
+	$(BIN)/python benchmarks/load/locust_report.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
 	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
 
 bench: $(VENV)/.bench $(TRAIN)/.train $(PEERS_MADE:%=build/bench/env/%/.made)  ## the service, its ceilings, its peers

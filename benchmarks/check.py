@@ -16,10 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import RESULTS, Results, read
-from benchmarks.servers import SERVICE
-from benchmarks.spread import Spread
-from benchmarks.terms import (
+from benchmarks.harness.results import RESULTS, Results, read
+from benchmarks.harness.servers import SERVICE
+from benchmarks.report.quartiles import Spread
+from benchmarks.report.ratios import (
     Bound,
     Facts,
     Term,
@@ -110,6 +110,11 @@ def judge(results: Results, targets: tuple[Target, ...] = TARGETS) -> Iterator[J
         else:
             holds = _RELATIONS[target.relation](found.middle, bound)
             yield Judgement(target, found, bound, "holds" if holds else "does not hold")
+
+
+def ratio_rows(results: Results) -> list[tuple[str, str, str, str]]:
+    """Return the cells of each judged ratio: name, value, target, verdict."""
+    return [judgement.cells() for judgement in judge(results)]
 
 
 def exit_status(verdicts: list[Verdict]) -> int:

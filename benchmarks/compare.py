@@ -17,15 +17,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import report, summary
-from benchmarks.plan import Plan, groups
-from benchmarks.prepare import prepare
-from benchmarks.provenance import memory_limit_mib, provenance
-from benchmarks.recorder import Recorder
-from benchmarks.results import QUICK, RESULTS, Results
-from benchmarks.servers import PEERS
-from benchmarks.side_by_side import measure
-from benchmarks.works import ROOT, WORKS, Work
+from benchmarks.check import ratio_rows
+from benchmarks.harness.comparison_run import measure
+from benchmarks.harness.prepare_inputs import prepare
+from benchmarks.harness.results import QUICK, RESULTS, Recorder, Results
+from benchmarks.harness.run_plan import Plan, groups
+from benchmarks.harness.servers import PEERS
+from benchmarks.report import markdown_report, terminal_summary
+from benchmarks.report.provenance import memory_limit_mib, provenance
+from benchmarks.workloads import ROOT, WORKS, Work
 
 TURNS, QUICK_TURNS = 8, 5
 OPEN_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
@@ -114,10 +114,10 @@ def main(
         console.print(str(error), markup=False)
         raise typer.Exit(2) from None
     found.write(path)
-    summary.show(found, console)
+    terminal_summary.show(found, console)
     console.print(f"all measurements: {path}")
     if write:
-        report.write(found)
+        markdown_report.write(found, ratio_rows(found))
     raise typer.Exit(1 if found.notes else 0)
 
 

@@ -15,10 +15,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.gpu.configurations import opened, ways
 from benchmarks.gpu.results import CeilingPart, Speed, Way, write
-from benchmarks.gpu.runs import BUNDLES, Bundles, Providers, bundles_of, fast_ones, numbers_of
+from benchmarks.gpu.run_commands import BUNDLES, Bundles, Providers, bundles_of, fast_ones, numbers_of
 from benchmarks.gpu.serving import CACHE
-from benchmarks.gpu.ways import opened, ways
 from models.contract import Bundle
 from service.engine import Batch
 from service.errors import EngineFailure

@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu.closed_python URL BODY CONTENT_TYPE --connections 8 --seconds 5
 
-One process, one thread; the result is printed as JSON with the names that benchmarks/post.lua gives it.
+One process, one thread; the result is printed as JSON with the names that benchmarks/load/post.lua gives it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import numpy as np
 import typer
 import uvloop
 
-from benchmarks.generator import LOST, Connection, Generator
+from benchmarks.load.open_loop_client import LOST, Connection, Generator
 
 _CONNECT_LIMIT_S = 10.0
 

@@ -15,17 +15,17 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import scrape
-from benchmarks.footprint import cpu_s
 from benchmarks.gpu import load
+from benchmarks.gpu.configurations import label
 from benchmarks.gpu.device import Watch
 from benchmarks.gpu.results import EndToEndPart, Load, write
-from benchmarks.gpu.runs import Providers, bundles_of, fast_ones, numbers_of
+from benchmarks.gpu.run_commands import Providers, bundles_of, fast_ones, numbers_of
 from benchmarks.gpu.serving import CACHE, Shape, engine_of, served, server_of
-from benchmarks.gpu.ways import label
-from benchmarks.prepare import prepare
-from benchmarks.running import Running, ServerFailed
-from benchmarks.works import WORKS
+from benchmarks.harness import prometheus_scrape
+from benchmarks.harness.prepare_inputs import prepare
+from benchmarks.harness.process_usage import cpu_s
+from benchmarks.harness.server_process import Running, ServerFailed
+from benchmarks.workloads import WORKS
 from models.contract import Bundle
 from service.settings import usable_cores
 
@@ -60,11 +60,11 @@ def measured(
 def _loaded(
     ready: Running, bundle: Bundle, shape: Shape, kind: load.Kind, connections: int, seconds: float, generators: int
 ) -> Load:
-    before, cpu = scrape.batch_sizes(ready.server), cpu_s(ready.pid)
+    before, cpu = prometheus_scrape.batch_sizes(ready.server), cpu_s(ready.pid)
     with Watch() as watch:
         values = load.run(kind, ready.server.url, ready.server.body, connections, seconds, generators)
     cores = (cpu_s(ready.pid) - cpu) / values["seconds"]
-    batch, _ = scrape.batch_sizes(ready.server).since(before)
+    batch, _ = prometheus_scrape.batch_sizes(ready.server).since(before)
     return Load(
         bundle=label(bundle),
         provider=shape.provider,

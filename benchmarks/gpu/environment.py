@@ -14,10 +14,10 @@ from typing import Annotated
 import onnxruntime as ort
 import typer
 
+from benchmarks.gpu.configurations import usable
 from benchmarks.gpu.device import Device, describe
 from benchmarks.gpu.results import Environment, write
-from benchmarks.gpu.ways import usable
-from benchmarks.record import commit, hardware
+from benchmarks.load.locust_report import commit, hardware
 from models.contract import Precision
 from service.providers import Purpose, options_of
 

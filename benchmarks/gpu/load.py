@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal
 
-from benchmarks import closed_loop
-from benchmarks.closed_loop import Body
-from benchmarks.works import ROOT
+from benchmarks.load import closed_loop
+from benchmarks.load.closed_loop import Body
+from benchmarks.workloads import ROOT
 
 Kind = Literal["wrk", "python"]
 

@@ -11,9 +11,9 @@ from contextlib import closing
 import numpy as np
 import typer
 
+from benchmarks.gpu.configurations import opened, ways
 from benchmarks.gpu.results import Parity, ParityPart, Way, write
-from benchmarks.gpu.runs import BUNDLES, Bundles, Providers, bundles_of, names_of
-from benchmarks.gpu.ways import opened, ways
+from benchmarks.gpu.run_commands import BUNDLES, Bundles, Providers, bundles_of, names_of
 from models.contract import Bundle, BundleError, Pixels, Precision, Row
 from service.engine import Batch
 from service.onnx_engine import OnnxEngine

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from benchmarks.gpu import results
 from benchmarks.gpu.results import CeilingPart, EndToEndPart, Environment, GpuResults, ParityPart, TensorRTPart
 from benchmarks.gpu.tables import aims, ceiling, end_to_end, parity, provenance, tensorrt
-from benchmarks.report import RESULTS_PAGE
-from benchmarks.sections import Section
+from benchmarks.report.markdown_report import RESULTS_PAGE
+from benchmarks.report.results_sections import Section
 
 BEGIN, END = "<!-- what `benchmarks/gpu.sh --write` wrote, until -->", "<!-- the end of `benchmarks/gpu.sh` -->"
 insert = Section(BEGIN, END).insert

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.gpu.device import Device, Use
-from benchmarks.works import BUILD
+from benchmarks.workloads import BUILD
 
 Part = TypeVar("Part", bound=BaseModel)
 

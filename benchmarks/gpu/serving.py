@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.closed_loop import Body
-from benchmarks.images import BYTES_TYPE
-from benchmarks.running import Running, ServerFailed, first_answer, free_port
-from benchmarks.servers import CLASSIFY, SERVICE, Server, environment, log_path
-from benchmarks.works import BUILD, ROOT
+from benchmarks.harness.server_process import Running, ServerFailed, first_answer, free_port
+from benchmarks.harness.servers import CLASSIFY, SERVICE, Server, environment, log_path
+from benchmarks.load.closed_loop import Body
+from benchmarks.sample_images import BYTES_TYPE
+from benchmarks.workloads import BUILD, ROOT
 from models.contract import Bundle
 
 CACHE = BUILD / "gpu"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from benchmarks.gpu.ceiling import best
 from benchmarks.gpu.results import CeilingPart, EndToEndPart, GpuResults, Load, ParityPart, Speed, TensorRTPart, Way
-from benchmarks.report import number, table
+from benchmarks.report.markdown_report import number, table
 
 CORE_AIM = 290.0
 """Images a second for each core of the machine: the best published servers that take images."""

@@ -16,9 +16,9 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.gpu.configurations import label
 from benchmarks.gpu.results import TensorRTPart, Trtexec, write
-from benchmarks.gpu.runs import BUNDLES, Bundles, bundles_of, numbers_of
-from benchmarks.gpu.ways import label
+from benchmarks.gpu.run_commands import BUNDLES, Bundles, bundles_of, numbers_of
 from models.contract import INPUT, Bundle, Precision
 
 NOT_THERE = 3

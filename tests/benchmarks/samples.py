@@ -1,8 +1,8 @@
 """Results of a run as data, for the tests of what is made of them."""
 
-from benchmarks.results import Key, Measurement, Results
-from benchmarks.servers import MACHINE, PEERS
-from benchmarks.works import WORKS
+from benchmarks.harness.results import Key, Measurement, Results
+from benchmarks.harness.servers import MACHINE, PEERS
+from benchmarks.workloads import WORKS
 
 SPEED = (1.0, 0.7, 0.9)
 """Of the machine, by turn."""

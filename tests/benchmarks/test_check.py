@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from benchmarks.check import TARGETS, exit_status, judge, main
-from benchmarks.results import Results
+from benchmarks.harness.results import Results
 from tests.benchmarks.samples import whole_run
 
 

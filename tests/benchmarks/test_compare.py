@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from benchmarks.check import judge
-from benchmarks.prepare import SNELLEN
-from benchmarks.results import QUICK, Key, Medians, read
-from benchmarks.works import ROOT, TWO_CONV
+from benchmarks.harness.prepare_inputs import SNELLEN
+from benchmarks.harness.results import QUICK, Key, Medians, read
+from benchmarks.workloads import ROOT, TWO_CONV
 
 
 @pytest.mark.slow

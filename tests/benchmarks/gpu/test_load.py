@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.closed_loop import Body
-from benchmarks.generator import LOST
 from benchmarks.gpu import load
 from benchmarks.gpu.closed_python import summarize
 from benchmarks.gpu.end_to_end import default_fronts, measured
 from benchmarks.gpu.serving import Shape, alone, served, server_of
-from benchmarks.images import BYTES_TYPE
-from benchmarks.running import ServerFailed, free_port, running
-from benchmarks.servers import Server, _uvicorn
+from benchmarks.harness.server_process import ServerFailed, free_port, running
+from benchmarks.harness.servers import Server, _uvicorn
+from benchmarks.load.closed_loop import Body
+from benchmarks.load.open_loop_client import LOST
+from benchmarks.sample_images import BYTES_TYPE
 from models.contract import Bundle, read_bundle
 from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
@@ -57,7 +57,9 @@ def test_answers_of_the_python_generator_in_the_words_of_wrk() -> None:
 def test_python_keeps_a_real_server_busy(image: Path) -> None:
     """Two processes of it, with the bare HTTP of the comparison."""
     port = free_port()
-    server = Server("echo-gpu-test", _uvicorn("benchmarks.echo:app", port, 1), port, "/", Body(image, BYTES_TYPE))
+    server = Server(
+        "echo-gpu-test", _uvicorn("benchmarks.harness.echo_server:app", port, 1), port, "/", Body(image, BYTES_TYPE)
+    )
     with running(server) as ready:
         values = load.run("python", ready.server.url, ready.server.body, 4, 0.3, generators=2)
     assert values["answers"] > 4

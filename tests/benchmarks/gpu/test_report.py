@@ -22,7 +22,7 @@ from benchmarks.gpu.results import (
     Way,
 )
 from benchmarks.gpu.tables import aims, per_core
-from benchmarks.record import TITLE, replace_section
+from benchmarks.load.locust_report import TITLE, replace_section
 
 WAY = Way(bundle="a/1", provider="cuda", precision="fp16", bound=True)
 LOAD = Load(

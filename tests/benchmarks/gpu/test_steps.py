@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from benchmarks.gpu import ceiling, environment, parity, tensorrt
 from benchmarks.gpu.ceiling import Ceiling, best, random_batch
+from benchmarks.gpu.configurations import options, ways
 from benchmarks.gpu.results import Speed, Way
-from benchmarks.gpu.runs import bundles_of, names_of, numbers_of
-from benchmarks.gpu.ways import options, ways
+from benchmarks.gpu.run_commands import bundles_of, names_of, numbers_of
 from models.contract import MANIFEST, Bundle, read_bundle, sha256_of
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.variants import add_variant

@@ -1,0 +1,136 @@
+"""The ceiling as processes that stay: one a core, each with its decoder and session ready, asleep until told to run."""
+
+import multiprocessing as mp
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import numpy as np
+
+from benchmarks.micro.ceilings import BATCH_SIZES, Values, decoder, runner, times
+from benchmarks.workloads import Work
+from service.settings import usable_cores
+
+PROCESSES, IN_FULL, LONE = "processes", "processes-full", "lone"
+"""Decode and session in all processes, with the service's decoding or in full; both of one image in one process."""
+_START_LIMIT_S, _LATE_LIMIT_S = 60.0, 30.0
+_CHOICE_TURNS = 5
+
+
+class Crew:
+    """Answers `run`; between two of them its processes wait for a pipe, which costs nothing."""
+
+    def __init__(self, work: Work, workers: "list[tuple[BaseProcess, Connection]]") -> None:
+        self.name = f"ceiling of {work.name}"
+        self._batch_size = 1
+        self._workers = workers
+
+    def awake(self) -> "nullcontext[None]":
+        return nullcontext()
+
+    def check(self) -> None:
+        """Raises RuntimeError when one of the processes has ended."""
+        if not all(process.is_alive() for process, _ in self._workers):
+            raise RuntimeError("a process of the ceiling ended; its traceback is above")
+
+    def run(self, what: str, seconds: float) -> Values:
+        """Images per second of all processes together; of LONE, ms of its two stages and of both.
+
+        Raises RuntimeError when a process has ended or does not answer.
+        """
+        asked = self._workers[:1] if what == LONE else self._workers
+        try:
+            for _, pipe in asked:
+                pipe.send((what, self._batch_size, seconds))
+            answers = [_answer(pipe, seconds + _LATE_LIMIT_S) for _, pipe in asked]
+        except (EOFError, BrokenPipeError) as error:
+            raise RuntimeError("a process of the ceiling ended; its traceback is above") from error
+        if what == LONE:
+            return dict(answers[0])
+        sums = {name: sum(answer[name] for answer in answers) for name in ("images_per_s", "answers", "cpu_s")}
+        return sums | {"processes": len(asked), "batch_size": self._batch_size}
+
+    def choose_batch_size(self, seconds: float) -> int:
+        """The one with most images per second while all processes work; sizes take turns, `seconds` are for all."""
+        rates: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
+        for _ in range(_CHOICE_TURNS):
+            for size in BATCH_SIZES:
+                self._batch_size = size
+                found = self.run(PROCESSES, seconds / _CHOICE_TURNS / len(BATCH_SIZES))
+                rates[size].append(found["images_per_s"])
+        self._batch_size = max(rates, key=lambda size: statistics.median(rates[size]))
+        return self._batch_size
+
+
+@contextmanager
+def crew(work: Work, choice_s: float) -> Iterator[Crew]:
+    """One process a core, ready, the batch size chosen within `choice_s`. Raises RuntimeError when one fails."""
+    context = mp.get_context("spawn")
+    workers: list[tuple[BaseProcess, Connection]] = []
+    try:
+        for _ in range(usable_cores()):
+            mine, its = context.Pipe()
+            process: BaseProcess = context.Process(target=_serve, args=(its, work), daemon=True)
+            process.start()
+            its.close()
+            workers.append((process, mine))
+        for _, pipe in workers:
+            _answer(pipe, _START_LIMIT_S)
+        ready = Crew(work, workers)
+        ready.choose_batch_size(choice_s)
+        yield ready
+    except EOFError as error:
+        raise RuntimeError("a process of the ceiling failed; its traceback is above") from error
+    finally:
+        for process, pipe in workers:
+            pipe.close()
+            process.join(_LATE_LIMIT_S)
+
+
+def _answer(pipe: Connection, limit_s: float) -> Any:
+    if not pipe.poll(limit_s):
+        raise RuntimeError(f"a process of the ceiling did not answer within {limit_s:g} s")
+    return pipe.recv()
+
+
+def _serve(pipe: Connection, work: Work) -> None:
+    """Until the other end is closed."""
+    own, full, run = decoder(work, in_full=False), decoder(work, in_full=True), runner(work, BATCH_SIZES[-1])
+    modes: dict[str, Callable[[int, float], Values]] = {
+        PROCESSES: lambda size, seconds: _batches(own, run, size, seconds),
+        IN_FULL: lambda size, seconds: _batches(full, run, size, seconds),
+        LONE: lambda _, seconds: _lone(own, run, seconds),
+    }
+    for mode in modes.values():
+        mode(1, 0)  # the first call is slow
+    pipe.send("ready")
+    while True:
+        try:
+            what, size, seconds = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(modes[what](size, seconds))
+
+
+def _batches(decode: Callable[[], Any], run: Callable[[Any], None], size: int, seconds: float) -> Values:
+    started, before_s, count = time.perf_counter(), time.process_time(), 0
+    while count == 0 or time.perf_counter() - started < seconds:
+        run(np.stack([decode() for _ in range(size)]))
+        count += size
+    rate = count / (time.perf_counter() - started)
+    return {"images_per_s": rate, "answers": count, "cpu_s": time.process_time() - before_s}
+
+
+def _lone(decode: Callable[[], Any], run: Callable[[Any], None], seconds: float) -> Values:
+    """The two stages of one image after another, so that neither has the better moment."""
+    image, decoded, ran = decode()[None], list[float](), list[float]()
+    end = time.perf_counter() + seconds
+    while not ran or time.perf_counter() < end:
+        decoded += times(decode, 0, 1)
+        ran += times(lambda: run(image), 0, 1)
+    decode_ms, session_ms = statistics.median(decoded) * 1000, statistics.median(ran) * 1000
+    return {"decode_ms": decode_ms, "session_ms": session_ms, "ms": decode_ms + session_ms}

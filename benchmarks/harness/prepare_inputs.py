@@ -1,0 +1,89 @@
+"""What the works need and the repository does not hold, made once under build/bench: images, forms, two bundles."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from onnx.utils import extract_model
+
+from benchmarks.sample_images import form, jpeg, small_png
+from benchmarks.workloads import BUILD, INT8, ROOT, SHIPPED, TWO_CONV, Work
+from models.contract import INPUT, MANIFEST, PROBABILITIES, Precision, read_bundle
+
+SNELLEN = ROOT / ".venv-train" / "bin" / "snellen"
+
+
+def prepare(works: Iterable[Work], say: Callable[[str], None] = print) -> list[str]:
+    """Make what is missing; `say` is told what takes long. Returns the commands that made the bundles, run or not.
+
+    Raises FileNotFoundError where training commands are needed and not installed, CalledProcessError when one fails.
+    """
+    (BUILD / "images").mkdir(parents=True, exist_ok=True)
+    commands = []
+    for work in works:
+        if not work.image.exists():
+            _write(work.image, _ENCODED[work.image.name]())
+        if not work.form.exists():
+            _write(work.form, form(work.image))
+        if work.models == INT8:
+            commands.append(_int8(say))
+        if work.models == TWO_CONV:
+            commands.append(_two_conv(say))
+        write_networks(work)
+    return commands
+
+
+def write_networks(work: Work) -> None:
+    """Anew each time, for the bundle may be another. onnxruntime computes all outputs of a graph, class maps too."""
+    for precision in {Precision.FP32, work.precision}:
+        path = work.network(precision)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        extract_model(work.bundle.model_path(precision), path, [INPUT], [PROBABILITIES])
+
+
+_ENCODED: dict[str, Callable[[], bytes]] = {
+    "A.jpg": lambda: jpeg((500, 375), 61_000),
+    "B.png": small_png,
+    "C.jpg": lambda: jpeg((4000, 3000), 1_350_000),
+}
+
+
+def _two_conv(say: Callable[[str], None]) -> str:
+    arguments = "--data digits --name two-conv --network two-conv --no-flip --epochs 4 --optimizer adamw --threads 1"
+    paths = ["--models", str(TWO_CONV), "--runs", str(BUILD / "runs"), "--overwrite"]
+    if not (TWO_CONV / "two-conv" / "1" / MANIFEST).exists():
+        _snellen(["train", *arguments.split(), *paths], "training the two-conv network on digits: a minute", say)
+    return f"snellen train {arguments}"
+
+
+def _int8(say: Callable[[str], None]) -> str:
+    """On a copy: the shipped bundle stays as it is."""
+    folder = INT8 / "imagenet" / "1"
+    options = "--variants int8 --budget 20"
+    if not _has_int8(folder):
+        shutil.copytree(SHIPPED / "imagenet" / "1", folder, dirs_exist_ok=True)
+        if not _has_int8(folder):
+            _snellen(["optimize", str(folder), *options.split()], "quantizing EfficientNet-Lite0: some minutes", say)
+        if not _has_int8(folder):
+            raise FileNotFoundError(f"no int8 variant in {folder}: `snellen optimize` rejected it, see above")
+    return f"snellen optimize <a copy of models/imagenet/1> {options}"
+
+
+def _has_int8(folder: Path) -> bool:
+    manifest = folder / MANIFEST
+    return manifest.exists() and read_bundle(folder).manifest.variant(Precision.INT8) is not None
+
+
+def _snellen(arguments: list[str], what: str, say: Callable[[str], None]) -> None:
+    if not SNELLEN.exists():
+        raise FileNotFoundError(f"{SNELLEN} is not there; `make install-training` makes it, and `make bench` does too")
+    say(what)
+    subprocess.run([str(SNELLEN), *arguments], check=True, cwd=ROOT)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.rename(path)

@@ -1,0 +1,32 @@
+"""What one run measures, and which works share their turns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.workloads import Work
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`peers` are servers, `open_loads` multiples of the peak, `against` another working tree.
+
+    `seconds` and `rounds` are those of the loads that are not compared; a `brief` run leaves these out.
+    """
+
+    turns: int
+    seconds: float = 2.0
+    rounds: int = 1
+    peers: tuple[str, ...] = ()
+    against: Path | None = None
+    brief: bool = False
+    open_loads: tuple[float, ...] = ()
+    deadline_ms: int = 1000
+
+
+def groups(works: Sequence[Work]) -> list[list[Work]]:
+    """Works that share their turns; the one that has the peers comes first."""
+    found: dict[str, list[Work]] = {}
+    for work in sorted(works, key=lambda work: bool(work.beside)):
+        found.setdefault(work.beside or work.name, []).append(work)
+    return list(found.values())

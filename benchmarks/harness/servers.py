@@ -1,0 +1,129 @@
+"""The servers under load: how each is started, where it is asked and in which form it takes an image."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.load.closed_loop import Body
+from benchmarks.micro.ceilings import target
+from benchmarks.peers.common import BATCH, MODEL, TARGET, THREADS, WORKERS
+from benchmarks.sample_images import BYTES_TYPE, FORM_TYPE
+from benchmarks.workloads import BUILD, ENVIRONMENTS, ROOT, Work
+from models.contract import Precision
+from service.settings import PREFIX, usable_cores
+
+MACHINE, SERVICE, AGAINST, ECHO = "machine", "service", "against", "echo"
+"""Subjects of measurements besides the peers: no server at all, ours, ours in another working tree, bare HTTP."""
+PEERS = {"naive": ("naive", "naive-2w"), "litserve": ("litserve",), "mosec": ("mosec",)}
+"""What a user may ask for, and the servers that it means."""
+ALONE = (SERVICE, AGAINST, "naive")
+"""Whose lone requests take turns: ours, and those of the server that everybody would write."""
+CLASSIFY = "/v1/classify"
+
+
+@dataclass(frozen=True)
+class Server:
+    """`command` listens on `port` of 127.0.0.1; ready means that a GET of `ready_path` says 200, or else a POST."""
+
+    name: str
+    command: list[str]
+    port: int
+    path: str
+    body: Body
+    ready_path: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+    """The working tree whose code it runs."""
+    log: str = ""
+    """The name of its log, where its own is not enough."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.path}"
+
+
+def raw(work: Work) -> Body:
+    return Body(work.image, BYTES_TYPE)
+
+
+def multipart(work: Work) -> Body:
+    return Body(work.form, FORM_TYPE)
+
+
+def service(work: Work, port: int, root: Path = ROOT) -> Server:
+    """As a user starts it, with every setting at its default; the code may be that of another working tree."""
+    precision = work.precision.value
+    options = ["--port", str(port), "--models", str(work.models), "--default-model", work.model]
+    command = [sys.executable, "-m", "service", *options, "--precision", precision]
+    name = SERVICE if root == ROOT else AGAINST
+    return Server(name, command, port, CLASSIFY, raw(work), "/readyz", root=root, log=f"{work.name}-{name}")
+
+
+def echo(work: Work, port: int) -> Server:
+    return Server(ECHO, _uvicorn("benchmarks.harness.echo_server:app", port, 1), port, "/", raw(work))
+
+
+def peer(name: str, work: Work, port: int) -> Server:
+    """Raises KeyError for a name that is not in PEERS, FileNotFoundError where its environment was not made."""
+    cores = usable_cores()
+    make: dict[str, Callable[[], Server]] = {
+        "naive": lambda: _naive(name, work, port, workers=1, threads=0),
+        "naive-2w": lambda: _naive(name, work, port, workers=cores, threads=1),
+        "litserve": lambda: _litserve(work, port, cores),
+        "mosec": lambda: _mosec(work, port, cores),
+    }
+    return make[name]()
+
+
+def _naive(name: str, work: Work, port: int, *, workers: int, threads: int) -> Server:
+    command = _uvicorn("benchmarks.peers.naive:app", port, workers)
+    variables = _variables(work, threads=threads, workers=workers)
+    return Server(name, command, port, "/classify", multipart(work), environment=variables)
+
+
+def _litserve(work: Work, port: int, cores: int) -> Server:
+    command = [_python("litserve"), "-m", "benchmarks.peers.litserve_server", str(port)]
+    variables = _variables(work, threads=1, workers=cores)
+    return Server("litserve", command, port, "/predict", multipart(work), environment=variables)
+
+
+def _mosec(work: Work, port: int, cores: int) -> Server:
+    flags = ["--address", "127.0.0.1", "--port", str(port), "--timeout", "60000", "--log-level", "warning"]
+    command = [_python("mosec"), "-m", "benchmarks.peers.mosec_server", *flags]
+    variables = _variables(work, threads=1, workers=cores)
+    return Server("mosec", command, port, "/inference", raw(work), environment=variables)
+
+
+def _variables(work: Work, *, threads: int, workers: int) -> dict[str, str]:
+    return {
+        MODEL: str(work.network(Precision.FP32)),
+        TARGET: json.dumps(target(work)),
+        THREADS: str(threads),
+        WORKERS: str(workers),
+        BATCH: str(work.mosec_batch),
+    }
+
+
+def _uvicorn(app: str, port: int, workers: int) -> list[str]:
+    flags = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    return [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--workers", str(workers), *flags]
+
+
+def _python(name: str) -> str:
+    path = ENVIRONMENTS / name / "bin" / "python"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there: `make bench PEERS={name}` makes it")
+    return str(path)
+
+
+def environment(server: Server) -> dict[str, str]:
+    """This process's variables without settings of the service, and the server's own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | {"PYTHONPATH": str(server.root)} | server.environment
+
+
+def log_path(server: Server) -> Path:
+    return BUILD / "logs" / f"{server.log or server.name}.log"

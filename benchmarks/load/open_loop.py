@@ -1,0 +1,89 @@
+"""Open loop: requests arrive at a constant rate, whether or not the earlier ones are answered.
+
+    python -m benchmarks.load.open_loop URL BODY CONTENT_TYPE --rate 100 --seconds 5 --deadline-ms 1000
+
+A latency counts from the moment at which its request was due, so that waiting for a connection, or for this generator
+itself, is part of it (no coordinated omission). One process, one thread; the result is printed as JSON.
+"""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import numpy as np
+import typer
+import uvloop
+
+from benchmarks.load.open_loop_client import LOST, Generator
+from service.settings import usable_cores
+
+REFUSALS = (429, 503)
+LATE_MS = 50.0
+"""Sent later than this after they were due, 1 % of the requests mean that the generator could not keep up."""
+WARM_UP = 0.25
+"""The part of a load that is no goodput, nor is what comes after its end: a queue that fills or empties is no rate."""
+_GRACE_S = 1.0
+
+
+def summarize(generator: Generator, rate: float, seconds: float, deadline_s: float) -> dict[str, float]:
+    """Good are answers of status 200 within the deadline; accepted are all but refusals, lost ones included."""
+    begin = WARM_UP * seconds
+    timely = [status == 200 and took <= deadline_s for status, took in generator.answers]
+    good = sum(ok and begin <= at < seconds for ok, at in zip(timely, generator.answered_s, strict=True))
+    answered = np.array([took for status, took in generator.answers if status == 200])
+    accepted = np.array([took for status, took in generator.answers if status not in REFUSALS])
+    late_ms = float(np.percentile(generator.lateness_s, 99)) * 1000
+    return {
+        "rate_per_s": rate,
+        "seconds": seconds,
+        "sent": len(generator.lateness_s),
+        "good_per_s": good / (seconds - begin),
+        "accepted_p99_ms": _percentiles(accepted).get("p99_ms", 0.0),
+        "late_p99_ms": late_ms,
+        "generator_saturated": float(late_ms > LATE_MS),
+        **_percentiles(answered),
+    }
+
+
+def _percentiles(seconds: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> dict[str, float]:
+    if not len(seconds):
+        return {}
+    values = np.percentile(seconds, (50, 90, 99, 100)) * 1000
+    return dict(zip(("p50_ms", "p90_ms", "p99_ms", "max_ms"), map(float, values), strict=True))
+
+
+def request(path: str, host: str, body: bytes, content_type: str, deadline_ms: int) -> bytes:
+    head = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {content_type}"]
+    head += [f"Content-Length: {len(body)}", f"X-Deadline-Ms: {deadline_ms}"]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def main(
+    url: str,
+    body: Path,
+    content_type: str,
+    rate: Annotated[float, typer.Option(min=0.1, help="Requests per second.")] = 100,
+    seconds: Annotated[float, typer.Option(min=0.1)] = 5,
+    deadline_ms: Annotated[int, typer.Option(min=1)] = 1000,
+) -> None:
+    """Send at a constant rate and print the result as JSON."""
+    target = urlsplit(url)
+    host, port = target.hostname or "127.0.0.1", target.port or 80
+    message = request(target.path or "/", f"{host}:{port}", body.read_bytes(), content_type, deadline_ms)
+    generator = Generator(host, port, message)
+    before_s = time.process_time()
+    uvloop.run(generator.run(rate, seconds, deadline_ms / 1000 + _GRACE_S))
+    cpu_s = time.process_time() - before_s
+    values = summarize(generator, rate, seconds, deadline_ms / 1000) | {
+        "generator_cpu_s": cpu_s,
+        "generator_share": cpu_s / seconds / usable_cores(),
+    }
+    statuses = Counter("lost" if status == LOST else str(status) for status, _ in generator.answers)
+    print(json.dumps({"values": values, "statuses": statuses}))
+
+
+if __name__ == "__main__":
+    typer.run(main)

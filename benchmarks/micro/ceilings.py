@@ -1,0 +1,83 @@
+"""What this machine can do without HTTP, in one thread: decoding, and the session. crew.py runs both on all cores."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from benchmarks.peers.common import INPUT, PROBABILITIES, Target, pixels, session
+from benchmarks.workloads import Work
+from models.contract import Pixels
+from service.decoding import DecodeLimits, decode
+from service.settings import FORMATS
+
+BATCH_SIZES = (1, 2, 4, 8, 16)
+_LIMITS = DecodeLimits(FORMATS, max_pixels=64_000_000)
+_SESSION_TURNS = 5
+
+Values = dict[str, float]
+
+
+def target(work: Work) -> Target:
+    """The network's input in the words of the peers."""
+    manifest = work.bundle.manifest
+    size, how = manifest.input, manifest.preprocessing
+    return Target(
+        size.height, size.width, size.colour.value, how.resize == "squash", how.crop_fraction, how.interpolation
+    )
+
+
+def decoder(work: Work, *, in_full: bool) -> Callable[[], Pixels]:
+    """Encoded bytes to uint8 [H, W, C]: the service's own way, or `in_full` as the peers do it."""
+    body, manifest, aim = work.image.read_bytes(), work.bundle.manifest, target(work)
+    if in_full:
+        return lambda: pixels(body, aim)
+    return lambda: decode(body, manifest.input, manifest.preprocessing, _LIMITS).pixels
+
+
+def runner(work: Work, batch_size: int) -> Callable[[Pixels], None]:
+    """A one-thread session that runs batches: probabilities, as the service's engine, and no class maps."""
+    own = session(work.network(work.precision), 1)
+    run: Callable[[Pixels], None] = lambda images: own.run([PROBABILITIES], {INPUT: images})  # noqa: E731
+    run(np.zeros((batch_size, *work.bundle.manifest.input.shape), np.uint8))
+    return run
+
+
+def timed(call: Callable[[], object], seconds: float, images: int = 1) -> Values:
+    """Call for `seconds`, at least five times. Median time of a call in ms, and the images/s that it means."""
+    call()
+    return _medians(times(call, seconds, 5), images)
+
+
+def times(call: Callable[[], object], seconds: float, at_least: int = 1) -> list[float]:
+    """What each call took, in seconds."""
+    found: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(found) < at_least:
+        started = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - started)
+    return found
+
+
+def _medians(found: Iterable[float], images: int) -> Values:
+    took = list(found)
+    middle = statistics.median(took)
+    return {"ms": middle * 1000, "images_per_s": images / middle, "n": len(took)}
+
+
+def decoding(work: Work, seconds: float, *, in_full: bool) -> Values:
+    """One image in one thread."""
+    return timed(decoder(work, in_full=in_full), seconds)
+
+
+def sessions(work: Work, seconds: float) -> dict[int, Values]:
+    """One session of one thread, by batch size; `seconds` are for all sizes together, which take turns."""
+    one = decoder(work, in_full=False)()
+    runs = {size: (runner(work, size), np.stack([one] * size)) for size in BATCH_SIZES}
+    found: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
+    for _ in range(_SESSION_TURNS):
+        for size, (run, images) in runs.items():
+            found[size] += times(lambda run=run, images=images: run(images), seconds / _SESSION_TURNS / len(runs))  # type: ignore[misc]
+    return {size: _medians(took, size) for size, took in found.items()}

@@ -1,0 +1,56 @@
+"""What a class map costs that nobody asked for, and what it costs as a branch of the graph.
+
+    .venv/bin/python -m benchmarks.micro.class_maps [BUNDLE] [--precision fp32] [--batch-size 2] [--turns 25]
+
+One thread; a run of each in every turn, medians of the quotients within a turn.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.micro.ceilings import times
+from benchmarks.peers.common import session
+from models.contract import INPUT, PROBABILITIES, Precision, read_bundle
+from service.engine import Batch
+from service.onnx_engine import OnnxEngine
+from service.session import EngineOptions
+
+AS_IT_IS = "the file as it is"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("bundle", nargs="?", type=Path, default=Path("models/imagenet/1"))
+    parser.add_argument("--precision", type=Precision, default=Precision.FP32)
+    parser.add_argument("--batch-size", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=25)
+    options = parser.parse_args()
+    ways = _ways(options.bundle, options.precision, options.batch_size)
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(1 + options.turns):
+        for name, run in ways.items():
+            found[name] += times(run, 0)
+    print(f"{'':30}      ms  of the file's")
+    for name, seconds in found.items():
+        ratio = statistics.median(own / its for own, its in zip(seconds[1:], found[AS_IT_IS][1:], strict=True))
+        print(f"{name:30}{statistics.median(seconds[1:]) * 1000:8.2f}{ratio:8.3f}")
+
+
+def _ways(bundle: Path, precision: Precision, batch_size: int) -> dict[str, Callable[[], object]]:
+    opened = read_bundle(bundle)
+    images = np.random.default_rng(0).integers(0, 256, (batch_size, *opened.manifest.input.shape)).astype(np.uint8)
+    model = opened.model_path(precision)
+    plain, engine = session(model, 1), OnnxEngine(model, opened.manifest, EngineOptions())
+    return {
+        AS_IT_IS: lambda: plain.run([PROBABILITIES], {INPUT: images}),
+        "a branch, nobody asks": lambda: engine.run(Batch(images)),
+        "a branch, somebody asks": lambda: engine.run(Batch(images, class_map=True)),
+    }
+
+
+if __name__ == "__main__":
+    main()

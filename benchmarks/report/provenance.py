@@ -1,0 +1,51 @@
+"""Where and with what a run was measured."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from benchmarks.load.locust_report import commit, hardware
+from benchmarks.workloads import ENVIRONMENTS
+from service.settings import Settings
+
+_OURS = ("onnxruntime", "numpy", "pillow", "fastapi", "uvicorn", "uvloop", "httptools")
+_MIB = 2**20
+_LOOK_S = 2.0
+
+
+def versions(peers: list[str]) -> dict[str, str]:
+    """Python and libraries of this environment, wrk, and the peers that have an environment of their own."""
+    found = {"python": f"{platform.python_version()} ({platform.python_compiler()})"}
+    found |= {name: version(name) for name in _OURS}
+    first_line = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.splitlines()
+    found["wrk"] = first_line[0].split("[")[0].removeprefix("wrk").strip() if first_line else "not found"
+    for peer in peers:
+        python = ENVIRONMENTS / peer / "bin" / "python"
+        if python.exists():
+            code = f"import importlib.metadata as m; print(m.version('{peer}'))"
+            found[peer] = subprocess.run(
+                [python, "-c", code], capture_output=True, text=True, check=True
+            ).stdout.strip()
+    return found
+
+
+def provenance(peers: list[str], against: Path | None = None) -> dict[str, object]:
+    """The fields of `Results` that say so; against: another working tree. Also what others use of the cores now."""
+    date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    other = commit(against) if against else ""
+    share = psutil.cpu_percent(_LOOK_S) / 100
+    found = {"date": date, "commit": commit(), "commit_against": other, "machine": hardware(), "others_share": share}
+    return found | {"versions": versions(peers)}
+
+
+def memory_limit_mib(input_bytes: int) -> float:
+    """What the default settings let a loaded service add to its memory.
+
+    Bodies up to max_inflight_bytes, and the decoded pixels of max_queue images of `input_bytes` each.
+    """
+    defaults = {name: Settings.model_fields[name].get_default() for name in ("max_inflight_bytes", "max_queue")}
+    return float(defaults["max_inflight_bytes"] + defaults["max_queue"] * input_bytes) / _MIB

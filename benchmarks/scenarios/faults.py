@@ -1,0 +1,241 @@
+"""What clients lose when a part of the service fails under load: `python -m benchmarks.scenarios.faults [FAULT ...]`.
+
+Six keep-alive clients send a small picture and two a large one, each its next one as soon as it is answered; a client
+that loses its connection makes another one at once. The fault comes after a third of the time. Prints a row of a
+Markdown table for each fault, for docs/reliability.md; ends with status 1 when one costs more than is promised there.
+"""
+
+import http.client
+import io
+import itertools
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+from typing import Annotated, Any
+
+import psutil  # type: ignore[import-untyped]
+import typer
+from PIL import Image
+
+from benchmarks.harness.server_process import free_port
+from benchmarks.workloads import ROOT
+
+_MODEL = "fashion-mnist"
+_SMALL_CLIENTS, _LARGE_CLIENTS = 6, 2
+_READY_S = 60.0
+_HANG_LIMIT_S = 3
+FRONTS = ("--fronts", "2")
+ENGINE = ("--fronts", "2", "--engines", "1")
+
+
+@dataclass
+class Service:
+    """A service under load, in a process tree of its own."""
+
+    process: "Popen[bytes]"
+    port: int
+    folder: Path
+
+    def processes(self, module: str) -> list[int]:
+        """Return the running ones, oldest first, of `front`, `engine` or `decode_worker`."""
+        found = []
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    if child.cmdline()[-1:] != [] and any(part.endswith(f".{module}") for part in child.cmdline()):
+                        found.append(child.pid)
+        return sorted(found)
+
+
+@dataclass
+class Seen:
+    """What the clients saw: answers by status, requests without an answer, and when each good answer came."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    lost: int = 0
+    refused_connections: int = 0
+    good_at: list[float] = field(default_factory=list)
+
+    @property
+    def longest_gap_s(self) -> float:
+        """Between two good answers, whoever got them."""
+        times = sorted(self.good_at)
+        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """flags: of the service. strike: makes the fault. max_lost: requests that it may cost, one of each connection that
+    it closes. ends: the service ends by it. stderr: where the log goes, a path or `pipe` for one that is not read."""
+
+    what: str
+    strike: Callable[[Service], None]
+    max_lost: int
+    flags: tuple[str, ...] = FRONTS
+    ends: bool = False
+    stderr: str = ""
+
+
+def _signal(module: str, number: signal.Signals) -> Callable[[Service], None]:
+    return lambda service: os.kill(service.processes(module)[0], number)
+
+
+def _signal_supervisor(number: signal.Signals) -> Callable[[Service], None]:
+    return lambda service: os.kill(service.process.pid, number)
+
+
+def _change_folder(service: Service) -> None:
+    for manifest in service.folder.glob("*/*/manifest.json"):
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"description": "changed"}))
+    os.kill(service.processes("front")[0], signal.SIGKILL)
+
+
+_CLIENTS = _SMALL_CLIENTS + _LARGE_CLIENTS
+FAULTS = {
+    "frontend-killed": Fault("a frontend is killed", _signal("front", signal.SIGKILL), _CLIENTS // 2 + 1),
+    "frontend-stopped": Fault("a frontend hangs (SIGSTOP)", _signal("front", signal.SIGSTOP), _CLIENTS // 2 + 1),
+    "engine-killed": Fault("an engine is killed", _signal("engine", signal.SIGKILL), 0, ENGINE),
+    "engine-stopped": Fault("an engine hangs (SIGSTOP)", _signal("engine", signal.SIGSTOP), 0, ENGINE),
+    "worker-killed": Fault("a decode worker is killed", _signal("decode_worker", signal.SIGKILL), 0),
+    "worker-stopped": Fault("a decode worker hangs (SIGSTOP)", _signal("decode_worker", signal.SIGSTOP), 0),
+    "supervisor-killed": Fault("the main process is killed", _signal_supervisor(signal.SIGKILL), 0, ends=True),
+    "supervisor-stopped": Fault("the main process hangs (SIGSTOP)", _signal_supervisor(signal.SIGSTOP), 0),
+    "drain": Fault("the service is told to end (SIGTERM)", _signal_supervisor(signal.SIGTERM), 0, ends=True),
+    "disk-full": Fault(
+        "the disk of log and profile cache is full",
+        lambda _: None,
+        0,
+        (*FRONTS, "--profile-cache", "/dev/full/cache"),
+        stderr="/dev/full",
+    ),
+    "log-blocked": Fault("the log pipe is not read", lambda _: None, 0, (*FRONTS, "--access-log"), stderr="pipe"),
+    "folder-changed": Fault("the models folder changes and a frontend is killed", _change_folder, _CLIENTS // 2 + 1),
+}
+
+
+def encoded(size: tuple[int, int]) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, (20, 230, 20)).save(stream, "JPEG", quality=95)
+    return stream.getvalue()
+
+
+@contextmanager
+def started(fault: Fault) -> Iterator[Service]:
+    """A service of the fault's shape with a small network, once all its processes are ready."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "models" / _MODEL, Path(folder) / _MODEL)
+        command = [sys.executable, "-m", "service", "--port", str(port), "--models", folder]
+        command += [*fault.flags, "--hang-limit-s", str(_HANG_LIMIT_S)]
+        reading, log = os.pipe() if fault.stderr == "pipe" else (-1, os.open(fault.stderr or os.devnull, os.O_WRONLY))
+        process = Popen(command, stdout=DEVNULL, stderr=log, cwd=ROOT)
+        os.close(log)
+        service = Service(process, port, Path(folder))
+        try:
+            _await_all(service, fault.flags)
+            yield service
+        finally:
+            for pid in [*service.processes("front"), *service.processes("engine"), process.pid]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+            if reading >= 0:
+                os.close(reading)
+
+
+def _await_all(service: Service, flags: tuple[str, ...]) -> None:
+    end_s = time.monotonic() + _READY_S
+    counts = {kind: int(flags[flags.index(f"--{kind}s") + 1]) for kind in ("front", "engine") if f"--{kind}s" in flags}
+    lines = [f'snellen_processes{{kind="{kind}"}} {count:.1f}' for kind, count in counts.items()]
+    while True:
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=5)
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            connection.close()
+            if all(line in text for line in lines):
+                return
+        if time.monotonic() > end_s:
+            raise TimeoutError("the service is not ready")
+        time.sleep(0.1)
+
+
+def _ask(port: int, body: bytes, seen: Seen, ended: threading.Event) -> None:
+    """As one client: a request after the other until the end."""
+    while not ended.is_set():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.connect()
+        except OSError:
+            seen.refused_connections += 1
+            time.sleep(0.05)
+            continue
+        try:
+            while not ended.is_set() and connection.sock is not None:
+                connection.request("POST", "/v1/classify", body)
+                answer = connection.getresponse()
+                answer.read()
+                seen.statuses[answer.status] += 1
+                if answer.status == 200:
+                    seen.good_at.append(time.monotonic())
+        except (OSError, http.client.HTTPException):
+            seen.lost += 1
+        finally:
+            connection.close()
+
+
+def measured(fault: Fault, seconds: float) -> Seen:
+    """What the clients see of the fault."""
+    seen, ended = Seen(), threading.Event()
+    bodies = [encoded((40, 30))] * _SMALL_CLIENTS + [encoded((2000, 1500))] * _LARGE_CLIENTS
+    with started(fault) as service:
+        clients = [threading.Thread(target=_ask, args=(service.port, body, seen, ended)) for body in bodies]
+        for client in clients:
+            client.start()
+        time.sleep(seconds / 3)
+        fault.strike(service)
+        time.sleep(seconds * 2 / 3)
+        ended.set()
+        with suppress(ProcessLookupError):
+            os.kill(service.process.pid, signal.SIGCONT)
+        for client in clients:
+            client.join()
+    return seen
+
+
+def row(name: str, fault: Fault, seen: Seen) -> str:
+    others = ", ".join(f"{count} x {status}" for status, count in sorted(seen.statuses.items()) if status != 200)
+    gap = "-" if fault.ends else f"{seen.longest_gap_s:.2f}"
+    return f"| `{name}` | {fault.what} | {seen.statuses[200]} | {seen.lost} | {others or '-'} | {gap} |"
+
+
+def main(
+    faults: Annotated[list[str] | None, typer.Argument(help=f"Some of {', '.join(FAULTS)}; all by default.")] = None,
+    seconds: Annotated[float, typer.Option(min=3, help="Of load around each fault.")] = 12,
+) -> None:
+    print("| Fault | What happens | Answered 200 | Without an answer | Other answers | Longest silence, s |")
+    print("|---|---|--:|--:|--:|--:|", flush=True)
+    broken: list[str] = []
+    chosen: dict[str, Any] = {name: FAULTS[name] for name in faults or FAULTS}
+    for name, fault in chosen.items():
+        seen = measured(fault, seconds)
+        print(row(name, fault, seen), flush=True)
+        if seen.lost > fault.max_lost or seen.statuses.keys() - {200, 503}:
+            broken.append(name)
+    if broken:
+        sys.exit(f"more was lost than is promised: {', '.join(broken)}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

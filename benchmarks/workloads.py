@@ -1,0 +1,82 @@
+"""What is classified in each measurement, by which bundle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.contract import Bundle, Precision, read_bundle
+
+ROOT = Path(__file__).parent.parent
+BUILD = ROOT / "build" / "bench"
+ENVIRONMENTS = BUILD / "env"
+"""Virtual environments of the peers and of the decoders, one folder each; the Makefile creates them."""
+SHIPPED = ROOT / "models"
+
+
+@dataclass(frozen=True)
+class Work:
+    """An image, the bundle that classifies it, and the loads that suit it."""
+
+    name: str
+    what: str
+    image: Path
+    models: Path
+    model: str
+    precision: Precision = Precision.FP32
+    connections: tuple[int, ...] = (1, 8, 32, 64, 256)
+    stretch: int = 1
+    """Its loads last so many times longer, where a few answers a second would be too few to count."""
+    mosec_batch: int = 4
+    abreast: int = 32
+    """How many connections each server has in its turns."""
+    beside: str = ""
+    """The work whose turns it shares, because it is compared with the peers there; they serve the network in fp32."""
+
+    @property
+    def bundle(self) -> Bundle:
+        return read_bundle(self.models / self.model / "1")
+
+    def network(self, precision: Precision) -> Path:
+        """The bundle's graph with probabilities as its only output: what ceilings and peers run."""
+        return BUILD / "models" / "networks" / f"{self.model}-{precision}.onnx"
+
+    @property
+    def form(self) -> Path:
+        """The image as a multipart body."""
+        return self.image.with_suffix(".form")
+
+
+_JPEG = BUILD / "images" / "A.jpg"
+INT8, TWO_CONV = BUILD / "models" / "int8", BUILD / "models" / "two-conv"
+WORKS = {
+    work.name: work
+    for work in (
+        Work("A", "EfficientNet-Lite0 fp32, 500x375 JPEG of 61 KB", _JPEG, SHIPPED, "imagenet"),
+        Work(
+            "A-int8",
+            "EfficientNet-Lite0 int8, the same JPEG",
+            _JPEG,
+            INT8,
+            "imagenet",
+            Precision.INT8,
+            beside="A",
+        ),
+        Work(
+            "B",
+            "two-conv network fp32, 28x28 grey PNG of 0.6 KB",
+            BUILD / "images" / "B.png",
+            TWO_CONV,
+            "two-conv",
+            mosec_batch=8,
+        ),
+        Work(
+            "C",
+            "EfficientNet-Lite0 fp32, 4000x3000 JPEG of 1.35 MB",
+            BUILD / "images" / "C.jpg",
+            SHIPPED,
+            "imagenet",
+            connections=(1, 8, 32),
+            stretch=2,
+            abreast=8,
+        ),
+    )
+}
