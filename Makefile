@@ -4,7 +4,7 @@ PORT ?= 8000
 HOST = http://127.0.0.1:8000# not ?=: some shells export HOST as the machine's name
 USERS = 8
 TIME = 30s
-WORKS = A,A-int8,B,C
+WORKLOADS = A,A-int8,B,C
 PEERS = naive,litserve,mosec
 TURNS = 8
 SECONDS = 2
@@ -57,7 +57,7 @@ load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the re
 	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
 
 bench: $(VENV)/.bench $(TRAIN)/.train $(PEERS_MADE:%=build/bench/env/%/.made)  ## the service, its ceilings, its peers
-	$(BIN)/python -m benchmarks.compare --works $(WORKS) --peers "$(PEERS)" --turns $(TURNS) \
+	$(BIN)/python -m benchmarks.compare --workloads $(WORKLOADS) --peers "$(PEERS)" --turns $(TURNS) \
 	  --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(AGAINST),--against $(AGAINST)) $(if $(WRITE),--write)
 
 bench-check: $(VENV)/.bench  ## whether the ratios hold that must; after `make bench`

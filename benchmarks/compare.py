@@ -1,6 +1,6 @@
 """Measure the service beside its ceilings and its peers: all are up at once and take turns in short slices.
 
-    make bench [WORKS=A,B] [PEERS=naive,litserve,mosec] [TURNS=8] [SECONDS=2] [ROUNDS=1]
+    make bench [WORKLOADS=A,B] [PEERS=naive,litserve,mosec] [TURNS=8] [SECONDS=2] [ROUNDS=1]
     .venv/bin/python -m benchmarks.compare --quick                       # a minute: A and B, ceilings and service
     .venv/bin/python -m benchmarks.compare --quick --against ../before   # and the service of another working tree
 
@@ -25,19 +25,19 @@ from benchmarks.harness.run_plan import Plan, groups
 from benchmarks.harness.servers import PEERS
 from benchmarks.report import markdown_report, terminal_summary
 from benchmarks.report.provenance import memory_limit_mib, provenance
-from benchmarks.workloads import ROOT, WORKS, Work
+from benchmarks.workloads import ROOT, WORKLOADS, Workload
 
 TURNS, QUICK_TURNS = 8, 5
 OPEN_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
-def measured(works: list[Work], plan: Plan) -> Recorder:
+def measured(workloads: list[Workload], plan: Plan) -> Recorder:
     """All groups, with a bar for each that says what is running."""
     recorder = Recorder(lambda text: console.print(text, markup=False))
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-        for group in groups(works):
+        for group in groups(workloads):
             bar = progress.add_task("", total=None)
 
             def say(text: str, total: int, bar: object = bar) -> None:
@@ -47,14 +47,14 @@ def measured(works: list[Work], plan: Plan) -> Recorder:
     return recorder
 
 
-def results(works: list[Work], peers: list[str], plan: Plan, prepared_by: list[str]) -> Results:
+def results(workloads: list[Workload], peers: list[str], plan: Plan, prepared_by: list[str]) -> Results:
     found = provenance(peers, plan.against)  # before the minutes in which others may commit
-    recorder = measured(works, plan)
+    recorder = measured(workloads, plan)
     return Results.model_validate(
         found
         | {
             "command": shlex.join(["python", "-m", "benchmarks.compare", *sys.argv[1:]]),
-            "works": {work.name: work.what for work in works},
+            "workloads": {workload.name: workload.description for workload in workloads},
             "prepared_by": prepared_by,
             "server_commands": recorder.server_commands,
             "notes": recorder.notes,
@@ -62,7 +62,7 @@ def results(works: list[Work], peers: list[str], plan: Plan, prepared_by: list[s
             "rounds": plan.rounds,
             "seconds": plan.seconds,
             "deadline_ms": plan.deadline_ms,
-            "memory_limit_mib": {w.name: memory_limit_mib(math.prod(w.bundle.manifest.input.shape)) for w in works},
+            "memory_limit_mib": {w.name: memory_limit_mib(math.prod(w.bundle.manifest.input.shape)) for w in workloads},
             "measurements": recorder.measurements,
         }
     )
@@ -87,7 +87,7 @@ def _tree(path: Path | None) -> Path | None:
 
 
 def main(
-    works: Annotated[str, typer.Option(help="Which works, comma-separated.")] = ",".join(WORKS),
+    workloads: Annotated[str, typer.Option(help="Which workloads, comma-separated.")] = ",".join(WORKLOADS),
     peers: Annotated[str, typer.Option(help="Which peers; empty for none.")] = ",".join(PEERS),
     turns: Annotated[int | None, typer.Option(min=1, help=f"Of all compared; {TURNS}, --quick {QUICK_TURNS}.")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="Length of each load that takes no turns.")] = 2.0,
@@ -98,18 +98,18 @@ def main(
     against: Annotated[Path | None, typer.Option(help="Another working tree, whose service takes turns too.")] = None,
 ) -> None:
     """Measure the service beside its ceilings and its peers."""
-    chosen, beside, tree = (
-        [WORKS[name] for name in _chosen(works, dict(WORKS))],
+    chosen, chosen_peers, tree = (
+        [WORKLOADS[name] for name in _chosen(workloads, dict(WORKLOADS))],
         _chosen(peers, dict(PEERS)),
         _tree(against),
     )
-    servers = tuple(server for peer in beside for server in PEERS[peer])
+    servers = tuple(server for peer in chosen_peers for server in PEERS[peer])
     plan, path = Plan(turns or TURNS, seconds, rounds, servers, tree, open_loads=OPEN_LOADS), output
     if only_quick:
-        chosen, beside, path = [WORKS["A"], WORKS["B"]], [], QUICK if output == RESULTS else output
+        chosen, chosen_peers, path = [WORKLOADS["A"], WORKLOADS["B"]], [], QUICK if output == RESULTS else output
         plan = Plan(turns or QUICK_TURNS, against=tree, brief=True)
     try:
-        found = results(chosen, beside, plan, prepare(chosen, console.print))
+        found = results(chosen, chosen_peers, plan, prepare(chosen, console.print))
     except FileNotFoundError as error:
         console.print(str(error), markup=False)
         raise typer.Exit(2) from None

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the service on this machine's NVIDIA GPU; docs/gpu.md says what and how to read it. No root needed.
 #
-#   benchmarks/gpu.sh [--write] [--bundles models/imagenet/1,...] [--bundle models/imagenet/1] [--fronts 1,2,4] [--quick]
+#   benchmarks/gpu.sh [--write] [--bundles models/imagenet/1,...] [--bundle models/imagenet/1] [--frontends 1,2,4] [--quick]
 #
 # --write    put the section `GPU` into benchmarks/RESULTS.md
 # --bundles  for parity, ceiling and TensorRT; --bundle for end to end
@@ -20,7 +20,7 @@ VENV=${VENV:-build/bench/gpu/venv}
 export OUT=${OUT:-build/bench}
 bundles=models/imagenet/1,models/fashion-mnist/2
 bundle=models/imagenet/1
-fronts=
+frontends=
 report=()
 ceiling=()
 tensorrt=()
@@ -40,7 +40,7 @@ while (($#)); do
     --write) report+=(--write) ;;
     --bundles) bundles=${2:?} && shift ;;
     --bundle) bundle=${2:?} && shift ;;
-    --fronts) fronts=${2:?} && shift ;;
+    --frontends) frontends=${2:?} && shift ;;
     --quick)
       ceiling+=(--sizes "1,32" --window-s 0.05)
       tensorrt+=(--sizes 32 --seconds 1)
@@ -121,7 +121,7 @@ if [[ ${statuses[0]} == 0 ]]; then
   step parity --bundles "$bundles"
   step ceiling --bundles "$bundles" "${ceiling[@]}"
   step tensorrt --bundles "$bundles" "${tensorrt[@]}"
-  step end_to_end --bundle "$bundle" --fronts "$fronts" "${end_to_end[@]}"
+  step end_to_end --bundle "$bundle" --frontends "$frontends" "${end_to_end[@]}"
 fi
 step report "${report[@]}"
 

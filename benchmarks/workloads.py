@@ -13,22 +13,22 @@ SHIPPED = ROOT / "models"
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """An image, the bundle that classifies it, and the loads that suit it."""
 
     name: str
-    what: str
+    description: str
     image: Path
     models: Path
     model: str
     precision: Precision = Precision.FP32
     connections: tuple[int, ...] = (1, 8, 32, 64, 256)
-    stretch: int = 1
+    duration_factor: int = 1
     """Its loads last so many times longer, where a few answers a second would be too few to count."""
     mosec_batch: int = 4
-    abreast: int = 32
+    parallel_connections: int = 32
     """How many connections each server has in its turns."""
-    beside: str = ""
+    shares_turns_with: str = ""
     """The work whose turns it shares, because it is compared with the peers there; they serve the network in fp32."""
 
     @property
@@ -47,20 +47,20 @@ class Work:
 
 _JPEG = BUILD / "images" / "A.jpg"
 INT8, TWO_CONV = BUILD / "models" / "int8", BUILD / "models" / "two-conv"
-WORKS = {
-    work.name: work
-    for work in (
-        Work("A", "EfficientNet-Lite0 fp32, 500x375 JPEG of 61 KB", _JPEG, SHIPPED, "imagenet"),
-        Work(
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("A", "EfficientNet-Lite0 fp32, 500x375 JPEG of 61 KB", _JPEG, SHIPPED, "imagenet"),
+        Workload(
             "A-int8",
             "EfficientNet-Lite0 int8, the same JPEG",
             _JPEG,
             INT8,
             "imagenet",
             Precision.INT8,
-            beside="A",
+            shares_turns_with="A",
         ),
-        Work(
+        Workload(
             "B",
             "two-conv network fp32, 28x28 grey PNG of 0.6 KB",
             BUILD / "images" / "B.png",
@@ -68,15 +68,15 @@ WORKS = {
             "two-conv",
             mosec_batch=8,
         ),
-        Work(
+        Workload(
             "C",
             "EfficientNet-Lite0 fp32, 4000x3000 JPEG of 1.35 MB",
             BUILD / "images" / "C.jpg",
             SHIPPED,
             "imagenet",
             connections=(1, 8, 32),
-            stretch=2,
-            abreast=8,
+            duration_factor=2,
+            parallel_connections=8,
         ),
     )
 }

@@ -15,8 +15,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.gpu.configurations import opened, ways
-from benchmarks.gpu.results import CeilingPart, Speed, Way, write
+from benchmarks.gpu.configurations import configurations, open_engine
+from benchmarks.gpu.results import CeilingPart, RunConfiguration, Speed, write
 from benchmarks.gpu.run_commands import BUNDLES, Bundles, Providers, bundles_of, fast_ones, numbers_of
 from benchmarks.gpu.serving import CACHE
 from models.contract import Bundle
@@ -37,42 +37,46 @@ class Ceiling:
         self._sizes, self._stopwatch = sizes, Stopwatch(window_s)
         self.part = CeilingPart()
 
-    def measure(self, bundle: Bundle, way: Way) -> Iterator[Speed]:
+    def measure(self, bundle: Bundle, configuration: RunConfiguration) -> Iterator[Speed]:
         """All sizes; with one caller, and where there is no CUDA graph with two."""
         try:
-            with closing(opened(bundle, way, self._sizes[-1], _engines(way))) as engine:
+            with closing(open_engine(bundle, configuration, self._sizes[-1], _engines(configuration))) as engine:
                 for size in self._sizes:
-                    for callers in (1,) if way.cuda_graph else (1, 2):
-                        yield self._add(self._timed(engine, bundle, way, callers, size))
+                    for callers in (1,) if configuration.cuda_graph else (1, 2):
+                        yield self._add(self._timed(engine, bundle, configuration, callers, size))
         except (EngineRejected, EngineFailure) as error:
-            self.part.notes.append(f"{way.bundle} on {way.provider}, {way.words}: {error}")
+            self.part.notes.append(
+                f"{configuration.bundle} on {configuration.provider}, {configuration.words}: {error}"
+            )
 
-    def _timed(self, engine: OnnxEngine, bundle: Bundle, way: Way, callers: int, size: int) -> Speed:
+    def _timed(
+        self, engine: OnnxEngine, bundle: Bundle, configuration: RunConfiguration, callers: int, size: int
+    ) -> Speed:
         batch = random_batch(bundle, size)
         engine.warm_up([batch])
         windows = [self._stopwatch.seconds(engine, batch, callers)]
         windows += [self._stopwatch.seconds(engine, batch, callers, windows[0]) for _ in range(_WINDOWS - 1)]
-        return Speed(way=way, callers=callers, batch_size=size, seconds=statistics.median(windows))
+        return Speed(configuration=configuration, callers=callers, batch_size=size, seconds=statistics.median(windows))
 
     def _add(self, speed: Speed) -> Speed:
         self.part.rows.append(speed)
         return speed
 
 
-def _engines(way: Way) -> Path:
+def _engines(configuration: RunConfiguration) -> Path:
     """Where TensorRT keeps what it built: the next run need not build it again."""
-    return CACHE / "tensorrt" / f"{way.bundle.replace('/', '-')}-{way.precision}"
+    return CACHE / "tensorrt" / f"{configuration.bundle.replace('/', '-')}-{configuration.precision}"
 
 
 def random_batch(bundle: Bundle, size: int) -> Batch:
     """Devices are faster on black images than on photographs, so pixels are random."""
-    shape = (size, *bundle.manifest.input.shape)
-    return Batch(np.random.default_rng(size).integers(0, 256, shape, np.uint8))
+    service_options = (size, *bundle.manifest.input.shape)
+    return Batch(np.random.default_rng(size).integers(0, 256, service_options, np.uint8))
 
 
 def best(rows: Iterable[Speed], **wanted: str) -> Speed | None:
     """The most images a second of the ways whose fields are as wanted."""
-    fitting = [row for row in rows if all(getattr(row.way, name) == value for name, value in wanted.items())]
+    fitting = [row for row in rows if all(getattr(row.configuration, name) == value for name, value in wanted.items())]
     return max(fitting, key=lambda row: row.images_per_s, default=None)
 
 
@@ -86,8 +90,8 @@ def main(
     names, ceiling = fast_ones(providers), Ceiling(numbers_of(sizes), window_s)
     failed = 0
     for bundle in bundles_of(bundles):
-        for way in ways(bundle, names):
-            rows = [*_shown(ceiling.measure(bundle, way))]
+        for configuration in configurations(bundle, names):
+            rows = [*_shown(ceiling.measure(bundle, configuration))]
             failed += not rows
     for note in ceiling.part.notes:
         typer.echo(f"failed: {note}")
@@ -97,7 +101,8 @@ def main(
 
 def _shown(rows: Iterable[Speed]) -> Iterator[Speed]:
     for row in rows:
-        what = f"{row.way.bundle} on {row.way.provider}, {row.way.words}, {row.callers} at a time of {row.batch_size}"
+        used = row.configuration
+        what = f"{used.bundle} on {used.provider}, {used.words}, {row.callers} at a time of {row.batch_size}"
         typer.echo(f"{what}: {row.seconds * 1000:.3f} ms, {row.images_per_s:.0f} images/s")
         yield row
 

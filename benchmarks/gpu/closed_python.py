@@ -16,12 +16,12 @@ import numpy as np
 import typer
 import uvloop
 
-from benchmarks.load.open_loop_client import LOST, Connection, Generator
+from benchmarks.load.open_loop_client import LOST, ClientConnection, OpenLoopClient
 
 _CONNECT_LIMIT_S = 10.0
 
 
-class ClosedLoop(Generator):
+class ClosedLoop(OpenLoopClient):
     """As many requests in flight as connections; (status, seconds) of every answer until the end."""
 
     def __init__(self, host: str, port: int, request: bytes) -> None:
@@ -33,20 +33,20 @@ class ClosedLoop(Generator):
         loop, started = asyncio.get_running_loop(), time.perf_counter()
         async with asyncio.timeout(_CONNECT_LIMIT_S):
             for _ in range(connections):
-                await loop.create_connection(lambda: Connection(self), *self._address)
+                await loop.create_connection(lambda: ClientConnection(self), *self._address)
         await asyncio.sleep(seconds)
         took, self._over = time.perf_counter() - started, True
-        self._give_up()
+        self._expire_pending()
         return took
 
-    def free(self, connection: Connection) -> None:
+    def on_idle(self, connection: ClientConnection) -> None:
         self._connections.add(connection)
         if not self._over:
             connection.send(self._request, time.perf_counter())
 
-    def answered(self, status: int, due: float) -> None:
+    def on_answer(self, status: int, due: float) -> None:
         if not self._over:
-            super().answered(status, due)
+            super().on_answer(status, due)
 
 
 def summarize(answers: list[tuple[int, float]], seconds: float) -> dict[str, float]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.gpu.libraries import missing
-from benchmarks.gpu.results import Way
+from benchmarks.gpu.results import RunConfiguration
 from models.contract import Bundle, Precision
 from service.onnx_engine import OnnxEngine
 from service.providers import ON_GPU
@@ -35,14 +35,14 @@ def label(bundle: Bundle) -> str:
     return f"{bundle.manifest.name}/{bundle.manifest.version}"
 
 
-def ways(bundle: Bundle, providers: Iterable[str]) -> Iterator[Way]:
+def configurations(bundle: Bundle, providers: Iterable[str]) -> Iterator[RunConfiguration]:
     """Every variant on every provider; on a GPU with and without TF32, bound buffers and CUDA graphs."""
     for provider in providers:
         for variant in bundle.manifest.variants:
             precision = variant.precision
             for tf32 in (False, True) if provider == "cuda" and precision is Precision.FP32 else (False,):
                 for bound, graph in _buffers(provider):
-                    yield Way(
+                    yield RunConfiguration(
                         bundle=label(bundle),
                         provider=provider,
                         precision=precision.value,
@@ -59,22 +59,24 @@ def _buffers(provider: str) -> tuple[tuple[bool, bool], ...]:
     return ((provider in ON_GPU, False),)
 
 
-def options(way: Way, largest: int, engines: Path | None = None) -> EngineOptions:
+def options(configuration: RunConfiguration, largest: int, engines: Path | None = None) -> EngineOptions:
     """The service's own, for batches of up to `largest`; engines: folder of what TensorRT builds."""
     return EngineOptions(
-        (way.provider,),
+        (configuration.provider,),
         strict=True,
-        threads_per_batch=1 if way.provider in ON_GPU else usable_cores(),
+        threads_per_batch=1 if configuration.provider in ON_GPU else usable_cores(),
         concurrency=1,
         cores=usable_cores(),
-        precision=Precision(way.precision),
-        tf32=way.tf32,
-        largest=largest if way.bound else 0,
-        cuda_graph=way.cuda_graph,
+        precision=Precision(configuration.precision),
+        tf32=configuration.tf32,
+        largest=largest if configuration.bound else 0,
+        cuda_graph=configuration.cuda_graph,
         engines=engines,
     )
 
 
-def opened(bundle: Bundle, way: Way, largest: int, engines: Path | None = None) -> OnnxEngine:
+def open_engine(
+    bundle: Bundle, configuration: RunConfiguration, largest: int, engines: Path | None = None
+) -> OnnxEngine:
     """As the service opens it, before its golden images. Raises EngineRejected."""
-    return open_fitting(bundle, options(way, largest, engines), Precision(way.precision))
+    return open_fitting(bundle, options(configuration, largest, engines), Precision(configuration.precision))

@@ -11,8 +11,8 @@ from contextlib import closing
 import numpy as np
 import typer
 
-from benchmarks.gpu.configurations import opened, ways
-from benchmarks.gpu.results import Parity, ParityPart, Way, write
+from benchmarks.gpu.configurations import configurations, open_engine
+from benchmarks.gpu.results import Parity, ParityPart, RunConfiguration, write
 from benchmarks.gpu.run_commands import BUNDLES, Bundles, Providers, bundles_of, names_of
 from models.contract import Bundle, BundleError, Pixels, Precision, Row
 from service.engine import Batch
@@ -25,18 +25,20 @@ _RUNS = 4
 """onnxruntime runs twice, then captures a CUDA graph, then replays it: the last one counts."""
 
 
-def compared(bundle: Bundle, way: Way) -> Parity:
+def compared(bundle: Bundle, configuration: RunConfiguration) -> Parity:
     """Largest difference over all golden images."""
-    tolerance = bundle.tolerance(Precision(way.precision))
+    tolerance = bundle.tolerance(Precision(configuration.precision))
     try:
-        with closing(opened(bundle, way, _LARGEST)) as engine:
+        with closing(open_engine(bundle, configuration, _LARGEST)) as engine:
             differences = [bundle.golden_difference(_predict(engine, size)) for size in (1, _LARGEST - 1)]
     except (BundleError, EngineRejected) as error:
-        return Parity(way=way, difference=None, tolerance=tolerance, reason=str(error))
+        return Parity(configuration=configuration, difference=None, tolerance=tolerance, reason=str(error))
     difference = float(np.max(differences))
     if not np.isfinite(difference):
-        return Parity(way=way, difference=None, tolerance=tolerance, reason="a probability is not a number")
-    return Parity(way=way, difference=difference, tolerance=tolerance)
+        return Parity(
+            configuration=configuration, difference=None, tolerance=tolerance, reason="a probability is not a number"
+        )
+    return Parity(configuration=configuration, difference=difference, tolerance=tolerance)
 
 
 def _predict(engine: OnnxEngine, size: int) -> Callable[[Pixels], Row]:
@@ -55,8 +57,8 @@ def _predict(engine: OnnxEngine, size: int) -> Callable[[Pixels], Row]:
 def compare(bundles: Iterable[Bundle], providers: Iterable[str]) -> Iterator[Parity]:
     names = list(providers)
     for bundle in bundles:
-        for way in ways(bundle, names):
-            yield compared(bundle, way)
+        for configuration in configurations(bundle, names):
+            yield compared(bundle, configuration)
 
 
 def main(bundles: Bundles = BUNDLES, providers: Providers = "") -> None:
@@ -65,7 +67,8 @@ def main(bundles: Bundles = BUNDLES, providers: Providers = "") -> None:
     for row in compare(bundles_of(bundles), names_of(providers)):
         found = "-" if row.difference is None else f"{row.difference:.6f}"
         verdict = "holds" if row.holds else row.reason or "differs"
-        typer.echo(f"{row.way.bundle} on {row.way.provider}, {row.way.words}: {found} of {row.tolerance:g}, {verdict}")
+        used = row.configuration
+        typer.echo(f"{used.bundle} on {used.provider}, {used.words}: {found} of {row.tolerance:g}, {verdict}")
         rows.append(row)
     typer.echo(f"written to {write(ParityPart(rows=rows), 'parity')}")
     raise typer.Exit(0 if all(row.holds for row in rows) else 1)

@@ -16,7 +16,7 @@ class _Row(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Way(_Row):
+class RunConfiguration(_Row):
     """How a network is run: bound: buffers stay on the device; tf32: float32 products of ten bits of mantissa."""
 
     bundle: str
@@ -35,7 +35,7 @@ class Way(_Row):
 class Parity(_Row):
     """Largest difference of any probability of a golden image; none where it could not be run."""
 
-    way: Way
+    configuration: RunConfiguration
     difference: float | None
     tolerance: float
     reason: str = ""
@@ -48,7 +48,7 @@ class Parity(_Row):
 class Speed(_Row):
     """Batches in `callers` threads at a time; seconds are those of one batch, the median of the windows."""
 
-    way: Way
+    configuration: RunConfiguration
     callers: int
     batch_size: int
     seconds: float
@@ -68,13 +68,13 @@ class Trtexec(_Row):
     images_per_s: float
 
 
-class Load(_Row):
+class ServiceLoad(_Row):
     """The service in one shape under a closed loop. cores: that it used itself, of `machine_cores`."""
 
     bundle: str
     provider: str
     precision: str
-    fronts: int
+    frontends: int
     engines: int
     connections: int
     generator: Literal["wrk", "python"]
@@ -125,7 +125,7 @@ class TensorRTPart(BaseModel):
 
 class EndToEndPart(BaseModel):
     image: str = ""
-    rows: list[Load] = []
+    rows: list[ServiceLoad] = []
     notes: list[str] = []
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.server_process import Running, ServerFailed, first_answer, free_port
+from benchmarks.harness.server_process import RunningServer, ServerFailed, first_answer, free_port
 from benchmarks.harness.servers import CLASSIFY, SERVICE, Server, environment, log_path
 from benchmarks.load.closed_loop import Body
 from benchmarks.sample_images import BYTES_TYPE
@@ -30,10 +30,10 @@ _POLL_S = 0.1
 
 
 @dataclass(frozen=True)
-class Shape:
+class ServiceOptions:
     """How the service is started; precision as its setting of that name."""
 
-    fronts: int
+    frontends: int
     engines: int
     provider: str
     precision: str = "auto"
@@ -41,7 +41,7 @@ class Shape:
     tune_s: float = 20.0
 
 
-def alone(bundle: Bundle, repository: Path) -> Path:
+def only_bundle_folder(bundle: Bundle, repository: Path) -> Path:
     """`repository` with this bundle as its only one."""
     manifest = bundle.manifest
     link = repository / f"{manifest.name}-{manifest.version}" / manifest.name / str(manifest.version)
@@ -51,26 +51,40 @@ def alone(bundle: Bundle, repository: Path) -> Path:
     return link.parent.parent
 
 
-def server_of(bundle: Bundle, shape: Shape, image: Path, work: Path = CACHE) -> Server:
+def server_of(bundle: Bundle, service_options: ServiceOptions, image: Path, cache: Path = CACHE) -> Server:
     """work: folder for the link to the bundle and for what was measured of it."""
-    port, models = free_port(), alone(bundle, work / "models")
+    port, models = free_port(), only_bundle_folder(bundle, cache / "models")
     command = [sys.executable, "-m", "service", "--port", str(port), "--models", str(models)]
-    command += ["--default-model", bundle.manifest.name, "--providers", shape.provider, "--precision", shape.precision]
-    command += ["--fronts", str(shape.fronts), "--engines", str(shape.engines), "--drain-delay-s", "0"]
+    command += [
+        "--default-model",
+        bundle.manifest.name,
+        "--providers",
+        service_options.provider,
+        "--precision",
+        service_options.precision,
+    ]
+    command += [
+        "--fronts",
+        str(service_options.frontends),
+        "--engines",
+        str(service_options.engines),
+        "--drain-delay-s",
+        "0",
+    ]
     command += [
         "--max-batch-size",
-        str(shape.max_batch_size),
+        str(service_options.max_batch_size),
         "--max-queue",
         "4096",
         "--max-inflight-bytes",
         str(2**30),
     ]
-    command += ["--tune-s", str(shape.tune_s), "--profile-cache", str(work / "cache")]
+    command += ["--tune-s", str(service_options.tune_s), "--profile-cache", str(cache / "cache")]
     return Server(SERVICE, command, port, CLASSIFY, Body(image, BYTES_TYPE), "/readyz")
 
 
 @contextmanager
-def served(server: Server) -> Iterator[Running]:
+def served(server: Server) -> Iterator[RunningServer]:
     """Until the block ends. Raises ServerFailed when it does not become ready, with the end of its log."""
     path, started = log_path(server), time.perf_counter()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +95,7 @@ def served(server: Server) -> Iterator[Running]:
     try:
         _await_ready(server, process, path)
         first_answer(server)
-        yield Running(server, process.pid, time.perf_counter() - started)
+        yield RunningServer(server, process.pid, time.perf_counter() - started)
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):

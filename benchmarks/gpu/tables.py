@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 from benchmarks.gpu.ceiling import best
-from benchmarks.gpu.results import CeilingPart, EndToEndPart, GpuResults, Load, ParityPart, Speed, TensorRTPart, Way
+from benchmarks.gpu.results import (
+    CeilingPart,
+    EndToEndPart,
+    GpuResults,
+    ParityPart,
+    RunConfiguration,
+    ServiceLoad,
+    Speed,
+    TensorRTPart,
+)
 from benchmarks.report.markdown_report import number, table
 
 CORE_AIM = 290.0
@@ -52,11 +61,13 @@ def to_tensorrt(found: GpuResults) -> Iterator[tuple[str, float | None]]:
     """By bundle: the best of all ways of the service to the best of trtexec, else CUDA's to the TensorRT provider's."""
     speeds = found.ceiling.rows if found.ceiling else []
     own = found.tensorrt.rows if found.tensorrt else []
-    bundles = dict.fromkeys(row.way.bundle for row in speeds if row.way.provider in {"cuda", "tensorrt"})
+    bundles = dict.fromkeys(
+        row.configuration.bundle for row in speeds if row.configuration.provider in {"cuda", "tensorrt"}
+    )
     for bundle in bundles or ["TensorRT"]:
-        alone = max((row.images_per_s for row in own if row.bundle == bundle), default=None)
-        if alone is not None:
-            yield f"trtexec fp16, {bundle}", _rate(best(speeds, bundle=bundle), alone)
+        only_bundle_folder = max((row.images_per_s for row in own if row.bundle == bundle), default=None)
+        if only_bundle_folder is not None:
+            yield f"trtexec fp16, {bundle}", _rate(best(speeds, bundle=bundle), only_bundle_folder)
         else:
             provider = best(speeds, bundle=bundle, provider="tensorrt", precision="fp16")
             name = f"the TensorRT provider in fp16, {bundle}" if bundles else "TensorRT's own fp16 figure"
@@ -73,20 +84,35 @@ def parity(part: ParityPart) -> Iterator[str]:
     for row in part.rows:
         found = "-" if row.difference is None else f"{row.difference:.6f}"
         verdict = "holds" if row.holds else row.reason or "does not hold"
-        rows.append([row.way.bundle, row.way.provider, row.way.words, found, f"{row.tolerance:g}", verdict])
+        rows.append(
+            [
+                row.configuration.bundle,
+                row.configuration.provider,
+                row.configuration.words,
+                found,
+                f"{row.tolerance:g}",
+                verdict,
+            ]
+        )
     yield table(head, rows, words=6)
 
 
 def ceiling(part: CeilingPart) -> Iterator[str]:
     """Images a second, a row for each way and number of callers, a column for each batch size."""
     sizes = sorted({row.batch_size for row in part.rows})
-    found: dict[tuple[Way, int], dict[int, float]] = {}
+    found: dict[tuple[RunConfiguration, int], dict[int, float]] = {}
     for row in part.rows:
-        found.setdefault((row.way, row.callers), {})[row.batch_size] = row.images_per_s
+        found.setdefault((row.configuration, row.callers), {})[row.batch_size] = row.images_per_s
     head = ["bundle", "provider", "how", "callers", *(f"batch {size}" for size in sizes)]
     rows = (
-        [way.bundle, way.provider, way.words, str(callers), *(number(rates.get(size)) for size in sizes)]
-        for (way, callers), rates in found.items()
+        [
+            configuration.bundle,
+            configuration.provider,
+            configuration.words,
+            str(callers),
+            *(number(rates.get(size)) for size in sizes),
+        ]
+        for (configuration, callers), rates in found.items()
     )
     yield "Images/s; random pixels from the host's memory, probabilities back to it, no HTTP, no decoding."
     yield table(head, rows, words=3)
@@ -105,18 +131,20 @@ def tensorrt(part: TensorRTPart) -> Iterator[str]:
 
 
 def end_to_end(part: EndToEndPart) -> Iterator[str]:
-    head = "bundle|provider|how|fronts, engines|connections|generator|images/s|for each core|for each core used|failed"
+    head = (
+        "bundle|provider|how|frontends, engines|connections|generator|images/s|for each core|for each core used|failed"
+    )
     head += "|p50 ms|p99 ms|mean batch|cores used|GPU % mean|max|memory MiB max|power W mean|max"
     yield table(head.split("|"), map(_load, part.rows), words=6)
     yield from _notes(part.notes)
 
 
-def _load(row: Load) -> list[str]:
+def _load(row: ServiceLoad) -> list[str]:
     words = [
         row.bundle,
         row.provider,
         row.precision,
-        f"{row.fronts}, {row.engines}",
+        f"{row.frontends}, {row.engines}",
         str(row.connections),
         row.generator,
     ]

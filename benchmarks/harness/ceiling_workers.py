@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 
 from benchmarks.micro.ceilings import BATCH_SIZES, Values, decoder, runner, times
-from benchmarks.workloads import Work
+from benchmarks.workloads import Workload
 from service.settings import usable_cores
 
-PROCESSES, IN_FULL, LONE = "processes", "processes-full", "lone"
+PROCESSES, IN_FULL, SINGLE_IMAGE = "processes", "processes-full", "single-image"
 """Decode and session in all processes, with the service's decoding or in full; both of one image in one process."""
 _START_LIMIT_S, _LATE_LIMIT_S = 60.0, 30.0
 _CHOICE_TURNS = 5
 
 
-class Crew:
+class CeilingWorkers:
     """Answers `run`; between two of them its processes wait for a pipe, which costs nothing."""
 
-    def __init__(self, work: Work, workers: "list[tuple[BaseProcess, Connection]]") -> None:
-        self.name = f"ceiling of {work.name}"
+    def __init__(self, workload: Workload, workers: "list[tuple[BaseProcess, Connection]]") -> None:
+        self.name = f"ceiling of {workload.name}"
         self._batch_size = 1
         self._workers = workers
 
-    def awake(self) -> "nullcontext[None]":
+    def active(self) -> "nullcontext[None]":
         return nullcontext()
 
     def check(self) -> None:
@@ -42,14 +42,14 @@ class Crew:
 
         Raises RuntimeError when a process has ended or does not answer.
         """
-        asked = self._workers[:1] if what == LONE else self._workers
+        asked = self._workers[:1] if what == SINGLE_IMAGE else self._workers
         try:
             for _, pipe in asked:
                 pipe.send((what, self._batch_size, seconds))
             answers = [_answer(pipe, seconds + _LATE_LIMIT_S) for _, pipe in asked]
         except (EOFError, BrokenPipeError) as error:
             raise RuntimeError("a process of the ceiling ended; its traceback is above") from error
-        if what == LONE:
+        if what == SINGLE_IMAGE:
             return dict(answers[0])
         sums = {name: sum(answer[name] for answer in answers) for name in ("images_per_s", "answers", "cpu_s")}
         return sums | {"processes": len(asked), "batch_size": self._batch_size}
@@ -67,20 +67,20 @@ class Crew:
 
 
 @contextmanager
-def crew(work: Work, choice_s: float) -> Iterator[Crew]:
+def ceiling_workers(workload: Workload, choice_s: float) -> Iterator[CeilingWorkers]:
     """One process a core, ready, the batch size chosen within `choice_s`. Raises RuntimeError when one fails."""
     context = mp.get_context("spawn")
     workers: list[tuple[BaseProcess, Connection]] = []
     try:
         for _ in range(usable_cores()):
             mine, its = context.Pipe()
-            process: BaseProcess = context.Process(target=_serve, args=(its, work), daemon=True)
+            process: BaseProcess = context.Process(target=_serve, args=(its, workload), daemon=True)
             process.start()
             its.close()
             workers.append((process, mine))
         for _, pipe in workers:
             _answer(pipe, _START_LIMIT_S)
-        ready = Crew(work, workers)
+        ready = CeilingWorkers(workload, workers)
         ready.choose_batch_size(choice_s)
         yield ready
     except EOFError as error:
@@ -97,13 +97,17 @@ def _answer(pipe: Connection, limit_s: float) -> Any:
     return pipe.recv()
 
 
-def _serve(pipe: Connection, work: Work) -> None:
+def _serve(pipe: Connection, workload: Workload) -> None:
     """Until the other end is closed."""
-    own, full, run = decoder(work, in_full=False), decoder(work, in_full=True), runner(work, BATCH_SIZES[-1])
+    own, full, run = (
+        decoder(workload, in_full=False),
+        decoder(workload, in_full=True),
+        runner(workload, BATCH_SIZES[-1]),
+    )
     modes: dict[str, Callable[[int, float], Values]] = {
         PROCESSES: lambda size, seconds: _batches(own, run, size, seconds),
         IN_FULL: lambda size, seconds: _batches(full, run, size, seconds),
-        LONE: lambda _, seconds: _lone(own, run, seconds),
+        SINGLE_IMAGE: lambda _, seconds: _single_images(own, run, seconds),
     }
     for mode in modes.values():
         mode(1, 0)  # the first call is slow
@@ -125,7 +129,7 @@ def _batches(decode: Callable[[], Any], run: Callable[[Any], None], size: int, s
     return {"images_per_s": rate, "answers": count, "cpu_s": time.process_time() - before_s}
 
 
-def _lone(decode: Callable[[], Any], run: Callable[[Any], None], seconds: float) -> Values:
+def _single_images(decode: Callable[[], Any], run: Callable[[Any], None], seconds: float) -> Values:
     """The two stages of one image after another, so that neither has the better moment."""
     image, decoded, ran = decode()[None], list[float](), list[float]()
     end = time.perf_counter() + seconds

@@ -14,7 +14,7 @@ FAILURES = (ServerFailed, OSError, RuntimeError, ValueError, subprocess.CalledPr
 T = TypeVar("T")
 
 
-class Found(NamedTuple):
+class SliceResult(NamedTuple):
     """What one slice measured; counts by status, batches by their largest size."""
 
     values: dict[str, float]
@@ -22,12 +22,12 @@ class Found(NamedTuple):
     batches: dict[str, float] = {}
 
 
-class Member(Protocol):
+class Participant(Protocol):
     """Who stays up through all turns."""
 
     name: str
 
-    def awake(self) -> AbstractContextManager[None]:
+    def active(self) -> AbstractContextManager[None]:
         """As long as a slice lasts; what is not awake uses no CPU."""
 
     def check(self) -> None:
@@ -39,35 +39,39 @@ class Slice:
     """What one member does when it is its turn, and as what it is recorded."""
 
     key: Key
-    member: Member
-    run: Callable[[], Found]
+    participant: Participant
+    run: Callable[[], SliceResult]
 
 
-def order(items: Sequence[T], turn: int) -> list[T]:
+def turn_order(items: Sequence[T], turn: int) -> list[T]:
     """Every other turn is the one before it backwards, so that a drift cancels; each pair begins one further on."""
     begin = turn // 2 % len(items) if items else 0
     rotated = [*items[begin:], *items[:begin]]
     return rotated[::-1] if turn % 2 else rotated
 
 
-def take(
-    recorder: Recorder, slices: Sequence[Slice], turns: Iterable[int], say: Callable[[str], None], gone: set[str]
+def run_interleaved(
+    recorder: Recorder,
+    slices: Sequence[Slice],
+    turns: Iterable[int],
+    on_progress: Callable[[str], None],
+    failed: set[str],
 ) -> None:
     """Run and record every slice in every turn. Who fails is named in the notes, joins `gone` and has no more turns."""
     for turn in turns:
-        for piece in order(slices, turn):
-            say(f"{piece.key.work}: {piece.member.name}")
-            if piece.member.name not in gone:
-                _take(recorder, piece, turn, gone)
+        for piece in turn_order(slices, turn):
+            on_progress(f"{piece.key.workload}: {piece.participant.name}")
+            if piece.participant.name not in failed:
+                _run_slice(recorder, piece, turn, failed)
 
 
-def _take(recorder: Recorder, piece: Slice, turn: int, gone: set[str]) -> None:
+def _run_slice(recorder: Recorder, piece: Slice, turn: int, failed: set[str]) -> None:
     try:
-        with piece.member.awake():
+        with piece.participant.active():
             found = piece.run()
-            piece.member.check()
+            piece.participant.check()
     except FAILURES as error:
-        gone.add(piece.member.name)
-        recorder.note(f"{piece.key.work}, turn {turn + 1}, {piece.member.name}: {error}")
+        failed.add(piece.participant.name)
+        recorder.note(f"{piece.key.workload}, turn {turn + 1}, {piece.participant.name}: {error}")
     else:
         recorder.add(piece.key, turn, *found)

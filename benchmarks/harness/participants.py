@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from benchmarks.harness.ceiling_workers import PROCESSES, Crew, crew
+from benchmarks.harness.ceiling_workers import PROCESSES, CeilingWorkers, ceiling_workers
 from benchmarks.harness.interleaving import FAILURES
 from benchmarks.harness.results import Key, Recorder
 from benchmarks.harness.run_plan import Plan
-from benchmarks.harness.server_process import Running, free_port, running
-from benchmarks.harness.server_under_test import Seat, idle_cores
+from benchmarks.harness.server_process import RunningServer, free_port, running
+from benchmarks.harness.server_under_test import ServerUnderTest, idle_cores
 from benchmarks.harness.servers import AGAINST, ECHO, MACHINE, SERVICE, Server, echo, peer, service
 from benchmarks.micro import ceilings
-from benchmarks.workloads import Work
+from benchmarks.workloads import Workload
 
 T = TypeVar("T")
 
@@ -23,61 +23,68 @@ T = TypeVar("T")
 class Group:
     """What is up. gone: names of those that failed, who have no further turns."""
 
-    crews: list[tuple[Work, Crew]] = field(default_factory=list)
-    seats: list[Seat] = field(default_factory=list)
-    gone: set[str] = field(default_factory=set)
+    ceilings: list[tuple[Workload, CeilingWorkers]] = field(default_factory=list)
+    servers: list[ServerUnderTest] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
 
 
 @contextmanager
-def started(recorder: Recorder, works: Sequence[Work], plan: Plan, say: Callable[[str], None]) -> Iterator[Group]:
+def started(
+    recorder: Recorder, workloads: Sequence[Workload], plan: Plan, on_progress: Callable[[str], None]
+) -> Iterator[Group]:
     """What does not start is named in the notes and missing from the group."""
     group = Group()
     with ExitStack() as stack:
-        for work in works:
-            say(f"{work.name}: one thread")
-            machine(recorder, work, plan.seconds)
-            if up := _entered(
-                recorder, stack, f"{work.name}, {PROCESSES}", partial(crew, work, plan.seconds * work.stretch)
+        for workload in workloads:
+            on_progress(f"{workload.name}: one thread")
+            measure_one_thread(recorder, workload, plan.seconds)
+            if up := _enter_or_note(
+                recorder,
+                stack,
+                f"{workload.name}, {PROCESSES}",
+                partial(ceiling_workers, workload, plan.seconds * workload.duration_factor),
             ):
-                group.crews.append((work, up))
-        for work, name, make in _servers(works, plan):
-            say(f"{work.name}: start {name}")
-            if ready := _entered(recorder, stack, f"{work.name}, {name}", partial(_on_a_free_port, make)):
-                seat = Seat(work, ready)
-                stack.callback(seat.resume)
-                group.seats.append(seat)
-                recorder.server_commands[f"{work.name} {name}"] = " ".join(seat.server.command)
-        say(f"{works[0].name}: warm-up")
-        _settle(recorder, group)
+                group.ceilings.append((workload, up))
+        for workload, name, make in _planned_servers(workloads, plan):
+            on_progress(f"{workload.name}: start {name}")
+            if ready := _enter_or_note(recorder, stack, f"{workload.name}, {name}", partial(_on_a_free_port, make)):
+                subject = ServerUnderTest(workload, ready)
+                stack.callback(subject.resume)
+                group.servers.append(subject)
+                recorder.server_commands[f"{workload.name} {name}"] = " ".join(subject.server.command)
+        on_progress(f"{workloads[0].name}: warm-up")
+        _warm_up_all(recorder, group)
         yield group
 
 
-def machine(recorder: Recorder, work: Work, seconds: float) -> None:
+def measure_one_thread(recorder: Recorder, workload: Workload, seconds: float) -> None:
     """Decoding and the session in one thread, without HTTP."""
     for in_full in (False, True):
-        values = ceilings.decoding(work, seconds / 4, in_full=in_full)
-        recorder.add(Key(work.name, MACHINE, "decode-full" if in_full else "decode"), 0, values)
-    for size, values in ceilings.sessions(work, seconds).items():
-        recorder.add(Key(work.name, MACHINE, "session", f"batch {size}"), 0, values)
+        values = ceilings.decoding(workload, seconds / 4, in_full=in_full)
+        recorder.add(Key(workload.name, MACHINE, "decode-full" if in_full else "decode"), 0, values)
+    for size, values in ceilings.sessions(workload, seconds).items():
+        recorder.add(Key(workload.name, MACHINE, "session", f"batch {size}"), 0, values)
 
 
-def _servers(works: Sequence[Work], plan: Plan) -> Iterator[tuple[Work, str, Callable[[int], Server]]]:
-    first = works[0]
+def _planned_servers(
+    workloads: Sequence[Workload], plan: Plan
+) -> Iterator[tuple[Workload, str, Callable[[int], Server]]]:
+    first = workloads[0]
     if not plan.brief:
         yield first, ECHO, partial(echo, first)
-    for work in works:
-        yield work, SERVICE, partial(service, work)
+    for workload in workloads:
+        yield workload, SERVICE, partial(service, workload)
         if plan.against:
-            yield work, AGAINST, partial(service, work, root=plan.against)
-    for name in () if first.beside else plan.peers:
+            yield workload, AGAINST, partial(service, workload, root=plan.against)
+    for name in () if first.shares_turns_with else plan.peers:
         yield first, name, partial(peer, name, first)
 
 
-def _on_a_free_port(make: Callable[[int], Server]) -> AbstractContextManager[Running]:
+def _on_a_free_port(make: Callable[[int], Server]) -> AbstractContextManager[RunningServer]:
     return running(make(free_port()))
 
 
-def _entered(
+def _enter_or_note(
     recorder: Recorder, stack: ExitStack, name: str, make: Callable[[], AbstractContextManager[T]]
 ) -> T | None:
     try:
@@ -87,14 +94,14 @@ def _entered(
         return None
 
 
-def _settle(recorder: Recorder, group: Group) -> None:
+def _warm_up_all(recorder: Recorder, group: Group) -> None:
     """Warm each up, then see what all use while idle."""
-    for seat in group.seats:
+    for subject in group.servers:
         try:
-            seat.warm_up()
+            subject.warm_up()
         except FAILURES as error:
-            group.gone.add(seat.name)
-            recorder.note(f"{seat.work.name}, {seat.name}, warm-up: {error}")
-    used = idle_cores(group.seats)
-    for seat in group.seats:
-        recorder.add(seat.key._replace(what="start"), 0, seat.rest(used[seat.name]))
+            group.failed.add(subject.name)
+            recorder.note(f"{subject.workload.name}, {subject.name}, warm-up: {error}")
+    used = idle_cores(group.servers)
+    for subject in group.servers:
+        recorder.add(subject.key._replace(what="start"), 0, subject.note_idle_use(used[subject.name]))

@@ -8,38 +8,38 @@ from pathlib import Path
 from onnx.utils import extract_model
 
 from benchmarks.sample_images import form, jpeg, small_png
-from benchmarks.workloads import BUILD, INT8, ROOT, SHIPPED, TWO_CONV, Work
+from benchmarks.workloads import BUILD, INT8, ROOT, SHIPPED, TWO_CONV, Workload
 from models.contract import INPUT, MANIFEST, PROBABILITIES, Precision, read_bundle
 
 SNELLEN = ROOT / ".venv-train" / "bin" / "snellen"
 
 
-def prepare(works: Iterable[Work], say: Callable[[str], None] = print) -> list[str]:
+def prepare(workloads: Iterable[Workload], on_progress: Callable[[str], None] = print) -> list[str]:
     """Make what is missing; `say` is told what takes long. Returns the commands that made the bundles, run or not.
 
     Raises FileNotFoundError where training commands are needed and not installed, CalledProcessError when one fails.
     """
     (BUILD / "images").mkdir(parents=True, exist_ok=True)
     commands = []
-    for work in works:
-        if not work.image.exists():
-            _write(work.image, _ENCODED[work.image.name]())
-        if not work.form.exists():
-            _write(work.form, form(work.image))
-        if work.models == INT8:
-            commands.append(_int8(say))
-        if work.models == TWO_CONV:
-            commands.append(_two_conv(say))
-        write_networks(work)
+    for workload in workloads:
+        if not workload.image.exists():
+            _write(workload.image, _ENCODED[workload.image.name]())
+        if not workload.form.exists():
+            _write(workload.form, form(workload.image))
+        if workload.models == INT8:
+            commands.append(_int8(on_progress))
+        if workload.models == TWO_CONV:
+            commands.append(_two_conv(on_progress))
+        write_networks(workload)
     return commands
 
 
-def write_networks(work: Work) -> None:
+def write_networks(workload: Workload) -> None:
     """Anew each time, for the bundle may be another. onnxruntime computes all outputs of a graph, class maps too."""
-    for precision in {Precision.FP32, work.precision}:
-        path = work.network(precision)
+    for precision in {Precision.FP32, workload.precision}:
+        path = workload.network(precision)
         path.parent.mkdir(parents=True, exist_ok=True)
-        extract_model(work.bundle.model_path(precision), path, [INPUT], [PROBABILITIES])
+        extract_model(workload.bundle.model_path(precision), path, [INPUT], [PROBABILITIES])
 
 
 _ENCODED: dict[str, Callable[[], bytes]] = {
@@ -49,22 +49,26 @@ _ENCODED: dict[str, Callable[[], bytes]] = {
 }
 
 
-def _two_conv(say: Callable[[str], None]) -> str:
+def _two_conv(on_progress: Callable[[str], None]) -> str:
     arguments = "--data digits --name two-conv --network two-conv --no-flip --epochs 4 --optimizer adamw --threads 1"
     paths = ["--models", str(TWO_CONV), "--runs", str(BUILD / "runs"), "--overwrite"]
     if not (TWO_CONV / "two-conv" / "1" / MANIFEST).exists():
-        _snellen(["train", *arguments.split(), *paths], "training the two-conv network on digits: a minute", say)
+        _snellen(
+            ["train", *arguments.split(), *paths], "training the two-conv network on digits: a minute", on_progress
+        )
     return f"snellen train {arguments}"
 
 
-def _int8(say: Callable[[str], None]) -> str:
+def _int8(on_progress: Callable[[str], None]) -> str:
     """On a copy: the shipped bundle stays as it is."""
     folder = INT8 / "imagenet" / "1"
     options = "--variants int8 --budget 20"
     if not _has_int8(folder):
         shutil.copytree(SHIPPED / "imagenet" / "1", folder, dirs_exist_ok=True)
         if not _has_int8(folder):
-            _snellen(["optimize", str(folder), *options.split()], "quantizing EfficientNet-Lite0: some minutes", say)
+            _snellen(
+                ["optimize", str(folder), *options.split()], "quantizing EfficientNet-Lite0: some minutes", on_progress
+            )
         if not _has_int8(folder):
             raise FileNotFoundError(f"no int8 variant in {folder}: `snellen optimize` rejected it, see above")
     return f"snellen optimize <a copy of models/imagenet/1> {options}"
@@ -75,10 +79,10 @@ def _has_int8(folder: Path) -> bool:
     return manifest.exists() and read_bundle(folder).manifest.variant(Precision.INT8) is not None
 
 
-def _snellen(arguments: list[str], what: str, say: Callable[[str], None]) -> None:
+def _snellen(arguments: list[str], what: str, on_progress: Callable[[str], None]) -> None:
     if not SNELLEN.exists():
         raise FileNotFoundError(f"{SNELLEN} is not there; `make install-training` makes it, and `make bench` does too")
-    say(what)
+    on_progress(what)
     subprocess.run([str(SNELLEN), *arguments], check=True, cwd=ROOT)
 
 

@@ -11,7 +11,7 @@ _INTERVAL_S = 0.1
 MIB = 2**20
 
 
-def tree(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
     """The process and its descendants; empty when it is gone."""
     try:
         process = psutil.Process(pid)
@@ -22,16 +22,16 @@ def tree(pid: int) -> list[psutil.Process]:
 
 def rss_bytes(pid: int) -> int:
     """Resident memory, summed: pages that several processes share count for each."""
-    return _rss_bytes(tree(pid))
+    return _rss_bytes(process_tree(pid))
 
 
 def _rss_bytes(processes: Iterable[psutil.Process]) -> int:
-    return sum(int(_of(process, lambda p: p.memory_info().rss)) for process in processes)
+    return sum(int(_read_or_zero(process, lambda p: p.memory_info().rss)) for process in processes)
 
 
 def cpu_s(pid: int) -> float:
     """User and system time of what is alive."""
-    return sum(_of(process, lambda p: sum(p.cpu_times()[:2])) for process in tree(pid))
+    return sum(_read_or_zero(process, lambda p: sum(p.cpu_times()[:2])) for process in process_tree(pid))
 
 
 def await_idle(pid: int, limit_s: float = 10.0) -> None:
@@ -45,14 +45,14 @@ def await_idle(pid: int, limit_s: float = 10.0) -> None:
             return
 
 
-def _of(process: psutil.Process, read: Callable[[psutil.Process], float]) -> float:
+def _read_or_zero(process: psutil.Process, read: Callable[[psutil.Process], float]) -> float:
     try:
         return read(process)
     except psutil.NoSuchProcess:
         return 0
 
 
-class Footprint:
+class ProcessUsage:
     """Watches a tree of processes while a `with` block runs, ten times a second.
 
     The tree is looked for before and after: that reads all processes of the machine, while the load wants its cores.
@@ -65,16 +65,16 @@ class Footprint:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.values: dict[str, float] = {}
 
-    def __enter__(self) -> "Footprint":
-        self._family = tree(self._pid)
-        self._before, self._cpu_before = _rss_bytes(self._family), cpu_s(self._pid)
+    def __enter__(self) -> "ProcessUsage":
+        self._processes = process_tree(self._pid)
+        self._before, self._cpu_before = _rss_bytes(self._processes), cpu_s(self._pid)
         self._peak = self._before
         self._thread.start()
         return self
 
     def _watch(self) -> None:
         while not self._end.wait(_INTERVAL_S):
-            self._peak = max(self._peak, _rss_bytes(self._family))
+            self._peak = max(self._peak, _rss_bytes(self._processes))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._end.set()

@@ -19,8 +19,8 @@ class BatchSizes:
     def __init__(self, text: str) -> None:
         self.buckets: dict[str, float] = defaultdict(float)
         self.images = self.batches = 0.0
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
+        for processes in text_string_to_metric_families(text):
+            for sample in processes.samples:
                 if sample.name == "snellen_batch_size_bucket":
                     self.buckets[sample.labels["le"]] += sample.value
                 elif sample.name == "snellen_batch_size_sum":
@@ -44,7 +44,7 @@ def _plain(bound: str) -> str:
     return bound.removesuffix(".0")
 
 
-def batch_sizes(server: Server) -> BatchSizes:
+def scrape_batch_sizes(server: Server) -> BatchSizes:
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as response:
         return BatchSizes(response.read().decode())
 

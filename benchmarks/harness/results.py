@@ -23,7 +23,7 @@ class Key(NamedTuple):
     `closed`, `open` (a server's).
     """
 
-    work: str
+    workload: str
     subject: str
     what: str
     load: str = ""
@@ -32,7 +32,7 @@ class Key(NamedTuple):
 class Measurement(BaseModel):
     """Numbers of one turn, units in their names; counts by status, and batches by their largest size."""
 
-    work: str
+    workload: str
     subject: str
     what: str
     load: str = ""
@@ -43,7 +43,7 @@ class Measurement(BaseModel):
 
     @property
     def key(self) -> Key:
-        return Key(self.work, self.subject, self.what, self.load)
+        return Key(self.workload, self.subject, self.what, self.load)
 
 
 class Results(BaseModel):
@@ -59,7 +59,7 @@ class Results(BaseModel):
     prepared_by: list[str] = []
     server_commands: dict[str, str] = {}
     notes: list[str] = []
-    works: dict[str, str]
+    workloads: dict[str, str]
     turns: int
     rounds: int
     seconds: float
@@ -81,7 +81,7 @@ def read(path: Path) -> Results:
 class Recorder:
     """`say` hears of every note at once."""
 
-    say: Callable[[str], None] = print
+    on_progress: Callable[[str], None] = print
     measurements: list[Measurement] = field(default_factory=list)
     server_commands: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Recorder:
     def note(self, text: str) -> None:
         """What failed, by whom."""
         self.notes.append(text)
-        self.say(text)
+        self.on_progress(text)
 
 
 class Medians:
@@ -124,22 +124,22 @@ class Medians:
     def row(self, key: Key) -> dict[str, float]:
         return {name: statistics.median(found.values()) for name, found in self._values.get(key, {}).items()}
 
-    def keys(self, work: str, subject: str, what: str, suffix: str = "") -> list[Key]:
+    def keys(self, workload: str, subject: str, what: str, suffix: str = "") -> list[Key]:
         """Those of one kind whose load ends with `suffix`, the smallest load first."""
-        found = [key for key in self._values if key[:3] == (work, subject, what) and key.load.endswith(suffix)]
+        found = [key for key in self._values if key[:3] == (workload, subject, what) and key.load.endswith(suffix)]
         return sorted(found, key=lambda key: _size(key.load))
 
-    def closed(self, work: str, subject: str, connections: int) -> Key | None:
+    def closed(self, workload: str, subject: str, connections: int) -> Key | None:
         """That load of a server: raw where it was asked so, else in a form."""
-        found = [key for key in self.keys(work, subject, "closed") if key.load.split()[0] == f"c={connections}"]
+        found = [key for key in self.keys(workload, subject, "closed") if key.load.split()[0] == f"c={connections}"]
         return max(found, key=lambda key: key.load.endswith(" raw"), default=None)
 
-    def subjects(self, work: str, what: str) -> list[str]:
-        return list(dict.fromkeys(key.subject for key in self._values if (key.work, key.what) == (work, what)))
+    def subjects(self, workload: str, what: str) -> list[str]:
+        return list(dict.fromkeys(key.subject for key in self._values if (key.workload, key.what) == (workload, what)))
 
-    def peak(self, work: str, subject: str) -> float | None:
+    def peak(self, workload: str, subject: str) -> float | None:
         """Most good answers per second of any closed loop."""
-        rates = [self.value(key, "per_s") for key in self.keys(work, subject, "closed")]
+        rates = [self.value(key, "per_s") for key in self.keys(workload, subject, "closed")]
         return max((rate for rate in rates if rate is not None), default=None)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.workloads import Work
+from benchmarks.workloads import Workload
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Plan:
     deadline_ms: int = 1000
 
 
-def groups(works: Sequence[Work]) -> list[list[Work]]:
+def groups(workloads: Sequence[Workload]) -> list[list[Workload]]:
     """Works that share their turns; the one that has the peers comes first."""
-    found: dict[str, list[Work]] = {}
-    for work in sorted(works, key=lambda work: bool(work.beside)):
-        found.setdefault(work.beside or work.name, []).append(work)
+    found: dict[str, list[Workload]] = {}
+    for workload in sorted(workloads, key=lambda workload: bool(workload.shares_turns_with)):
+        found.setdefault(workload.shares_turns_with or workload.name, []).append(workload)
     return list(found.values())

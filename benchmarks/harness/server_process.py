@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.harness.process_usage import tree
+from benchmarks.harness.process_usage import process_tree
 from benchmarks.harness.servers import Server, environment, log_path
 
 _READY_LIMIT_S = 60.0
@@ -27,7 +27,7 @@ class ServerFailed(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningServer:
     """A server that answers. start_s: from its start as a process until it was ready."""
 
     server: Server
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(server: Server) -> Iterator[Running]:
+def running(server: Server) -> Iterator[RunningServer]:
     """Raises ServerFailed when it is not ready in time or its first answer is none."""
     log_path(server).parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -53,7 +53,7 @@ def running(server: Server) -> Iterator[Running]:
         )
     try:
         _await_ready(server, process)
-        ready = Running(server, process.pid, time.perf_counter() - started)
+        ready = RunningServer(server, process.pid, time.perf_counter() - started)
         first_answer(server)
         yield ready
     finally:
@@ -112,13 +112,13 @@ def first_answer(server: Server) -> int | None:
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     """Ask, wait, then kill what is left; also descendants in sessions of their own."""
-    family = tree(process.pid)
+    processes = process_tree(process.pid)
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_LIMIT_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    for member in family:
+    for participant in processes:
         with suppress(psutil.NoSuchProcess):
-            member.kill()
+            participant.kill()
     process.wait()

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.load.closed_loop import Body
-from benchmarks.micro.ceilings import target
-from benchmarks.peers.common import BATCH, MODEL, TARGET, THREADS, WORKERS
+from benchmarks.micro.ceilings import model_input
+from benchmarks.peers.common import BATCH, MODEL, MODEL_INPUT, THREADS, WORKERS
 from benchmarks.sample_images import BYTES_TYPE, FORM_TYPE
-from benchmarks.workloads import BUILD, ENVIRONMENTS, ROOT, Work
+from benchmarks.workloads import BUILD, ENVIRONMENTS, ROOT, Workload
 from models.contract import Precision
 from service.settings import PREFIX, usable_cores
 
@@ -19,7 +19,7 @@ MACHINE, SERVICE, AGAINST, ECHO = "machine", "service", "against", "echo"
 """Subjects of measurements besides the peers: no server at all, ours, ours in another working tree, bare HTTP."""
 PEERS = {"naive": ("naive", "naive-2w"), "litserve": ("litserve",), "mosec": ("mosec",)}
 """What a user may ask for, and the servers that it means."""
-ALONE = (SERVICE, AGAINST, "naive")
+ONE_CONNECTION_SUBJECTS = (SERVICE, AGAINST, "naive")
 """Whose lone requests take turns: ours, and those of the server that everybody would write."""
 CLASSIFY = "/v1/classify"
 
@@ -45,65 +45,65 @@ class Server:
         return f"http://127.0.0.1:{self.port}{self.path}"
 
 
-def raw(work: Work) -> Body:
-    return Body(work.image, BYTES_TYPE)
+def raw(workload: Workload) -> Body:
+    return Body(workload.image, BYTES_TYPE)
 
 
-def multipart(work: Work) -> Body:
-    return Body(work.form, FORM_TYPE)
+def multipart(workload: Workload) -> Body:
+    return Body(workload.form, FORM_TYPE)
 
 
-def service(work: Work, port: int, root: Path = ROOT) -> Server:
+def service(workload: Workload, port: int, root: Path = ROOT) -> Server:
     """As a user starts it, with every setting at its default; the code may be that of another working tree."""
-    precision = work.precision.value
-    options = ["--port", str(port), "--models", str(work.models), "--default-model", work.model]
+    precision = workload.precision.value
+    options = ["--port", str(port), "--models", str(workload.models), "--default-model", workload.model]
     command = [sys.executable, "-m", "service", *options, "--precision", precision]
     name = SERVICE if root == ROOT else AGAINST
-    return Server(name, command, port, CLASSIFY, raw(work), "/readyz", root=root, log=f"{work.name}-{name}")
+    return Server(name, command, port, CLASSIFY, raw(workload), "/readyz", root=root, log=f"{workload.name}-{name}")
 
 
-def echo(work: Work, port: int) -> Server:
-    return Server(ECHO, _uvicorn("benchmarks.harness.echo_server:app", port, 1), port, "/", raw(work))
+def echo(workload: Workload, port: int) -> Server:
+    return Server(ECHO, _uvicorn("benchmarks.harness.echo_server:app", port, 1), port, "/", raw(workload))
 
 
-def peer(name: str, work: Work, port: int) -> Server:
+def peer(name: str, workload: Workload, port: int) -> Server:
     """Raises KeyError for a name that is not in PEERS, FileNotFoundError where its environment was not made."""
     cores = usable_cores()
     make: dict[str, Callable[[], Server]] = {
-        "naive": lambda: _naive(name, work, port, workers=1, threads=0),
-        "naive-2w": lambda: _naive(name, work, port, workers=cores, threads=1),
-        "litserve": lambda: _litserve(work, port, cores),
-        "mosec": lambda: _mosec(work, port, cores),
+        "naive": lambda: _naive(name, workload, port, workers=1, threads=0),
+        "naive-2w": lambda: _naive(name, workload, port, workers=cores, threads=1),
+        "litserve": lambda: _litserve(workload, port, cores),
+        "mosec": lambda: _mosec(workload, port, cores),
     }
     return make[name]()
 
 
-def _naive(name: str, work: Work, port: int, *, workers: int, threads: int) -> Server:
+def _naive(name: str, workload: Workload, port: int, *, workers: int, threads: int) -> Server:
     command = _uvicorn("benchmarks.peers.naive:app", port, workers)
-    variables = _variables(work, threads=threads, workers=workers)
-    return Server(name, command, port, "/classify", multipart(work), environment=variables)
+    variables = _variables(workload, threads=threads, workers=workers)
+    return Server(name, command, port, "/classify", multipart(workload), environment=variables)
 
 
-def _litserve(work: Work, port: int, cores: int) -> Server:
+def _litserve(workload: Workload, port: int, cores: int) -> Server:
     command = [_python("litserve"), "-m", "benchmarks.peers.litserve_server", str(port)]
-    variables = _variables(work, threads=1, workers=cores)
-    return Server("litserve", command, port, "/predict", multipart(work), environment=variables)
+    variables = _variables(workload, threads=1, workers=cores)
+    return Server("litserve", command, port, "/predict", multipart(workload), environment=variables)
 
 
-def _mosec(work: Work, port: int, cores: int) -> Server:
+def _mosec(workload: Workload, port: int, cores: int) -> Server:
     flags = ["--address", "127.0.0.1", "--port", str(port), "--timeout", "60000", "--log-level", "warning"]
     command = [_python("mosec"), "-m", "benchmarks.peers.mosec_server", *flags]
-    variables = _variables(work, threads=1, workers=cores)
-    return Server("mosec", command, port, "/inference", raw(work), environment=variables)
+    variables = _variables(workload, threads=1, workers=cores)
+    return Server("mosec", command, port, "/inference", raw(workload), environment=variables)
 
 
-def _variables(work: Work, *, threads: int, workers: int) -> dict[str, str]:
+def _variables(workload: Workload, *, threads: int, workers: int) -> dict[str, str]:
     return {
-        MODEL: str(work.network(Precision.FP32)),
-        TARGET: json.dumps(target(work)),
+        MODEL: str(workload.network(Precision.FP32)),
+        MODEL_INPUT: json.dumps(model_input(workload)),
         THREADS: str(threads),
         WORKERS: str(workers),
-        BATCH: str(work.mosec_batch),
+        BATCH: str(workload.mosec_batch),
     }
 
 

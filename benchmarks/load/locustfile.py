@@ -39,7 +39,7 @@ class BadImage(NamedTuple):
     problem: str
 
 
-class Load:
+class LoadSettings:
     """What the users share, set when a test starts."""
 
     photos: list[Photo]
@@ -67,11 +67,11 @@ def _prepare(environment: Environment, **_: Any) -> None:
     assert options is not None
     RawUser.weight, MultipartUser.weight = options.raw_weight, options.multipart_weight
     ManyImageUser.weight, BadImageUser.weight = options.many_image_weight, options.bad_image_weight
-    Load.photos = read_photos(Path(options.images))
-    Load.images_per_request = options.images_per_request
-    Load.path = f"/v1/models/{options.model}/classify" if options.model else "/v1/classify"
-    Load.path += "?" + urlencode({"top_k": options.top_k})
-    Load.first_answers = {}
+    LoadSettings.photos = read_photos(Path(options.images))
+    LoadSettings.images_per_request = options.images_per_request
+    LoadSettings.path = f"/v1/models/{options.model}/classify" if options.model else "/v1/classify"
+    LoadSettings.path += "?" + urlencode({"top_k": options.top_k})
+    LoadSettings.first_answers = {}
 
 
 def read_photos(path: Path) -> list[Photo]:
@@ -103,7 +103,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def complaint(status: int, text: str, photos: list[Photo], first_answers: dict[str, int]) -> str | None:
+def answer_error(status: int, text: str, photos: list[Photo], first_answers: dict[str, int]) -> str | None:
     """What is wrong with an answer about `photos`, or nothing; the first answer about a photo binds the later ones."""
     if status != 200:
         return f"{status} {_problem(text)}"
@@ -120,7 +120,7 @@ def complaint(status: int, text: str, photos: list[Photo], first_answers: dict[s
     return None
 
 
-def bad_image_complaint(status: int, text: str, bad: BadImage) -> str | None:
+def bad_image_error(status: int, text: str, bad: BadImage) -> str | None:
     """What is wrong with an answer about a bad image, or nothing."""
     problem = _problem(text)
     return None if (status, problem) == (bad.status, bad.problem) else f"{status} {problem} for {bad.name}"
@@ -140,16 +140,23 @@ class ServiceUser(FastHttpUser):
     wait_time = constant(0)
 
     def on_start(self) -> None:
-        self.photos = itertools.cycle(Load.photos)
-        self.bad_images = itertools.cycle(bad_images(Load.photos[0].encoded))
+        self.photos = itertools.cycle(LoadSettings.photos)
+        self.bad_images = itertools.cycle(bad_images(LoadSettings.photos[0].encoded))
 
     def classify(self, name: str, body: bytes, content_type: str, photos: list[Photo]) -> None:
-        self._post(name, body, content_type, lambda status, text: complaint(status, text, photos, Load.first_answers))
+        self._post(
+            name,
+            body,
+            content_type,
+            lambda status, text: answer_error(status, text, photos, LoadSettings.first_answers),
+        )
 
     def _post(self, name: str, body: bytes, content_type: str, judge: Callable[[int, str], str | None]) -> None:
         data: Any = body  # annotated as text in locust, sent as it is
         headers = {"Content-Type": content_type}
-        with self.client.post(Load.path, data=data, headers=headers, name=name, catch_response=True) as response:
+        with self.client.post(
+            LoadSettings.path, data=data, headers=headers, name=name, catch_response=True
+        ) as response:
             wrong = judge(response.status_code, response.text or "")
             if wrong:
                 response.failure(wrong)
@@ -180,7 +187,7 @@ class ManyImageUser(ServiceUser):
 
     @task
     def send(self) -> None:
-        photos = list(itertools.islice(self.photos, Load.images_per_request))
+        photos = list(itertools.islice(self.photos, LoadSettings.images_per_request))
         self.classify(f"{len(photos)} images", *form(photos), photos)
 
 
@@ -190,4 +197,4 @@ class BadImageUser(ServiceUser):
     @task
     def send(self) -> None:
         bad = next(self.bad_images)
-        self._post(f"bad: {bad.name}", bad.body, BYTES, lambda status, text: bad_image_complaint(status, text, bad))
+        self._post(f"bad: {bad.name}", bad.body, BYTES, lambda status, text: bad_image_error(status, text, bad))

@@ -17,7 +17,7 @@ import numpy as np
 import typer
 import uvloop
 
-from benchmarks.load.open_loop_client import LOST, Generator
+from benchmarks.load.open_loop_client import LOST, OpenLoopClient
 from service.settings import usable_cores
 
 REFUSALS = (429, 503)
@@ -28,18 +28,18 @@ WARM_UP = 0.25
 _GRACE_S = 1.0
 
 
-def summarize(generator: Generator, rate: float, seconds: float, deadline_s: float) -> dict[str, float]:
+def summarize(client: OpenLoopClient, rate: float, seconds: float, deadline_s: float) -> dict[str, float]:
     """Good are answers of status 200 within the deadline; accepted are all but refusals, lost ones included."""
     begin = WARM_UP * seconds
-    timely = [status == 200 and took <= deadline_s for status, took in generator.answers]
-    good = sum(ok and begin <= at < seconds for ok, at in zip(timely, generator.answered_s, strict=True))
-    answered = np.array([took for status, took in generator.answers if status == 200])
-    accepted = np.array([took for status, took in generator.answers if status not in REFUSALS])
-    late_ms = float(np.percentile(generator.lateness_s, 99)) * 1000
+    timely = [status == 200 and took <= deadline_s for status, took in client.answers]
+    good = sum(ok and begin <= at < seconds for ok, at in zip(timely, client.answered_s, strict=True))
+    answered = np.array([took for status, took in client.answers if status == 200])
+    accepted = np.array([took for status, took in client.answers if status not in REFUSALS])
+    late_ms = float(np.percentile(client.lateness_s, 99)) * 1000
     return {
         "rate_per_s": rate,
         "seconds": seconds,
-        "sent": len(generator.lateness_s),
+        "sent": len(client.lateness_s),
         "good_per_s": good / (seconds - begin),
         "accepted_p99_ms": _percentiles(accepted).get("p99_ms", 0.0),
         "late_p99_ms": late_ms,
@@ -73,15 +73,15 @@ def main(
     target = urlsplit(url)
     host, port = target.hostname or "127.0.0.1", target.port or 80
     message = request(target.path or "/", f"{host}:{port}", body.read_bytes(), content_type, deadline_ms)
-    generator = Generator(host, port, message)
+    client = OpenLoopClient(host, port, message)
     before_s = time.process_time()
-    uvloop.run(generator.run(rate, seconds, deadline_ms / 1000 + _GRACE_S))
+    uvloop.run(client.run(rate, seconds, deadline_ms / 1000 + _GRACE_S))
     cpu_s = time.process_time() - before_s
-    values = summarize(generator, rate, seconds, deadline_ms / 1000) | {
+    values = summarize(client, rate, seconds, deadline_ms / 1000) | {
         "generator_cpu_s": cpu_s,
         "generator_share": cpu_s / seconds / usable_cores(),
     }
-    statuses = Counter("lost" if status == LOST else str(status) for status, _ in generator.answers)
+    statuses = Counter("lost" if status == LOST else str(status) for status, _ in client.answers)
     print(json.dumps({"values": values, "statuses": statuses}))
 
 

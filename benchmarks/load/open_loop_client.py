@@ -17,17 +17,17 @@ STEP_S = 0.001
 """Arrivals fall on a grid of this width, which is what event loops can time."""
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """One request at a time on a connection that is kept."""
 
-    def __init__(self, generator: "Generator") -> None:
-        self._generator = generator
+    def __init__(self, client: "OpenLoopClient") -> None:
+        self._client = client
         self._parser = httptools.HttpResponseParser(self)
         self.due: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the base class
-        self._generator.free(self)
+        self._client.on_idle(self)
 
     def send(self, request: bytes, due: float) -> None:
         self.due = due
@@ -39,29 +39,29 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         due, self.due = self.due, None
         if due is not None:
-            self._generator.answered(self._parser.get_status_code(), due)
+            self._client.on_answer(self._parser.get_status_code(), due)
         if self._parser.should_keep_alive():
-            self._generator.free(self)
+            self._client.on_idle(self)
         else:
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         due, self.due = self.due, None
-        self._generator.lost(self, due)
+        self._client.on_lost(self, due)
 
     def close(self) -> None:
         self._transport.close()
 
 
-class Generator:
+class OpenLoopClient:
     """Sends `request` to an address and keeps (status, seconds since due) of every answer."""
 
     def __init__(self, host: str, port: int, request: bytes, max_connections: int = MAX_CONNECTIONS) -> None:
         self._address = host, port
         self._request = request
         self._max_connections = max_connections
-        self._idle: list[Connection] = []
-        self._connections: set[Connection] = set()
+        self._idle: list[ClientConnection] = []
+        self._connections: set[ClientConnection] = set()
         self._waiting: deque[float] = deque()
         self._open = 0
         self._opening: set[asyncio.Task[None]] = set()
@@ -73,7 +73,7 @@ class Generator:
         """When each of the answers came, since the start."""
         self.lateness_s: list[float] = []
 
-    async def run(self, rate: float, seconds: float, patience_s: float) -> None:
+    async def run(self, rate: float, seconds: float, timeout_s: float) -> None:
         """Send `rate * seconds` requests, then wait for answers, at most `patience_s`; the others are lost."""
         start = self._start = time.perf_counter()
         for index in range(round(rate * seconds)):
@@ -83,17 +83,17 @@ class Generator:
             elif index % 50 == 0:
                 await asyncio.sleep(0)  # a generator that is late still reads answers
             self.lateness_s.append(time.perf_counter() - due)
-            self._arrive(due)
-        await self._settled(patience_s)
+            self._send_or_queue(due)
+        await self._await_answers(timeout_s)
 
-    async def _settled(self, patience_s: float) -> None:
+    async def _await_answers(self, timeout_s: float) -> None:
         self._all_answered.clear()
         if self._pending:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_answered.wait(), patience_s)
-        self._give_up()
+                await asyncio.wait_for(self._all_answered.wait(), timeout_s)
+        self._expire_pending()
 
-    def _arrive(self, due: float) -> None:
+    def _send_or_queue(self, due: float) -> None:
         self._pending += 1
         if self._idle:
             self._idle.pop().send(self._request, due)
@@ -107,13 +107,13 @@ class Generator:
 
     async def _connect(self) -> None:
         try:
-            await asyncio.get_running_loop().create_connection(lambda: Connection(self), *self._address)
+            await asyncio.get_running_loop().create_connection(lambda: ClientConnection(self), *self._address)
         except OSError:
             self._open -= 1
             if self._waiting:
-                self.answered(LOST, self._waiting.popleft())
+                self.on_answer(LOST, self._waiting.popleft())
 
-    def free(self, connection: Connection) -> None:
+    def on_idle(self, connection: ClientConnection) -> None:
         """It can take the next request."""
         self._connections.add(connection)
         if self._waiting:
@@ -121,7 +121,7 @@ class Generator:
         else:
             self._idle.append(connection)
 
-    def answered(self, status: int, due: float) -> None:
+    def on_answer(self, status: int, due: float) -> None:
         self._pending -= 1
         if not self._pending:
             self._all_answered.set()
@@ -129,20 +129,20 @@ class Generator:
         self.answers.append((status, now - due))
         self.answered_s.append(now - self._start)
 
-    def lost(self, connection: Connection, due: float | None) -> None:
+    def on_lost(self, connection: ClientConnection, due: float | None) -> None:
         """The connection is gone, with its request if there is one."""
         self._open -= 1
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if due is not None:
-            self.answered(LOST, due)
+            self.on_answer(LOST, due)
 
-    def _give_up(self) -> None:
+    def _expire_pending(self) -> None:
         """What is still pending is as late as it is now."""
         busy = [connection.due for connection in self._connections if connection.due is not None]
         for due in [*self._waiting, *busy]:
-            self.answered(LOST, due)
+            self.on_answer(LOST, due)
         self._waiting.clear()
         for connection in self._connections:
             connection.due = None

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from benchmarks.peers.common import INPUT, PROBABILITIES, Target, pixels, session
-from benchmarks.workloads import Work
+from benchmarks.peers.common import INPUT, PROBABILITIES, ModelInput, pixels, session
+from benchmarks.workloads import Workload
 from models.contract import Pixels
 from service.decoding import DecodeLimits, decode
 from service.settings import FORMATS
@@ -19,28 +19,33 @@ _SESSION_TURNS = 5
 Values = dict[str, float]
 
 
-def target(work: Work) -> Target:
+def model_input(workload: Workload) -> ModelInput:
     """The network's input in the words of the peers."""
-    manifest = work.bundle.manifest
-    size, how = manifest.input, manifest.preprocessing
-    return Target(
-        size.height, size.width, size.colour.value, how.resize == "squash", how.crop_fraction, how.interpolation
+    manifest = workload.bundle.manifest
+    size, preprocessing = manifest.input, manifest.preprocessing
+    return ModelInput(
+        size.height,
+        size.width,
+        size.colour.value,
+        preprocessing.resize == "squash",
+        preprocessing.crop_fraction,
+        preprocessing.interpolation,
     )
 
 
-def decoder(work: Work, *, in_full: bool) -> Callable[[], Pixels]:
+def decoder(workload: Workload, *, in_full: bool) -> Callable[[], Pixels]:
     """Encoded bytes to uint8 [H, W, C]: the service's own way, or `in_full` as the peers do it."""
-    body, manifest, aim = work.image.read_bytes(), work.bundle.manifest, target(work)
+    body, manifest, model = workload.image.read_bytes(), workload.bundle.manifest, model_input(workload)
     if in_full:
-        return lambda: pixels(body, aim)
+        return lambda: pixels(body, model)
     return lambda: decode(body, manifest.input, manifest.preprocessing, _LIMITS).pixels
 
 
-def runner(work: Work, batch_size: int) -> Callable[[Pixels], None]:
+def runner(workload: Workload, batch_size: int) -> Callable[[Pixels], None]:
     """A one-thread session that runs batches: probabilities, as the service's engine, and no class maps."""
-    own = session(work.network(work.precision), 1)
+    own = session(workload.network(workload.precision), 1)
     run: Callable[[Pixels], None] = lambda images: own.run([PROBABILITIES], {INPUT: images})  # noqa: E731
-    run(np.zeros((batch_size, *work.bundle.manifest.input.shape), np.uint8))
+    run(np.zeros((batch_size, *workload.bundle.manifest.input.shape), np.uint8))
     return run
 
 
@@ -67,15 +72,15 @@ def _medians(found: Iterable[float], images: int) -> Values:
     return {"ms": middle * 1000, "images_per_s": images / middle, "n": len(took)}
 
 
-def decoding(work: Work, seconds: float, *, in_full: bool) -> Values:
+def decoding(workload: Workload, seconds: float, *, in_full: bool) -> Values:
     """One image in one thread."""
-    return timed(decoder(work, in_full=in_full), seconds)
+    return timed(decoder(workload, in_full=in_full), seconds)
 
 
-def sessions(work: Work, seconds: float) -> dict[int, Values]:
+def sessions(workload: Workload, seconds: float) -> dict[int, Values]:
     """One session of one thread, by batch size; `seconds` are for all sizes together, which take turns."""
-    one = decoder(work, in_full=False)()
-    runs = {size: (runner(work, size), np.stack([one] * size)) for size in BATCH_SIZES}
+    one = decoder(workload, in_full=False)()
+    runs = {size: (runner(workload, size), np.stack([one] * size)) for size in BATCH_SIZES}
     found: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
     for _ in range(_SESSION_TURNS):
         for size, (run, images) in runs.items():

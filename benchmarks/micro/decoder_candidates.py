@@ -20,23 +20,23 @@ from PIL import Image
 from models.contract import Input, Manifest, Pixels, Preprocessing, preprocess, read_bundle, region
 from service.decoding import DecodeLimits, decode
 
-Way = Callable[[bytes, Input, Preprocessing], Pixels]
+Decoder = Callable[[bytes, Input, Preprocessing], Pixels]
 _LIMITS = DecodeLimits(("JPEG", "PNG"), 64_000_000)
 _SCALES = (8, 4, 2, 1)
 
 
-def today(body: bytes, target: Input, how: Preprocessing) -> Pixels:
-    return decode(body, target, how, _LIMITS).pixels
+def current(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
+    return decode(body, target, preprocessing, _LIMITS).pixels
 
 
-def resize_only(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+def resize_only(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     """Pillow's decoder and cykooz-resizer's convolution (fast_image_resize) between Pillow's own buffers."""
     image = Image.open(io.BytesIO(body))
-    image.draft(None, _wanted(image.size, target, how))
+    image.draft(None, _least_size(image.size, target, preprocessing))
     image.load()
     small = Image.new(image.mode, (target.width, target.height))
     resizer = import_module("cykooz_resizer")
-    left, upper, right, lower = _box(image.size, target, how)
+    left, upper, right, lower = _box(image.size, target, preprocessing)
     options = resizer.ResizeOptions(
         resize_alg=resizer.ResizeAlg.convolution(resizer.FilterType.catmull_rom),
         crop_box=resizer.CropBox(left, upper, right - left, lower - upper),
@@ -45,63 +45,65 @@ def resize_only(body: bytes, target: Input, how: Preprocessing) -> Pixels:
     return np.asarray(small).reshape(target.shape)
 
 
-def simplejpeg(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+def simplejpeg(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     """Its libjpeg-turbo at Pillow's scales, then Pillow's resize."""
     size = _jpeg_size(body)
-    scale = _reduction(size, target, how)
-    return _with_simplejpeg(body, (-(-size[0] // scale), -(-size[1] // scale)), target, how)
+    scale = _reduction(size, target, preprocessing)
+    return _with_simplejpeg(body, (-(-size[0] // scale), -(-size[1] // scale)), target, preprocessing)
 
 
-def simplejpeg_eighths(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+def simplejpeg_eighths(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     """The same at the smallest of 1/8, 2/8 ... 8/8: fewer pixels to resize, but other ones."""
-    return _with_simplejpeg(body, _wanted(_jpeg_size(body), target, how), target, how)
+    return _with_simplejpeg(body, _least_size(_jpeg_size(body), target, preprocessing), target, preprocessing)
 
 
-def imagecodecs(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+def imagecodecs(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     """Its libjpeg-turbo without scaling, or its libspng; then Pillow's resize."""
     library = import_module("imagecodecs")
     read = library.png_decode if body.startswith(b"\x89PNG") else library.jpeg8_decode
-    return preprocess(Image.fromarray(read(body)), target, how)
+    return preprocess(Image.fromarray(read(body)), target, preprocessing)
 
 
-def opencv(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+def opencv(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     """Scaled decoding and INTER_AREA: not the bicubic kernel that the bundles were trained with."""
     library = import_module("cv2")
     grey = target.colour.channels == 1
     with Image.open(io.BytesIO(body)) as header:
-        reduction = _reduction(header.size, target, how)
+        reduction = _reduction(header.size, target, preprocessing)
     kind = "GRAYSCALE" if grey else "COLOR"
     flag = f"IMREAD_{kind}" if reduction == 1 else f"IMREAD_REDUCED_{kind}_{reduction}"
     decoded = library.imdecode(np.frombuffer(body, np.uint8), getattr(library, flag))
-    small = library.resize(_cropped(decoded, target, how), (target.width, target.height), interpolation=3)
+    small = library.resize(_cropped(decoded, target, preprocessing), (target.width, target.height), interpolation=3)
     return np.ascontiguousarray(small if grey else small[:, :, ::-1]).reshape(target.shape)
 
 
-def pyvips(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+def pyvips(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     """Scaled decoding, then its own cubic kernel."""
     library = import_module("pyvips")
     size = library.Image.new_from_buffer(body, "")
-    options = f"shrink={_reduction((size.width, size.height), target, how)}" if body.startswith(b"\xff\xd8") else ""
+    options = (
+        f"shrink={_reduction((size.width, size.height), target, preprocessing)}" if body.startswith(b"\xff\xd8") else ""
+    )
     image = library.Image.new_from_buffer(body, options)
-    left, upper, right, lower = (round(value) for value in _box((image.width, image.height), target, how))
+    left, upper, right, lower = (round(value) for value in _box((image.width, image.height), target, preprocessing))
     part = image.crop(left, upper, right - left, lower - upper)
     scale = target.width / part.width
     small = part.resize(scale, vscale=target.height / part.height, kernel="cubic")
     return np.frombuffer(small.write_to_memory(), np.uint8).reshape(target.shape)
 
 
-def kornia_rs(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+def kornia_rs(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     """Its libjpeg-turbo without scaling, then its antialiased bicubic kernel."""
     library = import_module("kornia_rs")
     decoded = np.asarray(library.io.decode_image_jpegturbo(body, "rgb"))
-    part = np.ascontiguousarray(_cropped(decoded, target, how))
+    part = np.ascontiguousarray(_cropped(decoded, target, preprocessing))
     small = library.imgproc.resize(part, (target.height, target.width), "bicubic", antialias=True)
     return np.asarray(small).reshape(target.shape)
 
 
-WAYS: dict[str, Way] = {
-    way.__name__: way
-    for way in (today, resize_only, simplejpeg, simplejpeg_eighths, imagecodecs, opencv, pyvips, kornia_rs)
+DECODERS: dict[str, Decoder] = {
+    decoder.__name__: decoder
+    for decoder in (current, resize_only, simplejpeg, simplejpeg_eighths, imagecodecs, opencv, pyvips, kornia_rs)
 }
 
 
@@ -110,43 +112,43 @@ def _jpeg_size(body: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _with_simplejpeg(body: bytes, least: tuple[int, int], target: Input, how: Preprocessing) -> Pixels:
+def _with_simplejpeg(body: bytes, least: tuple[int, int], target: Input, preprocessing: Preprocessing) -> Pixels:
     decoded = import_module("simplejpeg").decode_jpeg(body, min_width=least[0], min_height=least[1])
-    return preprocess(Image.fromarray(decoded), target, how)
+    return preprocess(Image.fromarray(decoded), target, preprocessing)
 
 
-def _box(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[float, float, float, float]:
+def _box(size: tuple[int, int], target: Input, preprocessing: Preprocessing) -> tuple[float, float, float, float]:
     """What is kept, in pixels: left, upper, right, lower."""
-    left, upper, right, lower = region(size, target, how)
+    left, upper, right, lower = region(size, target, preprocessing)
     return left * size[0], upper * size[1], right * size[0], lower * size[1]
 
 
-def _cropped(pixels: Pixels, target: Input, how: Preprocessing) -> Pixels:
+def _cropped(pixels: Pixels, target: Input, preprocessing: Preprocessing) -> Pixels:
     """pixels: [H, W] or [H, W, C]. In whole pixels, for resizers without a box."""
-    left, upper, right, lower = (round(value) for value in _box(pixels.shape[1::-1], target, how))
+    left, upper, right, lower = (round(value) for value in _box(pixels.shape[1::-1], target, preprocessing))
     return pixels[upper:lower, left:right]
 
 
-def _wanted(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[int, int]:
+def _least_size(size: tuple[int, int], target: Input, preprocessing: Preprocessing) -> tuple[int, int]:
     """The smallest width and height that still have enough pixels."""
-    left, upper, right, lower = _box(size, target, how)
+    left, upper, right, lower = _box(size, target, preprocessing)
     scale = min(max(target.width, target.height) / min(right - left, lower - upper), 1)
     return -int(-size[0] * scale // 1), -int(-size[1] * scale // 1)
 
 
-def _reduction(size: tuple[int, int], target: Input, how: Preprocessing) -> int:
-    wanted = _wanted(size, target, how)
-    fits = min(size[0] // wanted[0], size[1] // wanted[1])
+def _reduction(size: tuple[int, int], target: Input, preprocessing: Preprocessing) -> int:
+    least = _least_size(size, target, preprocessing)
+    fits = min(size[0] // least[0], size[1] // least[1])
     return next(scale for scale in _SCALES if fits >= scale)
 
 
 def _answer(manifest: Manifest, body: bytes, order: dict[str, Any]) -> dict[str, float]:
-    way, target, how = WAYS[order["candidate"]], manifest.input, manifest.preprocessing
+    decoder, target, preprocessing = DECODERS[order["candidate"]], manifest.input, manifest.preprocessing
     if order["pixels"]:
-        np.save(order["pixels"], way(body, target, how))
+        np.save(order["pixels"], decoder(body, target, preprocessing))
     started = time.process_time()
     for _ in range(order["repeat"]):
-        way(body, target, how)
+        decoder(body, target, preprocessing)
     return {"seconds": (time.process_time() - started) / max(order["repeat"], 1)}
 
 

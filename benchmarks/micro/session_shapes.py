@@ -57,7 +57,7 @@ def images_per_s(
     counts = [0] * len(sessions)
     end = time.perf_counter() + SECONDS
 
-    def work(index: int) -> Callable[[], None]:
+    def client_loop(index: int) -> Callable[[], None]:
         def loop() -> None:
             while time.perf_counter() < end:
                 sessions[index].run([PROBABILITIES], {INPUT: images})
@@ -65,7 +65,7 @@ def images_per_s(
 
         return loop
 
-    threads = [threading.Thread(target=work(index)) for index in range(len(sessions))]
+    threads = [threading.Thread(target=client_loop(index)) for index in range(len(sessions))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 INPUT, PROBABILITIES = "image", "probabilities"
-TARGET, MODEL, THREADS, BATCH, WORKERS = "PEER_TARGET", "PEER_MODEL", "PEER_THREADS", "PEER_BATCH", "PEER_WORKERS"
+MODEL_INPUT, MODEL, THREADS, BATCH, WORKERS = "PEER_TARGET", "PEER_MODEL", "PEER_THREADS", "PEER_BATCH", "PEER_WORKERS"
 """Variables of a peer's environment."""
 
 
-class Target(NamedTuple):
+class ModelInput(NamedTuple):
     """The network's input, and how an image is fitted into it."""
 
     height: int
@@ -38,13 +38,13 @@ class Target(NamedTuple):
         return max(left, 0), max(upper, 0), min(width - left, width), min(height - upper, height)
 
 
-def pixels(body: bytes, target: Target) -> NDArray[np.uint8]:
+def pixels(body: bytes, model_input: ModelInput) -> NDArray[np.uint8]:
     """Decode in full, crop and resize: uint8 [H, W, C]."""
     with Image.open(io.BytesIO(body)) as opened:
-        image = opened.convert(target.mode)
-    filter_ = Image.Resampling[target.interpolation.upper()]
-    small = image.resize((target.width, target.height), filter_, box=target.box(*image.size))
-    return np.asarray(small, np.uint8).reshape(target.height, target.width, -1)
+        image = opened.convert(model_input.mode)
+    filter_ = Image.Resampling[model_input.interpolation.upper()]
+    small = image.resize((model_input.width, model_input.height), filter_, box=model_input.box(*image.size))
+    return np.asarray(small, np.uint8).reshape(model_input.height, model_input.width, -1)
 
 
 def session(model: Path, threads: int) -> ort.InferenceSession:
@@ -65,16 +65,16 @@ class Classifier:
     """Pixels and session as the environment says."""
 
     def __init__(self) -> None:
-        self.target = Target(*json.loads(os.environ[TARGET]))
+        self.model_input = ModelInput(*json.loads(os.environ[MODEL_INPUT]))
         self._session = session(Path(os.environ[MODEL]), int(os.environ[THREADS]))
         self.run(np.zeros((1, *self.pixels_shape), np.uint8))
 
     @property
     def pixels_shape(self) -> tuple[int, int, int]:
-        return self.target.height, self.target.width, len(self.target.mode)
+        return self.model_input.height, self.model_input.width, len(self.model_input.mode)
 
     def pixels(self, body: bytes) -> NDArray[np.uint8]:
-        return pixels(body, self.target)
+        return pixels(body, self.model_input)
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [N, H, W, C] -> float32 [N, K]."""

@@ -4,23 +4,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from benchmarks.harness.results import Key, Medians
-from benchmarks.harness.servers import AGAINST, ALONE, ECHO, MACHINE, PEERS, SERVICE
-from benchmarks.report.quartiles import Spread, number, quotient, spread
-from benchmarks.workloads import WORKS, Work
+from benchmarks.harness.servers import AGAINST, ECHO, MACHINE, ONE_CONNECTION_SUBJECTS, PEERS, SERVICE
+from benchmarks.report.quartiles import Quartiles, number, quartiles_of, quotient
+from benchmarks.workloads import WORKLOADS, Workload
 
 _CEILINGS = {"processes": "ceiling", "processes-full": "ceiling, decoding in full"}
 _PEERS = tuple(server for servers in PEERS.values() for server in servers)
 
 
-class Row(NamedTuple):
+class ComparisonRow(NamedTuple):
     """One of those that took turns; quotient: the service's number by this one's.
 
     cpu_ms: processor time for each answer, which others that run on the cores change least. generator_cores: wrk's.
     """
 
     name: str
-    measured: Spread
-    quotient: Spread | None
+    measured: Quartiles
+    quotient: Quartiles | None
     cpu_ms: float | None = None
     generator_cores: float | None = None
 
@@ -31,49 +31,59 @@ class Row(NamedTuple):
 
 
 THROUGHPUT_HEAD = ("per second", "service / it", "CPU ms each", "wrk, cores")
-LONE_HEAD = ("p50 ms", "service / it", "CPU ms each", "wrk, cores")
+LATENCY_HEAD = ("p50 ms", "service / it", "CPU ms each", "wrk, cores")
 
 
-def throughput(medians: Medians, name: str) -> list[Row]:
+def throughput(medians: Medians, name: str) -> list[ComparisonRow]:
     """The work's turns with many connections; nothing without a service."""
-    work = WORKS[name]
+    workload = WORKLOADS[name]
     ceilings = [(Key(name, MACHINE, what), words) for what, words in _CEILINGS.items()]
-    return list(_rows(medians, work, work.abreast, "per_s", [(key, "images_per_s", words) for key, words in ceilings]))
+    return list(
+        _rows(
+            medians,
+            workload,
+            workload.parallel_connections,
+            "per_s",
+            [(key, "images_per_s", words) for key, words in ceilings],
+        )
+    )
 
 
-def lone(medians: Medians, name: str) -> list[Row]:
+def one_connection(medians: Medians, name: str) -> list[ComparisonRow]:
     """The work's turns with one connection."""
-    return list(_rows(medians, WORKS[name], 1, "p50_ms", [(Key(name, MACHINE, "lone"), "ms", "decode + session")]))
+    return list(
+        _rows(medians, WORKLOADS[name], 1, "p50_ms", [(Key(name, MACHINE, "single-image"), "ms", "decode + session")])
+    )
 
 
 def _rows(
-    medians: Medians, work: Work, connections: int, value: str, machine: Iterable[tuple[Key, str, str]]
-) -> Iterator[Row]:
-    own = medians.closed(work.name, SERVICE, connections)
+    medians: Medians, workload: Workload, connections: int, value: str, machine: Iterable[tuple[Key, str, str]]
+) -> Iterator[ComparisonRow]:
+    own = medians.closed(workload.name, SERVICE, connections)
     if own is None:
         return
     base = medians.series(own, value)
     yield from _row(medians, own, value, SERVICE, {})
     for key, name, words in machine:
         yield from _row(medians, key, name, words, base)
-    for key, words in _others(medians, work, connections):
+    for key, words in _others(medians, workload, connections):
         yield from _row(medians, key, value, words, base)
 
 
-def _others(medians: Medians, work: Work, connections: int) -> Iterator[tuple[Key, str]]:
+def _others(medians: Medians, workload: Workload, connections: int) -> Iterator[tuple[Key, str]]:
     """Servers that took turns, of this work or of the one that it shares its turns with."""
-    shared = work.beside or work.name
-    for subject, name in ((AGAINST, work.name), (ECHO, shared), *((peer, shared) for peer in _PEERS)):
+    shared = workload.shares_turns_with or workload.name
+    for subject, name in ((AGAINST, workload.name), (ECHO, shared), *((peer, shared) for peer in _PEERS)):
         key = medians.closed(name, subject, connections)
-        if key and (connections != 1 or subject in ALONE):
-            yield key, f"{subject}, in fp32" if work.beside and subject in _PEERS else subject
+        if key and (connections != 1 or subject in ONE_CONNECTION_SUBJECTS):
+            yield key, f"{subject}, in fp32" if workload.shares_turns_with and subject in _PEERS else subject
 
 
-def _row(medians: Medians, key: Key, value: str, words: str, base: Mapping[int, float]) -> Iterator[Row]:
+def _row(medians: Medians, key: Key, value: str, words: str, base: Mapping[int, float]) -> Iterator[ComparisonRow]:
     by_turn = medians.series(key, value)
-    measured = spread(by_turn.values())
+    measured = quartiles_of(by_turn.values())
     if measured:
         row = medians.row(key)
         cores = row["generator_cpu_s"] / row["seconds"] if "generator_cpu_s" in row else None
         cpu_ms = row["cpu_s"] / row["answers"] * 1000 if row.get("answers") else None
-        yield Row(words, measured, quotient(base, by_turn), cpu_ms, cores)
+        yield ComparisonRow(words, measured, quotient(base, by_turn), cpu_ms, cores)

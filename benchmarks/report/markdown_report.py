@@ -7,7 +7,7 @@ from benchmarks.harness.results import Key, Medians, Results
 from benchmarks.harness.servers import MACHINE, SERVICE
 from benchmarks.report import comparison_rows, plots, quartiles
 from benchmarks.report.results_sections import Section
-from benchmarks.workloads import WORKS
+from benchmarks.workloads import WORKLOADS
 
 RESULTS_PAGE = Path(__file__).parents[1] / "RESULTS.md"
 BEGIN, END = "<!-- what `make bench WRITE=1` wrote, until -->", "<!-- the end of `make bench` -->"
@@ -25,9 +25,9 @@ def section(results: Results, ratios: Iterable[Sequence[str]], pictures: Iterabl
     """
     medians = Medians(results.measurements)
     parts: list[str] = [BEGIN, "## Comparison", *_provenance(results), "### Ratios", table(RATIO_HEAD, ratios, words=4)]
-    for work, what in results.works.items():
-        parts += [f"### {work}: {what}", *_side_by_side(medians, work), *_ceilings(medians, work)]
-        parts += [*_closed(medians, work), *_open(medians, work)]
+    for workload, what in results.workloads.items():
+        parts += [f"### {workload}: {what}", *_side_by_side(medians, workload), *_ceilings(medians, workload)]
+        parts += [*_closed(medians, workload), *_open(medians, workload)]
     parts += [f"![{Path(path).stem}]({path})" for path in pictures]
     return "\n\n".join([*parts, END]) + "\n"
 
@@ -66,38 +66,41 @@ def _provenance(results: Results) -> Iterator[str]:
     yield "\n".join(lines)
 
 
-def _side_by_side(medians: Medians, work: str) -> Iterator[str]:
+def _side_by_side(medians: Medians, workload: str) -> Iterator[str]:
     """What took turns, and the service's number by each; quartiles over the turns."""
-    if rows := comparison_rows.throughput(medians, work):
-        head = [f"side by side, {WORKS[work].abreast} connections", *comparison_rows.THROUGHPUT_HEAD]
+    if rows := comparison_rows.throughput(medians, workload):
+        head = [
+            f"side by side, {WORKLOADS[workload].parallel_connections} connections",
+            *comparison_rows.THROUGHPUT_HEAD,
+        ]
         yield table(head, [row.cells() for row in rows])
-    if rows := comparison_rows.lone(medians, work):
-        yield table(["side by side, one connection", *comparison_rows.LONE_HEAD], [row.cells() for row in rows])
+    if rows := comparison_rows.one_connection(medians, workload):
+        yield table(["side by side, one connection", *comparison_rows.LATENCY_HEAD], [row.cells() for row in rows])
 
 
-def _ceilings(medians: Medians, work: str) -> Iterator[str]:
-    rows = [["decode, ms", *_own_and_full(medians, work, "decode", "ms")]]
-    rows += [["all processes, images/s", *_own_and_full(medians, work, "processes", "images_per_s")]]
+def _ceilings(medians: Medians, workload: str) -> Iterator[str]:
+    rows = [["decode, ms", *_own_and_full(medians, workload, "decode", "ms")]]
+    rows += [["all processes, images/s", *_own_and_full(medians, workload, "processes", "images_per_s")]]
     yield table(["without HTTP", "the service's decoding", "in full"], rows)
-    sessions = medians.keys(work, MACHINE, "session")
+    sessions = medians.keys(workload, MACHINE, "session")
     if sessions:
         rates = [number(medians.value(key, "images_per_s")) for key in sessions]
         yield table(["one-thread session", *(key.load for key in sessions)], [["images/s", *rates]])
-    stages = medians.row(Key(work, SERVICE, "stages"))
+    stages = medians.row(Key(workload, SERVICE, "stages"))
     if stages:
         named = [name for name in _STAGES if f"{name}_ms" in stages]
         yield table(["lone request", *named], [["ms", *(number(stages[f"{name}_ms"]) for name in named)]])
 
 
-def _own_and_full(medians: Medians, work: str, what: str, name: str) -> list[str]:
-    return [number(medians.value(Key(work, MACHINE, kind), name)) for kind in (what, f"{what}-full")]
+def _own_and_full(medians: Medians, workload: str, what: str, name: str) -> list[str]:
+    return [number(medians.value(Key(workload, MACHINE, kind), name)) for kind in (what, f"{what}-full")]
 
 
-def _closed(medians: Medians, work: str) -> Iterator[str]:
+def _closed(medians: Medians, workload: str) -> Iterator[str]:
     """Good answers per second and percentiles, a row for each server and body, a column group for each load."""
     series: dict[tuple[str, str], list[Key]] = {}
-    for subject in medians.subjects(work, "closed"):
-        for key in medians.keys(work, subject, "closed"):
+    for subject in medians.subjects(workload, "closed"):
+        for key in medians.keys(workload, subject, "closed"):
             series.setdefault((subject, key.load.split()[1]), []).append(key)
     loads = sorted({key.load.split()[0] for keys in series.values() for key in keys}, key=lambda load: int(load[2:]))
     if loads:
@@ -115,8 +118,8 @@ def _closed_cell(row: dict[str, float]) -> str:
     return f"{number(row['per_s'])}, {number(row.get('p50_ms'))} / {number(row.get('p99_ms'))}"
 
 
-def _open(medians: Medians, work: str) -> Iterator[str]:
-    keys = medians.keys(work, SERVICE, "open")
+def _open(medians: Medians, workload: str) -> Iterator[str]:
+    keys = medians.keys(workload, SERVICE, "open")
     if keys:
         head = "open loop, of peak|offered/s|good/s|p50 ms|p90 ms|p99 ms|p99 accepted ms|mean batch|RSS before|peak"
         head += "|after MiB|CPU s|generator late|its share of the cores"

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.harness.results import Key, Medians, Results
 from benchmarks.harness.servers import MACHINE, PEERS, SERVICE
-from benchmarks.report.quartiles import FEWEST, Spread, quotient, spread
-from benchmarks.workloads import WORKS
+from benchmarks.report.quartiles import MIN_TURNS, Quartiles, quartiles_of, quotient
+from benchmarks.workloads import WORKLOADS
 
 
-class Facts:
+class RunData:
     """What a run measured, and the limits that it states."""
 
     def __init__(self, results: Results) -> None:
@@ -17,96 +17,96 @@ class Facts:
         self.medians = Medians(results.measurements)
 
 
-Series = Callable[[Facts], Mapping[int, float]]
+Series = Callable[[RunData], Mapping[int, float]]
 """A number of a run by turn; empty when it was not measured."""
-Term = Callable[[Facts], Spread | None]
+Quantity = Callable[[RunData], Quartiles | None]
 """Such a number over all turns, or the quotient of two of them; nothing when it was not measured."""
-Bound = Callable[[Facts], float | None]
+Bound = Callable[[RunData], float | None]
 
 
-def series(work: str, subject: str, what: str, load: str, name: str) -> Series:
-    return lambda facts: facts.medians.series(Key(work, subject, what, load), name)
+def series(workload: str, subject: str, what: str, load: str, name: str) -> Series:
+    return lambda run: run.medians.series(Key(workload, subject, what, load), name)
 
 
-def rate(work: str, subject: str = SERVICE) -> Series:
+def rate(workload: str, subject: str = SERVICE) -> Series:
     """Good answers per second with as many connections as the turns have."""
-    return _closed(work, subject, WORKS[work].abreast, "per_s")
+    return _closed(workload, subject, WORKLOADS[workload].parallel_connections, "per_s")
 
 
-def lone_p50(work: str, subject: str = SERVICE) -> Series:
+def one_connection_p50(workload: str, subject: str = SERVICE) -> Series:
     """With one connection, in ms."""
-    return _closed(work, subject, 1, "p50_ms")
+    return _closed(workload, subject, 1, "p50_ms")
 
 
-def _closed(work: str, subject: str, connections: int, name: str) -> Series:
-    def found(facts: Facts) -> Mapping[int, float]:
-        key = facts.medians.closed(work, subject, connections)
-        return facts.medians.series(key, name) if key else {}
+def _closed(workload: str, subject: str, connections: int, name: str) -> Series:
+    def found(run: RunData) -> Mapping[int, float]:
+        key = run.medians.closed(workload, subject, connections)
+        return run.medians.series(key, name) if key else {}
 
     return found
 
 
-def ceiling(work: str) -> Series:
-    return series(work, MACHINE, "processes", "", "images_per_s")
+def ceiling(workload: str) -> Series:
+    return series(workload, MACHINE, "processes", "", "images_per_s")
 
 
-def lone_stages(work: str) -> Series:
+def single_image_stages(workload: str) -> Series:
     """Decoding and the session at batch 1, in ms."""
-    return series(work, MACHINE, "lone", "", "ms")
+    return series(workload, MACHINE, "single-image", "", "ms")
 
 
-def best_peer(work: str) -> Series:
+def best_peer(workload: str) -> Series:
     """Of the peer with the highest median rate in the turns; nothing unless all were measured: the best of some proves
     nothing."""
 
-    def found(facts: Facts) -> Mapping[int, float]:
-        rates = [rate(work, server)(facts) for servers in PEERS.values() for server in servers]
-        if any(len(by_turn) < FEWEST for by_turn in rates):
+    def found(run: RunData) -> Mapping[int, float]:
+        rates = [rate(workload, server)(run) for servers in PEERS.values() for server in servers]
+        if any(len(by_turn) < MIN_TURNS for by_turn in rates):
             return {}
         return max(rates, key=lambda by_turn: statistics.median(by_turn.values()))
 
     return found
 
 
-def value(work: str, subject: str, what: str, load: str, name: str) -> Term:
-    found = series(work, subject, what, load, name)
-    return lambda facts: spread(found(facts).values())
+def value(workload: str, subject: str, what: str, load: str, name: str) -> Quantity:
+    found = series(workload, subject, what, load, name)
+    return lambda run: quartiles_of(found(run).values())
 
 
-def over(above: Series, below: Series) -> Term:
+def ratio(above: Series, below: Series) -> Quantity:
     """Divided within each turn."""
-    return lambda facts: quotient(above(facts), below(facts))
+    return lambda run: quotient(above(run), below(run))
 
 
-def goodput_of_peak(work: str) -> Term:
+def goodput_of_peak(workload: str) -> Quantity:
     """Of the open loop at twice the peak, to the closed loop just before it."""
-    return over(*(series(work, SERVICE, "open", "2x", name) for name in ("good_per_s", "peak_per_s")))
+    return ratio(*(series(workload, SERVICE, "open", "2x", name) for name in ("good_per_s", "peak_per_s")))
 
 
-def growth_mib(work: str) -> Term:
+def growth_mib(workload: str) -> Quantity:
     """The largest memory under the two overloads, less that of the service when it had just become ready."""
     peaks = [
-        series(work, SERVICE, "open", "2x", "rss_peak_mib"),
-        series(work, SERVICE, "closed", "c=256 raw", "rss_peak_mib"),
+        series(workload, SERVICE, "open", "2x", "rss_peak_mib"),
+        series(workload, SERVICE, "closed", "c=256 raw", "rss_peak_mib"),
     ]
-    ready = value(work, SERVICE, "start", "", "rss_mib")
+    ready = value(workload, SERVICE, "start", "", "rss_mib")
 
-    def found(facts: Facts) -> Spread | None:
-        loads, before = [peak(facts).values() for peak in peaks], ready(facts)
+    def found(run: RunData) -> Quartiles | None:
+        loads, before = [peak(run).values() for peak in peaks], ready(run)
         known = all(loads) and before is not None
-        return spread([max(mib for load in loads for mib in load) - before.middle]) if known and before else None
+        return quartiles_of([max(mib for load in loads for mib in load) - before.median]) if known and before else None
 
     return found
 
 
-def memory_limit(work: str) -> Bound:
-    return lambda facts: facts.results.memory_limit_mib.get(work)
+def memory_limit(workload: str) -> Bound:
+    return lambda run: run.results.memory_limit_mib.get(workload)
 
 
-def deadline_ms(facts: Facts) -> float:
-    return facts.results.deadline_ms
+def deadline_ms(run: RunData) -> float:
+    return run.results.deadline_ms
 
 
-def generator_share(work: str) -> Term:
+def generator_share(workload: str) -> Quantity:
     """What the generator of the open loop used of all cores."""
-    return value(work, SERVICE, "open", "2x", "generator_share")
+    return value(workload, SERVICE, "open", "2x", "generator_share")

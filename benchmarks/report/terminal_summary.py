@@ -6,27 +6,29 @@ from rich.table import Table
 from benchmarks.harness.results import Key, Medians, Results
 from benchmarks.harness.servers import MACHINE
 from benchmarks.report import comparison_rows
-from benchmarks.workloads import WORKS
+from benchmarks.workloads import WORKLOADS
 
 _STAGES = ("receive", "decode", "queue", "infer", "total")
 
 
 def show(results: Results, console: Console) -> None:
     medians = Medians(results.measurements)
-    for work, what in results.works.items():
-        console.print(f"\n[bold]{work}[/bold]: {what}")
-        for line in machine_lines(medians, work):
+    for workload, what in results.workloads.items():
+        console.print(f"\n[bold]{workload}[/bold]: {what}")
+        for line in machine_lines(medians, workload):
             console.print(line)
-        console.print(_closed_table(medians, work))
+        console.print(_closed_table(medians, workload))
         console.print(
             _turns_table(
-                comparison_rows.throughput(medians, work), WORKS[work].abreast, comparison_rows.THROUGHPUT_HEAD
+                comparison_rows.throughput(medians, workload),
+                WORKLOADS[workload].parallel_connections,
+                comparison_rows.THROUGHPUT_HEAD,
             )
         )
-        console.print(_turns_table(comparison_rows.lone(medians, work), 1, comparison_rows.LONE_HEAD))
+        console.print(_turns_table(comparison_rows.one_connection(medians, workload), 1, comparison_rows.LATENCY_HEAD))
 
 
-def _turns_table(rows: list[comparison_rows.Row], connections: int, head: tuple[str, ...]) -> Table:
+def _turns_table(rows: list[comparison_rows.ComparisonRow], connections: int, head: tuple[str, ...]) -> Table:
     """Medians and quartiles over the turns."""
     table = Table(f"side by side, c={connections}", box=None)
     for title in head:
@@ -36,32 +38,32 @@ def _turns_table(rows: list[comparison_rows.Row], connections: int, head: tuple[
     return table
 
 
-def machine_lines(medians: Medians, work: str) -> list[str]:
+def machine_lines(medians: Medians, workload: str) -> list[str]:
     """The ceilings and a lone request in words."""
-    decode = medians.row(Key(work, MACHINE, "decode"))
+    decode = medians.row(Key(workload, MACHINE, "decode"))
     sessions = {
         key.load.removeprefix("batch "): medians.row(key)["images_per_s"]
-        for key in medians.keys(work, MACHINE, "session")
+        for key in medians.keys(workload, MACHINE, "session")
     }
-    ceiling = medians.row(Key(work, MACHINE, "processes"))
-    stages = medians.row(Key(work, "service", "stages"))
+    ceiling = medians.row(Key(workload, MACHINE, "processes"))
+    stages = medians.row(Key(workload, "service", "stages"))
     return [
         f"decode {decode.get('ms', 0):.3f} ms; one-thread session, images/s by batch size: "
         + ", ".join(f"{size}: {rate:.1f}" for size, rate in sessions.items()),
         f"the ceiling's batch size {ceiling.get('batch_size', 0):.0f}",
         "Server-Timing of a lone request, ms: "
         + ", ".join(f"{stage} {stages[f'{stage}_ms']:.2f}" for stage in _STAGES if f"{stage}_ms" in stages),
-        f"start to ready {medians.value(Key(work, 'service', 'start'), 'seconds') or 0:.2f} s",
+        f"start to ready {medians.value(Key(workload, 'service', 'start'), 'seconds') or 0:.2f} s",
     ]
 
 
-def _closed_table(medians: Medians, work: str) -> Table:
+def _closed_table(medians: Medians, workload: str) -> Table:
     """Every number of connections; those of the turns are among them."""
     table = Table("server", "load", box=None)
     for title in ("good/s", "p50 ms", "p99 ms", "refused", "mean batch", "RSS peak MiB", "CPU s"):
         table.add_column(title, justify="right")
-    for subject in medians.subjects(work, "closed"):
-        for key in medians.keys(work, subject, "closed"):
+    for subject in medians.subjects(workload, "closed"):
+        for key in medians.keys(workload, subject, "closed"):
             table.add_row(subject, key.load, *_cells(medians.row(key)))
     return table
 

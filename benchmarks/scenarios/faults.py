@@ -35,8 +35,8 @@ _MODEL = "fashion-mnist"
 _SMALL_CLIENTS, _LARGE_CLIENTS = 6, 2
 _READY_S = 60.0
 _HANG_LIMIT_S = 3
-FRONTS = ("--fronts", "2")
-ENGINE = ("--fronts", "2", "--engines", "1")
+TWO_FRONTENDS = ("--fronts", "2")
+TWO_FRONTENDS_ONE_ENGINE = ("--fronts", "2", "--engines", "1")
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Service:
 
 
 @dataclass
-class Seen:
+class ClientCounts:
     """What the clients saw: answers by status, requests without an answer, and when each good answer came."""
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -79,11 +79,11 @@ class Fault:
     """flags: of the service. strike: makes the fault. max_lost: requests that it may cost, one of each connection that
     it closes. ends: the service ends by it. stderr: where the log goes, a path or `pipe` for one that is not read."""
 
-    what: str
-    strike: Callable[[Service], None]
+    description: str
+    inject: Callable[[Service], None]
     max_lost: int
-    flags: tuple[str, ...] = FRONTS
-    ends: bool = False
+    flags: tuple[str, ...] = TWO_FRONTENDS
+    ends_service: bool = False
     stderr: str = ""
 
 
@@ -105,26 +105,30 @@ _CLIENTS = _SMALL_CLIENTS + _LARGE_CLIENTS
 FAULTS = {
     "frontend-killed": Fault("a frontend is killed", _signal("front", signal.SIGKILL), _CLIENTS // 2 + 1),
     "frontend-stopped": Fault("a frontend hangs (SIGSTOP)", _signal("front", signal.SIGSTOP), _CLIENTS // 2 + 1),
-    "engine-killed": Fault("an engine is killed", _signal("engine", signal.SIGKILL), 0, ENGINE),
-    "engine-stopped": Fault("an engine hangs (SIGSTOP)", _signal("engine", signal.SIGSTOP), 0, ENGINE),
+    "engine-killed": Fault("an engine is killed", _signal("engine", signal.SIGKILL), 0, TWO_FRONTENDS_ONE_ENGINE),
+    "engine-stopped": Fault(
+        "an engine hangs (SIGSTOP)", _signal("engine", signal.SIGSTOP), 0, TWO_FRONTENDS_ONE_ENGINE
+    ),
     "worker-killed": Fault("a decode worker is killed", _signal("decode_worker", signal.SIGKILL), 0),
     "worker-stopped": Fault("a decode worker hangs (SIGSTOP)", _signal("decode_worker", signal.SIGSTOP), 0),
-    "supervisor-killed": Fault("the main process is killed", _signal_supervisor(signal.SIGKILL), 0, ends=True),
+    "supervisor-killed": Fault("the main process is killed", _signal_supervisor(signal.SIGKILL), 0, ends_service=True),
     "supervisor-stopped": Fault("the main process hangs (SIGSTOP)", _signal_supervisor(signal.SIGSTOP), 0),
-    "drain": Fault("the service is told to end (SIGTERM)", _signal_supervisor(signal.SIGTERM), 0, ends=True),
+    "drain": Fault("the service is told to end (SIGTERM)", _signal_supervisor(signal.SIGTERM), 0, ends_service=True),
     "disk-full": Fault(
         "the disk of log and profile cache is full",
         lambda _: None,
         0,
-        (*FRONTS, "--profile-cache", "/dev/full/cache"),
+        (*TWO_FRONTENDS, "--profile-cache", "/dev/full/cache"),
         stderr="/dev/full",
     ),
-    "log-blocked": Fault("the log pipe is not read", lambda _: None, 0, (*FRONTS, "--access-log"), stderr="pipe"),
+    "log-blocked": Fault(
+        "the log pipe is not read", lambda _: None, 0, (*TWO_FRONTENDS, "--access-log"), stderr="pipe"
+    ),
     "folder-changed": Fault("the models folder changes and a frontend is killed", _change_folder, _CLIENTS // 2 + 1),
 }
 
 
-def encoded(size: tuple[int, int]) -> bytes:
+def encoded_jpeg(size: tuple[int, int]) -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", size, (20, 230, 20)).save(stream, "JPEG", quality=95)
     return stream.getvalue()
@@ -171,14 +175,14 @@ def _await_all(service: Service, flags: tuple[str, ...]) -> None:
         time.sleep(0.1)
 
 
-def _ask(port: int, body: bytes, seen: Seen, ended: threading.Event) -> None:
+def _run_client(port: int, body: bytes, counts: ClientCounts, ended: threading.Event) -> None:
     """As one client: a request after the other until the end."""
     while not ended.is_set():
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         try:
             connection.connect()
         except OSError:
-            seen.refused_connections += 1
+            counts.refused_connections += 1
             time.sleep(0.05)
             continue
         try:
@@ -186,38 +190,38 @@ def _ask(port: int, body: bytes, seen: Seen, ended: threading.Event) -> None:
                 connection.request("POST", "/v1/classify", body)
                 answer = connection.getresponse()
                 answer.read()
-                seen.statuses[answer.status] += 1
+                counts.statuses[answer.status] += 1
                 if answer.status == 200:
-                    seen.good_at.append(time.monotonic())
+                    counts.good_at.append(time.monotonic())
         except (OSError, http.client.HTTPException):
-            seen.lost += 1
+            counts.lost += 1
         finally:
             connection.close()
 
 
-def measured(fault: Fault, seconds: float) -> Seen:
+def measure(fault: Fault, seconds: float) -> ClientCounts:
     """What the clients see of the fault."""
-    seen, ended = Seen(), threading.Event()
-    bodies = [encoded((40, 30))] * _SMALL_CLIENTS + [encoded((2000, 1500))] * _LARGE_CLIENTS
+    counts, ended = ClientCounts(), threading.Event()
+    bodies = [encoded_jpeg((40, 30))] * _SMALL_CLIENTS + [encoded_jpeg((2000, 1500))] * _LARGE_CLIENTS
     with started(fault) as service:
-        clients = [threading.Thread(target=_ask, args=(service.port, body, seen, ended)) for body in bodies]
+        clients = [threading.Thread(target=_run_client, args=(service.port, body, counts, ended)) for body in bodies]
         for client in clients:
             client.start()
         time.sleep(seconds / 3)
-        fault.strike(service)
+        fault.inject(service)
         time.sleep(seconds * 2 / 3)
         ended.set()
         with suppress(ProcessLookupError):
             os.kill(service.process.pid, signal.SIGCONT)
         for client in clients:
             client.join()
-    return seen
+    return counts
 
 
-def row(name: str, fault: Fault, seen: Seen) -> str:
-    others = ", ".join(f"{count} x {status}" for status, count in sorted(seen.statuses.items()) if status != 200)
-    gap = "-" if fault.ends else f"{seen.longest_gap_s:.2f}"
-    return f"| `{name}` | {fault.what} | {seen.statuses[200]} | {seen.lost} | {others or '-'} | {gap} |"
+def row(name: str, fault: Fault, counts: ClientCounts) -> str:
+    others = ", ".join(f"{count} x {status}" for status, count in sorted(counts.statuses.items()) if status != 200)
+    gap = "-" if fault.ends_service else f"{counts.longest_gap_s:.2f}"
+    return f"| `{name}` | {fault.description} | {counts.statuses[200]} | {counts.lost} | {others or '-'} | {gap} |"
 
 
 def main(
@@ -229,9 +233,9 @@ def main(
     broken: list[str] = []
     chosen: dict[str, Any] = {name: FAULTS[name] for name in faults or FAULTS}
     for name, fault in chosen.items():
-        seen = measured(fault, seconds)
-        print(row(name, fault, seen), flush=True)
-        if seen.lost > fault.max_lost or seen.statuses.keys() - {200, 503}:
+        counts = measure(fault, seconds)
+        print(row(name, fault, counts), flush=True)
+        if counts.lost > fault.max_lost or counts.statuses.keys() - {200, 503}:
             broken.append(name)
     if broken:
         sys.exit(f"more was lost than is promised: {', '.join(broken)}")

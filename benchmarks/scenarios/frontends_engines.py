@@ -18,26 +18,36 @@ import typer
 from benchmarks.harness import prometheus_scrape
 from benchmarks.harness.prepare_inputs import prepare
 from benchmarks.harness.process_usage import cpu_s
-from benchmarks.harness.server_process import Running, free_port, running
+from benchmarks.harness.server_process import RunningServer, free_port, running
 from benchmarks.harness.servers import service
 from benchmarks.load import closed_loop
-from benchmarks.workloads import WORKS, Work
+from benchmarks.workloads import WORKLOADS, Workload
 
 DEVICE = "1:1.0,8:1.3,32:2.5,128:8.0"
 """Milliseconds by batch size: about a small network on a fast GPU, 16,000 images/s."""
 
 
-class Shape(NamedTuple):
+_HEAD = "| workload | frontends | engines | connections | answers/s | to 1 frontend | p50 ms | p99 ms | cores | CPU ms "
+_HEAD += "| batch |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+
+
+class ProcessCounts(NamedTuple):
     """How many processes of each kind."""
 
-    fronts: int
+    frontends: int
     engines: int
 
 
-SHAPES = (Shape(1, 0), Shape(2, 0), Shape(1, 1), Shape(2, 1), Shape(3, 1))
+PROCESS_COUNTS = (
+    ProcessCounts(1, 0),
+    ProcessCounts(2, 0),
+    ProcessCounts(1, 1),
+    ProcessCounts(2, 1),
+    ProcessCounts(3, 1),
+)
 
 
-class Row(NamedTuple):
+class LoadRow(NamedTuple):
     """One load on one shape; cores are those that the service used, wrk's not among them."""
 
     per_s: float
@@ -53,54 +63,53 @@ class Row(NamedTuple):
 
 
 @contextmanager
-def served(work: Work, shape: Shape, device: str) -> Iterator[Running]:
+def served(workload: Workload, counts: ProcessCounts, device: str) -> Iterator[RunningServer]:
     """The service in that shape, all of it at work."""
-    server = service(work, free_port())
-    flags = ["--fronts", str(shape.fronts), "--engines", str(shape.engines), "--max-batch-size", "128"]
+    server = service(workload, free_port())
+    flags = ["--fronts", str(counts.frontends), "--engines", str(counts.engines), "--max-batch-size", "128"]
     flags += ["--max-queue", "1024", "--drain-delay-s", "0"]
     environment = {"SNELLEN_TEST_DEVICE": device} if device else {}
     with running(dataclasses.replace(server, command=server.command + flags, environment=environment)) as ready:
-        closed_loop.run(ready.server.url, ready.server.body, 32, 2)  # also until the last front is ready
+        closed_loop.run(ready.server.url, ready.server.body, 32, 2)  # also until the last frontend is ready
         yield ready
 
 
-def loaded(ready: Running, connections: int, seconds: float) -> Row:
-    before, cpu = prometheus_scrape.batch_sizes(ready.server), cpu_s(ready.pid)
+def loaded(ready: RunningServer, connections: int, seconds: float) -> LoadRow:
+    before, cpu = prometheus_scrape.scrape_batch_sizes(ready.server), cpu_s(ready.pid)
     values = closed_loop.run(ready.server.url, ready.server.body, connections, seconds)
     cores = (cpu_s(ready.pid) - cpu) / values["seconds"]
-    batch, _ = prometheus_scrape.batch_sizes(ready.server).since(before)
+    batch, _ = prometheus_scrape.scrape_batch_sizes(ready.server).since(before)
     p50, p99 = values.get("p50_ms", 0.0), values.get("p99_ms", 0.0)
-    return Row(values["per_s"], int(values["failed"]), p50, p99, cores, batch)
+    return LoadRow(values["per_s"], int(values["failed"]), p50, p99, cores, batch)
 
 
 def main(
     seconds: Annotated[float, typer.Option(help="Of each load.")] = 5,
-    works: Annotated[str, typer.Option(help="Separated by commas.")] = "A,B",
+    workloads: Annotated[str, typer.Option(help="Separated by commas.")] = "A,B",
     connections: Annotated[str, typer.Option(help="Separated by commas.")] = "1,32,256",
     device: Annotated[str, typer.Option(help="Milliseconds by batch size; empty: the real network, on CPU.")] = DEVICE,
     rounds: Annotated[int, typer.Option(help="The best of so many counts: others disturb, nobody speeds up.")] = 1,
 ) -> None:
-    chosen = [WORKS[name] for name in works.split(",")]
+    chosen = [WORKLOADS[name] for name in workloads.split(",")]
     prepare(chosen)
     typer.echo(f"{os.cpu_count()} cores, device {device or 'CPU'}\n")
-    typer.echo(
-        "| work | fronts | engines | connections | answers/s | to 1 front | p50 ms | p99 ms | cores | CPU ms | batch |"
-    )
-    typer.echo("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
-    for work in chosen:
+    typer.echo(_HEAD)
+    for workload in chosen:
         first: dict[int, float] = {}
-        for shape in SHAPES:
-            for count, row in _best(work, shape, device, [int(c) for c in connections.split(",")], seconds, rounds):
+        for counts in PROCESS_COUNTS:
+            for count, row in _best(
+                workload, counts, device, [int(c) for c in connections.split(",")], seconds, rounds
+            ):
                 ratio = row.per_s / first.setdefault(count, row.per_s)
                 cells = f"{row.per_s:.0f} | {ratio:.2f} | {row.p50_ms:.1f} | {row.p99_ms:.1f} | {row.cores:.2f}"
                 cells += f" | {row.cpu_ms:.2f} | {row.batch:.1f}" + (f" ({row.failed} failed)" if row.failed else "")
-                typer.echo(f"| {work.name} | {shape.fronts} | {shape.engines} | {count} | {cells} |")
+                typer.echo(f"| {workload.name} | {counts.frontends} | {counts.engines} | {count} | {cells} |")
 
 
 def _best(
-    work: Work, shape: Shape, device: str, connections: list[int], seconds: float, rounds: int
-) -> Iterator[tuple[int, Row]]:
-    with served(work, shape, device) as ready:
+    workload: Workload, counts: ProcessCounts, device: str, connections: list[int], seconds: float, rounds: int
+) -> Iterator[tuple[int, LoadRow]]:
+    with served(workload, counts, device) as ready:
         for count in connections:
             yield count, max(loaded(ready, count, seconds) for _ in range(rounds))
 

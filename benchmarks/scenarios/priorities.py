@@ -23,7 +23,7 @@ import typer
 from benchmarks.harness.prepare_inputs import prepare
 from benchmarks.harness.server_process import free_port, running
 from benchmarks.harness.servers import CLASSIFY, Server, service
-from benchmarks.workloads import WORKS
+from benchmarks.workloads import WORKLOADS
 
 _BULK = {"X-Priority": "bulk"}
 
@@ -73,14 +73,14 @@ def _send(server: Server, headers: dict[str, str], statuses: list[int], ended: t
 
 
 def main(
-    work: Annotated[str, typer.Option(help="Of benchmarks.workloads.")] = "A",
+    workload: Annotated[str, typer.Option(help="Of benchmarks.workloads.")] = "A",
     rate: Annotated[float, typer.Option(help="Interactive requests per second.")] = 40,
     users: Annotated[int, typer.Option(help="Who send bulk requests.")] = 8,
     seconds: Annotated[float, typer.Option(help="Of each load.")] = 10,
     rounds: Annotated[int, typer.Option(help="Each with all three loads.")] = 5,
     limit: Annotated[float, typer.Option(help="Of p99 with bulk, to p99 without.")] = 1.10,
 ) -> None:
-    chosen = WORKS[work]
+    chosen = WORKLOADS[workload]
     prepare([chosen])
     loads: dict[str, tuple[int, dict[str, str]]] = {
         "alone": (0, {}),
@@ -95,7 +95,9 @@ def main(
                     values = interactive(ready.server, rate, seconds)
                 good = statuses.count(200) / seconds
                 found[name].append((values["p50_ms"], values["p99_ms"], good))
-    typer.echo(f"{chosen.what}; {rate:g} interactive requests/s, {users} users beside; medians of {rounds} rounds\n")
+    typer.echo(
+        f"{chosen.description}; {rate:g} interactive requests/s, {users} users beside; medians of {rounds} rounds\n"
+    )
     typer.echo("| interactive | p50 ms | p99 ms | p99, of alone | beside answered/s |\n|---|--:|--:|--:|--:|")
     medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
     for name, (p50, p99, good) in medians.items():

@@ -21,7 +21,7 @@ from benchmarks.harness.prepare_inputs import prepare
 from benchmarks.harness.server_process import free_port, running
 from benchmarks.harness.servers import Server, service
 from benchmarks.load import closed_loop
-from benchmarks.workloads import ROOT, WORKS
+from benchmarks.workloads import ROOT, WORKLOADS
 
 _PEAK = 32
 _DEADLINE_S = 1.0
@@ -35,7 +35,7 @@ def round_of(server: Server, connections: int, seconds: float) -> list[float]:
 
 def measured(root: Path, connections: int, seconds: float, rounds: int) -> float:
     """Prints all rounds of one working tree's service; the median share of the throughput that the storm leaves."""
-    server = service(WORKS["A"], free_port(), root)
+    server = service(WORKLOADS["A"], free_port(), root)
     server = replace(server, command=[*server.command, "--deadline-s", str(_DEADLINE_S)], log=f"storm-{root.name}")
     shares = []
     with running(server):
@@ -56,7 +56,7 @@ def main(
     least: float = 0.7,
     against: Annotated[Path | None, typer.Option(help="Another working tree, measured first.")] = None,
 ) -> None:
-    prepare([WORKS["A"]])
+    prepare([WORKLOADS["A"]])
     if against:
         print(f"share that the storm leaves: {measured(against, connections, seconds, rounds):.2f}")
     share = measured(ROOT, connections, seconds, rounds)

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from benchmarks.harness.servers import PEERS, service
-from benchmarks.micro.ceilings import target, timed
+from benchmarks.micro.ceilings import model_input, timed
 from benchmarks.peers.common import answer, pixels
 from benchmarks.report.provenance import memory_limit_mib
 from benchmarks.sample_images import PHOTO, form, jpeg, small_png
-from benchmarks.workloads import ROOT, WORKS
+from benchmarks.workloads import ROOT, WORKLOADS
 from models.contract import preprocess
 
 
@@ -44,11 +44,11 @@ def test_a_form_holds_the_file(tmp_path: Path) -> None:
 
 def test_peers_see_the_pixels_of_the_service() -> None:
     """But for its scaled JPEG decoding: here the image is too small for that."""
-    manifest = WORKS["A"].bundle.manifest
+    manifest = WORKLOADS["A"].bundle.manifest
     body = PHOTO.read_bytes()
     with Image.open(io.BytesIO(body)) as image:
         own = preprocess(image, manifest.input, manifest.preprocessing)
-    theirs = pixels(body, target(WORKS["A"]))
+    theirs = pixels(body, model_input(WORKLOADS["A"]))
     assert theirs.shape == own.shape
     assert np.abs(theirs.astype(int) - own.astype(int)).max() <= 1
 
@@ -67,7 +67,7 @@ def test_a_call_is_timed_at_least_five_times() -> None:
 
 def test_the_service_runs_with_its_own_command_line() -> None:
     """Every setting at its default but model and precision."""
-    command = service(WORKS["A-int8"], 1234).command
+    command = service(WORKLOADS["A-int8"], 1234).command
     assert command[1:5] == ["-m", "service", "--port", "1234"]
     assert command[-2:] == ["--precision", "int8"]
 

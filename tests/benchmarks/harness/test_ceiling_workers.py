@@ -8,28 +8,28 @@ from collections.abc import Iterator
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from benchmarks.harness.ceiling_workers import IN_FULL, LONE, PROCESSES, Crew, crew
+from benchmarks.harness.ceiling_workers import IN_FULL, PROCESSES, SINGLE_IMAGE, CeilingWorkers, ceiling_workers
 from benchmarks.harness.prepare_inputs import write_networks
 from benchmarks.micro.ceilings import BATCH_SIZES
 from benchmarks.sample_images import PHOTO
-from benchmarks.workloads import SHIPPED, Work
+from benchmarks.workloads import SHIPPED, Workload
 from service.settings import usable_cores
 
-WORK = Work("T", "a photo", PHOTO, SHIPPED, "imagenet")
+WORKLOAD = Workload("T", "a photo", PHOTO, SHIPPED, "imagenet")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def network() -> None:
-    write_networks(WORK)
+    write_networks(WORKLOAD)
 
 
 @pytest.fixture(scope="module")
-def ready() -> Iterator[Crew]:
-    with crew(WORK, choice_s=0.1) as up:
+def ready() -> Iterator[CeilingWorkers]:
+    with ceiling_workers(WORKLOAD, choice_s=0.1) as up:
         yield up
 
 
-def test_it_runs_again_and_again_with_one_batch_size(ready: Crew) -> None:
+def test_it_runs_again_and_again_with_one_batch_size(ready: CeilingWorkers) -> None:
     """In a process a core, decoding either way."""
     found = [ready.run(what, 0.01) for what in (PROCESSES, IN_FULL, PROCESSES)]
     assert all(values["images_per_s"] > 0 for values in found)
@@ -40,15 +40,15 @@ def test_it_runs_again_and_again_with_one_batch_size(ready: Crew) -> None:
     assert sizes <= set(BATCH_SIZES)
 
 
-def test_the_stages_of_a_lone_image_add_up(ready: Crew) -> None:
+def test_the_stages_of_a_lone_image_add_up(ready: CeilingWorkers) -> None:
     """Decoding and the session, in ms."""
-    values = ready.run(LONE, 0.01)
+    values = ready.run(SINGLE_IMAGE, 0.01)
     assert values["decode_ms"] > 0
     assert values["session_ms"] > 0
     assert values["ms"] == values["decode_ms"] + values["session_ms"]
 
 
-def test_between_two_runs_it_uses_no_cpu(ready: Crew) -> None:
+def test_between_two_runs_it_uses_no_cpu(ready: CeilingWorkers) -> None:
     """Nothing that a clock of 10 ms could see in half a second but one tick."""
     children = psutil.Process().children()
     before = {child: sum(child.cpu_times()[:2]) for child in children}
@@ -59,7 +59,7 @@ def test_between_two_runs_it_uses_no_cpu(ready: Crew) -> None:
 
 def test_a_process_that_dies_is_an_error_not_a_wait() -> None:
     """For who runs it next, and for who asks whether all are well."""
-    with crew(WORK, choice_s=0.1) as up:
+    with ceiling_workers(WORKLOAD, choice_s=0.1) as up:
         up.check()
         process = up._workers[-1][0]
         os.kill(process.pid or 0, signal.SIGKILL)

@@ -10,35 +10,37 @@ import pytest
 import typer
 
 from benchmarks.compare import _tree
-from benchmarks.harness.ceiling_workers import Crew
-from benchmarks.harness.comparison_run import _parts, others
-from benchmarks.harness.participants import Group, _entered, _on_a_free_port, _servers
+from benchmarks.harness.ceiling_workers import CeilingWorkers
+from benchmarks.harness.comparison_run import _parts, other_loads
+from benchmarks.harness.participants import Group, _enter_or_note, _on_a_free_port, _planned_servers
 from benchmarks.harness.results import Recorder
 from benchmarks.harness.run_plan import Plan, groups
-from benchmarks.harness.server_process import Running
-from benchmarks.harness.server_under_test import Seat
+from benchmarks.harness.server_process import RunningServer
+from benchmarks.harness.server_under_test import ServerUnderTest
 from benchmarks.harness.servers import PEERS, Server, echo, raw, service
-from benchmarks.workloads import ROOT, WORKS
+from benchmarks.workloads import ROOT, WORKLOADS
 
 ALL_PEERS = tuple(server for servers in PEERS.values() for server in servers)
-A, INT8 = WORKS["A"], WORKS["A-int8"]
+A, INT8 = WORKLOADS["A"], WORKLOADS["A-int8"]
 
 
-def seat(server: Server, work_name: str = "A") -> Seat:
+def subject(server: Server, workload_name: str = "A") -> ServerUnderTest:
     """At a process that is there; nothing is sent to it."""
-    return Seat(WORKS[work_name], Running(server, os.getpid(), 1.0))
+    return ServerUnderTest(WORKLOADS[workload_name], RunningServer(server, os.getpid(), 1.0))
 
 
 def group() -> Group:
     """Ceilings and servers of A and A-int8."""
-    seats = [seat(echo(A, 1)), seat(service(A, 2)), seat(service(INT8, 3), "A-int8")]
+    servers = [subject(echo(A, 1)), subject(service(A, 2)), subject(service(INT8, 3), "A-int8")]
     form = replace(raw(A), path=A.form, content_type="multipart/form-data; boundary=benchmark-boundary")
-    seats += [seat(Server(name, [], 4, "/", raw(A) if name == "mosec" else form)) for name in ("naive", "mosec")]
-    return Group([(A, Crew(A, [])), (INT8, Crew(INT8, []))], seats)
+    servers += [subject(Server(name, [], 4, "/", raw(A) if name == "mosec" else form)) for name in ("naive", "mosec")]
+    return Group([(A, CeilingWorkers(A, [])), (INT8, CeilingWorkers(INT8, []))], servers)
 
 
-def names(works: str) -> list[list[str]]:
-    return [[work.name for work in found] for found in groups([WORKS[name] for name in works.split(",")])]
+def names(workloads: str) -> list[list[str]]:
+    return [
+        [workload.name for workload in found] for found in groups([WORKLOADS[name] for name in workloads.split(",")])
+    ]
 
 
 def test_int8_shares_the_turns_of_the_peers() -> None:
@@ -50,7 +52,8 @@ def test_int8_shares_the_turns_of_the_peers() -> None:
 def test_everything_of_a_group_is_up_once() -> None:
     """One echo, a service for each work and tree, every peer."""
     found = [
-        f"{work.name} {name}" for work, name, _ in _servers([A, INT8], Plan(8, peers=ALL_PEERS, against=Path("b")))
+        f"{workload.name} {name}"
+        for workload, name, _ in _planned_servers([A, INT8], Plan(8, peers=ALL_PEERS, against=Path("b")))
     ]
     services = ["A service", "A against", "A-int8 service", "A-int8 against"]
     assert found == ["A echo", *services, *(f"A {name}" for name in ALL_PEERS)]
@@ -58,14 +61,14 @@ def test_everything_of_a_group_is_up_once() -> None:
 
 def test_int8_alone_has_no_peers() -> None:
     """They would serve another network than the one that it has."""
-    assert [name for _, name, _ in _servers([INT8], Plan(8, peers=ALL_PEERS))] == ["echo", "service"]
+    assert [name for _, name, _ in _planned_servers([INT8], Plan(8, peers=ALL_PEERS))] == ["echo", "service"]
 
 
 def test_ceilings_and_servers_take_turns_at_once_and_some_alone() -> None:
     """All with many connections; with one, the stages, the service and the plain handler."""
     (many, turns), (lone, same), *_ = _parts(group(), Plan(8))
     assert turns == same == range(8)
-    assert [(piece.key.work, piece.key.subject, piece.key.load or piece.key.what) for piece in many] == [
+    assert [(piece.key.workload, piece.key.subject, piece.key.load or piece.key.what) for piece in many] == [
         ("A", "machine", "processes"),
         ("A", "machine", "processes-full"),
         ("A-int8", "machine", "processes"),
@@ -77,8 +80,8 @@ def test_ceilings_and_servers_take_turns_at_once_and_some_alone() -> None:
         ("A", "mosec", "c=32 raw"),
     ]
     assert [(piece.key.subject, piece.key.load or piece.key.what) for piece in lone] == [
-        ("machine", "lone"),
-        ("machine", "lone"),
+        ("machine", "single-image"),
+        ("machine", "single-image"),
         ("service", "c=1 raw"),
         ("service", "c=1 raw"),
         ("naive", "c=1 multipart"),
@@ -87,7 +90,7 @@ def test_ceilings_and_servers_take_turns_at_once_and_some_alone() -> None:
 
 def test_what_took_turns_is_not_measured_again() -> None:
     """The other numbers of connections are; the service also gets a form, with all of them."""
-    loads = {name: [piece.key.load for piece in others(found, 2)] for name, found in _by_name(group()).items()}
+    loads = {name: [piece.key.load for piece in other_loads(found, 2)] for name, found in _by_name(group()).items()}
     assert loads["naive"] == ["c=8 multipart", "c=64 multipart", "c=256 multipart"]
     assert loads["mosec"] == ["c=1 raw", "c=8 raw", "c=64 raw", "c=256 raw"]
     forms = [load for load in loads["service"] if load.endswith("multipart")]
@@ -95,8 +98,8 @@ def test_what_took_turns_is_not_measured_again() -> None:
     assert [load for load in loads["service"] if load.endswith("raw")] == ["c=8 raw", "c=64 raw", "c=256 raw"]
 
 
-def _by_name(found: Group) -> dict[str, Seat]:
-    return {one.server.name: one for one in found.seats if one.work.name == "A"}
+def _by_name(found: Group) -> dict[str, ServerUnderTest]:
+    return {one.server.name: one for one in found.servers if one.workload.name == "A"}
 
 
 def test_a_brief_run_has_turns_and_the_stages_alone() -> None:
@@ -128,9 +131,9 @@ def test_what_does_not_start_is_named_and_missing() -> None:
         raise FileNotFoundError("`make bench PEERS=mosec` makes it")
 
     with ExitStack() as stack:
-        assert _entered(recorder, stack, "A, mosec", partial(_on_a_free_port, not_made)) is None
+        assert _enter_or_note(recorder, stack, "A, mosec", partial(_on_a_free_port, not_made)) is None
         ends = partial(_on_a_free_port, lambda port: Server("ends", ["false"], port, "/", raw(A), "/readyz"))
-        assert _entered(recorder, stack, "A, ends", ends) is None
+        assert _enter_or_note(recorder, stack, "A, ends", ends) is None
     assert recorder.notes[0] == "A, mosec: `make bench PEERS=mosec` makes it"
     assert recorder.notes[1].startswith("A, ends: ends is not ready")
 

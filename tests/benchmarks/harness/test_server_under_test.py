@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from benchmarks.harness.server_process import Running, ServerFailed, first_answer, free_port, running
-from benchmarks.harness.server_under_test import RESTLESS_CORES, Seat, idle_cores
+from benchmarks.harness.server_process import RunningServer, ServerFailed, first_answer, free_port, running
+from benchmarks.harness.server_under_test import IDLE_LIMIT_CORES, ServerUnderTest, idle_cores
 from benchmarks.harness.servers import AGAINST, SERVICE, echo, service
-from benchmarks.workloads import WORKS, Work
+from benchmarks.workloads import WORKLOADS, Workload
 
 ANOTHER_SERVICE = """
 import sys
@@ -35,62 +35,62 @@ HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Answer).s
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
+def workload(tmp_path: Path) -> Workload:
     image = tmp_path / "image.png"
     image.write_bytes(bytes(1000))
-    return replace(WORKS["A"], image=image)
+    return replace(WORKLOADS["A"], image=image)
 
 
 @pytest.fixture
-def up(work: Work) -> Iterator[Running]:
-    with running(echo(work, free_port())) as ready:
+def up(workload: Workload) -> Iterator[RunningServer]:
+    with running(echo(workload, free_port())) as ready:
         yield ready
 
 
-def await_stopped(up: Running, *, stopped: bool) -> None:
+def await_stopped(up: RunningServer, *, stopped: bool) -> None:
     """A signal takes effect a moment later; the test's time limit ends the wait."""
     while (psutil.Process(up.pid).status() == psutil.STATUS_STOPPED) is not stopped:
         time.sleep(0.01)
 
 
-def test_a_quiet_server_is_left_alone(work: Work, up: Running) -> None:
+def test_a_quiet_server_is_left_alone(workload: Workload, up: RunningServer) -> None:
     """It uses nothing while nobody asks."""
-    seat = Seat(work, up)
-    values = seat.rest(idle_cores([seat])[seat.name])
-    assert values["idle_cores"] <= RESTLESS_CORES
+    subject = ServerUnderTest(workload, up)
+    values = subject.note_idle_use(idle_cores([subject])[subject.name])
+    assert values["idle_cores"] <= IDLE_LIMIT_CORES
     assert values["stopped_between"] == 0
     assert psutil.Process(up.pid).status() != psutil.STATUS_STOPPED
 
 
-def test_a_restless_server_is_stopped_between_its_slices(work: Work, up: Running) -> None:
+def test_a_restless_server_is_stopped_between_its_slices(workload: Workload, up: RunningServer) -> None:
     """And can be ended."""
-    seat = Seat(work, up)
-    assert seat.rest(0.5)["stopped_between"] == 1
+    subject = ServerUnderTest(workload, up)
+    assert subject.note_idle_use(0.5)["stopped_between"] == 1
     await_stopped(up, stopped=True)
-    with seat.awake():
+    with subject.active():
         await_stopped(up, stopped=False)
-        assert seat.paused is False
+        assert subject.paused is False
     await_stopped(up, stopped=True)
-    seat.resume()
+    subject.resume()
     await_stopped(up, stopped=False)
 
 
-def test_a_dead_server_is_named(work: Work, up: Running) -> None:
+def test_a_dead_server_is_named(workload: Workload, up: RunningServer) -> None:
     """By whoever looks next."""
-    seat = Seat(work, up)
-    seat.check()
+    subject = ServerUnderTest(workload, up)
+    subject.check()
     os.kill(up.pid, signal.SIGKILL)
     with pytest.raises(ServerFailed, match="echo has died"):
         while True:  # until the kernel has ended it
-            seat.check()
+            subject.check()
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
-def test_a_slice_counts_the_middle_of_its_load(work: Work, up: Running) -> None:
+def test_a_slice_counts_the_middle_of_its_load(workload: Workload, up: RunningServer) -> None:
     """Under the name of its load, with what server and generator used."""
-    piece = Seat(work, up).closed(2, "raw", 1)
+    piece = ServerUnderTest(workload, up).closed(2, "raw", 1)
     found = piece.run()
-    assert (piece.key.work, piece.key.subject, piece.key.what, piece.key.load) == ("A", "echo", "closed", "c=2 raw")
+    assert (piece.key.workload, piece.key.subject, piece.key.what, piece.key.load) == ("A", "echo", "closed", "c=2 raw")
     assert found.values["window_s"] == pytest.approx(0.7)
     assert 0 < found.values["counted"] < found.values["answers"]
     assert found.values["per_s"] == pytest.approx(found.values["counted"] / 0.7)
@@ -98,14 +98,14 @@ def test_a_slice_counts_the_middle_of_its_load(work: Work, up: Running) -> None:
     assert found.statuses == {"below 400": found.values["answers"], "400 and above": 0}
 
 
-def test_the_service_of_another_tree_runs_its_own_code(work: Work, tmp_path: Path) -> None:
+def test_the_service_of_another_tree_runs_its_own_code(workload: Workload, tmp_path: Path) -> None:
     """With this environment's Python and these models, under a name of its own."""
     (tmp_path / "service").mkdir()
     (tmp_path / "service" / "__init__.py").touch()
     (tmp_path / "service" / "__main__.py").write_text(ANOTHER_SERVICE)
-    other, own = service(work, free_port(), tmp_path), service(work, 1)
+    other, own = service(workload, free_port(), tmp_path), service(workload, 1)
     assert (other.name, own.name) == (AGAINST, SERVICE)
     assert other.command[:3] == own.command[:3]
     with running(other) as ready:
-        assert Seat(work, ready).name == "against of A"
+        assert ServerUnderTest(workload, ready).name == "against of A"
         assert first_answer(ready.server) == 77

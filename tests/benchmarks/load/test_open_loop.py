@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load.open_loop import request, summarize
-from benchmarks.load.open_loop_client import LOST, Generator
+from benchmarks.load.open_loop_client import LOST, OpenLoopClient
 
 MESSAGE = request("/", "a", b"x" * 1000, "application/octet-stream", 500)
 ANSWER = b"HTTP/1.1 %d OK\r\nContent-Length: 2\r\n\r\nok"
@@ -44,32 +44,32 @@ async def serving(answer: Callable[[int], bytes | None]) -> AsyncIterator[tuple[
         server.close()
 
 
-async def run(port: int, rate: float = 200, seconds: float = 0.2, connections: int = 1024) -> Generator:
-    generator = Generator("127.0.0.1", port, MESSAGE, connections)
-    await generator.run(rate, seconds, patience_s=0.2)
-    return generator
+async def run(port: int, rate: float = 200, seconds: float = 0.2, connections: int = 1024) -> OpenLoopClient:
+    client = OpenLoopClient("127.0.0.1", port, MESSAGE, connections)
+    await client.run(rate, seconds, timeout_s=0.2)
+    return client
 
 
-def statuses(generator: Generator) -> Counter[int]:
-    return Counter(status for status, _ in generator.answers)
+def statuses(client: OpenLoopClient) -> Counter[int]:
+    return Counter(status for status, _ in client.answers)
 
 
 async def test_every_arrival_is_sent_once_and_answered_once() -> None:
     """As many as rate times seconds, with the deadline in the head."""
     async with serving(lambda _: ANSWER % 200) as (port, heads):
-        generator = await run(port)
-    assert statuses(generator) == {200: 40}
+        client = await run(port)
+    assert statuses(client) == {200: 40}
     assert len(heads) == 40
     assert all(b"X-Deadline-Ms: 500" in head for head in heads)
-    assert all(seconds >= 0 for _, seconds in generator.answers)
+    assert all(seconds >= 0 for _, seconds in client.answers)
 
 
 async def test_refusals_are_no_good_answers() -> None:
     """And the percentiles of accepted requests leave them out."""
     async with serving(lambda number: ANSWER % (503 if number % 2 else 200)) as (port, _):
-        generator = await run(port)
-    values = summarize(generator, 200, 0.2, 0.5)
-    assert statuses(generator) == {200: 20, 503: 20}
+        client = await run(port)
+    values = summarize(client, 200, 0.2, 0.5)
+    assert statuses(client) == {200: 20, 503: 20}
     assert 60 <= values["good_per_s"] <= 110
     assert values["sent"] == 40
 
@@ -77,18 +77,18 @@ async def test_refusals_are_no_good_answers() -> None:
 async def test_waiting_for_a_connection_is_part_of_the_latency() -> None:
     """One connection that is never answered: all requests are lost, the first after waiting longest."""
     async with serving(lambda _: None) as (port, heads):
-        generator = await run(port, connections=1)
+        client = await run(port, connections=1)
     assert len(heads) == 1
-    assert statuses(generator) == {LOST: 40}
-    waited = sorted(seconds for _, seconds in generator.answers)
+    assert statuses(client) == {LOST: 40}
+    waited = sorted(seconds for _, seconds in client.answers)
     assert waited[-1] - waited[0] > 0.15
 
 
 async def test_a_hang_up_is_lost_and_the_next_request_takes_a_new_connection() -> None:
     """A server that closes every third time."""
     async with serving(lambda number: b"" if number % 3 == 0 else ANSWER % 200) as (port, heads):
-        generator = await run(port)
-    assert statuses(generator) == {LOST: 14, 200: 26}
+        client = await run(port)
+    assert statuses(client) == {LOST: 14, 200: 26}
     assert len(heads) == 40
 
 
@@ -101,11 +101,11 @@ async def test_nobody_listening_loses_everything() -> None:
 
 async def test_goodput_is_what_is_answered_within_the_load() -> None:
     """Not while a queue fills, nor what is answered when no more requests come."""
-    generator = Generator("127.0.0.1", 1, MESSAGE)
-    generator.answers = [(200, 0.1), (200, 0.1), (200, 0.9), (503, 0.1), (200, 0.1)]
-    generator.answered_s = [0.2, 0.3, 0.5, 0.6, 1.1]
-    generator.lateness_s = [0.0]
-    assert summarize(generator, 5, 1.0, 0.5)["good_per_s"] == pytest.approx(1 / 0.75)
+    client = OpenLoopClient("127.0.0.1", 1, MESSAGE)
+    client.answers = [(200, 0.1), (200, 0.1), (200, 0.9), (503, 0.1), (200, 0.1)]
+    client.answered_s = [0.2, 0.3, 0.5, 0.6, 1.1]
+    client.lateness_s = [0.0]
+    assert summarize(client, 5, 1.0, 0.5)["good_per_s"] == pytest.approx(1 / 0.75)
 
 
 async def test_lost_requests_count_as_accepted() -> None:

@@ -2,14 +2,14 @@
 
 import pytest
 
-from benchmarks.report.quartiles import Spread, number, quotient, spread
+from benchmarks.report.quartiles import Quartiles, number, quartiles_of, quotient
 
 
 def test_quartiles_are_those_of_the_values() -> None:
     """The middle half lies between them."""
-    assert spread([5.0, 1.0, 4.0, 2.0, 3.0]) == Spread(2.0, 3.0, 4.0, 5)
-    assert spread([7.0]) == Spread(7.0, 7.0, 7.0, 1)
-    assert spread([]) is None
+    assert quartiles_of([5.0, 1.0, 4.0, 2.0, 3.0]) == Quartiles(2.0, 3.0, 4.0, 5)
+    assert quartiles_of([7.0]) == Quartiles(7.0, 7.0, 7.0, 1)
+    assert quartiles_of([]) is None
 
 
 def test_a_quotient_is_divided_within_its_turn() -> None:
@@ -26,13 +26,13 @@ def test_one_disturbed_turn_does_not_move_a_quotient() -> None:
     """It is a median."""
     found = quotient({0: 90.0, 1: 20.0, 2: 91.0, 3: 90.0, 4: 92.0}, dict.fromkeys(range(5), 100.0))
     assert found
-    assert found.middle == 0.9
+    assert found.median == 0.9
 
 
 def test_only_turns_that_both_had_are_compared() -> None:
     """Three at least; and none by zero."""
     above = dict.fromkeys(range(6), 8.0)
-    assert quotient(above, {0: 4.0, 3: 4.0, 5: 4.0, 9: 1.0}) == Spread(2.0, 2.0, 2.0, 3)
+    assert quotient(above, {0: 4.0, 3: 4.0, 5: 4.0, 9: 1.0}) == Quartiles(2.0, 2.0, 2.0, 3)
     assert quotient(above, {0: 4.0, 3: 4.0}) is None
     assert quotient(above, {0: 4.0, 3: 4.0, 5: 0.0}) is None
     assert quotient({}, above) is None
@@ -40,8 +40,8 @@ def test_only_turns_that_both_had_are_compared() -> None:
 
 def test_a_spread_as_text() -> None:
     """Quartiles in brackets, but not those of one value."""
-    assert Spread(0.9, 0.93, 0.954, 8).text == "0.93 (0.90-0.95)"
-    assert Spread(2.5, 2.5, 2.5, 1).text == "2.50"
+    assert Quartiles(0.9, 0.93, 0.954, 8).text == "0.93 (0.90-0.95)"
+    assert Quartiles(2.5, 2.5, 2.5, 1).text == "2.50"
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.12345, "0.12"), (12.345, "12.3"), (12345.6, "12346")])
