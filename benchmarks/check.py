@@ -1,9 +1,9 @@
-"""The ratios that must hold, judged by the numbers of one run.
+"""Judge the ratios that must hold, by the measurements of one run.
 
     make bench-check                   # python -m benchmarks.check build/bench/results.json
 
-Each is the median over the turns, with its quartiles. Exit status: 0 when all hold, 1 when one does not, 2 when none
-fails but one is missing or was not judged.
+Each ratio is the median over the turns, with its quartiles. Exit status: 0 when all hold, 1 when one does not hold,
+2 when none fails but one is missing or was not judged.
 """
 
 import operator
@@ -38,12 +38,15 @@ from benchmarks.report.ratios import (
 )
 
 TRUSTED_SHARE = 0.05
-"""A generator that uses more of the cores than this takes them from the service: then goodput says little about it."""
+"""Limit of the load generator's share of all cores; above it goodput says little, because the service lacks them."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A value, how it must relate to its bound, and the bound; share: the generator's, where it may take too much."""
+    """A quantity, how it must relate to its bound, and the bound.
+
+    share: the load generator's share of the cores, for ratios that it can distort.
+    """
 
     name: str
     quantity: Quantity
@@ -91,7 +94,7 @@ _STYLES = {"does not hold": "red", "missing": "red"}
 
 @dataclass(frozen=True)
 class Judgement:
-    """reason: why it was not judged."""
+    """The verdict about one target. value: None when it was not measured. reason: why it was not judged."""
 
     target: Target
     value: Quartiles | None
@@ -100,13 +103,14 @@ class Judgement:
     reason: str = ""
 
     def cells(self) -> tuple[str, str, str, str]:
-        """Name, value with its quartiles, target and verdict as text."""
+        """Return name, value with its quartiles, target and verdict as text."""
         found = f"{self.value.text} {self.target.unit}".strip() if self.value else "-"
         bound = "-" if self.bound is None else f"{self.bound:.4g} {self.target.unit}".strip()
         return self.target.name, found, f"{self.target.relation} {bound}", f"{self.verdict}{self.reason}"
 
 
 def judge(results: Results, targets: tuple[Target, ...] = TARGETS) -> Iterator[Judgement]:
+    """Yield the verdict about each target."""
     run = RunData(results)
     for target in targets:
         bound = target.bound(run) if callable(target.bound) else target.bound
@@ -127,6 +131,7 @@ def ratio_rows(results: Results) -> list[tuple[str, str, str, str]]:
 
 
 def exit_status(verdicts: list[Verdict]) -> int:
+    """Return 1 when a ratio does not hold, 2 when one is missing or not judged, else 0."""
     return 1 if "does not hold" in verdicts else 2 if set(verdicts) - {"holds"} else 0
 
 

@@ -1,10 +1,10 @@
-"""Measure the service beside its ceilings and its peers: all are up at once and take turns in short slices.
+"""Compare the service with its ceilings and with other servers: all run at once and take turns in short slices.
 
     make bench [WORKLOADS=A,B] [PEERS=naive,litserve,mosec] [TURNS=8] [SECONDS=2] [ROUNDS=1]
-    .venv/bin/python -m benchmarks.compare --quick                       # a minute: A and B, ceilings and service
-    .venv/bin/python -m benchmarks.compare --quick --against ../before   # and the service of another working tree
+    .venv/bin/python -m benchmarks.compare --quick                       # one minute: A and B, ceilings and service
+    .venv/bin/python -m benchmarks.compare --quick --against ../before   # also the service of another working tree
 
-docs/benchmarks.md says what is measured and what the words mean.
+docs/benchmarks.md explains what is measured and defines the terms.
 """
 
 import math
@@ -32,24 +32,25 @@ OPEN_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
-def measured(workloads: list[Workload], plan: Plan) -> Recorder:
-    """All groups, with a bar for each that says what is running."""
+def measure_all(workloads: list[Workload], plan: Plan) -> Recorder:
+    """Measure all groups of workloads, with a progress bar for each."""
     recorder = Recorder(lambda text: console.print(text, markup=False))
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         for group in groups(workloads):
             bar = progress.add_task("", total=None)
 
-            def say(text: str, total: int, bar: object = bar) -> None:
+            def on_progress(text: str, total: int, bar: object = bar) -> None:
                 progress.update(bar, description=text, total=total or None, advance=1 if total else 0)  # type: ignore[arg-type]
 
-            measure(recorder, group, plan, say)
+            measure(recorder, group, plan, on_progress)
     return recorder
 
 
 def results(workloads: list[Workload], peers: list[str], plan: Plan, prepared_by: list[str]) -> Results:
-    found = provenance(peers, plan.against)  # before the minutes in which others may commit
-    recorder = measured(workloads, plan)
+    """Measure and return the run with its provenance."""
+    found = provenance(peers, plan.against)  # before the measurement: the commit may change during it
+    recorder = measure_all(workloads, plan)
     return Results.model_validate(
         found
         | {
@@ -69,6 +70,7 @@ def results(workloads: list[Workload], peers: list[str], plan: Plan, prepared_by
 
 
 def _chosen(text: str, known: dict[str, object]) -> list[str]:
+    """Return the names in a comma-separated text as they are spelled in `known`. Raises typer.BadParameter."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     by_lower = {name.lower(): name for name in known}
     if unknown := [name for name in names if name.lower() not in by_lower]:
@@ -77,7 +79,7 @@ def _chosen(text: str, known: dict[str, object]) -> list[str]:
 
 
 def _tree(path: Path | None) -> Path | None:
-    """Another working tree with a service of its own."""
+    """Return the root of another working tree of this project. Raises typer.BadParameter for anything else."""
     tree = path.resolve() if path else None
     if tree == ROOT:
         raise typer.BadParameter(f"{path} is this working tree")
@@ -88,16 +90,18 @@ def _tree(path: Path | None) -> Path | None:
 
 def main(
     workloads: Annotated[str, typer.Option(help="Which workloads, comma-separated.")] = ",".join(WORKLOADS),
-    peers: Annotated[str, typer.Option(help="Which peers; empty for none.")] = ",".join(PEERS),
-    turns: Annotated[int | None, typer.Option(min=1, help=f"Of all compared; {TURNS}, --quick {QUICK_TURNS}.")] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each load that takes no turns.")] = 2.0,
-    rounds: Annotated[int, typer.Option(min=1, help="Of the loads that take no turns.")] = 1,
-    output: Annotated[Path, typer.Option(help="All measurements, as JSON.")] = RESULTS,
+    peers: Annotated[str, typer.Option(help="Which peers, comma-separated; empty: none.")] = ",".join(PEERS),
+    turns: Annotated[
+        int | None, typer.Option(min=1, help=f"Repetitions of what is compared; {TURNS}, --quick {QUICK_TURNS}.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Duration of each load that takes no turns.")] = 2.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Repetitions of the loads that take no turns.")] = 1,
+    output: Annotated[Path, typer.Option(help="File for all measurements, as JSON.")] = RESULTS,
     write: Annotated[bool, typer.Option(help="Change RESULTS.md and its plots.")] = False,
     only_quick: Annotated[bool, typer.Option("--quick", help="Turns of A and B alone, without peers.")] = False,
     against: Annotated[Path | None, typer.Option(help="Another working tree, whose service takes turns too.")] = None,
 ) -> None:
-    """Measure the service beside its ceilings and its peers."""
+    """Compare the service with its ceilings and its peers."""
     chosen, chosen_peers, tree = (
         [WORKLOADS[name] for name in _chosen(workloads, dict(WORKLOADS))],
         _chosen(peers, dict(PEERS)),

@@ -1,4 +1,4 @@
-"""The images of the works, made from a photo of the shipped bundle, the same with every run."""
+"""The images of the workloads, made from a photo of a shipped bundle; every call returns the same bytes."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ BYTES_TYPE = "application/octet-stream"
 
 
 def form(image: Path) -> bytes:
-    """A multipart body of one file in the field `image`."""
+    """Return a multipart body with one file in the field `image`."""
     kind = "jpeg" if image.suffix == ".jpg" else image.suffix[1:]
     head = (
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="{image.name}"\r\n'
@@ -24,7 +24,7 @@ def form(image: Path) -> bytes:
 
 
 def jpeg(size: tuple[int, int], wanted_bytes: int) -> bytes:
-    """The photo as a JPEG of width and height `size`, at the quality whose file is nearest to `wanted_bytes`."""
+    """Return the photo as a JPEG of width and height `size`, at the quality whose file is nearest to `wanted_bytes`."""
     picture = Image.open(PHOTO).convert("RGB").resize(size, Image.Resampling.BICUBIC)
     low, high = 30, 100
     while high - low > 1:  # the file grows with the quality
@@ -40,7 +40,7 @@ def _saved(picture: Image.Image, quality: int) -> bytes:
 
 
 def small_png() -> bytes:
-    """The photo as 28x28 grey pixels; in 48 levels its file has about 580 bytes."""
+    """Return the photo as a PNG of 28x28 grey pixels in 48 levels: about 580 bytes."""
     grey = Image.open(PHOTO).convert("L").resize((28, 28), Image.Resampling.BICUBIC)
     target = io.BytesIO()
     grey.point([value * 48 // 256 * 256 // 48 for value in range(256)]).save(target, "PNG")

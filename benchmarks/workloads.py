@@ -1,4 +1,4 @@
-"""What is classified in each measurement, by which bundle."""
+"""The workloads: which image is classified by which bundle, and the loads that suit it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,10 @@ SHIPPED = ROOT / "models"
 
 @dataclass(frozen=True)
 class Workload:
-    """An image, the bundle that classifies it, and the loads that suit it."""
+    """An image, the bundle that classifies it, and the loads that suit it.
+
+    image: the encoded file. models: folder of bundles. connections: of the closed loops.
+    """
 
     name: str
     description: str
@@ -24,24 +27,25 @@ class Workload:
     precision: Precision = Precision.FP32
     connections: tuple[int, ...] = (1, 8, 32, 64, 256)
     duration_factor: int = 1
-    """Its loads last so many times longer, where a few answers a second would be too few to count."""
+    """Factor of the durations of loads and slices; above 1 where answers per second are too few to count."""
     mosec_batch: int = 4
     parallel_connections: int = 32
-    """How many connections each server has in its turns."""
+    """Connections of the closed loop that is compared in turns."""
     shares_turns_with: str = ""
-    """The work whose turns it shares, because it is compared with the peers there; they serve the network in fp32."""
+    """Name of the workload with whose peers this one is compared, in the same turns; peers run the network in fp32."""
 
     @property
     def bundle(self) -> Bundle:
+        """Return the bundle that classifies the image."""
         return read_bundle(self.models / self.model / "1")
 
     def network(self, precision: Precision) -> Path:
-        """The bundle's graph with probabilities as its only output: what ceilings and peers run."""
+        """Return the path of the graph with the probabilities as its only output, which ceilings and peers run."""
         return BUILD / "models" / "networks" / f"{self.model}-{precision}.onnx"
 
     @property
     def form(self) -> Path:
-        """The image as a multipart body."""
+        """Return the path of the image as a multipart body."""
         return self.image.with_suffix(".form")
 
 

@@ -1,9 +1,9 @@
-"""The engine's ceiling: batches of random pixels through the service's own engine, without HTTP or decoding.
+"""Measure the engine's ceiling: batches of random pixels through the service's engine, without HTTP or decoding.
 
     python -m benchmarks.gpu.ceiling [--bundles models/imagenet/1] [--providers cuda] [--sizes 1,2,4,...,256]
 
-Pixels go from the host's memory to the device and probabilities come back, as in service. Exit status 1 when a way
-could not be run at all; what broke off at a size is a note.
+Pixels are copied from host memory to the device and probabilities back, as in the service. The exit status is 1 when a
+configuration could not be run at all; a failure at one batch size is a note.
 """
 
 import statistics
@@ -31,14 +31,14 @@ _WINDOWS = 3
 
 
 class Ceiling:
-    """Measures ways and keeps what it found, a note for each that failed."""
+    """Measures configurations and collects the results, with a note for each failure."""
 
     def __init__(self, sizes: list[int], window_s: float) -> None:
         self._sizes, self._stopwatch = sizes, Stopwatch(window_s)
         self.part = CeilingPart()
 
     def measure(self, bundle: Bundle, configuration: RunConfiguration) -> Iterator[Speed]:
-        """All sizes; with one caller, and where there is no CUDA graph with two."""
+        """Measure all batch sizes with one caller, and without CUDA graphs also with two callers."""
         try:
             with closing(open_engine(bundle, configuration, self._sizes[-1], _engines(configuration))) as engine:
                 for size in self._sizes:
@@ -64,18 +64,18 @@ class Ceiling:
 
 
 def _engines(configuration: RunConfiguration) -> Path:
-    """Where TensorRT keeps what it built: the next run need not build it again."""
+    """Return the folder in which TensorRT caches its engines, so that the next run need not build them."""
     return CACHE / "tensorrt" / f"{configuration.bundle.replace('/', '-')}-{configuration.precision}"
 
 
 def random_batch(bundle: Bundle, size: int) -> Batch:
-    """Devices are faster on black images than on photographs, so pixels are random."""
+    """Return a batch of random pixels: devices are faster on black images than on photographs."""
     service_options = (size, *bundle.manifest.input.shape)
     return Batch(np.random.default_rng(size).integers(0, 256, service_options, np.uint8))
 
 
 def best(rows: Iterable[Speed], **wanted: str) -> Speed | None:
-    """The most images a second of the ways whose fields are as wanted."""
+    """Return the fastest row whose configuration has the wanted field values, or None."""
     fitting = [row for row in rows if all(getattr(row.configuration, name) == value for name, value in wanted.items())]
     return max(fitting, key=lambda row: row.images_per_s, default=None)
 
@@ -84,7 +84,7 @@ def main(
     bundles: Bundles = BUNDLES,
     providers: Providers = "",
     sizes: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = SIZES,
-    window_s: Annotated[float, typer.Option(help="Of each of three windows for a size.")] = 0.2,
+    window_s: Annotated[float, typer.Option(help="Duration of each of three windows for a size.")] = 0.2,
 ) -> None:
     """Measure, print a line for each size, and keep the result as ceiling.json."""
     names, ceiling = fast_ones(providers), Ceiling(numbers_of(sizes), window_s)

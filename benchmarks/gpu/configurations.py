@@ -1,4 +1,4 @@
-"""Which ways to run a bundle there are to try, and the engines that do."""
+"""List the configurations in which a bundle can be run, and open engines for them."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,14 +16,14 @@ _NEEDS = {"cuda": {"the driver", "CUDA"}, "tensorrt": {"the driver", "CUDA", "Te
 
 
 def usable() -> list[str]:
-    """Providers that onnxruntime offers and whose libraries are there: it offers what it was built with."""
+    """Return the providers that onnxruntime was built with and whose libraries are installed."""
     offered = all_providers()
     absent = set(missing().values()) if ON_GPU & set(offered) else set()
     return [name for name in offered if not _NEEDS.get(name, set()) & absent]
 
 
 def chosen(providers: str) -> list[str]:
-    """Names separated by commas; empty for all that are usable. Raises ValueError for one that is not offered."""
+    """Parse names separated by commas; empty: all usable. Raises ValueError for one that is not offered."""
     offered = all_providers()
     names = [name.strip() for name in providers.split(",") if name.strip()] or usable()
     if unknown := [name for name in names if name not in offered]:
@@ -32,11 +32,12 @@ def chosen(providers: str) -> list[str]:
 
 
 def label(bundle: Bundle) -> str:
+    """Return name and version of a bundle."""
     return f"{bundle.manifest.name}/{bundle.manifest.version}"
 
 
 def configurations(bundle: Bundle, providers: Iterable[str]) -> Iterator[RunConfiguration]:
-    """Every variant on every provider; on a GPU with and without TF32, bound buffers and CUDA graphs."""
+    """Yield every variant on every provider; on a GPU with and without TF32, bound buffers and CUDA graphs."""
     for provider in providers:
         for variant in bundle.manifest.variants:
             precision = variant.precision
@@ -53,14 +54,17 @@ def configurations(bundle: Bundle, providers: Iterable[str]) -> Iterator[RunConf
 
 
 def _buffers(provider: str) -> tuple[tuple[bool, bool], ...]:
-    """Bound and CUDA graph. TensorRT builds for a range of sizes, which the service states where it binds buffers."""
+    """Return pairs (bound buffers, CUDA graph).
+
+    TensorRT builds an engine for a range of batch sizes, which the service states only with bound buffers.
+    """
     if provider == "cuda":
         return (False, False), (True, False), (True, True)
     return ((provider in ON_GPU, False),)
 
 
 def options(configuration: RunConfiguration, largest: int, engines: Path | None = None) -> EngineOptions:
-    """The service's own, for batches of up to `largest`; engines: folder of what TensorRT builds."""
+    """Return the service's options for batches of up to `largest`; engines: cache folder of TensorRT."""
     return EngineOptions(
         (configuration.provider,),
         strict=True,
@@ -78,5 +82,5 @@ def options(configuration: RunConfiguration, largest: int, engines: Path | None 
 def open_engine(
     bundle: Bundle, configuration: RunConfiguration, largest: int, engines: Path | None = None
 ) -> OnnxEngine:
-    """As the service opens it, before its golden images. Raises EngineRejected."""
+    """Open the engine as the service does, before its golden images run. Raises EngineRejected."""
     return open_fitting(bundle, options(configuration, largest, engines), Precision(configuration.precision))

@@ -1,8 +1,9 @@
-"""The service as a process, fronts and one engine, under closed loops: images/s against the number of fronts.
+"""Measure the service end to end: images/s against the number of frontends, with one engine process.
 
     python -m benchmarks.gpu.end_to_end [--bundle models/imagenet/1] [--frontends 1,2,4,8] [--connections 32,256]
 
-The image is work A's 500x375 JPEG of 61 KB; load generators share the cores. Exit status 1 when a shape failed.
+The load is a closed loop with the 500x375 JPEG of 61 KB of workload A; load generators share the cores with the
+service. The exit status is 1 when a start of the service or a load failed.
 """
 
 import signal
@@ -34,33 +35,33 @@ _WARM_UP_S = 3.0
 
 
 def default_frontends(cores: int) -> list[int]:
-    """Powers of two below the number of cores, and all cores but one: the engine needs one too."""
+    """Return powers of two below the number of cores, and all cores but one, which the engine process needs."""
     return sorted({1 << bit for bit in range(cores.bit_length()) if 1 << bit < cores} | {max(1, cores - 1)})
 
 
 def measured(
     bundle: Bundle,
-    service_options: ServiceOptions,
+    options: ServiceOptions,
     image: Path,
     connections: list[int],
     seconds: float,
     generators: int,
     cache: Path = CACHE,
 ) -> Iterator[ServiceLoad]:
-    """One start of the service, all loads. Raises ServerFailed, OSError, SubprocessError, ValueError."""
+    """Start the service once and run all loads. Raises ServerFailed, OSError, SubprocessError, ValueError."""
     kind = load.kind()
-    with served(server_of(bundle, service_options, image, cache)) as ready:
+    with served(server_of(bundle, options, image, cache)) as ready:
         load.run(kind, ready.server.url, ready.server.body, max(connections), _WARM_UP_S, generators)
         engine = engine_of(ready.server, bundle.manifest.name)
-        service_options = replace(service_options, provider=engine["provider"], precision=engine["precision"])
+        options = replace(options, provider=engine["provider"], precision=engine["precision"])
         for count in connections:
-            yield _loaded(ready, bundle, service_options, kind, count, seconds, generators)
+            yield _loaded(ready, bundle, options, kind, count, seconds, generators)
 
 
 def _loaded(
     ready: RunningServer,
     bundle: Bundle,
-    service_options: ServiceOptions,
+    options: ServiceOptions,
     kind: load.Kind,
     connections: int,
     seconds: float,
@@ -73,10 +74,10 @@ def _loaded(
     batch, _ = prometheus_scrape.scrape_batch_sizes(ready.server).since(before)
     return ServiceLoad(
         bundle=label(bundle),
-        provider=service_options.provider,
-        precision=service_options.precision,
-        frontends=service_options.frontends,
-        engines=service_options.engines,
+        provider=options.provider,
+        precision=options.precision,
+        frontends=options.frontends,
+        engines=options.engines,
         connections=connections,
         generator=kind,
         per_s=values["per_s"],
@@ -93,22 +94,22 @@ def _loaded(
 def main(
     bundle: Annotated[str, typer.Option(help="Folder of the bundle.")] = "models/imagenet/1",
     providers: Providers = "",
-    precision: Annotated[str, typer.Option(help="As the service's setting.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Setting of the service of that name.")] = "auto",
     frontends: Annotated[str, typer.Option(help="Separated by commas; empty: by the number of cores.")] = "",
     connections: Annotated[str, typer.Option(help="Separated by commas.")] = "32,256",
-    seconds: Annotated[float, typer.Option(min=1, help="Of each load.")] = 5.0,
-    generators: Annotated[int, typer.Option(min=1, help="ServiceLoad generators at a time.")] = 2,
-    tune_s: Annotated[float, typer.Option(help="As the service's setting.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Duration of each load.")] = 5.0,
+    generators: Annotated[int, typer.Option(min=1, help="Load generators that run at the same time.")] = 2,
+    tune_s: Annotated[float, typer.Option(help="Setting of the service of that name.")] = 20.0,
 ) -> None:
     """Measure, print a line for each load, and keep the result as end_to_end.json."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service ends too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is ended too
     prepare([WORKLOAD], typer.echo)
     part, one = EndToEndPart(image=WORKLOAD.image.name), bundles_of(bundle)[0]
     for provider in fast_ones(providers):
         for count in numbers_of(frontends) or default_frontends(usable_cores()):
-            service_options = ServiceOptions(count, 1, provider, precision, tune_s=tune_s)
+            options = ServiceOptions(count, 1, provider, precision, tune_s=tune_s)
             try:
-                for row in measured(one, service_options, WORKLOAD.image, numbers_of(connections), seconds, generators):
+                for row in measured(one, options, WORKLOAD.image, numbers_of(connections), seconds, generators):
                     part.rows.append(row)
                     typer.echo(_line(row))
             except (ServerFailed, OSError, subprocess.SubprocessError, ValueError) as error:

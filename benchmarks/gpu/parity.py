@@ -1,8 +1,8 @@
-"""Every provider and variant against the golden images, which were computed on a CPU.
+"""Compare every provider and variant with the golden probabilities, which were computed on a CPU.
 
     python -m benchmarks.gpu.parity [--bundles models/imagenet/1,...] [--providers cuda,tensorrt,cpu]
 
-Exit status 1 when a probability is off by more than the manifest allows, or a variant cannot be run.
+The exit status is 1 when a probability differs by more than the manifest allows, or a variant cannot be run.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,13 +20,13 @@ from service.onnx_engine import OnnxEngine
 from service.session import EngineRejected
 
 _LARGEST = 4
-"""Golden images go one by one, and as the last row of a batch that a GPU pads to this size."""
+"""Largest batch size: golden images run one by one, and as the last row of a batch padded to this size."""
 _RUNS = 4
-"""onnxruntime runs twice, then captures a CUDA graph, then replays it: the last one counts."""
+"""Runs per image: onnxruntime runs twice, then captures a CUDA graph, then replays it; the last run counts."""
 
 
 def compared(bundle: Bundle, configuration: RunConfiguration) -> Parity:
-    """Largest difference over all golden images."""
+    """Return the largest difference over all golden images."""
     tolerance = bundle.tolerance(Precision(configuration.precision))
     try:
         with closing(open_engine(bundle, configuration, _LARGEST)) as engine:
@@ -42,7 +42,7 @@ def compared(bundle: Bundle, configuration: RunConfiguration) -> Parity:
 
 
 def _predict(engine: OnnxEngine, size: int) -> Callable[[Pixels], Row]:
-    """The image is the last row of a batch, behind black ones."""
+    """Return a function that runs an image as the last row of a batch of black images."""
 
     def predict(pixels: Pixels) -> Row:
         images = np.zeros((size, *pixels.shape), np.uint8)
@@ -55,6 +55,7 @@ def _predict(engine: OnnxEngine, size: int) -> Callable[[Pixels], Row]:
 
 
 def compare(bundles: Iterable[Bundle], providers: Iterable[str]) -> Iterator[Parity]:
+    """Yield the comparison of every configuration of every bundle."""
     names = list(providers)
     for bundle in bundles:
         for configuration in configurations(bundle, names):
@@ -62,7 +63,7 @@ def compare(bundles: Iterable[Bundle], providers: Iterable[str]) -> Iterator[Par
 
 
 def main(bundles: Bundles = BUNDLES, providers: Providers = "") -> None:
-    """Compare, print a line for each way, and keep the result as parity.json."""
+    """Compare, print a line for each configuration, and write the result as parity.json."""
     rows = []
     for row in compare(bundles_of(bundles), names_of(providers)):
         found = "-" if row.difference is None else f"{row.difference:.6f}"

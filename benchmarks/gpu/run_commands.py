@@ -1,4 +1,4 @@
-"""Options that the steps have in common."""
+"""Command line options that several steps share, and how they are parsed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ Providers = Annotated[str, typer.Option(help="Separated by commas; empty: all th
 
 
 def bundles_of(text: str) -> list[Bundle]:
-    """Raises typer.BadParameter for what is no bundle."""
+    """Read the bundles. Raises typer.BadParameter for a folder that is no bundle."""
     try:
         return [read_bundle(Path(name.strip())) for name in text.split(",") if name.strip()]
     except BundleError as error:
@@ -23,7 +23,7 @@ def bundles_of(text: str) -> list[Bundle]:
 
 
 def names_of(text: str) -> list[str]:
-    """Raises typer.BadParameter for a provider that is not there."""
+    """Return the names of providers. Raises typer.BadParameter for one that onnxruntime does not offer."""
     try:
         return chosen(text)
     except ValueError as error:
@@ -31,13 +31,13 @@ def names_of(text: str) -> list[str]:
 
 
 def fast_ones(text: str) -> list[str]:
-    """The same; without names only those on a GPU, where there is one."""
+    """Return the named providers; without names, those on a GPU, or all when there is no GPU."""
     found = names_of(text)
     return found if text else [name for name in found if name in ON_GPU] or found
 
 
 def numbers_of(text: str) -> list[int]:
-    """Raises typer.BadParameter."""
+    """Parse numbers separated by commas, in ascending order. Raises typer.BadParameter."""
     try:
         return sorted({int(number) for number in text.split(",") if number.strip()})
     except ValueError:

@@ -1,4 +1,4 @@
-"""The parts of a run as Markdown."""
+"""The parts of a run as Markdown tables."""
 
 from collections.abc import Iterator
 
@@ -16,12 +16,13 @@ from benchmarks.gpu.results import (
 from benchmarks.report.markdown_report import number, table
 
 CORE_AIM = 290.0
-"""Images a second for each core of the machine: the best published servers that take images."""
+"""Images per second per core of the machine: that of the best published servers that take images."""
 TENSORRT_AIM = 0.8
-"""Of TensorRT's own fp16 figure."""
+"""Share of the throughput that TensorRT itself reaches in fp16."""
 
 
 def provenance(found: GpuResults) -> Iterator[str]:
+    """Yield the description of the run."""
     where = found.environment
     gpu = where.device
     lines = [
@@ -40,7 +41,7 @@ def _options(options: dict[str, str]) -> str:
 
 
 def aims(found: GpuResults) -> Iterator[str]:
-    """Missing where a step did not run, or ran without a GPU."""
+    """Yield the table of aims; an aim is missing when its step did not run, or ran without a GPU."""
     rows = [_judged("best end to end, images/s for each core of the machine", per_core(found), CORE_AIM)]
     rows += [_judged(f"engine ceiling / {name}", ratio, TENSORRT_AIM) for name, ratio in to_tensorrt(found)]
     yield table(["aim", "value", "must be", "verdict"], rows, words=4)
@@ -52,13 +53,17 @@ def _judged(name: str, value: float | None, bound: float) -> list[str]:
 
 
 def per_core(found: GpuResults) -> float | None:
-    """Of loads without a failed request on a machine that has a GPU."""
+    """Return the best images per second per core of loads without failed requests; None without a GPU."""
     loads = found.end_to_end.rows if found.end_to_end and found.environment.device else []
     return max((row.per_machine_core for row in loads if not row.failed), default=None)
 
 
 def to_tensorrt(found: GpuResults) -> Iterator[tuple[str, float | None]]:
-    """By bundle: the best of all ways of the service to the best of trtexec, else CUDA's to the TensorRT provider's."""
+    """Yield a name and a ratio for each bundle.
+
+    The ratio is that of the service's best configuration to trtexec's best result; without trtexec, that of the CUDA
+    provider to the TensorRT provider in fp16.
+    """
     speeds = found.ceiling.rows if found.ceiling else []
     own = found.tensorrt.rows if found.tensorrt else []
     bundles = dict.fromkeys(
@@ -79,6 +84,7 @@ def _rate(speed: Speed | None, by: float | None) -> float | None:
 
 
 def parity(part: ParityPart) -> Iterator[str]:
+    """Yield the table of the comparison with golden probabilities."""
     head = ["bundle", "provider", "how", "largest difference of a probability", "allowed", "verdict"]
     rows = []
     for row in part.rows:
@@ -98,7 +104,7 @@ def parity(part: ParityPart) -> Iterator[str]:
 
 
 def ceiling(part: CeilingPart) -> Iterator[str]:
-    """Images a second, a row for each way and number of callers, a column for each batch size."""
+    """Yield the table of images per second: a row per configuration and callers, a column per batch size."""
     sizes = sorted({row.batch_size for row in part.rows})
     found: dict[tuple[RunConfiguration, int], dict[int, float]] = {}
     for row in part.rows:
@@ -120,6 +126,7 @@ def ceiling(part: CeilingPart) -> Iterator[str]:
 
 
 def tensorrt(part: TensorRTPart) -> Iterator[str]:
+    """Yield the table of trtexec's results."""
     head = ["bundle", "precision", "batch", "copies to and from the device", "images/s"]
     copies = {True: "with", False: "without"}
     rows = (
@@ -131,6 +138,7 @@ def tensorrt(part: TensorRTPart) -> Iterator[str]:
 
 
 def end_to_end(part: EndToEndPart) -> Iterator[str]:
+    """Yield the table of the loads on the service."""
     head = (
         "bundle|provider|how|frontends, engines|connections|generator|images/s|for each core|for each core used|failed"
     )

@@ -1,4 +1,4 @@
-"""The ceiling as processes that stay: one a core, each with its decoder and session ready, asleep until told to run."""
+"""The ceiling: one process per core, each with a decoder and a session ready, blocked on a pipe until told to run."""
 
 import multiprocessing as mp
 import statistics
@@ -16,13 +16,17 @@ from benchmarks.workloads import Workload
 from service.settings import usable_cores
 
 PROCESSES, IN_FULL, SINGLE_IMAGE = "processes", "processes-full", "single-image"
-"""Decode and session in all processes, with the service's decoding or in full; both of one image in one process."""
+"""What the workers can run.
+
+PROCESSES: decoding and session in all processes, decoding as the service does. IN_FULL: the same, decoding in full.
+SINGLE_IMAGE: decoding and session of one image after another in one process.
+"""
 _START_LIMIT_S, _LATE_LIMIT_S = 60.0, 30.0
 _CHOICE_TURNS = 5
 
 
 class CeilingWorkers:
-    """Answers `run`; between two of them its processes wait for a pipe, which costs nothing."""
+    """The processes of one workload's ceiling. Between two calls of `run` they block on their pipes and use no CPU."""
 
     def __init__(self, workload: Workload, workers: "list[tuple[BaseProcess, Connection]]") -> None:
         self.name = f"ceiling of {workload.name}"
@@ -30,15 +34,16 @@ class CeilingWorkers:
         self._workers = workers
 
     def active(self) -> "nullcontext[None]":
+        """Do nothing: idle workers use no CPU."""
         return nullcontext()
 
     def check(self) -> None:
-        """Raises RuntimeError when one of the processes has ended."""
+        """Raise RuntimeError when one of the processes has ended."""
         if not all(process.is_alive() for process, _ in self._workers):
             raise RuntimeError("a process of the ceiling ended; its traceback is above")
 
     def run(self, what: str, seconds: float) -> Values:
-        """Images per second of all processes together; of LONE, ms of its two stages and of both.
+        """Return images per second of all processes together; for SINGLE_IMAGE, ms of both stages and of their sum.
 
         Raises RuntimeError when a process has ended or does not answer.
         """
@@ -55,7 +60,10 @@ class CeilingWorkers:
         return sums | {"processes": len(asked), "batch_size": self._batch_size}
 
     def choose_batch_size(self, seconds: float) -> int:
-        """The one with most images per second while all processes work; sizes take turns, `seconds` are for all."""
+        """Set the batch size with most images per second while all processes work, and return it.
+
+        The sizes are interleaved. seconds: duration for all sizes together.
+        """
         rates: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
         for _ in range(_CHOICE_TURNS):
             for size in BATCH_SIZES:
@@ -68,16 +76,19 @@ class CeilingWorkers:
 
 @contextmanager
 def ceiling_workers(workload: Workload, choice_s: float) -> Iterator[CeilingWorkers]:
-    """One process a core, ready, the batch size chosen within `choice_s`. Raises RuntimeError when one fails."""
+    """Start one process per core and choose the batch size; end the processes afterwards.
+
+    choice_s: seconds spent on choosing the batch size. Raises RuntimeError when a process fails.
+    """
     context = mp.get_context("spawn")
     workers: list[tuple[BaseProcess, Connection]] = []
     try:
         for _ in range(usable_cores()):
-            mine, its = context.Pipe()
-            process: BaseProcess = context.Process(target=_serve, args=(its, workload), daemon=True)
+            own_end, worker_end = context.Pipe()
+            process: BaseProcess = context.Process(target=_serve, args=(worker_end, workload), daemon=True)
             process.start()
-            its.close()
-            workers.append((process, mine))
+            worker_end.close()
+            workers.append((process, own_end))
         for _, pipe in workers:
             _answer(pipe, _START_LIMIT_S)
         ready = CeilingWorkers(workload, workers)
@@ -92,13 +103,14 @@ def ceiling_workers(workload: Workload, choice_s: float) -> Iterator[CeilingWork
 
 
 def _answer(pipe: Connection, limit_s: float) -> Any:
+    """Receive one message. Raises RuntimeError after `limit_s`, EOFError when the process has ended."""
     if not pipe.poll(limit_s):
         raise RuntimeError(f"a process of the ceiling did not answer within {limit_s:g} s")
     return pipe.recv()
 
 
 def _serve(pipe: Connection, workload: Workload) -> None:
-    """Until the other end is closed."""
+    """Run requests from the pipe until its other end is closed."""
     own, full, run = (
         decoder(workload, in_full=False),
         decoder(workload, in_full=True),
@@ -110,7 +122,7 @@ def _serve(pipe: Connection, workload: Workload) -> None:
         SINGLE_IMAGE: lambda _, seconds: _single_images(own, run, seconds),
     }
     for mode in modes.values():
-        mode(1, 0)  # the first call is slow
+        mode(1, 0)  # the first call is slower than later ones
     pipe.send("ready")
     while True:
         try:
@@ -130,7 +142,7 @@ def _batches(decode: Callable[[], Any], run: Callable[[Any], None], size: int, s
 
 
 def _single_images(decode: Callable[[], Any], run: Callable[[Any], None], seconds: float) -> Values:
-    """The two stages of one image after another, so that neither has the better moment."""
+    """Alternate decoding and session, so that changes of the machine's speed affect both stages alike."""
     image, decoded, ran = decode()[None], list[float](), list[float]()
     end = time.perf_counter() + seconds
     while not ran or time.perf_counter() < end:

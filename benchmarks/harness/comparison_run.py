@@ -1,4 +1,4 @@
-"""One group of works, side by side: what is compared takes turns in short slices; then all other loads."""
+"""Measure one group of workloads: first what is compared, in interleaved short slices; then all other loads."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -14,13 +14,13 @@ from benchmarks.harness.servers import AGAINST, MACHINE, ONE_CONNECTION_SUBJECTS
 from benchmarks.workloads import Workload
 
 OVERLOAD_TURNS = STARTS = 3
-"""Of the largest open loop and of the service's start, which are judged."""
+"""Repetitions of the largest open loop and of the service's start, which `check.py` judges."""
 ProgressCallback = Callable[[str, int], None]
-"""Is told what begins, and how many slices there will be in all, or 0 while that is not known."""
+"""Called with a text that says what begins, and the number of slices in all, or 0 while that is not known."""
 
 
 def measure(recorder: Recorder, workloads: Sequence[Workload], plan: Plan, on_progress: ProgressCallback) -> None:
-    """Everything about these works, which share their turns."""
+    """Record everything that the plan wants about these workloads, which share their turns."""
     with started(recorder, workloads, plan, lambda text: on_progress(text, 0)) as group:
         parts = list(_parts(group, plan))
         total = sum(len(slices) * len(turns) for slices, turns in parts)
@@ -29,19 +29,15 @@ def measure(recorder: Recorder, workloads: Sequence[Workload], plan: Plan, on_pr
 
 
 def _parts(group: Group, plan: Plan) -> Iterator[tuple[list[Slice], range]]:
-    """Slices, and the turns in which they are taken."""
+    """Yield lists of slices, each with the turns in which the list runs."""
     yield [*ceiling_slices(group, plan), *(_many_connections(subject) for subject in group.servers)], range(plan.turns)
-    yield (
-        [
-            *single_image_slices(group),
-            *(_one_connection(subject) for subject in group.servers if _has_one_connection_turns(subject)),
-        ],
-        range(plan.turns),
-    )
+    one_connection = [_one_connection(subject) for subject in group.servers if _has_one_connection_turns(subject)]
+    yield [*single_image_slices(group), *one_connection], range(plan.turns)
     services = [subject for subject in group.servers if subject.server.name == SERVICE]
     yield [subject.stages() for subject in services], range(1)
     if not plan.brief:
-        yield [_start(subject) for subject in services], range(1, STARTS)  # the first one is up
+        # Turn 0 is the start of the server that runs already.
+        yield [_start(subject) for subject in services], range(1, STARTS)
         yield [piece for subject in group.servers for piece in other_loads(subject, plan.seconds)], range(plan.rounds)
     *lower, highest = plan.open_loads or (0.0,)
     yield [_open(subject, multiple, plan) for subject in services for multiple in lower], range(plan.rounds)
@@ -49,22 +45,20 @@ def _parts(group: Group, plan: Plan) -> Iterator[tuple[list[Slice], range]]:
 
 
 def ceiling_slices(group: Group, plan: Plan) -> Iterator[Slice]:
-    """What each ceiling does in a turn."""
-    for workload, ceiling_workers in group.ceilings:
+    """Yield the slices in which all processes of a ceiling work."""
+    for workload, workers in group.ceilings:
         for what in (PROCESSES,) if plan.brief else (PROCESSES, IN_FULL):
-            yield _without_http(workload, ceiling_workers, what)
+            yield _without_http(workload, workers, what)
 
 
 def single_image_slices(group: Group) -> Iterator[Slice]:
-    return (_without_http(workload, ceiling_workers, SINGLE_IMAGE) for workload, ceiling_workers in group.ceilings)
+    """Return the slices that measure decoding and the session for one image at a time, without HTTP."""
+    return (_without_http(workload, workers, SINGLE_IMAGE) for workload, workers in group.ceilings)
 
 
-def _without_http(workload: Workload, ceiling_workers: CeilingWorkers, what: str) -> Slice:
-    return Slice(
-        Key(workload.name, MACHINE, what),
-        ceiling_workers,
-        lambda: SliceResult(ceiling_workers.run(what, workload.duration_factor)),
-    )
+def _without_http(workload: Workload, workers: CeilingWorkers, what: str) -> Slice:
+    key = Key(workload.name, MACHINE, what)
+    return Slice(key, workers, lambda: SliceResult(workers.run(what, workload.duration_factor)))
 
 
 def _many_connections(subject: ServerUnderTest) -> Slice:
@@ -80,7 +74,10 @@ def _one_connection(subject: ServerUnderTest) -> Slice:
 
 
 def other_loads(subject: ServerUnderTest, seconds: float) -> Iterator[Slice]:
-    """The closed loops that are not part of the turns: other numbers of connections, for the service also a form."""
+    """Yield the closed loops that are not part of the turns.
+
+    These are the other numbers of connections, and for the service every number of connections with multipart bodies.
+    """
     if subject.server.name == AGAINST:
         return
     done = {subject.workload.parallel_connections} | ({1} if _has_one_connection_turns(subject) else set())
@@ -92,7 +89,7 @@ def other_loads(subject: ServerUnderTest, seconds: float) -> Iterator[Slice]:
 
 
 def _start(subject: ServerUnderTest) -> Slice:
-    """The same service once more, until it is ready."""
+    """Return the slice that starts one more process of the same service and waits until it is ready."""
     return Slice(subject.key._replace(what="start"), subject, lambda: _started_again(subject.workload))
 
 

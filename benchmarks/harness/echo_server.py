@@ -1,9 +1,10 @@
-"""A bare ASGI application that reads the body and says its length: what HTTP alone costs under uvicorn."""
+"""An ASGI application that answers with the length of the body; it shows what HTTP alone costs under uvicorn."""
 
 from typing import Any
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Read the whole body and answer with its length as JSON."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
         return

@@ -1,4 +1,4 @@
-"""Taking turns: everything that is compared runs for a short slice, one after another, many times over."""
+"""Interleave measurements: everything that is compared runs in short slices, one after another, in many turns."""
 
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
@@ -10,12 +10,12 @@ from benchmarks.harness.results import Key, Recorder
 from benchmarks.harness.server_process import ServerFailed
 
 FAILURES = (ServerFailed, OSError, RuntimeError, ValueError, subprocess.CalledProcessError)
-"""What a server or a load may end in; each costs its own numbers."""
+"""Errors that a server or a load may raise; the run goes on without that participant."""
 T = TypeVar("T")
 
 
 class SliceResult(NamedTuple):
-    """What one slice measured; counts by status, batches by their largest size."""
+    """The measurements of one slice: values by name, counts by status, numbers of batches by upper bound of size."""
 
     values: dict[str, float]
     statuses: dict[str, int] = {}
@@ -23,20 +23,20 @@ class SliceResult(NamedTuple):
 
 
 class Participant(Protocol):
-    """Who stays up through all turns."""
+    """A server or ceiling that stays up during all turns."""
 
     name: str
 
     def active(self) -> AbstractContextManager[None]:
-        """As long as a slice lasts; what is not awake uses no CPU."""
+        """Enter for the duration of a slice; outside of it the participant uses no CPU."""
 
     def check(self) -> None:
-        """Raises RuntimeError when it has died."""
+        """Raise RuntimeError when the participant has ended."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """What one member does when it is its turn, and as what it is recorded."""
+    """What one participant does in its turn, and the key under which the result is recorded."""
 
     key: Key
     participant: Participant
@@ -44,7 +44,11 @@ class Slice:
 
 
 def turn_order(items: Sequence[T], turn: int) -> list[T]:
-    """Every other turn is the one before it backwards, so that a drift cancels; each pair begins one further on."""
+    """Return the items in the order of a turn.
+
+    Every odd turn reverses the turn before it, so that a drift of the machine's speed cancels out; each pair of turns
+    begins one item later than the pair before it.
+    """
     begin = turn // 2 % len(items) if items else 0
     rotated = [*items[begin:], *items[:begin]]
     return rotated[::-1] if turn % 2 else rotated
@@ -57,7 +61,7 @@ def run_interleaved(
     on_progress: Callable[[str], None],
     failed: set[str],
 ) -> None:
-    """Run and record every slice in every turn. Who fails is named in the notes, joins `gone` and has no more turns."""
+    """Run and record every slice in every turn; a participant that fails is noted, added to `failed` and skipped."""
     for turn in turns:
         for piece in turn_order(slices, turn):
             on_progress(f"{piece.key.workload}: {piece.participant.name}")

@@ -1,4 +1,4 @@
-"""The ceilings and servers of works that share their turns: all up at once, warm and at rest."""
+"""Start the ceilings and servers of workloads that share their turns: all run at once, warmed up and idle."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass
 class Group:
-    """What is up. gone: names of those that failed, who have no further turns."""
+    """The running participants. failed: names of the participants that failed and get no further turns."""
 
     ceilings: list[tuple[Workload, CeilingWorkers]] = field(default_factory=list)
     servers: list[ServerUnderTest] = field(default_factory=list)
@@ -32,19 +32,19 @@ class Group:
 def started(
     recorder: Recorder, workloads: Sequence[Workload], plan: Plan, on_progress: Callable[[str], None]
 ) -> Iterator[Group]:
-    """What does not start is named in the notes and missing from the group."""
+    """Start every participant and stop all at the end; one that does not start is noted and left out of the group."""
     group = Group()
     with ExitStack() as stack:
         for workload in workloads:
             on_progress(f"{workload.name}: one thread")
             measure_one_thread(recorder, workload, plan.seconds)
-            if up := _enter_or_note(
+            if workers := _enter_or_note(
                 recorder,
                 stack,
                 f"{workload.name}, {PROCESSES}",
                 partial(ceiling_workers, workload, plan.seconds * workload.duration_factor),
             ):
-                group.ceilings.append((workload, up))
+                group.ceilings.append((workload, workers))
         for workload, name, make in _planned_servers(workloads, plan):
             on_progress(f"{workload.name}: start {name}")
             if ready := _enter_or_note(recorder, stack, f"{workload.name}, {name}", partial(_on_a_free_port, make)):
@@ -58,7 +58,7 @@ def started(
 
 
 def measure_one_thread(recorder: Recorder, workload: Workload, seconds: float) -> None:
-    """Decoding and the session in one thread, without HTTP."""
+    """Record decoding alone and the session alone, each in one thread, without HTTP."""
     for in_full in (False, True):
         values = ceilings.decoding(workload, seconds / 4, in_full=in_full)
         recorder.add(Key(workload.name, MACHINE, "decode-full" if in_full else "decode"), 0, values)
@@ -69,6 +69,7 @@ def measure_one_thread(recorder: Recorder, workload: Workload, seconds: float) -
 def _planned_servers(
     workloads: Sequence[Workload], plan: Plan
 ) -> Iterator[tuple[Workload, str, Callable[[int], Server]]]:
+    """Yield workload, name and factory (port -> Server) of each server that the plan needs."""
     first = workloads[0]
     if not plan.brief:
         yield first, ECHO, partial(echo, first)
@@ -87,6 +88,7 @@ def _on_a_free_port(make: Callable[[int], Server]) -> AbstractContextManager[Run
 def _enter_or_note(
     recorder: Recorder, stack: ExitStack, name: str, make: Callable[[], AbstractContextManager[T]]
 ) -> T | None:
+    """Enter a context manager on the stack; on failure add a note and return None."""
     try:
         return stack.enter_context(make())
     except FAILURES as error:
@@ -95,7 +97,7 @@ def _enter_or_note(
 
 
 def _warm_up_all(recorder: Recorder, group: Group) -> None:
-    """Warm each up, then see what all use while idle."""
+    """Warm up every server, then record the start of each with its CPU use while idle."""
     for subject in group.servers:
         try:
             subject.warm_up()

@@ -1,4 +1,4 @@
-"""What the works need and the repository does not hold, made once under build/bench: images, forms, two bundles."""
+"""Create what the workloads need and the repository does not hold, in build/bench: images, forms, two bundles."""
 
 import shutil
 import subprocess
@@ -15,9 +15,10 @@ SNELLEN = ROOT / ".venv-train" / "bin" / "snellen"
 
 
 def prepare(workloads: Iterable[Workload], on_progress: Callable[[str], None] = print) -> list[str]:
-    """Make what is missing; `say` is told what takes long. Returns the commands that made the bundles, run or not.
+    """Create what is missing. Return the commands that create the bundles, whether or not they had to run now.
 
-    Raises FileNotFoundError where training commands are needed and not installed, CalledProcessError when one fails.
+    on_progress: called with a text before a step that takes long. Raises FileNotFoundError when the training commands
+    are needed and not installed, CalledProcessError when one fails.
     """
     (BUILD / "images").mkdir(parents=True, exist_ok=True)
     commands = []
@@ -35,7 +36,11 @@ def prepare(workloads: Iterable[Workload], on_progress: Callable[[str], None] = 
 
 
 def write_networks(workload: Workload) -> None:
-    """Anew each time, for the bundle may be another. onnxruntime computes all outputs of a graph, class maps too."""
+    """Write the workload's graphs with the probabilities as their only output.
+
+    onnxruntime computes all outputs of a graph, class maps too. Files are written in every run: the bundle may have
+    changed.
+    """
     for precision in {Precision.FP32, workload.precision}:
         path = workload.network(precision)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +55,7 @@ _ENCODED: dict[str, Callable[[], bytes]] = {
 
 
 def _two_conv(on_progress: Callable[[str], None]) -> str:
+    """Train the two-conv network, unless its bundle exists. Return the command."""
     arguments = "--data digits --name two-conv --network two-conv --no-flip --epochs 4 --optimizer adamw --threads 1"
     paths = ["--models", str(TWO_CONV), "--runs", str(BUILD / "runs"), "--overwrite"]
     if not (TWO_CONV / "two-conv" / "1" / MANIFEST).exists():
@@ -60,7 +66,7 @@ def _two_conv(on_progress: Callable[[str], None]) -> str:
 
 
 def _int8(on_progress: Callable[[str], None]) -> str:
-    """On a copy: the shipped bundle stays as it is."""
+    """Create the int8 variant on a copy of the shipped bundle, unless it exists. Return the command."""
     folder = INT8 / "imagenet" / "1"
     options = "--variants int8 --budget 20"
     if not _has_int8(folder):
@@ -87,7 +93,7 @@ def _snellen(arguments: list[str], what: str, on_progress: Callable[[str], None]
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
+    """Write the file completely or not at all."""
     part = path.with_suffix(".part")
     part.write_bytes(content)
     part.rename(path)

@@ -1,4 +1,4 @@
-"""Memory and CPU time of a process and all that it started."""
+"""Measure memory and CPU time of a process and its descendants."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ MIB = 2**20
 
 
 def process_tree(pid: int) -> list[psutil.Process]:
-    """The process and its descendants; empty when it is gone."""
+    """Return the process and its descendants; empty when the process has ended."""
     try:
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]
@@ -21,7 +21,7 @@ def process_tree(pid: int) -> list[psutil.Process]:
 
 
 def rss_bytes(pid: int) -> int:
-    """Resident memory, summed: pages that several processes share count for each."""
+    """Return the sum of resident memory; pages that several processes share count in each."""
     return _rss_bytes(process_tree(pid))
 
 
@@ -30,12 +30,12 @@ def _rss_bytes(processes: Iterable[psutil.Process]) -> int:
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time of what is alive."""
+    """Return user and system time of the processes that are alive."""
     return sum(_read_or_zero(process, lambda p: sum(p.cpu_times()[:2])) for process in process_tree(pid))
 
 
 def await_idle(pid: int, limit_s: float = 10.0) -> None:
-    """Until the tree uses less than a tenth of a core: what a load left behind is not the next one's."""
+    """Wait until the processes use less than a tenth of a core, so that one load does not disturb the next."""
     end = time.monotonic() + limit_s
     used = cpu_s(pid)
     while time.monotonic() < end:
@@ -53,10 +53,10 @@ def _read_or_zero(process: psutil.Process, read: Callable[[psutil.Process], floa
 
 
 class ProcessUsage:
-    """Watches a tree of processes while a `with` block runs, ten times a second.
+    """Samples memory and CPU time of a process and its descendants during a `with` block, ten times per second.
 
-    The tree is looked for before and after: that reads all processes of the machine, while the load wants its cores.
-    What is started in between counts afterwards only.
+    Descendants are listed before and after the block only, because listing reads all processes of the machine and the
+    load needs the cores. Processes that start during the block count in the sample after it.
     """
 
     def __init__(self, pid: int) -> None:

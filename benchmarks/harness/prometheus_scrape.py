@@ -1,4 +1,4 @@
-"""What the service says about itself: batch sizes of /metrics, stage times of Server-Timing."""
+"""Read the service's own measurements: batch sizes from /metrics, stage times from Server-Timing."""
 
 import http.client
 import re
@@ -14,7 +14,7 @@ _STAGE = re.compile(r"([A-Za-z_-]+);\s*dur=([0-9.]+)")
 
 
 class BatchSizes:
-    """Batches run since the service started, by the upper bound of their size."""
+    """Counts of the batches since the service started, by upper bound of their size."""
 
     def __init__(self, text: str) -> None:
         self.buckets: dict[str, float] = defaultdict(float)
@@ -29,7 +29,7 @@ class BatchSizes:
                     self.batches += sample.value
 
     def since(self, earlier: "BatchSizes") -> tuple[float, dict[str, float]]:
-        """Mean size of the batches since then (0 without any), and their number by largest size."""
+        """Return the mean size of the batches since `earlier` (0 without any), and their counts by size bound."""
         batches = self.batches - earlier.batches
         cumulative = [(le, count - earlier.buckets[le]) for le, count in self.buckets.items()]
         counts = {
@@ -45,17 +45,18 @@ def _plain(bound: str) -> str:
 
 
 def scrape_batch_sizes(server: Server) -> BatchSizes:
+    """Read the batch sizes from the /metrics of a running service."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as response:
         return BatchSizes(response.read().decode())
 
 
 def parse_stages(header: str) -> dict[str, float]:
-    """Server-Timing as ms by stage."""
+    """Return the stage times of a Server-Timing header in ms, by name."""
     return {name: float(ms) for name, ms in _STAGE.findall(header)}
 
 
 def stages(server: Server, requests: int = 50) -> dict[str, float]:
-    """Median ms of each stage, of requests one after another on one connection; the first five do not count."""
+    """Return the median ms of each stage of sequential requests on one connection, without the first five."""
     found: dict[str, list[float]] = defaultdict(list)
     body, headers = server.body.path.read_bytes(), {"Content-Type": server.body.content_type}
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)

@@ -1,4 +1,4 @@
-"""The measurements of one run as data, on disk as build/bench/results.json."""
+"""The measurements of one run: recorded in memory, stored as build/bench/results.json, and read back."""
 
 import re
 import statistics
@@ -16,11 +16,12 @@ QUICK = BUILD / "quick.json"
 
 
 class Key(NamedTuple):
-    """What was measured, whatever the turn.
+    """What was measured, without the turn.
 
-    subject: `machine` (no server), `service`, `against`, `echo` or a peer. load: as in `c=8 raw`, `batch 4`, `1.5x`.
-    what: `decode`, `decode-full`, `session`; `processes`, `processes-full`, `lone` (a crew's); `start`, `stages`,
-    `closed`, `open` (a server's).
+    subject: `machine` (no server), `service`, `against`, `echo` or a peer.
+    what: `decode`, `decode-full`, `session` in one thread; `processes`, `processes-full`, `single-image` of a ceiling;
+    `start`, `stages`, `closed`, `open` of a server.
+    load: for example `c=8 raw`, `batch 4`, `1.5x`.
     """
 
     workload: str
@@ -30,7 +31,10 @@ class Key(NamedTuple):
 
 
 class Measurement(BaseModel):
-    """Numbers of one turn, units in their names; counts by status, and batches by their largest size."""
+    """The numbers of one key in one turn.
+
+    values: by name, with the unit in the name. statuses: counts by status. batches: counts by upper bound of size.
+    """
 
     workload: str
     subject: str
@@ -43,11 +47,12 @@ class Measurement(BaseModel):
 
     @property
     def key(self) -> Key:
+        """Return the key of this measurement."""
         return Key(self.workload, self.subject, self.what, self.load)
 
 
 class Results(BaseModel):
-    """One run of the suite."""
+    """One run of the benchmarks: provenance, plan and all measurements."""
 
     command: str
     date: str
@@ -68,20 +73,21 @@ class Results(BaseModel):
     measurements: list[Measurement] = []
 
     def write(self, path: Path) -> None:
+        """Write the run as JSON and create missing folders."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.model_dump_json(indent=1))
 
 
 def read(path: Path) -> Results:
-    """Raises OSError, and pydantic's ValidationError for another kind of file."""
+    """Read a run from disk. Raises OSError, and pydantic's ValidationError for another kind of file."""
     return Results.model_validate_json(path.read_text())
 
 
 @dataclass
 class Recorder:
-    """`say` hears of every note at once."""
+    """Collects the measurements of a run. on_note: called with every note at once."""
 
-    on_progress: Callable[[str], None] = print
+    on_note: Callable[[str], None] = print
     measurements: list[Measurement] = field(default_factory=list)
     server_commands: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -94,17 +100,18 @@ class Recorder:
         statuses: dict[str, int] | None = None,
         batches: dict[str, float] | None = None,
     ) -> None:
+        """Record the result of one slice."""
         more = {"statuses": statuses or {}, "batches": batches or {}}
         self.measurements.append(Measurement.model_validate(key._asdict() | {"turn": turn, "values": values} | more))
 
     def note(self, text: str) -> None:
-        """What failed, by whom."""
+        """Record what failed."""
         self.notes.append(text)
-        self.on_progress(text)
+        self.on_note(text)
 
 
 class Medians:
-    """Every value of every measurement: its median over the turns, or all of them."""
+    """Access to every value of every measurement, by turn or as the median over the turns."""
 
     def __init__(self, measurements: Iterable[Measurement]) -> None:
         self._values: dict[Key, dict[str, dict[int, float]]] = {}
@@ -114,36 +121,39 @@ class Medians:
                 names.setdefault(name, {})[measurement.turn] = value
 
     def series(self, key: Key, name: str) -> dict[int, float]:
-        """By turn."""
+        """Return the value of each turn; empty when it was not measured."""
         return self._values.get(key, {}).get(name, {})
 
     def value(self, key: Key, name: str) -> float | None:
+        """Return the median over the turns, or None when it was not measured."""
         found = self.series(key, name)
         return statistics.median(found.values()) if found else None
 
     def row(self, key: Key) -> dict[str, float]:
+        """Return the medians of all values of a key, by name."""
         return {name: statistics.median(found.values()) for name, found in self._values.get(key, {}).items()}
 
     def keys(self, workload: str, subject: str, what: str, suffix: str = "") -> list[Key]:
-        """Those of one kind whose load ends with `suffix`, the smallest load first."""
+        """Return the keys of one kind whose load ends with `suffix`, the smallest load first."""
         found = [key for key in self._values if key[:3] == (workload, subject, what) and key.load.endswith(suffix)]
         return sorted(found, key=lambda key: _size(key.load))
 
     def closed(self, workload: str, subject: str, connections: int) -> Key | None:
-        """That load of a server: raw where it was asked so, else in a form."""
+        """Return the key of a closed loop, with raw bodies when there is one, else with multipart bodies."""
         found = [key for key in self.keys(workload, subject, "closed") if key.load.split()[0] == f"c={connections}"]
         return max(found, key=lambda key: key.load.endswith(" raw"), default=None)
 
     def subjects(self, workload: str, what: str) -> list[str]:
+        """Return the subjects that have a measurement of one kind, in the order of recording."""
         return list(dict.fromkeys(key.subject for key in self._values if (key.workload, key.what) == (workload, what)))
 
     def peak(self, workload: str, subject: str) -> float | None:
-        """Most good answers per second of any closed loop."""
+        """Return the largest median rate of good answers (1/s) of any closed loop."""
         rates = [self.value(key, "per_s") for key in self.keys(workload, subject, "closed")]
         return max((rate for rate in rates if rate is not None), default=None)
 
 
 def _size(load: str) -> float:
-    """The number in `c=8 raw`, `batch 4`, `1.5x`; 0 where there is none."""
+    """Return the number in a load such as `c=8 raw`, `batch 4` or `1.5x`; 0 when there is none."""
     found = re.search(r"[\d.]+", load)
     return float(found[0]) if found else 0.0

@@ -1,4 +1,4 @@
-"""What one run measures, and which works share their turns."""
+"""What one run measures, and which workloads share their turns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ from benchmarks.workloads import Workload
 
 @dataclass(frozen=True)
 class Plan:
-    """`peers` are servers, `open_loads` multiples of the peak, `against` another working tree.
+    """The extent of one run.
 
-    `seconds` and `rounds` are those of the loads that are not compared; a `brief` run leaves these out.
+    turns: repetitions of everything that is compared. seconds, rounds: duration and repetitions of the loads that are
+    not compared; a `brief` run leaves these out. peers: names of servers. against: root of another working tree.
+    open_loads: rates of the open loops as multiples of the peak throughput.
     """
 
     turns: int
@@ -25,7 +27,7 @@ class Plan:
 
 
 def groups(workloads: Sequence[Workload]) -> list[list[Workload]]:
-    """Works that share their turns; the one that has the peers comes first."""
+    """Return the workloads by group that shares its turns; the workload that the peers serve comes first in each."""
     found: dict[str, list[Workload]] = {}
     for workload in sorted(workloads, key=lambda workload: bool(workload.shares_turns_with)):
         found.setdefault(workload.shares_turns_with or workload.name, []).append(workload)

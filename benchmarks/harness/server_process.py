@@ -1,4 +1,4 @@
-"""Servers as processes: started on a free port, waited for until they answer, ended with all that they started."""
+"""Run servers as processes: start, wait for readiness, and end them with all their descendants."""
 
 import http.client
 import json
@@ -23,12 +23,12 @@ _ANSWER_LIMIT_S = 30.0
 
 
 class ServerFailed(RuntimeError):
-    """A server that did not become ready or answers wrongly; the message ends with its log."""
+    """A server did not become ready or gave a wrong answer; the message ends with its log."""
 
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server that answers. start_s: from its start as a process until it was ready."""
+    """A server that is ready. start_s: seconds from the start of the process until it was ready."""
 
     server: Server
     pid: int
@@ -36,6 +36,7 @@ class RunningServer:
 
 
 def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -44,7 +45,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(server: Server) -> Iterator[RunningServer]:
-    """Raises ServerFailed when it is not ready in time or its first answer is none."""
+    """Run a server inside a `with` block. Raises ServerFailed when it is not ready in time or answers wrongly."""
     log_path(server).parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with log_path(server).open("w") as log:
@@ -71,6 +72,7 @@ def _await_ready(server: Server, process: "subprocess.Popen[bytes]") -> None:
 
 
 def log_tail(server: Server) -> str:
+    """Return the last 3000 characters of the server's log."""
     return log_path(server).read_text(errors="replace")[-3000:]
 
 
@@ -84,7 +86,7 @@ def _get(server: Server) -> int:
 
 
 def post(server: Server) -> tuple[int, bytes]:
-    """Status and body of one answer to the image."""
+    """Post the workload's image once. Return status and body of the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=_ANSWER_LIMIT_S)
     try:
         headers = {"Content-Type": server.body.content_type}
@@ -96,7 +98,7 @@ def post(server: Server) -> tuple[int, bytes]:
 
 
 def first_answer(server: Server) -> int | None:
-    """The most probable class; nothing for the echo. Raises ServerFailed for anything but a 200 of that kind."""
+    """Return the most probable class for the image, or None for the echo server. Raises ServerFailed otherwise."""
     status, body = post(server)
     try:
         if status != 200:
@@ -111,14 +113,14 @@ def first_answer(server: Server) -> int | None:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ask, wait, then kill what is left; also descendants in sessions of their own."""
+    """Terminate, wait, then kill what is left, including descendants in sessions of their own."""
     processes = process_tree(process.pid)
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_LIMIT_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    for participant in processes:
+    for descendant in processes:
         with suppress(psutil.NoSuchProcess):
-            participant.kill()
+            descendant.kill()
     process.wait()

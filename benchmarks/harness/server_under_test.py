@@ -1,4 +1,4 @@
-"""A server that stays up while others have their turn, and the loads that it is put under."""
+"""One server that stays up during all turns of a run, and the loads that it is measured under."""
 
 import json
 import signal
@@ -21,13 +21,16 @@ from benchmarks.load.closed_loop import Body
 from benchmarks.workloads import ROOT, Workload
 
 IDLE_LIMIT_CORES = 0.02
-"""A server that uses more than this while nobody asks it is stopped between its slices."""
-_LOOK_S = 2.0
+"""CPU use of an idle server, in cores. A server that uses more is stopped (SIGSTOP) between its slices."""
+_IDLE_WINDOW_S = 2.0
 _WARM_UP_CONNECTIONS, _WARM_UP_S = 8, 1.0
 
 
 class ServerUnderTest:
-    """One server of the turns; raises what closed_loop and scrape raise, and ServerFailed once it has died."""
+    """Makes the slices of one server.
+
+    Running a slice raises what `closed_loop` and `prometheus_scrape` raise, and ServerFailed when the process ended.
+    """
 
     def __init__(self, workload: Workload, running: RunningServer) -> None:
         self.workload = workload
@@ -40,15 +43,17 @@ class ServerUnderTest:
 
     @property
     def key(self) -> Key:
+        """Return the key of this server's measurements, without `what` and `load`."""
         return Key(self.workload.name, self.server.name, "")
 
     @property
     def form(self) -> str:
+        """Return the kind of request body that this server takes: `multipart` or `raw`."""
         return "multipart" if self.server.body == multipart(self.workload) else "raw"
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Continued if it was stopped, and afterwards at rest again."""
+        """Continue a stopped server; afterwards wait until it is idle, and stop it again where that is needed."""
         self.resume()
         try:
             yield
@@ -62,7 +67,7 @@ class ServerUnderTest:
         self.paused = True
 
     def resume(self) -> None:
-        """It must not end while it is stopped: it would not hear that it should."""
+        """Continue a stopped server. Call this before ending it: a stopped process does not handle SIGTERM."""
         if self.paused:
             self._signal(signal.SIGCONT)
             self.paused = False
@@ -73,31 +78,38 @@ class ServerUnderTest:
                 process.send_signal(number)
 
     def check(self) -> None:
-        """Raises ServerFailed when its process has ended."""
+        """Raise ServerFailed when the server's process has ended."""
         with suppress(psutil.NoSuchProcess):
             if psutil.Process(self._running.pid).status() != psutil.STATUS_ZOMBIE:
                 return
         raise ServerFailed(f"{self.server.name} has died; its log:\n{log_tail(self.server)}")
 
     def note_idle_use(self, idle_cores: float) -> dict[str, float]:
-        """How it started and what it uses while idle; from then on it is stopped between its slices if that is much."""
+        """Return what was measured at the start: `seconds` to ready, `rss_mib`, `idle_cores`, `stopped_between`.
+
+        From then on the server is stopped between its slices when `idle_cores` is above IDLE_LIMIT_CORES.
+        """
         self._stop_between_slices = idle_cores > IDLE_LIMIT_CORES
         if self._stop_between_slices:
             self._stop()
         return self._start | {"idle_cores": idle_cores, "stopped_between": float(self._stop_between_slices)}
 
     def warm_up(self) -> None:
+        """Run a short closed loop that is not recorded. Raises ServerFailed when the server ends."""
         closed_loop.run(self.server.url, self.server.body, _WARM_UP_CONNECTIONS, _WARM_UP_S)
         await_idle(self._running.pid)
         self.check()
 
     def cpu_time_s(self) -> float:
+        """Return the CPU time of the server's processes since their start."""
         return cpu_s(self._running.pid)
 
     def stages(self) -> Slice:
+        """Return the slice that measures the stage times of single requests."""
         return Slice(self.key._replace(what="stages"), self, lambda: SliceResult(prometheus_scrape.stages(self.server)))
 
     def closed(self, connections: int, form: str, seconds: float) -> Slice:
+        """Return the slice of a closed loop; form: `raw` or `multipart`."""
         body = raw(self.workload) if form == "raw" else multipart(self.workload)
         key = self.key._replace(what="closed", load=f"c={connections} {form}")
         return Slice(key, self, lambda: self._closed(connections, body, seconds))
@@ -113,18 +125,18 @@ class ServerUnderTest:
         return SliceResult(values | usage.values | ({"mean_batch": mean} if before else {}), statuses, counts)
 
     def _batches(self) -> prometheus_scrape.BatchSizes | None:
-        """Of our service alone: the other working tree's may count otherwise."""
+        """Scrape the batch sizes of this tree's service only: another tree may count batches differently."""
         return prometheus_scrape.scrape_batch_sizes(self.server) if self.server.name == SERVICE else None
 
     def open(self, multiple: float, seconds: float, deadline_ms: int) -> Slice:
-        """At a multiple of what a closed loop reaches just before."""
+        """Return the slice of an open loop at `multiple` times the rate of a closed loop that runs just before."""
         key = self.key._replace(what="open", load=f"{multiple:g}x")
         return Slice(key, self, lambda: self._open(multiple, seconds, deadline_ms))
 
     def _open(self, multiple: float, seconds: float, deadline_ms: int) -> SliceResult:
-        peak = self._closed(self.workload.parallel_connections, self.server.body, self.workload.duration_factor).values[
-            "per_s"
-        ]
+        workload = self.workload
+        closed = self._closed(workload.parallel_connections, self.server.body, workload.duration_factor)
+        peak = closed.values["per_s"]
         await_idle(self._running.pid)
         before = prometheus_scrape.scrape_batch_sizes(self.server)
         with ProcessUsage(self._running.pid) as usage:
@@ -136,7 +148,7 @@ class ServerUnderTest:
 
 
 def _run_open_loop(url: str, body: Body, rate: float, seconds: float, deadline_ms: int) -> SliceResult:
-    """The generator is a process of its own, so that watching does not slow it down."""
+    """Run the load generator in a separate process, so that sampling memory and CPU does not slow it down."""
     command = [sys.executable, "-m", "benchmarks.load.open_loop", url, str(body.path), body.content_type]
     command += ["--rate", f"{max(rate, 0.1):.3f}", "--seconds", str(seconds), "--deadline-ms", str(deadline_ms)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
@@ -145,7 +157,7 @@ def _run_open_loop(url: str, body: Body, rate: float, seconds: float, deadline_m
 
 
 def idle_cores(servers: Iterable[ServerUnderTest]) -> dict[str, float]:
-    """What each uses while nobody asks it, all at the same time, in cores."""
+    """Return the CPU use in cores of each server while no requests are sent, measured at the same time."""
     before = {subject: subject.cpu_time_s() for subject in servers}
-    time.sleep(_LOOK_S)
-    return {subject.name: (subject.cpu_time_s() - used) / _LOOK_S for subject, used in before.items()}
+    time.sleep(_IDLE_WINDOW_S)
+    return {subject.name: (subject.cpu_time_s() - used) / _IDLE_WINDOW_S for subject, used in before.items()}

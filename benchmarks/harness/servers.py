@@ -1,4 +1,4 @@
-"""The servers under load: how each is started, where it is asked and in which form it takes an image."""
+"""The servers that can be measured: command line, address and request body of each."""
 
 import json
 import os
@@ -16,17 +16,24 @@ from models.contract import Precision
 from service.settings import PREFIX, usable_cores
 
 MACHINE, SERVICE, AGAINST, ECHO = "machine", "service", "against", "echo"
-"""Subjects of measurements besides the peers: no server at all, ours, ours in another working tree, bare HTTP."""
+"""Subjects of measurements besides the peers.
+
+MACHINE: no server. SERVICE: this tree's service. AGAINST: the service of another working tree. ECHO: HTTP alone.
+"""
 PEERS = {"naive": ("naive", "naive-2w"), "litserve": ("litserve",), "mosec": ("mosec",)}
-"""What a user may ask for, and the servers that it means."""
+"""Names that the option --peers takes, and the servers that each stands for."""
 ONE_CONNECTION_SUBJECTS = (SERVICE, AGAINST, "naive")
-"""Whose lone requests take turns: ours, and those of the server that everybody would write."""
+"""Subjects that are also compared with one connection."""
 CLASSIFY = "/v1/classify"
 
 
 @dataclass(frozen=True)
 class Server:
-    """`command` listens on `port` of 127.0.0.1; ready means that a GET of `ready_path` says 200, or else a POST."""
+    """A server that can be started.
+
+    command: listens on `port` of 127.0.0.1. path: where images are posted. ready_path: a GET of it returns 200 once the
+    server is ready; without it, a POST of the image does.
+    """
 
     name: str
     command: list[str]
@@ -36,25 +43,28 @@ class Server:
     ready_path: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     root: Path = ROOT
-    """The working tree whose code it runs."""
+    """Root of the working tree whose code runs."""
     log: str = ""
-    """The name of its log, where its own is not enough."""
+    """Name of the log file; empty: the name of the server."""
 
     @property
     def url(self) -> str:
+        """Return the URL to which images are posted."""
         return f"http://127.0.0.1:{self.port}{self.path}"
 
 
 def raw(workload: Workload) -> Body:
+    """Return the image's bytes as the request body."""
     return Body(workload.image, BYTES_TYPE)
 
 
 def multipart(workload: Workload) -> Body:
+    """Return the image in a multipart form as the request body."""
     return Body(workload.form, FORM_TYPE)
 
 
 def service(workload: Workload, port: int, root: Path = ROOT) -> Server:
-    """As a user starts it, with every setting at its default; the code may be that of another working tree."""
+    """Return the service with default settings; root: the working tree whose code runs."""
     precision = workload.precision.value
     options = ["--port", str(port), "--models", str(workload.models), "--default-model", workload.model]
     command = [sys.executable, "-m", "service", *options, "--precision", precision]
@@ -63,11 +73,15 @@ def service(workload: Workload, port: int, root: Path = ROOT) -> Server:
 
 
 def echo(workload: Workload, port: int) -> Server:
+    """Return the ASGI application that counts bytes, under one uvicorn process."""
     return Server(ECHO, _uvicorn("benchmarks.harness.echo_server:app", port, 1), port, "/", raw(workload))
 
 
 def peer(name: str, workload: Workload, port: int) -> Server:
-    """Raises KeyError for a name that is not in PEERS, FileNotFoundError where its environment was not made."""
+    """Return the peer of that name.
+
+    Raises KeyError for a name that is not in PEERS, FileNotFoundError when the peer's environment does not exist.
+    """
     cores = usable_cores()
     make: dict[str, Callable[[], Server]] = {
         "naive": lambda: _naive(name, workload, port, workers=1, threads=0),
@@ -120,10 +134,11 @@ def _python(name: str) -> str:
 
 
 def environment(server: Server) -> dict[str, str]:
-    """This process's variables without settings of the service, and the server's own."""
+    """Return the environment of a server: this process's without settings of the service, and the server's own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return inherited | {"PYTHONPATH": str(server.root)} | server.environment
 
 
 def log_path(server: Server) -> Path:
+    """Return the path of the server's log."""
     return BUILD / "logs" / f"{server.log or server.name}.log"

@@ -1,4 +1,4 @@
-"""Turn locust's --json-file into the section `Load test` of RESULTS.md; `make load` runs it.
+"""Turn locust's --json-file into the section `Load test` of RESULTS.md; `make load` runs this file.
 
 python benchmarks/load/locust_report.py build/load.json --host http://127.0.0.1:8000 --users 8 --time 30s [--write]
 """
@@ -23,7 +23,7 @@ LIBRARIES = ("onnxruntime", "pillow", "numpy", "uvicorn", "fastapi", "locust")
 
 
 def percentile(times_ms: Mapping[int, int], share: float) -> int:
-    """The smallest time, in locust's rounded ms, that `share` of the requests did not exceed."""
+    """Return the smallest time, in locust's rounded ms, that `share` of the requests did not exceed."""
     wanted, seen = share * sum(times_ms.values()), 0
     for time_ms in sorted(times_ms):
         seen += times_ms[time_ms]
@@ -33,7 +33,7 @@ def percentile(times_ms: Mapping[int, int], share: float) -> int:
 
 
 def table(entries: list[dict[str, Any]]) -> Iterator[str]:
-    """One row per kind of request, and the sum."""
+    """Yield the lines of a Markdown table with a row per kind of request and a row for all."""
     yield "| requests | n | failed | per second | p50 ms | p95 ms | p99 ms | max ms |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     total: Counter[int] = Counter()
@@ -52,6 +52,7 @@ def _row(name: str, times: Counter[int], failed: int, seconds: float, slowest: f
 
 
 def hardware() -> str:
+    """Return cores, processor, memory and operating system of this machine."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
@@ -59,11 +60,12 @@ def hardware() -> str:
 
 
 def versions() -> str:
+    """Return the versions of Python and of the libraries that matter for speed."""
     return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in LIBRARIES)])
 
 
 def commit(tree: Path = Path(__file__).parent) -> str:
-    """Of a working tree of this project, and whether what it serves with was changed since."""
+    """Return the commit of a working tree, and whether files that the service uses have uncommitted changes."""
     git = ["git", "-C", str(tree)]
     revision = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     served = ["models", "service", "snellen", "requirements"]
@@ -74,7 +76,7 @@ def commit(tree: Path = Path(__file__).parent) -> str:
 
 
 def engine(host: str) -> str:
-    """What the service says of its default model."""
+    """Return what the service reports about the engine of its default model."""
     models = _get(f"{host}/v1/models")
     detail = _get(f"{host}/v1/models/{models['default_model']}")
     running = detail["engine"]
@@ -86,11 +88,12 @@ def engine(host: str) -> str:
 
 
 def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - the address of the person who runs it
+    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - the address is given on the command line
         return json.load(response)
 
 
 def section(arguments: argparse.Namespace) -> str:
+    """Return the Markdown section of one run."""
     entries = json.loads(arguments.statistics.read_text())
     command = f"make load HOST={arguments.host} USERS={arguments.users} TIME={arguments.time}"
     if arguments.flags:
@@ -113,7 +116,7 @@ def section(arguments: argparse.Namespace) -> str:
 
 
 def replace_section(document: str, new: str) -> str:
-    """`document` with its section of the same title replaced, or with the section at its end."""
+    """Return `document` with its section of the same title replaced, or with the section appended."""
     before, title, rest = document.partition(f"{TITLE}\n")
     if not title:
         return document.rstrip() + "\n\n" + new
@@ -122,6 +125,7 @@ def replace_section(document: str, new: str) -> str:
 
 
 def main() -> None:
+    """Print the section of a run and, with --write, put it into RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("statistics", type=Path, help="what locust wrote with --json-file")
     parser.add_argument("--host", required=True)
@@ -129,7 +133,7 @@ def main() -> None:
     parser.add_argument("--time", required=True)
     parser.add_argument("--flags", default="", help="further options that locust was given")
     parser.add_argument("--note", default="", help="what a reader of the numbers should know")
-    parser.add_argument("--write", action="store_true", help=f"into {RESULTS.name}, in the place of the last one")
+    parser.add_argument("--write", action="store_true", help=f"replace the section in {RESULTS.name}")
     arguments = parser.parse_args()
     text = section(arguments)
     print(text)

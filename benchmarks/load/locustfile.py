@@ -1,9 +1,9 @@
-"""Load on a running service by four kinds of users; every answer is checked, a wrong one counts as a failure.
+"""Put load on a running service with four kinds of users; every answer is checked, a wrong one is a failure.
 
     make load [HOST=http://127.0.0.1:8000] [USERS=8] [TIME=30s] [LOAD_FLAGS="--bad-image-weight 0 --top-k 1"]
 
-A user sends its next request as soon as the last one is answered: the number of users is the number of requests in
-flight, and a refusal (503) is a failure that the table names.
+A user sends its next request as soon as the last one is answered, so the number of users is the number of requests in
+flight. A refusal (503) is a failure that the table names.
 """
 
 import itertools
@@ -26,12 +26,14 @@ BYTES = "application/octet-stream"
 
 
 class Photo(NamedTuple):
+    """An image file: its name and its bytes."""
+
     name: str
     encoded: bytes
 
 
 class BadImage(NamedTuple):
-    """A body that is no image, and the answer that says so."""
+    """A body that is not a valid image, and the expected answer: status and problem type."""
 
     name: str
     body: bytes
@@ -40,7 +42,7 @@ class BadImage(NamedTuple):
 
 
 class LoadSettings:
-    """What the users share, set when a test starts."""
+    """State that all users share; set when a test starts."""
 
     photos: list[Photo]
     images_per_request: int
@@ -54,7 +56,7 @@ def _add_options(parser: ArgumentParser) -> None:
     group.add_argument("--raw-weight", type=int, default=6, help="users that send the bytes of one image")
     group.add_argument("--multipart-weight", type=int, default=2, help="users that send a form with one file")
     group.add_argument("--many-image-weight", type=int, default=1, help="users that send a form with several files")
-    group.add_argument("--bad-image-weight", type=int, default=1, help="users that send what is no image")
+    group.add_argument("--bad-image-weight", type=int, default=1, help="users that send invalid images")
     group.add_argument("--images-per-request", type=int, default=4, help="files of a many-image user's form")
     group.add_argument("--images", default=str(GOLDEN), help="an image, or a folder of images")
     group.add_argument("--model", default="", help="a model's name; empty for the service's default")
@@ -75,7 +77,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
 
 
 def read_photos(path: Path) -> list[Photo]:
-    """The images at `path`, by name. Raises FileNotFoundError when there is none."""
+    """Read the image at `path` or the images in that folder, by name. Raises FileNotFoundError without any."""
     files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
         raise FileNotFoundError(f"no image at {path}; name a file or a folder with --images")
@@ -83,12 +85,12 @@ def read_photos(path: Path) -> list[Photo]:
 
 
 def form(photos: list[Photo]) -> tuple[bytes, str]:
-    """A multipart body with one file part per photo, and its content type."""
+    """Return a multipart body with one file part per photo, and its content type."""
     return encode_multipart_formdata([("image", (photo.name, photo.encoded)) for photo in photos])
 
 
 def bad_images(photo: bytes) -> list[BadImage]:
-    """Cut short, not an image, more pixels in the header than any service should decode, nothing at all."""
+    """Return a truncated image, a body that is no image, a header that claims too many pixels, and an empty body."""
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     huge = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"") + _chunk(b"IEND", b"")
     return [
@@ -104,7 +106,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def answer_error(status: int, text: str, photos: list[Photo], first_answers: dict[str, int]) -> str | None:
-    """What is wrong with an answer about `photos`, or nothing; the first answer about a photo binds the later ones."""
+    """Return what is wrong with an answer about `photos`, or None.
+
+    first_answers: class by photo name of the first answer; later answers must name the same class.
+    """
     if status != 200:
         return f"{status} {_problem(text)}"
     try:
@@ -121,7 +126,7 @@ def answer_error(status: int, text: str, photos: list[Photo], first_answers: dic
 
 
 def bad_image_error(status: int, text: str, bad: BadImage) -> str | None:
-    """What is wrong with an answer about a bad image, or nothing."""
+    """Return what is wrong with an answer about a bad image, or None."""
     problem = _problem(text)
     return None if (status, problem) == (bad.status, bad.problem) else f"{status} {problem} for {bad.name}"
 
@@ -134,16 +139,18 @@ def _problem(text: str) -> str:
 
 
 class ServiceUser(FastHttpUser):
-    """Sends bodies and reports every answer that is not the promised one."""
+    """Base class: posts bodies and reports every wrong answer as a failure."""
 
     abstract = True
     wait_time = constant(0)
 
     def on_start(self) -> None:
+        """Start the cycles of photos and invalid images."""
         self.photos = itertools.cycle(LoadSettings.photos)
         self.bad_images = itertools.cycle(bad_images(LoadSettings.photos[0].encoded))
 
     def classify(self, name: str, body: bytes, content_type: str, photos: list[Photo]) -> None:
+        """Post a body and check the answer about these photos."""
         self._post(
             name,
             body,
@@ -152,7 +159,7 @@ class ServiceUser(FastHttpUser):
         )
 
     def _post(self, name: str, body: bytes, content_type: str, judge: Callable[[int, str], str | None]) -> None:
-        data: Any = body  # annotated as text in locust, sent as it is
+        data: Any = body  # locust annotates the body as text but sends bytes unchanged
         headers = {"Content-Type": content_type}
         with self.client.post(
             LoadSettings.path, data=data, headers=headers, name=name, catch_response=True
@@ -165,36 +172,40 @@ class ServiceUser(FastHttpUser):
 
 
 class RawUser(ServiceUser):
-    """The bytes of one image as the body."""
+    """Sends the bytes of one image as the body."""
 
     @task
     def send(self) -> None:
+        """Send one request."""
         photo = next(self.photos)
         self.classify("raw", photo.encoded, BYTES, [photo])
 
 
 class MultipartUser(ServiceUser):
-    """A form with one file, as a browser sends it."""
+    """Sends a form with one file, as a browser does."""
 
     @task
     def send(self) -> None:
+        """Send one request."""
         photo = next(self.photos)
         self.classify("multipart", *form([photo]), [photo])
 
 
 class ManyImageUser(ServiceUser):
-    """A form with several files."""
+    """Sends a form with several files."""
 
     @task
     def send(self) -> None:
+        """Send one request."""
         photos = list(itertools.islice(self.photos, LoadSettings.images_per_request))
         self.classify(f"{len(photos)} images", *form(photos), photos)
 
 
 class BadImageUser(ServiceUser):
-    """What the service must refuse, each time with the right problem."""
+    """Sends invalid images, which the service must refuse with the right problem type."""
 
     @task
     def send(self) -> None:
+        """Send one request."""
         bad = next(self.bad_images)
         self._post(f"bad: {bad.name}", bad.body, BYTES, lambda status, text: bad_image_error(status, text, bad))

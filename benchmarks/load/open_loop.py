@@ -1,9 +1,9 @@
-"""Open loop: requests arrive at a constant rate, whether or not the earlier ones are answered.
+"""Open loop: send requests at a constant rate, whether or not earlier ones are answered.
 
     python -m benchmarks.load.open_loop URL BODY CONTENT_TYPE --rate 100 --seconds 5 --deadline-ms 1000
 
-A latency counts from the moment at which its request was due, so that waiting for a connection, or for this generator
-itself, is part of it (no coordinated omission). One process, one thread; the result is printed as JSON.
+Latency counts from the time at which a request was due, so it includes the wait for a connection and delays of this
+load generator (no coordinated omission). One process, one thread; the result is printed as JSON.
 """
 
 import json
@@ -22,14 +22,18 @@ from service.settings import usable_cores
 
 REFUSALS = (429, 503)
 LATE_MS = 50.0
-"""Sent later than this after they were due, 1 % of the requests mean that the generator could not keep up."""
+"""The load generator was too slow when its p99 of (time sent - time due) is above this, in ms."""
 WARM_UP = 0.25
-"""The part of a load that is no goodput, nor is what comes after its end: a queue that fills or empties is no rate."""
+"""First share of a load that does not count as goodput, because the queue of the server fills then."""
 _GRACE_S = 1.0
+"""Wait for answers after the deadline of the last request."""
 
 
 def summarize(client: OpenLoopClient, rate: float, seconds: float, deadline_s: float) -> dict[str, float]:
-    """Good are answers of status 200 within the deadline; accepted are all but refusals, lost ones included."""
+    """Return rates, percentiles in ms and the state of the load generator.
+
+    good: answers of status 200 within the deadline. accepted: all requests but refusals, including lost ones.
+    """
     begin = WARM_UP * seconds
     timely = [status == 200 and took <= deadline_s for status, took in client.answers]
     good = sum(ok and begin <= at < seconds for ok, at in zip(timely, client.answered_s, strict=True))
@@ -56,6 +60,7 @@ def _percentiles(seconds: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> dic
 
 
 def request(path: str, host: str, body: bytes, content_type: str, deadline_ms: int) -> bytes:
+    """Return the bytes of one HTTP request with a deadline."""
     head = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {content_type}"]
     head += [f"Content-Length: {len(body)}", f"X-Deadline-Ms: {deadline_ms}"]
     return "\r\n".join([*head, "", ""]).encode() + body

@@ -1,4 +1,4 @@
-"""Requests that arrive at a constant rate on connections that are kept, and the answers to them."""
+"""An HTTP client that sends requests at a constant rate on keep-alive connections, and records the answers."""
 
 import asyncio
 import math
@@ -10,15 +10,15 @@ from typing import cast
 import httptools
 
 MAX_CONNECTIONS = 1024
-"""Further arrivals wait for a free one, which counts."""
+"""Limit of connections. Further requests wait for an idle connection; the wait is part of their latency."""
 LOST = 0
-"""In place of a status: the connection broke, or there was no answer until the end."""
+"""Recorded instead of a status when the connection broke or no answer came before the end."""
 STEP_S = 0.001
-"""Arrivals fall on a grid of this width, which is what event loops can time."""
+"""Requests are due at multiples of this, the resolution of event loop timers."""
 
 
 class ClientConnection(asyncio.Protocol):
-    """One request at a time on a connection that is kept."""
+    """One keep-alive connection with at most one request in flight."""
 
     def __init__(self, client: "OpenLoopClient") -> None:
         self._client = client
@@ -26,7 +26,8 @@ class ClientConnection(asyncio.Protocol):
         self.due: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the base class
+        # uvloop's transport has the methods of asyncio.Transport but not that base class.
+        self._transport = cast(asyncio.Transport, transport)
         self._client.on_idle(self)
 
     def send(self, request: bytes, due: float) -> None:
@@ -54,7 +55,7 @@ class ClientConnection(asyncio.Protocol):
 
 
 class OpenLoopClient:
-    """Sends `request` to an address and keeps (status, seconds since due) of every answer."""
+    """Sends `request` to an address and records (status, seconds since due) of every answer."""
 
     def __init__(self, host: str, port: int, request: bytes, max_connections: int = MAX_CONNECTIONS) -> None:
         self._address = host, port
@@ -70,23 +71,24 @@ class OpenLoopClient:
         self._start = time.perf_counter()
         self.answers: list[tuple[int, float]] = []
         self.answered_s: list[float] = []
-        """When each of the answers came, since the start."""
+        """Time of each answer, in seconds since the start."""
         self.lateness_s: list[float] = []
 
     async def run(self, rate: float, seconds: float, timeout_s: float) -> None:
-        """Send `rate * seconds` requests, then wait for answers, at most `patience_s`; the others are lost."""
+        """Send `rate * seconds` requests, then wait at most `timeout_s` for answers; the rest is recorded as LOST."""
         start = self._start = time.perf_counter()
         for index in range(round(rate * seconds)):
             due = start + math.ceil(index / rate / STEP_S) * STEP_S
             if (ahead := due - time.perf_counter()) > 0:
                 await asyncio.sleep(math.ceil(ahead / STEP_S) * STEP_S)
             elif index % 50 == 0:
-                await asyncio.sleep(0)  # a generator that is late still reads answers
+                await asyncio.sleep(0)  # read answers also when sending is late
             self.lateness_s.append(time.perf_counter() - due)
             self._send_or_queue(due)
         await self._await_answers(timeout_s)
 
     async def _await_answers(self, timeout_s: float) -> None:
+        """Wait until no request is pending, for at most `timeout_s`, then record the rest as LOST."""
         self._all_answered.clear()
         if self._pending:
             with suppress(TimeoutError):
@@ -94,6 +96,7 @@ class OpenLoopClient:
         self._expire_pending()
 
     def _send_or_queue(self, due: float) -> None:
+        """Send a request on an idle connection, or queue it and open a new connection below the limit."""
         self._pending += 1
         if self._idle:
             self._idle.pop().send(self._request, due)
@@ -114,7 +117,7 @@ class OpenLoopClient:
                 self.on_answer(LOST, self._waiting.popleft())
 
     def on_idle(self, connection: ClientConnection) -> None:
-        """It can take the next request."""
+        """Send the next waiting request on this connection, or keep it for later."""
         self._connections.add(connection)
         if self._waiting:
             connection.send(self._request, self._waiting.popleft())
@@ -122,6 +125,7 @@ class OpenLoopClient:
             self._idle.append(connection)
 
     def on_answer(self, status: int, due: float) -> None:
+        """Record the answer to a request that was due at `due`."""
         self._pending -= 1
         if not self._pending:
             self._all_answered.set()
@@ -130,7 +134,7 @@ class OpenLoopClient:
         self.answered_s.append(now - self._start)
 
     def on_lost(self, connection: ClientConnection, due: float | None) -> None:
-        """The connection is gone, with its request if there is one."""
+        """Forget a closed connection; its request, if any, is recorded as LOST."""
         self._open -= 1
         self._connections.discard(connection)
         if connection in self._idle:
@@ -139,7 +143,7 @@ class OpenLoopClient:
             self.on_answer(LOST, due)
 
     def _expire_pending(self) -> None:
-        """What is still pending is as late as it is now."""
+        """Record every pending request as LOST, with the latency until now, and close the connections."""
         busy = [connection.due for connection in self._connections if connection.due is not None]
         for due in [*self._waiting, *busy]:
             self.on_answer(LOST, due)

@@ -1,7 +1,8 @@
--- wrk -s post.lua URL -- BODY_FILE CONTENT_TYPE [FROM_S UNTIL_S]: posts the file over and over; the last line is the
--- result as JSON. There is no response(): wrk would build a table of headers for every answer. It counts statuses above
--- 399 itself. With a window, `counted` is the number of requests sent between FROM_S and UNTIL_S after the first one: in
--- a closed loop each follows an answer, so it is the number of answers, without those of the start and the end.
+-- wrk -s post.lua URL -- BODY_FILE CONTENT_TYPE [FROM_S UNTIL_S]: post the file repeatedly; the last line of the output
+-- is the result as JSON. This script defines no response(), because wrk would build a table of headers for every answer;
+-- wrk itself counts statuses above 399. With a window, `counted` is the number of requests sent between FROM_S and
+-- UNTIL_S after the first one. In a closed loop each request follows an answer, so this is the number of answers in the
+-- window, without those of the start and the end.
 
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long s, ns; } benchmark_time; int clock_gettime(int, benchmark_time *);")
@@ -27,7 +28,7 @@ function count_between(from_s, until_s)
   local message, now, first = wrk.format(), ffi.new("benchmark_time"), nil
   local tried = false
   counted, window_s = 0, until_s - from_s
-  function request() -- what init defines is called for every request, and once before the first to check it
+  function request() -- wrk calls this for every request, and once before the first as a check
     if not tried then
       tried = true
       return message

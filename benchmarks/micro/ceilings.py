@@ -1,4 +1,7 @@
-"""What this machine can do without HTTP, in one thread: decoding, and the session. crew.py runs both on all cores."""
+"""Measure decoding and the session without HTTP, in one thread.
+
+`benchmarks.harness.ceiling_workers` runs both on all cores.
+"""
 
 import statistics
 import time
@@ -20,7 +23,7 @@ Values = dict[str, float]
 
 
 def model_input(workload: Workload) -> ModelInput:
-    """The network's input in the words of the peers."""
+    """Return the network's input and preprocessing in the form that the peers take."""
     manifest = workload.bundle.manifest
     size, preprocessing = manifest.input, manifest.preprocessing
     return ModelInput(
@@ -34,7 +37,7 @@ def model_input(workload: Workload) -> ModelInput:
 
 
 def decoder(workload: Workload, *, in_full: bool) -> Callable[[], Pixels]:
-    """Encoded bytes to uint8 [H, W, C]: the service's own way, or `in_full` as the peers do it."""
+    """Return a function from nothing to uint8 [H, W, C]: decode as the service does, or `in_full` as the peers do."""
     body, manifest, model = workload.image.read_bytes(), workload.bundle.manifest, model_input(workload)
     if in_full:
         return lambda: pixels(body, model)
@@ -42,7 +45,7 @@ def decoder(workload: Workload, *, in_full: bool) -> Callable[[], Pixels]:
 
 
 def runner(workload: Workload, batch_size: int) -> Callable[[Pixels], None]:
-    """A one-thread session that runs batches: probabilities, as the service's engine, and no class maps."""
+    """Return a function that runs a batch in a one-thread session and computes probabilities, no class maps."""
     own = session(workload.network(workload.precision), 1)
     run: Callable[[Pixels], None] = lambda images: own.run([PROBABILITIES], {INPUT: images})  # noqa: E731
     run(np.zeros((batch_size, *workload.bundle.manifest.input.shape), np.uint8))
@@ -50,13 +53,13 @@ def runner(workload: Workload, batch_size: int) -> Callable[[Pixels], None]:
 
 
 def timed(call: Callable[[], object], seconds: float, images: int = 1) -> Values:
-    """Call for `seconds`, at least five times. Median time of a call in ms, and the images/s that it means."""
+    """Call for `seconds`, at least five times. Return the median time of a call in ms and the images per second."""
     call()
     return _medians(times(call, seconds, 5), images)
 
 
 def times(call: Callable[[], object], seconds: float, at_least: int = 1) -> list[float]:
-    """What each call took, in seconds."""
+    """Call for `seconds`, at least `at_least` times. Return the duration of each call in seconds."""
     found: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(found) < at_least:
@@ -73,12 +76,12 @@ def _medians(found: Iterable[float], images: int) -> Values:
 
 
 def decoding(workload: Workload, seconds: float, *, in_full: bool) -> Values:
-    """One image in one thread."""
+    """Measure decoding one image in one thread."""
     return timed(decoder(workload, in_full=in_full), seconds)
 
 
 def sessions(workload: Workload, seconds: float) -> dict[int, Values]:
-    """One session of one thread, by batch size; `seconds` are for all sizes together, which take turns."""
+    """Measure one-thread sessions by batch size. seconds: for all sizes together, which are interleaved."""
     one = decoder(workload, in_full=False)()
     runs = {size: (runner(workload, size), np.stack([one] * size)) for size in BATCH_SIZES}
     found: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}

@@ -1,8 +1,8 @@
-"""What a class map costs that nobody asked for, and what it costs as a branch of the graph.
+"""Measure what an unrequested class map costs, and what it costs as an optional branch of the graph.
 
     .venv/bin/python -m benchmarks.micro.class_maps [BUNDLE] [--precision fp32] [--batch-size 2] [--turns 25]
 
-One thread; a run of each in every turn, medians of the quotients within a turn.
+One thread; each variant runs once per turn. Printed are medians over the turns of the times and of the quotients.
 """
 
 import argparse
@@ -19,36 +19,40 @@ from service.engine import Batch
 from service.onnx_engine import OnnxEngine
 from service.session import EngineOptions
 
-AS_IT_IS = "the file as it is"
+UNMODIFIED = "unmodified graph"
 
 
 def main() -> None:
+    """Measure and print the variants."""
     parser = argparse.ArgumentParser()
     parser.add_argument("bundle", nargs="?", type=Path, default=Path("models/imagenet/1"))
     parser.add_argument("--precision", type=Precision, default=Precision.FP32)
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--turns", type=int, default=25)
     options = parser.parse_args()
-    ways = _ways(options.bundle, options.precision, options.batch_size)
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    variants = _variants(options.bundle, options.precision, options.batch_size)
+    found: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(1 + options.turns):
-        for name, run in ways.items():
+        for name, run in variants.items():
             found[name] += times(run, 0)
-    print(f"{'':30}      ms  of the file's")
+    print(f"{'':30}      ms  / unmodified")
     for name, seconds in found.items():
-        ratio = statistics.median(own / its for own, its in zip(seconds[1:], found[AS_IT_IS][1:], strict=True))
+        ratio = statistics.median(
+            own / reference for own, reference in zip(seconds[1:], found[UNMODIFIED][1:], strict=True)
+        )
         print(f"{name:30}{statistics.median(seconds[1:]) * 1000:8.2f}{ratio:8.3f}")
 
 
-def _ways(bundle: Path, precision: Precision, batch_size: int) -> dict[str, Callable[[], object]]:
+def _variants(bundle: Path, precision: Precision, batch_size: int) -> dict[str, Callable[[], object]]:
+    """Return a function for each variant that runs one batch."""
     opened = read_bundle(bundle)
     images = np.random.default_rng(0).integers(0, 256, (batch_size, *opened.manifest.input.shape)).astype(np.uint8)
     model = opened.model_path(precision)
     plain, engine = session(model, 1), OnnxEngine(model, opened.manifest, EngineOptions())
     return {
-        AS_IT_IS: lambda: plain.run([PROBABILITIES], {INPUT: images}),
-        "a branch, nobody asks": lambda: engine.run(Batch(images)),
-        "a branch, somebody asks": lambda: engine.run(Batch(images, class_map=True)),
+        UNMODIFIED: lambda: plain.run([PROBABILITIES], {INPUT: images}),
+        "branch, not requested": lambda: engine.run(Batch(images)),
+        "branch, requested": lambda: engine.run(Batch(images, class_map=True)),
     }
 
 

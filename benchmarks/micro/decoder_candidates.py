@@ -1,8 +1,8 @@
-"""Ways from bytes to a model's pixels, run by the Python of the environment that has their libraries.
+"""The decoders that are compared, run by the Python of the environment that has their libraries.
 
-Each line of the standard input is a JSON object: `candidate`, `bundle`, `image`, `repeat` and, where the pixels are
-wanted, `pixels`, the path that they are saved to. Each line of the answer is `seconds`, of the process's CPU for one
-image, or `error`. The libraries are loaded by name, since any of them may be missing.
+Each line of the standard input is a JSON object: `candidate`, `bundle`, `image`, `repeat` and `pixels`, the path that
+the pixels are saved to, or empty. Each line of the output is a JSON object: `seconds`, the process's CPU time for one
+image, or `error`. The libraries are imported by name, because any of them may be missing.
 """
 
 import io
@@ -26,11 +26,12 @@ _SCALES = (8, 4, 2, 1)
 
 
 def current(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
+    """Decode as the service does."""
     return decode(body, target, preprocessing, _LIMITS).pixels
 
 
 def resize_only(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Pillow's decoder and cykooz-resizer's convolution (fast_image_resize) between Pillow's own buffers."""
+    """Decode with Pillow, resize with cykooz-resizer's convolution (fast_image_resize) between Pillow's buffers."""
     image = Image.open(io.BytesIO(body))
     image.draft(None, _least_size(image.size, target, preprocessing))
     image.load()
@@ -46,26 +47,26 @@ def resize_only(body: bytes, target: Input, preprocessing: Preprocessing) -> Pix
 
 
 def simplejpeg(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Its libjpeg-turbo at Pillow's scales, then Pillow's resize."""
+    """Decode with simplejpeg's libjpeg-turbo at the scales that Pillow uses, then resize with Pillow."""
     size = _jpeg_size(body)
     scale = _reduction(size, target, preprocessing)
     return _with_simplejpeg(body, (-(-size[0] // scale), -(-size[1] // scale)), target, preprocessing)
 
 
 def simplejpeg_eighths(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """The same at the smallest of 1/8, 2/8 ... 8/8: fewer pixels to resize, but other ones."""
+    """Decode at the smallest sufficient scale of 1/8, 2/8 ... 8/8: fewer pixels to resize, but different ones."""
     return _with_simplejpeg(body, _least_size(_jpeg_size(body), target, preprocessing), target, preprocessing)
 
 
 def imagecodecs(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Its libjpeg-turbo without scaling, or its libspng; then Pillow's resize."""
+    """Decode with imagecodecs' libjpeg-turbo without scaling, or its libspng; then resize with Pillow."""
     library = import_module("imagecodecs")
     read = library.png_decode if body.startswith(b"\x89PNG") else library.jpeg8_decode
     return preprocess(Image.fromarray(read(body)), target, preprocessing)
 
 
 def opencv(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Scaled decoding and INTER_AREA: not the bicubic kernel that the bundles were trained with."""
+    """Decode scaled, then resize with INTER_AREA, not the bicubic kernel that the bundles were trained with."""
     library = import_module("cv2")
     grey = target.colour.channels == 1
     with Image.open(io.BytesIO(body)) as header:
@@ -78,7 +79,7 @@ def opencv(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
 
 
 def pyvips(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Scaled decoding, then its own cubic kernel."""
+    """Decode scaled, then resize with libvips' cubic kernel."""
     library = import_module("pyvips")
     size = library.Image.new_from_buffer(body, "")
     options = (
@@ -93,7 +94,7 @@ def pyvips(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
 
 
 def kornia_rs(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Its libjpeg-turbo without scaling, then its antialiased bicubic kernel."""
+    """Decode with kornia-rs' libjpeg-turbo without scaling, then resize with its antialiased bicubic kernel."""
     library = import_module("kornia_rs")
     decoded = np.asarray(library.io.decode_image_jpegturbo(body, "rgb"))
     part = np.ascontiguousarray(_cropped(decoded, target, preprocessing))
@@ -118,25 +119,26 @@ def _with_simplejpeg(body: bytes, least: tuple[int, int], target: Input, preproc
 
 
 def _box(size: tuple[int, int], target: Input, preprocessing: Preprocessing) -> tuple[float, float, float, float]:
-    """What is kept, in pixels: left, upper, right, lower."""
+    """Return the part of the image that is kept, in pixels: left, upper, right, lower."""
     left, upper, right, lower = region(size, target, preprocessing)
     return left * size[0], upper * size[1], right * size[0], lower * size[1]
 
 
 def _cropped(pixels: Pixels, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """pixels: [H, W] or [H, W, C]. In whole pixels, for resizers without a box."""
+    """Crop to whole pixels, for resizers that take no box; pixels: [H, W] or [H, W, C]."""
     left, upper, right, lower = (round(value) for value in _box(pixels.shape[1::-1], target, preprocessing))
     return pixels[upper:lower, left:right]
 
 
 def _least_size(size: tuple[int, int], target: Input, preprocessing: Preprocessing) -> tuple[int, int]:
-    """The smallest width and height that still have enough pixels."""
+    """Return the smallest width and height that still have enough pixels."""
     left, upper, right, lower = _box(size, target, preprocessing)
     scale = min(max(target.width, target.height) / min(right - left, lower - upper), 1)
     return -int(-size[0] * scale // 1), -int(-size[1] * scale // 1)
 
 
 def _reduction(size: tuple[int, int], target: Input, preprocessing: Preprocessing) -> int:
+    """Return the scale 1/n at which Pillow decodes a JPEG of this size."""
     least = _least_size(size, target, preprocessing)
     fits = min(size[0] // least[0], size[1] // least[1])
     return next(scale for scale in _SCALES if fits >= scale)
@@ -153,14 +155,14 @@ def _answer(manifest: Manifest, body: bytes, order: dict[str, Any]) -> dict[str,
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Run the candidate of each line until the input ends."""
     for line in sys.stdin:
         order = json.loads(line)
         manifest, body = read_bundle(Path(order["bundle"])).manifest, Path(order["image"]).read_bytes()
         answer: dict[str, float] | dict[str, str]
         try:
             answer = _answer(manifest, body, order)
-        except Exception as error:  # a library that is missing, or cannot read this format
+        except Exception as error:  # the library is missing or cannot read this format
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
 

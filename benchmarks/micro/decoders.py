@@ -1,11 +1,12 @@
-"""Other decoders and resizers beside today's way from bytes to pixels, in environments of their own.
+"""Compare other decoders and resizers with the current path from bytes to pixels, each in its own environment.
 
     make build/bench/env/decoders/.made build/bench/env/pillow-simd/.made
     .venv/bin/python -m benchmarks.micro.decoders [--rounds 9]
 
-Printed for each candidate: milliseconds of CPU for one image of each work (the minimum of the rounds; in a round all
-candidates take turns), the largest difference of a pixel from today's, over the works and the golden images of the
-first, and the largest difference of a golden probability from that of the manifest. "-": cannot do this one.
+Printed for each candidate: CPU milliseconds for one image of each workload (the minimum of the rounds; candidates are
+interleaved in each round), the largest difference of a pixel from the current decoder's, over the images of the
+workloads and the golden images of `imagenet`, and the largest difference of a golden probability from the manifest's.
+"-": the candidate cannot decode this image.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from models.contract import INPUT, PROBABILITIES, Bundle, Pixels, Precision, rea
 _OTHERS = str(ENVIRONMENTS / "decoders" / "bin" / "python")
 CURRENT = ("current", sys.executable)
 CANDIDATES = {
-    "pillow, as it is": CURRENT,
+    "pillow, current": CURRENT,
     "pillow-simd": ("current", str(ENVIRONMENTS / "pillow-simd" / "bin" / "python")),
     "pillow, cykooz-resizer": ("resize_only", _OTHERS),
     "simplejpeg, pillow": ("simplejpeg", _OTHERS),
@@ -44,7 +45,7 @@ PHOTOS, GREY = SHIPPED / "imagenet" / "1", SHIPPED / "fashion-mnist" / "2"
 
 @dataclass(frozen=True)
 class DecodeJob:
-    """An image, the bundle that it is decoded for, and how often in a round."""
+    """An image, the bundle that it is decoded for, and the repetitions in a round."""
 
     image: Path
     bundle: Path
@@ -53,14 +54,14 @@ class DecodeJob:
 
 @dataclass
 class CandidateResult:
-    """Of one candidate: CPU milliseconds by work, and its pixels by image."""
+    """The result of one candidate: CPU milliseconds by workload, and pixels by image."""
 
     milliseconds: dict[str, float] = field(default_factory=dict)
     pixels: dict[Path, Pixels] = field(default_factory=dict)
 
 
 class CandidateProcess:
-    """The candidates of one environment, in a process of its Python."""
+    """Runs the candidates of one environment in a process of its Python."""
 
     def __init__(self, python: str) -> None:
         command = [python, "-m", "benchmarks.micro.decoder_candidates"]
@@ -73,7 +74,10 @@ class CandidateProcess:
         self._process.communicate()
 
     def ask(self, candidate: str, job: DecodeJob, pixels: Path | None = None) -> dict[str, Any]:
-        """`seconds`, or `error`. Raises JSONDecodeError when the process has died."""
+        """Run a candidate. Return `seconds` of CPU for one image, or `error`.
+
+        pixels: where to save the pixels; then nothing is timed. Raises JSONDecodeError when the process has ended.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order: dict[str, object] = {"candidate": candidate, "bundle": str(job.bundle), "image": str(job.image)}
@@ -84,6 +88,7 @@ class CandidateProcess:
 
 
 def main() -> None:
+    """Measure every candidate whose environment exists, and print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
@@ -98,6 +103,7 @@ def main() -> None:
 
 
 def _jobs(folder: Path) -> dict[str, DecodeJob]:
+    """Write the images of the workloads and return them with their bundles."""
     bodies = {"A": jpeg((500, 375), 61_000), "B": small_png(), "C": jpeg((4000, 3000), 1_350_000)}
     for name, body in bodies.items():
         (folder / name).write_bytes(body)
@@ -111,6 +117,7 @@ def _jobs(folder: Path) -> dict[str, DecodeJob]:
 def _measure(
     candidates: dict[str, tuple[str, CandidateProcess]], folder: Path, rounds: int
 ) -> dict[str, CandidateResult]:
+    """Save the pixels of every candidate, then time them in interleaved rounds."""
     jobs = _jobs(folder)
     golden = [DecodeJob(PHOTOS / path, PHOTOS, 0) for path, *_ in read_bundle(PHOTOS).golden()]
     measured = {name: CandidateResult() for name in candidates}
@@ -132,7 +139,7 @@ def _measure(
 
 
 def _print(measured: dict[str, CandidateResult]) -> None:
-    reference, bundle = measured["pillow, as it is"].pixels, read_bundle(PHOTOS)
+    reference, bundle = measured["pillow, current"].pixels, read_bundle(PHOTOS)
     print("| candidate | A ms | B ms | C ms | pixel | golden probability |\n|---|--:|--:|--:|--:|--:|")
     for name, result in measured.items():
         times = [f"{result.milliseconds[letter]:.3g}" if letter in result.milliseconds else "-" for letter in "ABC"]
@@ -143,6 +150,7 @@ def _print(measured: dict[str, CandidateResult]) -> None:
 
 
 def _probability_differences(bundle: Bundle, result: CandidateResult) -> Iterator[float]:
+    """Yield the largest difference of each golden image's probabilities."""
     session = ort.InferenceSession(bundle.model_path(Precision.FP32), providers=["CPUExecutionProvider"])
     for path, _, expected in bundle.golden():
         if PHOTOS / path in result.pixels:

@@ -1,8 +1,8 @@
-"""How to use the cores: one session with many threads, a session for each core, or one session called from each core.
+"""Compare ways to use the cores: one session with many threads, one session per core, one session called by all.
 
     .venv/bin/python -m benchmarks.micro.session_shapes [BUNDLE] [--batch-size 1] [--rounds 5]
 
-The three take turns in every round, so that what else the machine does hits them alike; medians are printed.
+The three are interleaved in every round, so that other load on the machine affects them alike. Medians are printed.
 """
 
 import argparse
@@ -22,6 +22,7 @@ SECONDS = 2.0
 
 
 def main() -> None:
+    """Measure and print images per second of each arrangement."""
     parser = argparse.ArgumentParser()
     parser.add_argument("bundle", nargs="?", type=Path, default=Path("models/imagenet/1"))
     parser.add_argument("--batch-size", type=int, default=1)
@@ -45,6 +46,7 @@ def main() -> None:
 
 
 def session(model: Path, threads: int) -> ort.InferenceSession:
+    """Return a CPU session with this number of threads."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -53,11 +55,11 @@ def session(model: Path, threads: int) -> ort.InferenceSession:
 def images_per_s(
     sessions: list[ort.InferenceSession], images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 ) -> float:
-    """Each session in a thread of its own, all for `SECONDS`."""
+    """Run each session in its own thread for `SECONDS`. Return images per second of all together."""
     counts = [0] * len(sessions)
     end = time.perf_counter() + SECONDS
 
-    def client_loop(index: int) -> Callable[[], None]:
+    def worker(index: int) -> Callable[[], None]:
         def loop() -> None:
             while time.perf_counter() < end:
                 sessions[index].run([PROBABILITIES], {INPUT: images})
@@ -65,7 +67,7 @@ def images_per_s(
 
         return loop
 
-    threads = [threading.Thread(target=client_loop(index)) for index in range(len(sessions))]
+    threads = [threading.Thread(target=worker(index)) for index in range(len(sessions))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""What took turns with the service, and the quotients: rows for a terminal and for RESULTS.md."""
+"""Rows of the comparison tables, for the terminal and for RESULTS.md: measured values and quotients."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -13,9 +13,10 @@ _PEERS = tuple(server for servers in PEERS.values() for server in servers)
 
 
 class ComparisonRow(NamedTuple):
-    """One of those that took turns; quotient: the service's number by this one's.
+    """The row of one subject.
 
-    cpu_ms: processor time for each answer, which others that run on the cores change least. generator_cores: wrk's.
+    quotient: (the service's value) / (this value), within turns. cpu_ms: CPU time per answer, the number that other
+    load on the machine changes least. generator_cores: CPU use of wrk.
     """
 
     name: str
@@ -25,7 +26,7 @@ class ComparisonRow(NamedTuple):
     generator_cores: float | None = None
 
     def cells(self) -> list[str]:
-        """As text, in the order of HEAD."""
+        """Return the cells as text: name, value and the columns of THROUGHPUT_HEAD or LATENCY_HEAD."""
         ratio = self.quotient.text if self.quotient else "-"
         return [self.name, self.measured.text, ratio, number(self.cpu_ms), number(self.generator_cores)]
 
@@ -35,7 +36,7 @@ LATENCY_HEAD = ("p50 ms", "service / it", "CPU ms each", "wrk, cores")
 
 
 def throughput(medians: Medians, name: str) -> list[ComparisonRow]:
-    """The work's turns with many connections; nothing without a service."""
+    """Return the rows for the turns with many connections; empty when the service was not measured."""
     workload = WORKLOADS[name]
     ceilings = [(Key(name, MACHINE, what), words) for what, words in _CEILINGS.items()]
     return list(
@@ -50,7 +51,7 @@ def throughput(medians: Medians, name: str) -> list[ComparisonRow]:
 
 
 def one_connection(medians: Medians, name: str) -> list[ComparisonRow]:
-    """The work's turns with one connection."""
+    """Return the rows for the turns with one connection; empty when the service was not measured."""
     return list(
         _rows(medians, WORKLOADS[name], 1, "p50_ms", [(Key(name, MACHINE, "single-image"), "ms", "decode + session")])
     )
@@ -71,7 +72,7 @@ def _rows(
 
 
 def _others(medians: Medians, workload: Workload, connections: int) -> Iterator[tuple[Key, str]]:
-    """Servers that took turns, of this work or of the one that it shares its turns with."""
+    """Yield the other servers, of this workload or of the workload whose turns it shares, with their names."""
     shared = workload.shares_turns_with or workload.name
     for subject, name in ((AGAINST, workload.name), (ECHO, shared), *((peer, shared) for peer in _PEERS)):
         key = medians.closed(name, subject, connections)

@@ -1,4 +1,4 @@
-"""A run as sections of RESULTS.md, between markers, so that its other sections stay."""
+"""Write a run as a section of RESULTS.md, between markers, so that the other sections stay."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ def write(results: Results, ratios: Iterable[Sequence[str]], page: Path = RESULT
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """Markdown; the first `words` columns are text, the others are numbers."""
+    """Return a Markdown table; the first `words` columns hold text, the others numbers."""
     rule = "|".join(["---"] * words + ["--:"] * (len(head) - words))
     return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)])
 
@@ -48,7 +48,7 @@ def _provenance(results: Results) -> Iterator[str]:
     yield (
         f"`{results.command}`: medians (and quartiles) of {results.turns} turns; loads that took no turns "
         f"{results.rounds} x {results.seconds:g} s; load generator and server share the cores. "
-        "[What is measured, and what the words mean](../docs/benchmarks.md)."
+        "[What is measured, and what the terms mean](../docs/benchmarks.md)."
     )
     lines = [
         f"- Date: {results.date}; commit {results.commit}"
@@ -56,7 +56,7 @@ def _provenance(results: Results) -> Iterator[str]:
         f"- Machine: {results.machine}",
         f"- Versions: {', '.join(f'{name} {found}' for name, found in results.versions.items())}",
         *(
-            [f"- Before the run others used {results.others_share:.0%} of the cores"]
+            [f"- Before the run other programs used {results.others_share:.0%} of the cores"]
             if results.others_share > 0.05
             else []
         ),
@@ -67,7 +67,7 @@ def _provenance(results: Results) -> Iterator[str]:
 
 
 def _side_by_side(medians: Medians, workload: str) -> Iterator[str]:
-    """What took turns, and the service's number by each; quartiles over the turns."""
+    """Yield the tables of what was interleaved, with the quotients of the service by each."""
     if rows := comparison_rows.throughput(medians, workload):
         head = [
             f"side by side, {WORKLOADS[workload].parallel_connections} connections",
@@ -89,7 +89,7 @@ def _ceilings(medians: Medians, workload: str) -> Iterator[str]:
     stages = medians.row(Key(workload, SERVICE, "stages"))
     if stages:
         named = [name for name in _STAGES if f"{name}_ms" in stages]
-        yield table(["lone request", *named], [["ms", *(number(stages[f"{name}_ms"]) for name in named)]])
+        yield table(["single request", *named], [["ms", *(number(stages[f"{name}_ms"]) for name in named)]])
 
 
 def _own_and_full(medians: Medians, workload: str, what: str, name: str) -> list[str]:
@@ -97,7 +97,7 @@ def _own_and_full(medians: Medians, workload: str, what: str, name: str) -> list
 
 
 def _closed(medians: Medians, workload: str) -> Iterator[str]:
-    """Good answers per second and percentiles, a row for each server and body, a column group for each load."""
+    """Yield the table of the closed loops: a row for each server and body, a column for each load."""
     series: dict[tuple[str, str], list[Key]] = {}
     for subject in medians.subjects(workload, "closed"):
         for key in medians.keys(workload, subject, "closed"):

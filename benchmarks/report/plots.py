@@ -1,4 +1,4 @@
-"""Pictures of a run beside RESULTS.md: throughput and p99 against load, stages of a lone request, batch sizes."""
+"""Plot a run for RESULTS.md: throughput and p99 against load, stages of a single request, batch sizes."""
 
 import importlib
 from pathlib import Path
@@ -12,7 +12,7 @@ _STAGES = ("receive", "decode", "queue", "infer")
 
 
 def draw(results: Results, folder: Path = FOLDER) -> list[str]:
-    """Write three SVG files, the same for the same results; returns their paths beside RESULTS.md.
+    """Write three SVG files, identical for identical results. Return their paths relative to RESULTS.md.
 
     Raises ModuleNotFoundError without matplotlib, which requirements/bench.txt brings.
     """
@@ -27,7 +27,7 @@ def draw(results: Results, folder: Path = FOLDER) -> list[str]:
 
 
 def _pyplot() -> Any:
-    """Imported when something is drawn: the environment of the service has no matplotlib, nor has that of mypy."""
+    """Import matplotlib when something is drawn: neither the service's environment nor that of mypy has it."""
     matplotlib = importlib.import_module("matplotlib")
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "snellen"
@@ -35,7 +35,7 @@ def _pyplot() -> Any:
 
 
 def _load(medians: Medians, workloads: list[str]) -> Any:
-    """Open loop: goodput and p99 against the offered load, a column for each work."""
+    """Plot the open loops: goodput and p99 against the offered load, a column for each workload."""
     figure, axes = _pyplot().subplots(
         2, len(workloads), figsize=(4 * len(workloads), 6), squeeze=False, layout="constrained"
     )
@@ -62,7 +62,7 @@ def _ceiling_line(axes: Any, medians: Medians, workload: str) -> None:
 
 
 def _stages(medians: Medians, workloads: list[str]) -> Any:
-    """Server-Timing of a lone request as one bar for each work; what no stage names is `other`."""
+    """Plot the stage times of a single request as one bar per workload; the rest of the total is `other`."""
     figure, axes = _pyplot().subplots(figsize=(8, 1 + 0.6 * len(workloads)), layout="constrained")
     rows = {workload: medians.row(Key(workload, SERVICE, "stages")) for workload in workloads}
     left = dict.fromkeys(workloads, 0.0)
@@ -70,7 +70,7 @@ def _stages(medians: Medians, workloads: list[str]) -> Any:
         shares = [_share(rows[workload], stage) for workload in workloads]
         axes.barh(workloads, shares, left=list(left.values()), label=stage)
         left = {workload: left[workload] + share for workload, share in zip(workloads, shares, strict=True)}
-    axes.set(xlabel="share of the total time of a lone request", xlim=(0, 1))
+    axes.set(xlabel="share of the total time of a single request", xlim=(0, 1))
     axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1))
     return figure
 
@@ -84,7 +84,7 @@ def _share(row: dict[str, float], stage: str) -> float:
 
 
 def _batches(medians: Medians, workloads: list[str]) -> Any:
-    """Mean batch size by connections (closed loop) and by multiple of the peak (open loop)."""
+    """Plot the mean batch size by connections (closed loop) and by multiple of the peak (open loop)."""
     figure, (closed, opened) = _pyplot().subplots(1, 2, figsize=(9, 3.5), layout="constrained")
     for workload in workloads:
         for axes, what, suffix in ((closed, "closed", " raw"), (opened, "open", "")):

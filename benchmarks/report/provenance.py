@@ -1,4 +1,4 @@
-"""Where and with what a run was measured."""
+"""Describe the machine, the versions and the limits of a run."""
 
 import platform
 import subprocess
@@ -14,11 +14,11 @@ from service.settings import Settings
 
 _OURS = ("onnxruntime", "numpy", "pillow", "fastapi", "uvicorn", "uvloop", "httptools")
 _MIB = 2**20
-_LOOK_S = 2.0
+_SAMPLE_S = 2.0
 
 
 def versions(peers: list[str]) -> dict[str, str]:
-    """Python and libraries of this environment, wrk, and the peers that have an environment of their own."""
+    """Return the versions of Python, libraries, wrk, and the peers that have their own environment."""
     found = {"python": f"{platform.python_version()} ({platform.python_compiler()})"}
     found |= {name: version(name) for name in _OURS}
     first_line = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.splitlines()
@@ -34,18 +34,21 @@ def versions(peers: list[str]) -> dict[str, str]:
 
 
 def provenance(peers: list[str], against: Path | None = None) -> dict[str, object]:
-    """The fields of `Results` that say so; against: another working tree. Also what others use of the cores now."""
+    """Return the fields of `Results` about date, commits, machine, versions and load of other programs.
+
+    against: root of another working tree.
+    """
     date = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     other = commit(against) if against else ""
-    share = psutil.cpu_percent(_LOOK_S) / 100
+    share = psutil.cpu_percent(_SAMPLE_S) / 100
     found = {"date": date, "commit": commit(), "commit_against": other, "machine": hardware(), "others_share": share}
     return found | {"versions": versions(peers)}
 
 
 def memory_limit_mib(input_bytes: int) -> float:
-    """What the default settings let a loaded service add to its memory.
+    """Return the memory in MiB that a loaded service may add with default settings.
 
-    Bodies up to max_inflight_bytes, and the decoded pixels of max_queue images of `input_bytes` each.
+    This is max_inflight_bytes of request bodies, and the decoded pixels of max_queue images of `input_bytes` each.
     """
     defaults = {name: Settings.model_fields[name].get_default() for name in ("max_inflight_bytes", "max_queue")}
     return float(defaults["max_inflight_bytes"] + defaults["max_queue"] * input_bytes) / _MIB

@@ -1,15 +1,15 @@
-"""A number that was measured several times: its median and its quartiles; and the quotient of two of them, by turns."""
+"""Median and quartiles of repeated measurements, and the quotient of two measurements within turns."""
 
 import statistics
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 MIN_TURNS = 3
-"""Of fewer turns a median says nothing, so there is none."""
+"""Smallest number of turns for which quartiles and quotients are shown."""
 
 
 class Quartiles(NamedTuple):
-    """Quartiles of `n` values; of one value it is that value."""
+    """The quartiles of `n` values; of one value, three times that value."""
 
     low: float
     median: float
@@ -18,21 +18,21 @@ class Quartiles(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As in `0.93 (0.90-0.95)`; alone where there are no quartiles."""
+        """Return text such as `0.93 (0.90-0.95)`, or the median alone when `n` is below MIN_TURNS."""
         if self.n < MIN_TURNS:
             return number(self.median)
         return f"{number(self.median)} ({number(self.low)}-{number(self.high)})"
 
 
 def number(value: float | None) -> str:
-    """Four significant digits at most, never in powers of ten."""
+    """Format with at most four significant digits, never with an exponent; None becomes `-`."""
     if value is None:
         return "-"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def quartiles_of(values: Iterable[float]) -> Quartiles | None:
-    """Nothing of nothing."""
+    """Return the quartiles of the values, or None without values."""
     found = sorted(values)
     if not found:
         return None
@@ -43,9 +43,9 @@ def quartiles_of(values: Iterable[float]) -> Quartiles | None:
 
 
 def quotient(above: Mapping[int, float], below: Mapping[int, float]) -> Quartiles | None:
-    """Of the turns in which both were measured, each divided within its turn; nothing when they are fewer than FEWEST.
+    """Divide within each turn in which both were measured. Return the quartiles, or None below MIN_TURNS turns.
 
-    A machine whose speed changes from turn to turn changes both, so that the quotient keeps still.
+    Changes of the machine's speed from turn to turn affect both values, so the quotient stays the same.
     """
     shared = [turn for turn in above if below.get(turn)]
     return quartiles_of(above[turn] / below[turn] for turn in shared) if len(shared) >= MIN_TURNS else None

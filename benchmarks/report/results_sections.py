@@ -1,4 +1,4 @@
-"""Parts of RESULTS.md that a command writes: each has markers, and leaves the rest of the page alone."""
+"""Sections of RESULTS.md that commands write: each has markers, and the rest of the page stays unchanged."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ from benchmarks.load.locust_report import TITLE
 
 
 class Section(NamedTuple):
-    """The first and the last line of what one command writes."""
+    """The first and the last line of a section."""
 
     begin: str
     end: str
 
     def insert(self, document: str, new: str) -> str:
-        """`document` with what is between the markers replaced; without markers, before the section of `make load`."""
+        """Return `document` with the section replaced, or inserted before the section of `make load`."""
         before, begin, rest = document.partition(self.begin)
         if begin:
             return before + new + rest.partition(self.end)[2].removeprefix("\n")

@@ -1,4 +1,4 @@
-"""What a run found, on a terminal: what took turns with the service, and each server's closed loops."""
+"""Print a run on a terminal: the interleaved comparison, and each server's closed loops."""
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +12,7 @@ _STAGES = ("receive", "decode", "queue", "infer", "total")
 
 
 def show(results: Results, console: Console) -> None:
+    """Print the tables of every workload."""
     medians = Medians(results.measurements)
     for workload, what in results.workloads.items():
         console.print(f"\n[bold]{workload}[/bold]: {what}")
@@ -29,7 +30,7 @@ def show(results: Results, console: Console) -> None:
 
 
 def _turns_table(rows: list[comparison_rows.ComparisonRow], connections: int, head: tuple[str, ...]) -> Table:
-    """Medians and quartiles over the turns."""
+    """Return the table of what was interleaved: medians and quartiles over the turns."""
     table = Table(f"side by side, c={connections}", box=None)
     for title in head:
         table.add_column(title, justify="right")
@@ -39,7 +40,7 @@ def _turns_table(rows: list[comparison_rows.ComparisonRow], connections: int, he
 
 
 def machine_lines(medians: Medians, workload: str) -> list[str]:
-    """The ceilings and a lone request in words."""
+    """Return the ceilings and the stage times of a single request as lines of text."""
     decode = medians.row(Key(workload, MACHINE, "decode"))
     sessions = {
         key.load.removeprefix("batch "): medians.row(key)["images_per_s"]
@@ -51,14 +52,14 @@ def machine_lines(medians: Medians, workload: str) -> list[str]:
         f"decode {decode.get('ms', 0):.3f} ms; one-thread session, images/s by batch size: "
         + ", ".join(f"{size}: {rate:.1f}" for size, rate in sessions.items()),
         f"the ceiling's batch size {ceiling.get('batch_size', 0):.0f}",
-        "Server-Timing of a lone request, ms: "
+        "Server-Timing of a single request, ms: "
         + ", ".join(f"{stage} {stages[f'{stage}_ms']:.2f}" for stage in _STAGES if f"{stage}_ms" in stages),
         f"start to ready {medians.value(Key(workload, 'service', 'start'), 'seconds') or 0:.2f} s",
     ]
 
 
 def _closed_table(medians: Medians, workload: str) -> Table:
-    """Every number of connections; those of the turns are among them."""
+    """Return the table of all closed loops, including those of the turns."""
     table = Table("server", "load", box=None)
     for title in ("good/s", "p50 ms", "p99 ms", "refused", "mean batch", "RSS peak MiB", "CPU s"):
         table.add_column(title, justify="right")

@@ -1,8 +1,10 @@
-"""What clients lose when a part of the service fails under load: `python -m benchmarks.scenarios.faults [FAULT ...]`.
+"""Measure what clients lose when a part of the service fails under load.
 
-Six keep-alive clients send a small picture and two a large one, each its next one as soon as it is answered; a client
-that loses its connection makes another one at once. The fault comes after a third of the time. Prints a row of a
-Markdown table for each fault, for docs/reliability.md; ends with status 1 when one costs more than is promised there.
+    .venv/bin/python -m benchmarks.scenarios.faults [FAULT ...] [--seconds 12]
+
+Six keep-alive clients send a small image and two clients a large one, in closed loops; a client that loses its
+connection opens another one at once. The fault happens after a third of the time. For each fault the program prints a
+row of the Markdown table in docs/reliability.md. The exit status is 1 when a fault costs more than that page promises.
 """
 
 import http.client
@@ -41,14 +43,14 @@ TWO_FRONTENDS_ONE_ENGINE = ("--fronts", "2", "--engines", "1")
 
 @dataclass
 class Service:
-    """A service under load, in a process tree of its own."""
+    """The running service. folder: the models folder that it reads."""
 
     process: "Popen[bytes]"
     port: int
     folder: Path
 
     def processes(self, module: str) -> list[int]:
-        """Return the running ones, oldest first, of `front`, `engine` or `decode_worker`."""
+        """Return the ids of the running processes of a module, lowest first: `front`, `engine` or `decode_worker`."""
         found = []
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.process.pid).children(recursive=True):
@@ -60,7 +62,7 @@ class Service:
 
 @dataclass
 class ClientCounts:
-    """What the clients saw: answers by status, requests without an answer, and when each good answer came."""
+    """What the clients counted: answers by status, requests without an answer, and times of the good answers (s)."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     lost: int = 0
@@ -69,15 +71,19 @@ class ClientCounts:
 
     @property
     def longest_gap_s(self) -> float:
-        """Between two good answers, whoever got them."""
+        """Return the longest time between two consecutive good answers of all clients together."""
         times = sorted(self.good_at)
         return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """flags: of the service. strike: makes the fault. max_lost: requests that it may cost, one of each connection that
-    it closes. ends: the service ends by it. stderr: where the log goes, a path or `pipe` for one that is not read."""
+    """One fault and what it may cost.
+
+    inject: causes the fault. max_lost: limit of requests without an answer, one for each connection that the fault
+    closes. flags: command line options of the service. ends_service: the service exits because of the fault.
+    stderr: where the log goes: a path, or `pipe` for a pipe that is not read; empty: discarded.
+    """
 
     description: str
     inject: Callable[[Service], None]
@@ -96,6 +102,7 @@ def _signal_supervisor(number: signal.Signals) -> Callable[[Service], None]:
 
 
 def _change_folder(service: Service) -> None:
+    """Change every manifest on disk, then kill a frontend: its replacement reads the changed folder."""
     for manifest in service.folder.glob("*/*/manifest.json"):
         manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"description": "changed"}))
     os.kill(service.processes("front")[0], signal.SIGKILL)
@@ -129,6 +136,7 @@ FAULTS = {
 
 
 def encoded_jpeg(size: tuple[int, int]) -> bytes:
+    """Return a JPEG of one colour; size: width and height."""
     stream = io.BytesIO()
     Image.new("RGB", size, (20, 230, 20)).save(stream, "JPEG", quality=95)
     return stream.getvalue()
@@ -136,7 +144,7 @@ def encoded_jpeg(size: tuple[int, int]) -> bytes:
 
 @contextmanager
 def started(fault: Fault) -> Iterator[Service]:
-    """A service of the fault's shape with a small network, once all its processes are ready."""
+    """Run a service with the fault's options and a small network; enter once all its processes are ready."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "models" / _MODEL, Path(folder) / _MODEL)
@@ -159,6 +167,7 @@ def started(fault: Fault) -> Iterator[Service]:
 
 
 def _await_all(service: Service, flags: tuple[str, ...]) -> None:
+    """Wait until the metrics report all processes. Raises TimeoutError after _READY_S."""
     end_s = time.monotonic() + _READY_S
     counts = {kind: int(flags[flags.index(f"--{kind}s") + 1]) for kind in ("front", "engine") if f"--{kind}s" in flags}
     lines = [f'snellen_processes{{kind="{kind}"}} {count:.1f}' for kind, count in counts.items()]
@@ -176,7 +185,7 @@ def _await_all(service: Service, flags: tuple[str, ...]) -> None:
 
 
 def _run_client(port: int, body: bytes, counts: ClientCounts, ended: threading.Event) -> None:
-    """As one client: a request after the other until the end."""
+    """Run one client: send requests one after another until `ended` is set."""
     while not ended.is_set():
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         try:
@@ -200,7 +209,7 @@ def _run_client(port: int, body: bytes, counts: ClientCounts, ended: threading.E
 
 
 def measure(fault: Fault, seconds: float) -> ClientCounts:
-    """What the clients see of the fault."""
+    """Run the clients, cause the fault, and return what the clients counted."""
     counts, ended = ClientCounts(), threading.Event()
     bodies = [encoded_jpeg((40, 30))] * _SMALL_CLIENTS + [encoded_jpeg((2000, 1500))] * _LARGE_CLIENTS
     with started(fault) as service:
@@ -219,6 +228,7 @@ def measure(fault: Fault, seconds: float) -> ClientCounts:
 
 
 def row(name: str, fault: Fault, counts: ClientCounts) -> str:
+    """Return the row of the Markdown table."""
     others = ", ".join(f"{count} x {status}" for status, count in sorted(counts.statuses.items()) if status != 200)
     gap = "-" if fault.ends_service else f"{counts.longest_gap_s:.2f}"
     return f"| `{name}` | {fault.description} | {counts.statuses[200]} | {counts.lost} | {others or '-'} | {gap} |"
@@ -226,8 +236,9 @@ def row(name: str, fault: Fault, counts: ClientCounts) -> str:
 
 def main(
     faults: Annotated[list[str] | None, typer.Argument(help=f"Some of {', '.join(FAULTS)}; all by default.")] = None,
-    seconds: Annotated[float, typer.Option(min=3, help="Of load around each fault.")] = 12,
+    seconds: Annotated[float, typer.Option(min=3, help="Duration of the load around each fault.")] = 12,
 ) -> None:
+    """Print a row for each fault; exit with status 1 when one costs more than is promised."""
     print("| Fault | What happens | Answered 200 | Without an answer | Other answers | Longest silence, s |")
     print("|---|---|--:|--:|--:|--:|", flush=True)
     broken: list[str] = []

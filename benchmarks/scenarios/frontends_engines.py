@@ -24,7 +24,7 @@ from benchmarks.load import closed_loop
 from benchmarks.workloads import WORKLOADS, Workload
 
 DEVICE = "1:1.0,8:1.3,32:2.5,128:8.0"
-"""Milliseconds by batch size: about a small network on a fast GPU, 16,000 images/s."""
+"""Milliseconds by batch size of the simulated device: about a small network on a fast GPU, 16,000 images/s."""
 
 
 _HEAD = "| workload | frontends | engines | connections | answers/s | to 1 frontend | p50 ms | p99 ms | cores | CPU ms "
@@ -32,7 +32,7 @@ _HEAD += "| batch |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
 
 
 class ProcessCounts(NamedTuple):
-    """How many processes of each kind."""
+    """Numbers of frontends and of engine processes."""
 
     frontends: int
     engines: int
@@ -48,7 +48,7 @@ PROCESS_COUNTS = (
 
 
 class LoadRow(NamedTuple):
-    """One load on one shape; cores are those that the service used, wrk's not among them."""
+    """The result of one load on one arrangement of processes. cores: used by the service, without those of wrk."""
 
     per_s: float
     failed: int
@@ -59,22 +59,25 @@ class LoadRow(NamedTuple):
 
     @property
     def cpu_ms(self) -> float:
+        """Return the CPU time of the service per answer, in ms."""
         return self.cores / self.per_s * 1000 if self.per_s else 0.0
 
 
 @contextmanager
 def served(workload: Workload, counts: ProcessCounts, device: str) -> Iterator[RunningServer]:
-    """The service in that shape, all of it at work."""
+    """Run the service with these numbers of processes; enter once all of them have answered requests."""
     server = service(workload, free_port())
     flags = ["--fronts", str(counts.frontends), "--engines", str(counts.engines), "--max-batch-size", "128"]
     flags += ["--max-queue", "1024", "--drain-delay-s", "0"]
     environment = {"SNELLEN_TEST_DEVICE": device} if device else {}
     with running(dataclasses.replace(server, command=server.command + flags, environment=environment)) as ready:
-        closed_loop.run(ready.server.url, ready.server.body, 32, 2)  # also until the last frontend is ready
+        # Warm up; afterwards the last frontend is ready too.
+        closed_loop.run(ready.server.url, ready.server.body, 32, 2)
         yield ready
 
 
 def loaded(ready: RunningServer, connections: int, seconds: float) -> LoadRow:
+    """Run one closed loop and return its result."""
     before, cpu = prometheus_scrape.scrape_batch_sizes(ready.server), cpu_s(ready.pid)
     values = closed_loop.run(ready.server.url, ready.server.body, connections, seconds)
     cores = (cpu_s(ready.pid) - cpu) / values["seconds"]
@@ -84,12 +87,15 @@ def loaded(ready: RunningServer, connections: int, seconds: float) -> LoadRow:
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="Of each load.")] = 5,
+    seconds: Annotated[float, typer.Option(help="Duration of each load.")] = 5,
     workloads: Annotated[str, typer.Option(help="Separated by commas.")] = "A,B",
     connections: Annotated[str, typer.Option(help="Separated by commas.")] = "1,32,256",
     device: Annotated[str, typer.Option(help="Milliseconds by batch size; empty: the real network, on CPU.")] = DEVICE,
-    rounds: Annotated[int, typer.Option(help="The best of so many counts: others disturb, nobody speeds up.")] = 1,
+    rounds: Annotated[
+        int, typer.Option(help="Repetitions, of which the best counts: other programs only slow down.")
+    ] = 1,
 ) -> None:
+    """Print a row for each workload, arrangement of processes and number of connections."""
     chosen = [WORKLOADS[name] for name in workloads.split(",")]
     prepare(chosen)
     typer.echo(f"{os.cpu_count()} cores, device {device or 'CPU'}\n")

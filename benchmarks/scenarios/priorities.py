@@ -29,7 +29,7 @@ _BULK = {"X-Priority": "bulk"}
 
 
 def interactive(server: Server, rate: float, seconds: float) -> dict[str, Any]:
-    """In a process of its own, which nothing holds up."""
+    """Run the open loop in a separate process, so that the threads of this one do not delay it."""
     command = [
         sys.executable,
         "-m",
@@ -46,7 +46,7 @@ def interactive(server: Server, rate: float, seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def bulk_users(server: Server, users: int, headers: dict[str, str]) -> Iterator[list[int]]:
-    """Each sends its next request when the last one is answered; what is yielded grows by the statuses."""
+    """Run users in closed loops during a `with` block; yields the list to which they append the statuses."""
     statuses: list[int] = []
     ended = threading.Event()
     arguments = (server, headers, statuses, ended)
@@ -73,13 +73,14 @@ def _send(server: Server, headers: dict[str, str], statuses: list[int], ended: t
 
 
 def main(
-    workload: Annotated[str, typer.Option(help="Of benchmarks.workloads.")] = "A",
+    workload: Annotated[str, typer.Option(help="Name of a workload.")] = "A",
     rate: Annotated[float, typer.Option(help="Interactive requests per second.")] = 40,
-    users: Annotated[int, typer.Option(help="Who send bulk requests.")] = 8,
-    seconds: Annotated[float, typer.Option(help="Of each load.")] = 10,
-    rounds: Annotated[int, typer.Option(help="Each with all three loads.")] = 5,
-    limit: Annotated[float, typer.Option(help="Of p99 with bulk, to p99 without.")] = 1.10,
+    users: Annotated[int, typer.Option(help="Number of users who send bulk requests.")] = 8,
+    seconds: Annotated[float, typer.Option(help="Duration of each load.")] = 10,
+    rounds: Annotated[int, typer.Option(help="Repetitions of all three loads.")] = 5,
+    limit: Annotated[float, typer.Option(help="Largest allowed (p99 beside bulk requests) / (p99 alone).")] = 1.10,
 ) -> None:
+    """Measure the latency of interactive requests alone and beside other requests."""
     chosen = WORKLOADS[workload]
     prepare([chosen])
     loads: dict[str, tuple[int, dict[str, str]]] = {

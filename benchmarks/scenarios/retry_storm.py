@@ -28,24 +28,24 @@ _DEADLINE_S = 1.0
 
 
 def round_of(server: Server, connections: int, seconds: float) -> list[float]:
-    """Good answers a second: before, in the storm, after it."""
+    """Return good answers per second with 32 connections, with `connections`, and with 32 again."""
     loads = (_PEAK, connections, _PEAK)
     return [closed_loop.run(server.url, server.body, load, seconds)["per_s"] for load in loads]
 
 
-def measured(root: Path, connections: int, seconds: float, rounds: int) -> float:
-    """Prints all rounds of one working tree's service; the median share of the throughput that the storm leaves."""
+def measure(root: Path, connections: int, seconds: float, rounds: int) -> float:
+    """Measure the service of one working tree and print each round. Return the median share of throughput left."""
     server = service(WORKLOADS["A"], free_port(), root)
-    server = replace(server, command=[*server.command, "--deadline-s", str(_DEADLINE_S)], log=f"storm-{root.name}")
+    command = [*server.command, "--deadline-s", str(_DEADLINE_S)]
+    server = replace(server, command=command, log=f"retry-storm-{root.name}")
     shares = []
     with running(server):
         time.sleep(seconds)
         for _ in range(rounds):
-            before, storm, after = round_of(server, connections, seconds)
-            shares.append(storm / before)
-            print(
-                f"{root}: {_PEAK} connections {before:.0f}/s, {connections} {storm:.0f}/s, {_PEAK} again {after:.0f}/s"
-            )
+            before, overload, after = round_of(server, connections, seconds)
+            shares.append(overload / before)
+            rates = f"{_PEAK}: {before:.0f}/s, {connections}: {overload:.0f}/s, {_PEAK} again: {after:.0f}/s"
+            print(f"{root}, connections: {rates}")
     return statistics.median(shares)
 
 
@@ -56,11 +56,12 @@ def main(
     least: float = 0.7,
     against: Annotated[Path | None, typer.Option(help="Another working tree, measured first.")] = None,
 ) -> None:
+    """Measure the share of the throughput that is left when refused clients retry at once."""
     prepare([WORKLOADS["A"]])
     if against:
-        print(f"share that the storm leaves: {measured(against, connections, seconds, rounds):.2f}")
-    share = measured(ROOT, connections, seconds, rounds)
-    print(f"share that the storm leaves: {share:.2f}")
+        print(f"share of the throughput left: {measure(against, connections, seconds, rounds):.2f}")
+    share = measure(ROOT, connections, seconds, rounds)
+    print(f"share of the throughput left: {share:.2f}")
     sys.exit(share < least)
 
 

@@ -42,7 +42,7 @@ def machine(workload: str, ceiling: float) -> list[Measurement]:
 
 
 def server(workload: str, subject: str, per_s: float, body: str = "raw") -> list[Measurement]:
-    """A lone request takes 10 ms at best."""
+    """A single request takes 10 ms at best."""
     closed = {
         count: Key(workload, subject, "closed", f"c={count} {body}")
         for count in (WORKLOADS[workload].parallel_connections, 1, 256)
@@ -60,7 +60,7 @@ def server(workload: str, subject: str, per_s: float, body: str = "raw") -> list
 
 
 def results(measurements: list[Measurement]) -> Results:
-    workloads = {found.workload: f"the work {found.workload}" for found in measurements}
+    workloads = {found.workload: f"the workload {found.workload}" for found in measurements}
     return Results(
         command="python -m benchmarks.compare",
         date="2026-01-01 00:00 UTC",

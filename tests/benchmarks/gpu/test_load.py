@@ -69,8 +69,8 @@ def test_python_keeps_a_real_server_busy(image: Path) -> None:
 
 def test_a_load_on_frontends_and_an_engine(bundle: Bundle, image: Path, tmp_path: Path) -> None:
     """All the way, on the CPU's provider."""
-    service_options = ServiceOptions(frontends=2, engines=1, provider="cpu", max_batch_size=4, tune_s=0.1)
-    (row,) = measured(bundle, service_options, image, [4], 1.0, 1, tmp_path)
+    options = ServiceOptions(frontends=2, engines=1, provider="cpu", max_batch_size=4, tune_s=0.1)
+    (row,) = measured(bundle, options, image, [4], 1.0, 1, tmp_path)
     assert (row.bundle, row.provider, row.precision) == ("colours/1", "cpu", "fp32")
     assert row.per_s > 0
     assert row.failed == 0

@@ -176,5 +176,5 @@ def test_trtexec_counts_batches_a_second() -> None:
 @pytest.mark.skipif(tensorrt.trtexec() is not None, reason="trtexec is installed")
 def test_without_trtexec_the_step_is_not_run(output: Path) -> None:
     """Which is another status than that of a failure."""
-    assert run(tensorrt.main)[0] == tensorrt.NOT_THERE
+    assert run(tensorrt.main)[0] == tensorrt.NOT_INSTALLED
     assert not output.exists()

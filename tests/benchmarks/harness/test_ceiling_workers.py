@@ -40,7 +40,7 @@ def test_it_runs_again_and_again_with_one_batch_size(ready: CeilingWorkers) -> N
     assert sizes <= set(BATCH_SIZES)
 
 
-def test_the_stages_of_a_lone_image_add_up(ready: CeilingWorkers) -> None:
+def test_the_stages_of_a_single_image_add_up(ready: CeilingWorkers) -> None:
     """Decoding and the session, in ms."""
     values = ready.run(SINGLE_IMAGE, 0.01)
     assert values["decode_ms"] > 0
@@ -58,7 +58,7 @@ def test_between_two_runs_it_uses_no_cpu(ready: CeilingWorkers) -> None:
 
 
 def test_a_process_that_dies_is_an_error_not_a_wait() -> None:
-    """For who runs it next, and for who asks whether all are well."""
+    """Both for the next run and for a check of the processes."""
     with ceiling_workers(WORKLOAD, choice_s=0.1) as up:
         up.check()
         process = up._workers[-1][0]

@@ -50,7 +50,7 @@ def test_int8_shares_the_turns_of_the_peers() -> None:
 
 
 def test_everything_of_a_group_is_up_once() -> None:
-    """One echo, a service for each work and tree, every peer."""
+    """One echo, a service for each workload and tree, every peer."""
     found = [
         f"{workload.name} {name}"
         for workload, name, _ in _planned_servers([A, INT8], Plan(8, peers=ALL_PEERS, against=Path("b")))
@@ -66,7 +66,7 @@ def test_int8_alone_has_no_peers() -> None:
 
 def test_ceilings_and_servers_take_turns_at_once_and_some_alone() -> None:
     """All with many connections; with one, the stages, the service and the plain handler."""
-    (many, turns), (lone, same), *_ = _parts(group(), Plan(8))
+    (many, turns), (single, same), *_ = _parts(group(), Plan(8))
     assert turns == same == range(8)
     assert [(piece.key.workload, piece.key.subject, piece.key.load or piece.key.what) for piece in many] == [
         ("A", "machine", "processes"),
@@ -79,7 +79,7 @@ def test_ceilings_and_servers_take_turns_at_once_and_some_alone() -> None:
         ("A", "naive", "c=32 multipart"),
         ("A", "mosec", "c=32 raw"),
     ]
-    assert [(piece.key.subject, piece.key.load or piece.key.what) for piece in lone] == [
+    assert [(piece.key.subject, piece.key.load or piece.key.what) for piece in single] == [
         ("machine", "single-image"),
         ("machine", "single-image"),
         ("service", "c=1 raw"),

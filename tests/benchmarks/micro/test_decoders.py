@@ -1,4 +1,4 @@
-"""Candidates are asked in the process of their environment, and judged by the same geometry as today's way."""
+"""Candidates run in the process of their environment, and use the same geometry as the current decoder."""
 
 import io
 from pathlib import Path
@@ -30,12 +30,12 @@ def test_a_picture_that_is_too_small_is_wanted_whole() -> None:
     assert _least_size((30, 40), TARGET, PREPROCESSING) == (30, 40)
 
 
-def test_todays_way_answers_with_the_bundles_pixels(tmp_path: Path) -> None:
+def test_the_current_decoder_answers_with_the_bundles_pixels(tmp_path: Path) -> None:
     """Through a real process; a candidate that fails says why and the process goes on."""
     image = PHOTOS / "golden" / "espresso.jpg"
     job, saved = DecodeJob(image, PHOTOS, 1), tmp_path / "pixels.npy"
     with CandidateProcess(CURRENT[1]) as child:
-        assert "no_such_way" in child.ask("no_such_way", job)["error"]
+        assert "no_such_decoder" in child.ask("no_such_decoder", job)["error"]
         assert "error" not in child.ask(CURRENT[0], job, saved)
         assert child.ask(CURRENT[0], job)["seconds"] > 0
     np.testing.assert_array_equal(np.load(saved), preprocess(Image.open(image), TARGET, PREPROCESSING))

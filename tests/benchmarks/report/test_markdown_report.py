@@ -38,7 +38,7 @@ def test_the_load_test_is_still_replaced_by_make_load() -> None:
 def test_every_work_and_server_has_its_rows() -> None:
     """With the verdicts, and what it was measured with."""
     text = section(["plots/load.svg"])
-    assert all(f"### {workload}: the work {workload}" in text for workload in ("A", "A-int8", "B", "C"))
+    assert all(f"### {workload}: the workload {workload}" in text for workload in ("A", "A-int8", "B", "C"))
     assert "| mosec, raw | 72.0, 11.1 / 20.0 | 72.0, 11.1 / 20.0 | 80.0, 10.0 / 20.0 | 200.0 |" in text
     assert "| A: throughput / ceiling | 1.00 (1.00-1.00) | >= 0.95 | holds |" in text
     assert "| mosec | 72.0 (64.0-76.0) | 1.25 (1.25-1.25) | 10.0 | 0.02 |" in text
