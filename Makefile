@@ -4,7 +4,7 @@ PORT ?= 8000
 HOST = http://127.0.0.1:8000# not ?=: some shells export HOST as the machine's name
 USERS = 8
 TIME = 30s
-WORKS = A,A-int8,B,C
+WORKLOADS = A,A-int8,B,C
 PEERS = naive,litserve,mosec
 TURNS = 8
 SECONDS = 2
@@ -51,13 +51,13 @@ format: $(VENV)/.test
 
 load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the result in benchmarks/RESULTS.md
 	mkdir -p build
-	$(BIN)/locust --locustfile benchmarks/locustfile.py --headless --host $(HOST) --users $(USERS) \
+	$(BIN)/locust --locustfile benchmarks/load/locustfile.py --headless --host $(HOST) --users $(USERS) \
 	  --spawn-rate $(USERS) --run-time $(TIME) --stop-timeout 10 --only-summary --json-file build/load $(LOAD_FLAGS)
-	$(BIN)/python benchmarks/record.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
+	$(BIN)/python benchmarks/load/locust_report.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
 	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
 
 bench: $(VENV)/.bench $(TRAIN)/.train $(PEERS_MADE:%=build/bench/env/%/.made)  ## the service, its ceilings, its peers
-	$(BIN)/python -m benchmarks.compare --works $(WORKS) --peers "$(PEERS)" --turns $(TURNS) \
+	$(BIN)/python -m benchmarks.compare --workloads $(WORKLOADS) --peers "$(PEERS)" --turns $(TURNS) \
 	  --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(AGAINST),--against $(AGAINST)) $(if $(WRITE),--write)
 
 bench-check: $(VENV)/.bench  ## whether the ratios hold that must; after `make bench`

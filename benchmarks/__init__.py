@@ -1,1 +1,1 @@
-"""Load on a running service, and the records of measurements."""
+"""Benchmarks of the service: load generators, scenarios, comparison with other servers, and recorded results."""

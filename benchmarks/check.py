@@ -1,9 +1,9 @@
-"""The ratios that must hold, judged by the numbers of one run.
+"""Judge the ratios that must hold, by the measurements of one run.
 
     make bench-check                   # python -m benchmarks.check build/bench/results.json
 
-Each is the median over the turns, with its quartiles. Exit status: 0 when all hold, 1 when one does not, 2 when none
-fails but one is missing or was not judged.
+Each ratio is the median over the turns, with its quartiles. Exit status: 0 when all hold, 1 when one does not hold,
+2 when none fails but one is missing or was not judged.
 """
 
 import operator
@@ -16,56 +16,68 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.results import RESULTS, Results, read
-from benchmarks.servers import SERVICE
-from benchmarks.spread import Spread
-from benchmarks.terms import (
+from benchmarks.harness.results import RESULTS, Results, read
+from benchmarks.harness.servers import SERVICE
+from benchmarks.report.quartiles import Quartiles
+from benchmarks.report.ratios import (
     Bound,
-    Facts,
-    Term,
+    Quantity,
+    RunData,
     best_peer,
     ceiling,
     deadline_ms,
     generator_share,
     goodput_of_peak,
     growth_mib,
-    lone_p50,
-    lone_stages,
     memory_limit,
-    over,
+    one_connection_p50,
     rate,
+    ratio,
+    single_image_stages,
     value,
 )
 
 TRUSTED_SHARE = 0.05
-"""A generator that uses more of the cores than this takes them from the service: then goodput says little about it."""
+"""Limit of the load generator's share of all cores; above it goodput says little, because the service lacks them."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A value, how it must relate to its bound, and the bound; share: the generator's, where it may take too much."""
+    """A quantity, how it must relate to its bound, and the bound.
+
+    share: the load generator's share of the cores, for ratios that it can distort.
+    """
 
     name: str
-    term: Term
+    quantity: Quantity
     relation: Literal[">=", ">", "<=", "<"]
     bound: float | Bound
     unit: str = ""
-    share: Term | None = None
+    share: Quantity | None = None
 
 
-def _overload(work: str) -> Target:
-    return Target(f"{work}, 2x load: goodput / peak", goodput_of_peak(work), ">=", 0.95, share=generator_share(work))
+def _overload(workload: str) -> Target:
+    return Target(
+        f"{workload}, 2x load: goodput / peak", goodput_of_peak(workload), ">=", 0.95, share=generator_share(workload)
+    )
 
 
 TARGETS = (
-    Target("A: throughput / ceiling", over(rate("A"), ceiling("A")), ">=", 0.95),
-    Target("A: throughput / best peer", over(rate("A"), best_peer("A")), ">=", 1.2),
-    Target("A-int8: throughput / best peer in fp32", over(rate("A-int8"), best_peer("A")), ">=", 2.0),
-    Target("B: throughput / ceiling", over(rate("B"), ceiling("B")), ">=", 0.85),
-    Target("B: throughput / mosec", over(rate("B"), rate("B", "mosec")), ">", 1.0),
-    Target("C: throughput / best peer", over(rate("C"), best_peer("C")), ">=", 5.0),
-    Target("A, one connection: p50 / decode + session", over(lone_p50("A"), lone_stages("A")), "<=", 1.15),
-    Target("A, one connection: p50 / naive's", over(lone_p50("A"), lone_p50("A", "naive")), "<=", 1.0),
+    Target("A: throughput / ceiling", ratio(rate("A"), ceiling("A")), ">=", 0.95),
+    Target("A: throughput / best peer", ratio(rate("A"), best_peer("A")), ">=", 1.2),
+    Target("A-int8: throughput / best peer in fp32", ratio(rate("A-int8"), best_peer("A")), ">=", 2.0),
+    Target("B: throughput / ceiling", ratio(rate("B"), ceiling("B")), ">=", 0.85),
+    Target("B: throughput / mosec", ratio(rate("B"), rate("B", "mosec")), ">", 1.0),
+    Target("C: throughput / best peer", ratio(rate("C"), best_peer("C")), ">=", 5.0),
+    Target(
+        "A, one connection: p50 / decode + session",
+        ratio(one_connection_p50("A"), single_image_stages("A")),
+        "<=",
+        1.15,
+    ),
+    Target(
+        "A, one connection: p50 / naive's", ratio(one_connection_p50("A"), one_connection_p50("A", "naive")), "<=", 1.0
+    ),
     _overload("A"),
     _overload("B"),
     _overload("C"),
@@ -82,37 +94,44 @@ _STYLES = {"does not hold": "red", "missing": "red"}
 
 @dataclass(frozen=True)
 class Judgement:
-    """reason: why it was not judged."""
+    """The verdict about one target. value: None when it was not measured. reason: why it was not judged."""
 
     target: Target
-    value: Spread | None
+    value: Quartiles | None
     bound: float | None
     verdict: Verdict
     reason: str = ""
 
     def cells(self) -> tuple[str, str, str, str]:
-        """Name, value with its quartiles, target and verdict as text."""
+        """Return name, value with its quartiles, target and verdict as text."""
         found = f"{self.value.text} {self.target.unit}".strip() if self.value else "-"
         bound = "-" if self.bound is None else f"{self.bound:.4g} {self.target.unit}".strip()
         return self.target.name, found, f"{self.target.relation} {bound}", f"{self.verdict}{self.reason}"
 
 
 def judge(results: Results, targets: tuple[Target, ...] = TARGETS) -> Iterator[Judgement]:
-    facts = Facts(results)
+    """Yield the verdict about each target."""
+    run = RunData(results)
     for target in targets:
-        bound = target.bound(facts) if callable(target.bound) else target.bound
-        found, share = target.term(facts), target.share(facts) if target.share else None
+        bound = target.bound(run) if callable(target.bound) else target.bound
+        found, share = target.quantity(run), target.share(run) if target.share else None
         if found is None or bound is None:
             yield Judgement(target, found, bound, "missing")
-        elif share and share.middle > TRUSTED_SHARE:
-            reason = f": the generator used {share.middle:.0%} of the cores"
+        elif share and share.median > TRUSTED_SHARE:
+            reason = f": the generator used {share.median:.0%} of the cores"
             yield Judgement(target, found, bound, "not judged", reason)
         else:
-            holds = _RELATIONS[target.relation](found.middle, bound)
+            holds = _RELATIONS[target.relation](found.median, bound)
             yield Judgement(target, found, bound, "holds" if holds else "does not hold")
 
 
+def ratio_rows(results: Results) -> list[tuple[str, str, str, str]]:
+    """Return the cells of each judged ratio: name, value, target, verdict."""
+    return [judgement.cells() for judgement in judge(results)]
+
+
 def exit_status(verdicts: list[Verdict]) -> int:
+    """Return 1 when a ratio does not hold, 2 when one is missing or not judged, else 0."""
     return 1 if "does not hold" in verdicts else 2 if set(verdicts) - {"holds"} else 0
 
 

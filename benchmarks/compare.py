@@ -1,10 +1,10 @@
-"""Measure the service beside its ceilings and its peers: all are up at once and take turns in short slices.
+"""Compare the service with its ceilings and with other servers: all run at once and take turns in short slices.
 
-    make bench [WORKS=A,B] [PEERS=naive,litserve,mosec] [TURNS=8] [SECONDS=2] [ROUNDS=1]
-    .venv/bin/python -m benchmarks.compare --quick                       # a minute: A and B, ceilings and service
-    .venv/bin/python -m benchmarks.compare --quick --against ../before   # and the service of another working tree
+    make bench [WORKLOADS=A,B] [PEERS=naive,litserve,mosec] [TURNS=8] [SECONDS=2] [ROUNDS=1]
+    .venv/bin/python -m benchmarks.compare --quick                       # one minute: A and B, ceilings and service
+    .venv/bin/python -m benchmarks.compare --quick --against ../before   # also the service of another working tree
 
-docs/benchmarks.md says what is measured and what the words mean.
+docs/benchmarks.md explains what is measured and defines the terms.
 """
 
 import math
@@ -17,44 +17,45 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from benchmarks import report, summary
-from benchmarks.plan import Plan, groups
-from benchmarks.prepare import prepare
-from benchmarks.provenance import memory_limit_mib, provenance
-from benchmarks.recorder import Recorder
-from benchmarks.results import QUICK, RESULTS, Results
-from benchmarks.servers import PEERS
-from benchmarks.side_by_side import measure
-from benchmarks.works import ROOT, WORKS, Work
+from benchmarks.check import ratio_rows
+from benchmarks.harness.comparison_run import measure
+from benchmarks.harness.prepare_inputs import prepare
+from benchmarks.harness.results import QUICK, RESULTS, Recorder, Results
+from benchmarks.harness.run_plan import Plan, groups
+from benchmarks.harness.servers import PEERS
+from benchmarks.report import markdown_report, terminal_summary
+from benchmarks.report.provenance import memory_limit_mib, provenance
+from benchmarks.workloads import ROOT, WORKLOADS, Workload
 
 TURNS, QUICK_TURNS = 8, 5
 OPEN_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
-def measured(works: list[Work], plan: Plan) -> Recorder:
-    """All groups, with a bar for each that says what is running."""
+def measure_all(workloads: list[Workload], plan: Plan) -> Recorder:
+    """Measure all groups of workloads, with a progress bar for each."""
     recorder = Recorder(lambda text: console.print(text, markup=False))
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-        for group in groups(works):
+        for group in groups(workloads):
             bar = progress.add_task("", total=None)
 
-            def say(text: str, total: int, bar: object = bar) -> None:
+            def on_progress(text: str, total: int, bar: object = bar) -> None:
                 progress.update(bar, description=text, total=total or None, advance=1 if total else 0)  # type: ignore[arg-type]
 
-            measure(recorder, group, plan, say)
+            measure(recorder, group, plan, on_progress)
     return recorder
 
 
-def results(works: list[Work], peers: list[str], plan: Plan, prepared_by: list[str]) -> Results:
-    found = provenance(peers, plan.against)  # before the minutes in which others may commit
-    recorder = measured(works, plan)
+def results(workloads: list[Workload], peers: list[str], plan: Plan, prepared_by: list[str]) -> Results:
+    """Measure and return the run with its provenance."""
+    found = provenance(peers, plan.against)  # before the measurement: the commit may change during it
+    recorder = measure_all(workloads, plan)
     return Results.model_validate(
         found
         | {
             "command": shlex.join(["python", "-m", "benchmarks.compare", *sys.argv[1:]]),
-            "works": {work.name: work.what for work in works},
+            "workloads": {workload.name: workload.description for workload in workloads},
             "prepared_by": prepared_by,
             "server_commands": recorder.server_commands,
             "notes": recorder.notes,
@@ -62,13 +63,14 @@ def results(works: list[Work], peers: list[str], plan: Plan, prepared_by: list[s
             "rounds": plan.rounds,
             "seconds": plan.seconds,
             "deadline_ms": plan.deadline_ms,
-            "memory_limit_mib": {w.name: memory_limit_mib(math.prod(w.bundle.manifest.input.shape)) for w in works},
+            "memory_limit_mib": {w.name: memory_limit_mib(math.prod(w.bundle.manifest.input.shape)) for w in workloads},
             "measurements": recorder.measurements,
         }
     )
 
 
 def _chosen(text: str, known: dict[str, object]) -> list[str]:
+    """Return the names in a comma-separated text as they are spelled in `known`. Raises typer.BadParameter."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     by_lower = {name.lower(): name for name in known}
     if unknown := [name for name in names if name.lower() not in by_lower]:
@@ -77,7 +79,7 @@ def _chosen(text: str, known: dict[str, object]) -> list[str]:
 
 
 def _tree(path: Path | None) -> Path | None:
-    """Another working tree with a service of its own."""
+    """Return the root of another working tree of this project. Raises typer.BadParameter for anything else."""
     tree = path.resolve() if path else None
     if tree == ROOT:
         raise typer.BadParameter(f"{path} is this working tree")
@@ -87,37 +89,39 @@ def _tree(path: Path | None) -> Path | None:
 
 
 def main(
-    works: Annotated[str, typer.Option(help="Which works, comma-separated.")] = ",".join(WORKS),
-    peers: Annotated[str, typer.Option(help="Which peers; empty for none.")] = ",".join(PEERS),
-    turns: Annotated[int | None, typer.Option(min=1, help=f"Of all compared; {TURNS}, --quick {QUICK_TURNS}.")] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each load that takes no turns.")] = 2.0,
-    rounds: Annotated[int, typer.Option(min=1, help="Of the loads that take no turns.")] = 1,
-    output: Annotated[Path, typer.Option(help="All measurements, as JSON.")] = RESULTS,
+    workloads: Annotated[str, typer.Option(help="Which workloads, comma-separated.")] = ",".join(WORKLOADS),
+    peers: Annotated[str, typer.Option(help="Which peers, comma-separated; empty: none.")] = ",".join(PEERS),
+    turns: Annotated[
+        int | None, typer.Option(min=1, help=f"Repetitions of what is compared; {TURNS}, --quick {QUICK_TURNS}.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Duration of each load that takes no turns.")] = 2.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Repetitions of the loads that take no turns.")] = 1,
+    output: Annotated[Path, typer.Option(help="File for all measurements, as JSON.")] = RESULTS,
     write: Annotated[bool, typer.Option(help="Change RESULTS.md and its plots.")] = False,
     only_quick: Annotated[bool, typer.Option("--quick", help="Turns of A and B alone, without peers.")] = False,
     against: Annotated[Path | None, typer.Option(help="Another working tree, whose service takes turns too.")] = None,
 ) -> None:
-    """Measure the service beside its ceilings and its peers."""
-    chosen, beside, tree = (
-        [WORKS[name] for name in _chosen(works, dict(WORKS))],
+    """Compare the service with its ceilings and its peers."""
+    chosen, chosen_peers, tree = (
+        [WORKLOADS[name] for name in _chosen(workloads, dict(WORKLOADS))],
         _chosen(peers, dict(PEERS)),
         _tree(against),
     )
-    servers = tuple(server for peer in beside for server in PEERS[peer])
+    servers = tuple(server for peer in chosen_peers for server in PEERS[peer])
     plan, path = Plan(turns or TURNS, seconds, rounds, servers, tree, open_loads=OPEN_LOADS), output
     if only_quick:
-        chosen, beside, path = [WORKS["A"], WORKS["B"]], [], QUICK if output == RESULTS else output
+        chosen, chosen_peers, path = [WORKLOADS["A"], WORKLOADS["B"]], [], QUICK if output == RESULTS else output
         plan = Plan(turns or QUICK_TURNS, against=tree, brief=True)
     try:
-        found = results(chosen, beside, plan, prepare(chosen, console.print))
+        found = results(chosen, chosen_peers, plan, prepare(chosen, console.print))
     except FileNotFoundError as error:
         console.print(str(error), markup=False)
         raise typer.Exit(2) from None
     found.write(path)
-    summary.show(found, console)
+    terminal_summary.show(found, console)
     console.print(f"all measurements: {path}")
     if write:
-        report.write(found)
+        markdown_report.write(found, ratio_rows(found))
     raise typer.Exit(1 if found.notes else 0)
 
 

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Measures the service on this machine's NVIDIA GPU; docs/gpu.md says what and how to read it. No root needed.
+# Measure the service on this machine's NVIDIA GPU; docs/gpu.md explains what is measured. Root is not needed.
 #
-#   benchmarks/gpu.sh [--write] [--bundles models/imagenet/1,...] [--bundle models/imagenet/1] [--fronts 1,2,4] [--quick]
+#   benchmarks/gpu.sh [--write] [--bundles models/imagenet/1,...] [--bundle models/imagenet/1] [--frontends 1,2,4] [--quick]
 #
-# --write    put the section `GPU` into benchmarks/RESULTS.md
+# --write    write the section `GPU` of benchmarks/RESULTS.md
 # --bundles  for parity, ceiling and TensorRT; --bundle for end to end
-# --quick    few sizes, short loads: whether it runs, not what it does
-# OUT=dir    gpu.json and the parts go there, not to build/bench
-# WHEELS=dir no network: install the wheels in this folder, whole or as NAME.whl.00.part ...; what they need and is not
-#            among them is taken from the packages of $PYTHON
+# --quick    few sizes and short loads: a test that everything runs, not a measurement
+# OUT=dir    folder of gpu.json and its parts, instead of build/bench
+# WHEELS=dir without a network: install the wheels in this folder, whole or as NAME.whl.00.part ...; packages that are
+#            not among them are taken from the packages of $PYTHON
 # PYTHON=python3, VENV=build/bench/gpu/venv
 #
-# Exit status: 0 all steps passed, 1 one failed, 2 wrong arguments, 3 no GPU, 4 what they need could not be installed.
+# Exit status: 0 all steps passed, 1 a step failed, 2 wrong arguments, 3 no GPU, 4 the installation failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,7 +20,7 @@ VENV=${VENV:-build/bench/gpu/venv}
 export OUT=${OUT:-build/bench}
 bundles=models/imagenet/1,models/fashion-mnist/2
 bundle=models/imagenet/1
-fronts=
+frontends=
 report=()
 ceiling=()
 tensorrt=()
@@ -40,7 +40,7 @@ while (($#)); do
     --write) report+=(--write) ;;
     --bundles) bundles=${2:?} && shift ;;
     --bundle) bundle=${2:?} && shift ;;
-    --fronts) fronts=${2:?} && shift ;;
+    --frontends) frontends=${2:?} && shift ;;
     --quick)
       ceiling+=(--sizes "1,32" --window-s 0.05)
       tensorrt+=(--sizes 32 --seconds 1)
@@ -104,7 +104,7 @@ export PYTHONPATH=$PWD ORT_DISABLE_TELEMETRY=1
 names=()
 statuses=()
 
-step() { # step NAME ARGUMENT...: run it, remember its exit status
+step() { # step NAME ARGUMENT...: run a step and record its exit status
   local name=$1 status=0
   shift
   printf '\n== %s\n' "$name"
@@ -114,14 +114,14 @@ step() { # step NAME ARGUMENT...: run it, remember its exit status
   return 0
 }
 
-# Parts of an earlier run are none of this one.
+# Remove the parts of an earlier run.
 rm -f "$OUT"/{environment,parity,ceiling,tensorrt,end_to_end,gpu}.json
 step environment --needs cuda
 if [[ ${statuses[0]} == 0 ]]; then
   step parity --bundles "$bundles"
   step ceiling --bundles "$bundles" "${ceiling[@]}"
   step tensorrt --bundles "$bundles" "${tensorrt[@]}"
-  step end_to_end --bundle "$bundle" --fronts "$fronts" "${end_to_end[@]}"
+  step end_to_end --bundle "$bundle" --frontends "$frontends" "${end_to_end[@]}"
 fi
 step report "${report[@]}"
 
@@ -130,7 +130,7 @@ worst=0
 for index in "${!names[@]}"; do
   case ${statuses[index]} in
     0) verdict=passed ;;
-    3) verdict="not run: what it needs is not installed" ;;
+    3) verdict="not run: a program is not installed" ;;
     *) verdict="failed with ${statuses[index]}" worst=1 ;;
   esac
   printf '%-12s %s\n' "${names[index]}" "$verdict"

@@ -1,1 +1,1 @@
-"""What a GPU does: parity with the CPU, the engine's ceiling beside TensorRT's, and the service end to end."""
+"""Measurements on a GPU: parity with the CPU, the engine's ceiling beside TensorRT's, and the service end to end."""

@@ -1,9 +1,9 @@
-"""The engine's ceiling: batches of random pixels through the service's own engine, without HTTP or decoding.
+"""Measure the engine's ceiling: batches of random pixels through the service's engine, without HTTP or decoding.
 
     python -m benchmarks.gpu.ceiling [--bundles models/imagenet/1] [--providers cuda] [--sizes 1,2,4,...,256]
 
-Pixels go from the host's memory to the device and probabilities come back, as in service. Exit status 1 when a way
-could not be run at all; what broke off at a size is a note.
+Pixels are copied from host memory to the device and probabilities back, as in the service. The exit status is 1 when a
+configuration could not be run at all; a failure at one batch size is a note.
 """
 
 import statistics
@@ -15,10 +15,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from benchmarks.gpu.results import CeilingPart, Speed, Way, write
-from benchmarks.gpu.runs import BUNDLES, Bundles, Providers, bundles_of, fast_ones, numbers_of
+from benchmarks.gpu.configurations import configurations, open_engine
+from benchmarks.gpu.results import CeilingPart, RunConfiguration, Speed, write
+from benchmarks.gpu.run_commands import BUNDLES, Bundles, Providers, bundles_of, fast_ones, numbers_of
 from benchmarks.gpu.serving import CACHE
-from benchmarks.gpu.ways import opened, ways
 from models.contract import Bundle
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.session import EngineRejected
@@ -31,48 +31,52 @@ _WINDOWS = 3
 
 
 class Ceiling:
-    """Measures ways and keeps what it found, a note for each that failed."""
+    """Measures configurations and collects the results, with a note for each failure."""
 
     def __init__(self, sizes: list[int], window_s: float) -> None:
         self._sizes, self._stopwatch = sizes, Stopwatch(window_s)
         self.part = CeilingPart()
 
-    def measure(self, bundle: Bundle, way: Way) -> Iterator[Speed]:
-        """All sizes; with one caller, and where there is no CUDA graph with two."""
+    def measure(self, bundle: Bundle, configuration: RunConfiguration) -> Iterator[Speed]:
+        """Measure all batch sizes with one caller, and without CUDA graphs also with two callers."""
         try:
-            with closing(opened(bundle, way, self._sizes[-1], _engines(way))) as engine:
+            with closing(open_engine(bundle, configuration, self._sizes[-1], _engines(configuration))) as engine:
                 for size in self._sizes:
-                    for callers in (1,) if way.cuda_graph else (1, 2):
-                        yield self._add(self._timed(engine, bundle, way, callers, size))
+                    for callers in (1,) if configuration.cuda_graph else (1, 2):
+                        yield self._add(self._timed(engine, bundle, configuration, callers, size))
         except (EngineRejected, EngineFailure) as error:
-            self.part.notes.append(f"{way.bundle} on {way.provider}, {way.words}: {error}")
+            self.part.notes.append(
+                f"{configuration.bundle} on {configuration.provider}, {configuration.words}: {error}"
+            )
 
-    def _timed(self, engine: OnnxEngine, bundle: Bundle, way: Way, callers: int, size: int) -> Speed:
+    def _timed(
+        self, engine: OnnxEngine, bundle: Bundle, configuration: RunConfiguration, callers: int, size: int
+    ) -> Speed:
         batch = random_batch(bundle, size)
         engine.warm_up([batch])
         windows = [self._stopwatch.seconds(engine, batch, callers)]
         windows += [self._stopwatch.seconds(engine, batch, callers, windows[0]) for _ in range(_WINDOWS - 1)]
-        return Speed(way=way, callers=callers, batch_size=size, seconds=statistics.median(windows))
+        return Speed(configuration=configuration, callers=callers, batch_size=size, seconds=statistics.median(windows))
 
     def _add(self, speed: Speed) -> Speed:
         self.part.rows.append(speed)
         return speed
 
 
-def _engines(way: Way) -> Path:
-    """Where TensorRT keeps what it built: the next run need not build it again."""
-    return CACHE / "tensorrt" / f"{way.bundle.replace('/', '-')}-{way.precision}"
+def _engines(configuration: RunConfiguration) -> Path:
+    """Return the folder in which TensorRT caches its engines, so that the next run need not build them."""
+    return CACHE / "tensorrt" / f"{configuration.bundle.replace('/', '-')}-{configuration.precision}"
 
 
 def random_batch(bundle: Bundle, size: int) -> Batch:
-    """Devices are faster on black images than on photographs, so pixels are random."""
-    shape = (size, *bundle.manifest.input.shape)
-    return Batch(np.random.default_rng(size).integers(0, 256, shape, np.uint8))
+    """Return a batch of random pixels: devices are faster on black images than on photographs."""
+    service_options = (size, *bundle.manifest.input.shape)
+    return Batch(np.random.default_rng(size).integers(0, 256, service_options, np.uint8))
 
 
 def best(rows: Iterable[Speed], **wanted: str) -> Speed | None:
-    """The most images a second of the ways whose fields are as wanted."""
-    fitting = [row for row in rows if all(getattr(row.way, name) == value for name, value in wanted.items())]
+    """Return the fastest row whose configuration has the wanted field values, or None."""
+    fitting = [row for row in rows if all(getattr(row.configuration, name) == value for name, value in wanted.items())]
     return max(fitting, key=lambda row: row.images_per_s, default=None)
 
 
@@ -80,14 +84,14 @@ def main(
     bundles: Bundles = BUNDLES,
     providers: Providers = "",
     sizes: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = SIZES,
-    window_s: Annotated[float, typer.Option(help="Of each of three windows for a size.")] = 0.2,
+    window_s: Annotated[float, typer.Option(help="Duration of each of three windows for a size.")] = 0.2,
 ) -> None:
     """Measure, print a line for each size, and keep the result as ceiling.json."""
     names, ceiling = fast_ones(providers), Ceiling(numbers_of(sizes), window_s)
     failed = 0
     for bundle in bundles_of(bundles):
-        for way in ways(bundle, names):
-            rows = [*_shown(ceiling.measure(bundle, way))]
+        for configuration in configurations(bundle, names):
+            rows = [*_shown(ceiling.measure(bundle, configuration))]
             failed += not rows
     for note in ceiling.part.notes:
         typer.echo(f"failed: {note}")
@@ -97,7 +101,8 @@ def main(
 
 def _shown(rows: Iterable[Speed]) -> Iterator[Speed]:
     for row in rows:
-        what = f"{row.way.bundle} on {row.way.provider}, {row.way.words}, {row.callers} at a time of {row.batch_size}"
+        used = row.configuration
+        what = f"{used.bundle} on {used.provider}, {used.words}, {row.callers} at a time of {row.batch_size}"
         typer.echo(f"{what}: {row.seconds * 1000:.3f} ms, {row.images_per_s:.0f} images/s")
         yield row
 

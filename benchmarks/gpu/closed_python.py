@@ -1,8 +1,8 @@
-"""A closed loop in Python, for machines without wrk: each connection sends its next request once it is answered.
+"""Closed loop in Python, for machines without wrk: each connection sends its next request after the answer.
 
     python -m benchmarks.gpu.closed_python URL BODY CONTENT_TYPE --connections 8 --seconds 5
 
-One process, one thread; the result is printed as JSON with the names that benchmarks/post.lua gives it.
+One process, one thread; the result is printed as JSON with the names that benchmarks/load/post.lua gives it.
 """
 
 import asyncio
@@ -16,41 +16,43 @@ import numpy as np
 import typer
 import uvloop
 
-from benchmarks.generator import LOST, Connection, Generator
+from benchmarks.load.open_loop_client import LOST, ClientConnection, OpenLoopClient
 
 _CONNECT_LIMIT_S = 10.0
 
 
-class ClosedLoop(Generator):
-    """As many requests in flight as connections; (status, seconds) of every answer until the end."""
+class ClosedLoop(OpenLoopClient):
+    """Keeps one request in flight per connection and records (status, seconds) of every answer until the end."""
 
     def __init__(self, host: str, port: int, request: bytes) -> None:
         super().__init__(host, port, request)
         self._over = False
 
     async def keep(self, connections: int, seconds: float) -> float:
-        """Returns the seconds that it took. Raises OSError when the server cannot be reached."""
+        """Run the load and return its duration in seconds. Raises OSError when the server cannot be reached."""
         loop, started = asyncio.get_running_loop(), time.perf_counter()
         async with asyncio.timeout(_CONNECT_LIMIT_S):
             for _ in range(connections):
-                await loop.create_connection(lambda: Connection(self), *self._address)
+                await loop.create_connection(lambda: ClientConnection(self), *self._address)
         await asyncio.sleep(seconds)
         took, self._over = time.perf_counter() - started, True
-        self._give_up()
+        self._expire_pending()
         return took
 
-    def free(self, connection: Connection) -> None:
+    def on_idle(self, connection: ClientConnection) -> None:
+        """Send the next request on this connection, until the end."""
         self._connections.add(connection)
         if not self._over:
             connection.send(self._request, time.perf_counter())
 
-    def answered(self, status: int, due: float) -> None:
+    def on_answer(self, status: int, due: float) -> None:
+        """Record an answer, until the end."""
         if not self._over:
-            super().answered(status, due)
+            super().on_answer(status, due)
 
 
 def summarize(answers: list[tuple[int, float]], seconds: float) -> dict[str, float]:
-    """Answers and their percentiles in ms; failed: status 400 and above. Lost requests are socket errors."""
+    """Return rates and percentiles in ms. failed: status 400 and above. Lost requests count as socket errors."""
     times = [took for status, took in answers if status != LOST]
     values = {
         "seconds": seconds,
@@ -66,6 +68,7 @@ def summarize(answers: list[tuple[int, float]], seconds: float) -> dict[str, flo
 
 
 def request(path: str, host: str, body: bytes, content_type: str) -> bytes:
+    """Return the bytes of one HTTP request."""
     head = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*head, "", ""]).encode() + body
 
@@ -77,7 +80,7 @@ def main(
     connections: Annotated[int, typer.Option(min=1)] = 8,
     seconds: Annotated[float, typer.Option(min=0.1)] = 5,
 ) -> None:
-    """Keep so many requests in flight and print the result as JSON."""
+    """Keep `connections` requests in flight and print the result as JSON."""
     target = urlsplit(url)
     host, port = target.hostname or "127.0.0.1", target.port or 80
     loop = ClosedLoop(host, port, request(target.path or "/", f"{host}:{port}", body.read_bytes(), content_type))

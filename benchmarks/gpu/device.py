@@ -1,4 +1,4 @@
-"""The GPU, as nvidia-smi tells of it: what it is, and how busy while a `with` block runs."""
+"""Read from nvidia-smi what the GPU is, and its utilization during a `with` block."""
 
 import os
 import statistics
@@ -23,9 +23,9 @@ class Device(BaseModel):
 
 
 class Use(BaseModel):
-    """Mean and highest of the samples; nothing where the device does not tell.
+    """Mean and maximum of the samples; None where the device does not report a value.
 
-    gpu: percent of the time in which any kernel ran, which is not how much of the device it filled.
+    gpu: percent of the time in which any kernel ran; it does not tell how much of the device the kernel used.
     """
 
     samples: int
@@ -38,25 +38,25 @@ class Use(BaseModel):
 
 
 def query(names: Sequence[str], *more: str) -> list[str]:
-    """nvidia-smi's command for these properties of the first device that this process may use."""
+    """Return nvidia-smi's command line for these properties of the first device that this process may use."""
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip() or "0"
     return ["nvidia-smi", f"--id={first}", f"--query-gpu={','.join(names)}", "--format=csv,noheader", *more]
 
 
 def describe() -> Device:
-    """Raises OSError without nvidia-smi, CalledProcessError without a device, ValueError for another output."""
+    """Describe the device. Raises OSError without nvidia-smi, CalledProcessError without a device, ValueError."""
     done = subprocess.run(query(_DESCRIBED), capture_output=True, text=True, check=True)
     return parse_device(done.stdout)
 
 
 def parse_device(output: str) -> Device:
-    """One line of CSV. Raises ValueError."""
+    """Parse one line of CSV. Raises ValueError."""
     name, driver, memory = (cell.strip() for cell in output.strip().splitlines()[0].split(","))
     return Device(name=name, driver=driver, memory=memory)
 
 
 def parse_sample(line: str) -> tuple[float | None, ...]:
-    """Numbers of a line of CSV, with or without units; None for `[N/A]` and its like."""
+    """Parse the numbers of a line of CSV, with or without units; None for values such as `[N/A]`."""
     return tuple(_number(cell) for cell in line.split(","))
 
 
@@ -68,7 +68,7 @@ def _number(cell: str) -> float | None:
 
 
 def used(lines: Iterable[str]) -> Use:
-    """What samples say; a line that was cut off does not count."""
+    """Summarize the samples; incomplete lines are skipped."""
     samples = [sample for sample in map(parse_sample, lines) if len(sample) == len(_SAMPLED)]
     columns = [[value for value in column if value is not None] for column in zip(*samples, strict=True)]
     values: dict[str, float] = {}
@@ -86,7 +86,7 @@ _FIELDS = (
 
 
 class Watch:
-    """Samples the device five times a second; `use` is there after the block. Without nvidia-smi: no samples."""
+    """Samples the device five times per second; `use` is set after the block. Without nvidia-smi: no samples."""
 
     def __enter__(self) -> "Watch":
         self.use = Use(samples=0)

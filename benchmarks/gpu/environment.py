@@ -1,8 +1,8 @@
-"""First step: what machine this is, and whether onnxruntime can use its GPU.
+"""First step: describe the machine and find out whether onnxruntime can use its GPU.
 
     python -m benchmarks.gpu.environment [--needs cuda]
 
-Exit status 1 when the provider that is needed cannot be used.
+The exit status is 1 when the provider that is needed cannot be used.
 """
 
 import platform
@@ -14,10 +14,10 @@ from typing import Annotated
 import onnxruntime as ort
 import typer
 
+from benchmarks.gpu.configurations import usable
 from benchmarks.gpu.device import Device, describe
 from benchmarks.gpu.results import Environment, write
-from benchmarks.gpu.ways import usable
-from benchmarks.record import commit, hardware
+from benchmarks.load.locust_report import commit, hardware
 from models.contract import Precision
 from service.engine.providers import Purpose, options_of
 
@@ -28,7 +28,10 @@ _IMAGE = (224, 224, 3)
 
 
 def versions() -> dict[str, str]:
-    """onnxruntime's own word, since two packages have its name; NVIDIA's where pip brought them."""
+    """Return versions of Python and libraries, and of NVIDIA's packages that pip installed.
+
+    onnxruntime's version comes from the module, because two packages provide it.
+    """
     found = {"python": platform.python_version(), "onnxruntime": ort.__version__}
     for name in (*_LIBRARIES, *_NVIDIA):
         try:
@@ -39,6 +42,7 @@ def versions() -> dict[str, str]:
 
 
 def environment() -> Environment:
+    """Return the description of machine, device, versions and provider options."""
     providers = usable()
     purpose = Purpose(_IMAGE, Precision.FP16, tf32=True, largest=_LARGEST)
     return Environment(
@@ -55,7 +59,7 @@ def environment() -> Environment:
 def _commit() -> str:
     try:
         return commit()
-    except (OSError, subprocess.CalledProcessError):  # a copy of the tree without its history
+    except (OSError, subprocess.CalledProcessError):  # a copy of the tree without the git history
         return "unknown"
 
 
@@ -67,7 +71,7 @@ def _device() -> Device | None:
 
 
 def main(needs: Annotated[str, typer.Option(help="Provider that must be usable; empty: none.")] = "") -> None:
-    """Print it and keep it as environment.json."""
+    """Print the environment and write it as environment.json."""
     found = environment()
     typer.echo(f"{found.device.name if found.device else 'no GPU'}, {found.machine}")
     typer.echo(f"onnxruntime {found.versions['onnxruntime']} can use {', '.join(found.providers)}")

@@ -1,4 +1,4 @@
-"""A closed loop that is not the bottleneck: several generators at a time, wrk where it is installed."""
+"""Closed loop with several load generators at once, so that they are not the bottleneck; wrk where installed."""
 
 import json
 import shutil
@@ -9,25 +9,26 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal
 
-from benchmarks import closed_loop
-from benchmarks.closed_loop import Body
-from benchmarks.works import ROOT
+from benchmarks.load import closed_loop
+from benchmarks.load.closed_loop import Body
+from benchmarks.workloads import ROOT
 
 Kind = Literal["wrk", "python"]
 
 
 def kind() -> Kind:
+    """Return which load generator this machine has."""
     return "wrk" if shutil.which("wrk") else "python"
 
 
 def shares(connections: int, generators: int) -> list[int]:
-    """Connections of each generator, at least one."""
+    """Return the connections of each load generator, at least one each."""
     count = max(1, min(connections, generators))
     return [connections // count + (number < connections % count) for number in range(count)]
 
 
 def run(which: Kind, url: str, body: Body, connections: int, seconds: float, generators: int = 1) -> dict[str, float]:
-    """Rates of all generators together. Raises CalledProcessError, and ValueError without a result."""
+    """Return rates of all load generators together. Raises CalledProcessError, and ValueError without a result."""
     one: Callable[[int], dict[str, float]]
     if which == "wrk":
         one = partial(closed_loop.run, url, body, seconds=seconds)
@@ -47,7 +48,11 @@ def _python(url: str, body: Body, connections: int, seconds: float) -> dict[str,
 
 
 def together(parts: list[dict[str, float]]) -> dict[str, float]:
-    """Counts and rates are summed; p50 is the mean by answers, which it is only nearly; other percentiles the worst."""
+    """Combine the results of several load generators.
+
+    Counts and rates are summed. p50 is approximated by the mean weighted by answers; of other percentiles, the largest
+    counts.
+    """
     summed = ("answers", "failed", "timeouts", "socket_errors", "per_s")
     values = {name: sum(part[name] for part in parts) for name in summed}
     values["seconds"] = max(part["seconds"] for part in parts)

@@ -1,4 +1,4 @@
-"""Last step: the parts of a run as gpu.json and, with --write, as the section `GPU` of RESULTS.md.
+"""Last step: combine the parts of a run in gpu.json and, with --write, in the section `GPU` of RESULTS.md.
 
 python -m benchmarks.gpu.report [--write]
 python -m benchmarks.gpu.report --from gpu.json --write      # of a run on another machine
@@ -14,15 +14,15 @@ from pydantic import ValidationError
 from benchmarks.gpu import results
 from benchmarks.gpu.results import CeilingPart, EndToEndPart, Environment, GpuResults, ParityPart, TensorRTPart
 from benchmarks.gpu.tables import aims, ceiling, end_to_end, parity, provenance, tensorrt
-from benchmarks.report import RESULTS_PAGE
-from benchmarks.sections import Section
+from benchmarks.report.markdown_report import RESULTS_PAGE
+from benchmarks.report.results_sections import Section
 
 BEGIN, END = "<!-- what `benchmarks/gpu.sh --write` wrote, until -->", "<!-- the end of `benchmarks/gpu.sh` -->"
 insert = Section(BEGIN, END).insert
 
 
 def collected() -> GpuResults:
-    """The parts that the steps wrote. Raises ValueError without an environment, ValidationError."""
+    """Read the parts that the steps wrote. Raises ValueError without an environment, ValidationError."""
     environment = results.read(Environment, "environment")
     if environment is None:
         raise ValueError(f"{results.folder()} holds no environment.json: run benchmarks/gpu.sh")
@@ -36,7 +36,7 @@ def collected() -> GpuResults:
 
 
 def section(found: GpuResults) -> str:
-    """Everything between the markers; a step that was not run is named as such."""
+    """Return everything between the markers; steps that were not run are marked as such."""
     return "\n\n".join([BEGIN, "## GPU", *_parts(found), END]) + "\n"
 
 
@@ -58,7 +58,7 @@ def main(
     write: Annotated[bool, typer.Option(help="Change RESULTS.md.")] = False,
     page: Annotated[Path, typer.Option(help="The document to change.")] = RESULTS_PAGE,
 ) -> None:
-    """Put the parts together, print the section, and keep it all as gpu.json."""
+    """Combine the parts, print the section, and write everything as gpu.json."""
     try:
         found = GpuResults.model_validate_json(source.read_text()) if source else collected()
     except (OSError, ValueError, ValidationError) as error:

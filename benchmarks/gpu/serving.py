@@ -1,4 +1,4 @@
-"""The service over one bundle, in a shape of fronts and engines; a GPU may need minutes to become ready."""
+"""Run the service with one bundle, frontends and engine processes; a GPU may need minutes to become ready."""
 
 import json
 import os
@@ -14,26 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.closed_loop import Body
-from benchmarks.images import BYTES_TYPE
-from benchmarks.running import Running, ServerFailed, first_answer, free_port
-from benchmarks.servers import CLASSIFY, SERVICE, Server, environment, log_path
-from benchmarks.works import BUILD, ROOT
+from benchmarks.harness.server_process import RunningServer, ServerFailed, first_answer, free_port
+from benchmarks.harness.servers import CLASSIFY, SERVICE, Server, environment, log_path
+from benchmarks.load.closed_loop import Body
+from benchmarks.sample_images import BYTES_TYPE
+from benchmarks.workloads import BUILD, ROOT
 from models.contract import Bundle
 
 CACHE = BUILD / "gpu"
-"""For what is made again when it is missing."""
+"""Folder of files that can be created again: links, profiles, TensorRT engines."""
 _READY_LIMIT_S = 540.0
-"""Every batch size is run on the device first, and TensorRT builds an engine."""
+"""Includes running every batch size once and building TensorRT engines."""
 _STOP_LIMIT_S = 30.0
 _POLL_S = 0.1
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How the service is started; precision as its setting of that name."""
+class ServiceOptions:
+    """Options of the service; each has the meaning of the service's setting."""
 
-    fronts: int
+    frontends: int
     engines: int
     provider: str
     precision: str = "auto"
@@ -41,8 +41,8 @@ class Shape:
     tune_s: float = 20.0
 
 
-def alone(bundle: Bundle, repository: Path) -> Path:
-    """`repository` with this bundle as its only one."""
+def only_bundle_folder(bundle: Bundle, repository: Path) -> Path:
+    """Return a models folder below `repository` that holds only this bundle, as a link."""
     manifest = bundle.manifest
     link = repository / f"{manifest.name}-{manifest.version}" / manifest.name / str(manifest.version)
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -51,27 +51,22 @@ def alone(bundle: Bundle, repository: Path) -> Path:
     return link.parent.parent
 
 
-def server_of(bundle: Bundle, shape: Shape, image: Path, work: Path = CACHE) -> Server:
-    """work: folder for the link to the bundle and for what was measured of it."""
-    port, models = free_port(), alone(bundle, work / "models")
+def server_of(bundle: Bundle, options: ServiceOptions, image: Path, cache: Path = CACHE) -> Server:
+    """Return the server; cache: folder for the link to the bundle and for the profile cache."""
+    port, models = free_port(), only_bundle_folder(bundle, cache / "models")
     command = [sys.executable, "-m", "service", "--port", str(port), "--models", str(models)]
-    command += ["--default-model", bundle.manifest.name, "--providers", shape.provider, "--precision", shape.precision]
-    command += ["--fronts", str(shape.fronts), "--engines", str(shape.engines), "--drain-delay-s", "0"]
-    command += [
-        "--max-batch-size",
-        str(shape.max_batch_size),
-        "--max-queue",
-        "4096",
-        "--max-inflight-bytes",
-        str(2**30),
-    ]
-    command += ["--tune-s", str(shape.tune_s), "--profile-cache", str(work / "cache")]
+    command += ["--default-model", bundle.manifest.name]
+    command += ["--providers", options.provider, "--precision", options.precision]
+    command += ["--fronts", str(options.frontends), "--engines", str(options.engines), "--drain-delay-s", "0"]
+    command += ["--max-batch-size", str(options.max_batch_size), "--max-queue", "4096"]
+    command += ["--max-inflight-bytes", str(2**30)]
+    command += ["--tune-s", str(options.tune_s), "--profile-cache", str(cache / "cache")]
     return Server(SERVICE, command, port, CLASSIFY, Body(image, BYTES_TYPE), "/readyz")
 
 
 @contextmanager
-def served(server: Server) -> Iterator[Running]:
-    """Until the block ends. Raises ServerFailed when it does not become ready, with the end of its log."""
+def served(server: Server) -> Iterator[RunningServer]:
+    """Run the service inside a `with` block. Raises ServerFailed with the end of the log when it is not ready."""
     path, started = log_path(server), time.perf_counter()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as log:
@@ -81,7 +76,7 @@ def served(server: Server) -> Iterator[Running]:
     try:
         _await_ready(server, process, path)
         first_answer(server)
-        yield Running(server, process.pid, time.perf_counter() - started)
+        yield RunningServer(server, process.pid, time.perf_counter() - started)
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -94,7 +89,7 @@ def served(server: Server) -> Iterator[Running]:
 def _await_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
     end, detail = time.monotonic() + _READY_LIMIT_S, "it does not answer"
     while process.poll() is None and time.monotonic() < end:
-        with suppress(OSError):  # of a service that does not listen yet
+        with suppress(OSError):  # the service does not listen yet
             state = _readiness(server)
             if state["ready"]:
                 return
@@ -106,7 +101,7 @@ def _await_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) 
 
 
 def _readiness(server: Server) -> dict[str, Any]:
-    """Whether it is ready, else why not. Raises OSError."""
+    """Return the answer of /readyz: whether the service is ready, or why not. Raises OSError."""
     try:
         state: dict[str, Any] = json.loads(get(server, "/readyz"))
     except urllib.error.HTTPError as error:
@@ -115,13 +110,13 @@ def _readiness(server: Server) -> dict[str, Any]:
 
 
 def get(server: Server, path: str) -> bytes:
-    """The body of a 200. Raises OSError for anything else."""
+    """Return the body of an answer of status 200. Raises OSError for anything else."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=10) as response:
         body: bytes = response.read()
         return body
 
 
 def engine_of(server: Server, model: str) -> dict[str, Any]:
-    """What the service says of the engine of a model: precision, provider ..."""
+    """Return what the service reports about a model's engine: precision, provider and more."""
     engine: dict[str, Any] = json.loads(get(server, f"/v1/models/{model}"))["engine"]
     return engine

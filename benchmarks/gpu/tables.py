@@ -1,18 +1,28 @@
-"""The parts of a run as Markdown."""
+"""The parts of a run as Markdown tables."""
 
 from collections.abc import Iterator
 
 from benchmarks.gpu.ceiling import best
-from benchmarks.gpu.results import CeilingPart, EndToEndPart, GpuResults, Load, ParityPart, Speed, TensorRTPart, Way
-from benchmarks.report import number, table
+from benchmarks.gpu.results import (
+    CeilingPart,
+    EndToEndPart,
+    GpuResults,
+    ParityPart,
+    RunConfiguration,
+    ServiceLoad,
+    Speed,
+    TensorRTPart,
+)
+from benchmarks.report.markdown_report import number, table
 
 CORE_AIM = 290.0
-"""Images a second for each core of the machine: the best published servers that take images."""
+"""Images per second per core of the machine: that of the best published servers that take images."""
 TENSORRT_AIM = 0.8
-"""Of TensorRT's own fp16 figure."""
+"""Share of the throughput that TensorRT itself reaches in fp16."""
 
 
 def provenance(found: GpuResults) -> Iterator[str]:
+    """Yield the description of the run."""
     where = found.environment
     gpu = where.device
     lines = [
@@ -31,7 +41,7 @@ def _options(options: dict[str, str]) -> str:
 
 
 def aims(found: GpuResults) -> Iterator[str]:
-    """Missing where a step did not run, or ran without a GPU."""
+    """Yield the table of aims; an aim is missing when its step did not run, or ran without a GPU."""
     rows = [_judged("best end to end, images/s for each core of the machine", per_core(found), CORE_AIM)]
     rows += [_judged(f"engine ceiling / {name}", ratio, TENSORRT_AIM) for name, ratio in to_tensorrt(found)]
     yield table(["aim", "value", "must be", "verdict"], rows, words=4)
@@ -43,20 +53,26 @@ def _judged(name: str, value: float | None, bound: float) -> list[str]:
 
 
 def per_core(found: GpuResults) -> float | None:
-    """Of loads without a failed request on a machine that has a GPU."""
+    """Return the best images per second per core of loads without failed requests; None without a GPU."""
     loads = found.end_to_end.rows if found.end_to_end and found.environment.device else []
     return max((row.per_machine_core for row in loads if not row.failed), default=None)
 
 
 def to_tensorrt(found: GpuResults) -> Iterator[tuple[str, float | None]]:
-    """By bundle: the best of all ways of the service to the best of trtexec, else CUDA's to the TensorRT provider's."""
+    """Yield a name and a ratio for each bundle.
+
+    The ratio is that of the service's best configuration to trtexec's best result; without trtexec, that of the CUDA
+    provider to the TensorRT provider in fp16.
+    """
     speeds = found.ceiling.rows if found.ceiling else []
     own = found.tensorrt.rows if found.tensorrt else []
-    bundles = dict.fromkeys(row.way.bundle for row in speeds if row.way.provider in {"cuda", "tensorrt"})
+    bundles = dict.fromkeys(
+        row.configuration.bundle for row in speeds if row.configuration.provider in {"cuda", "tensorrt"}
+    )
     for bundle in bundles or ["TensorRT"]:
-        alone = max((row.images_per_s for row in own if row.bundle == bundle), default=None)
-        if alone is not None:
-            yield f"trtexec fp16, {bundle}", _rate(best(speeds, bundle=bundle), alone)
+        only_bundle_folder = max((row.images_per_s for row in own if row.bundle == bundle), default=None)
+        if only_bundle_folder is not None:
+            yield f"trtexec fp16, {bundle}", _rate(best(speeds, bundle=bundle), only_bundle_folder)
         else:
             provider = best(speeds, bundle=bundle, provider="tensorrt", precision="fp16")
             name = f"the TensorRT provider in fp16, {bundle}" if bundles else "TensorRT's own fp16 figure"
@@ -68,25 +84,41 @@ def _rate(speed: Speed | None, by: float | None) -> float | None:
 
 
 def parity(part: ParityPart) -> Iterator[str]:
+    """Yield the table of the comparison with golden probabilities."""
     head = ["bundle", "provider", "how", "largest difference of a probability", "allowed", "verdict"]
     rows = []
     for row in part.rows:
         found = "-" if row.difference is None else f"{row.difference:.6f}"
         verdict = "holds" if row.holds else row.reason or "does not hold"
-        rows.append([row.way.bundle, row.way.provider, row.way.words, found, f"{row.tolerance:g}", verdict])
+        rows.append(
+            [
+                row.configuration.bundle,
+                row.configuration.provider,
+                row.configuration.words,
+                found,
+                f"{row.tolerance:g}",
+                verdict,
+            ]
+        )
     yield table(head, rows, words=6)
 
 
 def ceiling(part: CeilingPart) -> Iterator[str]:
-    """Images a second, a row for each way and number of callers, a column for each batch size."""
+    """Yield the table of images per second: a row per configuration and callers, a column per batch size."""
     sizes = sorted({row.batch_size for row in part.rows})
-    found: dict[tuple[Way, int], dict[int, float]] = {}
+    found: dict[tuple[RunConfiguration, int], dict[int, float]] = {}
     for row in part.rows:
-        found.setdefault((row.way, row.callers), {})[row.batch_size] = row.images_per_s
+        found.setdefault((row.configuration, row.callers), {})[row.batch_size] = row.images_per_s
     head = ["bundle", "provider", "how", "callers", *(f"batch {size}" for size in sizes)]
     rows = (
-        [way.bundle, way.provider, way.words, str(callers), *(number(rates.get(size)) for size in sizes)]
-        for (way, callers), rates in found.items()
+        [
+            configuration.bundle,
+            configuration.provider,
+            configuration.words,
+            str(callers),
+            *(number(rates.get(size)) for size in sizes),
+        ]
+        for (configuration, callers), rates in found.items()
     )
     yield "Images/s; random pixels from the host's memory, probabilities back to it, no HTTP, no decoding."
     yield table(head, rows, words=3)
@@ -94,6 +126,7 @@ def ceiling(part: CeilingPart) -> Iterator[str]:
 
 
 def tensorrt(part: TensorRTPart) -> Iterator[str]:
+    """Yield the table of trtexec's results."""
     head = ["bundle", "precision", "batch", "copies to and from the device", "images/s"]
     copies = {True: "with", False: "without"}
     rows = (
@@ -105,18 +138,21 @@ def tensorrt(part: TensorRTPart) -> Iterator[str]:
 
 
 def end_to_end(part: EndToEndPart) -> Iterator[str]:
-    head = "bundle|provider|how|fronts, engines|connections|generator|images/s|for each core|for each core used|failed"
+    """Yield the table of the loads on the service."""
+    head = (
+        "bundle|provider|how|frontends, engines|connections|generator|images/s|for each core|for each core used|failed"
+    )
     head += "|p50 ms|p99 ms|mean batch|cores used|GPU % mean|max|memory MiB max|power W mean|max"
     yield table(head.split("|"), map(_load, part.rows), words=6)
     yield from _notes(part.notes)
 
 
-def _load(row: Load) -> list[str]:
+def _load(row: ServiceLoad) -> list[str]:
     words = [
         row.bundle,
         row.provider,
         row.precision,
-        f"{row.fronts}, {row.engines}",
+        f"{row.frontends}, {row.engines}",
         str(row.connections),
         row.generator,
     ]

@@ -1,8 +1,8 @@
-"""TensorRT's own figure, by NVIDIA's trtexec: what the engine's ceiling is held against.
+"""Measure TensorRT itself with NVIDIA's trtexec, as the reference for the engine's ceiling.
 
     python -m benchmarks.gpu.tensorrt [--bundles models/imagenet/1] [--sizes 32,64,128,256]
 
-Exit status 3 where trtexec is not installed (pip's TensorRT has none), 1 when it fails.
+The exit status is 3 when trtexec is not installed (pip's TensorRT does not contain it), 1 when it fails.
 Source of the flags: https://docs.nvidia.com/deeplearning/tensorrt/10.16.1/performance/benchmarking.html
 """
 
@@ -16,30 +16,30 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.gpu.configurations import label
 from benchmarks.gpu.results import TensorRTPart, Trtexec, write
-from benchmarks.gpu.runs import BUNDLES, Bundles, bundles_of, numbers_of
-from benchmarks.gpu.ways import label
+from benchmarks.gpu.run_commands import BUNDLES, Bundles, bundles_of, numbers_of
 from models.contract import INPUT, Bundle, Precision
 
-NOT_THERE = 3
-_PLACES = ("/opt/tensorrt/bin", "/usr/src/tensorrt/bin")
+NOT_INSTALLED = 3
+_FOLDERS = ("/opt/tensorrt/bin", "/usr/src/tensorrt/bin")
 _THROUGHPUT = re.compile(r"Throughput: ([0-9.]+) qps")
 _BUILD_LIMIT_S = 300.0
 
 
 def trtexec() -> str | None:
-    """On the path, or where NVIDIA's containers and packages have it."""
-    return shutil.which("trtexec", path=os.pathsep.join([os.environ.get("PATH", ""), *_PLACES]))
+    """Return the path of trtexec, from PATH or from the folders of NVIDIA's containers and packages; or None."""
+    return shutil.which("trtexec", path=os.pathsep.join([os.environ.get("PATH", ""), *_FOLDERS]))
 
 
 def source(bundle: Bundle) -> Path:
-    """The fp16 variant where there is one; of another graph TensorRT makes fp16 itself."""
+    """Return the graph to run: the fp16 variant if there is one, else fp32, which TensorRT converts to fp16."""
     own = bundle.manifest.variant(Precision.FP16)
     return bundle.model_path(Precision.FP16 if own else Precision.FP32)
 
 
 def command(program: str, bundle: Bundle, batch_size: int, *, transfers: bool, seconds: float) -> list[str]:
-    """An engine for this batch size alone; without transfers the copies to and from the device are left out."""
+    """Return trtexec's command line for one batch size; transfers: include copies to and from the device."""
     model = source(bundle)
     shape = f"{INPUT}:{'x'.join(map(str, (batch_size, *bundle.manifest.input.shape)))}"
     flags = [f"--{bound}Shapes={shape}" for bound in ("min", "opt", "max")] + [f"--shapes={shape}"]
@@ -48,14 +48,14 @@ def command(program: str, bundle: Bundle, batch_size: int, *, transfers: bool, s
 
 
 def parse(output: str, batch_size: int) -> float:
-    """Images a second. Raises ValueError without a throughput."""
+    """Return images per second from trtexec's output. Raises ValueError without a throughput."""
     if (found := _THROUGHPUT.search(output)) is None:
         raise ValueError(f"trtexec printed no throughput:\n{output[-1000:]}")
     return float(found[1]) * batch_size
 
 
 def measured(program: str, bundle: Bundle, sizes: list[int], seconds: float) -> Iterator[Trtexec]:
-    """Raises OSError, SubprocessError, ValueError."""
+    """Run trtexec for each batch size, with and without transfers. Raises OSError, SubprocessError, ValueError."""
     for size in sizes:
         for transfers in (False, True):
             line = command(program, bundle, size, transfers=transfers, seconds=seconds)
@@ -76,12 +76,12 @@ def measured(program: str, bundle: Bundle, sizes: list[int], seconds: float) -> 
 def main(
     bundles: Bundles = BUNDLES,
     sizes: Annotated[str, typer.Option(help="Batch sizes, separated by commas.")] = "32,64,128,256",
-    seconds: Annotated[float, typer.Option(help="Of each measurement.")] = 3.0,
+    seconds: Annotated[float, typer.Option(help="Duration of each measurement.")] = 3.0,
 ) -> None:
     """Measure in fp16, print a line for each size, and keep the result as tensorrt.json."""
     if (program := trtexec()) is None:
-        typer.echo("trtexec is not installed; the TensorRT provider, where it is there, is in the ceiling")
-        raise typer.Exit(NOT_THERE)
+        typer.echo("trtexec is not installed; the ceiling includes the TensorRT provider where onnxruntime has it")
+        raise typer.Exit(NOT_INSTALLED)
     part = TensorRTPart()
     for bundle in bundles_of(bundles):
         try:

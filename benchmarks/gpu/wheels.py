@@ -1,6 +1,6 @@
-"""A folder of wheels from a folder that may hold some of them in parts: `python3 wheels.py FROM TO`; no dependencies.
+"""Copy wheels to a folder and join those that are in parts: `python3 wheels.py FROM TO`; no dependencies.
 
-Parts are called NAME.whl.00.part, NAME.whl.01.part ..., as this makes them:
+Parts are called NAME.whl.00.part, NAME.whl.01.part ..., as this command creates them:
 `split -b 60M -d --additional-suffix=.part NAME.whl NAME.whl.`
 """
 
@@ -14,7 +14,7 @@ _PART = re.compile(r"(?P<wheel>.+\.whl)\.(?P<number>\d+)\.part")
 
 
 def grouped(names: Iterable[str]) -> dict[str, list[str]]:
-    """Names of parts by wheel, in order. Raises ValueError for a name that is none, and where a number is missing."""
+    """Return the parts of each wheel in order. Raises ValueError for another name and for a missing part."""
     found: dict[str, dict[int, str]] = {}
     for name in names:
         match = _PART.fullmatch(name)
@@ -28,7 +28,7 @@ def grouped(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def collect(source: Path, target: Path) -> list[Path]:
-    """Copy whole wheels, put the others together. Returns them by name. Raises ValueError, OSError."""
+    """Copy whole wheels and join the others. Return their paths by name. Raises ValueError, OSError."""
     target.mkdir(parents=True, exist_ok=True)
     made = [Path(shutil.copy(wheel, target)) for wheel in source.glob("*.whl")]
     for wheel, parts in grouped(path.name for path in source.glob("*.part")).items():

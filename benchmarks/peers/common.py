@@ -1,6 +1,7 @@
-"""What the peers share: the same pixels as the service's but for its reduced JPEG decoding, and the same session.
+"""Code that all peers share: decoding and preprocessing, the session, and the answer.
 
-It needs numpy, Pillow and onnxruntime and nothing of the project, so that it runs in each peer's environment.
+The pixels are those of the service without its reduced JPEG decoding. This module needs numpy, Pillow and onnxruntime
+and no other module of the project, so that it runs in each peer's environment.
 """
 
 import io
@@ -15,12 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 INPUT, PROBABILITIES = "image", "probabilities"
-TARGET, MODEL, THREADS, BATCH, WORKERS = "PEER_TARGET", "PEER_MODEL", "PEER_THREADS", "PEER_BATCH", "PEER_WORKERS"
-"""Variables of a peer's environment."""
+MODEL_INPUT, MODEL, THREADS, BATCH, WORKERS = "PEER_TARGET", "PEER_MODEL", "PEER_THREADS", "PEER_BATCH", "PEER_WORKERS"
+"""Names of the environment variables that configure a peer."""
 
 
-class Target(NamedTuple):
-    """The network's input, and how an image is fitted into it."""
+class ModelInput(NamedTuple):
+    """Size and mode of the network's input, and how an image is cropped and resized to it."""
 
     height: int
     width: int
@@ -30,7 +31,7 @@ class Target(NamedTuple):
     interpolation: str
 
     def box(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """The centred part of an image that is kept: left, upper, right, lower."""
+        """Return the centred part of an image that is kept: left, upper, right, lower."""
         if self.squash:
             return 0, 0, width, height
         unit = min(width / self.width, height / self.height) * self.crop_fraction
@@ -38,17 +39,17 @@ class Target(NamedTuple):
         return max(left, 0), max(upper, 0), min(width - left, width), min(height - upper, height)
 
 
-def pixels(body: bytes, target: Target) -> NDArray[np.uint8]:
-    """Decode in full, crop and resize: uint8 [H, W, C]."""
+def pixels(body: bytes, model_input: ModelInput) -> NDArray[np.uint8]:
+    """Decode in full, crop and resize. Return uint8 [H, W, C]."""
     with Image.open(io.BytesIO(body)) as opened:
-        image = opened.convert(target.mode)
-    filter_ = Image.Resampling[target.interpolation.upper()]
-    small = image.resize((target.width, target.height), filter_, box=target.box(*image.size))
-    return np.asarray(small, np.uint8).reshape(target.height, target.width, -1)
+        image = opened.convert(model_input.mode)
+    filter_ = Image.Resampling[model_input.interpolation.upper()]
+    small = image.resize((model_input.width, model_input.height), filter_, box=model_input.box(*image.size))
+    return np.asarray(small, np.uint8).reshape(model_input.height, model_input.width, -1)
 
 
 def session(model: Path, threads: int) -> ort.InferenceSession:
-    """On the CPU; 0 threads are onnxruntime's default, one a core."""
+    """Return a CPU session; threads: 0 for onnxruntime's default, one per core."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1 if threads else 0
@@ -56,27 +57,29 @@ def session(model: Path, threads: int) -> ort.InferenceSession:
 
 
 def answer(row: NDArray[np.float32]) -> dict[str, Any]:
-    """The five most probable classes as JSON; row: float32 [K]."""
+    """Return the five most probable classes as JSON; row: float32 [K]."""
     best = np.argsort(row)[::-1][:5]
     return {"predictions": [{"class_id": int(index), "probability": float(row[index])} for index in best]}
 
 
 class Classifier:
-    """Pixels and session as the environment says."""
+    """Preprocessing and session, configured by the environment variables."""
 
     def __init__(self) -> None:
-        self.target = Target(*json.loads(os.environ[TARGET]))
+        self.model_input = ModelInput(*json.loads(os.environ[MODEL_INPUT]))
         self._session = session(Path(os.environ[MODEL]), int(os.environ[THREADS]))
         self.run(np.zeros((1, *self.pixels_shape), np.uint8))
 
     @property
     def pixels_shape(self) -> tuple[int, int, int]:
-        return self.target.height, self.target.width, len(self.target.mode)
+        """Return height, width and channels of the input."""
+        return self.model_input.height, self.model_input.width, len(self.model_input.mode)
 
     def pixels(self, body: bytes) -> NDArray[np.uint8]:
-        return pixels(body, self.target)
+        """Decode and preprocess one image."""
+        return pixels(body, self.model_input)
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [N, H, W, C] -> float32 [N, K]."""
+        """Run a batch: uint8 [N, H, W, C] -> float32 [N, K]."""
         rows: NDArray[np.float32] = self._session.run([PROBABILITIES], {INPUT: images})[0]
         return rows

@@ -1,8 +1,8 @@
-"""LitServe: a worker and an API server for each core, one-thread sessions, one image at a time.
+"""LitServe: one worker and one API server per core, one-thread sessions, no batching.
 
 python -m benchmarks.peers.litserve_server PORT
 
-Batching does not pay for these networks on a CPU; its default queue was not slower than `fast_queue` (ZeroMQ).
+Batching is no faster for these networks on a CPU; the default queue was not slower than `fast_queue` (ZeroMQ).
 """
 
 import os
@@ -16,7 +16,7 @@ from benchmarks.peers.common import WORKERS, Classifier, answer
 
 
 class Classify(ls.LitAPI):  # type: ignore[misc]
-    """One image of a form, from bytes to the five best classes."""
+    """Classifies one image of a form."""
 
     def setup(self, device: str) -> None:
         self._classifier = Classifier()

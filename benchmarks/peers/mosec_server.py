@@ -1,9 +1,9 @@
-"""mosec: a process a core with a one-thread session, batches as they come, the image as the raw body.
+"""mosec: one process per core with a one-thread session, dynamic batches, the image as the raw body.
 
 python -m benchmarks.peers.mosec_server --port 8000
 
-Pixels are made in the process that runs the session: decoding processes of their own would leave fewer cores for it.
-The batch size is the best of those tried for the network (4 for EfficientNet-Lite0, 8 for the two-conv network).
+The process that runs the session decodes too: separate decoding processes would leave fewer cores for the session.
+The batch size is the best of those tried for each network (4 for EfficientNet-Lite0, 8 for the two-conv network).
 """
 
 import os
@@ -15,11 +15,11 @@ from mosec import Server, ValidationError, Worker  # type: ignore[import-not-fou
 from benchmarks.peers.common import BATCH, WORKERS, Classifier, answer
 
 WAIT_MS = 2
-"""For a batch to fill; 0 would mean mosec's default of 10, and 1 was no better."""
+"""Longest wait for a batch to fill; 0 would mean mosec's default of 10 ms, and 1 ms was not faster."""
 
 
 class Classify(Worker):  # type: ignore[misc]
-    """Bytes to pixels one by one, the network once for the batch."""
+    """Decodes images one by one and runs the network once per batch."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The handler that everybody writes: FastAPI, an async function, an image in a form, one session, no batching.
+"""A minimal FastAPI handler: an async function, an image in a form, one session, no batching.
 
 uvicorn benchmarks.peers.naive:app
 """
@@ -15,5 +15,6 @@ classifier = Classifier()
 
 @app.post("/classify")
 async def classify(image: Annotated[UploadFile, File()]) -> dict[str, Any]:
+    """Classify the image of the form field `image`."""
     pixels = classifier.pixels(await image.read())
     return answer(classifier.run(pixels[None])[0])

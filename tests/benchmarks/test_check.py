@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from benchmarks.check import TARGETS, exit_status, judge, main
-from benchmarks.results import Results
+from benchmarks.harness.results import Results
 from tests.benchmarks.samples import whole_run
 
 
@@ -14,24 +14,24 @@ def verdicts(results: Results) -> dict[str, str]:
     return {judgement.target.name: judgement.verdict for judgement in judge(results)}
 
 
-def changed(results: Results, work: str, subject: str, what: str, **values: float) -> Results:
+def changed(results: Results, workload: str, subject: str, what: str, **values: float) -> Results:
     """A run in which every measurement of one kind has other values."""
     for found in results.measurements:
-        if (found.work, found.subject, found.what) == (work, subject, what):
+        if (found.workload, found.subject, found.what) == (workload, subject, what):
             found.values |= values
     return results
 
 
-def times(results: Results, work: str, subject: str, what: str, name: str, factor: float) -> Results:
+def times(results: Results, workload: str, subject: str, what: str, name: str, factor: float) -> Results:
     """A run in which one number is so many times larger, in every turn."""
     for found in results.measurements:
-        if (found.work, found.subject, found.what) == (work, subject, what) and name in found.values:
+        if (found.workload, found.subject, found.what) == (workload, subject, what) and name in found.values:
             found.values[name] *= factor
     return results
 
 
-def without(results: Results, work: str, subject: str) -> Results:
-    kept = [found for found in results.measurements if (found.work, found.subject) != (work, subject)]
+def without(results: Results, workload: str, subject: str) -> Results:
+    kept = [found for found in results.measurements if (found.workload, found.subject) != (workload, subject)]
     return results.model_copy(update={"measurements": kept})
 
 
@@ -44,7 +44,7 @@ def test_a_run_that_is_good_everywhere_holds_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("work", "subject", "what", "name", "factor", "target"),
+    ("workload", "subject", "what", "name", "factor", "target"),
     [
         ("A", "service", "closed", "per_s", 0.94, "A: throughput / ceiling"),
         ("A", "litserve", "closed", "per_s", 1.05, "A: throughput / best peer"),
@@ -58,23 +58,27 @@ def test_a_run_that_is_good_everywhere_holds_everywhere() -> None:
         ("C", "service", "open", "good_per_s", 0.94, "C, 2x load: goodput / peak"),
     ],
 )
-def test_each_quotient_can_be_missed(work: str, subject: str, what: str, name: str, factor: float, target: str) -> None:
+def test_each_quotient_can_be_missed(
+    workload: str, subject: str, what: str, name: str, factor: float, target: str
+) -> None:
     """A number just beyond its bound, and nothing else, decides, whatever the machine does from turn to turn."""
-    judged = verdicts(times(whole_run(), work, subject, what, name, factor))
+    judged = verdicts(times(whole_run(), workload, subject, what, name, factor))
     assert judged[target] == "does not hold"
 
 
 @pytest.mark.parametrize(
-    ("work", "subject", "what", "values", "target"),
+    ("workload", "subject", "what", "values", "target"),
     [
         ("A", "service", "open", {"accepted_p99_ms": 1001.0}, "A, 2x load: p99 of accepted"),
         ("A", "service", "open", {"rss_peak_mib": 451.0}, "A, overload: memory added"),
         ("A", "service", "start", {"seconds": 3.0}, "A: start to ready"),
     ],
 )
-def test_each_target_can_be_missed(work: str, subject: str, what: str, values: dict[str, float], target: str) -> None:
+def test_each_target_can_be_missed(
+    workload: str, subject: str, what: str, values: dict[str, float], target: str
+) -> None:
     """A number just beyond its bound, and nothing else, decides."""
-    judged = verdicts(changed(whole_run(), work, subject, what, **values))
+    judged = verdicts(changed(whole_run(), workload, subject, what, **values))
     assert judged[target] == "does not hold"
 
 
@@ -102,7 +106,7 @@ def test_the_best_peer_is_the_one_with_the_highest_median() -> None:
     judged = {judgement.target.name: judgement.value for judgement in judge(results)}
     ratio = judged["A: throughput / best peer"]
     assert ratio
-    assert ratio.middle == pytest.approx(1.25)
+    assert ratio.median == pytest.approx(1.25)
 
 
 def test_goodput_is_not_judged_where_the_generator_takes_the_cores() -> None:
@@ -120,7 +124,7 @@ def test_goodput_is_not_judged_where_the_generator_takes_the_cores() -> None:
 def test_a_peer_that_died_early_is_missing() -> None:
     """Of two turns there is no median, so nobody knows whether it was the best."""
     results = whole_run()
-    kept = [m for m in results.measurements if not (m.subject == "mosec" and m.work == "B" and m.turn > 1)]
+    kept = [m for m in results.measurements if not (m.subject == "mosec" and m.workload == "B" and m.turn > 1)]
     judged = verdicts(results.model_copy(update={"measurements": kept}))
     assert judged["B: throughput / mosec"] == "missing"
     assert judged["B: throughput / ceiling"] == "holds"

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from benchmarks.check import judge
-from benchmarks.prepare import SNELLEN
-from benchmarks.results import QUICK, Key, Medians, read
-from benchmarks.works import ROOT, TWO_CONV
+from benchmarks.harness.prepare_inputs import SNELLEN
+from benchmarks.harness.results import QUICK, Key, Medians, read
+from benchmarks.workloads import ROOT, TWO_CONV
 
 
 @pytest.mark.slow
@@ -21,10 +21,10 @@ def test_the_quick_run_measures_service_and_ceilings() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     found = read(QUICK)
     medians = Medians(found.measurements)
-    for work in ("A", "B"):
-        assert medians.peak(work, "service")
-        assert medians.value(Key(work, "service", "stages"), "total_ms")
-        assert all(medians.value(key, "failed") == 0 for key in medians.keys(work, "service", "closed"))
+    for workload in ("A", "B"):
+        assert medians.peak(workload, "service")
+        assert medians.value(Key(workload, "service", "stages"), "total_ms")
+        assert all(medians.value(key, "failed") == 0 for key in medians.keys(workload, "service", "closed"))
     judged = {j.target.name: j.verdict for j in judge(found)}
     assert {verdict for name, verdict in judged.items() if "peer" in name} == {"missing"}
     assert "missing" not in {verdict for name, verdict in judged.items() if "ceiling" in name}

@@ -1,18 +1,18 @@
-"""The load on a real service in fronts and an engine, and the generator for machines without wrk."""
+"""The load on a real service with frontends and an engine process, and the generator for machines without wrk."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks.closed_loop import Body
-from benchmarks.generator import LOST
 from benchmarks.gpu import load
 from benchmarks.gpu.closed_python import summarize
-from benchmarks.gpu.end_to_end import default_fronts, measured
-from benchmarks.gpu.serving import Shape, alone, served, server_of
-from benchmarks.images import BYTES_TYPE
-from benchmarks.running import ServerFailed, free_port, running
-from benchmarks.servers import Server, _uvicorn
+from benchmarks.gpu.end_to_end import default_frontends, measured
+from benchmarks.gpu.serving import ServiceOptions, only_bundle_folder, served, server_of
+from benchmarks.harness.server_process import ServerFailed, free_port, running
+from benchmarks.harness.servers import Server, _uvicorn
+from benchmarks.load.closed_loop import Body
+from benchmarks.load.open_loop_client import LOST
+from benchmarks.sample_images import BYTES_TYPE
 from models.contract import Bundle, read_bundle
 from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
@@ -57,7 +57,9 @@ def test_answers_of_the_python_generator_in_the_words_of_wrk() -> None:
 def test_python_keeps_a_real_server_busy(image: Path) -> None:
     """Two processes of it, with the bare HTTP of the comparison."""
     port = free_port()
-    server = Server("echo-gpu-test", _uvicorn("benchmarks.echo:app", port, 1), port, "/", Body(image, BYTES_TYPE))
+    server = Server(
+        "echo-gpu-test", _uvicorn("benchmarks.harness.echo_server:app", port, 1), port, "/", Body(image, BYTES_TYPE)
+    )
     with running(server) as ready:
         values = load.run("python", ready.server.url, ready.server.body, 4, 0.3, generators=2)
     assert values["answers"] > 4
@@ -65,10 +67,10 @@ def test_python_keeps_a_real_server_busy(image: Path) -> None:
     assert values["p50_ms"] <= values["p99_ms"]
 
 
-def test_a_load_on_fronts_and_an_engine(bundle: Bundle, image: Path, tmp_path: Path) -> None:
+def test_a_load_on_frontends_and_an_engine(bundle: Bundle, image: Path, tmp_path: Path) -> None:
     """All the way, on the CPU's provider."""
-    shape = Shape(fronts=2, engines=1, provider="cpu", max_batch_size=4, tune_s=0.1)
-    (row,) = measured(bundle, shape, image, [4], 1.0, 1, tmp_path)
+    options = ServiceOptions(frontends=2, engines=1, provider="cpu", max_batch_size=4, tune_s=0.1)
+    (row,) = measured(bundle, options, image, [4], 1.0, 1, tmp_path)
     assert (row.bundle, row.provider, row.precision) == ("colours/1", "cpu", "fp32")
     assert row.per_s > 0
     assert row.failed == 0
@@ -78,7 +80,7 @@ def test_a_load_on_fronts_and_an_engine(bundle: Bundle, image: Path, tmp_path: P
 
 def test_a_service_that_cannot_start_says_why(bundle: Bundle, image: Path, tmp_path: Path) -> None:
     """With the end of its log."""
-    server = server_of(bundle, Shape(1, 0, "abacus"), image, tmp_path)
+    server = server_of(bundle, ServiceOptions(1, 0, "abacus"), image, tmp_path)
     with pytest.raises(ServerFailed, match="providers"), served(server):
         pass
 
@@ -86,7 +88,7 @@ def test_a_service_that_cannot_start_says_why(bundle: Bundle, image: Path, tmp_p
 def test_a_model_that_is_refused_is_not_waited_for(bundle: Bundle, image: Path, tmp_path: Path) -> None:
     """With what `/readyz` says of it."""
     (bundle.path / "model.onnx").write_bytes(b"damaged")
-    server = server_of(bundle, Shape(1, 1, "cpu", tune_s=0.1), image, tmp_path)
+    server = server_of(bundle, ServiceOptions(1, 1, "cpu", tune_s=0.1), image, tmp_path)
     with pytest.raises(ServerFailed, match="was refused at load"), served(server):
         pass
 
@@ -95,12 +97,12 @@ def test_a_bundle_is_served_alone(bundle: Bundle, tmp_path: Path) -> None:
     """Whatever else lies beside it; making the folder again changes nothing."""
     write_bundle(tmp_path / "models", "colours", 2)
     for _ in range(2):
-        models = alone(bundle, tmp_path / "link")
+        models = only_bundle_folder(bundle, tmp_path / "link")
     assert [path.relative_to(models).as_posix() for path in models.glob("*/*")] == ["colours/1"]
     assert read_bundle(models / "colours" / "1").manifest == bundle.manifest
 
 
-@pytest.mark.parametrize(("cores", "fronts"), [(1, [1]), (2, [1]), (4, [1, 2, 3]), (16, [1, 2, 4, 8, 15])])
-def test_numbers_of_fronts_for_a_machine(cores: int, fronts: list[int]) -> None:
+@pytest.mark.parametrize(("cores", "frontends"), [(1, [1]), (2, [1]), (4, [1, 2, 3]), (16, [1, 2, 4, 8, 15])])
+def test_numbers_of_frontends_for_a_machine(cores: int, frontends: list[int]) -> None:
     """A core is left for the engine."""
-    assert default_fronts(cores) == fronts
+    assert default_frontends(cores) == frontends

@@ -13,23 +13,23 @@ from benchmarks.gpu.results import (
     EndToEndPart,
     Environment,
     GpuResults,
-    Load,
     Parity,
     ParityPart,
+    RunConfiguration,
+    ServiceLoad,
     Speed,
     TensorRTPart,
     Trtexec,
-    Way,
 )
 from benchmarks.gpu.tables import aims, per_core
-from benchmarks.record import TITLE, replace_section
+from benchmarks.load.locust_report import TITLE, replace_section
 
-WAY = Way(bundle="a/1", provider="cuda", precision="fp16", bound=True)
-LOAD = Load(
+CONFIGURATION = RunConfiguration(bundle="a/1", provider="cuda", precision="fp16", bound=True)
+LOAD = ServiceLoad(
     bundle="a/1",
     provider="cuda",
     precision="fp16",
-    fronts=3,
+    frontends=3,
     engines=1,
     connections=32,
     generator="python",
@@ -46,8 +46,8 @@ EARLIER = f"# Results\n\nwords\n\n{TITLE}\n\nof make load\n"
 
 
 def speed(provider: str, images_per_s: float) -> Speed:
-    way = WAY.model_copy(update={"provider": provider})
-    return Speed(way=way, callers=1, batch_size=100, seconds=100 / images_per_s)
+    configuration = CONFIGURATION.model_copy(update={"provider": provider})
+    return Speed(configuration=configuration, callers=1, batch_size=100, seconds=100 / images_per_s)
 
 
 def environment(device: Device | None) -> Environment:
@@ -67,7 +67,7 @@ def whole() -> GpuResults:
     rows = [speed("cuda", 900), speed("tensorrt", 1000)]
     return GpuResults(
         environment=environment(Device(name="made up", driver="1", memory="1 MiB")),
-        parity=ParityPart(rows=[Parity(way=WAY, difference=0.001, tolerance=0.01)]),
+        parity=ParityPart(rows=[Parity(configuration=CONFIGURATION, difference=0.001, tolerance=0.01)]),
         ceiling=CeilingPart(rows=rows, notes=["a/1 on cuda: no memory\nmore"]),
         tensorrt=TensorRTPart(
             rows=[Trtexec(bundle="a/1", precision="fp16", batch_size=100, transfers=False, images_per_s=2000)]

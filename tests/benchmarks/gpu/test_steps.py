@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from benchmarks.gpu import ceiling, environment, parity, tensorrt
 from benchmarks.gpu.ceiling import Ceiling, best, random_batch
-from benchmarks.gpu.results import Speed, Way
-from benchmarks.gpu.runs import bundles_of, names_of, numbers_of
-from benchmarks.gpu.ways import options, ways
+from benchmarks.gpu.configurations import configurations, options
+from benchmarks.gpu.results import RunConfiguration, Speed
+from benchmarks.gpu.run_commands import bundles_of, names_of, numbers_of
 from models.contract import MANIFEST, Bundle, read_bundle, sha256_of
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.variants import add_variant
@@ -49,7 +49,7 @@ def test_parity_of_every_variant_holds_on_the_cpu(folder: Path, output: Path) ->
     status, text = run(parity.main, "--bundles", folder, "--providers", "cpu")
     rows = json.loads((output / "parity.json").read_text())["rows"]
     assert status == 0, text
-    assert [row["way"]["precision"] for row in rows] == ["fp32", "int8"]
+    assert [row["configuration"]["precision"] for row in rows] == ["fp32", "int8"]
     assert all(row["difference"] <= row["tolerance"] for row in rows)
 
 
@@ -79,7 +79,7 @@ def test_ceiling_measures_every_size_with_one_and_two_callers(folder: Path, outp
     status, text = run(ceiling.main, "--bundles", folder, "--providers", "cpu", "--sizes", "4,1", "--window-s", "0.001")
     rows = json.loads((output / "ceiling.json").read_text())["rows"]
     assert status == 0, text
-    assert {(row["way"]["precision"], row["batch_size"], row["callers"]) for row in rows} == {
+    assert {(row["configuration"]["precision"], row["batch_size"], row["callers"]) for row in rows} == {
         (precision, size, callers) for precision in ("fp32", "int8") for size in (1, 4) for callers in (1, 2)
     }
 
@@ -87,8 +87,8 @@ def test_ceiling_measures_every_size_with_one_and_two_callers(folder: Path, outp
 def test_a_way_that_cannot_be_opened_is_a_note(bundle: Bundle) -> None:
     """A provider that is not installed, say."""
     measured = Ceiling([1], 0.001)
-    way = Way(bundle="colours/1", provider="cuda", precision="fp32")
-    assert list(measured.measure(bundle, way)) == []
+    configuration = RunConfiguration(bundle="colours/1", provider="cuda", precision="fp32")
+    assert list(measured.measure(bundle, configuration)) == []
     assert "cuda" in measured.part.notes[0]
 
 
@@ -102,7 +102,7 @@ def test_pixels_are_random_and_the_same_each_time(bundle: Bundle) -> None:
 
 def test_the_ways_of_a_gpu(bundle: Bundle) -> None:
     """On CUDA buffers, graphs and TF32 are compared; TensorRT runs as the service has it."""
-    cuda = [way.words for way in ways(bundle, ["cuda"])]
+    cuda = [configuration.words for configuration in configurations(bundle, ["cuda"])]
     assert cuda == [
         "fp32",
         "fp32, bound buffers",
@@ -114,22 +114,29 @@ def test_the_ways_of_a_gpu(bundle: Bundle) -> None:
         "int8, bound buffers",
         "int8, bound buffers, CUDA graph",
     ]
-    assert [way.words for way in ways(bundle, ["tensorrt"])] == ["fp32, bound buffers", "int8, bound buffers"]
+    assert [configuration.words for configuration in configurations(bundle, ["tensorrt"])] == [
+        "fp32, bound buffers",
+        "int8, bound buffers",
+    ]
 
 
 def test_a_way_becomes_the_options_of_the_service() -> None:
     """Unbound means that the engine prepares for no batch size."""
-    way = Way(bundle="a/1", provider="cuda", precision="fp32", tf32=True, bound=True, cuda_graph=True)
-    found = options(way, 256)
+    configuration = RunConfiguration(
+        bundle="a/1", provider="cuda", precision="fp32", tf32=True, bound=True, cuda_graph=True
+    )
+    found = options(configuration, 256)
     assert (found.largest, found.cuda_graph, found.tf32, found.strict) == (256, True, True, True)
-    assert options(way.model_copy(update={"bound": False}), 256).largest == 0
+    assert options(configuration.model_copy(update={"bound": False}), 256).largest == 0
 
 
 def test_the_best_of_the_ways_that_fit() -> None:
     """By images a second of all callers."""
-    way = Way(bundle="a/1", provider="cuda", precision="fp16")
-    slow = Speed(way=way, callers=1, batch_size=8, seconds=1)
-    fast = Speed(way=way.model_copy(update={"provider": "tensorrt"}), callers=2, batch_size=8, seconds=1)
+    configuration = RunConfiguration(bundle="a/1", provider="cuda", precision="fp16")
+    slow = Speed(configuration=configuration, callers=1, batch_size=8, seconds=1)
+    fast = Speed(
+        configuration=configuration.model_copy(update={"provider": "tensorrt"}), callers=2, batch_size=8, seconds=1
+    )
     assert best([slow, fast]) == fast
     assert best([slow, fast], provider="cuda") == slow
     assert best([slow, fast], provider="cpu") is None
@@ -169,5 +176,5 @@ def test_trtexec_counts_batches_a_second() -> None:
 @pytest.mark.skipif(tensorrt.trtexec() is not None, reason="trtexec is installed")
 def test_without_trtexec_the_step_is_not_run(output: Path) -> None:
     """Which is another status than that of a failure."""
-    assert run(tensorrt.main)[0] == tensorrt.NOT_THERE
+    assert run(tensorrt.main)[0] == tensorrt.NOT_INSTALLED
     assert not output.exists()

@@ -1,0 +1,1 @@
+"""Start servers, let them take turns under load, and record the measurements."""

@@ -1,0 +1,1 @@
+"""Programs and functions that each measure one stage alone, without HTTP."""

@@ -1,0 +1,1 @@
+"""Turn recorded measurements into ratios, tables, plots and sections of RESULTS.md."""

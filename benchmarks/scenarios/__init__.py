@@ -1,0 +1,1 @@
+"""Programs that each load the service in one special situation."""

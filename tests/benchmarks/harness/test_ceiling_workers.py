@@ -1,0 +1,70 @@
+"""The ceiling's processes, real ones, on the shipped bundle."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from benchmarks.harness.ceiling_workers import IN_FULL, PROCESSES, SINGLE_IMAGE, CeilingWorkers, ceiling_workers
+from benchmarks.harness.prepare_inputs import write_networks
+from benchmarks.micro.ceilings import BATCH_SIZES
+from benchmarks.sample_images import PHOTO
+from benchmarks.workloads import SHIPPED, Workload
+from service.settings import usable_cores
+
+WORKLOAD = Workload("T", "a photo", PHOTO, SHIPPED, "imagenet")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network() -> None:
+    write_networks(WORKLOAD)
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[CeilingWorkers]:
+    with ceiling_workers(WORKLOAD, choice_s=0.1) as up:
+        yield up
+
+
+def test_it_runs_again_and_again_with_one_batch_size(ready: CeilingWorkers) -> None:
+    """In a process a core, decoding either way."""
+    found = [ready.run(what, 0.01) for what in (PROCESSES, IN_FULL, PROCESSES)]
+    assert all(values["images_per_s"] > 0 for values in found)
+    assert all(values["answers"] >= usable_cores() and values["cpu_s"] > 0 for values in found)
+    assert {values["processes"] for values in found} == {usable_cores()}
+    sizes = {values["batch_size"] for values in found}
+    assert len(sizes) == 1
+    assert sizes <= set(BATCH_SIZES)
+
+
+def test_the_stages_of_a_single_image_add_up(ready: CeilingWorkers) -> None:
+    """Decoding and the session, in ms."""
+    values = ready.run(SINGLE_IMAGE, 0.01)
+    assert values["decode_ms"] > 0
+    assert values["session_ms"] > 0
+    assert values["ms"] == values["decode_ms"] + values["session_ms"]
+
+
+def test_between_two_runs_it_uses_no_cpu(ready: CeilingWorkers) -> None:
+    """Nothing that a clock of 10 ms could see in half a second but one tick."""
+    children = psutil.Process().children()
+    before = {child: sum(child.cpu_times()[:2]) for child in children}
+    time.sleep(0.5)
+    assert before
+    assert all(sum(child.cpu_times()[:2]) - used <= 0.02 for child, used in before.items())
+
+
+def test_a_process_that_dies_is_an_error_not_a_wait() -> None:
+    """Both for the next run and for a check of the processes."""
+    with ceiling_workers(WORKLOAD, choice_s=0.1) as up:
+        up.check()
+        process = up._workers[-1][0]
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+        with pytest.raises(RuntimeError, match="ended"):
+            up.run(PROCESSES, 0.01)
+        with pytest.raises(RuntimeError, match="ended"):
+            up.check()
