@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -18,11 +18,11 @@ from service.api.v1 import models, routes
 from service.api.v1.classify import Classify
 from service.api.web import page
 from service.batching.admission import Gate
-from service.batching.bulk_slots import Occupancy
 from service.build import own_loader
 from service.decoding.decode import DecodeLimits
 from service.decoding.decoder import Decoder
 from service.decoding.worker import WorkerLimits
+from service.errors import NotReady
 from service.inference.classifier import Classifier
 from service.repository.registry import Registry, VersionLoader
 from service.repository.served_versions import ServedVersions
@@ -43,11 +43,10 @@ class Surroundings:
     """What other processes may do for this one; by default there are none.
 
     `scrape`: what /metrics answers instead of `metrics`. `loader`: gives the versions an engine instead of our own.
-    `occupancy`: tells neighbours how busy this process is. `served`: the versions that other processes serve.
+    `served`: the versions that other processes serve.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
-    occupancy: Occupancy = field(default_factory=Occupancy)
     scrape: Callable[[], Awaitable[bytes]] | None = None
     loader: VersionLoader | None = None
     served: ServedVersions | None = None
@@ -60,7 +59,7 @@ def create_app(
     lifecycle, surroundings = lifecycle or Lifecycle(), surroundings or Surroundings()
     metrics = surroundings.metrics
     log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
-    loader = surroundings.loader or own_loader(settings, metrics, occupancy=surroundings.occupancy)
+    loader = surroundings.loader or own_loader(settings, metrics)
     registry = Registry(settings.models, settings.default_model, loader, surroundings.served)
     decoder = _decoder(settings, metrics)
     max_images = min(settings.max_images, settings.max_queue)
@@ -123,7 +122,8 @@ def _pacing(settings: Settings, metrics: Metrics) -> Pacing:
 async def _start(decoder: Decoder, registry: Registry) -> None:
     """One after the other: loading measures, and should have the machine to itself."""
     try:
-        await decoder.start()
+        with suppress(NotReady):  # it is in the log, and a worker is started again when one is needed
+            await decoder.start()
         await registry.load()
     except Exception:
         logger.exception("the service cannot become ready")

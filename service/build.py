@@ -3,24 +3,21 @@
 from functools import partial
 
 from models.contract import Bundle, Precision
-from service.batching.bulk_slots import Occupancy
 from service.batching.dense_queue import DenseLimits
 from service.engine import simulated
 from service.engine.loaded import LoadedEngine
 from service.engine.tuning.autotune import tuned
 from service.engine.tuning.candidates import Wanted
-from service.engine.tuning.latency_session import MOST, help_lone_images
+from service.engine.tuning.latency_session import MOST, add_latency_session
 from service.engine.tuning.profile_cache import default_folder
 from service.repository.loader import Limits, Loader, Prepare
 from service.settings import Settings, usable_cores
 from service.telemetry.metrics import Metrics
 
 
-def own_loader(
-    settings: Settings, metrics: Metrics, cores: int | None = None, occupancy: Occupancy | None = None
-) -> Loader:
-    """cores: of this process, all by default. occupancy: without neighbours by default."""
-    return Loader(preparation(settings, cores or usable_cores()), limits_of(settings), metrics, occupancy)
+def own_loader(settings: Settings, metrics: Metrics, cores: int | None = None) -> Loader:
+    """cores: of this process, all by default."""
+    return Loader(preparation(settings, cores or usable_cores()), limits_of(settings), metrics)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -57,4 +54,4 @@ def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int, decoders: int) 
     found = tuned(bundle, wanted)
     engine = found.engine
     decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders
-    return LoadedEngine(*found, decodes, settle=partial(help_lone_images, bundle, found, lone_threads))
+    return LoadedEngine(*found, decodes, settle=partial(add_latency_session, bundle, found, lone_threads))

@@ -4,12 +4,10 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from service.api.v1.routes import ShortWay
 from service.app import Surroundings, create_app
-from service.batching.bulk_slots import Occupancy
 from service.build import limits_of
 from service.repository.registry import Registry, image_sizes
 from service.server.http.connection import Connection
@@ -17,7 +15,6 @@ from service.server.http.server import Server, configuration
 from service.server.ipc.pixel_slots import Slots
 from service.server.ipc.remote_engine import RemoteLoader
 from service.server.workers import control_channel
-from service.server.workers.board import Board, Others
 from service.server.workers.bootstrap import Start, run_process
 from service.server.workers.control_channel import Channel
 from service.server.workers.metrics_client import Scraping
@@ -40,9 +37,7 @@ class Front(Server):
         end: socket.socket,
         scraping: Scraping,
         remote: RemoteLoader | None,
-        listen: Callable[[], None],
     ) -> None:
-        """listen: called inside the event loop, before there are connections."""
         config = configuration(app, settings)
         super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
         self._registry: Registry = app.framework.state.registry
@@ -52,7 +47,6 @@ class Front(Server):
         self._end = end
         self._scraping = scraping
         self._remote = remote
-        self._listen = listen
         self._channel: Channel | None = None
         self._arriving: set[asyncio.Task[None]] = set()
         self._ended = 0
@@ -61,7 +55,6 @@ class Front(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._listen()
         self._channel = self._scraping.channel = Channel(self._end, self._hear, self._orphaned)
         self._channel.send(control_channel.UP, descriptors=[self._served()])
 
@@ -141,12 +134,9 @@ def serve_front(start: Start, end: socket.socket) -> int:
     """Until told to stop, or left alone. Raises RepositoryError."""
     settings, lifecycle, metrics = start.settings, Lifecycle(), Metrics()
     scraping = Scraping(metrics)
-    others = Others(Board(start.board[0], start.board[1:]), start.number) if start.board else None
-    occupancy = Occupancy(others)
     remote = _remote(start, metrics, lifecycle) if start.engines else None
-    app = create_app(settings, lifecycle, Surroundings(metrics, occupancy, scraping.scrape, remote, start.served))
-    listen = partial(others.listen, occupancy.neighbours_changed) if others else lambda: None
-    front = Front(app, lifecycle, settings, end, scraping, remote, listen)
+    app = create_app(settings, lifecycle, Surroundings(metrics, scraping.scrape, remote, start.served))
+    front = Front(app, lifecycle, settings, end, scraping, remote)
     front.run()
     return front.status
 

@@ -50,7 +50,7 @@ class Service:
     folder: Path
 
     def processes(self, module: str) -> list[int]:
-        """Return the ids of the running processes of a module, lowest first: `frontend`, `engine_process` or `worker_main`."""
+        """Return process ids, lowest first, of a module: `frontend`, `engine_process` or `worker_main`."""
         found = []
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.process.pid).children(recursive=True):
@@ -112,7 +112,9 @@ _CLIENTS = _SMALL_CLIENTS + _LARGE_CLIENTS
 FAULTS = {
     "frontend-killed": Fault("a frontend is killed", _signal("frontend", signal.SIGKILL), _CLIENTS // 2 + 1),
     "frontend-stopped": Fault("a frontend hangs (SIGSTOP)", _signal("frontend", signal.SIGSTOP), _CLIENTS // 2 + 1),
-    "engine-killed": Fault("an engine is killed", _signal("engine_process", signal.SIGKILL), 0, TWO_FRONTENDS_ONE_ENGINE),
+    "engine-killed": Fault(
+        "an engine is killed", _signal("engine_process", signal.SIGKILL), 0, TWO_FRONTENDS_ONE_ENGINE
+    ),
     "engine-stopped": Fault(
         "an engine hangs (SIGSTOP)", _signal("engine_process", signal.SIGSTOP), 0, TWO_FRONTENDS_ONE_ENGINE
     ),

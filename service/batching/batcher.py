@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.batching.batch import NothingToRun, Step
-from service.batching.bulk_slots import Occupancy
+from service.batching.bulk_slots import BulkSlots
 from service.batching.entry import Entry
 from service.batching.preemption import BulkRuns, Preempted
 from service.batching.queue import Waiting
-from service.batching.running import Inline, Running
 from service.errors import EngineFailure, NotReady, QueueFull
-from service.types import Engine, EngineResult, Payload, Priority
+from service.types import Batch, Engine, EngineResult, Payload, Prediction, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,38 @@ class Observer:
     preemption: Callable[[], None] = lambda: None
 
 
+class InlineRunner(NamedTuple):
+    """Runs batches of up to `largest` images in the event loop: they take less time than a thread is worth."""
+
+    run: Callable[[Batch], Prediction]
+    largest: int
+
+
+class BatchRunner:
+    """Runs a short batch in the event loop, others in the engine's threads. `steps`: how many run in threads."""
+
+    def __init__(self, engine: Engine, inline: InlineRunner | None) -> None:
+        self._engine, self._inline = engine, inline
+        self.steps = 0
+
+    async def run(self, step: Step, waiting: int) -> Prediction:
+        """waiting: images that are queued behind it. Raises NothingToRun, and what the engine raises."""
+        if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline(waiting):
+            return self._inline.run(step.batch())
+        self.steps += 1
+        try:
+            return await self._engine.predict(step.batch)
+        finally:
+            self.steps -= 1
+
+    def _largest_inline(self, waiting: int) -> int:
+        """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""
+        assert self._inline is not None
+        if self._engine.concurrency == 1:
+            return self._inline.largest
+        return 0 if self.steps or waiting else min(self._inline.largest, 1)
+
+
 class Batcher:
     """Feeds an engine: `engine.concurrency` loops take what is there at once, so batches grow with load; no timer.
 
@@ -44,16 +76,16 @@ class Batcher:
         max_batch_size: int,
         max_queue: int,
         observer: Observer | None = None,
-        inline: Inline | None = None,
-        occupancy: Occupancy | None = None,
+        inline: InlineRunner | None = None,
+        slots: BulkSlots | None = None,
     ) -> None:
-        """occupancy: of the process, shared by its models."""
+        """slots: of the process, shared by its models."""
         self._engine = engine
-        self._occupancy = occupancy or Occupancy()
-        self._occupancy.watch(self._look_again)
-        self._running = Running(engine, inline)
+        self._slots = slots or BulkSlots()
+        self._slots.watch(self._look_again)
+        self._runner = BatchRunner(engine, inline)
         self._max_batch_size = max_batch_size
-        self._bulk = BulkRuns(engine, self._occupancy, max_batch_size)
+        self._bulk = BulkRuns(engine, self._slots, max_batch_size)
         self._waiting: Waiting[Entry] = Waiting(max_queue, self._bulk.claim)
         self._urgent = 0
         self._observer = observer or Observer()
@@ -80,7 +112,7 @@ class Batcher:
     def expect(self, urgent: int) -> None:
         """So many interactive images are accepted and not answered, those that are still being decoded among them."""
         by, self._urgent = urgent - self._urgent, urgent
-        self._occupancy.add_urgent(by)
+        self._slots.add_interactive(by)
 
     def _look_again(self) -> None:
         self._bulk.make_room()
@@ -118,7 +150,7 @@ class Batcher:
     async def _run(self) -> None:
         """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
         while True:
-            await self._running.give_way()
+            await asyncio.sleep(0)  # answers of the batch before leave, and the sockets are read
             priority, batch = await self._waiting.take(self._max_batch_size, self._bulk.most)
             batch = self._share(batch, priority)
             try:
@@ -155,7 +187,7 @@ class Batcher:
         interactive = priority is Priority.INTERACTIVE
         step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
         with closing(step), suppress(NothingToRun):
-            running = self._running.run(step, len(self._waiting)) if interactive else self._bulk.run(step)
+            running = self._runner.run(step, len(self._waiting)) if interactive else self._bulk.run(step)
             prediction = await running
             self._observer.batch(len(prediction.probabilities), step.answer(prediction))
             if step.broken:
@@ -163,4 +195,4 @@ class Batcher:
 
     def _is_alone(self) -> bool:
         """Of a batch that is about to run: whether nothing else is to be done meanwhile."""
-        return not self._running.steps and self._occupancy.alone
+        return not self._runner.steps and self._slots.only_request

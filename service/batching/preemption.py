@@ -3,7 +3,7 @@
 import asyncio
 
 from service.batching.batch import Step
-from service.batching.bulk_slots import Occupancy
+from service.batching.bulk_slots import BulkSlots
 from service.types import Engine, Prediction
 
 
@@ -14,9 +14,9 @@ class Preempted(Exception):
 class BulkRuns:
     """`most`: images of the next batch; fewer after one was given up, as the gaps are short, more after a whole one."""
 
-    def __init__(self, engine: Engine, occupancy: Occupancy, max_batch_size: int) -> None:
+    def __init__(self, engine: Engine, slots: BulkSlots, max_batch_size: int) -> None:
         self.most = self._max_batch_size = max_batch_size
-        self._engine, self._occupancy = engine, occupancy
+        self._engine, self._slots = engine, slots
         self._runs: list[asyncio.Future[Prediction]] = []
         self._claims = 0
 
@@ -25,7 +25,7 @@ class BulkRuns:
 
     def claim(self) -> bool:
         """A place for a batch, if there is one; it is run, or released, before anything else happens."""
-        claimed = self._occupancy.claim(self._engine.concurrency)
+        claimed = self._slots.claim(self._engine.concurrency)
         self._claims += claimed
         return claimed
 
@@ -33,7 +33,7 @@ class BulkRuns:
         """The places of batches that do not run any more."""
         if ended := self._claims - len(self._runs):
             self._claims -= ended
-            self._occupancy.release(ended)
+            self._slots.release(ended)
 
     def give_up_one(self) -> None:
         """Its `run` raises Preempted."""
@@ -42,7 +42,7 @@ class BulkRuns:
 
     def make_room(self) -> None:
         """Give up as many as have to go."""
-        while self._runs and self._occupancy.surplus(self._engine.concurrency):
+        while self._runs and self._slots.surplus(self._engine.concurrency):
             self.give_up_one()
 
     async def run(self, step: Step) -> Prediction:

@@ -2,20 +2,30 @@
 
 import io
 import logging
+import re
 import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, at_own_scale, preprocessed
-from service.decoding.plain_png import plain_png
 from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
 
 logger = logging.getLogger(__name__)
 
 Image.init()  # all plugins now, not at the first image of an unknown kind
+_SIGNATURES = {
+    "JPEG": re.compile(rb"\xff\xd8\xff"),
+    "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "GIF": re.compile(rb"GIF8[79]a"),
+    "BMP": re.compile(rb"BM"),
+    "TIFF": re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"),
+    "AVIF": re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL),
+}
+"""First bytes by format: a file that begins so and cannot be opened is damaged, any other one is no image."""
 Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything large is decoded
 _DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
 
@@ -69,7 +79,7 @@ def _decoded(image: Image.Image, target: Input, how: Preprocessing, started: flo
 
 
 def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Image.Image:
-    """The header read and checked; of a small plain PNG, which is decoded already, its size."""
+    """Return the image with its header read and checked; its pixels are not decoded yet."""
     image = _open(body, limits.formats)
     _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
     if dense_pixels is not None:
@@ -78,16 +88,15 @@ def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Imag
 
 
 def _open(body: bytes, formats: tuple[str, ...]) -> Image.Image:
-    """Opened by who knows the first bytes: what Image.open does, less its search for plugins and names."""
-    start = body[:16]
-    for name in formats:
-        plugin, accepts = Image.OPEN.get(name, (None, None))
-        if plugin is not None and accepts is not None and accepts(start) is True:
-            plain = plain_png(body) if name == "PNG" else None
-            return plain or plugin(io.BytesIO(body), "")
-    raise UnsupportedFormat(
-        f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
-    )
+    """Raises UnsupportedFormat, CorruptImage."""
+    try:
+        return Image.open(io.BytesIO(body), formats=formats)
+    except UnidentifiedImageError as error:
+        if any(_SIGNATURES[name].match(body) for name in formats):
+            raise CorruptImage(_DAMAGED) from error
+        raise UnsupportedFormat(
+            f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
+        ) from None
 
 
 def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:

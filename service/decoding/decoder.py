@@ -9,7 +9,6 @@ from models.contract import Input, Preprocessing
 from service.decoding.decode import Decoded, DecodeLimits, decode_if_small
 from service.decoding.decode_cost import claimed_pixels, costly_markers, packed_chunks
 from service.decoding.deferred import Encoded
-from service.decoding.plain_png import FEW_PIXELS
 from service.decoding.worker import Worker, WorkerLimits
 from service.decoding.worker_ipc import Frame
 from service.decoding.worker_main import decoded, question
@@ -18,7 +17,7 @@ SMALL_BYTES = 256 * 1024
 SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
 """Together they bound a decode in this process: to tens of milliseconds, and to tens of megabytes."""
 TINY_BYTES = 4 * 1024
-TINY = DecodeLimits(SMALL.formats, max_pixels=FEW_PIXELS)
+TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
 """So small that decoding takes less time than handing the image to a thread."""
 QUICK = DecodeLimits(SMALL.formats, max_pixels=500_000)
 """Decoded in so few milliseconds that who runs a network may do it first."""

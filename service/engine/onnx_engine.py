@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 from models.contract import CLASS_MAP, LOGITS, PROBABILITIES, Manifest, Pixels
 from service.engine.batch_sizes import buckets, padded
 from service.engine.io_binding import GRAPH_ID, NO_GRAPH, DeviceBinding
-from service.engine.lone import Fastest
 from service.engine.providers import ON_GPU
 from service.engine.session import EngineOptions, Session, open_session
 from service.errors import EngineFailure
@@ -41,7 +39,7 @@ class OnnxEngine:
         self._session = open_session(model, manifest, options)
         self.provider = self._session.provider
         on_gpu = self.provider in ON_GPU
-        self._for_lone: Fastest[Session] | None = None
+        self._latency_session: Session | None = None
         self._dense_session = self._opened_for_dense(model, manifest, options)
         self.threads_per_batch = self.lone_threads = 1 if on_gpu else options.threads_per_batch
         self.concurrency = options.concurrency or (1 if on_gpu else max(1, options.cores // self.threads_per_batch))
@@ -63,9 +61,9 @@ class OnnxEngine:
         image, graphs = manifest.input.shape, options.cuda_graph
         return DeviceBinding(self._session.opened, "cuda", image, classes, self.sizes, graphs=graphs)
 
-    def share_lone_images(self, other: "OnnxEngine") -> None:
-        """From now on lone images are run by the other one's session, where that turns out to be faster."""
-        self._for_lone = Fastest([self._session, other._session])
+    def add_latency_session(self, other: "OnnxEngine") -> None:
+        """Run an image that is the only one in the session of `other` from now on."""
+        self._latency_session = other._session
         self.lone_threads = other.threads_per_batch
         other.close()  # its threads; the session lives on
 
@@ -97,8 +95,8 @@ class OnnxEngine:
             return Prediction(self._guarded(lambda: binding.run(batch.images, run), batch.images, run))
         images, count = padded(batch.images, self.sizes), len(batch.images)
         names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        with self._for_lone.turn() if batch.lone and self._for_lone else nullcontext(self._session) as session:
-            outputs = [rows[:count] for rows in self._outputs(session, names, images, run)]
+        session = self._latency_session if batch.lone and self._latency_session else self._session
+        outputs = [rows[:count] for rows in self._outputs(session, names, images, run)]
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:

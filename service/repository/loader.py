@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.contract import Bundle, Precision
-from service.batching.batcher import Batcher
-from service.batching.bulk_slots import Occupancy
+from service.batching.batcher import Batcher, InlineRunner
+from service.batching.bulk_slots import BulkSlots
 from service.batching.dense_queue import DenseLane, DenseLimits
 from service.batching.latency_model import Forecast
-from service.batching.running import Inline
 from service.engine.loaded import LoadedEngine
 from service.engine.profile import INLINE_S, Profile, largest_within
 from service.engine.session import EngineRejected
@@ -37,10 +36,10 @@ Prepare = Callable[[Bundle], LoadedEngine]
 class Loader:
     """Loads versions one after the other."""
 
-    def __init__(self, prepare: Prepare, limits: Limits, metrics: Metrics, occupancy: Occupancy | None = None) -> None:
+    def __init__(self, prepare: Prepare, limits: Limits, metrics: Metrics) -> None:
         """prepare: how an engine is made and measured, in a thread."""
         self._prepare, self._limits, self._metrics = prepare, limits, metrics
-        self._occupancy = occupancy or Occupancy()
+        self._slots = BulkSlots()
         self._to_settle: list[tuple[Version, Engine, Callable[[], None]]] = []
         self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
 
@@ -89,9 +88,11 @@ class Loader:
 
     def _start(self, version: Version, engine: Engine, profile: Profile, *, decodes: bool) -> Serving:
         metrics, size = self._metrics, profile.batch_size
-        inline = Inline(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
+        inline = (
+            InlineRunner(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
+        )
         told = observers.of_batches(version, metrics)
-        batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._occupancy)
+        batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._slots)
         lane = DenseLane(
             engine.predict_dense, self._limits.dense, self._dense_turns, observers.of_dense(version, metrics)
         )

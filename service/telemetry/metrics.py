@@ -1,8 +1,6 @@
 """Counters and stage histograms; every name starts with `snellen_`."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, disable_created_metrics
-
-from service.telemetry.histogram import Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 

@@ -1,20 +1,65 @@
-"""One more session for lone images, with threads that work together on each."""
+"""One more session for an image that is the only one, with threads that work together on it."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from models.contract import Bundle, Precision
+from service.engine.onnx_engine import OnnxEngine
 from service.engine.session import EngineOptions
 from service.engine.tuning.autotune import Tuned
+from service.engine.tuning.timing import blank
 from service.engine.verification import open_another
+from service.types import Batch
 
 _WORTH_IT_S = 0.0005
-"""Of a lone image: below, threads spend more time on meeting than they save."""
+"""Time of a single image below which threads spend more time on meeting than they save."""
+_MIN_GAIN = 1.3
+"""Below, the second session is not worth its memory: it holds the weights once more."""
+_WINDOW_S = 0.1
 MOST = 8
-"""Threads beyond so many share too little work, unless somebody knows better."""
+"""Threads beyond so many share too little work, unless the setting says otherwise."""
 
 
-def help_lone_images(bundle: Bundle, found: Tuned, threads: int) -> None:
-    """Open it, on the CPU, of so many threads; not where it could not be faster. Raises EngineRejected."""
+def add_latency_session(bundle: Bundle, found: Tuned, threads: int) -> None:
+    """Open it with so many threads, on the CPU, and keep it where it is faster. Raises EngineRejected."""
     chosen = found.profile.chosen
     if chosen.provider != "cpu" or threads <= chosen.threads_per_batch or found.profile.alone_s < _WORTH_IT_S:
         return
     options = EngineOptions(("cpu",), True, threads, 1, threads, rests=True)
-    found.engine.share_lone_images(open_another(bundle, options, Precision(chosen.precision)))
+    other = open_another(bundle, options, Precision(chosen.precision))
+    with _one_process_at_a_time(bundle.path):
+        gain = _gain(found.engine, other, blank(1, bundle.manifest.input.shape))
+    if gain >= _MIN_GAIN:
+        found.engine.add_latency_session(other)
+    else:
+        other.close()
+
+
+def _gain(usual: OnnxEngine, other: OnnxEngine, image: Batch) -> float:
+    """Return how many times as fast the other one is, by the fastest of several runs: other work only slows."""
+    fastest_s = {usual: float("inf"), other: float("inf")}
+    end_s = time.perf_counter() + _WINDOW_S
+    for engine in fastest_s:
+        engine.run(image)
+    while time.perf_counter() < end_s or float("inf") in fastest_s.values():
+        for engine, before_s in fastest_s.items():
+            started_s = time.perf_counter()
+            engine.run(image)
+            fastest_s[engine] = min(before_s, time.perf_counter() - started_s)
+    return fastest_s[usual] / fastest_s[other]
+
+
+@contextlib.contextmanager
+def _one_process_at_a_time(folder: Path) -> Iterator[None]:
+    """Frontends measure at the same moment, and a session of all cores gains nothing beside another one."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -5,8 +5,6 @@ import math
 from collections.abc import Callable
 from enum import Enum, auto
 
-from service.server.http.alarm import Alarm
-
 _LINGER_S = 2.0
 
 
@@ -40,20 +38,27 @@ class Patience:
         self._client_s = client_s
         self._over = over
         self._wait: Wait | None = None
-        self._alarm = Alarm(loop, self._ring)
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
 
     def wait_for(self, wait: Wait) -> None:
         """When it is another thing than before, it has its time from now on."""
         if wait is self._wait:
             return
         self._wait = wait
-        self._alarm.set(self._limits_s.get(wait, self._client_s))
+        self.end()
+        limit_s = self._limits_s.get(wait, self._client_s)
+        if limit_s < math.inf:
+            self._timer = self._loop.call_later(limit_s, self._ring)
 
     def end(self) -> None:
         """Keeps no timer."""
-        self._alarm.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _ring(self) -> None:
+        self._timer = None
         wait, self._wait = self._wait, None
         if wait is not None:
             self._over(wait)

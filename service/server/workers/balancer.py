@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import time
 from collections.abc import Sequence
 
 from service.server.sockets import last_connections
@@ -13,10 +12,6 @@ from service.server.workers.process import Place
 logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 0.2
-_MANY, _MUCH = 4, 0.25
-"""Connections of a front that end at once, in number and as a share of all it has: a client with many has left."""
-_UNSURE_S = 0.5
-"""So long after it the other fronts may have lost as many and be too busy to have told."""
 
 
 class Door:
@@ -25,7 +20,6 @@ class Door:
     def __init__(self, listeners: Sequence[socket.socket], fronts: Sequence[Place]) -> None:
         self._listeners, self._fronts = listeners, fronts
         self._open = False
-        self._unsure_until = 0.0
         for listener in listeners:
             listener.setblocking(False)
 
@@ -43,28 +37,7 @@ class Door:
 
     def ended(self, front: Place, connections: int) -> None:
         """So many of its connections have; known a moment later than it happened."""
-        if time.monotonic() > self._unsure_until:
-            self._presume_nothing()
-        news, rest = connections - front.presumed_ended, front.open_connections - front.presumed_ended
-        if news >= max(_MANY, rest * _MUCH):
-            self._presume(front, news / rest)
         front.open_connections -= connections
-        front.presumed_ended = max(0, front.presumed_ended - connections)
-        front.presumed_wrongly = False
-
-    def _presume(self, teller: Place, share: float) -> None:
-        """That the others have lost the same share, until they tell, or have not told for a while."""
-        if time.monotonic() > self._unsure_until:
-            self._unsure_until = time.monotonic() + _UNSURE_S
-        for front in self._fronts:
-            if front is not teller and not front.presumed_wrongly:
-                front.presumed_ended += (front.open_connections - front.presumed_ended) * share
-
-    def _presume_nothing(self) -> None:
-        """More, of a front that has not told: nor again before it tells anything, for it may stand still."""
-        for front in self._fronts:
-            front.presumed_wrongly |= front.presumed_ended > 0
-            front.presumed_ended = 0
 
     def shut(self) -> None:
         """Hand over who has come already, and let nobody else in."""
@@ -87,7 +60,7 @@ class Door:
             self._hand_over(connection)
 
     def _hand_over(self, connection: socket.socket) -> None:
-        front = min(self._candidates(), key=self._load, default=None)
+        front = min(self._candidates(), key=_load, default=None)
         if front is None:
             connection.close()
             return
@@ -100,11 +73,6 @@ class Door:
         ready = [front for front in self._fronts if front.ready]
         return [front for front in ready if not front.hangs] or ready or [front for front in self._fronts if front.up]
 
-    def _load(self, front: Place) -> tuple[float, int]:
-        """What it has, as far as can be known."""
-        unsure = time.monotonic() <= self._unsure_until
-        return front.open_connections - (front.presumed_ended if unsure else 0), front.handed_over
-
     def _rest(self, error: OSError) -> None:
         """No descriptors are left, say; the listener stays readable, so trying at once would take all of a core."""
         logger.error("cannot accept connections: %s; trying again in %g s", error, _TRY_AGAIN_S)
@@ -113,3 +81,8 @@ class Door:
             loop.remove_reader(listener.fileno())
         self._open = False
         loop.call_later(_TRY_AGAIN_S, self.watch)
+
+
+def _load(front: Place) -> tuple[int, int]:
+    """Fewest connections first; of equals the one that was given fewest so far."""
+    return front.open_connections, front.handed_over

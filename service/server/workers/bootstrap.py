@@ -16,14 +16,13 @@ from service.telemetry import log
 class Start:
     """What the supervisor said first: the settings, which process of its kind this is, and how many there are.
 
-    board: its descriptors, for a front that has neighbours. served: what it has to load, if others have loaded it.
+    served: what it has to load, if others have loaded it.
     """
 
     settings: Settings
     number: int
     fronts: int
     engines: int
-    board: tuple[int, ...] = ()
     served: ServedVersions | None = None
 
 
@@ -48,5 +47,4 @@ def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket
 def _start(told: dict[str, Any], descriptors: Sequence[int]) -> Start:
     settings = Settings.model_validate(told["settings"])
     served = ServedVersions.from_json(content(descriptors[0])) if told["served"] else None
-    board = tuple(descriptors[1:] if served else descriptors)
-    return Start(settings, told["number"], told["fronts"], told["engines"], board, served)
+    return Start(settings, told["number"], told["fronts"], told["engines"], served)

@@ -19,7 +19,7 @@ _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 """Flag of recvmsg that makes received descriptors close-on-exec; 0 where the system does not have it."""
 
 START = b"S"
-"""To a process: what it is and its settings, JSON; a file with the ServedVersions, if any; the board, for a front."""
+"""To a process: what it is and its settings, JSON; and a file with the ServedVersions, if any."""
 UP = b"U"
 """From a process, a front takes connections now: a file with the ServedVersions that it found."""
 READY = b"R"

@@ -40,8 +40,6 @@ class Place:
     ready: bool = False
     silent_beats: int = 0
     open_connections: int = 0
-    presumed_ended: float = 0
-    presumed_wrongly: bool = False
     refused: str = ""
     handed_over: int = 0
     restarts: int = 0
@@ -66,10 +64,9 @@ class Place:
     def launch(
         self,
         hear: Callable[["Place", bytes, bytes, Sequence[int]], None],
-        descriptors: Sequence[int] = (),
         served: ServedVersions | None = None,
     ) -> None:
-        """Start a process, and listen to it; copies of `descriptors` go with its first message.
+        """Start a process, and listen to it.
 
         served: what it has to load, if other processes have loaded something.
         """
@@ -80,7 +77,7 @@ class Place:
         self.channel = Channel(ours, lambda *message: hear(self, *message), lambda: None)
         start = {**self.start, "served": served is not None}
         file = [file_of(served.to_json())] if served is not None else []
-        self.channel.send(START, json.dumps(start).encode(), [*file, *(os.dup(each) for each in descriptors)])
+        self.channel.send(START, json.dumps(start).encode(), file)
 
     def ended(self, status: int) -> float:
         """The process has; the seconds until another should be started."""
@@ -92,8 +89,6 @@ class Place:
         self.up = self.ready = False
         self.silent_beats = 0
         self.open_connections = 0
-        self.presumed_ended = 0
-        self.presumed_wrongly = False
         if self.refused:
             return _REFUSED_PAUSE_S
         self._quick_deaths = self._quick_deaths + 1 if lived_s < _QUICK_S else 0

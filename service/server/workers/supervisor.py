@@ -14,7 +14,6 @@ from service.server.sockets import CannotListen, listen
 from service.server.workers import control_channel
 from service.server.workers.agreement import Agreement
 from service.server.workers.balancer import Door
-from service.server.workers.board import MOST_FRONTS, Board
 from service.server.workers.heartbeat import Pulse
 from service.server.workers.metrics import Gathering
 from service.server.workers.plan import Plan
@@ -46,8 +45,6 @@ class Supervisor:
         self._settings = settings
         self._listeners = listeners
         self._fronts, self._engines = plan.fronts(settings), plan.engines(settings)
-        alone = not self._engines and 1 < len(self._fronts) <= MOST_FRONTS
-        self._board = Board.made(len(self._fronts)) if alone else None
         self._door = Door(listeners, self._fronts)
         self._gathering = Gathering([*self._fronts, *self._engines])
         self._pulse = Pulse(self._places, settings.hang_limit_s)
@@ -76,8 +73,7 @@ class Supervisor:
     def _start(self, place: Place) -> None:
         if self._draining and place in self._fronts:
             return
-        board = self._board.descriptors if self._board and place in self._fronts else ()
-        place.launch(self._hear, board, self._agreement.served)
+        place.launch(self._hear, self._agreement.served)
         others = self._fronts if place in self._engines else self._engines
         for other in others:
             if other.process is not None:
@@ -176,8 +172,6 @@ class Supervisor:
 
     def _ended(self, place: Place, status: int) -> None:
         self._gathering.ended(place)
-        if self._board and place in self._fronts:
-            self._board.clear(place.number)
         pause_s = place.ended(status)
         self._door.watch()
         if self._draining and place in self._fronts:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from models.contract import Pixels
-from service.batching.batcher import Batcher
-from service.batching.running import Inline
+from service.batching.batcher import Batcher, InlineRunner
 from service.decoding.decode import Decoded
 from service.decoding.deferred import Encoded, NotSmall
 from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
@@ -179,7 +178,7 @@ async def test_a_short_batch_needs_no_thread() -> None:
     """Up to the largest that is short enough; the next one goes to the engine's own threads."""
     engine = GatedEngine()
     engine.release()
-    batcher = Batcher(engine, max_batch_size=4, max_queue=8, inline=Inline(at_once, largest=2))
+    batcher = Batcher(engine, max_batch_size=4, max_queue=8, inline=InlineRunner(at_once, largest=2))
     batcher.start()
     assert (await batcher.submit(ready(5))).probabilities.argmax() == 5
     assert engine.sizes == []
@@ -189,37 +188,12 @@ async def test_a_short_batch_needs_no_thread() -> None:
     await batcher.stop()
 
 
-async def test_who_asks_again_at_once_comes_into_the_next_batch() -> None:
-    """EngineResults leave before it is put together, so two crowds of clients become one."""
-    sizes: list[int] = []
-
-    def run(batch: Batch) -> Prediction:
-        sizes.append(len(batch.images))
-        return at_once(batch)
-
-    batcher = Batcher(GatedEngine(), max_batch_size=8, max_queue=8, inline=Inline(run, largest=8))
-
-    async def client(value: int) -> None:
-        for _ in range(4):
-            await batcher.submit(ready(value))
-            for _turn in range(2):  # it reads the answer, and its next request is read
-                await asyncio.sleep(0)
-
-    batcher.start()
-    crowds = [asyncio.create_task(client(value)) for value in range(4)]
-    await asyncio.sleep(0)
-    crowds += [asyncio.create_task(client(value)) for value in range(4)]
-    await asyncio.gather(*crowds)
-    assert sizes == [4, 8, 8, 8, 4]
-    await batcher.stop()
-
-
 @pytest.mark.parametrize(("largest", "in_threads"), [(2, [2]), (0, [1, 2])])
 async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(largest: int, in_threads: list[int]) -> None:
     """And only if it is short."""
     engine = GatedEngine(concurrency=2)
     engine.release()
-    batcher = Batcher(engine, max_batch_size=2, max_queue=8, inline=Inline(at_once, largest))
+    batcher = Batcher(engine, max_batch_size=2, max_queue=8, inline=InlineRunner(at_once, largest))
     batcher.start()
     await batcher.submit(ready(1))
     await asyncio.gather(batcher.submit(ready(1)), batcher.submit(ready(2)))
@@ -368,7 +342,7 @@ async def answered_encoded(engine: GatedEngine, count: int) -> list[int]:
 async def test_tiny_images_are_decoded_without_a_thread() -> None:
     """Where their batch is short; damaged ones fail alone, also if they are all that there is."""
     engine = GatedEngine()
-    inline = Inline(at_once, largest=4)
+    inline = InlineRunner(at_once, largest=4)
     batcher = Batcher(engine, 4, 8, inline=inline)
     batcher.start()
     values: list[int | Exception] = [1, CorruptImage("damaged"), 2]
