@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from service.server.sockets import CannotListen
-from service.server.workers.plan import planned
+from service.server.workers.plan import plan_processes
 from service.server.workers.supervisor import supervise
 from service.settings import Settings, unknown_variables
 from service.telemetry import log
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log.configure(settings.log_level)
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting; docs/settings.md lists them", name)
-    plan = planned(settings)
+    plan = plan_processes(settings)
     try:
         return _serve(settings) if plan.one_process else supervise(settings, plan)
     except CannotListen as error:
@@ -42,9 +42,9 @@ def _serve(settings: Settings) -> int:
     from service.app import create_app  # noqa: PLC0415
     from service.repository.registry import RepositoryError  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415
-    from service.telemetry.health import Lifecycle  # noqa: PLC0415
+    from service.telemetry.health import Health  # noqa: PLC0415
 
-    lifecycle = Lifecycle()
+    lifecycle = Health()
     try:
         return serve(create_app(settings, lifecycle), settings, lifecycle)
     except RepositoryError as error:

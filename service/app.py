@@ -11,16 +11,16 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service.api import health, problems
-from service.api.body_reader import Receiver
-from service.api.refusal_pacing import Pacing
-from service.api.request_context import Envelope
+from service.api.body_reader import BodyReader
+from service.api.refusal_pacing import RefusalPacer
+from service.api.request_context import RequestContextMiddleware
 from service.api.v1 import models, routes
-from service.api.v1.classify import Classify
+from service.api.v1.classify import ClassifyEndpoint
 from service.api.web import page
-from service.batching.admission import Gate
-from service.build import own_loader
+from service.batching.admission import CapacityLimiter
+from service.build import local_loader
 from service.decoding.decode import DecodeLimits
-from service.decoding.decoder import Decoder
+from service.decoding.decoder import DecoderPool
 from service.decoding.worker import WorkerLimits
 from service.errors import NotReady
 from service.inference.classifier import Classifier
@@ -28,7 +28,7 @@ from service.repository.registry import Registry, VersionLoader
 from service.repository.served_versions import ServedVersions
 from service.settings import Settings
 from service.telemetry import log
-from service.telemetry.health import Lifecycle
+from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ Every error is a problem document (RFC 9457, `application/problem+json`) whose `
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ProcessContext:
     """What other processes may do for this one; by default there are none.
 
     `scrape`: what /metrics answers instead of `metrics`. `loader`: gives the versions an engine instead of our own.
@@ -53,20 +53,20 @@ class Surroundings:
 
 
 def create_app(
-    settings: Settings, lifecycle: Lifecycle | None = None, surroundings: Surroundings | None = None
-) -> routes.ShortWay:
+    settings: Settings, lifecycle: Health | None = None, surroundings: ProcessContext | None = None
+) -> routes.ClassifyFastPath:
     """The ASGI application. Raises RepositoryError when there is nothing to serve."""
-    lifecycle, surroundings = lifecycle or Lifecycle(), surroundings or Surroundings()
+    lifecycle, surroundings = lifecycle or Health(), surroundings or ProcessContext()
     metrics = surroundings.metrics
     log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
-    loader = surroundings.loader or own_loader(settings, metrics)
+    loader = surroundings.loader or local_loader(settings, metrics)
     registry = Registry(settings.models, settings.default_model, loader, surroundings.served)
     decoder = _decoder(settings, metrics)
     max_images = min(settings.max_images, settings.max_queue)
     metrics.requests.queue_limit.set(settings.max_queue)
     metrics.requests.deadline.set(settings.deadline_s)
     receiver, pacing = _receiver(settings, metrics), _pacing(settings, metrics)
-    classify = Classify(Classifier(registry, decoder), receiver, pacing, max_images, settings.deadline_s)
+    classify = ClassifyEndpoint(Classifier(registry, decoder), receiver, pacing, max_images, settings.deadline_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -94,12 +94,14 @@ def create_app(
     app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
     app.include_router(page.router)
     problems.install(app)
-    app.add_middleware(Envelope, metrics=metrics, access_log=settings.access_log, lifecycle=lifecycle)
-    return routes.ShortWay(app, Envelope(problems.Answered(classify), metrics, settings.access_log, lifecycle))
+    app.add_middleware(RequestContextMiddleware, metrics=metrics, access_log=settings.access_log, lifecycle=lifecycle)
+    return routes.ClassifyFastPath(
+        app, RequestContextMiddleware(problems.ProblemMiddleware(classify), metrics, settings.access_log, lifecycle)
+    )
 
 
-def _decoder(settings: Settings, metrics: Metrics) -> Decoder:
-    return Decoder(
+def _decoder(settings: Settings, metrics: Metrics) -> DecoderPool:
+    return DecoderPool(
         settings.decode_threads,
         DecodeLimits(settings.formats, settings.max_pixels),
         WorkerLimits(settings.decode_limit_s, settings.decode_memory_bytes),
@@ -107,19 +109,19 @@ def _decoder(settings: Settings, metrics: Metrics) -> Decoder:
     )
 
 
-def _receiver(settings: Settings, metrics: Metrics) -> Receiver:
-    gate = Gate(settings.max_inflight_bytes, "bytes of request bodies")
+def _receiver(settings: Settings, metrics: Metrics) -> BodyReader:
+    gate = CapacityLimiter(settings.max_inflight_bytes, "bytes of request bodies")
     metrics.requests.inflight_bytes.set_function(lambda: gate.inside)
-    return Receiver(settings.max_body_bytes, gate, settings.body_timeout_s)
+    return BodyReader(settings.max_body_bytes, gate, settings.body_timeout_s)
 
 
-def _pacing(settings: Settings, metrics: Metrics) -> Pacing:
-    pacing = Pacing(most_waiting=settings.max_connections // 2)
+def _pacing(settings: Settings, metrics: Metrics) -> RefusalPacer:
+    pacing = RefusalPacer(most_waiting=settings.max_connections // 2)
     metrics.requests.waiting_refusals.set_function(lambda: pacing.waiting)
     return pacing
 
 
-async def _start(decoder: Decoder, registry: Registry) -> None:
+async def _start(decoder: DecoderPool, registry: Registry) -> None:
     """One after the other: loading measures, and should have the machine to itself."""
     try:
         with suppress(NotReady):  # it is in the log, and a worker is started again when one is needed

@@ -6,28 +6,28 @@ from models.contract import Bundle, Precision
 from service.batching.dense_queue import DenseLimits
 from service.engine import simulated
 from service.engine.loaded import LoadedEngine
-from service.engine.tuning.autotune import tuned
-from service.engine.tuning.candidates import Wanted
+from service.engine.tuning.autotune import autotune
+from service.engine.tuning.candidates import TuningOptions
 from service.engine.tuning.latency_session import MOST, add_latency_session
 from service.engine.tuning.profile_cache import default_folder
-from service.repository.loader import Limits, Loader, Prepare
+from service.repository.loader import EngineFactory, Loader, ModelLimits
 from service.settings import Settings, usable_cores
 from service.telemetry.metrics import Metrics
 
 
-def own_loader(settings: Settings, metrics: Metrics, cores: int | None = None) -> Loader:
+def local_loader(settings: Settings, metrics: Metrics, cores: int | None = None) -> Loader:
     """cores: of this process, all by default."""
-    return Loader(preparation(settings, cores or usable_cores()), limits_of(settings), metrics)
+    return Loader(engine_factory(settings, cores or usable_cores()), limits_of(settings), metrics)
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> ModelLimits:
     dense = DenseLimits(settings.max_dense_pixels, settings.max_dense_predictions, settings.max_dense_queue)
-    return Limits(settings.max_queue, dense)
+    return ModelLimits(settings.max_queue, dense)
 
 
-def wanted_of(settings: Settings, cores: int) -> Wanted:
+def tuning_options(settings: Settings, cores: int) -> TuningOptions:
     """What the settings leave to be found out, and what they do not."""
-    return Wanted(
+    return TuningOptions(
         settings.providers,
         settings.strict,
         None if settings.precision == "auto" else Precision(settings.precision),
@@ -41,17 +41,17 @@ def wanted_of(settings: Settings, cores: int) -> Wanted:
     )
 
 
-def preparation(settings: Settings, cores: int) -> Prepare:
+def engine_factory(settings: Settings, cores: int) -> EngineFactory:
     """A simulated device is for tests and benchmarks: it only takes its time."""
     if (points := simulated.wanted()) is not None:
-        return lambda bundle: simulated.prepared(bundle, points)
+        return lambda bundle: simulated.load_simulated(bundle, points)
     lone_threads, decoders = settings.lone_threads or min(cores, MOST), min(cores, settings.decode_threads)
-    return partial(_prepared, wanted=wanted_of(settings, cores), lone_threads=lone_threads, decoders=decoders)
+    return partial(_prepared, wanted=tuning_options(settings, cores), lone_threads=lone_threads, decoders=decoders)
 
 
-def _prepared(bundle: Bundle, wanted: Wanted, lone_threads: int, decoders: int) -> LoadedEngine:
+def _prepared(bundle: Bundle, wanted: TuningOptions, lone_threads: int, decoders: int) -> LoadedEngine:
     """decoders: threads that this process would decode with otherwise."""
-    found = tuned(bundle, wanted)
+    found = autotune(bundle, wanted)
     engine = found.engine
     decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders
-    return LoadedEngine(*found, decodes, settle=partial(add_latency_session, bundle, found, lone_threads))
+    return LoadedEngine(*found, decodes, after_all_loaded=partial(add_latency_session, bundle, found, lone_threads))

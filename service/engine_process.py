@@ -9,59 +9,59 @@ from typing import Any
 
 import uvloop
 
-from service.build import own_loader
+from service.build import local_loader
 from service.repository.registry import Registry
-from service.repository.version import Version
+from service.repository.version import ModelVersion
 from service.server.ipc.engine_client import Report
-from service.server.ipc.engine_server import FrontLink, accept
+from service.server.ipc.engine_server import FrontendConnection, accept_frontend
 from service.server.workers import control_channel
-from service.server.workers.bootstrap import Start, run_process
-from service.server.workers.control_channel import Channel
-from service.server.workers.metrics_client import Scraping
+from service.server.workers.bootstrap import WorkerConfig, run_worker
+from service.server.workers.control_channel import ControlChannel
+from service.server.workers.metrics_client import MetricsClient
 from service.settings import usable_cores
 from service.telemetry import log
 from service.telemetry.metrics import Metrics
 
 
-class Engine:
+class EngineProcess:
     """Loads every version, tells all fronts, and answers them; ends when supervisor and fronts have."""
 
-    def __init__(self, start: Start, end: socket.socket) -> None:
+    def __init__(self, start: WorkerConfig, end: socket.socket) -> None:
         """Inside the event loop. Raises RepositoryError."""
         metrics = Metrics()
         log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
         cores = max(1, usable_cores() // start.engines)
-        self._loader = own_loader(start.settings, metrics, cores)
+        self._loader = local_loader(start.settings, metrics, cores)
         self._registry = Registry(start.settings.models, start.settings.default_model, self, start.served)
         metrics.process.ready.set_function(lambda: not self._registry.loading)
         self._versions = {version.name: number for number, version in enumerate(self._registry)}
-        self._links: set[FrontLink] = set()
+        self._links: set[FrontendConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._orphaned = False
         self._over = asyncio.Event()
-        self._scraping = Scraping(metrics)
-        self._channel = self._scraping.channel = Channel(end, self._hear, self._orphan)
+        self._scraping = MetricsClient(metrics)
+        self._channel = self._scraping.channel = ControlChannel(end, self._hear, self._orphan)
 
     async def run(self) -> None:
-        self._channel.send(control_channel.UP, descriptors=[self._served()])
+        self._channel.send(control_channel.STARTED, descriptors=[self._served()])
         await self._registry.load()
         self._channel.send(control_channel.READY, descriptors=[self._served()])
         await self._over.wait()
 
-    async def load(self, version: Version) -> None:
+    async def load(self, version: ModelVersion) -> None:
         """As the registry's loader: here, and the fronts are told what became of it."""
         await self._loader.load(version)
         for link in self._links:
             link.report(self._report(version))
 
-    async def settle(self) -> None:
+    async def after_all_loaded(self) -> None:
         """Nothing: that an image is alone is known to fronts only."""
 
     def _served(self) -> int:
         """A file with what this process has read and loaded."""
-        return control_channel.file_of(self._registry.versions_now.to_json())
+        return control_channel.to_memfd(self._registry.versions_now.to_json())
 
-    def _report(self, version: Version) -> Report:
+    def _report(self, version: ModelVersion) -> Report:
         return report_of(version, self._versions[version.name])
 
     def _hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
@@ -69,20 +69,20 @@ class Engine:
             task = asyncio.ensure_future(self._accept(socket.socket(fileno=descriptors[0])))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif kind == control_channel.PULSE:
-            self._channel.send(control_channel.PULSE)
+        elif kind == control_channel.PING:
+            self._channel.send(control_channel.PING)
         else:
             self._scraping.hear(kind, text, descriptors)
 
     async def _accept(self, end: socket.socket) -> None:
-        link = await accept(end, list(self._registry), self._lose)
+        link = await accept_frontend(end, list(self._registry), self._lose)
         if link is not None:
             self._links.add(link)
             for version in self._registry:
                 if version.state != "loading":
                     link.report(self._report(version))
 
-    def _lose(self, link: FrontLink) -> None:
+    def _lose(self, link: FrontendConnection) -> None:
         self._links.discard(link)
         self._end_if_alone()
 
@@ -98,7 +98,7 @@ class Engine:
             os._exit(0)  # a batch that still runs is nobody's
 
 
-def report_of(version: Version, number: int) -> Report:
+def report_of(version: ModelVersion, number: int) -> Report:
     """What a front needs to serve the version through this engine, or why it cannot."""
     report: dict[str, Any] = {
         "version": version.identity,
@@ -118,15 +118,15 @@ def report_of(version: Version, number: int) -> Report:
     return report
 
 
-def run_engine(start: Start, end: socket.socket) -> int:
+def main(start: WorkerConfig, end: socket.socket) -> int:
     """Until nobody is left. Raises RepositoryError."""
 
     async def run() -> None:
-        await Engine(start, end).run()
+        await EngineProcess(start, end).run()
 
     uvloop.run(run())
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(run_process("engine", int(sys.argv[1]), run_engine))
+    sys.exit(run_worker("engine", int(sys.argv[1]), main))

@@ -6,48 +6,48 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from service.api.v1.routes import ShortWay
-from service.app import Surroundings, create_app
+from service.api.v1.routes import ClassifyFastPath
+from service.app import ProcessContext, create_app
 from service.build import limits_of
 from service.repository.registry import Registry, image_sizes
-from service.server.http.connection import Connection
+from service.server.http.connection import HttpConnection
 from service.server.http.server import Server, configuration
-from service.server.ipc.pixel_slots import Slots
+from service.server.ipc.pixel_slots import PixelSlots
 from service.server.ipc.remote_engine import RemoteLoader
 from service.server.workers import control_channel
-from service.server.workers.bootstrap import Start, run_process
-from service.server.workers.control_channel import Channel
-from service.server.workers.metrics_client import Scraping
+from service.server.workers.bootstrap import WorkerConfig, run_worker
+from service.server.workers.control_channel import ControlChannel
+from service.server.workers.metrics_client import MetricsClient
 from service.settings import Settings
-from service.telemetry.health import Lifecycle
+from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
 _PATIENCE_S = 3.0
 _UNKNOWN = "the supervisor does not know yet that models are loaded"
 
 
-class Front(Server):
+class FrontendServer(Server):
     """A server whose connections were accepted by the supervisor."""
 
     def __init__(
         self,
-        app: ShortWay,
-        lifecycle: Lifecycle,
+        app: ClassifyFastPath,
+        lifecycle: Health,
         settings: Settings,
         end: socket.socket,
-        scraping: Scraping,
+        scraping: MetricsClient,
         remote: RemoteLoader | None,
     ) -> None:
         config = configuration(app, settings)
         super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
         self._registry: Registry = app.framework.state.registry
         self._health = lifecycle
-        self._health.troubles.add(_UNKNOWN)
+        self._health.not_ready_reasons.add(_UNKNOWN)
         self._told_ready = False
         self._end = end
         self._scraping = scraping
         self._remote = remote
-        self._channel: Channel | None = None
+        self._channel: ControlChannel | None = None
         self._arriving: set[asyncio.Task[None]] = set()
         self._ended = 0
         self._all_have_come = asyncio.Event()
@@ -55,8 +55,8 @@ class Front(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._channel = self._scraping.channel = Channel(self._end, self._hear, self._orphaned)
-        self._channel.send(control_channel.UP, descriptors=[self._served()])
+        self._channel = self._scraping.channel = ControlChannel(self._end, self._hear, self._orphaned)
+        self._channel.send(control_channel.STARTED, descriptors=[self._served()])
 
     async def on_tick(self, counter: int) -> bool:
         if self._channel is not None and not self._told_ready and not self._registry.loading:
@@ -67,7 +67,7 @@ class Front(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take what was handed over before the supervisor heard that it is enough; then as any server."""
         if self._channel is not None:
-            self._channel.send(control_channel.ENOUGH)
+            self._channel.send(control_channel.STOP_ACCEPTING)
             await asyncio.wait([asyncio.ensure_future(self._all_have_come.wait())], timeout=_PATIENCE_S)
             await asyncio.gather(*self._arriving)
         await super().shutdown(sockets)
@@ -84,19 +84,19 @@ class Front(Server):
                 assert self._remote is not None
                 self._remote.link(socket.socket(fileno=descriptors[0]))
             case control_channel.READY:
-                self._health.troubles.discard(_UNKNOWN)
+                self._health.not_ready_reasons.discard(_UNKNOWN)
             case control_channel.DEGRADED:
                 self._health.degraded = text.decode()
-            case control_channel.PULSE if self._channel is not None:
-                self._channel.send(control_channel.PULSE)
-            case control_channel.ENOUGH:
+            case control_channel.PING if self._channel is not None:
+                self._channel.send(control_channel.PING)
+            case control_channel.STOP_ACCEPTING:
                 self._all_have_come.set()
             case control_channel.SNAPSHOT | control_channel.SCRAPE:
                 self._scraping.hear(kind, text, descriptors)
 
     def _served(self) -> int:
         """A file with what this process has read and loaded."""
-        return control_channel.file_of(self._registry.versions_now.to_json())
+        return control_channel.to_memfd(self._registry.versions_now.to_json())
 
     async def _attach(self, connection: socket.socket) -> None:
         if not await self.attach(connection):
@@ -110,7 +110,7 @@ class Front(Server):
 
     def _tell_ended(self) -> None:
         if self._channel is not None:
-            self._channel.send(control_channel.GONE, str(self._ended).encode())
+            self._channel.send(control_channel.CONNECTIONS_CLOSED, str(self._ended).encode())
         self._ended = 0
 
     def _orphaned(self) -> None:
@@ -119,7 +119,7 @@ class Front(Server):
         self.should_exit = True
 
 
-def _counted(base: Any, ended: Callable[[], None]) -> type[Connection]:
+def _counted(base: Any, ended: Callable[[], None]) -> type[HttpConnection]:
     """`base`, which tells when one of its connections has ended."""
 
     class Counted(base):  # type: ignore[misc]
@@ -130,24 +130,24 @@ def _counted(base: Any, ended: Callable[[], None]) -> type[Connection]:
     return Counted
 
 
-def serve_front(start: Start, end: socket.socket) -> int:
+def main(start: WorkerConfig, end: socket.socket) -> int:
     """Until told to stop, or left alone. Raises RepositoryError."""
-    settings, lifecycle, metrics = start.settings, Lifecycle(), Metrics()
-    scraping = Scraping(metrics)
+    settings, lifecycle, metrics = start.settings, Health(), Metrics()
+    scraping = MetricsClient(metrics)
     remote = _remote(start, metrics, lifecycle) if start.engines else None
-    app = create_app(settings, lifecycle, Surroundings(metrics, scraping.scrape, remote, start.served))
-    front = Front(app, lifecycle, settings, end, scraping, remote)
+    app = create_app(settings, lifecycle, ProcessContext(metrics, scraping.scrape, remote, start.served))
+    front = FrontendServer(app, lifecycle, settings, end, scraping, remote)
     front.run()
     return front.status
 
 
-def _remote(start: Start, metrics: Metrics, lifecycle: Lifecycle) -> RemoteLoader:
+def _remote(start: WorkerConfig, metrics: Metrics, lifecycle: Health) -> RemoteLoader:
     """With room for what each of the models may have accepted; memory is taken only by what is used."""
     settings = start.settings
     sizes = image_sizes(settings.models)
-    slots = Slots(settings.max_queue * max(1, len(sizes)), max(sizes, default=1))
+    slots = PixelSlots(settings.max_queue * max(1, len(sizes)), max(sizes, default=1))
     return RemoteLoader(slots, limits_of(settings), metrics, lifecycle, fronts=start.fronts, engines=start.engines)
 
 
 if __name__ == "__main__":
-    sys.exit(run_process("front", int(sys.argv[1]), serve_front))
+    sys.exit(run_worker("front", int(sys.argv[1]), main))

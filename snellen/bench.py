@@ -28,10 +28,10 @@ def bench(
 ) -> None:
     """Time decoding and the session, in one thread, with the bundle's golden images."""
     from models.contract import BundleError, read_bundle
-    from service.engine.batch_sizes import buckets
+    from service.engine.batch_sizes import prepared_sizes
     from service.engine.profile import BatchSeconds, best_batch_size
     from service.engine.session import EngineOptions, EngineRejected
-    from service.engine.tuning.timing import Stopwatch, blank
+    from service.engine.tuning.timing import BatchTimer, zero_batch
     from service.engine.verification import open_verified
     from service.errors import ServiceError
 
@@ -40,8 +40,10 @@ def bench(
         read = read_bundle(bundle)
         with closing(open_verified(read, options)) as engine:
             decoding = list(_time_decoding(read, seconds))
-            stopwatch, image = Stopwatch(seconds), read.manifest.input.shape
-            profile = [BatchSeconds(n, stopwatch.seconds(engine, blank(n, image), 1)) for n in buckets(largest)]
+            stopwatch, image = BatchTimer(seconds), read.manifest.input.shape
+            profile = [
+                BatchSeconds(n, stopwatch.seconds(engine, zero_batch(n, image), 1)) for n in prepared_sizes(largest)
+            ]
     except (BundleError, EngineRejected, ServiceError) as error:
         give_up(f"{path_text(bundle)}: {error}", status=1)
     title = f"{read.manifest.name}/{read.manifest.version} on {engine.provider}"

@@ -16,7 +16,7 @@ from snellen.options import Providers, give_up, provider_names, service_default
 from snellen.output import WRITERS, Classification, Failures, Format, path_text
 
 if TYPE_CHECKING:
-    from service.api.v1.rendering import Rendering
+    from service.api.v1.rendering import ResponseWriter
     from service.inference.offline import OfflineClassifier
 
 
@@ -36,12 +36,12 @@ def classify(
     found = list(files.find(paths))
     if not found:
         give_up(f"no image found; files in folders count when they end in {', '.join(files.SUFFIXES)}", status=2)
-    from service.api.v1.rendering import Rendering
+    from service.api.v1.rendering import ResponseWriter
 
     names = provider_names(providers)
     classifier = _open(bundle, names, top_k, max_pixels, dense=dense)
     limit = max_bytes or service_default("max_body_bytes")
-    answers = Rendering(classifier.manifest)
+    answers = ResponseWriter(classifier.manifest)
     done = _in_order(lambda file: _one(classifier, answers, file, limit), found, classifier.engine.concurrency)
     console = Console(stderr=True)
     failures = Failures(console)
@@ -59,7 +59,7 @@ def _open(
     from service.engine.session import EngineOptions, EngineRejected
     from service.engine.verification import open_verified
     from service.errors import NotDense
-    from service.inference.dense import dense_of
+    from service.inference.dense import require_dense
     from service.inference.offline import OfflineClassifier
     from service.settings import FORMATS, usable_cores
 
@@ -67,7 +67,7 @@ def _open(
     try:
         bundle = read_bundle(path)
         if dense:
-            dense_of(bundle.manifest)
+            require_dense(bundle.manifest)
         engine = open_verified(bundle, EngineOptions(providers, threads_per_batch=cores if dense else 1, cores=cores))
     except (BundleError, EngineRejected, NotDense) as error:
         give_up(f"{path_text(path)}: {error}", status=2)
@@ -88,7 +88,7 @@ def _in_order(work: Callable[[Path], Classification], paths: list[Path], threads
             yield waiting.popleft().result()
 
 
-def _one(classifier: "OfflineClassifier", answers: "Rendering", path: Path, max_bytes: int) -> Classification:
+def _one(classifier: "OfflineClassifier", answers: "ResponseWriter", path: Path, max_bytes: int) -> Classification:
     from service.api.v1.schemas import Result
     from service.errors import ServiceError
 

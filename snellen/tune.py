@@ -83,10 +83,10 @@ def _name(path: Path) -> str:
 
 
 def _tuned(bundle: "Bundle", settings: "Settings") -> "Profile":
-    from service.build import wanted_of
+    from service.build import tuning_options
     from service.engine.session import EngineRejected
     from service.engine.tuning.autotune import renew
-    from service.engine.tuning.candidate import Lane
+    from service.engine.tuning.candidate import CandidateConfig
     from service.engine.tuning.selection import described
     from service.settings import usable_cores
 
@@ -94,11 +94,11 @@ def _tuned(bundle: "Bundle", settings: "Settings") -> "Profile":
     console = Console(stderr=True)
     with console.status(f"{name}: loading") as status:
 
-        def show(lane: Lane, size: int) -> None:
+        def show(lane: CandidateConfig, size: int) -> None:
             now = next(each for each in lane.tried() if each.batch_size == size)
             status.update(f"{name}: {described(now)}, {now.images_per_s:.0f} images/s")
 
-        wanted = wanted_of(settings, max(1, usable_cores() // max(1, settings.engines)))
+        wanted = tuning_options(settings, max(1, usable_cores() // max(1, settings.engines)))
         try:
             profile = renew(bundle, wanted, _WINDOW_S, show)
         except EngineRejected as error:

@@ -57,8 +57,8 @@ def _checked(path: Path, options: "EngineOptions") -> str:
 
 
 def _variant_checked(bundle: "Bundle", precision: "Precision", options: "EngineOptions") -> str:
-    from service.engine.verification import check_golden, open_fitting
+    from service.engine.verification import check_golden, open_checked
 
-    with closing(open_fitting(bundle, options, precision)) as engine:
+    with closing(open_checked(bundle, options, precision)) as engine:
         worst = check_golden(bundle, engine, precision)
         return f"{precision} within {worst:.1e} (allowed {bundle.tolerance(precision):.1e}) on {engine.provider}"

@@ -22,7 +22,7 @@ from benchmarks.gpu.serving import CACHE
 from models.contract import Bundle
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.session import EngineRejected
-from service.engine.tuning.timing import Stopwatch
+from service.engine.tuning.timing import BatchTimer
 from service.errors import EngineFailure
 from service.types import Batch
 
@@ -34,7 +34,7 @@ class Ceiling:
     """Measures configurations and collects the results, with a note for each failure."""
 
     def __init__(self, sizes: list[int], window_s: float) -> None:
-        self._sizes, self._stopwatch = sizes, Stopwatch(window_s)
+        self._sizes, self._stopwatch = sizes, BatchTimer(window_s)
         self.part = CeilingPart()
 
     def measure(self, bundle: Bundle, configuration: RunConfiguration) -> Iterator[Speed]:

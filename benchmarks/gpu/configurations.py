@@ -9,7 +9,7 @@ from models.contract import Bundle, Precision
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.providers import ON_GPU
 from service.engine.session import EngineOptions, all_providers
-from service.engine.verification import open_fitting
+from service.engine.verification import open_checked
 from service.settings import usable_cores
 
 _NEEDS = {"cuda": {"the driver", "CUDA"}, "tensorrt": {"the driver", "CUDA", "TensorRT"}}
@@ -83,4 +83,4 @@ def open_engine(
     bundle: Bundle, configuration: RunConfiguration, largest: int, engines: Path | None = None
 ) -> OnnxEngine:
     """Open the engine as the service does, before its golden images run. Raises EngineRejected."""
-    return open_fitting(bundle, options(configuration, largest, engines), Precision(configuration.precision))
+    return open_checked(bundle, options(configuration, largest, engines), Precision(configuration.precision))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from service.batching.admission import Gate
+from service.batching.admission import CapacityLimiter
 from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
 
 _DISCARD_S = 2.0
@@ -21,10 +21,10 @@ class Body(NamedTuple):
     seconds: float
 
 
-class Receiver:
+class BodyReader:
     """`gate` counts the bytes of all bodies that are being received or worked on."""
 
-    def __init__(self, max_body_bytes: int, gate: Gate, timeout_s: float) -> None:
+    def __init__(self, max_body_bytes: int, gate: CapacityLimiter, timeout_s: float) -> None:
         self.limit = max_body_bytes
         self.gate = gate
         self.timeout_s = timeout_s
@@ -41,7 +41,7 @@ class Receiver:
 class Receiving:
     """What one request receives, and holds of the gate."""
 
-    def __init__(self, receiver: Receiver, messages: Receive, announced: int | None, whole: bool) -> None:
+    def __init__(self, receiver: BodyReader, messages: Receive, announced: int | None, whole: bool) -> None:
         self._receiver = receiver
         self._messages = messages
         self._announced = announced

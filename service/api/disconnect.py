@@ -12,7 +12,7 @@ from service.types import ClientState
 T = TypeVar("T")
 
 
-async def unless_gone(client: ClientState | None, receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def cancel_on_disconnect(client: ClientState | None, receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, which is cancelled when the client hangs up. Raises ClientDisconnect then."""
     if client is None:
         return await _listening(receive, work)

@@ -9,11 +9,11 @@ from starlette.responses import JSONResponse, Response
 from service.api.v1.models import summaries
 from service.api.v1.schemas import Liveness, Readiness
 from service.repository.registry import Registry
-from service.telemetry.health import Lifecycle
+from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
 
-def readiness(registry: Registry, lifecycle: Lifecycle) -> Readiness:
+def readiness(registry: Registry, lifecycle: Health) -> Readiness:
     """Ready once every version was tried and the default model answers, until the service drains."""
     default = registry.find()
     if lifecycle.draining:
@@ -22,8 +22,8 @@ def readiness(registry: Registry, lifecycle: Lifecycle) -> Readiness:
         ready, detail = False, "loading and verifying models"
     elif default.serving is None:
         ready, detail = False, f"the default model {default.name} was refused at load: {default.reason}"
-    elif lifecycle.troubles:
-        ready, detail = False, "; ".join(sorted(lifecycle.troubles))
+    elif lifecycle.not_ready_reasons:
+        ready, detail = False, "; ".join(sorted(lifecycle.not_ready_reasons))
     else:
         ready, detail = True, f"{default.name} answers on {default.serving.engine.provider}"
         detail += f"; {lifecycle.degraded}" if lifecycle.degraded else ""
@@ -32,7 +32,7 @@ def readiness(registry: Registry, lifecycle: Lifecycle) -> Readiness:
 
 def router(
     registry: Registry,
-    lifecycle: Lifecycle,
+    lifecycle: Health,
     metrics: Metrics,
     scrape: Callable[[], Awaitable[bytes]] | None = None,
 ) -> APIRouter:

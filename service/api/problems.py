@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
-class Face(NamedTuple):
+class ProblemType(NamedTuple):
     """How one kind of error looks from outside."""
 
     status: int
@@ -27,34 +27,34 @@ class Face(NamedTuple):
     title: str
 
 
-FACES: dict[type[errors.ServiceError], Face] = {
-    errors.EmptyBody: Face(400, "empty-body", "The request holds no image"),
-    errors.MalformedBody: Face(400, "malformed-body", "The body cannot be parsed"),
-    errors.BodyTimeout: Face(408, "body-timeout", "The body did not arrive in time"),
-    errors.BodyTooLarge: Face(413, "body-too-large", "The body is too large"),
-    errors.TooManyImages: Face(413, "too-many-images", "Too many images in one request"),
-    errors.UnsupportedFormat: Face(415, "unsupported-format", "Not an accepted image format"),
-    errors.CorruptImage: Face(422, "corrupt-image", "The image cannot be decoded"),
-    errors.TooManyPixels: Face(422, "too-many-pixels", "The image has too many pixels"),
-    errors.TooSmall: Face(422, "too-small", "The image is smaller than the model's input"),
-    errors.TooManyCells: Face(422, "too-many-cells", "The grid of classes would be too large"),
-    errors.DecodeLimit: Face(422, "decode-limit", "Decoding the image takes too much"),
-    errors.InvalidOption: Face(422, "invalid-option", "The model cannot do this"),
-    errors.NotCalibrated: Face(422, "not-calibrated", "No prediction sets for this coverage"),
-    errors.NoClassMap: Face(422, "no-class-map", "This model has no heatmap"),
-    errors.NotDense: Face(422, "not-dense", "This model takes no larger images"),
-    errors.ModelNotFound: Face(404, "model-not-found", "No such model"),
-    errors.VersionNotFound: Face(404, "version-not-found", "No such version"),
-    errors.QueueFull: Face(503, "queue-full", "The service is at its limit"),
-    errors.NotReady: Face(503, "not-ready", "The model is not ready"),
-    errors.DeadlineExceeded: Face(504, "deadline-exceeded", "The deadline has passed"),
-    errors.EngineFailure: Face(500, "engine-failure", "The model could not be run"),
+PROBLEM_TYPES: dict[type[errors.ServiceError], ProblemType] = {
+    errors.EmptyBody: ProblemType(400, "empty-body", "The request holds no image"),
+    errors.MalformedBody: ProblemType(400, "malformed-body", "The body cannot be parsed"),
+    errors.BodyTimeout: ProblemType(408, "body-timeout", "The body did not arrive in time"),
+    errors.BodyTooLarge: ProblemType(413, "body-too-large", "The body is too large"),
+    errors.TooManyImages: ProblemType(413, "too-many-images", "Too many images in one request"),
+    errors.UnsupportedFormat: ProblemType(415, "unsupported-format", "Not an accepted image format"),
+    errors.CorruptImage: ProblemType(422, "corrupt-image", "The image cannot be decoded"),
+    errors.TooManyPixels: ProblemType(422, "too-many-pixels", "The image has too many pixels"),
+    errors.TooSmall: ProblemType(422, "too-small", "The image is smaller than the model's input"),
+    errors.TooManyCells: ProblemType(422, "too-many-cells", "The grid of classes would be too large"),
+    errors.DecodeLimit: ProblemType(422, "decode-limit", "Decoding the image takes too much"),
+    errors.InvalidOption: ProblemType(422, "invalid-option", "The model cannot do this"),
+    errors.NotCalibrated: ProblemType(422, "not-calibrated", "No prediction sets for this coverage"),
+    errors.NoClassMap: ProblemType(422, "no-class-map", "This model has no heatmap"),
+    errors.NotDense: ProblemType(422, "not-dense", "This model takes no larger images"),
+    errors.ModelNotFound: ProblemType(404, "model-not-found", "No such model"),
+    errors.VersionNotFound: ProblemType(404, "version-not-found", "No such version"),
+    errors.QueueFull: ProblemType(503, "queue-full", "The service is at its limit"),
+    errors.NotReady: ProblemType(503, "not-ready", "The model is not ready"),
+    errors.DeadlineExceeded: ProblemType(504, "deadline-exceeded", "The deadline has passed"),
+    errors.EngineFailure: ProblemType(500, "engine-failure", "The model could not be run"),
 }
 
 
 def problem_of(error: errors.ServiceError) -> Problem:
     """The document for an error of the domain."""
-    face = FACES[type(error)]
+    face = PROBLEM_TYPES[type(error)]
     return Problem(type=f"/problems/{face.slug}", title=face.title, status=face.status, detail=error.detail)
 
 
@@ -75,7 +75,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-class Answered:
+class ProblemMiddleware:
     """The ASGI application `app`, the errors that it raises before its answer answered too."""
 
     def __init__(self, app: ASGIApp) -> None:

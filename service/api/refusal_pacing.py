@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 _AT_ONCE = 64
 """Refusals beyond those that answers and time pay for, before any has to wait."""
-_PAID = 2
+CREDIT_PER_ANSWER = 2
 """Refusals that one answer pays for: at three times the load nobody waits for long."""
 _PAID_PER_S = 32
 """That a second pays for: so few take nothing from anybody."""
 _WAIT_S = 0.25
 
 
-class Pacing:
+class RefusalPacer:
     """Of one process, whoever its clients are."""
 
     def __init__(self, most_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,7 +26,7 @@ class Pacing:
 
     def answered(self) -> None:
         """A request got its answer."""
-        self._pay(_PAID)
+        self._pay(CREDIT_PER_ANSWER)
 
     async def refuse(self, deadline_s: float) -> None:
         """Until the client may be told: at once, or a moment later while most are refused.

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import plain_problem, problem_of, respond
 from service.errors import NotReady, released
-from service.telemetry.health import Lifecycle
+from service.telemetry.health import Health
 from service.telemetry.metrics import STAGES, Metrics
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,10 @@ _CLOSE = (b"connection", b"close")
 _CLIENT_CLOSED = 499  # nginx's number for a request whose client left
 
 
-class Envelope:
+class RequestContextMiddleware:
     """Middleware; puts `request_id`, `stages` (seconds by name) and `problems` (types) into the request's state."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool, lifecycle: Lifecycle) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool, lifecycle: Health) -> None:
         self._app = app
         self._lifecycle = lifecycle
         self._metrics = metrics

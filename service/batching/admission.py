@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 
-from service.batching.latency_model import Forecast
+from service.batching.latency_model import LatencyModel
 from service.errors import DeadlineExceeded, QueueFull
 from service.types import Priority
 
 
-class Gate:
+class CapacityLimiter:
     """Counts what is inside; `capacity` is never exceeded."""
 
     def __init__(
@@ -33,17 +33,17 @@ class Gate:
     def leave(self, count: int) -> None:
         self.inside -= count
 
-    def hold(self, count: int) -> "Held":
+    def hold(self, count: int) -> "CapacityLease":
         """A context; enters at its beginning and leaves at its end."""
-        return Held(self, count)
+        return CapacityLease(self, count)
 
 
-class Held:
+class CapacityLease:
     """Places taken until the end of a `with` block."""
 
     __slots__ = ("_count", "_gate")
 
-    def __init__(self, gate: Gate, count: int) -> None:
+    def __init__(self, gate: CapacityLimiter, count: int) -> None:
         self._gate = gate
         self._count = count
 
@@ -54,13 +54,13 @@ class Held:
         self._gate.leave(self._count)
 
 
-class Admission:
+class AdmissionController:
     """The door of one model: places for `capacity` images, half of them for bulk work, and a forecast of the wait."""
 
     def __init__(
         self,
         capacity: int,
-        forecast: Forecast,
+        forecast: LatencyModel,
         on_error_s: Callable[[float], object] = lambda _error_s: None,
         on_urgent: Callable[[int], object] = lambda _images: None,
     ) -> None:
@@ -68,17 +68,17 @@ class Admission:
         self._on_urgent = on_urgent
         self.forecast = forecast
         self.on_error_s = on_error_s
-        self._all = Gate(capacity, "images of this model", forecast.answer_s)
-        self._bulk = Gate(max(1, capacity // 2), "bulk images of this model", forecast.answer_s)
+        self._all = CapacityLimiter(capacity, "images of this model", forecast.answer_s)
+        self._bulk = CapacityLimiter(max(1, capacity // 2), "bulk images of this model", forecast.answer_s)
 
     @property
     def inside(self) -> int:
         """Images accepted and not yet answered."""
         return self._all.inside
 
-    def admit(self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE) -> "Admitted":
+    def admit(self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE) -> "AdmissionTicket":
         """A context for `count` images. Entering raises QueueFull, or DeadlineExceeded where no wait would help."""
-        return Admitted(self, count, deadline_s, priority)
+        return AdmissionTicket(self, count, deadline_s, priority)
 
     def enter(self, count: int, deadline_s: float, priority: Priority) -> tuple[int, float]:
         """Images ahead, and the seconds that the answer is expected to take."""
@@ -120,18 +120,18 @@ class Admission:
         )
 
 
-class Admitted:
+class AdmissionTicket:
     """Places taken until the end of a `with` block."""
 
     __slots__ = ("_admission", "_ahead", "_count", "_deadline_s", "_expected_s", "_priority", "_started")
 
-    def __init__(self, admission: Admission, count: int, deadline_s: float, priority: Priority) -> None:
+    def __init__(self, admission: AdmissionController, count: int, deadline_s: float, priority: Priority) -> None:
         self._admission = admission
         self._count = count
         self._deadline_s = deadline_s
         self._priority = priority
 
-    def __enter__(self) -> "Admitted":
+    def __enter__(self) -> "AdmissionTicket":
         self._ahead, self._expected_s = self._admission.enter(self._count, self._deadline_s, self._priority)
         self._started = time.perf_counter()
         return self

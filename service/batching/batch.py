@@ -18,7 +18,7 @@ class NothingToRun(Exception):
     """Nobody waits for any of the images, or none could be decoded."""
 
 
-class Step:
+class BatchJob:
     """Entries that are run together. `batch` works in any thread, the rest belongs to the event loop.
 
     `broken`: images, by their place in the batch, whose answer is no number.

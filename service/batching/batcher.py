@@ -8,11 +8,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from service.batching.batch import NothingToRun, Step
+from service.batching.batch import BatchJob, NothingToRun
 from service.batching.bulk_slots import BulkSlots
 from service.batching.entry import Entry
-from service.batching.preemption import BulkRuns, Preempted
-from service.batching.queue import Waiting
+from service.batching.preemption import Preempted, PreemptibleBatches
+from service.batching.queue import PriorityQueue
 from service.errors import EngineFailure, NotReady, QueueFull
 from service.types import Batch, Engine, EngineResult, Payload, Prediction, Priority
 
@@ -24,7 +24,7 @@ _SHUTTING_DOWN = "the service is shutting down; send the request again"
 
 
 @dataclass(frozen=True, slots=True)
-class Observer:
+class BatchCallbacks:
     """Told what happens, for metrics."""
 
     batch: Callable[[int, float], None] = lambda _size, _seconds: None
@@ -46,7 +46,7 @@ class BatchRunner:
         self._engine, self._inline = engine, inline
         self.steps = 0
 
-    async def run(self, step: Step, waiting: int) -> Prediction:
+    async def run(self, step: BatchJob, waiting: int) -> Prediction:
         """waiting: images that are queued behind it. Raises NothingToRun, and what the engine raises."""
         if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline(waiting):
             return self._inline.run(step.batch())
@@ -75,7 +75,7 @@ class Batcher:
         engine: Engine,
         max_batch_size: int,
         max_queue: int,
-        observer: Observer | None = None,
+        observer: BatchCallbacks | None = None,
         inline: InlineRunner | None = None,
         slots: BulkSlots | None = None,
     ) -> None:
@@ -85,10 +85,10 @@ class Batcher:
         self._slots.watch(self._look_again)
         self._runner = BatchRunner(engine, inline)
         self._max_batch_size = max_batch_size
-        self._bulk = BulkRuns(engine, self._slots, max_batch_size)
-        self._waiting: Waiting[Entry] = Waiting(max_queue, self._bulk.claim)
+        self._bulk = PreemptibleBatches(engine, self._slots, max_batch_size)
+        self._waiting: PriorityQueue[Entry] = PriorityQueue(max_queue, self._bulk.claim)
         self._urgent = 0
-        self._observer = observer or Observer()
+        self._observer = observer or BatchCallbacks()
         self._loops: list[asyncio.Task[None]] = []
 
     @property
@@ -140,8 +140,8 @@ class Batcher:
             clock.cancel()
 
     def _enqueue(self, entry: Entry, priority: Priority) -> None:
-        if priority is Priority.INTERACTIVE and self._bulk and not self._waiting.idle_takers:
-            self._bulk.give_up_one()
+        if priority is Priority.INTERACTIVE and self._bulk and not self._waiting.idle_waiters:
+            self._bulk.preempt_one()
         try:
             self._waiting.put(entry, priority)
         except asyncio.QueueFull:
@@ -157,7 +157,7 @@ class Batcher:
                 await self._answer(batch, priority)
             except Preempted:
                 self._observer.preemption()
-                self._waiting.put_back(batch, priority)
+                self._waiting.requeue(batch, priority)
             except Exception as error:
                 logger.exception("batch of %d failed", len(batch))
                 self._observer.failure()
@@ -180,12 +180,12 @@ class Batcher:
         if not any(entry.payload.needs_thread for entry in batch):
             return batch
         most = min(_MOST_DECODED, -(-(len(batch) + len(self._waiting)) // self._engine.concurrency))
-        self._waiting.put_back(batch[most:], priority)
+        self._waiting.requeue(batch[most:], priority)
         return batch[:most]
 
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         interactive = priority is Priority.INTERACTIVE
-        step = Step(batch, lone=interactive and len(batch) == 1 and self._is_alone())
+        step = BatchJob(batch, lone=interactive and len(batch) == 1 and self._is_alone())
         with closing(step), suppress(NothingToRun):
             running = self._runner.run(step, len(self._waiting)) if interactive else self._bulk.run(step)
             prediction = await running

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from models.contract import Pixels
-from service.batching.admission import Gate
-from service.batching.batcher import Observer
+from service.batching.admission import CapacityLimiter
+from service.batching.batcher import BatchCallbacks
 from service.errors import EngineFailure, NotReady, TooManyImages
 from service.types import DensePrediction
 
@@ -28,19 +28,23 @@ class DenseLimits:
     max_queue: int
 
 
-class DenseLane:
+class DenseQueue:
     """Of one model. What waits are encoded images: pixels are made when it is an image's turn, so memory is bounded."""
 
     def __init__(
-        self, predict: PredictDense, limits: DenseLimits, turns: asyncio.Semaphore, observer: Observer | None = None
+        self,
+        predict: PredictDense,
+        limits: DenseLimits,
+        turns: asyncio.Semaphore,
+        observer: BatchCallbacks | None = None,
     ) -> None:
         """turns: shared by all lanes of a process; its value is how many images are decoded and run at a time."""
         self.limits = limits
         self._predict = predict
         self._turns = turns
-        self._observer = observer or Observer()
+        self._observer = observer or BatchCallbacks()
         self._seconds = _FIRST_GUESS_S
-        self._gate = Gate(limits.max_queue, "images with dense=1", lambda inside: inside * self._seconds)
+        self._gate = CapacityLimiter(limits.max_queue, "images with dense=1", lambda inside: inside * self._seconds)
         self._stopped = False
 
     @contextmanager

@@ -14,7 +14,7 @@ _LEAST, _MOST = 0.5, 20.0
 """Bounds of the correction, so that one strange answer does not close the door."""
 
 
-class Forecast:
+class LatencyModel:
     """The profile knows the engine alone; the ratio of what answers took to what it says corrects it."""
 
     def __init__(self, seconds: Callable[[int], float], concurrency: int, max_batch_size: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.batching.batch import Step
+from service.batching.batch import BatchJob
 from service.batching.bulk_slots import BulkSlots
 from service.types import Engine, Prediction
 
@@ -11,7 +11,7 @@ class Preempted(Exception):
     """Something more urgent has come."""
 
 
-class BulkRuns:
+class PreemptibleBatches:
     """`most`: images of the next batch; fewer after one was given up, as the gaps are short, more after a whole one."""
 
     def __init__(self, engine: Engine, slots: BulkSlots, max_batch_size: int) -> None:
@@ -35,7 +35,7 @@ class BulkRuns:
             self._claims -= ended
             self._slots.release(ended)
 
-    def give_up_one(self) -> None:
+    def preempt_one(self) -> None:
         """Its `run` raises Preempted."""
         self._runs.pop().cancel()
         self.release()
@@ -43,9 +43,9 @@ class BulkRuns:
     def make_room(self) -> None:
         """Give up as many as have to go."""
         while self._runs and self._slots.surplus(self._engine.concurrency):
-            self.give_up_one()
+            self.preempt_one()
 
-    async def run(self, step: Step) -> Prediction:
+    async def run(self, step: BatchJob) -> Prediction:
         """Raises Preempted, NothingToRun, and what the engine raises."""
         run = asyncio.ensure_future(self._engine.predict(step.batch))
         self._runs.append(run)

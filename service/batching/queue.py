@@ -19,7 +19,7 @@ class Waits(Protocol):
 T = TypeVar("T", bound=Waits)
 
 
-class Waiting(Generic[T]):
+class PriorityQueue(Generic[T]):
     """At most `limit` things; each batch holds those of one priority, oldest first."""
 
     def __init__(self, limit: int, bulk_may_leave: Callable[[], bool] = lambda: True) -> None:
@@ -33,7 +33,7 @@ class Waiting(Generic[T]):
         return sum(map(len, self._queues.values()))
 
     @property
-    def idle_takers(self) -> int:
+    def idle_waiters(self) -> int:
         """Who waits for something to come."""
         return len(self._takers)
 
@@ -44,7 +44,7 @@ class Waiting(Generic[T]):
         self._queues[priority].append(thing)
         self._wake()
 
-    def put_back(self, things: Iterable[T], priority: Priority) -> None:
+    def requeue(self, things: Iterable[T], priority: Priority) -> None:
         """Before all others, in their order; they had places before, so the limit is not asked."""
         if back := list(things):
             self._queues[priority].extendleft(reversed(back))

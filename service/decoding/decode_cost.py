@@ -33,7 +33,7 @@ def claimed_pixels(body: bytes) -> int | None:
         return None
 
 
-def costly_markers(body: bytes) -> int:
+def jpeg_marker_count(body: bytes) -> int:
     """How often a JPEG has the more frequent of them; 0 for other files."""
     if not body.startswith(_JPEG):
         return 0
@@ -42,7 +42,7 @@ def costly_markers(body: bytes) -> int:
     return max(int(np.count_nonzero(markers == marker)) for marker in _COSTLY)
 
 
-def packed_chunks(body: bytes) -> int:
+def png_compressed_chunk_count(body: bytes) -> int:
     """How many a PNG may have beside its picture; 0 for other files."""
     return sum(map(body.count, _PACKED)) if body.startswith(PNG_SIGNATURE) else 0
 

@@ -6,11 +6,11 @@ from models.contract import Pixels
 from service.decoding.decode import Decoded
 
 
-class NotSmall(Exception):
+class LargerThanClaimed(Exception):
     """The header claimed less than there is; the image has to be decoded where it can be stopped."""
 
 
-class Encoded:
+class DeferredDecode:
     """Decoded once, in any thread; what came out stays here, what went in only until nobody waits any more."""
 
     __slots__ = ("_decode", "decoded", "needs_thread")
@@ -23,11 +23,11 @@ class Encoded:
         self.decoded: Decoded | None = None
 
     def decode(self) -> Decoded:
-        """Raises NotSmall, also when it is forgotten, and the ImageError that the decoder raises."""
+        """Raises LargerThanClaimed, also when it is forgotten, and the ImageError that the decoder raises."""
         if self.decoded is None and self._decode is not None:
             self.decoded = self._decode()
         if self.decoded is None:
-            raise NotSmall
+            raise LargerThanClaimed
         return self.decoded
 
     def pixels(self) -> Pixels:

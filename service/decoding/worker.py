@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.decoding.worker_ipc import HEAD_BYTES, SHARED_BYTES, Channel, Frame, Lengths
+from service.decoding.worker_ipc import HEAD_BYTES, SHARED_BYTES, Message, MessageLengths, WorkerPipe
 from service.decoding.worker_main import READY
 from service.errors import CorruptImage, DecodeLimit, NotReady
 from service.memfd import sealed_memory
@@ -51,7 +51,7 @@ class _Running:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        channel: Channel,
+        channel: WorkerPipe,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
@@ -62,12 +62,12 @@ class _Running:
         """Whether a message can be sent: the process has not ended, and neither has its socket."""
         return self.process.poll() is None and not self._writer.is_closing() and not self._reader.at_eof()
 
-    async def exchange(self, frame: Frame) -> Frame:
+    async def exchange(self, frame: Message) -> Message:
         """Return the answer. Raises _Died."""
         try:
             self._writer.writelines(self._channel.pack(frame))
             await self._writer.drain()
-            lengths = Lengths.of(await self._reader.readexactly(HEAD_BYTES))
+            lengths = MessageLengths.of(await self._reader.readexactly(HEAD_BYTES))
             head = await self._reader.readexactly(lengths.head)
             return self._channel.unpack(lengths, head, await self._reader.readexactly(lengths.piped))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -79,12 +79,12 @@ class _Running:
         return await _killed(self.process)
 
 
-class Worker:
+class DecodeWorker:
     """One worker process, asked by one caller at a time and replaced when it has died."""
 
-    def __init__(self, limits: WorkerLimits, on_loss: Callable[[], None]) -> None:
+    def __init__(self, limits: WorkerLimits, on_restart: Callable[[], None]) -> None:
         self._limits = limits
-        self._on_loss = on_loss
+        self._on_loss = on_restart
         self._running: _Running | None = None
 
     @property
@@ -96,7 +96,7 @@ class Worker:
         """Start the process, or start another one in the place of one that has died. Raises NotReady."""
         await self._ready()
 
-    async def ask(self, frame: Frame) -> Frame:
+    async def ask(self, frame: Message) -> Message:
         """Return the answer of a worker; when that one is killed, of another one.
 
         Raises DecodeLimit when the worker ran out of time, CorruptImage when two workers died of this image, NotReady
@@ -111,7 +111,7 @@ class Worker:
         except _Died:
             raise CorruptImage("the decoder died on this image; send it encoded anew") from None
 
-    async def _ask_once(self, frame: Frame) -> Frame:
+    async def _ask_once(self, frame: Message) -> Message:
         running = await self._ready()
         try:
             return await running.exchange(frame)
@@ -179,7 +179,7 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
                 start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains first
                 env=os.environ | _ENVIRONMENT,
             )
-        channel = Channel(memory)
+        channel = WorkerPipe(memory)
     except BaseException:
         ours.close()
         raise

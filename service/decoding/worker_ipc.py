@@ -11,14 +11,14 @@ _LENGTHS = struct.Struct("<III")
 HEAD_BYTES = _LENGTHS.size
 
 
-class Frame(NamedTuple):
+class Message(NamedTuple):
     """A JSON object and bytes: one message in either direction."""
 
     head: dict[str, Any]
     payload: bytes
 
 
-class Lengths(NamedTuple):
+class MessageLengths(NamedTuple):
     """What a message consists of: JSON, then bytes in the pipe, or as many in the shared memory."""
 
     head: int
@@ -26,18 +26,18 @@ class Lengths(NamedTuple):
     shared: int
 
     @classmethod
-    def of(cls, beginning: bytes) -> "Lengths":
+    def of(cls, beginning: bytes) -> "MessageLengths":
         return cls(*_LENGTHS.unpack(beginning))
 
 
-class Channel:
+class WorkerPipe:
     """One end. One message is under way at a time, so either direction may use the whole memory."""
 
     def __init__(self, descriptor: int) -> None:
         """Of `sealed_memory`; stays the caller's."""
         self._memory = mmap.mmap(descriptor, SHARED_BYTES)
 
-    def pack(self, frame: Frame) -> list[bytes]:
+    def pack(self, frame: Message) -> list[bytes]:
         """What is to be written to the pipe; small if the payload went to the memory."""
         head, size = json.dumps(frame.head).encode(), len(frame.payload)
         if size > SHARED_BYTES:
@@ -45,6 +45,6 @@ class Channel:
         self._memory[:size] = frame.payload
         return [_LENGTHS.pack(len(head), 0, size) + head]
 
-    def unpack(self, lengths: Lengths, head: bytes, piped: bytes) -> Frame:
+    def unpack(self, lengths: MessageLengths, head: bytes, piped: bytes) -> Message:
         """The bytes are a copy: the other side may write again."""
-        return Frame(json.loads(head), piped or self._memory[: lengths.shared])
+        return Message(json.loads(head), piped or self._memory[: lengths.shared])

@@ -1,8 +1,8 @@
 """A process that decodes what may be costly: it dies at the limits of time and memory, and nobody else with it.
 
 `python -m service.decoding.worker_main TIME_LIMIT_S MEMORY_LIMIT_BYTES DESCRIPTOR` reads requests from its standard
-input and writes answers to its standard output, each a `Frame` as a `Channel` with the memory behind DESCRIPTOR packs
-it; it ends when its input does. Nothing that comes back is unpickled. What libraries print while it decodes goes
+input and writes answers to its standard output, each a `Message` as a `WorkerPipe` with the memory behind DESCRIPTOR
+packs it; it ends when its input does. Nothing that comes back is unpickled. What libraries print while it decodes goes
 nowhere: libtiff warns of what a file holds, and a full pipe would stop the worker.
 """
 
@@ -16,16 +16,16 @@ import numpy as np
 
 from models.contract import Input, Preprocessing
 from service.decoding.decode import Decoded, DecodeLimits, decode
-from service.decoding.worker_ipc import HEAD_BYTES, Channel, Frame, Lengths
+from service.decoding.worker_ipc import HEAD_BYTES, Message, MessageLengths, WorkerPipe
 from service.errors import ImageError
 
 READY = b"ready"
 """The first thing that a worker writes."""
 
 
-def question(
+def encode_request(
     body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
-) -> Frame:
+) -> Message:
     head = {
         "target": target.model_dump(mode="json"),
         "how": how.model_dump(mode="json"),
@@ -33,10 +33,10 @@ def question(
         "max_pixels": limits.max_pixels,
         "dense_pixels": dense_pixels,
     }
-    return Frame(head, body)
+    return Message(head, body)
 
 
-def decoded(frame: Frame) -> Decoded:
+def decode_reply(frame: Message) -> Decoded:
     """What the worker answered. Raises the ImageError that it met."""
     if "error" in frame.head:
         known = {error.__name__: error for error in ImageError.__subclasses__()}
@@ -46,29 +46,29 @@ def decoded(frame: Frame) -> Decoded:
     return Decoded(pixels, (width, height), frame.head["seconds"])
 
 
-def _answer(frame: Frame) -> Frame:
+def _answer(frame: Message) -> Message:
     head = frame.head
     limits = DecodeLimits(tuple(head["formats"]), head["max_pixels"])
     target, how = Input.model_validate(head["target"]), Preprocessing.model_validate(head["how"])
     try:
         done = decode(frame.payload, target, how, limits, head["dense_pixels"])
     except ImageError as error:
-        return Frame({"error": type(error).__name__, "detail": error.detail}, b"")
-    return Frame({"size": done.size, "shape": done.pixels.shape, "seconds": done.seconds}, done.pixels.tobytes())
+        return Message({"error": type(error).__name__, "detail": error.detail}, b"")
+    return Message({"size": done.size, "shape": done.pixels.shape, "seconds": done.seconds}, done.pixels.tobytes())
 
 
-def _read(source: BinaryIO, channel: Channel) -> Frame | None:
+def _read(source: BinaryIO, channel: WorkerPipe) -> Message | None:
     beginning = source.read(HEAD_BYTES)
     if len(beginning) < HEAD_BYTES:
         return None
-    lengths = Lengths.of(beginning)
+    lengths = MessageLengths.of(beginning)
     head = source.read(lengths.head)
     return channel.unpack(lengths, head, source.read(lengths.piped))
 
 
 def main(time_limit_s: float, memory_limit_bytes: int, descriptor: int) -> None:
     """Answer until the input ends. SIGALRM has its default effect: the end, also in the middle of a decoder."""
-    channel = Channel(descriptor)
+    channel = WorkerPipe(descriptor)
     os.close(descriptor)
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

@@ -7,7 +7,7 @@ import numpy as np
 from models.contract import Pixels
 
 
-def buckets(largest: int) -> tuple[int, ...]:
+def prepared_sizes(largest: int) -> tuple[int, ...]:
     """Powers of two below `largest`, and `largest` itself."""
     sizes = []
     size = 1
@@ -17,12 +17,12 @@ def buckets(largest: int) -> tuple[int, ...]:
     return *sizes, largest
 
 
-def bucket_of(count: int, sizes: Sequence[int]) -> int:
+def padded_size(count: int, sizes: Sequence[int]) -> int:
     """The smallest of the ascending `sizes` that holds `count` images; more than any does: `count` itself."""
     return next((size for size in sizes if size >= count), count)
 
 
 def padded(images: Pixels, sizes: Sequence[int]) -> Pixels:
     """uint8 [N, H, W, C] with black images behind, up to the next size; the same array when N is one."""
-    missing = bucket_of(len(images), sizes) - len(images)
+    missing = padded_size(len(images), sizes) - len(images)
     return np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images

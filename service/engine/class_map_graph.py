@@ -14,7 +14,7 @@ from service.engine.graph_check import CLASS_MAP_WANTED
 _THEN, _ELSE = f"{CLASS_MAP_WANTED}_then", f"{CLASS_MAP_WANTED}_else"
 
 
-def branched(path: Path, classes: int) -> bytes | None:
+def with_optional_class_map(path: Path, classes: int) -> bytes | None:
     """The model with one more input, CLASS_MAP_WANTED: bool []. Without it the class map is empty and costs nothing.
 
     None where there is nothing to gain: no class map, or all that it needs is needed by other outputs too, or weights

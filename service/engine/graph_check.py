@@ -9,14 +9,16 @@ CLASS_MAP_WANTED = "class_map_wanted"
 """A further input of graphs that the service has given one: whether to compute the class map."""
 
 
-class Port(NamedTuple):
+class TensorSpec(NamedTuple):
     """Type and shape of an input or output of a graph; a free dimension is a name or None."""
 
     type: str
     shape: list[int | str | None]
 
 
-def misfit(inputs: Mapping[str, Port], outputs: Mapping[str, Port], manifest: Manifest) -> str | None:
+def contract_violation(
+    inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec], manifest: Manifest
+) -> str | None:
     """Why this graph cannot be the manifest's; None when it can."""
     if reason := _misfit_of_inputs(inputs, manifest):
         return reason
@@ -29,7 +31,7 @@ def misfit(inputs: Mapping[str, Port], outputs: Mapping[str, Port], manifest: Ma
     return None
 
 
-def _misfit_of_inputs(inputs: Mapping[str, Port], manifest: Manifest) -> str | None:
+def _misfit_of_inputs(inputs: Mapping[str, TensorSpec], manifest: Manifest) -> str | None:
     height, width, channels = manifest.input.shape
     sizes: list[object] = [height, width]
     if manifest.dense is not None and inputs.keys() == {INPUT}:
@@ -43,6 +45,6 @@ def _misfit_of_inputs(inputs: Mapping[str, Port], manifest: Manifest) -> str | N
     return None
 
 
-def _plain(ports: Mapping[str, Port]) -> dict[str, tuple[str, list[int | str | None]]]:
+def _plain(ports: Mapping[str, TensorSpec]) -> dict[str, tuple[str, list[int | str | None]]]:
     """Without the size of a batch."""
     return {name: (port.type, port.shape[1:]) for name, port in ports.items()}

@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime as ort
 
 from models.contract import INPUT, PROBABILITIES, Pixels
-from service.engine.batch_sizes import bucket_of
-from service.engine.pinned_memory import lock_pages, unlock_pages
+from service.engine.batch_sizes import padded_size
+from service.engine.pinned_memory import pin, unlock_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ NO_GRAPH = "-1"
 """onnxruntime's key of a run: the number of its CUDA graph, or that it has none."""
 
 
-class Buffers:
+class BoundBuffers:
     """Of one batch size; for one caller at a time."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Buffers:
         """shape: [N, H, W, C]. device: as onnxruntime calls it. graph: number of the CUDA graph, if there is one."""
         self._session = session
         self._pixels: Pixels = np.zeros(shape, np.uint8)
-        self._locked = device == "cuda" and lock_pages(self._pixels)
+        self._locked = device == "cuda" and pin(self._pixels)
         self._input = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, device, 0)
         self._output = ort.OrtValue.ortvalue_from_shape_and_type((shape[0], classes), np.float32, device, 0)
         self._binding = session.io_binding()
@@ -59,8 +59,8 @@ class Buffers:
             self._locked = False
 
 
-class DeviceBinding:
-    """Buffers of all batch sizes, as many of each as there were callers at a time."""
+class IoBindingPool:
+    """BoundBuffers of all batch sizes, as many of each as there were callers at a time."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class DeviceBinding:
         """image: [H, W, C]. sizes: ascending. graphs: replay a CUDA graph for each size; then one caller at a time."""
         self._session, self._device, self._image, self._classes = session, device, image, classes
         self._sizes, self._graphs = tuple(sizes), graphs
-        self._idle: dict[int, list[Buffers]] = {size: [] for size in sizes}
+        self._idle: dict[int, list[BoundBuffers]] = {size: [] for size in sizes}
         self._lock = threading.Lock()
         self._graph_lock = threading.Lock()
 
@@ -84,11 +84,11 @@ class DeviceBinding:
 
     def run(self, images: Pixels, run: ort.RunOptions) -> "NDArray[np.float32]":
         """uint8 [n, H, W, C] that fits -> float32 [n, K]."""
-        with self._borrowed(bucket_of(len(images), self._sizes)) as buffers:
+        with self._borrowed(padded_size(len(images), self._sizes)) as buffers:
             return buffers.run(images, run)
 
     @contextmanager
-    def _borrowed(self, size: int) -> "Iterator[Buffers]":
+    def _borrowed(self, size: int) -> "Iterator[BoundBuffers]":
         if self._graphs:
             with self._graph_lock, self._taken(size) as buffers:  # graphs are not for several threads at a time
                 yield buffers
@@ -97,7 +97,7 @@ class DeviceBinding:
                 yield buffers
 
     @contextmanager
-    def _taken(self, size: int) -> "Iterator[Buffers]":
+    def _taken(self, size: int) -> "Iterator[BoundBuffers]":
         with self._lock:
             idle = self._idle[size]
             buffers = idle.pop() if idle else None
@@ -108,9 +108,9 @@ class DeviceBinding:
             with self._lock:
                 self._idle[size].append(buffers)
 
-    def _made(self, size: int) -> Buffers:
+    def _made(self, size: int) -> BoundBuffers:
         graph = self._sizes.index(size) + 1 if self._graphs else None
-        return Buffers(self._session, self._device, (size, *self._image), self._classes, graph)
+        return BoundBuffers(self._session, self._device, (size, *self._image), self._classes, graph)
 
     def close(self) -> None:
         """When no run is under way."""

@@ -17,4 +17,4 @@ class LoadedEngine(NamedTuple):
     profile: Profile
     cached: bool
     decodes: bool = False
-    settle: Callable[[], None] = lambda: None
+    after_all_loaded: Callable[[], None] = lambda: None

@@ -13,8 +13,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, LOGITS, PROBABILITIES, Manifest, Pixels
-from service.engine.batch_sizes import buckets, padded
-from service.engine.io_binding import GRAPH_ID, NO_GRAPH, DeviceBinding
+from service.engine.batch_sizes import padded, prepared_sizes
+from service.engine.io_binding import GRAPH_ID, NO_GRAPH, IoBindingPool
 from service.engine.providers import ON_GPU
 from service.engine.session import EngineOptions, Session, open_session
 from service.errors import EngineFailure
@@ -43,7 +43,7 @@ class OnnxEngine:
         self._dense_session = self._opened_for_dense(model, manifest, options)
         self.threads_per_batch = self.lone_threads = 1 if on_gpu else options.threads_per_batch
         self.concurrency = options.concurrency or (1 if on_gpu else max(1, options.cores // self.threads_per_batch))
-        self.sizes = buckets(options.largest) if on_gpu and options.largest else ()
+        self.sizes = prepared_sizes(options.largest) if on_gpu and options.largest else ()
         self._graphs = options.cuda_graph
         self._binding = self._bound(manifest, options) if self.sizes else None
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
@@ -56,10 +56,10 @@ class OnnxEngine:
             return self._session
         return open_session(model, manifest, replace(options, providers=("cuda",), cuda_graph=False))
 
-    def _bound(self, manifest: Manifest, options: EngineOptions) -> DeviceBinding:
+    def _bound(self, manifest: Manifest, options: EngineOptions) -> IoBindingPool:
         classes = len(manifest.labels)
         image, graphs = manifest.input.shape, options.cuda_graph
-        return DeviceBinding(self._session.opened, "cuda", image, classes, self.sizes, graphs=graphs)
+        return IoBindingPool(self._session.opened, "cuda", image, classes, self.sizes, graphs=graphs)
 
     def add_latency_session(self, other: "OnnxEngine") -> None:
         """Run an image that is the only one in the session of `other` from now on."""

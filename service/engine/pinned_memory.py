@@ -12,7 +12,7 @@ _LIBRARIES = ("libcudart.so.13", "libcudart.so.12")
 """What onnxruntime-gpu is linked with, hence loaded already; Linux finds it by this name."""
 
 
-def lock_pages(array: Pixels) -> bool:
+def pin(array: Pixels) -> bool:
     """Whether it could be done; copies are only slower where not. Undo it before the array is freed."""
     runtime = _cuda_runtime()
     if runtime is None:

@@ -13,7 +13,7 @@ _HAND_OVER_S, _INLINE_HAND_OVER_S = 0.001, 0.0002
 """Of a core, for a batch of any size; see docs/decisions/the-smallest-batch-within-three-percent.md."""
 
 
-def with_hand_over(seconds: float) -> float:
+def with_dispatch_cost(seconds: float) -> float:
     """Of a batch that takes `seconds` in the network: with what it takes to form it, hand it over and answer it."""
     return seconds + (_INLINE_HAND_OVER_S if seconds <= INLINE_S else _HAND_OVER_S)
 
@@ -27,10 +27,10 @@ class BatchSeconds(NamedTuple):
     @property
     def images_per_s(self) -> float:
         """Of one caller, handing over included."""
-        return self.batch_size / with_hand_over(self.seconds)
+        return self.batch_size / with_dispatch_cost(self.seconds)
 
 
-class Tried(BaseModel):
+class Measurement(BaseModel):
     """One way to run the network, and how long a batch took with all its callers at work."""
 
     model_config = ConfigDict(frozen=True)
@@ -46,7 +46,7 @@ class Tried(BaseModel):
     @property
     def images_per_s(self) -> float:
         """Of all callers together, handing over included."""
-        return self.concurrency * self.batch_size / with_hand_over(self.seconds)
+        return self.concurrency * self.batch_size / with_dispatch_cost(self.seconds)
 
     @property
     def way(self) -> tuple[str, str, bool, int, int]:
@@ -59,11 +59,11 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    chosen: Tried
+    chosen: Measurement
     points: tuple[BatchSeconds, ...] = Field(min_length=1, description="of the chosen way, ascending")
     alone_s: float = Field(gt=0, description="one image while nothing else runs")
     reason: str
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[Measurement, ...] = ()
 
     @property
     def batch_size(self) -> int:
@@ -86,7 +86,7 @@ def plain_profile(points: Sequence[BatchSeconds], provider: str) -> Profile:
     """Of an engine that was not searched for: one batch at a time, as large as pays."""
     size = best_batch_size(points)
     seconds = next(point.seconds for point in points if point.batch_size == size)
-    chosen = Tried(
+    chosen = Measurement(
         precision="fp32", provider=provider, concurrency=1, threads_per_batch=1, batch_size=size, seconds=seconds
     )
     return Profile(chosen=chosen, points=tuple(points), alone_s=points[0].seconds, reason="there was no other")

@@ -23,7 +23,7 @@ Options = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Purpose:
+class SessionUse:
     """What a session is for, as far as provider options depend on it.
 
     image: [height, width, channels] of the input. tf32: products of ten bits of mantissa where float32 is asked for.
@@ -40,13 +40,13 @@ class Purpose:
     threads: int = 1
 
 
-def with_options(names: Sequence[str], purpose: Purpose) -> list[tuple[str, Options]]:
+def with_options(names: Sequence[str], purpose: SessionUse) -> list[tuple[str, Options]]:
     """As onnxruntime takes them: what TensorRT leaves goes to CUDA, what CUDA leaves to the CPU."""
     names = [*names, "cuda"] if "tensorrt" in names and "cuda" not in names else [*names]
     return [(PROVIDERS[name], options_of(name, purpose)) for name in names]
 
 
-def options_of(name: str, purpose: Purpose) -> Options:
+def options_of(name: str, purpose: SessionUse) -> Options:
     """The options of one provider."""
     match name:
         case "cuda":
@@ -58,7 +58,7 @@ def options_of(name: str, purpose: Purpose) -> Options:
     return {}
 
 
-def _cuda(purpose: Purpose) -> Options:
+def _cuda(purpose: SessionUse) -> Options:
     """Batches come in few sizes that are all run at load: exhaustive search for algorithms, memory as requested."""
     return {
         "cudnn_conv_algo_search": "EXHAUSTIVE",
@@ -70,7 +70,7 @@ def _cuda(purpose: Purpose) -> Options:
     }
 
 
-def _tensorrt(purpose: Purpose) -> Options:
+def _tensorrt(purpose: SessionUse) -> Options:
     """One engine for all batch sizes, best at the largest, kept on disk. It has no CUDA graphs for several sizes."""
     size = "x".join(map(str, purpose.image))
     options = {
@@ -87,7 +87,7 @@ def _tensorrt(purpose: Purpose) -> Options:
     return options
 
 
-def _openvino(purpose: Purpose) -> Options:
+def _openvino(purpose: SessionUse) -> Options:
     """On the CPU, in float32 where the graph says so; a stream for each batch that runs at a time.
 
     Not pinned: with a number of threads each process would take the same first cores.

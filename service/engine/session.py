@@ -10,8 +10,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, INPUT, Manifest, Pixels, Precision
-from service.engine.graph_check import CLASS_MAP_WANTED, Port, misfit
-from service.engine.providers import FASTEST_FIRST, NAMES, PROVIDERS, Purpose, with_options
+from service.engine.graph_check import CLASS_MAP_WANTED, TensorSpec, contract_violation
+from service.engine.providers import FASTEST_FIRST, NAMES, PROVIDERS, SessionUse, with_options
 from service.memfd import file_in_memory
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,9 @@ class Session:
         outputs: list[NDArray[np.float32]] = self.opened.run(names, feeds, options)
         return outputs
 
-    def misfit(self, manifest: Manifest) -> str | None:
+    def contract_violation(self, manifest: Manifest) -> str | None:
         """Why its graph cannot be the manifest's; None when it can."""
-        return misfit(self._inputs, self._outputs, manifest)
+        return contract_violation(self._inputs, self._outputs, manifest)
 
 
 def open_session(model: Path, manifest: Manifest, options: EngineOptions) -> Session:
@@ -84,7 +84,7 @@ def open_session(model: Path, manifest: Manifest, options: EngineOptions) -> Ses
     session = _branched(model, manifest, options) if providers == ["cpu"] else None
     session = session or _as_it_is(model, manifest, options, providers)
     _check_provider(session.provider, options)
-    if reason := session.misfit(manifest):
+    if reason := session.contract_violation(manifest):
         raise EngineRejected(reason)
     if session.provider == "cpu" and providers != ["cpu"]:
         session = _branched(model, manifest, options) or session
@@ -100,10 +100,10 @@ def _branched(model: Path, manifest: Manifest, options: EngineOptions) -> Sessio
     """For the CPU, with the class map as a branch; None where there is no map, or where it can be no branch."""
     if not manifest.class_map:
         return None
-    from service.engine.class_map_graph import branched  # noqa: PLC0415  onnx takes 12 MiB, and not all processes open graphs
+    from service.engine.class_map_graph import with_optional_class_map  # noqa: PLC0415  onnx takes 12 MiB, and not all processes open graphs
 
     try:
-        changed = branched(model, len(manifest.labels))
+        changed = with_optional_class_map(model, len(manifest.labels))
         if changed is None:
             return None
         with file_in_memory("snellen-graph", changed) as path:  # onnxruntime would keep bytes
@@ -111,7 +111,7 @@ def _branched(model: Path, manifest: Manifest, options: EngineOptions) -> Sessio
     except Exception as error:  # neither onnx's exceptions nor onnxruntime's have a common base
         logger.info("%s is run as it is, with its class map: %s: %s", model, type(error).__name__, error)
         return None
-    return None if session.misfit(manifest) else session
+    return None if session.contract_violation(manifest) else session
 
 
 def _as_it_is(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> Session:
@@ -135,9 +135,9 @@ def _open(model: Path, manifest: Manifest, options: EngineOptions, providers: li
     return ort.InferenceSession(model, session_options, providers=with_options(providers, _purpose(manifest, options)))
 
 
-def _purpose(manifest: Manifest, options: EngineOptions) -> Purpose:
+def _purpose(manifest: Manifest, options: EngineOptions) -> SessionUse:
     threads = options.threads_per_batch
-    return Purpose(
+    return SessionUse(
         manifest.input.shape,
         options.precision,
         options.tf32,
@@ -159,5 +159,5 @@ def _check_provider(provider: str, options: EngineOptions) -> None:
         )
 
 
-def _ports(nodes: Sequence[ort.NodeArg]) -> dict[str, Port]:
-    return {node.name: Port(node.type, node.shape) for node in nodes}
+def _ports(nodes: Sequence[ort.NodeArg]) -> dict[str, TensorSpec]:
+    return {node.name: TensorSpec(node.type, node.shape) for node in nodes}

@@ -60,7 +60,7 @@ def wanted() -> list[BatchSeconds] | None:
     return sorted(BatchSeconds(int(size), float(milliseconds) / 1000) for size, milliseconds in points)
 
 
-def prepared(bundle: Bundle, points: list[BatchSeconds]) -> LoadedEngine:
+def load_simulated(bundle: Bundle, points: list[BatchSeconds]) -> LoadedEngine:
     """In the place of a network that was verified and measured."""
     profile = plain_profile(points, SimulatedEngine.provider)
     return LoadedEngine(SimulatedEngine(bundle.manifest, points), profile, cached=False)

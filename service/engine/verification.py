@@ -15,13 +15,13 @@ from service.types import Batch
 
 def open_verified(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
     """An engine for `bundle` that reproduced its golden images. Raises EngineRejected with the reason."""
-    engine = open_fitting(bundle, options, precision)
+    engine = open_checked(bundle, options, precision)
     with _closed_on_error(engine):
         check_golden(bundle, engine, precision)
     return engine
 
 
-def open_another(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
+def open_again(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
     """One more session of a graph that was verified in this moment on this provider: golden images only.
 
     Raises EngineRejected.
@@ -32,7 +32,7 @@ def open_another(bundle: Bundle, options: EngineOptions, precision: Precision = 
     return engine
 
 
-def open_fitting(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
+def open_checked(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
     """The same before its golden images: files are whole and the graph fits. Raises EngineRejected."""
     try:
         bundle.check_files()

@@ -7,16 +7,16 @@ from collections.abc import Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from models.contract import Manifest
-from service.batching.dense_queue import DenseLane
+from service.batching.dense_queue import DenseQueue
 from service.decoding.decode import Decoded
-from service.decoding.decoder import Decoder
+from service.decoding.decoder import DecoderPool
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError, released
 from service.inference import dense, postprocess
-from service.inference.image_pipeline import Network
-from service.inference.request import Question
+from service.inference.image_pipeline import ImagePipeline
+from service.inference.request import ClassifyRequest
 from service.inference.results import Classification
 from service.repository.registry import Registry
-from service.repository.version import Serving, Version
+from service.repository.version import Deployment, ModelVersion
 from service.types import EngineResult
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ Timed = tuple[Classification, Timing]
 class Classified(NamedTuple):
     """One result or error per image, in order; of several images the slowest counts in each stage."""
 
-    version: Version
+    version: ModelVersion
     results: list[Classification | ServiceError]
     timing: Timing
 
@@ -44,12 +44,12 @@ class Classified(NamedTuple):
 class Classifier:
     """Answers questions with the models of a registry."""
 
-    def __init__(self, registry: Registry, decoder: Decoder) -> None:
+    def __init__(self, registry: Registry, decoder: DecoderPool) -> None:
         self._registry = registry
         self._decoder = decoder
-        self._network = Network(decoder)
+        self._network = ImagePipeline(decoder)
 
-    async def classify(self, question: Question) -> Classified:
+    async def classify(self, question: ClassifyRequest) -> Classified:
         """Raises any ServiceError that concerns the whole request, the only image's included."""
         version = self._registry.find(question.model, question.version)
         serving = version.ready()
@@ -67,7 +67,7 @@ class Classifier:
         return Classified(version, *_apart(results))
 
     async def _within_deadline(
-        self, question: Question, version: Version, serving: Serving
+        self, question: ClassifyRequest, version: ModelVersion, serving: Deployment
     ) -> list[Timed | ServiceError]:
         deadline = time.monotonic() + question.deadline_s
         try:
@@ -79,7 +79,12 @@ class Classifier:
             ) from None
 
     async def _one(
-        self, image: bytes | ServiceError, question: Question, version: Version, serving: Serving, deadline: float
+        self,
+        image: bytes | ServiceError,
+        question: ClassifyRequest,
+        version: ModelVersion,
+        serving: Deployment,
+        deadline: float,
     ) -> Timed | ServiceError:
         """An error of one image is its result, so that its neighbours are answered."""
         manifest = version.manifest
@@ -99,7 +104,7 @@ class Classifier:
         timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
         return _classification(answer, decoded, question, manifest), timing
 
-    async def _dense(self, image: bytes, question: Question, manifest: Manifest, lane: DenseLane) -> Timed:
+    async def _dense(self, image: bytes, question: ClassifyRequest, manifest: Manifest, lane: DenseQueue) -> Timed:
         """One image at its own scale."""
         limits = lane.limits
         async with lane.turn() as queue_s:
@@ -120,16 +125,16 @@ async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
             task.cancel()
 
 
-def _check(question: Question, manifest: Manifest) -> None:
+def _check(question: ClassifyRequest, manifest: Manifest) -> None:
     """Refuse what this model cannot do before any work is done."""
     if question.top_k is not None:
         postprocess.check_top_k(question.top_k, manifest)
     if question.heatmap:
         postprocess.check_class_map(manifest)
     if question.dense:
-        dense.dense_of(manifest)
+        dense.require_dense(manifest)
     if question.coverage is not None:
-        postprocess.threshold(question.coverage, manifest)
+        postprocess.coverage_threshold(question.coverage, manifest)
 
 
 def _apart(results: list[Timed | ServiceError]) -> tuple[list[Classification | ServiceError], Timing]:
@@ -143,7 +148,9 @@ def _apart(results: list[Timed | ServiceError]) -> tuple[list[Classification | S
     return [result if isinstance(result, ServiceError) else result[0] for result in results], slowest
 
 
-def _classification(answer: EngineResult, decoded: Decoded, question: Question, manifest: Manifest) -> Classification:
+def _classification(
+    answer: EngineResult, decoded: Decoded, question: ClassifyRequest, manifest: Manifest
+) -> Classification:
     row, coverage, class_map = answer.probabilities, question.coverage, answer.class_map
     return Classification(
         row,

@@ -15,7 +15,7 @@ CELL_TOP_K = 1
 """Classes of a cell when nobody says how many."""
 
 
-class Shape(NamedTuple):
+class GridShape(NamedTuple):
     """Height and width of an image in pixels, rows and columns of its cells."""
 
     height: int
@@ -24,18 +24,18 @@ class Shape(NamedTuple):
     columns: int
 
 
-def dense_of(manifest: Manifest) -> Dense:
+def require_dense(manifest: Manifest) -> Dense:
     """Raises NotDense."""
     if manifest.dense is None:
         raise NotDense(f"the network of {manifest.name} takes images of one size: dense classification is not possible")
     return manifest.dense
 
 
-def shape_of(pixels: Pixels, manifest: Manifest, top_k: int | None, max_predictions: int) -> Shape:
+def shape_of(pixels: Pixels, manifest: Manifest, top_k: int | None, max_predictions: int) -> GridShape:
     """Raises TooSmall, TooManyCells."""
     top_k = top_k or CELL_TOP_K
     height, width = pixels.shape[:2]
-    rows, columns = grid_size(height, width, manifest.input, dense_of(manifest))
+    rows, columns = grid_size(height, width, manifest.input, require_dense(manifest))
     if not rows:
         raise TooSmall(
             f"the image is {width}x{height}; for dense classification it has to be at least "
@@ -46,10 +46,10 @@ def shape_of(pixels: Pixels, manifest: Manifest, top_k: int | None, max_predicti
             f"the grid has {rows}x{columns} cells, {rows * columns * top_k} predictions with top_k={top_k}; "
             f"the limit is {max_predictions}: send a smaller image or a lower top_k"
         )
-    return Shape(height, width, rows, columns)
+    return GridShape(height, width, rows, columns)
 
 
-def result(prediction: DensePrediction, shape: Shape, manifest: Manifest, top_k: int | None) -> Classification:
+def result(prediction: DensePrediction, shape: GridShape, manifest: Manifest, top_k: int | None) -> Classification:
     """Classes of the whole image and of its cells. Takes up to seconds for many of both.
 
     Raises ValueError when the class map does not cover the image, which verification at load excludes.
@@ -61,8 +61,8 @@ def result(prediction: DensePrediction, shape: Shape, manifest: Manifest, top_k:
     )
 
 
-def _grid(prediction: DensePrediction, shape: Shape, manifest: Manifest, top_k: int) -> Grid:
-    dense = dense_of(manifest)
+def _grid(prediction: DensePrediction, shape: GridShape, manifest: Manifest, top_k: int) -> Grid:
+    dense = require_dense(manifest)
     temperature = manifest.calibration.temperature
     cells = cell_probabilities(prediction.logits, prediction.class_map, (shape.rows, shape.columns), dense, temperature)
     # Row by row, and copied: the ranks of all classes of all cells take much memory.

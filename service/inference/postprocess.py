@@ -23,7 +23,7 @@ def check_class_map(manifest: Manifest) -> None:
         raise NoClassMap(f"the graph of {manifest.name} has no class map, so explain=heatmap is not possible")
 
 
-def threshold(coverage: float, manifest: Manifest) -> float:
+def coverage_threshold(coverage: float, manifest: Manifest) -> float:
     """The sum of probabilities that a prediction set must reach. Raises NotCalibrated."""
     sets = manifest.calibration.prediction_sets
     thresholds = sets.threshold_of if sets else {}
@@ -49,10 +49,10 @@ def top(probabilities: Row, count: int) -> ClassIds:
 
 
 def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> ClassIds:
-    """The fewest classes, most probable first, that together reach the threshold of `coverage`."""
+    """The fewest classes, most probable first, that together reach the coverage_threshold of `coverage`."""
     order = ranking(probabilities)
     sums = np.cumsum(probabilities[order].astype(np.float64))
-    count = min(int(np.searchsorted(sums, threshold(coverage, manifest))) + 1, len(order))
+    count = min(int(np.searchsorted(sums, coverage_threshold(coverage, manifest))) + 1, len(order))
     return order[:count]
 
 

@@ -7,7 +7,7 @@ from service.errors import ServiceError
 from service.types import Priority
 
 
-class Question(NamedTuple):
+class ClassifyRequest(NamedTuple):
     """What a client asks: encoded images, in order, or why one could not be read, and how it wants the answer."""
 
     images: Sequence[bytes | ServiceError]
@@ -21,6 +21,6 @@ class Question(NamedTuple):
     priority: Priority = Priority.INTERACTIVE
 
     @property
-    def awaited(self) -> bool:
+    def is_single_interactive(self) -> bool:
         """Whether somebody waits for a single image."""
         return len(self.images) == 1 and self.priority is Priority.INTERACTIVE

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from models.contract import Bundle, Precision
 from service.batching.batcher import Batcher, InlineRunner
 from service.batching.bulk_slots import BulkSlots
-from service.batching.dense_queue import DenseLane, DenseLimits
-from service.batching.latency_model import Forecast
+from service.batching.dense_queue import DenseLimits, DenseQueue
+from service.batching.latency_model import LatencyModel
 from service.engine.loaded import LoadedEngine
 from service.engine.profile import INLINE_S, Profile, largest_within
 from service.engine.session import EngineRejected
 from service.repository import observers
-from service.repository.version import Serving, Version
+from service.repository.version import Deployment, ModelVersion
 from service.telemetry.metrics import Metrics
 from service.types import Engine, EngineInfo
 
@@ -23,31 +23,31 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Limits:
+class ModelLimits:
     """Of each model: see Settings."""
 
     max_queue: int
     dense: DenseLimits
 
 
-Prepare = Callable[[Bundle], LoadedEngine]
+EngineFactory = Callable[[Bundle], LoadedEngine]
 
 
 class Loader:
     """Loads versions one after the other."""
 
-    def __init__(self, prepare: Prepare, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, prepare: EngineFactory, limits: ModelLimits, metrics: Metrics) -> None:
         """prepare: how an engine is made and measured, in a thread."""
         self._prepare, self._limits, self._metrics = prepare, limits, metrics
         self._slots = BulkSlots()
-        self._to_settle: list[tuple[Version, Engine, Callable[[], None]]] = []
+        self._to_settle: list[tuple[ModelVersion, Engine, Callable[[], None]]] = []
         self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
 
-    async def load(self, version: Version) -> None:
+    async def load(self, version: ModelVersion) -> None:
         """Ends with the version ready, or failed with the reason."""
         started = time.perf_counter()
         try:
-            engine, profile, cached, decodes, settle = await asyncio.to_thread(self._prepare, version.bundle)
+            engine, profile, cached, decodes, after_all_loaded = await asyncio.to_thread(self._prepare, version.bundle)
         except EngineRejected as error:
             self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)
@@ -58,7 +58,7 @@ class Loader:
             return
         version.serving = self._start(version, engine, profile, decodes=decodes)
         version.state = "ready"
-        self._to_settle.append((version, engine, settle))
+        self._to_settle.append((version, engine, after_all_loaded))
         logger.info(
             "%s is ready after %.1f s: %s on %s, %d at a time of %d threads; %s (%s)",
             version.name,
@@ -71,36 +71,36 @@ class Loader:
             "measured before" if cached else "measured now",
         )
 
-    async def settle(self) -> None:
+    async def after_all_loaded(self) -> None:
         """Once all are loaded: what can wait until then. A version whose part fails serves as before."""
         while self._to_settle:
-            version, engine, settle = self._to_settle.pop(0)
+            version, engine, after_all_loaded = self._to_settle.pop(0)
             try:
-                await asyncio.to_thread(settle)
+                await asyncio.to_thread(after_all_loaded)
             except Exception:
                 logger.exception("%s serves without a session for lone images", version.name)
             if version.serving is not None:
                 version.serving.engine.lone_threads = engine.lone_threads
 
-    def _refuse(self, version: Version, reason: str) -> None:
+    def _refuse(self, version: ModelVersion, reason: str) -> None:
         version.state, version.reason = "failed", reason
         self._metrics.models.ready.labels(*version.labels, "none").set(0)
 
-    def _start(self, version: Version, engine: Engine, profile: Profile, *, decodes: bool) -> Serving:
+    def _start(self, version: ModelVersion, engine: Engine, profile: Profile, *, decodes: bool) -> Deployment:
         metrics, size = self._metrics, profile.batch_size
         inline = (
             InlineRunner(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
         )
         told = observers.of_batches(version, metrics)
         batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._slots)
-        lane = DenseLane(
+        lane = DenseQueue(
             engine.predict_dense, self._limits.dense, self._dense_turns, observers.of_dense(version, metrics)
         )
-        forecast = Forecast(profile.seconds, engine.concurrency, size)
+        forecast = LatencyModel(profile.seconds, engine.concurrency, size)
         admission = observers.admission(version, forecast, self._limits.max_queue, metrics, batcher.expect)
         metrics.models.queue_depth.labels(*version.labels).set_function(lambda: batcher.depth)
         metrics.models.ready.labels(*version.labels, engine.provider).set(1)
         batcher.start()
         precision = Precision(profile.chosen.precision)
         info = EngineInfo(engine.provider, engine.concurrency, engine.threads_per_batch, engine.lone_threads)
-        return Serving(precision, info, batcher, lane, admission, size, profile, decodes)
+        return Deployment(precision, info, batcher, lane, admission, size, profile, decodes)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from service.batching.admission import Admission
-from service.batching.batcher import Observer
-from service.batching.latency_model import Forecast
-from service.repository.version import Version
+from service.batching.admission import AdmissionController
+from service.batching.batcher import BatchCallbacks
+from service.batching.latency_model import LatencyModel
+from service.repository.version import ModelVersion
 from service.telemetry.metrics import Metrics
 
 
-def of_batches(version: Version, metrics: Metrics) -> Observer:
+def of_batches(version: ModelVersion, metrics: Metrics) -> BatchCallbacks:
     """For its batcher."""
     batches, labels = metrics.batches, version.labels
     images, sizes = metrics.models.images.labels(*labels), batches.sizes.labels(*labels)
@@ -20,10 +20,10 @@ def of_batches(version: Version, metrics: Metrics) -> Observer:
         sizes.observe(size)
         seconds.observe(took_s)
 
-    return Observer(observe, batches.failures.labels(*labels).inc, batches.preemptions.labels(*labels).inc)
+    return BatchCallbacks(observe, batches.failures.labels(*labels).inc, batches.preemptions.labels(*labels).inc)
 
 
-def of_dense(version: Version, metrics: Metrics) -> Observer:
+def of_dense(version: ModelVersion, metrics: Metrics) -> BatchCallbacks:
     """For images that are run alone, at their own scale."""
     images = metrics.models.images.labels(*version.labels)
 
@@ -31,18 +31,18 @@ def of_dense(version: Version, metrics: Metrics) -> Observer:
         images.inc(size)
         metrics.batches.dense_seconds.labels(*version.labels).observe(took_s)
 
-    return Observer(observe, metrics.batches.failures.labels(*version.labels).inc)
+    return BatchCallbacks(observe, metrics.batches.failures.labels(*version.labels).inc)
 
 
 def admission(
-    version: Version,
-    forecast: Forecast,
+    version: ModelVersion,
+    forecast: LatencyModel,
     max_queue: int,
     metrics: Metrics,
     on_urgent: Callable[[int], object] = lambda _images: None,
-) -> Admission:
+) -> AdmissionController:
     """The door of one version."""
     errors = metrics.models.forecast_errors.labels(*version.labels)
-    door = Admission(max_queue, forecast, errors.observe, on_urgent)
+    door = AdmissionController(max_queue, forecast, errors.observe, on_urgent)
     metrics.models.pending.labels(*version.labels).set_function(lambda: door.inside)
     return door

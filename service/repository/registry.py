@@ -11,7 +11,7 @@ from typing import Protocol
 from models.contract import BundleError, find_bundles, read_bundle
 from service.errors import ModelNotFound, VersionNotFound
 from service.repository.served_versions import ServedVersions
-from service.repository.version import Version
+from service.repository.version import ModelVersion
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +29,11 @@ class RepositoryChanged(RepositoryError):
 class VersionLoader(Protocol):
     """Puts versions to work, here or elsewhere."""
 
-    async def load(self, version: Version) -> None:
+    async def load(self, version: ModelVersion) -> None:
         """Ends with the version ready, or failed with the reason."""
         ...
 
-    async def settle(self) -> None:
+    async def after_all_loaded(self) -> None:
         """Once all are loaded: what can wait until then."""
         ...
 
@@ -55,7 +55,7 @@ class Registry:
         """
         self._loader = loader
         self._served = served
-        self._models: dict[str, list[Version]] = {}
+        self._models: dict[str, list[ModelVersion]] = {}
         self.unreadable: dict[str, str] = {}
         for path in find_bundles(repository):
             self._read(path)
@@ -77,7 +77,7 @@ class Registry:
             logger.error("%s left out: %s", path, error)
             self.unreadable[_as_text(f"{path.parent.name}/{path.name}")] = str(error)
             return
-        version = Version(bundle)
+        version = ModelVersion(bundle)
         if self._served is not None:
             if version.name not in self._served.hashes:
                 self.unreadable[version.name] = "was added after the service started; restart it to serve this version"
@@ -105,7 +105,7 @@ class Registry:
             if version.state == "loading":
                 await self._loader.load(version)
         self.loading = False
-        await self._loader.settle()
+        await self._loader.after_all_loaded()
 
     async def close(self) -> None:
         for version in self:
@@ -118,16 +118,16 @@ class Registry:
         failed = frozenset(version.name for version in self if version.state == "failed")
         return ServedVersions({version.name: version.bundle.sha256 for version in self}, failed)
 
-    def __iter__(self) -> Iterator[Version]:
+    def __iter__(self) -> Iterator[ModelVersion]:
         return (version for versions in self._models.values() for version in versions)
 
-    def versions(self, model: str) -> list[Version]:
+    def versions(self, model: str) -> list[ModelVersion]:
         """Oldest first. Raises ModelNotFound."""
         if model not in self._models:
             raise ModelNotFound(f"there is no model {model[:64]!r}; the models are {', '.join(sorted(self._models))}")
         return self._models[model]
 
-    def find(self, model: str | None = None, version: str | None = None) -> Version:
+    def find(self, model: str | None = None, version: str | None = None) -> ModelVersion:
         """The version named, else the newest ready one. Raises ModelNotFound, VersionNotFound."""
         versions = self.versions(model or self.default_model)
         if version is None:

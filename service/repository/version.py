@@ -4,22 +4,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from models.contract import Bundle, Manifest, Precision
-from service.batching.admission import Admission
-from service.batching.dense_queue import DenseLane
+from service.batching.admission import AdmissionController
+from service.batching.dense_queue import DenseQueue
 from service.engine.profile import Profile
 from service.errors import NotReady
 from service.types import EngineInfo, Submitter
 
 
 @dataclass(frozen=True)
-class Serving:
+class Deployment:
     """A verified version at work."""
 
     precision: Precision
     engine: EngineInfo
     batcher: Submitter
-    lane: DenseLane
-    admission: Admission
+    lane: DenseQueue
+    admission: AdmissionController
     max_batch_size: int
     profile: Profile
     decodes: bool = False
@@ -35,13 +35,13 @@ State = Literal["loading", "ready", "failed"]
 
 
 @dataclass(eq=False)
-class Version:
+class ModelVersion:
     """One bundle: its manifest, and what became of it here."""
 
     bundle: Bundle
     state: State = "loading"
     reason: str | None = None
-    serving: Serving | None = field(default=None, repr=False)
+    serving: Deployment | None = field(default=None, repr=False)
 
     @property
     def manifest(self) -> Manifest:
@@ -61,7 +61,7 @@ class Version:
         """Of metrics: model and version."""
         return self.manifest.name, str(self.manifest.version)
 
-    def ready(self) -> Serving:
+    def ready(self) -> Deployment:
         """Raises NotReady with the reason."""
         if self.serving is not None:
             return self.serving

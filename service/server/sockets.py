@@ -69,7 +69,7 @@ def _drop_new_connections() -> bytes:
     return struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(_DROP_SYN))
 
 
-def room_for(connections: int, spare: int) -> int:
+def raise_descriptor_limit(connections: int, spare: int) -> int:
     """How many of `connections` the system allows with `spare` besides, the soft limit raised where it can be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + spare + _OTHER_DESCRIPTORS

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 _STEP_S = 0.1
 
 
-class Watchdog(threading.Thread):
+class ExitWatchdog(threading.Thread):
     """Once started, lets the process live until its deadline. Setting plain attributes is safe in a signal handler."""
 
     def __init__(self, status: int) -> None:

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Lifecycle:
+class Health:
     """Shared by the server, which receives signals, and the application, which answers probes.
 
-    troubles: why requests should not come just now, although models are loaded. degraded: what is wrong with another
-    process, empty when nothing is.
+    not_ready_reasons: why requests should not come just now, although models are loaded.
+    degraded: what is wrong with another process, empty when nothing is.
     """
 
     draining: bool = False
     degraded: str = ""
-    troubles: set[str] = field(default_factory=set)
+    not_ready_reasons: set[str] = field(default_factory=set)

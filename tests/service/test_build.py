@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from models.contract import read_bundle
-from service.build import preparation
-from service.server.workers.plan import share_of
+from service.build import engine_factory
+from service.server.workers.plan import frontend_settings
 from service.settings import Settings, usable_cores
 from tests.support.bundles import write_bundle
 
@@ -33,11 +33,11 @@ def test_threads_that_run_batches_decode_where_there_is_one_for_each_core(
 def test_fronts_decode_where_they_run_the_networks(tmp_path: Path, fronts: int) -> None:
     """Each has its share of the batches, and of the threads that would decode."""
     settings = Settings(threads_per_batch=1, tune_s=0.05, profile_cache=tmp_path / "cache")
-    assert decodes_itself(tmp_path, share_of(settings, fronts, 0), usable_cores())
+    assert decodes_itself(tmp_path, frontend_settings(settings, fronts, 0), usable_cores())
 
 
 def decodes_itself(repository: Path, settings: Settings, cores: int) -> bool:
     write_bundle(repository)
-    found = preparation(settings, cores)(read_bundle(repository / "colours/1"))
+    found = engine_factory(settings, cores)(read_bundle(repository / "colours/1"))
     found.engine.close()
     return found.decodes

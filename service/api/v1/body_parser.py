@@ -18,7 +18,7 @@ EncodedImage = bytes | MalformedBody
 """The bytes of an image file, or why this one of several cannot be read."""
 
 
-def images_of(body: bytes, content_type: str, max_images: int) -> Steps[list[EncodedImage]]:
+def parse_images(body: bytes, content_type: str, max_images: int) -> Steps[list[EncodedImage]]:
     """The images in `body`, in order; any other media type than a form or JSON means the image itself.
 
     Works in steps of a few milliseconds; memory is at most twice that of the body, which is not counted.
@@ -37,7 +37,7 @@ def images_of(body: bytes, content_type: str, max_images: int) -> Steps[list[Enc
     return images
 
 
-def is_form(content_type: str) -> bool:
+def needs_parsing(content_type: str) -> bool:
     """Whether a body has to be taken apart."""
     return _media_type(content_type) in (MULTIPART, JSON)
 

@@ -7,18 +7,18 @@ from weakref import WeakKeyDictionary
 
 from starlette.types import Receive, Scope, Send
 
-from service.api.body_reader import Receiver
-from service.api.disconnect import unless_gone
+from service.api.body_reader import BodyReader
+from service.api.disconnect import cancel_on_disconnect
 from service.api.problems import problem_of
-from service.api.refusal_pacing import Pacing
+from service.api.refusal_pacing import RefusalPacer
 from service.api.steps import finish, interleave
-from service.api.v1.body_parser import EncodedImage, images_of, is_form
-from service.api.v1.params import Options, read_deadline, read_options, read_priority
-from service.api.v1.rendering import Rendering
+from service.api.v1.body_parser import EncodedImage, needs_parsing, parse_images
+from service.api.v1.params import QueryParams, read_deadline, read_options, read_priority
+from service.api.v1.rendering import ResponseWriter
 from service.errors import QueueFull, ServiceError, released
 from service.inference.classifier import Classified, Classifier
-from service.inference.request import Question
-from service.repository.version import Version
+from service.inference.request import ClassifyRequest
+from service.repository.version import ModelVersion
 from service.types import Priority, client_state_of
 
 _LARGE_BODY = 256 * 1024
@@ -27,17 +27,17 @@ _LARGE_ANSWER = 5_000
 """Classes of an answer from which on a thread writes it, for the same reason."""
 
 
-class Classify:
+class ClassifyEndpoint:
     """The plain ASGI application behind the three paths: no framework between a request and the classifier."""
 
     def __init__(
-        self, classifier: Classifier, receiver: Receiver, pacing: Pacing, max_images: int, deadline_s: float
+        self, classifier: Classifier, receiver: BodyReader, pacing: RefusalPacer, max_images: int, deadline_s: float
     ) -> None:
         self._classifier = classifier
         self._receiver = receiver
         self._pacing = pacing
         self._max_images = max_images
-        self._renderings: WeakKeyDictionary[Version, Rendering] = WeakKeyDictionary()
+        self._renderings: WeakKeyDictionary[ModelVersion, ResponseWriter] = WeakKeyDictionary()
         self._large_turn = asyncio.Semaphore(1)
         self._deadline_ms = math.ceil(deadline_s * 1000)
 
@@ -47,13 +47,13 @@ class Classify:
         deadline_s = min(self._deadline_ms, deadline_ms) / 1000
         classified = await self._classified(scope, receive, options, head, deadline_s)
         if isinstance(classified, QueueFull):
-            await unless_gone(client_state_of(scope), receive, self._pacing.refuse(deadline_s))
+            await cancel_on_disconnect(client_state_of(scope), receive, self._pacing.refuse(deadline_s))
             raise classified
         self._pacing.answered()
         await self._answer(classified, options, scope["state"], send)
 
     async def _classified(
-        self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float
+        self, scope: Scope, receive: Receive, options: QueryParams, head: "RequestHeaders", deadline_s: float
     ) -> Classified | QueueFull:
         """A refusal is returned as it may have to wait, without what holds the images: its way here and its cause."""
         try:
@@ -62,7 +62,7 @@ class Classify:
             return released(refusal)
 
     async def _received_and_classified(
-        self, scope: Scope, receive: Receive, options: Options, head: "_Head", deadline_s: float
+        self, scope: Scope, receive: Receive, options: QueryParams, head: "RequestHeaders", deadline_s: float
     ) -> Classified:
         path, client = scope["path_params"], client_state_of(scope)
         whole = client is not None and client.sent_all
@@ -70,7 +70,7 @@ class Classify:
             scope["state"]["stages"]["receive"] = seconds
             images = await self._images(body, head.content_type)
             del body  # the images are cut out of it
-            question = Question(
+            question = ClassifyRequest(
                 images=images,
                 model=path.get("model"),
                 version=path.get("version"),
@@ -81,9 +81,9 @@ class Classify:
                 deadline_s=deadline_s,
                 priority=read_priority(head.priority) if head.priority else Priority.INTERACTIVE,
             )
-            return await unless_gone(client, receive, self._classifier.classify(question))
+            return await cancel_on_disconnect(client, receive, self._classifier.classify(question))
 
-    async def _answer(self, classified: Classified, options: Options, state: dict[str, Any], send: Send) -> None:
+    async def _answer(self, classified: Classified, options: QueryParams, state: dict[str, Any], send: Send) -> None:
         state["stages"] |= classified.timing._asdict()
         state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
         large = options.dense or len(classified.results) * (options.top_k or 1) >= _LARGE_ANSWER
@@ -93,21 +93,21 @@ class Classify:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    def _rendering_of(self, version: Version) -> Rendering:
+    def _rendering_of(self, version: ModelVersion) -> ResponseWriter:
         rendering = self._renderings.get(version)
         if rendering is None:
-            rendering = self._renderings[version] = Rendering(version.manifest)
+            rendering = self._renderings[version] = ResponseWriter(version.manifest)
         return rendering
 
     async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
-        steps = images_of(body, content_type, self._max_images)
-        if len(body) < _LARGE_BODY or not is_form(content_type):
+        steps = parse_images(body, content_type, self._max_images)
+        if len(body) < _LARGE_BODY or not needs_parsing(content_type):
             return finish(steps)
         async with self._large_turn:
             return await interleave(steps)
 
 
-def _render(classified: Classified, rendering: Rendering) -> bytes:
+def _render(classified: Classified, rendering: ResponseWriter) -> bytes:
     return rendering.answer(
         [
             _failed(result) if isinstance(result, ServiceError) else rendering.result(result)
@@ -120,7 +120,7 @@ def _failed(error: ServiceError) -> bytes:
     return b'{"error":%s}' % problem_of(error).model_dump_json(exclude_none=True).encode()
 
 
-class _Head(NamedTuple):
+class RequestHeaders(NamedTuple):
     """What matters of the headers; length is the announced one."""
 
     content_type: str
@@ -129,10 +129,10 @@ class _Head(NamedTuple):
     priority: bytes | None
 
 
-def _head(scope: Scope) -> _Head:
+def _head(scope: Scope) -> RequestHeaders:
     named = dict(scope["headers"])
     length = named.get(b"content-length", b"")
-    return _Head(
+    return RequestHeaders(
         named.get(b"content-type", b"").decode("latin-1"),
         int(length) if length.isdigit() else None,
         named.get(b"x-deadline-ms"),

@@ -8,7 +8,7 @@ from service.api.v1 import openapi
 from service.api.v1.schemas import BatchTime, Chosen, EngineInfo, ModelDetail, ModelList, ModelSummary
 from service.engine.profile import Profile
 from service.repository.registry import Registry
-from service.repository.version import Serving, Version
+from service.repository.version import Deployment, ModelVersion
 
 _NOT_FOUND = openapi.problems(404, plain={422: "A parameter is not valid."})
 
@@ -39,7 +39,7 @@ def summaries(registry: Registry) -> list[ModelSummary]:
     return [_summary(registry, version) for version in registry]
 
 
-def _summary(registry: Registry, version: Version) -> ModelSummary:
+def _summary(registry: Registry, version: ModelVersion) -> ModelSummary:
     manifest = version.manifest
     return ModelSummary(
         name=manifest.name,
@@ -54,7 +54,7 @@ def _summary(registry: Registry, version: Version) -> ModelSummary:
     )
 
 
-def _detail(registry: Registry, version: Version) -> ModelDetail:
+def _detail(registry: Registry, version: ModelVersion) -> ModelDetail:
     manifest = version.manifest
     sets = manifest.calibration.prediction_sets
     return ModelDetail(
@@ -73,7 +73,7 @@ def _detail(registry: Registry, version: Version) -> ModelDetail:
     )
 
 
-def _engine(serving: Serving) -> EngineInfo:
+def _engine(serving: Deployment) -> EngineInfo:
     return EngineInfo(
         provider=serving.engine.provider,
         precision=serving.precision.value,

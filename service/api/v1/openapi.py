@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.api.problems import FACES, MEDIA_TYPE, plain_problem, problem_of
+from service.api.problems import MEDIA_TYPE, PROBLEM_TYPES, plain_problem, problem_of
 from service.api.v1.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -52,7 +52,7 @@ CLASSIFY_BODY: dict[str, Any] = {
 def problems(*statuses: int, plain: dict[int, str] | None = None) -> Responses:
     """The error answers with these statuses: every type of the table, and `plain` ones by status and detail."""
     examples: dict[int, dict[str, Problem]] = {status: {} for status in (*statuses, *(plain or {}))}
-    for error, face in FACES.items():
+    for error, face in PROBLEM_TYPES.items():
         if face.status in statuses:
             examples[face.status][face.slug] = problem_of(error(_DETAILS[face.slug]))
     for status, detail in (plain or {}).items():
@@ -102,7 +102,7 @@ _DETAILS = {
 """One detail per type, as the service writes them."""
 
 CLASSIFY_RESPONSES = problems(
-    *sorted({face.status for face in FACES.values()}),
+    *sorted({face.status for face in PROBLEM_TYPES.values()}),
     plain={422: "A parameter is not valid. top_k: Input should be greater than or equal to 1"},
 )
 """Every error that `classify` can answer."""

@@ -14,7 +14,7 @@ _CACHED_BYTES = 128
 """Longer queries are parsed anew each time, so that the cache stays small."""
 
 
-class Options(BaseModel):
+class QueryParams(BaseModel):
     """The query; a name that is not here is refused, since a typing error would go unnoticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,7 +41,7 @@ _MILLISECONDS: TypeAdapter[int] = TypeAdapter(Milliseconds)
 _PRIORITY: TypeAdapter[Priority] = TypeAdapter(Priority)
 
 
-def read_options(query: bytes) -> Options:
+def read_options(query: bytes) -> QueryParams:
     """Of a query string as it was sent; the last value of a name counts. Raises RequestValidationError."""
     return _cached(query) if len(query) <= _CACHED_BYTES else _parsed(query)
 
@@ -62,9 +62,9 @@ def read_priority(header: bytes) -> Priority:
         raise _refused(error, "header", PRIORITY) from None
 
 
-def _parsed(query: bytes) -> Options:
+def _parsed(query: bytes) -> QueryParams:
     try:
-        return Options.model_validate(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+        return QueryParams.model_validate(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
     except ValidationError as error:
         raise _refused(error, "query") from None
 

@@ -11,7 +11,7 @@ from service.inference.results import ClassIds, Classification, Grid, Heatmap
 _PARTS: TypeAdapter[Heatmap | Grid] = TypeAdapter(Heatmap | Grid)
 
 
-class Rendering:
+class ResponseWriter:
     """What the answers of one model have in common."""
 
     def __init__(self, manifest: Manifest) -> None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI, Header, Path, Query
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.v1 import openapi
-from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, Options
+from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, QueryParams
 from service.api.v1.schemas import ClassifyResponse
 from service.types import Priority
 
@@ -20,7 +20,7 @@ DeadlineHeader = Annotated[Milliseconds | None, Header(alias=DEADLINE)]
 PriorityHeader = Annotated[Priority, Header(alias=PRIORITY, description="bulk fills the gaps of interactive work")]
 
 
-class ShortWay:
+class ClassifyFastPath:
     """The whole application: requests to classify go to `classify`, the others to `framework`."""
 
     def __init__(self, framework: FastAPI, classify: ASGIApp) -> None:
@@ -45,7 +45,7 @@ def router() -> APIRouter:
         "responses": openapi.CLASSIFY_RESPONSES,
         "openapi_extra": openapi.CLASSIFY_BODY,
     }
-    asked = Annotated[Options, Query()]
+    asked = Annotated[QueryParams, Query()]
 
     @routes.post("/classify", summary="Classify with the default model", **documented)
     def classify_default(

@@ -6,16 +6,16 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from models.contract import Bundle
-from service.engine.batch_sizes import buckets
+from service.engine.batch_sizes import prepared_sizes
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.profile import Profile
 from service.engine.session import EngineRejected
-from service.engine.tuning.candidate import Lane
-from service.engine.tuning.candidates import Candidates, Wanted
+from service.engine.tuning.candidate import CandidateConfig
+from service.engine.tuning.candidates import Candidates, TuningOptions
 from service.engine.tuning.profile_cache import ProfileCache
-from service.engine.tuning.search import Observer, Rules, Search
-from service.engine.tuning.selection import choose, reason
-from service.engine.tuning.timing import Stopwatch, blank
+from service.engine.tuning.search import ProgressCallback, Rules, Search
+from service.engine.tuning.selection import explain_selection, select
+from service.engine.tuning.timing import BatchTimer, zero_batch
 from service.types import Batch
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Tuned(NamedTuple):
     cached: bool
 
 
-def tuned(bundle: Bundle, wanted: Wanted) -> Tuned:
+def autotune(bundle: Bundle, wanted: TuningOptions) -> Tuned:
     """By the profile of an earlier search, else of one that is made now. Raises EngineRejected."""
     candidates = Candidates(bundle, wanted)
     cache, key = ProfileCache(wanted.cache), candidates.key()
@@ -42,13 +42,13 @@ def tuned(bundle: Bundle, wanted: Wanted) -> Tuned:
 
 
 def search(
-    bundle: Bundle, wanted: Wanted, window_s: float = 0.02, observe: Observer = lambda _lane, _size: None
+    bundle: Bundle, wanted: TuningOptions, window_s: float = 0.02, observe: ProgressCallback = lambda _lane, _size: None
 ) -> Tuned:
     """Measure without looking at the cache. Raises EngineRejected when nothing could be opened."""
     candidates = Candidates(bundle, wanted)
     lanes, image = candidates.lanes(), bundle.manifest.input.shape
     budget_s = wanted.budget_s * len(candidates.variants)
-    rules = Rules(image, buckets(wanted.max_batch_size), wanted.latency_s, budget_s, window_s)
+    rules = Rules(image, prepared_sizes(wanted.max_batch_size), wanted.latency_s, budget_s, window_s)
     work = Search(lanes, rules, observe)
     try:
         work.run()
@@ -60,7 +60,7 @@ def search(
         raise
 
 
-def renew(bundle: Bundle, wanted: Wanted, window_s: float, observe: Observer) -> Profile:
+def renew(bundle: Bundle, wanted: TuningOptions, window_s: float, observe: ProgressCallback) -> Profile:
     """Measure and keep it in the cache for those that serve. Raises EngineRejected."""
     found = search(bundle, wanted, window_s, observe)
     found.engine.close()
@@ -68,14 +68,16 @@ def renew(bundle: Bundle, wanted: Wanted, window_s: float, observe: Observer) ->
     return found.profile
 
 
-def _verdict(lanes: Sequence[Lane], rules: Rules, refusals: Sequence[str]) -> tuple[Lane, Profile]:
+def _verdict(
+    lanes: Sequence[CandidateConfig], rules: Rules, refusals: Sequence[str]
+) -> tuple[CandidateConfig, Profile]:
     tried = [each for lane in lanes for each in lane.tried()]
     if not tried:
         raise EngineRejected(refusals[0] if refusals else "there is no way to run it as the settings want")
-    chosen = choose(tried, rules.latency_s)
+    chosen = select(tried, rules.latency_s)
     lane = next(lane for lane in lanes if any(each == chosen for each in lane.tried()))
-    alone_s = Stopwatch(rules.window_s).seconds(lane.contender.ready(), blank(1, rules.image), concurrency=1)
-    why = reason(chosen, tried, rules.latency_s)
+    alone_s = BatchTimer(rules.window_s).seconds(lane.contender.ready(), zero_batch(1, rules.image), concurrency=1)
+    why = explain_selection(chosen, tried, rules.latency_s)
     return lane, Profile(chosen=chosen, points=lane.points(), alone_s=alone_s, reason=why, tried=tuple(tried))
 
 
@@ -90,7 +92,7 @@ def _reopened(candidates: Candidates, profile: Profile) -> Tuned:
         raise
 
 
-def _shaped(bundle: Bundle, lane: Lane, profile: Profile) -> OnnxEngine:
+def _shaped(bundle: Bundle, lane: CandidateConfig, profile: Profile) -> OnnxEngine:
     """With as many callers as were chosen, and no batch size that is new to any of them."""
     engine = lane.contender.ready()
     engine.run_callers(lane.shape.concurrency)
@@ -103,12 +105,12 @@ def _every_batch(bundle: Bundle, engine: OnnxEngine, largest: int) -> Iterator[B
     image = bundle.manifest.input.shape
     sizes = [size for size in engine.sizes if size <= largest] or range(1, largest + 1)
     for size in sizes:
-        yield blank(size, image)
+        yield zero_batch(size, image)
         if bundle.manifest.class_map:
-            yield blank(size, image, class_map=True)
+            yield zero_batch(size, image, class_map=True)
 
 
-def _close_others(lanes: Sequence[Lane], kept: Lane | None) -> None:
+def _close_others(lanes: Sequence[CandidateConfig], kept: CandidateConfig | None) -> None:
     for contender in {id(lane.contender): lane.contender for lane in lanes}.values():
         if kept is None or contender is not kept.contender:
             contender.close()

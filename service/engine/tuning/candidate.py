@@ -9,15 +9,15 @@ from statistics import mean
 
 from models.contract import Precision
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.profile import BatchSeconds, Tried, with_hand_over
-from service.engine.tuning.parallelism import Shape
+from service.engine.profile import BatchSeconds, Measurement, with_dispatch_cost
+from service.engine.tuning.parallelism import Parallelism
 
 _MANY_WINDOWS = 5
 """After so many a time is believed whatever the smaller batches say: caches do hold small ones better."""
 
 
 @dataclass
-class Contender:
+class CandidateSession:
     """One session: a variant on a provider with so many threads. `open` raises EngineRejected."""
 
     precision: Precision
@@ -43,11 +43,11 @@ class Contender:
 
 
 @dataclass
-class Lane:
+class CandidateConfig:
     """A contender in one shape; estimated seconds of a batch by its size. full: no larger ones run."""
 
-    contender: Contender
-    shape: Shape
+    contender: CandidateSession
+    shape: Parallelism
     seconds: dict[int, float] = field(default_factory=dict)
     full: bool = False
     _windows: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -68,7 +68,7 @@ class Lane:
 
     def rate(self, size: int) -> float:
         """Images a second of all callers, handing over included."""
-        return self.shape.concurrency * size / with_hand_over(self.seconds[size])
+        return self.shape.concurrency * size / with_dispatch_cost(self.seconds[size])
 
     def best_rate(self) -> float:
         return max(map(self.rate, self.seconds), default=0.0)
@@ -76,9 +76,9 @@ class Lane:
     def points(self) -> tuple[BatchSeconds, ...]:
         return tuple(BatchSeconds(size, self.seconds[size]) for size in sorted(self.seconds))
 
-    def tried(self) -> Iterator[Tried]:
+    def tried(self) -> Iterator[Measurement]:
         for size, seconds in sorted(self.seconds.items()):
-            yield Tried(
+            yield Measurement(
                 precision=self.contender.precision.value,
                 provider=self.contender.provider,
                 cuda_graph=self.contender.cuda_graph,

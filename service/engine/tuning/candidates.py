@@ -7,18 +7,18 @@ from pathlib import Path
 
 from models.contract import Bundle, Precision
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.profile import Tried
-from service.engine.providers import EVERY, ON_GPU, Purpose, options_of
+from service.engine.profile import Measurement
+from service.engine.providers import EVERY, ON_GPU, SessionUse, options_of
 from service.engine.session import RUNTIME, EngineOptions, all_providers, installed_providers
 from service.engine.tuning import hardware
-from service.engine.tuning.candidate import Contender, Lane
-from service.engine.tuning.parallelism import Shape, cpu_shapes, gpu_shapes
+from service.engine.tuning.candidate import CandidateConfig, CandidateSession
+from service.engine.tuning.parallelism import Parallelism, cpu_shapes, gpu_shapes
 from service.engine.tuning.profile_cache import key_of
-from service.engine.verification import open_another, open_verified
+from service.engine.verification import open_again, open_verified
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TuningOptions:
     """See Settings; 0 is for what is to be found out. precision None: the fastest variant of the bundle.
 
     cores: of this process. latency_s: that a batch of more than one may take. cache: folder, None for none.
@@ -41,7 +41,7 @@ class Candidates:
     """The ways in which one bundle could be served as wanted."""
 
     bundle: Bundle
-    wanted: Wanted
+    wanted: TuningOptions
     _verified: set[tuple[Precision, str]] = field(default_factory=set)
 
     @property
@@ -64,7 +64,7 @@ class Candidates:
         """Each with the providers that it may run on."""
         return [(precision, names) for names in self.provider_lists for precision in self.precisions]
 
-    def lanes(self) -> list[Lane]:
+    def lanes(self) -> list[CandidateConfig]:
         """In the order of their turns: the first shape of every variant, then the second ...
 
         Shapes with a session in common share a contender.
@@ -72,10 +72,10 @@ class Candidates:
         turns = zip_longest(*(self._of(precision, names) for precision, names in self.variants))
         return [lane for turn in turns for lane in turn if lane is not None]
 
-    def chosen(self, tried: Tried) -> Lane:
+    def chosen(self, tried: Measurement) -> CandidateConfig:
         """The one of a profile. Raises KeyError when it is none of ours any more."""
         for lane in self.lanes():
-            contender, shape = lane.contender, Shape(tried.concurrency, tried.threads_per_batch)
+            contender, shape = lane.contender, Parallelism(tried.concurrency, tried.threads_per_batch)
             if (contender.precision, contender.provider, contender.cuda_graph, lane.shape) == (
                 tried.precision,
                 tried.provider,
@@ -85,7 +85,7 @@ class Candidates:
                 return lane
         raise KeyError(tried)
 
-    def _of(self, precision: Precision, names: tuple[str, ...]) -> Iterator[Lane]:
+    def _of(self, precision: Precision, names: tuple[str, ...]) -> Iterator[CandidateConfig]:
         first = (names or installed_providers())[0]
         if first in ON_GPU:
             graphs = (False, True) if first == "cuda" else (False,)
@@ -97,15 +97,21 @@ class Candidates:
                 yield from self._sharing(precision, names, first, [shape])
 
     def _sharing(
-        self, precision: Precision, names: tuple[str, ...], first: str, shapes: Sequence[Shape], *, graph: bool = False
-    ) -> Iterator[Lane]:
+        self,
+        precision: Precision,
+        names: tuple[str, ...],
+        first: str,
+        shapes: Sequence[Parallelism],
+        *,
+        graph: bool = False,
+    ) -> Iterator[CandidateConfig]:
         if shapes:
             options = self._options(precision, names, first, shapes[0], graph=graph)
-            contender = Contender(precision, first, graph, lambda: self._open(precision, first, options))
-            yield from (Lane(contender, shape) for shape in shapes)
+            contender = CandidateSession(precision, first, graph, lambda: self._open(precision, first, options))
+            yield from (CandidateConfig(contender, shape) for shape in shapes)
 
     def _options(
-        self, precision: Precision, names: tuple[str, ...], first: str, shape: Shape, *, graph: bool
+        self, precision: Precision, names: tuple[str, ...], first: str, shape: Parallelism, *, graph: bool
     ) -> EngineOptions:
         wanted = self.wanted
         return EngineOptions(
@@ -123,7 +129,7 @@ class Candidates:
 
     def _open(self, precision: Precision, first: str, options: EngineOptions) -> OnnxEngine:
         if (precision, first) in self._verified:
-            return open_another(self.bundle, options, precision)
+            return open_again(self.bundle, options, precision)
         engine = open_verified(self.bundle, options, precision)
         self._verified.add((precision, first))
         return engine
@@ -145,7 +151,7 @@ class Candidates:
     def key(self) -> str:
         """Of the profile: two searches with the same key would find the same."""
         wanted = replace(self.wanted, budget_s=0.0, cache=None)
-        purpose = Purpose(
+        purpose = SessionUse(
             self.bundle.manifest.input.shape, tf32=wanted.precision is None, largest=wanted.max_batch_size
         )
         names = [name for names in self.provider_lists for name in (names or installed_providers())]

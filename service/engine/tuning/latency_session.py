@@ -11,8 +11,8 @@ from models.contract import Bundle, Precision
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.session import EngineOptions
 from service.engine.tuning.autotune import Tuned
-from service.engine.tuning.timing import blank
-from service.engine.verification import open_another
+from service.engine.tuning.timing import zero_batch
+from service.engine.verification import open_again
 from service.types import Batch
 
 _WORTH_IT_S = 0.0005
@@ -30,9 +30,9 @@ def add_latency_session(bundle: Bundle, found: Tuned, threads: int) -> None:
     if chosen.provider != "cpu" or threads <= chosen.threads_per_batch or found.profile.alone_s < _WORTH_IT_S:
         return
     options = EngineOptions(("cpu",), True, threads, 1, threads, rests=True)
-    other = open_another(bundle, options, Precision(chosen.precision))
+    other = open_again(bundle, options, Precision(chosen.precision))
     with _one_process_at_a_time(bundle.path):
-        gain = _gain(found.engine, other, blank(1, bundle.manifest.input.shape))
+        gain = _gain(found.engine, other, zero_batch(1, bundle.manifest.input.shape))
     if gain >= _MIN_GAIN:
         found.engine.add_latency_session(other)
     else:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.engine.session import EngineRejected
-from service.engine.tuning.candidate import Lane
-from service.engine.tuning.timing import Stopwatch, blank
+from service.engine.tuning.candidate import CandidateConfig
+from service.engine.tuning.timing import BatchTimer, zero_batch
 from service.errors import EngineFailure
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ _HOPELESS = 0.5
 _FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.5, 0.95, 0.07
 """Of the best throughput: what stays in the rounds, stricter each time; one bad window should cost nobody the place."""
 
-Observer = Callable[[Lane, int], None]
+ProgressCallback = Callable[[CandidateConfig, int], None]
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,11 @@ class Rules:
 class Search:
     """Fills in what is known of lanes. The first lane is always measured, others while there is time."""
 
-    def __init__(self, lanes: Sequence[Lane], rules: Rules, observe: Observer = lambda _lane, _size: None) -> None:
+    def __init__(
+        self, lanes: Sequence[CandidateConfig], rules: Rules, observe: ProgressCallback = lambda _lane, _size: None
+    ) -> None:
         self._lanes, self._rules, self._observe = lanes, rules, observe
-        self._stopwatch = Stopwatch(rules.window_s)
+        self._stopwatch = BatchTimer(rules.window_s)
         self._end: float | None = None
         self._last_opening_s = 0.0
         self._refused: set[object] = set()
@@ -55,14 +57,14 @@ class Search:
     def _time_left(self, needed_s: float = 0.0) -> bool:
         return self._end is None or time.perf_counter() + needed_s < self._end
 
-    def _opening_s(self, lane: Lane) -> float:
+    def _opening_s(self, lane: CandidateConfig) -> float:
         """By the last session that was opened; nothing for one that is open."""
         return 0.0 if lane.contender.engine is not None else self._last_opening_s
 
     def _measured_any(self) -> bool:
         return any(lane.seconds for lane in self._lanes)
 
-    def _open(self, lane: Lane) -> None:
+    def _open(self, lane: CandidateConfig) -> None:
         if lane.contender.kind in self._refused:
             return
         try:
@@ -74,7 +76,7 @@ class Search:
         except (EngineRejected, EngineFailure) as error:
             self._refuse(lane, error)
 
-    def _climb(self, lane: Lane) -> None:
+    def _climb(self, lane: CandidateConfig) -> None:
         """To larger batches while they promise something: again in each round, by better numbers."""
         for size in self._rules.sizes:
             if not lane.seconds or lane.full:
@@ -84,19 +86,19 @@ class Search:
                     return
                 self._step(lane, size)
 
-    def _step(self, lane: Lane, size: int) -> None:
+    def _step(self, lane: CandidateConfig, size: int) -> None:
         try:
             self._measure(lane, size)
         except EngineFailure:
             lane.full = True
             logger.warning("%s on %s: no batches of %d", lane.contender.precision, lane.contender.provider, size)
 
-    def _refuse(self, lane: Lane, error: Exception) -> None:
+    def _refuse(self, lane: CandidateConfig, error: Exception) -> None:
         self._refused.add(lane.contender.kind)
         self.refusals.append(str(error))
         logger.warning("%s on %s is not tried: %s", lane.contender.precision, lane.contender.provider, error)
 
-    def _promising(self, lane: Lane) -> bool:
+    def _promising(self, lane: CandidateConfig) -> bool:
         """Whether a larger batch could be chosen, by those before it."""
         sizes = sorted(lane.seconds)
         last, before = sizes[-1], sizes[-2] if len(sizes) > 1 else None
@@ -113,8 +115,8 @@ class Search:
     def _best_rate(self) -> float:
         return max(lane.best_rate() for lane in self._lanes)
 
-    def _measure(self, lane: Lane, size: int) -> None:
-        batch, known = blank(size, self._rules.image), lane.seconds.get(size)
+    def _measure(self, lane: CandidateConfig, size: int) -> None:
+        batch, known = zero_batch(size, self._rules.image), lane.seconds.get(size)
         seconds = self._stopwatch.seconds(lane.contender.ready(), batch, lane.shape.concurrency, known)
         lane.add(size, seconds)
         self._observe(lane, size)
@@ -133,5 +135,5 @@ class Search:
                     self._measure(lane, size)
             margin = min(_LAST_MARGIN, margin + _STEP)
 
-    def _is_near(self, lane: Lane, size: int, margin: float) -> bool:
+    def _is_near(self, lane: CandidateConfig, size: int, margin: float) -> bool:
         return lane.rate(size) >= margin * self._best_rate()

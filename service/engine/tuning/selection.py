@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from service.engine.profile import TOLERANCE, Tried
+from service.engine.profile import TOLERANCE, Measurement
 
 
-def choose(tried: Sequence[Tried], latency_s: float) -> Tried:
+def select(tried: Sequence[Measurement], latency_s: float) -> Measurement:
     """The smallest batch within TOLERANCE of the best throughput that meets the objective; one image always does."""
     allowed = [each for each in tried if each.batch_size == 1 or each.seconds <= latency_s] or list(tried)
     best = max(each.images_per_s for each in allowed)
@@ -13,7 +13,7 @@ def choose(tried: Sequence[Tried], latency_s: float) -> Tried:
     return min(near, key=lambda each: (each.batch_size, -each.images_per_s))
 
 
-def reason(chosen: Tried, tried: Sequence[Tried], latency_s: float) -> str:
+def explain_selection(chosen: Measurement, tried: Sequence[Measurement], latency_s: float) -> str:
     """As shown to clients and in the log."""
     text = f"{chosen.images_per_s:.0f} images/s, batches of {chosen.batch_size} in {chosen.seconds * 1000:.1f} ms"
     others = [each for each in tried if each != chosen]
@@ -28,7 +28,7 @@ def reason(chosen: Tried, tried: Sequence[Tried], latency_s: float) -> str:
     return text
 
 
-def described(tried: Tried, beside: Tried | None = None) -> str:
+def described(tried: Measurement, beside: Measurement | None = None) -> str:
     """In words; beside another one only what differs: `fp32 on cpu, 2 at a time of 1 thread, batches of 4`."""
     parts = []
     if beside is None or (tried.precision, tried.provider) != (beside.precision, beside.provider):

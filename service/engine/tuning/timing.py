@@ -12,12 +12,12 @@ _LONGEST = 10_000
 """Batches of one caller in a window."""
 
 
-def blank(size: int, image: tuple[int, ...], *, class_map: bool = False) -> Batch:
+def zero_batch(size: int, image: tuple[int, ...], *, class_map: bool = False) -> Batch:
     """A batch of black images [H, W, C]: what is in them does not matter to the time."""
     return Batch(np.zeros((size, *image), np.uint8), class_map)
 
 
-class Stopwatch:
+class BatchTimer:
     """Runs windows of about `window_s` seconds, or one batch of each caller if that takes longer."""
 
     def __init__(self, window_s: float = 0.02) -> None:

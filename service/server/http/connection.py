@@ -10,10 +10,10 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.server.http.error_response import refusal
-from service.server.http.request_feed import MAX_HEAD_BYTES, HeadTooLarge, Intake, Stage
-from service.server.http.timeouts import Patience, Wait
-from service.server.http.write_buffer import JoinedWrites
+from service.server.http.error_response import final_response
+from service.server.http.request_feed import MAX_HEAD_BYTES, HeadTooLarge, RequestFeed, Stage
+from service.server.http.timeouts import ConnectionTimeouts, TimeoutKind
+from service.server.http.write_buffer import WriteCoalescer
 from service.types import attach_client_state, client_state_of
 
 SPARE_CONNECTIONS = 64
@@ -24,28 +24,30 @@ _FIRST_REQUEST_S = 1.0
 
 
 @dataclass
-class Limits:
+class ConnectionLimits:
     """Of all connections together and of each; `refused` are those beyond `max_connections`."""
 
     patience_s: float
     max_connections: int
-    refused: set["Connection"] = field(default_factory=set)
+    refused: set["HttpConnection"] = field(default_factory=set)
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """One client's connection. The client gets `patience_s` for each thing that it owes, keep-alive for the next."""
 
-    limits: ClassVar[Limits]
+    limits: ClassVar[ConnectionLimits]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow: _Flow = _Flow(transport, lambda: self.loop.call_soon(self._read_on))
-        self._intake = Intake(self)
-        self._answers = JoinedWrites(transport, self.loop)
+        self._intake = RequestFeed(self)
+        self._answers = WriteCoalescer(transport, self.loop)
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._refusal: bytes | None = None
         self._said_goodbye = self._reading_paused = self._ending = False
-        self._patience = Patience(self.loop, self.limits.patience_s, self.timeout_keep_alive, self._time_is_up)
+        self._patience = ConnectionTimeouts(
+            self.loop, self.limits.patience_s, self.timeout_keep_alive, self._time_is_up
+        )
         self._check_place()
         self._watch()
 
@@ -88,7 +90,7 @@ class Connection(HttpToolsProtocol):
             client.sent_all = True
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, without its timer for the next request: that is Wait.REQUEST."""
+        """As uvicorn's, without its timer for the next request: that is TimeoutKind.REQUEST."""
         self.server_state.total_requests += 1
         if len(self.tasks) == 1:  # there are no other answers to wait for
             self._answers.flush()
@@ -158,7 +160,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str) -> None:
         """Once the answers still owed are out; what the client sends from now on is thrown away."""
         self.logger.debug("%s is refused with %d: %s", self.client, status, detail)
-        self._refusal = refusal(status, detail)
+        self._refusal = final_response(status, detail)
         self._intake.clear()
         if self._intake.stage is Stage.BODY:
             self._give_up()
@@ -166,7 +168,7 @@ class Connection(HttpToolsProtocol):
             self._say_goodbye(self._refusal)
 
     def _give_up(self) -> None:
-        """The last request's body cannot be read; there is one answer to each request, so perhaps no refusal."""
+        """The last request's body cannot be read; there is one answer to each request, so perhaps no final_response."""
         cycle = self.cycle
         if cycle.response_started:
             self._refusal = b""
@@ -182,29 +184,29 @@ class Connection(HttpToolsProtocol):
             self.transport.write_eof()
             self._said_goodbye = True
 
-    def _waiting_for(self) -> Wait:
+    def _waiting_for(self) -> TimeoutKind:
         if self.transport.is_closing():
-            return Wait.END
+            return TimeoutKind.END
         if self._said_goodbye:
-            return Wait.FAREWELL
+            return TimeoutKind.FAREWELL
         if self.flow.write_paused:
-            return Wait.READER
+            return TimeoutKind.READER
         if self._unanswered:
-            return Wait.SERVICE
+            return TimeoutKind.SERVICE
         if self._intake.stage is Stage.BODY:
-            return Wait.BODY
-        return Wait.HEAD if self._intake.head_begun or self.cycle is None else Wait.REQUEST
+            return TimeoutKind.BODY
+        return TimeoutKind.HEAD if self._intake.head_begun or self.cycle is None else TimeoutKind.REQUEST
 
     def _watch(self) -> None:
         self._patience.wait_for(self._waiting_for())
 
-    def _time_is_up(self, wait: Wait) -> None:
+    def _time_is_up(self, wait: TimeoutKind) -> None:
         match wait:
-            case Wait.HEAD:
+            case TimeoutKind.HEAD:
                 self._refuse(408, f"no request head within {self.limits.patience_s:g} s")
-            case Wait.REQUEST | Wait.BODY | Wait.FAREWELL:
+            case TimeoutKind.REQUEST | TimeoutKind.BODY | TimeoutKind.FAREWELL:
                 self._answers.close()
-            case Wait.READER | Wait.END:
+            case TimeoutKind.READER | TimeoutKind.END:
                 self.transport.abort()
         self._watch()
 
@@ -225,9 +227,9 @@ class _Flow(FlowControl):
             self._resumed()
 
 
-def protocol(patience_s: float, max_connections: int) -> type[Connection]:
+def protocol(patience_s: float, max_connections: int) -> type[HttpConnection]:
     """uvicorn's protocol with these limits, as the class that its configuration wants."""
-    return type("Limited", (Connection,), {"limits": Limits(patience_s, max_connections)})
+    return type("Limited", (HttpConnection,), {"limits": ConnectionLimits(patience_s, max_connections)})
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

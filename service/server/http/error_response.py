@@ -1,4 +1,4 @@
-"""A refusal of a connection rather than of a request: written past uvicorn, and the last thing that is."""
+"""A final_response of a connection rather than of a request: written past uvicorn, and the last thing that is."""
 
 import json
 from http import HTTPStatus
@@ -12,7 +12,7 @@ _STATUS_LINES = {
 }
 
 
-def refusal(status: int, detail: str) -> bytes:
+def final_response(status: int, detail: str) -> bytes:
     """Head and problem document of an answer after which the connection is closed."""
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body = json.dumps(problem, separators=(",", ":"), ensure_ascii=False).encode()

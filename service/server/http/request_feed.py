@@ -41,7 +41,7 @@ class Messages(Protocol):
     def on_message_complete(self) -> None: ...
 
 
-class Intake:
+class RequestFeed:
     """Holds what a client has sent until `take` parses the next piece of it for `messages`."""
 
     def __init__(self, messages: Messages) -> None:

@@ -14,10 +14,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
-from service.server.sockets import last_connections, listen, room_for
-from service.server.watchdog import Watchdog
+from service.server.sockets import last_connections, listen, raise_descriptor_limit
+from service.server.watchdog import ExitWatchdog
 from service.settings import Settings
-from service.telemetry.health import Lifecycle
+from service.telemetry.health import Health
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,13 @@ _COLLECT_AFTER = 5_000
 class Server(uvicorn.Server):
     """On SIGTERM: unready for `drain_delay_s`, then no new connections, then the accepted requests, then the end."""
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_delay_s: float, drain_limit_s: float):
+    def __init__(self, config: uvicorn.Config, lifecycle: Health, drain_delay_s: float, drain_limit_s: float):
         super().__init__(config)
         self._lifecycle = lifecycle
         self._drain_delay_s = drain_delay_s
         self._drain_limit_s = drain_limit_s
         self._unready_until: float | None = None
-        self._watchdog = Watchdog(status=1)
+        self._watchdog = ExitWatchdog(status=1)
         self.protocol_class: Any = config.http
 
     @property
@@ -113,7 +113,7 @@ class Server(uvicorn.Server):
             self._watchdog.end_within(_GRACE_S)
 
 
-def serve(app: ASGIApp, settings: Settings, lifecycle: Lifecycle) -> int:
+def serve(app: ASGIApp, settings: Settings, lifecycle: Health) -> int:
     """Answer until a signal comes; the exit status. Raises CannotListen."""
     sockets = listen(settings.host, settings.port)
     server = Server(configuration(app, settings), lifecycle, settings.drain_delay_s, settings.drain_limit_s)
@@ -123,7 +123,7 @@ def serve(app: ASGIApp, settings: Settings, lifecycle: Lifecycle) -> int:
 
 def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     """uvicorn's, with our protocol as `http`."""
-    connections = room_for(settings.max_connections, SPARE_CONNECTIONS)
+    connections = raise_descriptor_limit(settings.max_connections, SPARE_CONNECTIONS)
     options: dict[str, Any] = {"http": protocol(settings.body_timeout_s, connections), "ws": "none"}
     return uvicorn.Config(
         app,

@@ -8,7 +8,7 @@ from enum import Enum, auto
 _LINGER_S = 2.0
 
 
-class Wait(Enum):
+class TimeoutKind(Enum):
     """What a connection is waiting for: the client in all but one case."""
 
     SERVICE = auto()
@@ -27,21 +27,25 @@ class Wait(Enum):
     """The client has to take the last bytes of a closed connection."""
 
 
-class Patience:
+class ConnectionTimeouts:
     """Of one connection. Tells `over` what was waited for too long."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, client_s: float, keep_alive_s: float, over: Callable[[Wait], None]
+        self, loop: asyncio.AbstractEventLoop, client_s: float, keep_alive_s: float, over: Callable[[TimeoutKind], None]
     ) -> None:
         """client_s: for each thing that the client owes; keep_alive_s: for its next request."""
-        self._limits_s = {Wait.SERVICE: math.inf, Wait.REQUEST: keep_alive_s, Wait.FAREWELL: _LINGER_S}
+        self._limits_s = {
+            TimeoutKind.SERVICE: math.inf,
+            TimeoutKind.REQUEST: keep_alive_s,
+            TimeoutKind.FAREWELL: _LINGER_S,
+        }
         self._client_s = client_s
         self._over = over
-        self._wait: Wait | None = None
+        self._wait: TimeoutKind | None = None
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
 
-    def wait_for(self, wait: Wait) -> None:
+    def wait_for(self, wait: TimeoutKind) -> None:
         """When it is another thing than before, it has its time from now on."""
         if wait is self._wait:
             return

@@ -6,7 +6,7 @@ _MOST_HELD = 64 * 1024
 """Bytes. More go out at once, so that the transport sees how slow its client is."""
 
 
-class JoinedWrites:
+class WriteCoalescer:
     """The part of asyncio.Transport that answers are written to. What is written in one turn leaves at its end."""
 
     __slots__ = ("_held", "_loop", "_size", "_transport")

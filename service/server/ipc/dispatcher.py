@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 from models.contract import Pixels
 from service.errors import EngineFailure, NotReady, ServiceError
-from service.server.ipc.pixel_slots import Slots
-from service.server.ipc.protocol import Reply
+from service.server.ipc.pixel_slots import PixelSlots
+from service.server.ipc.protocol import ResponseHeader
 from service.types import Priority
 
 MAX_TRIES = 3
 """An image that has been with so many engines when they died may be what killed them."""
 
 
-Answered = tuple[Reply, bytes]
+IpcReply = tuple[ResponseHeader, bytes]
 """A head, and the numbers behind it."""
 
 
@@ -30,7 +30,7 @@ class Entry:
 
     number: int
     version: str
-    result: asyncio.Future[Answered]
+    result: asyncio.Future[IpcReply]
     class_map: bool = False
     priority: Priority = Priority.INTERACTIVE
     deadline: float = math.inf
@@ -58,10 +58,10 @@ class Carrier:
     def forget(self, entry: Entry) -> None: ...
 
 
-class Dispatch:
+class EngineDispatcher:
     """Gives each entry to the engine that has the fewest of ours, and again to another when that one dies."""
 
-    def __init__(self, slots: Slots, changed: Callable[[bool], None] = lambda _served: None) -> None:
+    def __init__(self, slots: PixelSlots, changed: Callable[[bool], None] = lambda _served: None) -> None:
         """changed: told whether any engine is at work, whenever that may be news."""
         self.slots = slots
         self._changed = changed
@@ -79,7 +79,7 @@ class Dispatch:
         class_map: bool = False,
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
-    ) -> Answered:
+    ) -> IpcReply:
         """The reply and what is behind it; being cancelled frees the engine.
 
         Raises QueueFull, NotReady, EngineFailure, TimeoutError at the deadline (time.monotonic).
@@ -102,7 +102,7 @@ class Dispatch:
         finally:
             clock.cancel()
 
-    async def _result(self, entry: Entry) -> Answered:
+    async def _result(self, entry: Entry) -> IpcReply:
         try:
             return await entry.result
         finally:
@@ -119,7 +119,7 @@ class Dispatch:
             del self._waiting[entry.number]
             self._send(entry)
 
-    def replied(self, carrier: Carrier, number: int, outcome: Answered | ServiceError) -> None:
+    def replied(self, carrier: Carrier, number: int, outcome: IpcReply | ServiceError) -> None:
         entry = carrier.held.pop(number, None)
         if entry is not None:
             self._end(entry, outcome)
@@ -163,7 +163,7 @@ class Dispatch:
         elif entry.link is not None and entry.number in entry.link.held:
             entry.link.forget(entry)
 
-    def _end(self, entry: Entry, outcome: Answered | ServiceError | None) -> None:
+    def _end(self, entry: Entry, outcome: IpcReply | ServiceError | None) -> None:
         if entry.slot is not None:
             self.slots.give_back(entry.slot)
         if entry.result.done() or outcome is None:

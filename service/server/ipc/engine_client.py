@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from service import errors
-from service.server.ipc.dispatcher import Carrier, Dispatch, Entry
-from service.server.ipc.pixel_slots import Slots
-from service.server.ipc.protocol import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Reply
+from service.server.ipc.dispatcher import Carrier, EngineDispatcher, Entry
+from service.server.ipc.pixel_slots import PixelSlots
+from service.server.ipc.protocol import HELLO, REQUEST, RESPONSE, SHAPE, FrameDecoder, Kind, ResponseHeader
 from service.types import Priority
 
 logger = logging.getLogger(__name__)
@@ -19,13 +19,13 @@ Report = dict[str, Any]
 """Of one version in one engine: see engine.report_of."""
 
 
-class Link(Carrier, asyncio.Protocol):
+class EngineConnection(Carrier, asyncio.Protocol):
     """To one engine, until one of the two ends."""
 
-    def __init__(self, dispatch: Dispatch, hear: Callable[["Link", Report], None]) -> None:
+    def __init__(self, dispatch: EngineDispatcher, hear: Callable[["EngineConnection", Report], None]) -> None:
         super().__init__()
         self._dispatch, self._hear = dispatch, hear
-        self._pieces = Pieces(REPLY)
+        self._pieces = FrameDecoder(RESPONSE)
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]
@@ -34,12 +34,12 @@ class Link(Carrier, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for head, behind in self._pieces.feed(data):
-            reply = Reply(*head)
+            reply = ResponseHeader(*head)
             match reply.kind:
                 case Kind.ANSWER:
                     self._dispatch.replied(self, reply.number, (reply, behind))
                 case Kind.PROBLEM:
-                    self._dispatch.replied(self, reply.number, error_of(json.loads(behind)))
+                    self._dispatch.replied(self, reply.number, error_from_json(json.loads(behind)))
                 case Kind.REPORT:
                     self._hear(self, json.loads(behind))
 
@@ -67,13 +67,11 @@ class Link(Carrier, asyncio.Protocol):
     def _write(self, kind: Kind, entry: Entry, model: int, slot: int, behind: bytes = b"") -> None:
         if self._transport is not None:
             priority = list(Priority).index(entry.priority)
-            head = QUESTION.pack(
-                kind, entry.class_map, model, slot, entry.number, entry.deadline, priority, len(behind)
-            )
+            head = REQUEST.pack(kind, entry.class_map, model, slot, entry.number, entry.deadline, priority, len(behind))
             self._transport.write(head + behind)
 
 
-async def attach(end: socket.socket, slots: Slots, link: Link) -> None:
+async def attach(end: socket.socket, slots: PixelSlots, link: EngineConnection) -> None:
     """Show the engine our slots, then speak; an engine that has ended meanwhile is no error."""
     try:
         socket.send_fds(end, [HELLO.pack(slots.count, slots.size)], [slots.descriptor])
@@ -83,13 +81,13 @@ async def attach(end: socket.socket, slots: Slots, link: Link) -> None:
         end.close()
 
 
-def problem_of(error: errors.ServiceError) -> dict[str, Any]:
-    """JSON of an error, for `error_of` on the other side."""
+def error_to_json(error: errors.ServiceError) -> dict[str, Any]:
+    """JSON of an error, for `error_from_json` on the other side."""
     retry_after_s = getattr(error, "retry_after_s", None)
     return {"error": type(error).__name__, "detail": error.detail, "retry_after_s": retry_after_s}
 
 
-def error_of(problem: dict[str, Any]) -> errors.ServiceError:
+def error_from_json(problem: dict[str, Any]) -> errors.ServiceError:
     """Raises AttributeError for one that there is not."""
     kind: type[errors.ServiceError] = getattr(errors, problem["error"])
     if issubclass(kind, errors.Unavailable):

@@ -13,23 +13,25 @@ from numpy.typing import NDArray
 
 from models.contract import Pixels, Row
 from service.errors import DeadlineExceeded, EngineFailure, ServiceError
-from service.repository.version import Version
-from service.server.ipc.engine_client import Report, problem_of
-from service.server.ipc.pixel_slots import Shared
-from service.server.ipc.protocol import HELLO, QUESTION, REPLY, SHAPE, Kind, Pieces, Question
+from service.repository.version import ModelVersion
+from service.server.ipc.engine_client import Report, error_to_json
+from service.server.ipc.pixel_slots import PixelSlotsView
+from service.server.ipc.protocol import HELLO, REQUEST, RESPONSE, SHAPE, FrameDecoder, Kind, RequestHeader
 from service.server.workers.control_channel import receive
 from service.types import DensePrediction, Priority, ReadyPixels
 
 logger = logging.getLogger(__name__)
 
 
-class FrontLink(asyncio.Protocol):
+class FrontendConnection(asyncio.Protocol):
     """To one front; what it asked is dropped when it has ended."""
 
-    def __init__(self, shared: Shared, versions: Sequence[Version], lost: Callable[["FrontLink"], None]) -> None:
+    def __init__(
+        self, shared: PixelSlotsView, versions: Sequence[ModelVersion], lost: Callable[["FrontendConnection"], None]
+    ) -> None:
         """versions: by the numbers that the reports gave them."""
         self._shared, self._versions, self._lost = shared, versions, lost
-        self._pieces = Pieces(QUESTION)
+        self._pieces = FrameDecoder(REQUEST)
         self._transport: asyncio.WriteTransport | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -38,7 +40,7 @@ class FrontLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for head, behind in self._pieces.feed(data):
-            question = Question(*head)
+            question = RequestHeader(*head)
             match question.kind:
                 case Kind.CLASSIFY:
                     self._begin(question.number, self._classify(question))
@@ -71,9 +73,9 @@ class FrontLink(asyncio.Protocol):
             logger.error("a question could not be answered", exc_info=error)
             error = EngineFailure("the model could not be run; the cause is in the service's log")
         if error is not None:
-            self._reply(Kind.PROBLEM, number, json.dumps(problem_of(error)).encode())
+            self._reply(Kind.PROBLEM, number, json.dumps(error_to_json(error)).encode())
 
-    async def _classify(self, question: Question) -> None:
+    async def _classify(self, question: RequestHeader) -> None:
         version = self._versions[question.model]
         image = self._shared.image(question.slot, version.manifest.input.shape)
         deadline = question.deadline if question.deadline < math.inf else None
@@ -82,7 +84,7 @@ class FrontLink(asyncio.Protocol):
         arrays = [answer.probabilities] if answer.class_map is None else [answer.probabilities, answer.class_map]
         self._answer(question, arrays, answer.queue_s, answer.infer_s)
 
-    async def _dense(self, question: Question, behind: bytes) -> None:
+    async def _dense(self, question: RequestHeader, behind: bytes) -> None:
         """One at a time, whichever front asks: such an image takes much memory."""
         image: Pixels = np.frombuffer(behind, np.uint8, offset=SHAPE.size).reshape(SHAPE.unpack_from(behind))
         lane = self._versions[question.model].ready().lane
@@ -90,7 +92,7 @@ class FrontLink(asyncio.Protocol):
             prediction, infer_s = await lane.run(image)
         self._answer(question, _arrays(prediction), queue_s, infer_s)
 
-    def _answer(self, question: Question, arrays: Sequence[Row], queue_s: float, infer_s: float) -> None:
+    def _answer(self, question: RequestHeader, arrays: Sequence[Row], queue_s: float, infer_s: float) -> None:
         rows, columns = arrays[-1].shape[1:] if arrays[-1].ndim == 3 else (0, 0)
         behind = b"".join(np.asarray(array, np.float32).tobytes() for array in arrays)
         self._reply(Kind.ANSWER, question.number, behind, (rows, columns), (queue_s, infer_s))
@@ -104,12 +106,12 @@ class FrontLink(asyncio.Protocol):
         seconds: tuple[float, float] = (0, 0),
     ) -> None:
         if self._transport is not None:
-            self._transport.write(REPLY.pack(kind, *size, number, *seconds, 0, len(behind)) + behind)
+            self._transport.write(RESPONSE.pack(kind, *size, number, *seconds, 0, len(behind)) + behind)
 
 
-async def accept(
-    end: socket.socket, versions: Sequence[Version], lost: Callable[[FrontLink], None]
-) -> FrontLink | None:
+async def accept_frontend(
+    end: socket.socket, versions: Sequence[ModelVersion], lost: Callable[[FrontendConnection], None]
+) -> FrontendConnection | None:
     """A link, once the front has shown its slots; None when it ends before."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
@@ -119,8 +121,8 @@ async def accept(
     loop.remove_reader(end.fileno())
     try:
         hello, descriptors = receive(end, HELLO.size, 1)
-        shared = Shared(descriptors[0], *HELLO.unpack(hello))
-        link = FrontLink(shared, versions, lost)
+        shared = PixelSlotsView(descriptors[0], *HELLO.unpack(hello))
+        link = FrontendConnection(shared, versions, lost)
         await loop.create_unix_connection(lambda: link, sock=end)
     except (OSError, IndexError, ValueError):
         logger.warning("a front ended before it had begun")

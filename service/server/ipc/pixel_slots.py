@@ -13,7 +13,7 @@ from service.memfd import sealed_memory
 _RETRY_S = 1.0
 
 
-class Slots:
+class PixelSlots:
     """A front's: each holds one image from when it is decoded until the engine has done with it."""
 
     def __init__(self, count: int, size: int) -> None:
@@ -43,7 +43,7 @@ class Slots:
         os.close(self.descriptor)
 
 
-class Shared:
+class PixelSlotsView:
     """An engine's view of a front's slots."""
 
     def __init__(self, descriptor: int, count: int, size: int) -> None:

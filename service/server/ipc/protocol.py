@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-QUESTION = struct.Struct("<BBHIQdiI")
+REQUEST = struct.Struct("<BBHIQdiI")
 """Kind, whether the class map is wanted, model, slot, number, deadline (time.monotonic), priority, bytes behind it."""
-REPLY = struct.Struct("<BxHIQffII")
+RESPONSE = struct.Struct("<BxHIQffII")
 """Kind, rows and columns of a class map (0: none), number, seconds queued and run, unused, bytes behind it."""
 HELLO = struct.Struct("<II")
 """A front's first bytes, with the descriptor of its slots: how many, and of how many bytes each."""
@@ -32,7 +32,7 @@ class Kind(IntEnum):
     """To a front: JSON of a version that was loaded, or refused."""
 
 
-class Question(NamedTuple):
+class RequestHeader(NamedTuple):
     """A head that a front sends."""
 
     kind: int
@@ -45,7 +45,7 @@ class Question(NamedTuple):
     size: int
 
 
-class Reply(NamedTuple):
+class ResponseHeader(NamedTuple):
     """A head that an engine sends."""
 
     kind: int
@@ -58,7 +58,7 @@ class Reply(NamedTuple):
     size: int
 
 
-class Pieces:
+class FrameDecoder:
     """Cuts a stream into heads and what is behind them, whatever pieces it arrives in."""
 
     def __init__(self, head: struct.Struct) -> None:

@@ -6,26 +6,26 @@ import socket
 import numpy as np
 
 from models.contract import Pixels, Precision
-from service.batching.dense_queue import DenseLane
-from service.batching.latency_model import Forecast
+from service.batching.dense_queue import DenseQueue
+from service.batching.latency_model import LatencyModel
 from service.engine.profile import Profile
 from service.repository import observers
-from service.repository.loader import Limits
-from service.repository.version import Serving, Version
-from service.server.ipc.dispatcher import Dispatch
-from service.server.ipc.engine_client import Link, Report, attach
-from service.server.ipc.pixel_slots import Slots
-from service.telemetry.health import Lifecycle
+from service.repository.loader import ModelLimits
+from service.repository.version import Deployment, ModelVersion
+from service.server.ipc.dispatcher import EngineDispatcher
+from service.server.ipc.engine_client import EngineConnection, Report, attach
+from service.server.ipc.pixel_slots import PixelSlots
+from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 from service.types import DensePrediction, EngineInfo, EngineResult, Payload, Priority
 
 _NO_ENGINE = "engines are being started; requests wait for them"
 
 
-class RemoteBatcher:
+class RemoteSubmitter:
     """Of one version: the way to it that `Batcher` is in one process."""
 
-    def __init__(self, dispatch: Dispatch, version: Version) -> None:
+    def __init__(self, dispatch: EngineDispatcher, version: ModelVersion) -> None:
         self._dispatch = dispatch
         self._version, self._classes = version.identity, len(version.manifest.labels)
         self.depth = 0
@@ -59,7 +59,7 @@ class RemoteBatcher:
 class RemoteDense:
     """Runs images of any size of one version in an engine process."""
 
-    def __init__(self, dispatch: Dispatch, version: Version) -> None:
+    def __init__(self, dispatch: EngineDispatcher, version: ModelVersion) -> None:
         self._dispatch = dispatch
         self._version, self._classes = version.identity, len(version.manifest.labels)
 
@@ -75,11 +75,11 @@ class RemoteLoader:
     """A version is ready when an engine says so, and failed when all of them have refused it."""
 
     def __init__(
-        self, slots: Slots, limits: Limits, metrics: Metrics, lifecycle: Lifecycle, *, fronts: int, engines: int
+        self, slots: PixelSlots, limits: ModelLimits, metrics: Metrics, lifecycle: Health, *, fronts: int, engines: int
     ) -> None:
         """Of how many fronts this is one: each may count on its share of the engines."""
         self._lifecycle = lifecycle
-        self._dispatch = Dispatch(slots, self._tell_probes)
+        self._dispatch = EngineDispatcher(slots, self._tell_probes)
         self._limits, self._metrics = limits, metrics
         self._share, self._engines = engines / fronts, engines
         self._dense_turns = asyncio.Semaphore(1)
@@ -91,11 +91,11 @@ class RemoteLoader:
 
     def link(self, end: socket.socket) -> None:
         """To an engine that has just been started, or to one that was here before us."""
-        task = asyncio.ensure_future(attach(end, self._dispatch.slots, Link(self._dispatch, self._hear)))
+        task = asyncio.ensure_future(attach(end, self._dispatch.slots, EngineConnection(self._dispatch, self._hear)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def load(self, version: Version) -> None:
+    async def load(self, version: ModelVersion) -> None:
         report = await self._verdict(version.identity)
         if report["state"] == "failed":
             version.state, version.reason = "failed", report["reason"]
@@ -103,17 +103,17 @@ class RemoteLoader:
         version.serving = self._start(version, report)
         version.state = "ready"
 
-    async def settle(self) -> None:
+    async def after_all_loaded(self) -> None:
         """The engines have done it."""
 
-    def _hear(self, link: Link, report: Report) -> None:
+    def _hear(self, link: EngineConnection, report: Report) -> None:
         self._reports.setdefault(report["version"], []).append(report)
         if report["state"] == "ready":
             self._dispatch.serves(link, report["version"], report["model"])
         self._heard.set()
 
     def _tell_probes(self, served: bool) -> None:
-        (self._lifecycle.troubles.discard if served else self._lifecycle.troubles.add)(_NO_ENGINE)
+        (self._lifecycle.not_ready_reasons.discard if served else self._lifecycle.not_ready_reasons.add)(_NO_ENGINE)
 
     async def _verdict(self, version: str) -> Report:
         while True:
@@ -124,18 +124,18 @@ class RemoteLoader:
             self._heard.clear()
             await self._heard.wait()
 
-    def _start(self, version: Version, report: Report) -> Serving:
+    def _start(self, version: ModelVersion, report: Report) -> Deployment:
         profile = Profile.model_validate(report["profile"])
         concurrency, threads = report["concurrency"], report["threads_per_batch"]
         info = EngineInfo(report["provider"], concurrency, threads, threads)  # none of them knows what is alone
         size, share = report["max_batch_size"], self._share
-        forecast = Forecast(lambda images: profile.seconds(images) / share, concurrency, size)
+        forecast = LatencyModel(lambda images: profile.seconds(images) / share, concurrency, size)
         admission = observers.admission(version, forecast, self._limits.max_queue, self._metrics)
-        return Serving(
+        return Deployment(
             Precision(report["precision"]),
             info,
-            RemoteBatcher(self._dispatch, version),
-            DenseLane(RemoteDense(self._dispatch, version).predict, self._limits.dense, self._dense_turns),
+            RemoteSubmitter(self._dispatch, version),
+            DenseQueue(RemoteDense(self._dispatch, version).predict, self._limits.dense, self._dense_turns),
             admission,
             size,
             profile,

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 from service.server.sockets import last_connections
 from service.server.workers.control_channel import CONNECTION
-from service.server.workers.process import Place
+from service.server.workers.process import ManagedProcess
 
 logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 0.2
 
 
-class Door:
+class ConnectionBalancer:
     """While no front takes connections they wait in the system's backlog, and none is lost."""
 
-    def __init__(self, listeners: Sequence[socket.socket], fronts: Sequence[Place]) -> None:
+    def __init__(self, listeners: Sequence[socket.socket], fronts: Sequence[ManagedProcess]) -> None:
         self._listeners, self._fronts = listeners, fronts
         self._open = False
         for listener in listeners:
@@ -35,7 +35,7 @@ class Door:
         for listener in self._listeners if not wanted else ():
             loop.remove_reader(listener.fileno())
 
-    def ended(self, front: Place, connections: int) -> None:
+    def ended(self, front: ManagedProcess, connections: int) -> None:
         """So many of its connections have; known a moment later than it happened."""
         front.open_connections -= connections
 
@@ -68,7 +68,7 @@ class Door:
         front.handed_over += 1
         front.tell(CONNECTION, descriptors=[connection.detach()])
 
-    def _candidates(self) -> Sequence[Place]:
+    def _candidates(self) -> Sequence[ManagedProcess]:
         """One that is loading answers probes, but nothing else, so it waits while another can do more."""
         ready = [front for front in self._fronts if front.ready]
         return [front for front in ready if not front.hangs] or ready or [front for front in self._fronts if front.up]
@@ -83,6 +83,6 @@ class Door:
         loop.call_later(_TRY_AGAIN_S, self.watch)
 
 
-def _load(front: Place) -> tuple[int, int]:
+def _load(front: ManagedProcess) -> tuple[int, int]:
     """Fewest connections first; of equals the one that was given fewest so far."""
     return front.open_connections, front.handed_over

@@ -7,13 +7,13 @@ from typing import Any
 
 from service.repository.registry import RepositoryChanged, RepositoryError
 from service.repository.served_versions import ServedVersions
-from service.server.workers.control_channel import CHANGED, FATAL, content, receive_start
+from service.server.workers.control_channel import CHANGED, FATAL, read_memfd, receive_start
 from service.settings import Settings
 from service.telemetry import log
 
 
 @dataclass(frozen=True)
-class Start:
+class WorkerConfig:
     """What the supervisor said first: the settings, which process of its kind this is, and how many there are.
 
     served: what it has to load, if others have loaded it.
@@ -26,7 +26,7 @@ class Start:
     served: ServedVersions | None = None
 
 
-def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket], int]) -> int:
+def run_worker(kind: str, descriptor: int, main: Callable[[WorkerConfig, socket.socket], int]) -> int:
     """The exit status; a repository that nobody can serve is said to the supervisor, since one line is enough."""
     end = socket.socket(fileno=descriptor)
     end.set_inheritable(False)
@@ -44,7 +44,7 @@ def run_process(kind: str, descriptor: int, main: Callable[[Start, socket.socket
         return 1
 
 
-def _start(told: dict[str, Any], descriptors: Sequence[int]) -> Start:
+def _start(told: dict[str, Any], descriptors: Sequence[int]) -> WorkerConfig:
     settings = Settings.model_validate(told["settings"])
-    served = ServedVersions.from_json(content(descriptors[0])) if told["served"] else None
-    return Start(settings, told["number"], told["fronts"], told["engines"], served)
+    served = ServedVersions.from_json(read_memfd(descriptors[0])) if told["served"] else None
+    return WorkerConfig(settings, told["number"], told["fronts"], told["engines"], served)

@@ -20,7 +20,7 @@ _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 START = b"S"
 """To a process: what it is and its settings, JSON; and a file with the ServedVersions, if any."""
-UP = b"U"
+STARTED = b"U"
 """From a process, a front takes connections now: a file with the ServedVersions that it found."""
 READY = b"R"
 """From a process: models are loaded, and a file with the ServedVersions; to it: /readyz may say so from now on."""
@@ -30,15 +30,15 @@ DEGRADED = b"W"
 """To a front: what is wrong with another process, empty when nothing is any more."""
 CONNECTION = b"C"
 """To a front: a client's connection, one descriptor."""
-GONE = b"G"
+CONNECTIONS_CLOSED = b"G"
 """From a front: so many connections have ended, decimal."""
-ENOUGH = b"E"
+STOP_ACCEPTING = b"E"
 """From a front: no more connections; to it: what was handed over before is all."""
 LINK = b"L"
 """To a front and an engine: the two ends of a stream between them, the number of the other side, one descriptor."""
 FATAL = b"F"
 """From a process: why the service cannot be, for the one who started it."""
-PULSE = b"P"
+PING = b"P"
 """To a process, and back from it: its event loop turns."""
 SNAPSHOT = b"M"
 """To a process: its metrics are wanted, under this number; from it: a file with them, one descriptor."""
@@ -49,7 +49,7 @@ Message = Callable[[bytes, bytes, Sequence[int]], None]
 """Kind, text, descriptors that are now the receiver's."""
 
 
-class Channel:
+class ControlChannel:
     """One side's end. A descriptor that is sent is closed here."""
 
     def __init__(self, end: socket.socket, on_message: Message, on_end: Callable[[], None]) -> None:
@@ -153,14 +153,14 @@ def close_all(descriptors: Sequence[int]) -> None:
             os.close(descriptor)
 
 
-def file_of(content: bytes) -> int:
+def to_memfd(read_memfd: bytes) -> int:
     """A file without a name, as large as need be, that can be sent like a message."""
     descriptor = os.memfd_create("snellen-message")
-    os.write(descriptor, content)
+    os.write(descriptor, read_memfd)
     return descriptor
 
 
-def content(descriptor: int) -> bytes:
+def read_memfd(descriptor: int) -> bytes:
     """All of such a file, which is closed."""
     try:
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0)

@@ -5,8 +5,8 @@ import logging
 import signal
 from collections.abc import Callable, Iterable
 
-from service.server.workers.control_channel import PULSE
-from service.server.workers.process import Place
+from service.server.workers.control_channel import PING
+from service.server.workers.process import ManagedProcess
 
 logger = logging.getLogger(__name__)
 
@@ -14,10 +14,10 @@ _BEATS = 5
 """Unanswered in a row. They are counted, not timed: while a container is paused, say, none is sent."""
 
 
-class Pulse:
+class Heartbeat:
     """Only processes that have loaded their models: what a library does before that may take any time."""
 
-    def __init__(self, places: Callable[[], Iterable[Place]], limit_s: float) -> None:
+    def __init__(self, places: Callable[[], Iterable[ManagedProcess]], limit_s: float) -> None:
         self._places = places
         self._limit_s = limit_s
 
@@ -31,10 +31,10 @@ class Pulse:
             if place.ready:
                 self._feel(place)
 
-    def _feel(self, place: Place) -> None:
-        if place.silent_beats == _BEATS:
+    def _feel(self, place: ManagedProcess) -> None:
+        if place.missed_heartbeats == _BEATS:
             logger.error("%s has not answered for %g s and is killed", place.name, self._limit_s)
             place.signal(signal.SIGKILL)
-        elif place.silent_beats < _BEATS:
-            place.tell(PULSE)
-        place.silent_beats += 1
+        elif place.missed_heartbeats < _BEATS:
+            place.tell(PING)
+        place.missed_heartbeats += 1

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from service.server.workers.control_channel import SCRAPE, SNAPSHOT, content, file_of
-from service.server.workers.process import Place
+from service.server.workers.control_channel import SCRAPE, SNAPSHOT, read_memfd, to_memfd
+from service.server.workers.process import ManagedProcess
 from service.telemetry.aggregation import Family, Sample, Snapshot, added, lasting
 
 _PATIENCE_S = 1.0
@@ -25,22 +25,22 @@ REFUSED = Family(
 class _Round:
     """One scrape: who asked, and whose snapshots are still to come."""
 
-    asker: Place
+    asker: ManagedProcess
     token: bytes
     missing: set[str] = field(default_factory=set)
 
 
-class Gathering:
+class MetricsCollector:
     """In the supervisor. What ended processes had counted, as far as it was ever scraped, is counted on."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[ManagedProcess]) -> None:
         self._places = places
         self._latest: dict[str, Snapshot] = {}
         self._of_ended: Snapshot = []
         self._rounds: dict[int, _Round] = {}
         self._number = 0
 
-    def gather(self, asker: Place, token: bytes) -> None:
+    def gather(self, asker: ManagedProcess, token: bytes) -> None:
         """Answer `asker` as soon as everybody has answered, or patience has ended."""
         self._number = number = self._number + 1
         running = [place for place in self._places if place.up]
@@ -49,18 +49,18 @@ class Gathering:
             place.tell(SNAPSHOT, str(number).encode())
         asyncio.get_running_loop().call_later(_PATIENCE_S, self._finish, number)
 
-    def add(self, place: Place, number: int, descriptors: Sequence[int]) -> None:
-        self._latest[place.name] = json.loads(content(descriptors[0]))
+    def add(self, place: ManagedProcess, number: int, descriptors: Sequence[int]) -> None:
+        self._latest[place.name] = json.loads(read_memfd(descriptors[0]))
         self._gone(place, number)
 
-    def ended(self, place: Place) -> None:
+    def ended(self, place: ManagedProcess) -> None:
         """Keep what lasts."""
         if snapshot := self._latest.pop(place.name, None):
             self._of_ended = added([self._of_ended, lasting(snapshot)])
         for number in list(self._rounds):
             self._gone(place, number)
 
-    def _gone(self, place: Place, number: int) -> None:
+    def _gone(self, place: ManagedProcess, number: int) -> None:
         if number in self._rounds:
             self._rounds[number].missing.discard(place.name)
             if not self._rounds[number].missing:
@@ -69,7 +69,7 @@ class Gathering:
     def _finish(self, number: int) -> None:
         if finished := self._rounds.pop(number, None):
             everything = added([*self._latest.values(), self._of_ended, self._of_places()])
-            finished.asker.tell(SCRAPE, finished.token, [file_of(json.dumps(everything).encode())])
+            finished.asker.tell(SCRAPE, finished.token, [to_memfd(json.dumps(everything).encode())])
 
     def _of_places(self) -> Snapshot:
         """What only the supervisor knows."""

@@ -5,18 +5,18 @@ import itertools
 from collections.abc import Sequence
 
 from service.errors import NotReady
-from service.server.workers.control_channel import SCRAPE, SNAPSHOT, Channel, content, file_of
+from service.server.workers.control_channel import SCRAPE, SNAPSHOT, ControlChannel, read_memfd, to_memfd
 from service.telemetry.metrics import Metrics
 from service.telemetry.snapshot import rendered, taken
 
 _PATIENCE_S = 3.0
 
 
-class Scraping:
+class MetricsClient:
     """Speaks through `channel` as soon as there is one."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.channel: Channel | None = None
+        self.channel: ControlChannel | None = None
         self._metrics = metrics
         self._asked: dict[int, asyncio.Future[bytes]] = {}
         self._numbers = itertools.count()
@@ -39,8 +39,8 @@ class Scraping:
     def hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
         """SNAPSHOT and SCRAPE from the supervisor."""
         if kind == SNAPSHOT and self.channel is not None:
-            self.channel.send(SNAPSHOT, text, [file_of(taken(self._metrics.registry))])
+            self.channel.send(SNAPSHOT, text, [to_memfd(taken(self._metrics.registry))])
         elif kind == SCRAPE:
-            snapshot, came = content(descriptors[0]), self._asked.get(int(text))
+            snapshot, came = read_memfd(descriptors[0]), self._asked.get(int(text))
             if came is not None and not came.done():
                 came.set_result(snapshot)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from service.server.workers.process import Place
+from service.server.workers.process import ManagedProcess
 from service.settings import Settings, usable_cores
 
 _DEVICES = Path("/proc/driver/nvidia/gpus")
@@ -17,7 +17,7 @@ _SHARED = ("max_queue", "max_dense_queue", "max_inflight_bytes", "max_connection
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProcessPlan:
     """So many processes; no engines: each front runs the networks itself."""
 
     front_count: int
@@ -27,18 +27,18 @@ class Plan:
     def one_process(self) -> bool:
         return self.front_count == 1 and self.engine_count == 0
 
-    def fronts(self, settings: Settings) -> list[Place]:
-        share = share_of(settings, self.front_count, self.engine_count)
+    def fronts(self, settings: Settings) -> list[ManagedProcess]:
+        share = frontend_settings(settings, self.front_count, self.engine_count)
         return [
-            Place("front", number, "service.frontend", _start(share, number, self))
+            ManagedProcess("front", number, "service.frontend", _start(share, number, self))
             for number in range(self.front_count)
         ]
 
-    def engines(self, settings: Settings) -> list[Place]:
-        room = self.front_count * share_of(settings, self.front_count, self.engine_count).max_queue
+    def engines(self, settings: Settings) -> list[ManagedProcess]:
+        room = self.front_count * frontend_settings(settings, self.front_count, self.engine_count).max_queue
         settings = settings.model_copy(update={"max_queue": room})  # all fronts may choose the same engine
         return [
-            Place(
+            ManagedProcess(
                 "engine",
                 number,
                 "service.engine_process",
@@ -49,19 +49,19 @@ class Plan:
         ]
 
 
-def planned(settings: Settings) -> Plan:
+def plan_processes(settings: Settings) -> ProcessPlan:
     """What the settings say, or what suits this machine where they leave the choice."""
     if settings.fronts:
-        return Plan(settings.fronts, settings.engines)
+        return ProcessPlan(settings.fronts, settings.engines)
     cores, engines = usable_cores(), settings.engines
     if not engines and _on_cuda(settings) and cores > 2:
         engines = len(devices())
     if not engines:
-        return Plan(min(cores, _MOST_ALONE), 0)
-    return Plan(max(1, cores - engines), engines)
+        return ProcessPlan(min(cores, _MOST_ALONE), 0)
+    return ProcessPlan(max(1, cores - engines), engines)
 
 
-def share_of(settings: Settings, fronts: int, engines: int) -> Settings:
+def frontend_settings(settings: Settings, fronts: int, engines: int) -> Settings:
     """One front's settings. A request may hold as many images as before, so its queue has room for one of those."""
     shares: dict[str, Any] = {name: -(-getattr(settings, name) // fronts) for name in _SHARED}
     shares["max_queue"] = max(shares["max_queue"], min(settings.max_images, settings.max_queue))
@@ -85,7 +85,7 @@ def _on_cuda(settings: Settings) -> bool:
     return bool(devices()) and (not settings.providers or settings.providers[0] in {"cuda", "tensorrt", "auto"})
 
 
-def _start(settings: Settings, number: int, plan: Plan) -> dict[str, Any]:
+def _start(settings: Settings, number: int, plan: ProcessPlan) -> dict[str, Any]:
     """What a process is told first."""
     return {
         "settings": settings.model_dump(mode="json"),

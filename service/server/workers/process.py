@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.repository.served_versions import ServedVersions
-from service.server.workers.control_channel import START, Channel, close_all, file_of, pair
+from service.server.workers.control_channel import START, ControlChannel, close_all, pair, to_memfd
 
 _QUICK_S = 10.0
 """A process that lives longer has started well, whatever ends it."""
@@ -23,7 +23,7 @@ MAX_QUICK_DEATHS = 6
 
 
 @dataclass
-class Place:
+class ManagedProcess:
     """`front 1`, say: the process in it, the channel to it, how often it has died, and whether it answers.
 
     refused: why it may not serve with the others; empty when it may.
@@ -35,10 +35,10 @@ class Place:
     start: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
-    channel: Channel | None = None
+    channel: ControlChannel | None = None
     up: bool = False
     ready: bool = False
-    silent_beats: int = 0
+    missed_heartbeats: int = 0
     open_connections: int = 0
     refused: str = ""
     handed_over: int = 0
@@ -54,16 +54,16 @@ class Place:
     @property
     def hangs(self) -> bool:
         """Whether it let a beat pass without an answer; see pulse.py."""
-        return self.silent_beats > 1
+        return self.missed_heartbeats > 1
 
     @property
-    def hopeless(self) -> bool:
+    def restart_limit_reached(self) -> bool:
         """Whether starting it once more is not worth it."""
         return self._quick_deaths >= MAX_QUICK_DEATHS
 
     def launch(
         self,
-        hear: Callable[["Place", bytes, bytes, Sequence[int]], None],
+        hear: Callable[["ManagedProcess", bytes, bytes, Sequence[int]], None],
         served: ServedVersions | None = None,
     ) -> None:
         """Start a process, and listen to it.
@@ -74,9 +74,9 @@ class Place:
         with theirs:
             self.process = _launched(self.module, theirs, self.environment)
         self._started_at = asyncio.get_running_loop().time()
-        self.channel = Channel(ours, lambda *message: hear(self, *message), lambda: None)
+        self.channel = ControlChannel(ours, lambda *message: hear(self, *message), lambda: None)
         start = {**self.start, "served": served is not None}
-        file = [file_of(served.to_json())] if served is not None else []
+        file = [to_memfd(served.to_json())] if served is not None else []
         self.channel.send(START, json.dumps(start).encode(), file)
 
     def ended(self, status: int) -> float:
@@ -87,7 +87,7 @@ class Place:
         self.status = status if self.up or status > 0 else 0
         self.process = self.channel = None
         self.up = self.ready = False
-        self.silent_beats = 0
+        self.missed_heartbeats = 0
         self.open_connections = 0
         if self.refused:
             return _REFUSED_PAUSE_S

@@ -13,11 +13,11 @@ from service.repository.served_versions import ServedVersions
 from service.server.sockets import CannotListen, listen
 from service.server.workers import control_channel
 from service.server.workers.agreement import Agreement
-from service.server.workers.balancer import Door
-from service.server.workers.heartbeat import Pulse
-from service.server.workers.metrics import Gathering
-from service.server.workers.plan import Plan
-from service.server.workers.process import MAX_QUICK_DEATHS, Place
+from service.server.workers.balancer import ConnectionBalancer
+from service.server.workers.heartbeat import Heartbeat
+from service.server.workers.metrics import MetricsCollector
+from service.server.workers.plan import ProcessPlan
+from service.server.workers.process import MAX_QUICK_DEATHS, ManagedProcess
 from service.settings import Settings
 from service.telemetry import log
 
@@ -29,7 +29,7 @@ _MAX_SAID = 2000
 """Characters about other processes in the answer to /readyz."""
 
 
-def supervise(settings: Settings, plan: Plan) -> int:
+def supervise(settings: Settings, plan: ProcessPlan) -> int:
     """Serve until told to stop; the exit status. Raises CannotListen."""
     if not hasattr(os, "memfd_create"):
         raise CannotListen("several processes need Linux; leave out --fronts and --engines")
@@ -40,14 +40,14 @@ def supervise(settings: Settings, plan: Plan) -> int:
 class Supervisor:
     """Does no work on requests: it passes descriptors on, and keeps every place taken."""
 
-    def __init__(self, settings: Settings, plan: Plan, listeners: Sequence[socket.socket]) -> None:
+    def __init__(self, settings: Settings, plan: ProcessPlan, listeners: Sequence[socket.socket]) -> None:
         """Inside an event loop."""
         self._settings = settings
         self._listeners = listeners
         self._fronts, self._engines = plan.fronts(settings), plan.engines(settings)
-        self._door = Door(listeners, self._fronts)
-        self._gathering = Gathering([*self._fronts, *self._engines])
-        self._pulse = Pulse(self._places, settings.hang_limit_s)
+        self._door = ConnectionBalancer(listeners, self._fronts)
+        self._gathering = MetricsCollector([*self._fronts, *self._engines])
+        self._pulse = Heartbeat(self._places, settings.hang_limit_s)
         self._agreement = Agreement(engines=bool(self._engines))
         self._draining = False
         self._finished: asyncio.Future[int] | None = None
@@ -67,10 +67,10 @@ class Supervisor:
         finally:
             self._kill_all()
 
-    def _places(self) -> "chain[Place]":
+    def _places(self) -> "chain[ManagedProcess]":
         return chain(self._engines, self._fronts)
 
-    def _start(self, place: Place) -> None:
+    def _start(self, place: ManagedProcess) -> None:
         if self._draining and place in self._fronts:
             return
         place.launch(self._hear, self._agreement.served)
@@ -79,19 +79,19 @@ class Supervisor:
             if other.process is not None:
                 _connect(place, other)
 
-    def _hear(self, place: Place, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
+    def _hear(self, place: ManagedProcess, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
         match kind:
-            case control_channel.UP:
-                self._take_up(place, ServedVersions.from_json(control_channel.content(descriptors[0])))
+            case control_channel.STARTED:
+                self._take_up(place, ServedVersions.from_json(control_channel.read_memfd(descriptors[0])))
             case control_channel.READY:
-                self._take_into_service(place, ServedVersions.from_json(control_channel.content(descriptors[0])))
+                self._take_into_service(place, ServedVersions.from_json(control_channel.read_memfd(descriptors[0])))
             case control_channel.CHANGED:
                 self._refuse(place, text.decode())
-            case control_channel.PULSE:
-                place.silent_beats = 0
-            case control_channel.GONE:
+            case control_channel.PING:
+                place.missed_heartbeats = 0
+            case control_channel.CONNECTIONS_CLOSED:
                 self._door.ended(place, int(text))
-            case control_channel.ENOUGH:
+            case control_channel.STOP_ACCEPTING:
                 self._let_end(place)
             case control_channel.SNAPSHOT:
                 self._gathering.add(place, int(text), descriptors)
@@ -100,7 +100,7 @@ class Supervisor:
             case control_channel.FATAL:
                 self._give_up(text.decode(), 2)
 
-    def _take_up(self, place: Place, found: ServedVersions) -> None:
+    def _take_up(self, place: ManagedProcess, found: ServedVersions) -> None:
         if reason := self._agreement.found(found):
             self._refuse(place, reason)
             return
@@ -110,7 +110,7 @@ class Supervisor:
             self._tell_degraded()
         self._door.watch()
 
-    def _take_into_service(self, place: Place, loaded: ServedVersions) -> None:
+    def _take_into_service(self, place: ManagedProcess, loaded: ServedVersions) -> None:
         if reason := self._agreement.loaded(loaded):
             self._refuse(place, reason)
             return
@@ -118,7 +118,7 @@ class Supervisor:
         self._tell_degraded()
         place.tell(control_channel.READY)
 
-    def _refuse(self, place: Place, reason: str) -> None:
+    def _refuse(self, place: ManagedProcess, reason: str) -> None:
         """It gets no connections while others serve what was verified; when none does, all start anew."""
         known, place.refused = place.refused == reason, reason
         place.signal(signal.SIGKILL)
@@ -150,13 +150,13 @@ class Supervisor:
             logger.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
         self._listeners = ()
 
-    def _let_end(self, front: Place) -> None:
+    def _let_end(self, front: ManagedProcess) -> None:
         """Everything handed over to it so far comes before this answer, and nothing after it."""
         if self._draining:
             self._door.shut()
         front.up = front.ready = False
         self._door.watch()
-        front.tell(control_channel.ENOUGH)
+        front.tell(control_channel.STOP_ACCEPTING)
 
     def _reap(self) -> None:
         """Of every child, also of those that a dead front has left to this process where it is the first of all."""
@@ -170,13 +170,13 @@ class Supervisor:
                         place.process.returncode = os.waitstatus_to_exitcode(status)
                         self._ended(place, place.process.returncode)
 
-    def _ended(self, place: Place, status: int) -> None:
+    def _ended(self, place: ManagedProcess, status: int) -> None:
         self._gathering.ended(place)
         pause_s = place.ended(status)
         self._door.watch()
         if self._draining and place in self._fronts:
             self._finish_if_drained()
-        elif place.hopeless:
+        elif place.restart_limit_reached:
             self._give_up(f"{place.name} has died {MAX_QUICK_DEATHS} times right after its start; the log says why", 1)
         else:
             place.restarts += 1
@@ -218,11 +218,11 @@ class Supervisor:
             self._finish(status)
 
 
-def _said(place: Place) -> str:
+def _said(place: ManagedProcess) -> str:
     return f"{place.name} cannot load what the service serves ({place.refused})"
 
 
-def _connect(one: Place, other: Place) -> None:
+def _connect(one: ManagedProcess, other: ManagedProcess) -> None:
     """A stream between them that has no name anywhere."""
     ends = socket.socketpair()
     one.tell(control_channel.LINK, str(other.number).encode(), [ends[0].detach()])

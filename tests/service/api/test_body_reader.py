@@ -6,8 +6,8 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from service.api.body_reader import Receiver
-from service.batching.admission import Gate
+from service.api.body_reader import BodyReader
+from service.batching.admission import CapacityLimiter
 from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
 
 
@@ -35,62 +35,62 @@ def stalled(*, then: Message | None = None) -> Receive:
     return receive
 
 
-async def receive(receiver: Receiver, messages: Receive, announced: int | None = None) -> bytes:
+async def receive(receiver: BodyReader, messages: Receive, announced: int | None = None) -> bytes:
     async with receiver.receive(messages, announced) as body:
         return body.content
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate(25, "bytes")
+def gate() -> CapacityLimiter:
+    return CapacityLimiter(25, "bytes")
 
 
 @pytest.fixture
-def receiver(gate: Gate) -> Receiver:
-    return Receiver(10, gate, timeout_s=0.05)
+def receiver(gate: CapacityLimiter) -> BodyReader:
+    return BodyReader(10, gate, timeout_s=0.05)
 
 
-async def test_a_body_arrives_whole_and_is_held_while_in_use(receiver: Receiver, gate: Gate) -> None:
+async def test_a_body_arrives_whole_and_is_held_while_in_use(receiver: BodyReader, gate: CapacityLimiter) -> None:
     """Its bytes count until the answer is there."""
     async with receiver.receive(chunks(b"some ", b"bytes", b""), 10) as body:
         assert (body.content, gate.inside) == (b"some bytes", 10)
     assert gate.inside == 0
 
 
-async def test_one_byte_too_many_is_refused(receiver: Receiver, gate: Gate) -> None:
+async def test_one_byte_too_many_is_refused(receiver: BodyReader, gate: CapacityLimiter) -> None:
     """Counted while streaming, whatever was announced."""
     with pytest.raises(BodyTooLarge, match="more than 10 bytes"):
         await receive(receiver, chunks(b"some bytes", b"!"), 5)
     assert gate.inside == 0
 
 
-async def test_an_announced_size_is_refused_before_anything_is_kept(receiver: Receiver) -> None:
+async def test_an_announced_size_is_refused_before_anything_is_kept(receiver: BodyReader) -> None:
     """Content-Length is believed when it is too large."""
     with pytest.raises(BodyTooLarge):
         await receive(receiver, chunks(b""), 11)
 
 
-async def test_an_empty_body_is_refused(receiver: Receiver) -> None:
+async def test_an_empty_body_is_refused(receiver: BodyReader) -> None:
     """There is nothing to classify."""
     with pytest.raises(EmptyBody):
         await receive(receiver, chunks(b""))
 
 
-async def test_a_client_that_stops_sending_is_not_waited_for(receiver: Receiver, gate: Gate) -> None:
+async def test_a_client_that_stops_sending_is_not_waited_for(receiver: BodyReader, gate: CapacityLimiter) -> None:
     """And its bytes are given back."""
     with pytest.raises(BodyTimeout):
         await receive(receiver, stalled())
     assert gate.inside == 0
 
 
-async def test_a_client_that_leaves_in_the_middle_is_noticed(receiver: Receiver, gate: Gate) -> None:
+async def test_a_client_that_leaves_in_the_middle_is_noticed(receiver: BodyReader, gate: CapacityLimiter) -> None:
     """Its bytes are given back too."""
     with pytest.raises(ClientDisconnect):
         await receive(receiver, stalled(then={"type": "http.disconnect"}))
     assert gate.inside == 0
 
 
-async def test_all_bodies_together_are_bounded(receiver: Receiver, gate: Gate) -> None:
+async def test_all_bodies_together_are_bounded(receiver: BodyReader, gate: CapacityLimiter) -> None:
     """The one that would not fit is refused, those inside go on."""
     async with receiver.receive(chunks(b"x" * 10), None), receiver.receive(chunks(b"x" * 10), None):
         with pytest.raises(QueueFull, match="20 of 25 bytes"):
@@ -101,7 +101,7 @@ async def test_all_bodies_together_are_bounded(receiver: Receiver, gate: Gate) -
 
 def test_a_gate_takes_all_or_nothing() -> None:
     """And says when to come back."""
-    gate = Gate(4, "images", lambda inside: inside * 2.0)
+    gate = CapacityLimiter(4, "images", lambda inside: inside * 2.0)
     gate.enter(3)
     with pytest.raises(QueueFull) as caught:
         gate.enter(2)

@@ -5,21 +5,21 @@ import contextlib
 
 import pytest
 
-from service.api.refusal_pacing import Pacing
+from service.api.refusal_pacing import RefusalPacer
 
 FREE = 64
 
 
-async def refusals(pacing: Pacing, count: int, deadline_s: float = 1.0) -> list["asyncio.Task[None]"]:
+async def refusals(pacing: RefusalPacer, count: int, deadline_s: float = 1.0) -> list["asyncio.Task[None]"]:
     """As many clients that are refused in this moment."""
     tasks = [asyncio.create_task(pacing.refuse(deadline_s)) for _ in range(count)]
     await asyncio.sleep(0)
     return tasks
 
 
-def paced(most_waiting: int) -> Pacing:
+def paced(most_waiting: int) -> RefusalPacer:
     """While no time passes."""
-    return Pacing(most_waiting, clock=lambda: 0.0)
+    return RefusalPacer(most_waiting, clock=lambda: 0.0)
 
 
 def waiting(tasks: list["asyncio.Task[None]"]) -> int:
@@ -46,7 +46,7 @@ async def test_two_refusals_for_each_answer_never_wait() -> None:
 async def test_time_makes_room_too() -> None:
     """Who is refused an hour after a storm does not wait."""
     now = 0.0
-    pacing = Pacing(1000, clock=lambda: now)
+    pacing = RefusalPacer(1000, clock=lambda: now)
     tasks = await refusals(pacing, 100 * FREE, deadline_s=0)
     now += 3600
     later = await refusals(pacing, FREE + 1)

@@ -5,8 +5,8 @@ import json
 
 from starlette.types import Message, Receive, Scope, Send
 
-from service.api.request_context import Envelope
-from service.telemetry.health import Lifecycle
+from service.api.request_context import RequestContextMiddleware
+from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
 
@@ -27,7 +27,7 @@ async def test_a_request_cut_off_by_the_drains_limit_is_told_so() -> None:
 
     scope = {"type": "http", "method": "POST", "path": "/v1/classify", "headers": []}
     request = asyncio.create_task(
-        Envelope(never, Metrics(), access_log=False, lifecycle=Lifecycle())(scope, no_message, send)
+        RequestContextMiddleware(never, Metrics(), access_log=False, lifecycle=Health())(scope, no_message, send)
     )
     await asyncio.sleep(0)
     request.cancel()

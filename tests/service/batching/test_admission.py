@@ -2,17 +2,17 @@
 
 import pytest
 
-from service.batching.admission import Admission
-from service.batching.latency_model import Forecast
+from service.batching.admission import AdmissionController
+from service.batching.latency_model import LatencyModel
 from service.errors import DeadlineExceeded, QueueFull
 from service.types import Priority
 
 BULK, INTERACTIVE = Priority.BULK, Priority.INTERACTIVE
 
 
-def forecast(concurrency: int = 2, max_batch_size: int = 4) -> Forecast:
+def forecast(concurrency: int = 2, max_batch_size: int = 4) -> LatencyModel:
     """10 ms a batch and 5 ms an image."""
-    return Forecast(lambda images: 0.010 + 0.005 * images, concurrency, max_batch_size)
+    return LatencyModel(lambda images: 0.010 + 0.005 * images, concurrency, max_batch_size)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_one_strange_answer_does_not_close_the_door() -> None:
 
 def test_what_comes_too_late_is_refused_on_arrival() -> None:
     """With the seconds until it would not be; who has more time is let in."""
-    admission = Admission(100, forecast())
+    admission = AdmissionController(100, forecast())
     with admission.admit(40, deadline_s=1):
         assert admission.inside == 40
         with pytest.raises(QueueFull, match="with 40 images ahead") as caught, admission.admit(1, deadline_s=0.100):
@@ -73,7 +73,7 @@ def test_what_comes_too_late_is_refused_on_arrival() -> None:
 
 def test_a_deadline_that_no_wait_would_help_is_said_so() -> None:
     """Coming back later makes no sense then."""
-    admission = Admission(100, forecast())
+    admission = AdmissionController(100, forecast())
     with (
         admission.admit(1, deadline_s=1),
         pytest.raises(DeadlineExceeded, match="takes 15 ms even with nothing ahead"),
@@ -84,14 +84,14 @@ def test_a_deadline_that_no_wait_would_help_is_said_so() -> None:
 
 def test_with_nothing_ahead_even_a_dark_forecast_is_tried() -> None:
     """Or it would never learn that it is wrong."""
-    admission = Admission(100, forecast())
+    admission = AdmissionController(100, forecast())
     with admission.admit(1, deadline_s=0.001):
         assert admission.inside == 1
 
 
 def test_bulk_work_is_not_ahead_of_interactive_work() -> None:
     """It gives way; bulk work itself waits for all."""
-    admission = Admission(100, forecast())
+    admission = AdmissionController(100, forecast())
     with admission.admit(40, 1, BULK):
         with admission.admit(1, 0.015, INTERACTIVE) as admitted:
             admitted.answered()
@@ -101,7 +101,7 @@ def test_bulk_work_is_not_ahead_of_interactive_work() -> None:
 
 def test_bulk_work_takes_at_most_half_of_the_places() -> None:
     """The rest is for interactive work; a refusal takes nothing."""
-    admission = Admission(10, forecast())
+    admission = AdmissionController(10, forecast())
     with admission.admit(5, 1, BULK):
         with pytest.raises(QueueFull, match="5 of 5 bulk images"), admission.admit(1, 1, BULK):
             pass
@@ -113,7 +113,7 @@ def test_bulk_work_takes_at_most_half_of_the_places() -> None:
 def test_who_is_inside_is_told() -> None:
     """Interactive images only."""
     told: list[int] = []
-    admission = Admission(10, forecast(), on_urgent=told.append)
+    admission = AdmissionController(10, forecast(), on_urgent=told.append)
     with admission.admit(2, 1), admission.admit(3, 1, BULK), admission.admit(1, 1):
         assert told == [2, 3]
     assert told == [2, 3, 2, 0]
@@ -122,7 +122,7 @@ def test_who_is_inside_is_told() -> None:
 def test_the_error_of_the_forecast_is_told() -> None:
     """For each answer, not for what was refused."""
     errors: list[float] = []
-    admission = Admission(10, forecast(), errors.append)
+    admission = AdmissionController(10, forecast(), errors.append)
     with admission.admit(1, 1) as admitted:
         admitted.answered()
     with admission.admit(1, 1):

@@ -11,7 +11,7 @@ import pytest
 from models.contract import Pixels
 from service.batching.batcher import Batcher, InlineRunner
 from service.decoding.decode import Decoded
-from service.decoding.deferred import Encoded, NotSmall
+from service.decoding.deferred import DeferredDecode, LargerThanClaimed
 from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
 from service.types import Batch, EngineResult, Payload, Prediction, ReadyPixels
 from tests.support.engines import GatedEngine
@@ -48,7 +48,7 @@ async def submit_many(
 
 
 async def test_each_image_gets_its_own_row(engine: GatedEngine, batcher: Batcher) -> None:
-    """EngineResults come back to those who asked, whatever the batches were."""
+    """Answers come back to those who asked, whatever the batches were."""
     engine.release()
     answers = await asyncio.gather(*(batcher.submit(ready(value)) for value in range(6)))
     assert [answer.probabilities.argmax() for answer in answers] == [0, 1, 2, 3, 4, 5]
@@ -201,7 +201,7 @@ async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(large
     await batcher.stop()
 
 
-def encoded(value: int | Exception | None, *, tiny: bool = False) -> Encoded:
+def encoded(value: int | Exception | None, *, tiny: bool = False) -> DeferredDecode:
     """Of an image whose pixels are all `value`, or that cannot be decoded; None: too large for here."""
 
     def decode() -> Decoded | None:
@@ -209,7 +209,7 @@ def encoded(value: int | Exception | None, *, tiny: bool = False) -> Encoded:
             raise value
         return None if value is None else Decoded(image(value), (2, 2), 0.25)
 
-    return Encoded(decode, tiny=tiny)
+    return DeferredDecode(decode, tiny=tiny)
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ async def test_a_damaged_image_fails_alone(engine: GatedEngine, decoding: Batche
     assert isinstance(two, EngineResult)
     assert [one.probabilities.argmax(), two.probabilities.argmax()] == [1, 2]
     assert isinstance(corrupt, CorruptImage)
-    assert isinstance(large, NotSmall)
+    assert isinstance(large, LargerThanClaimed)
     assert engine.sizes == [1, 2]
     await first
 
@@ -299,7 +299,7 @@ async def test_who_gives_up_while_others_are_decoded_is_not_decoded(engine: Gate
         gone.wait()
         return Decoded(image(1), (2, 2), 0.0)
 
-    slow, late = asyncio.create_task(decoding.submit(Encoded(decode))), encoded(2)
+    slow, late = asyncio.create_task(decoding.submit(DeferredDecode(decode))), encoded(2)
     leaving = asyncio.create_task(decoding.submit(late))
     await asyncio.sleep(0)
     engine.release()
@@ -375,16 +375,16 @@ async def test_a_class_map_is_of_its_own_image_behind_a_damaged_one(engine: Gate
 def test_a_forgotten_image_holds_nothing() -> None:
     """Its bytes are counted by the request, which is gone."""
     body = weakref.ref(holder := Held())
-    asked = Encoded(holder.decode)
+    asked = DeferredDecode(holder.decode)
     del holder
     asked.forget()
     assert body() is None
-    with pytest.raises(NotSmall):
+    with pytest.raises(LargerThanClaimed):
         asked.decode()
 
 
 class Held:
-    """Encoded bytes, as far as memory goes."""
+    """DeferredDecode bytes, as far as memory goes."""
 
     def decode(self) -> None:
         """Never called."""

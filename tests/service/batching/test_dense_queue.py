@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.contract import Pixels
-from service.batching.dense_queue import DenseLane, DenseLimits
+from service.batching.dense_queue import DenseLimits, DenseQueue
 from service.errors import EngineFailure, NotReady, QueueFull, TooManyImages
 from service.types import DensePrediction
 
@@ -44,13 +44,13 @@ def engine() -> GatedDenseEngine:
 
 
 @pytest.fixture
-def lane(engine: GatedDenseEngine) -> DenseLane:
-    return DenseLane(
+def lane(engine: GatedDenseEngine) -> DenseQueue:
+    return DenseQueue(
         engine.predict_dense, DenseLimits(max_pixels=100, max_predictions=100, max_queue=3), asyncio.Semaphore(1)
     )
 
 
-async def run(lane: DenseLane) -> float:
+async def run(lane: DenseQueue) -> float:
     """The seconds that it waited for its turn."""
     with lane.hold(1):
         async with lane.turn() as queue_s:
@@ -58,7 +58,7 @@ async def run(lane: DenseLane) -> float:
             return queue_s
 
 
-async def test_one_runs_at_a_time(engine: GatedDenseEngine, lane: DenseLane) -> None:
+async def test_one_runs_at_a_time(engine: GatedDenseEngine, lane: DenseQueue) -> None:
     """The others wait, also those of other models with the same turns."""
     calls = [asyncio.create_task(run(lane)) for _ in range(3)]
     await engine.entered.wait()
@@ -68,7 +68,7 @@ async def test_one_runs_at_a_time(engine: GatedDenseEngine, lane: DenseLane) -> 
     assert waits == sorted(waits)
 
 
-async def test_few_may_wait(engine: GatedDenseEngine, lane: DenseLane) -> None:
+async def test_few_may_wait(engine: GatedDenseEngine, lane: DenseQueue) -> None:
     """One more is refused with a time to come back; what can never be admitted, for good."""
     calls = [asyncio.create_task(run(lane)) for _ in range(3)]
     await engine.entered.wait()
@@ -82,7 +82,7 @@ async def test_few_may_wait(engine: GatedDenseEngine, lane: DenseLane) -> None:
     await run(lane)
 
 
-async def test_who_leaves_makes_room(engine: GatedDenseEngine, lane: DenseLane) -> None:
+async def test_who_leaves_makes_room(engine: GatedDenseEngine, lane: DenseQueue) -> None:
     """While it waits and while it runs."""
     running, waiting, last = (asyncio.create_task(run(lane)) for _ in range(3))
     await engine.entered.wait()
@@ -93,7 +93,7 @@ async def test_who_leaves_makes_room(engine: GatedDenseEngine, lane: DenseLane) 
     assert engine.running == 0
 
 
-async def test_a_failure_is_one_images(engine: GatedDenseEngine, lane: DenseLane) -> None:
+async def test_a_failure_is_one_images(engine: GatedDenseEngine, lane: DenseQueue) -> None:
     """The next one has its turn."""
     engine.gate.set()
     engine.fails = True
@@ -103,7 +103,7 @@ async def test_a_failure_is_one_images(engine: GatedDenseEngine, lane: DenseLane
     await run(lane)
 
 
-async def test_a_stopped_lane_begins_nothing(lane: DenseLane) -> None:
+async def test_a_stopped_lane_begins_nothing(lane: DenseQueue) -> None:
     """What waited is told so."""
     lane.stop()
     with pytest.raises(NotReady):

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from service.batching.batcher import Batcher, Observer
-from service.batching.queue import Waiting
+from service.batching.batcher import BatchCallbacks, Batcher
+from service.batching.queue import PriorityQueue
 from service.errors import NotReady
 from service.types import EngineResult, Priority, ReadyPixels
 from tests.support.engines import GatedEngine
@@ -35,7 +35,7 @@ preempted: list[None] = []
 @pytest.fixture
 async def batcher(engine: GatedEngine) -> AsyncIterator[Batcher]:
     preempted.clear()
-    batcher = Batcher(engine, 4, 16, Observer(preemption=lambda: preempted.append(None)))
+    batcher = Batcher(engine, 4, 16, BatchCallbacks(preemption=lambda: preempted.append(None)))
     batcher.start()
     yield batcher
     engine.release()
@@ -51,11 +51,11 @@ async def submitted(batcher: Batcher, values: range, priority: Priority) -> list
 
 async def test_interactive_things_leave_first() -> None:
     """Each batch holds one priority, oldest first, the dead left out."""
-    waiting: Waiting[Thing] = Waiting(8)
+    waiting: PriorityQueue[Thing] = PriorityQueue(8)
     for name, priority in (("b1", BULK), ("i1", INTERACTIVE), ("b2", BULK), ("i2", INTERACTIVE)):
         waiting.put(Thing(name), priority)
     waiting.put(Thing("gone", alive=False), INTERACTIVE)
-    waiting.put_back([Thing("b0")], BULK)
+    waiting.requeue([Thing("b0")], BULK)
     taken = [await waiting.take(2) for _ in range(3)]
     assert [(priority, [thing.name for thing in batch]) for priority, batch in taken] == [
         (INTERACTIVE, ["i1", "i2"]),
@@ -66,7 +66,7 @@ async def test_interactive_things_leave_first() -> None:
 
 async def test_a_full_queue_is_full_for_both() -> None:
     """There is one bound."""
-    waiting: Waiting[Thing] = Waiting(1)
+    waiting: PriorityQueue[Thing] = PriorityQueue(1)
     waiting.put(Thing("b"), BULK)
     with pytest.raises(asyncio.QueueFull):
         waiting.put(Thing("i"), INTERACTIVE)
@@ -74,13 +74,13 @@ async def test_a_full_queue_is_full_for_both() -> None:
 
 async def test_a_taker_that_is_cancelled_passes_its_turn_on() -> None:
     """No thing is forgotten because the one that was woken for it has gone."""
-    waiting: Waiting[Thing] = Waiting(4)
+    waiting: PriorityQueue[Thing] = PriorityQueue(4)
     first, second = (asyncio.create_task(waiting.take(1)) for _ in range(2))
     await asyncio.sleep(0)
     waiting.put(Thing("x"), BULK)
     first.cancel()
     assert [thing.name for thing in (await second)[1]] == ["x"]
-    assert waiting.idle_takers == 0
+    assert waiting.idle_waiters == 0
 
 
 async def test_an_interactive_image_does_not_wait_for_a_bulk_batch(engine: GatedEngine, batcher: Batcher) -> None:
@@ -129,7 +129,7 @@ async def test_bulk_work_takes_the_loops_that_are_left() -> None:
 async def test_a_free_loop_is_enough(engine: GatedEngine) -> None:
     """Where another batch can be run at the same time, the bulk batch stays."""
     engine.concurrency = 2
-    batcher = Batcher(engine, 4, 16, Observer(preemption=lambda: preempted.append(None)))
+    batcher = Batcher(engine, 4, 16, BatchCallbacks(preemption=lambda: preempted.append(None)))
     preempted.clear()
     batcher.start()
     bulk = await submitted(batcher, range(2), BULK)

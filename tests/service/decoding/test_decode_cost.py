@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.decoding.decode_cost import claimed_pixels, costly_markers, packed_chunks
+from service.decoding.decode_cost import claimed_pixels, jpeg_marker_count, png_compressed_chunk_count
 from tests.support.pictures import RED, encoded, picture, profile_bomb, progressive_bomb
 
 
@@ -53,17 +53,17 @@ def test_any_bytes_have_an_answer(start: bytes, rest: bytes, cut: int) -> None:
     Image.new("RGB", (9, 7)).save(real, "JPEG")
     for body in (start + rest, real.getvalue()[:cut]):
         assert (claimed_pixels(body) or 0) >= 0
-        assert costly_markers(body) >= 0
+        assert jpeg_marker_count(body) >= 0
 
 
 def test_scans_are_counted() -> None:
     """Of a JPEG, whose decoder makes a pass for each."""
-    assert costly_markers(progressive_bomb(100, side=400)) >= 100
-    assert costly_markers(picture(RED, image_format="PNG") + b"\xff\xda" * 100) == 0
+    assert jpeg_marker_count(progressive_bomb(100, side=400)) >= 100
+    assert jpeg_marker_count(picture(RED, image_format="PNG") + b"\xff\xda" * 100) == 0
 
 
 def test_packed_chunks_are_counted() -> None:
     """Of a PNG, where each of a KiB may become a MiB."""
-    assert packed_chunks(profile_bomb(20)) == 20
-    assert packed_chunks(picture()) == 0
-    assert packed_chunks(picture(RED, image_format="JPEG") + b"iCCP" * 20) == 0
+    assert png_compressed_chunk_count(profile_bomb(20)) == 20
+    assert png_compressed_chunk_count(picture()) == 0
+    assert png_compressed_chunk_count(picture(RED, image_format="JPEG") + b"iCCP" * 20) == 0

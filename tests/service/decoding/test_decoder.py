@@ -13,7 +13,7 @@ from PIL import Image
 
 from models.contract import Preprocessing
 from service.decoding.decode import DecodeLimits, decode
-from service.decoding.decoder import SMALL_BYTES, Decoder, may_be_small
+from service.decoding.decoder import SMALL_BYTES, DecoderPool, may_be_small
 from service.decoding.worker import WorkerLimits
 from service.decoding.worker_ipc import SHARED_BYTES
 from service.errors import CorruptImage, DecodeLimit, NotReady, UnsupportedFormat
@@ -43,10 +43,10 @@ def losses() -> Losses:
 
 
 @pytest.fixture
-async def decoder(losses: Losses) -> AsyncIterator[Decoder]:
+async def decoder(losses: Losses) -> AsyncIterator[DecoderPool]:
     """One at a time, at most a second and 1 GB each."""
     limits = DecodeLimits(FORMATS, 64_000_000)
-    decoder = Decoder(1, limits, WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB), losses)
+    decoder = DecoderPool(1, limits, WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB), losses)
     await decoder.start()
     yield decoder
     await decoder.stop()
@@ -55,7 +55,7 @@ async def decoder(losses: Losses) -> AsyncIterator[Decoder]:
 @pytest.mark.parametrize("image_format", FORMATS)
 @pytest.mark.parametrize("size", [(40, 30), (640, 480), (1600, 1200)])
 async def test_small_and_large_images_come_out_the_same_way(
-    decoder: Decoder, image_format: str, size: tuple[int, int]
+    decoder: DecoderPool, image_format: str, size: tuple[int, int]
 ) -> None:
     """Whoever decoded them."""
     done = await decoder.decode(picture(RED, size, image_format), INPUT, HOW)
@@ -64,7 +64,7 @@ async def test_small_and_large_images_come_out_the_same_way(
     assert done.size[0] / done.size[1] == pytest.approx(4 / 3)
 
 
-async def test_errors_of_a_worker_are_those_of_a_thread(decoder: Decoder) -> None:
+async def test_errors_of_a_worker_are_those_of_a_thread(decoder: DecoderPool) -> None:
     """With their details."""
     with pytest.raises(CorruptImage, match="truncated"):
         await decoder.decode(picture(RED, (2000, 1000))[:-40], INPUT, HOW)
@@ -72,7 +72,7 @@ async def test_errors_of_a_worker_are_those_of_a_thread(decoder: Decoder) -> Non
         await decoder.decode(b"%PDF" * SMALL_BYTES, INPUT, HOW)
 
 
-async def test_a_decode_that_takes_too_long_is_ended(decoder: Decoder, losses: Losses) -> None:
+async def test_a_decode_that_takes_too_long_is_ended(decoder: DecoderPool, losses: Losses) -> None:
     """The worker is lost and another one takes its place."""
     bomb = progressive_bomb(3000)
     assert len(bomb) < 4 * MIB
@@ -82,7 +82,7 @@ async def test_a_decode_that_takes_too_long_is_ended(decoder: Decoder, losses: L
     assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
 
 
-async def test_a_bomb_does_not_hold_up_small_images(decoder: Decoder) -> None:
+async def test_a_bomb_does_not_hold_up_small_images(decoder: DecoderPool) -> None:
     """They are decoded elsewhere, while it ticks."""
     bomb = asyncio.create_task(decoder.decode(progressive_bomb(3000), INPUT, HOW))
     await asyncio.sleep(0.1)
@@ -93,7 +93,7 @@ async def test_a_bomb_does_not_hold_up_small_images(decoder: Decoder) -> None:
         await bomb
 
 
-async def test_a_decode_that_nobody_waits_for_gives_its_worker_back(decoder: Decoder) -> None:
+async def test_a_decode_that_nobody_waits_for_gives_its_worker_back(decoder: DecoderPool) -> None:
     """A client that hangs up costs no worker."""
     gone = asyncio.create_task(decoder.decode(picture(RED, (3000, 2000)), INPUT, HOW))
     await asyncio.sleep(0.01)
@@ -102,7 +102,7 @@ async def test_a_decode_that_nobody_waits_for_gives_its_worker_back(decoder: Dec
         assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
 
 
-async def test_a_decode_that_takes_too_much_memory_is_refused(decoder: Decoder) -> None:
+async def test_a_decode_that_takes_too_much_memory_is_refused(decoder: DecoderPool) -> None:
     """Sixty million pixels in a row make the resize kernel larger than the limit; the file has 60 kB."""
     body = wide_png(60_000_000)
     assert len(body) < SMALL_BYTES * 2
@@ -111,7 +111,7 @@ async def test_a_decode_that_takes_too_much_memory_is_refused(decoder: Decoder) 
     assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
 
 
-async def test_a_worker_that_died_while_idle_is_replaced(decoder: Decoder, losses: Losses) -> None:
+async def test_a_worker_that_died_while_idle_is_replaced(decoder: DecoderPool, losses: Losses) -> None:
     """Before it is asked, so that the image is decoded; the loss is counted."""
     for losses_so_far in range(3):
         assert losses.count == losses_so_far
@@ -120,7 +120,7 @@ async def test_a_worker_that_died_while_idle_is_replaced(decoder: Decoder, losse
     assert losses.count == 3
 
 
-async def test_a_worker_that_dies_while_it_decodes_loses_no_image(decoder: Decoder, losses: Losses) -> None:
+async def test_a_worker_that_dies_while_it_decodes_loses_no_image(decoder: DecoderPool, losses: Losses) -> None:
     """Something else may have killed it, so that another worker tries once."""
     kill(decoder, signal.SIGSTOP)
     work = asyncio.ensure_future(decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW))
@@ -130,7 +130,7 @@ async def test_a_worker_that_dies_while_it_decodes_loses_no_image(decoder: Decod
     assert losses.count == 1
 
 
-async def test_an_image_that_kills_every_worker_is_refused(decoder: Decoder, losses: Losses) -> None:
+async def test_an_image_that_kills_every_worker_is_refused(decoder: DecoderPool, losses: Losses) -> None:
     """After two of them; the next image gets a third."""
     work = asyncio.ensure_future(decoder.decode(progressive_bomb(3000), INPUT, HOW))
     while losses.count < 2 and not work.done():
@@ -144,14 +144,14 @@ async def test_an_image_that_kills_every_worker_is_refused(decoder: Decoder, los
 
 async def test_a_worker_that_cannot_be_started_is_said(losses: Losses, caplog: pytest.LogCaptureFixture) -> None:
     """As a refusal that may be over in a moment, with the reason in the log."""
-    decoder = Decoder(1, DecodeLimits(FORMATS, 64_000_000), WorkerLimits(time_s=1.0, memory_bytes=2**70), losses)
+    decoder = DecoderPool(1, DecodeLimits(FORMATS, 64_000_000), WorkerLimits(time_s=1.0, memory_bytes=2**70), losses)
     with pytest.raises(NotReady, match="no process can be started"):
         await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)
     await decoder.stop()
     assert "setrlimit" in caplog.text
 
 
-async def test_a_worker_holds_only_what_it_was_given(decoder: Decoder) -> None:
+async def test_a_worker_holds_only_what_it_was_given(decoder: DecoderPool) -> None:
     """Also when other descriptors of the service are inheritable."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -162,7 +162,7 @@ async def test_a_worker_holds_only_what_it_was_given(decoder: Decoder) -> None:
     assert sorted(name.partition(":")[0] for name in held) == ["/dev/null", "/dev/null", "/memfd", "socket", "socket"]
 
 
-def kill(decoder: Decoder, number: signal.Signals = signal.SIGKILL) -> None:
+def kill(decoder: DecoderPool, number: signal.Signals = signal.SIGKILL) -> None:
     """The only worker of it, if it has one at the moment."""
     if (pid := decoder._workers[0].pid) is not None:
         with suppress(ProcessLookupError):
@@ -193,10 +193,10 @@ def test_an_ordinary_photo_is_small() -> None:
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
-async def test_what_is_quick_to_decode_may_be_decoded_later(decoder: Decoder, image_format: str) -> None:
+async def test_what_is_quick_to_decode_may_be_decoded_later(decoder: DecoderPool, image_format: str) -> None:
     """With the same pixels."""
     body = picture(RED, (640, 480), image_format)
-    later = decoder.decode_later(body, INPUT, HOW)
+    later = decoder.defer(body, INPUT, HOW)
     assert later is not None
     assert (later.decode().pixels == (await decoder.decode(body, INPUT, HOW)).pixels).all()
 
@@ -206,13 +206,13 @@ async def test_what_is_quick_to_decode_may_be_decoded_later(decoder: Decoder, im
     [picture(RED, image_format="WEBP"), picture(RED, (1000, 700)), progressive_bomb(100, side=400), b"", b"junk"],
     ids=["format", "pixels", "scans", "empty", "junk"],
 )
-async def test_the_rest_is_not_left_to_who_runs_the_network(decoder: Decoder, body: bytes) -> None:
+async def test_the_rest_is_not_left_to_who_runs_the_network(decoder: DecoderPool, body: bytes) -> None:
     """It goes its own way."""
-    assert decoder.decode_later(body, INPUT, HOW) is None
+    assert decoder.defer(body, INPUT, HOW) is None
 
 
 @pytest.mark.parametrize("side", [1100, 1500])
-async def test_a_body_of_megabytes_reaches_the_worker(decoder: Decoder, side: int) -> None:
+async def test_a_body_of_megabytes_reaches_the_worker(decoder: DecoderPool, side: int) -> None:
     """In the shared memory or, where it is larger than that, through the pipe."""
     body = encoded(Image.effect_noise((side, side), 100).convert("RGB"), "BMP")
     assert (len(body) > SHARED_BYTES) == (side == 1500)
@@ -220,7 +220,7 @@ async def test_a_body_of_megabytes_reaches_the_worker(decoder: Decoder, side: in
     assert ((await decoder.decode(body, INPUT, HOW)).pixels == expected.pixels).all()
 
 
-async def test_workers_leave_no_descriptors_behind(decoder: Decoder) -> None:
+async def test_workers_leave_no_descriptors_behind(decoder: DecoderPool) -> None:
     """Started again and again."""
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):

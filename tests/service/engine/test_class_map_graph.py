@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models.contract import Bundle, Precision, read_bundle
-from service.engine.class_map_graph import branched
+from service.engine.class_map_graph import with_optional_class_map
 from service.engine.graph_check import CLASS_MAP_WANTED
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.session import EngineOptions, EngineRejected, open_session
@@ -65,7 +65,7 @@ def engine_of(bundle: Bundle) -> OnnxEngine:
 def test_answers_are_the_same_and_the_map_is_empty_unless_wanted(tmp_path: Path) -> None:
     """Empty, with its number of classes."""
     path = saved(plain_map(), tmp_path)
-    expected, model = outputs_of(path, None), branched(path, 3)
+    expected, model = outputs_of(path, None), with_optional_class_map(path, 3)
     assert model is not None
     for one, other in zip(outputs_of(model, True), expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -114,7 +114,7 @@ def test_constants_of_the_map_stay_outside_and_what_nobody_needs_is_left_out(tmp
         helper.make_node("Add", ["scale", "scale"], ["doubled"]),
         helper.make_node("Neg", ["class_map"], ["nobody's"]),
     )
-    found = branched(saved(model, tmp_path), 3)
+    found = with_optional_class_map(saved(model, tmp_path), 3)
     assert found is not None
     nodes = list(onnx.load_from_string(found).graph.node)
     assert [node.op_type for node in nodes[-2:]] == ["Add", "If"]
@@ -134,21 +134,21 @@ def test_what_a_branch_of_the_map_reads_is_kept(tmp_path: Path) -> None:
         helper.make_node("If", ["always"], ["class_map"], then_branch=bodies[0], else_branch=bodies[1]),
     )
     path = saved(model, tmp_path)
-    found = branched(path, 3)
+    found = with_optional_class_map(path, 3)
     assert found is not None
     np.testing.assert_array_equal(outputs_of(found, True)[2], outputs_of(path, None)[2])
 
 
 def test_a_map_that_other_outputs_are_made_from_stays(tmp_path: Path) -> None:
     """There is nothing to gain."""
-    assert branched(saved(colour_graph(), tmp_path), 3) is None
+    assert with_optional_class_map(saved(colour_graph(), tmp_path), 3) is None
 
 
 def test_a_graph_without_a_map_stays(tmp_path: Path) -> None:
     """There is nothing to leave out."""
     model = plain_map()
     del model.graph.output[2]
-    assert branched(saved(model, tmp_path), 3) is None
+    assert with_optional_class_map(saved(model, tmp_path), 3) is None
 
 
 def test_weights_outside_the_file_are_left_where_they_are(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_weights_outside_the_file_are_left_where_they_are(tmp_path: Path) -> Non
     model, path = plain_map(), tmp_path / "model.onnx"
     onnx.save(model, path, save_as_external_data=True, location="weights", size_threshold=0)
     assert (tmp_path / "weights").exists()
-    assert branched(path, 3) is None
+    assert with_optional_class_map(path, 3) is None
 
 
 def _without_shape(model: onnx.ModelProto) -> None:

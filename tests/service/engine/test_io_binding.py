@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.contract import Bundle, Precision, read_bundle
-from service.engine.batch_sizes import bucket_of, buckets, padded
-from service.engine.io_binding import DeviceBinding
-from service.engine.pinned_memory import lock_pages
-from service.engine.providers import Purpose, options_of, with_options
+from service.engine.batch_sizes import padded, padded_size, prepared_sizes
+from service.engine.io_binding import IoBindingPool
+from service.engine.pinned_memory import pin
+from service.engine.providers import SessionUse, options_of, with_options
 from service.engine.session import EngineOptions, open_session
 from tests.support.bundles import SIDE, write_bundle
 
@@ -36,10 +36,10 @@ def images(count: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
 @given(st.integers(1, 300), st.data())
 def test_every_batch_has_its_bucket(largest: int, data: st.DataObject) -> None:
     """Ascending, ending with the largest, and never twice as large as needed, or more."""
-    sizes, count = buckets(largest), data.draw(st.integers(1, largest))
+    sizes, count = prepared_sizes(largest), data.draw(st.integers(1, largest))
     assert sizes[-1] == largest
     assert list(sizes) == sorted(set(sizes))
-    assert count <= bucket_of(count, sizes) < 2 * count or count == 1
+    assert count <= padded_size(count, sizes) < 2 * count or count == 1
 
 
 def test_a_batch_is_padded_to_its_bucket() -> None:
@@ -53,7 +53,7 @@ def test_a_batch_is_padded_to_its_bucket() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_bound_buffers_answer_as_a_plain_run_does(session: ort.InferenceSession, count: int) -> None:
     """Also after a larger batch has left its pixels behind."""
-    binding = DeviceBinding(session, "cpu", (SIDE, SIDE, 3), 3, buckets(8))
+    binding = IoBindingPool(session, "cpu", (SIDE, SIDE, 3), 3, prepared_sizes(8))
     binding.run(images(8), ort.RunOptions())
     expected = session.run(["probabilities"], {"image": images(count)})[0]
     np.testing.assert_array_equal(binding.run(images(count), ort.RunOptions()), expected)
@@ -62,7 +62,7 @@ def test_bound_buffers_answer_as_a_plain_run_does(session: ort.InferenceSession,
 
 def test_callers_do_not_share_buffers(session: ort.InferenceSession) -> None:
     """Each gets the rows of its own images, however many run at a time."""
-    binding = DeviceBinding(session, "cpu", (SIDE, SIDE, 3), 3, buckets(8))
+    binding = IoBindingPool(session, "cpu", (SIDE, SIDE, 3), 3, prepared_sizes(8))
     counts = [1 + number % 8 for number in range(200)]
     with ThreadPoolExecutor(4) as callers:
         rows = list(callers.map(lambda count: binding.run(images(count), ort.RunOptions()), counts))
@@ -73,7 +73,7 @@ def test_callers_do_not_share_buffers(session: ort.InferenceSession) -> None:
 
 def test_answers_outlive_the_buffers_next_batch(session: ort.InferenceSession) -> None:
     """Rows are copies."""
-    binding = DeviceBinding(session, "cpu", (SIDE, SIDE, 3), 3, (2,))
+    binding = IoBindingPool(session, "cpu", (SIDE, SIDE, 3), 3, (2,))
     first = binding.run(images(2), ort.RunOptions())
     kept = first.copy()
     binding.run(255 - images(2), ort.RunOptions())
@@ -82,7 +82,7 @@ def test_answers_outlive_the_buffers_next_batch(session: ort.InferenceSession) -
 
 def test_what_does_not_fit_is_left_to_a_plain_run(session: ort.InferenceSession) -> None:
     """More images than the largest size, or images of another one."""
-    binding = DeviceBinding(session, "cpu", (SIDE, SIDE, 3), 3, (1, 2))
+    binding = IoBindingPool(session, "cpu", (SIDE, SIDE, 3), 3, (1, 2))
     assert binding.fits(images(2))
     assert not binding.fits(images(3))
     assert not binding.fits(np.zeros((1, SIDE + 1, SIDE, 3), np.uint8))
@@ -91,18 +91,18 @@ def test_what_does_not_fit_is_left_to_a_plain_run(session: ort.InferenceSession)
 @pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="CUDA is installed")
 def test_without_cuda_pages_are_not_locked() -> None:
     """And nothing fails."""
-    assert not lock_pages(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+    assert not pin(np.zeros((1, SIDE, SIDE, 3), np.uint8))
 
 
 def test_float32_stays_float32_on_a_gpu() -> None:
     """TF32 is for those who let the precision be chosen."""
-    assert options_of("cuda", Purpose((8, 8, 3)))["use_tf32"] == "0"
-    assert options_of("cuda", Purpose((8, 8, 3), tf32=True))["use_tf32"] == "1"
+    assert options_of("cuda", SessionUse((8, 8, 3)))["use_tf32"] == "0"
+    assert options_of("cuda", SessionUse((8, 8, 3), tf32=True))["use_tf32"] == "1"
 
 
 def test_tensorrt_is_told_all_batch_sizes_and_where_to_keep_its_engine(tmp_path: Path) -> None:
     """One engine from one image to the largest batch; CUDA takes what TensorRT leaves."""
-    purpose = Purpose((8, 9, 3), Precision.FP16, largest=32, engines=tmp_path)
+    purpose = SessionUse((8, 9, 3), Precision.FP16, largest=32, engines=tmp_path)
     (name, options), (second, _) = with_options(["tensorrt"], purpose)
     assert (name, second) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
     assert options["trt_profile_min_shapes"] == "image:1x8x9x3"

@@ -21,7 +21,7 @@ def test_a_table_becomes_a_profile(monkeypatch: pytest.MonkeyPatch, repository: 
     monkeypatch.setenv(simulated.VARIABLE, "8:1.5,1:1")
     profile = simulated.wanted()
     assert profile == [(1, 0.001), (8, 0.0015)]
-    engine, measured, *_ = simulated.prepared(read_bundle(repository / "colours" / "1"), profile)
+    engine, measured, *_ = simulated.load_simulated(read_bundle(repository / "colours" / "1"), profile)
     assert measured.points == tuple(profile)
     prediction = engine.run(Batch(np.zeros((2, 16, 16, 3), np.uint8), class_map=True))
     assert prediction.probabilities.tolist() == pytest.approx(np.full((2, 3), 1 / 3))

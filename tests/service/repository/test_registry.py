@@ -9,10 +9,10 @@ import pytest
 from models.contract import MANIFEST, sha256_of
 from service.batching.dense_queue import DenseLimits
 from service.engine.loaded import LoadedEngine
-from service.engine.tuning.autotune import tuned
-from service.engine.tuning.candidates import Wanted
+from service.engine.tuning.autotune import autotune
+from service.engine.tuning.candidates import TuningOptions
 from service.errors import ModelNotFound, NotReady, VersionNotFound
-from service.repository.loader import Limits, Loader
+from service.repository.loader import Loader, ModelLimits
 from service.repository.registry import Registry, RepositoryError
 from service.telemetry.metrics import Metrics
 from tests.support.bundles import change_manifest, write_bundle
@@ -24,7 +24,9 @@ def read(repository: Path, default_model: str | None = None) -> Registry:
         repository,
         default_model,
         Loader(
-            lambda bundle: LoadedEngine(*tuned(bundle, Wanted(budget_s=0))), Limits(4, DenseLimits(4, 4, 4)), Metrics()
+            lambda bundle: LoadedEngine(*autotune(bundle, TuningOptions(budget_s=0))),
+            ModelLimits(4, DenseLimits(4, 4, 4)),
+            Metrics(),
         ),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from service.api.steps import finish
-from service.api.v1.body_parser import images_of
+from service.api.v1.body_parser import parse_images
 from service.errors import ServiceError
 
 SIZE = 32 * 1024 * 1024
@@ -75,7 +75,7 @@ SHAPES: dict[str, Shape] = {
 def test_no_step_holds_the_event_loop(name: str) -> None:
     """For 50 ms; counted is what the processor takes, not what other processes take from it."""
     content_type, make = SHAPES[name]
-    steps = images_of(make(), content_type, MAX_IMAGES)
+    steps = parse_images(make(), content_type, MAX_IMAGES)
     longest_s = 0.0
     ended = False
     while not ended:
@@ -95,7 +95,7 @@ def test_memory_is_in_proportion_to_the_body(name: str) -> None:
     body = make()
     tracemalloc.start()
     try:
-        kept = finish(images_of(body, content_type, MAX_IMAGES))
+        kept = finish(parse_images(body, content_type, MAX_IMAGES))
         del kept
     except ServiceError as error:
         assert len(error.detail) < 1000

@@ -16,7 +16,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def images_of(body: bytes, content_type: str, max_images: int) -> list[body_parser.EncodedImage]:
-    return finish(body_parser.images_of(body, content_type, max_images))
+    return finish(body_parser.parse_images(body, content_type, max_images))
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:

@@ -10,7 +10,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from service.api.problems import MEDIA_TYPE
-from service.api.refusal_pacing import Pacing
+from service.api.refusal_pacing import RefusalPacer
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
 from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
@@ -321,14 +321,14 @@ def test_answers_and_refusals_keep_a_pace(repository: Path, monkeypatch: pytest.
     """A refusal may wait, and holds nothing of the request meanwhile; other errors are neither."""
     told: list[object] = []
 
-    class Recorded(Pacing):
+    class Recorded(RefusalPacer):
         def answered(self) -> None:
             told.append("answered")
 
         async def refuse(self, deadline_s: float) -> None:
             told.extend([deadline_s, sys.exc_info()[1]])
 
-    monkeypatch.setattr("service.app.Pacing", Recorded)
+    monkeypatch.setattr("service.app.RefusalPacer", Recorded)
     small = picture()
     with ready_client(repository, max_inflight_bytes=len(small)) as client:
         bodies = {200: small, 503: small + bytes(1), 415: small[:-1].replace(b"PNG", b"GNP")}

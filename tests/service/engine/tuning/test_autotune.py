@@ -11,8 +11,8 @@ from onnxruntime import RunOptions
 from models.contract import Bundle, Precision, read_bundle
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.session import EngineRejected
-from service.engine.tuning.autotune import search, tuned
-from service.engine.tuning.candidates import Candidates, Wanted
+from service.engine.tuning.autotune import autotune, search
+from service.engine.tuning.candidates import Candidates, TuningOptions
 from service.engine.tuning.profile_cache import ProfileCache
 from service.errors import EngineFailure
 from service.types import Batch, Prediction
@@ -20,7 +20,7 @@ from tests.support.bundles import SIDE, change_manifest, write_bundle
 from tests.support.clients import ready_client
 from tests.support.variants import add_variant
 
-QUICK = Wanted(cores=2, max_batch_size=4, budget_s=0.1)
+QUICK = TuningOptions(cores=2, max_batch_size=4, budget_s=0.1)
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def bundle(tmp_path: Path) -> Bundle:
     return read_bundle(write_bundle(tmp_path / "models"))
 
 
-def wanted(cache: Path | None = None, **changes: Any) -> Wanted:
+def wanted(cache: Path | None = None, **changes: Any) -> TuningOptions:
     return replace(QUICK, cache=cache, **changes)
 
 
 def test_an_engine_has_the_shape_of_its_profile(bundle: Bundle) -> None:
     """And answers batches of every size up to the chosen one."""
-    engine, profile, cached = tuned(bundle, wanted())
+    engine, profile, cached = autotune(bundle, wanted())
     assert (engine.concurrency, engine.threads_per_batch) == profile.chosen.way[3:]
     assert profile.chosen in profile.tried
     assert profile.batch_size in [point.batch_size for point in profile.points]
@@ -46,7 +46,7 @@ def test_an_engine_has_the_shape_of_its_profile(bundle: Bundle) -> None:
 
 def test_a_profile_is_used_again(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is timed, but every size that can occur is run before requests come."""
-    first = tuned(bundle, wanted(tmp_path))
+    first = autotune(bundle, wanted(tmp_path))
     first.engine.close()
     sizes: list[int] = []
     usual = OnnxEngine.run
@@ -57,7 +57,7 @@ def test_a_profile_is_used_again(bundle: Bundle, tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(OnnxEngine, "run", run)
     monkeypatch.setattr("service.engine.tuning.search.Search.run", lambda _: pytest.fail("timed again"))
-    second = tuned(bundle, wanted(tmp_path))
+    second = autotune(bundle, wanted(tmp_path))
     second.engine.close()
     assert second.cached
     assert second.profile == first.profile
@@ -85,11 +85,11 @@ def test_another_model_has_another_key(bundle: Bundle, tmp_path: Path) -> None:
 
 def test_a_profile_of_what_cannot_be_any_more_is_measured_again(bundle: Bundle, tmp_path: Path) -> None:
     """As one whose provider was uninstalled."""
-    engine, profile, _ = tuned(bundle, wanted(tmp_path))
+    engine, profile, _ = autotune(bundle, wanted(tmp_path))
     engine.close()
     other = profile.model_copy(update={"chosen": profile.chosen.model_copy(update={"provider": "gone"})})
     ProfileCache(tmp_path).put(Candidates(bundle, wanted(tmp_path)).key(), other)
-    found = tuned(bundle, wanted(tmp_path))
+    found = autotune(bundle, wanted(tmp_path))
     found.engine.close()
     assert (found.cached, found.profile.chosen.provider) == (False, "cpu")
 

@@ -7,8 +7,8 @@ import pytest
 
 from models.contract import read_bundle
 from service.engine.tuning import latency_session
-from service.engine.tuning.autotune import Tuned, tuned
-from service.engine.tuning.candidates import Wanted
+from service.engine.tuning.autotune import Tuned, autotune
+from service.engine.tuning.candidates import TuningOptions
 from service.engine.tuning.latency_session import add_latency_session
 from service.types import Batch
 
@@ -17,7 +17,9 @@ IMAGENET = Path("models/imagenet/1")
 
 @pytest.fixture(scope="module")
 def found() -> Tuned:
-    return tuned(read_bundle(IMAGENET), Wanted(concurrency=1, threads_per_batch=1, max_batch_size=1, budget_s=0))
+    return autotune(
+        read_bundle(IMAGENET), TuningOptions(concurrency=1, threads_per_batch=1, max_batch_size=1, budget_s=0)
+    )
 
 
 def test_lone_images_have_the_answers_of_all(found: Tuned) -> None:

@@ -3,14 +3,14 @@
 import pytest
 
 from models.contract import Precision
-from service.engine.profile import BatchSeconds, Profile, Tried
-from service.engine.tuning.candidate import Contender, Lane
-from service.engine.tuning.parallelism import Shape, cpu_shapes, gpu_shapes
-from service.engine.tuning.selection import choose, reason
+from service.engine.profile import BatchSeconds, Measurement, Profile
+from service.engine.tuning.candidate import CandidateConfig, CandidateSession
+from service.engine.tuning.parallelism import Parallelism, cpu_shapes, gpu_shapes
+from service.engine.tuning.selection import explain_selection, select
 
 
-def tried(batch_size: int, seconds: float, concurrency: int = 2) -> Tried:
-    return Tried(
+def tried(batch_size: int, seconds: float, concurrency: int = 2) -> Measurement:
+    return Measurement(
         precision="fp32",
         provider="cpu",
         concurrency=concurrency,
@@ -46,20 +46,22 @@ def test_cuda_graphs_have_one_caller() -> None:
 def test_the_smallest_batch_within_the_tolerance_is_chosen() -> None:
     """Larger ones only add latency when they bring next to nothing."""
     fast, larger = tried(4, 0.0200), tried(8, 0.0402)
-    assert choose([tried(1, 0.010), fast, larger], latency_s=1) is fast
-    assert choose([fast, tried(8, 0.036)], latency_s=1).batch_size == 8
+    assert select([tried(1, 0.010), fast, larger], latency_s=1) is fast
+    assert select([fast, tried(8, 0.036)], latency_s=1).batch_size == 8
 
 
 @pytest.mark.parametrize(
     ("alone", "pair"), [(tried(1, 0.0109), tried(2, 0.0216)), (tried(1, 0.0003), tried(2, 0.0006))]
 )
-def test_each_batch_has_to_be_handed_over(alone: Tried, pair: Tried) -> None:
+def test_each_batch_has_to_be_handed_over(alone: Measurement, pair: Measurement) -> None:
     """So two at a time are better, although the network is no faster: in a thread, and in the event loop."""
-    assert choose([alone, pair], latency_s=1) is pair
+    assert select([alone, pair], latency_s=1) is pair
 
 
-def lane() -> Lane:
-    return Lane(Contender(Precision.FP32, "cpu", cuda_graph=False, open=pytest.fail), Shape(2, 1))
+def lane() -> CandidateConfig:
+    return CandidateConfig(
+        CandidateSession(Precision.FP32, "cpu", cuda_graph=False, open=pytest.fail), Parallelism(2, 1)
+    )
 
 
 def test_a_single_slow_window_says_nothing_of_a_larger_batch() -> None:
@@ -82,25 +84,25 @@ def test_many_slow_windows_are_believed() -> None:
 def test_a_batch_that_takes_too_long_is_not_chosen() -> None:
     """However many images a second it brings."""
     quick, slow = tried(2, 0.04), tried(16, 0.2)
-    assert choose([quick, slow], latency_s=0.05) is quick
-    assert "over 50 ms a batch" in reason(quick, [quick, slow], 0.05)
+    assert select([quick, slow], latency_s=0.05) is quick
+    assert "over 50 ms a batch" in explain_selection(quick, [quick, slow], 0.05)
 
 
 def test_one_image_is_always_allowed() -> None:
     """A slow model is still served."""
-    assert choose([tried(1, 9.0), tried(2, 9.5)], latency_s=0.05).batch_size == 1
+    assert select([tried(1, 9.0), tried(2, 9.5)], latency_s=0.05).batch_size == 1
 
 
 def test_of_equal_batches_the_faster_shape_is_chosen() -> None:
     """Also when the slower one is within the tolerance."""
     faster = tried(4, 0.0201)
-    assert choose([tried(4, 0.0102, concurrency=1), faster], latency_s=1) is faster
+    assert select([tried(4, 0.0102, concurrency=1), faster], latency_s=1) is faster
 
 
 def test_the_reason_names_the_next_best() -> None:
     """By what differs from the chosen way."""
     chosen = tried(4, 0.020)
-    text = reason(chosen, [chosen, tried(4, 0.012, concurrency=1)], 0.05)
+    text = explain_selection(chosen, [chosen, tried(4, 0.012, concurrency=1)], 0.05)
     assert text == (
         "381 images/s, batches of 4 in 20.0 ms; "
         "next best of 2 tried: 1 at a time of 2 threads, batches of 4 with 308 images/s"

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from service.server.http.write_buffer import JoinedWrites
+from service.server.http.write_buffer import WriteCoalescer
 
 
 class Socket:
@@ -30,8 +30,8 @@ def socket() -> Socket:
     return Socket()
 
 
-def _writes(socket: Socket) -> JoinedWrites:
-    return JoinedWrites(cast(asyncio.Transport, socket), asyncio.get_running_loop())
+def _writes(socket: Socket) -> WriteCoalescer:
+    return WriteCoalescer(cast(asyncio.Transport, socket), asyncio.get_running_loop())
 
 
 async def test_a_head_and_its_body_are_one_call(socket: Socket) -> None:

@@ -8,17 +8,17 @@ import pytest
 
 from models.contract import Pixels
 from service.errors import EngineFailure, NotReady, QueueFull
-from service.server.ipc.dispatcher import MAX_TRIES, Answered, Carrier, Dispatch, Entry
-from service.server.ipc.pixel_slots import Slots
-from service.server.ipc.protocol import Kind, Reply
+from service.server.ipc.dispatcher import MAX_TRIES, Carrier, EngineDispatcher, Entry, IpcReply
+from service.server.ipc.pixel_slots import PixelSlots
+from service.server.ipc.protocol import Kind, ResponseHeader
 
-REPLY: Answered = (Reply(Kind.ANSWER, 0, 0, 0, 0, 0, 0, 0), b"probabilities")
+REPLY: IpcReply = (ResponseHeader(Kind.ANSWER, 0, 0, 0, 0, 0, 0, 0), b"probabilities")
 
 
 class Remembering(Carrier):
     """An engine that answers when the test says so."""
 
-    def __init__(self, dispatch: Dispatch, serves: str | None = "colours/1") -> None:
+    def __init__(self, dispatch: EngineDispatcher, serves: str | None = "colours/1") -> None:
         super().__init__()
         self.carried: list[Entry] = []
         self.forgotten: list[Entry] = []
@@ -34,19 +34,19 @@ class Remembering(Carrier):
 
 
 @pytest.fixture
-def dispatch() -> Dispatch:
-    return Dispatch(Slots(4, 12))
+def dispatch() -> EngineDispatcher:
+    return EngineDispatcher(PixelSlots(4, 12))
 
 
 def image(value: int = 0) -> Pixels:
     return np.full((2, 2, 3), value, np.uint8)
 
 
-def asked(dispatch: Dispatch, deadline: float | None = None) -> "asyncio.Task[Answered]":
+def asked(dispatch: EngineDispatcher, deadline: float | None = None) -> "asyncio.Task[IpcReply]":
     return asyncio.ensure_future(dispatch.ask("colours/1", image(), deadline=deadline))
 
 
-async def test_an_answer_frees_the_slot(dispatch: Dispatch) -> None:
+async def test_an_answer_frees_the_slot(dispatch: EngineDispatcher) -> None:
     """And reaches who asked."""
     engine = Remembering(dispatch)
     task = asked(dispatch)
@@ -57,7 +57,7 @@ async def test_an_answer_frees_the_slot(dispatch: Dispatch) -> None:
     assert dispatch.slots.free == 4
 
 
-async def test_entries_go_where_fewest_are(dispatch: Dispatch) -> None:
+async def test_entries_go_where_fewest_are(dispatch: EngineDispatcher) -> None:
     """Of this front's own."""
     engines = [Remembering(dispatch), Remembering(dispatch)]
     tasks = [asked(dispatch) for _ in range(4)]
@@ -67,7 +67,7 @@ async def test_entries_go_where_fewest_are(dispatch: Dispatch) -> None:
         task.cancel()
 
 
-async def test_what_a_dead_engine_held_goes_to_another(dispatch: Dispatch) -> None:
+async def test_what_a_dead_engine_held_goes_to_another(dispatch: EngineDispatcher) -> None:
     """In the slot where it is."""
     first = Remembering(dispatch)
     task = asked(dispatch)
@@ -80,7 +80,7 @@ async def test_what_a_dead_engine_held_goes_to_another(dispatch: Dispatch) -> No
     assert dispatch.slots.free == 4
 
 
-async def test_without_an_engine_entries_wait_for_one(dispatch: Dispatch) -> None:
+async def test_without_an_engine_entries_wait_for_one(dispatch: EngineDispatcher) -> None:
     """That serves their version."""
     task = asked(dispatch)
     await asyncio.sleep(0)
@@ -90,7 +90,7 @@ async def test_without_an_engine_entries_wait_for_one(dispatch: Dispatch) -> Non
     assert await task == REPLY
 
 
-async def test_an_image_is_not_tried_for_ever(dispatch: Dispatch) -> None:
+async def test_an_image_is_not_tried_for_ever(dispatch: EngineDispatcher) -> None:
     """It may be what kills the engines."""
     task = asked(dispatch)
     await asyncio.sleep(0)
@@ -101,7 +101,7 @@ async def test_an_image_is_not_tried_for_ever(dispatch: Dispatch) -> None:
     assert dispatch.slots.free == 4
 
 
-async def test_a_slot_that_an_engine_may_read_stays_taken(dispatch: Dispatch) -> None:
+async def test_a_slot_that_an_engine_may_read_stays_taken(dispatch: EngineDispatcher) -> None:
     """Though nobody waits any more; until the engine says so."""
     engine = Remembering(dispatch)
     task = asked(dispatch)
@@ -114,7 +114,7 @@ async def test_a_slot_that_an_engine_may_read_stays_taken(dispatch: Dispatch) ->
     assert dispatch.slots.free == 4
 
 
-async def test_the_end_of_an_engine_frees_what_is_forgotten(dispatch: Dispatch) -> None:
+async def test_the_end_of_an_engine_frees_what_is_forgotten(dispatch: EngineDispatcher) -> None:
     """It is not run again."""
     first = Remembering(dispatch)
     task = asked(dispatch)
@@ -127,7 +127,7 @@ async def test_the_end_of_an_engine_frees_what_is_forgotten(dispatch: Dispatch) 
     assert dispatch.slots.free == 4
 
 
-async def test_a_deadline_ends_the_wait_for_an_engine(dispatch: Dispatch) -> None:
+async def test_a_deadline_ends_the_wait_for_an_engine(dispatch: EngineDispatcher) -> None:
     """With its slot free at once: nobody can read it."""
     with pytest.raises(TimeoutError):
         await asked(dispatch, deadline=time.monotonic())
@@ -135,7 +135,7 @@ async def test_a_deadline_ends_the_wait_for_an_engine(dispatch: Dispatch) -> Non
     assert not Remembering(dispatch).carried
 
 
-async def test_the_engine_is_told_the_deadline(dispatch: Dispatch) -> None:
+async def test_the_engine_is_told_the_deadline(dispatch: EngineDispatcher) -> None:
     """It need not begin what would come too late."""
     engine, deadline = Remembering(dispatch), time.monotonic() + 60
     seen: list[float] = []
@@ -146,7 +146,7 @@ async def test_the_engine_is_told_the_deadline(dispatch: Dispatch) -> None:
     task.cancel()
 
 
-async def test_without_a_free_slot_an_image_is_refused(dispatch: Dispatch) -> None:
+async def test_without_a_free_slot_an_image_is_refused(dispatch: EngineDispatcher) -> None:
     """At once; what is freed can be taken again."""
     engine = Remembering(dispatch)
     tasks = [asked(dispatch) for _ in range(4)]
@@ -162,7 +162,7 @@ async def test_without_a_free_slot_an_image_is_refused(dispatch: Dispatch) -> No
         task.cancel()
 
 
-async def test_after_the_end_nothing_is_taken(dispatch: Dispatch) -> None:
+async def test_after_the_end_nothing_is_taken(dispatch: EngineDispatcher) -> None:
     """And what waits is told."""
     task = asked(dispatch)
     await asyncio.sleep(0)

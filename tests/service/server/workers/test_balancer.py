@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from service.server.workers.balancer import Door
-from service.server.workers.process import Place
+from service.server.workers.balancer import ConnectionBalancer
+from service.server.workers.process import ManagedProcess
 
 
-class Front(Place):
+class Front(ManagedProcess):
     """Without a process: says in `handed` that it got something."""
 
     handed: "asyncio.Queue[int]"
@@ -21,7 +21,7 @@ class Front(Place):
 
 
 @pytest.fixture
-def fronts() -> list[Place]:
+def fronts() -> list[ManagedProcess]:
     Front.handed = asyncio.Queue()
     return [Front("front", number, "", {}, up=True, ready=True) for number in range(2)]
 
@@ -41,25 +41,25 @@ async def arrive(listener: socket.socket, many: int) -> list[int]:
     return [got.count(0), got.count(1)]
 
 
-async def test_the_front_with_the_fewest_gets_the_next(listener: socket.socket, fronts: list[Place]) -> None:
+async def test_the_front_with_the_fewest_gets_the_next(listener: socket.socket, fronts: list[ManagedProcess]) -> None:
     """Until both have as many."""
     fronts[0].open_connections = 6
-    Door([listener], fronts).watch()
+    ConnectionBalancer([listener], fronts).watch()
     assert await arrive(listener, 10) == [2, 8]
 
 
-async def test_who_had_fewer_before_gets_more(listener: socket.socket, fronts: list[Place]) -> None:
+async def test_who_had_fewer_before_gets_more(listener: socket.socket, fronts: list[ManagedProcess]) -> None:
     """As when one has just been started."""
     fronts[0].open_connections = 40
-    entrance = Door([listener], fronts)
+    entrance = ConnectionBalancer([listener], fronts)
     entrance.watch()
     entrance.ended(fronts[0], 20)
     assert await arrive(listener, 20) == [0, 20]
 
 
-async def test_single_ends_are_no_news(listener: socket.socket, fronts: list[Place]) -> None:
+async def test_single_ends_are_no_news(listener: socket.socket, fronts: list[ManagedProcess]) -> None:
     """Clients with a connection for each request: who answers sooner gets more of them."""
-    entrance = Door([listener], fronts)
+    entrance = ConnectionBalancer([listener], fronts)
     entrance.watch()
     await arrive(listener, 32)
     for _ in range(8):

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from service.server.workers.control_channel import Channel, pair
+from service.server.workers.control_channel import ControlChannel, pair
 
 
 class Heard:
@@ -21,13 +21,13 @@ class Heard:
         self.came.set()
 
 
-def channels() -> tuple[Channel, Channel, Heard]:
+def channels() -> tuple[ControlChannel, ControlChannel, Heard]:
     """Two ends, and what the second one hears."""
     heard = Heard()
     one, other = pair()
     return (
-        Channel(one, lambda *_: None, lambda: None),
-        Channel(other, heard.message, heard.ended.set),
+        ControlChannel(one, lambda *_: None, lambda: None),
+        ControlChannel(other, heard.message, heard.ended.set),
         heard,
     )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from service.server.workers import plan
-from service.server.workers.plan import Plan, planned, share_of
+from service.server.workers.plan import ProcessPlan, frontend_settings, plan_processes
 from service.settings import Settings
 
 
@@ -13,8 +13,8 @@ def settings(**values: object) -> Settings:
 
 def test_one_front_without_engines_is_one_process() -> None:
     """And nobody supervises it; what the settings leave open is chosen."""
-    assert planned(settings(fronts=1)).one_process
-    assert planned(settings()) == planned(settings(fronts=0))
+    assert plan_processes(settings(fronts=1)).one_process
+    assert plan_processes(settings()) == plan_processes(settings(fronts=0))
 
 
 @pytest.mark.parametrize(("cores", "fronts"), [(1, 1), (2, 2), (64, 4)])
@@ -24,7 +24,7 @@ def test_without_a_device_fronts_run_the_networks_themselves(
     """Measured: docs/decisions/fronts-and-engines.md."""
     monkeypatch.setattr(plan, "devices", list)
     monkeypatch.setattr(plan, "usable_cores", lambda: cores)
-    assert planned(settings(fronts=0)) == Plan(fronts, 0)
+    assert plan_processes(settings(fronts=0)) == ProcessPlan(fronts, 0)
 
 
 @pytest.mark.parametrize(("cores", "devices", "expected"), [(16, 1, (15, 1)), (16, 2, (14, 2)), (2, 1, (2, 0))])
@@ -34,20 +34,20 @@ def test_each_device_gets_an_engine_and_the_other_cores_a_front(
     """Where there are cores enough."""
     monkeypatch.setattr(plan, "devices", lambda: [str(number) for number in range(devices)])
     monkeypatch.setattr(plan, "usable_cores", lambda: cores)
-    assert planned(settings(fronts=0)) == Plan(*expected)
+    assert plan_processes(settings(fronts=0)) == ProcessPlan(*expected)
 
 
 def test_an_engine_sees_only_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of those that the service may see itself."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    engines = Plan(2, 3).engines(settings())
+    engines = ProcessPlan(2, 3).engines(settings())
     assert [engine.environment.get("CUDA_VISIBLE_DEVICES") for engine in engines] == ["4", "7", None]
 
 
 def test_fronts_share_the_limits_of_the_service() -> None:
     """Rounded up, and never below what one request may need."""
-    share = share_of(settings(max_queue=256, max_connections=1000, max_images=64, decode_threads=1), 3, 1)
+    share = frontend_settings(settings(max_queue=256, max_connections=1000, max_images=64, decode_threads=1), 3, 1)
     assert (share.max_queue, share.max_connections, share.decode_threads) == (86, 334, 1)
-    assert share_of(settings(max_queue=256, max_images=64), 16, 1).max_queue == 64
-    assert share_of(settings(max_queue=8, max_images=64), 16, 1).max_queue == 8
-    assert share_of(settings(max_body_bytes=32, max_inflight_bytes=64), 8, 1).max_inflight_bytes == 32
+    assert frontend_settings(settings(max_queue=256, max_images=64), 16, 1).max_queue == 64
+    assert frontend_settings(settings(max_queue=8, max_images=64), 16, 1).max_queue == 8
+    assert frontend_settings(settings(max_body_bytes=32, max_inflight_bytes=64), 8, 1).max_inflight_bytes == 32
