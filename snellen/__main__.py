@@ -2,16 +2,16 @@
 
 import typer
 
-from snellen.bench import bench
-from snellen.classify import classify
-from snellen.import_network import import_network
-from snellen.optimize import optimize
-from snellen.report import report
-from snellen.serve import serve
-from snellen.summary import summary
-from snellen.train import train
-from snellen.tune import tune
-from snellen.verify import verify
+from snellen.commands.bench import bench
+from snellen.commands.classify import classify
+from snellen.commands.import_network import import_network
+from snellen.commands.optimize import optimize
+from snellen.commands.report import report
+from snellen.commands.serve import serve
+from snellen.commands.summary import summary
+from snellen.commands.train import train
+from snellen.commands.tune import tune
+from snellen.commands.verify import verify
 
 app = typer.Typer(
     name="snellen",

@@ -1,5 +1,6 @@
 """Options that several commands share, what they become, and how a command gives up."""
 
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -29,3 +30,9 @@ def service_default(setting: str) -> int:
 def give_up(reason: str, status: int) -> NoReturn:
     typer.echo(f"snellen: {printable(reason)}", err=True)
     raise typer.Exit(status)
+
+
+Name = Annotated[str, typer.Option(help="Name of the model: lower-case letters, digits, '.', '_' and '-'.")]
+Version = Annotated[int, typer.Option(min=1, help="Version of the bundle.")]
+Models = Annotated[Path, typer.Option(help="Model repository; the bundle goes to MODELS/NAME/VERSION.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the bundle if it is there already.")]

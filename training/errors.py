@@ -35,3 +35,15 @@ class InterruptedRunError(TrainingError):
 
 class ConfigurationError(TrainingError):
     """Settings that do not make a run."""
+
+
+class ReportError(TrainingError):
+    """The message says which input is at fault and what to do; of a part of the network, why it cannot be shown."""
+
+
+class OptimizeError(TrainingError):
+    """The whole command cannot be done; the message says what to change."""
+
+
+class SkippedVariant(TrainingError):
+    """This one variant cannot be made of this bundle; the others can."""

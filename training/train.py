@@ -11,26 +11,27 @@ import torch
 from rich.console import Console
 
 from models.contract import Calibration, Manifest, Precision, Variant
-from training.bundle import MODEL, list_files, new_bundle, refuse_existing, write_manifest
-from training.calibration import calibrate, check_ood_name, measure, out_of_distribution
-from training.configuration import CONFIG, TrainingConfig, write_config
 from training.data.dataset import Dataset, open_dataset
-from training.data.images import LabelledImages, per_class_examples, to_picture
+from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
 from training.errors import BundleExistsError, DatasetError
-from training.evaluate import Evaluation, evaluate
-from training.export import PARITY_TOLERANCE, export
-from training.golden import GoldenImage, encode, write_golden
-from training.loop.devices import Place, take_place
+from training.evaluation.calibrate import calibrate, measure
+from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.out_of_distribution import check_ood_name, out_of_distribution
+from training.export.bundle_writer import MODEL, list_files, new_bundle, refuse_existing, write_manifest
+from training.export.golden_images import GoldenImage, encode, write_golden
+from training.export.onnx_export import PARITY_TOLERANCE, export
+from training.export.provenance import provenance
+from training.initialization import check_name, input_of, keep_network, start
+from training.loop.config import CONFIG, TrainingConfig, write_config
+from training.loop.device import Place, take_place
 from training.loop.fit import fit
-from training.loop.journal import trained_s
-from training.loop.lesson import Lesson, logits_of
-from training.loop.run import Score
-from training.model_card import model_card
-from training.networks.mirrored import mirrored
+from training.loop.history import trained_s
+from training.loop.training_data import Lesson, logits_of
+from training.loop.training_state import Score
+from training.model_card.model_card import model_card
+from training.networks.exported_module import Scaling, ServedNetwork
+from training.networks.flip_average import mirrored
 from training.networks.network import Network, count_parameters
-from training.provenance import provenance
-from training.served import Scaling, ServedNetwork
-from training.starting import check_name, input_of, keep_network, start
 
 _GOLDEN_CLASSES = 10
 _CONSOLE = Console(stderr=True)

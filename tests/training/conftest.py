@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from models.contract import Colour, Input, Preprocessing
-from training.export import export
+from training.export.onnx_export import export
+from training.networks.exported_module import Scaling, ServedNetwork
 from training.networks.small_resnet import small_resnet
-from training.served import Scaling, ServedNetwork
 
 torch.set_num_threads(1)  # two threads spend their time waiting for each other on images this small
 os.environ["OMP_NUM_THREADS"] = "1"  # also in the processes that tests start

@@ -5,8 +5,8 @@ from typing import Any
 
 from models.contract import Calibration, Golden, Input, Manifest, Metrics, Precision, Preprocessing, Variant
 from tests.training.conftest import LABELS
-from training.bundle import MODEL, list_files
-from training.provenance import provenance
+from training.export.bundle_writer import MODEL, list_files
+from training.export.provenance import provenance
 
 
 def stripes_manifest(folder: Path, golden: Golden, target: Input, how: Preprocessing, **others: Any) -> Manifest:

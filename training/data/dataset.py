@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.contract import Input, Preprocessing
-from training.data.arrays import Arrays, open_arrays
-from training.data.balance import describe_imbalance
-from training.data.facts import DatasetFacts
-from training.data.findings import Findings
-from training.data.folders import list_class_folders
-from training.data.idx_folder import holds_idx, read_idx_folder
-from training.data.images import LabelledImages
-from training.data.listing import Listing
-from training.data.named import NAMES, open_named
-from training.data.parts import HoldOut
-from training.data.pictures import open_pictures
-from training.data.storage import MEMORY_BYTES, Storage, default_cache
-from training.data.tables import SUFFIXES, list_table
+from training.data.class_balance import describe_imbalance
+from training.data.labelled_images import LabelledImages
+from training.data.metadata import DatasetFacts
+from training.data.pixel_storage import MEMORY_BYTES, Storage, default_cache
+from training.data.sources.arrays import Arrays, open_arrays
+from training.data.sources.folders import list_class_folders
+from training.data.sources.idx import holds_idx, read_idx_folder
+from training.data.sources.image_files import open_pictures
+from training.data.sources.listing import Listing
+from training.data.sources.named import NAMES, open_named
+from training.data.sources.tables import SUFFIXES, list_table
+from training.data.split import HoldOut
+from training.data.warnings_list import Findings
 from training.errors import DatasetError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Pixels
-from training.data.images import Indices
+from training.data.labelled_images import Indices
 from training.errors import DatasetError
 
 Digests = NDArray[np.bytes_]

@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from models.contract import Input
 from training.loop.recipe import Augmentation
-from training.served import Scaling
+from training.networks.exported_module import Scaling
 
 Mixing = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 _HALF = 0.5

@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 
 from training.errors import DivergedError
-from training.loop.devices import Place
+from training.loop.device import Place
 from training.loop.interruption import noting_interruptions
-from training.loop.lesson import Lesson
 from training.loop.recipe import Recipe
-from training.loop.run import Run, Score
+from training.loop.training_data import Lesson
+from training.loop.training_state import Run, Score
 from training.networks.network import Network
 
 

@@ -11,14 +11,14 @@ from torch.nn.utils import clip_grad_norm_
 from models.contract import Input
 from training.errors import DivergedError
 from training.loop.augmentation import Augment, build_mixing
-from training.loop.average import MovingAverage
 from training.loop.checkpoint import State
-from training.loop.devices import Place
+from training.loop.device import Place
+from training.loop.ema import MovingAverage
+from training.loop.lr_schedule import Schedule
 from training.loop.optimizers import build_optimizers
 from training.loop.recipe import Recipe
-from training.loop.schedule import Schedule
+from training.networks.exported_module import Scaling
 from training.networks.network import Network
-from training.served import Scaling
 
 _MANY_STEPS = 1000
 """From here on the moving average takes in every fourth step only, which comes to the same."""

@@ -10,8 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.contract import Input
 from training.networks.network import Network, count_parameters
-from training.networks.receptive_field import WindowTracker
-from training.networks.window import Window
+from training.networks.receptive_field import Window, WindowTracker
 
 _Call = tuple[str, nn.Module, Tensor, object]
 """A module that ran: its path, itself, its output, and what came in."""

@@ -3,9 +3,9 @@
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from training.bundle import CARD
+from training.export.bundle_writer import CARD
+from training.report.inputs import Subject
 from training.report.section import Content, Prose
-from training.report.subject import Subject
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 """HTML in the card stays text, and nothing is fetched."""

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Pixels
-from training.report.graph import Floats
-from training.report.pictures import coloured, enlarged, picture
+from training.onnx_graph.graph import Floats
+from training.report.inline_images import coloured, enlarged, picture
+from training.report.inputs import Photo, Subject
 from training.report.section import Content, Figure, Gallery
-from training.report.subject import Photo, Subject
 
 _CLASSES = 2
 _PHOTOS = 10

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from training.report.inputs import UNLABELLED, Subject
 from training.report.scores import Confusion, class_scores, confusions
 from training.report.section import Cell, Content, Matrix, Part, Row, Table
-from training.report.subject import UNLABELLED, Subject
 
 _MATRIX_CLASSES = 50
 _PAIRS = 12

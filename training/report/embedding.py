@@ -10,13 +10,13 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from models.contract import Pixels, preprocess
-from training.data.images import to_picture
+from training.data.labelled_images import to_picture
+from training.onnx_graph.graph import Floats
 from training.report.charts import canvas, chart, styled
-from training.report.graph import Floats
+from training.report.inline_images import picture
+from training.report.inputs import HeldOut, Photo, Subject
 from training.report.palette import CLASSES, LIGHT
-from training.report.pictures import picture
 from training.report.section import Content, Figure, Gallery
-from training.report.subject import HeldOut, Photo, Subject
 
 Positions = NDArray[np.float64]
 _IMAGES = 2000

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from training.report.graph import Floats, Layer, spread
-from training.report.pictures import coloured, mosaic, picture
+from training.onnx_graph.graph import Floats, Layer, spread
+from training.report.inline_images import coloured, mosaic, picture
+from training.report.inputs import Subject
 from training.report.section import Content, Figure, Gallery
-from training.report.subject import Subject
 
 NO_LAYERS = "Nothing inside this network is a map of the image: its layers are not convolutions."
 SHOWN_LAYERS = 5

@@ -3,10 +3,10 @@
 import numpy as np
 
 from models.contract import Pixels
-from training.report.graph import Floats
-from training.report.pictures import coloured, mosaic, picture
+from training.onnx_graph.graph import Floats
+from training.report.inline_images import coloured, mosaic, picture
+from training.report.inputs import Subject
 from training.report.section import Content, Figure, Gallery
-from training.report.subject import Subject
 
 _LIMIT = 96
 _DIVERGING = "PuOr_r"

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from training.report.pictures import picture
+from training.report.inline_images import picture
+from training.report.inputs import UNLABELLED, HeldOut, Subject
 from training.report.scores import worst_mistakes
 from training.report.section import Content, Figure, Gallery
-from training.report.subject import UNLABELLED, HeldOut, Subject
 
 _MISTAKES = 24
 

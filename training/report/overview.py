@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.contract import Manifest, Metrics, Precision
+from training.report.inputs import Subject
 from training.report.section import Fact
-from training.report.subject import Subject
 
 
 @dataclass(frozen=True)

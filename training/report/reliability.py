@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from models.contract import ReliabilityBin
-from training.calibration.diagram import reliability_figure
-from training.metrics import expected_calibration_error, reliability_bins
+from training.evaluation.metrics import expected_calibration_error, reliability_bins
+from training.evaluation.reliability_diagram import reliability_figure
 from training.report.charts import chart, styled
+from training.report.inputs import UNLABELLED, Subject
 from training.report.section import Content, Figure, Gallery, Row, Table
-from training.report.subject import UNLABELLED, Subject
 
 
 def reliability(subject: Subject) -> Content:

@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from models.contract import read_bundle
-from training.hold_out import hold_out_of, kept_config
-from training.report.chapters import CHAPTERS, Chapter
-from training.report.errors import ReportError
-from training.report.held_out import open_held_out
-from training.report.learning import read_history
+from training.errors import ReportError
+from training.loop.held_out import hold_out_of, kept_config
+from training.report.contents import CHAPTERS, Chapter
+from training.report.inputs import Subject, find_photos, open_graph
+from training.report.labelled_data import open_held_out
 from training.report.overview import overview
 from training.report.page import page
 from training.report.section import Section
-from training.report.subject import Subject, find_photos, open_graph
+from training.report.training_curves import read_history
 
 
 @dataclass(frozen=True)

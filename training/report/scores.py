@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluate import Evaluation
+from training.evaluation.evaluate import Evaluation
 
 Counts = NDArray[np.int64]
 """[K, K]: rows are the true classes, columns the predicted ones."""

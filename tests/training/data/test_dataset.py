@@ -13,7 +13,7 @@ from tests.training.conftest import idx, striped
 from tests.training.conftest import write_dataset as write_idx
 from tests.training.data.conftest import CLASSES, picture, write_class
 from training.data.dataset import Dataset, open_dataset
-from training.data.listing import PARTS
+from training.data.split import PARTS
 from training.errors import DatasetError
 
 SMALL = Input(colour=Colour.RGB, height=7, width=7)

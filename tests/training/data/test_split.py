@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.balance import describe_imbalance, sampling_weights
+from training.data.class_balance import describe_imbalance, sampling_weights
 from training.data.split import stratified_split
 from training.errors import DatasetError
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from models.contract import Colour, Input
 from tests.training.conftest import LABELS, SIDE, striped
-from training.data.images import LabelledImages
-from training.loop.lesson import Lesson, scaling_of
+from training.data.labelled_images import LabelledImages
+from training.loop.training_data import Lesson, scaling_of
 
 TARGET = Input(colour=Colour.L, height=SIDE, width=SIDE)
 CLASSES = len(LABELS)

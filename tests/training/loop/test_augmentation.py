@@ -6,7 +6,7 @@ import torch
 from models.contract import Colour, Input
 from training.loop.augmentation import Augment, build_mixing, scale
 from training.loop.recipe import Augmentation
-from training.served import Scaling
+from training.networks.exported_module import Scaling
 
 GREY = Input(colour=Colour.L, height=12, width=10)
 RGB = Input(colour=Colour.RGB, height=16, width=16)

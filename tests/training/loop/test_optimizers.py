@@ -6,10 +6,10 @@ from itertools import chain
 import pytest
 import torch
 
+from training.loop.lr_schedule import Schedule, share_of_peak
 from training.loop.optimizers import Muon, build_optimizers, orthogonalize
 from training.loop.recipe import Optimizer, Recipe
 from training.loop.recipe import Schedule as ScheduleName
-from training.loop.schedule import Schedule, share_of_peak
 from training.networks.network import Network
 from training.networks.small_resnet import small_resnet
 

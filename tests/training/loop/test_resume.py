@@ -12,14 +12,14 @@ import torch
 from tests.training.loop.conftest import CLASSES, TARGET, lesson
 from training.errors import CheckpointError, InterruptedRunError
 from training.loop import checkpoint
+from training.loop.checkpoint import Keeper
 from training.loop.fit import fit
-from training.loop.journal import trained_s
-from training.loop.keeping import Keeper
+from training.loop.history import trained_s
 from training.loop.recipe import Augmentation, Recipe
 from training.loop.trainer import Trainer
-from training.networks.classics import two_conv
 from training.networks.network import Network
 from training.networks.small_resnet import small_resnet
+from training.networks.textbook import two_conv
 
 RECIPE = Recipe(
     epochs=3, batch_size=16, accumulate=2, augmentation=Augmentation(mixup=0.2, policy="trivial", rotation=5)

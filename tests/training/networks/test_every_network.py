@@ -12,11 +12,10 @@ from service.engine import Batch, Prediction
 from service.onnx_engine import OnnxEngine
 from service.session import EngineOptions
 from tests.conftest import ROOT
-from training.export import export, fixed_images, open_session
-from training.networks.catalogue import NETWORKS
+from training.export.onnx_export import export, fixed_images, open_session
+from training.networks.exported_module import Scaling, ServedNetwork
 from training.networks.network import Network
-from training.networks.zoo import build_network
-from training.served import Scaling, ServedNetwork
+from training.networks.registry import NETWORKS, build_network
 
 CLASSES = 4
 QUICK = ("lenet-5", "two-conv", "three-conv", "small-resnet", "squeezenet")

@@ -5,9 +5,8 @@ from typer.testing import CliRunner
 
 from models.contract import Colour, Input
 from snellen.__main__ import app
-from training.networks.catalogue import NETWORKS
+from training.networks.registry import NETWORKS, build_network
 from training.networks.summary import Summary, summarise
-from training.networks.zoo import build_network
 
 Row = tuple[str, tuple[int, ...], int, int, int | None]
 

@@ -10,11 +10,11 @@ from PIL import Image
 from models.contract import Bundle, read_bundle
 from tests.training.conftest import LABELS, Exported, striped
 from tests.training.stripes import stripes_manifest
-from training.bundle import MODEL, new_bundle, write_manifest
-from training.golden import encode, write_golden
-from training.model_card import model_card
-from training.provenance import provenance
-from training.report.graph import Graph
+from training.export.bundle_writer import MODEL, new_bundle, write_manifest
+from training.export.golden_images import encode, write_golden
+from training.export.provenance import provenance
+from training.model_card.model_card import model_card
+from training.onnx_graph.graph import Graph
 
 MakeBundle = Callable[..., Bundle]
 

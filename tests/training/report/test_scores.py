@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.evaluate import Evaluation
+from training.evaluation.evaluate import Evaluation
 from training.report.scores import class_scores, confusions, worst_mistakes
 
 COUNTS = np.array([[8, 2, 0], [1, 9, 0], [3, 0, 0]])

@@ -1,0 +1,84 @@
+"""Labelled images in memory, and the pixels that evaluation sees."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.contract import Colour, Input, Pixels, Preprocessing, preprocess
+from training.data.parallel_map import in_order
+
+Indices = NDArray[np.int64]
+_CHUNK = 4096
+_MOST, _PIXELS = 256, 1 << 21
+_ROWS = 64
+"""Images that a thread takes at a time: preprocessing a tiny one costs less than handing it over."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """images: uint8 [N, H, W, C], C 1 for grey and 3 for RGB; labels: int64 [N], from 0."""
+
+    images: Pixels
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Indices) -> Self:
+        return type(self)(self.images[indices], self.labels[indices])
+
+
+def evaluation_batch(images: Pixels) -> int:
+    """How many images of uint8 [N, H, W, C] to evaluate at a time: fewer of large ones, since activations grow."""
+    height, width = images.shape[1:3]
+    return max(1, min(_MOST, _PIXELS // int(height * width)))
+
+
+def to_picture(pixels: Pixels) -> Image.Image:
+    """The Pillow image of uint8 [H, W, C]."""
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def evaluation_pixels(images: Pixels, target: Input, how: Preprocessing, room: Pixels | None = None) -> Pixels:
+    """uint8 [N, H, W, C] -> uint8 [N, height, width, channels], each the way the service would see it.
+
+    Images that `preprocess` would leave as they are come back themselves, not copied; others are written into `room`.
+    """
+    if is_identity(images, target, how):
+        return images
+    pixels = np.empty((len(images), *target.shape), np.uint8) if room is None else room
+
+    def fill(start: int) -> None:
+        for row in range(start, min(start + _ROWS, len(images))):
+            pixels[row] = preprocess(to_picture(images[row]), target, how)
+
+    deque(in_order(fill, range(0, len(images), _ROWS)), maxlen=0)
+    return pixels
+
+
+def is_identity(images: Pixels, target: Input, how: Preprocessing) -> bool:
+    """Whether `preprocess` leaves these images as they are: the target's size and colours, and nothing cut off."""
+    return images.shape[1:] == target.shape and (how.resize == "squash" or how.crop_fraction == 1)
+
+
+def in_colour(images: Pixels, colour: Colour) -> Pixels:
+    """The same images with the channels of `colour`, as Pillow converts them (ITU-R BT.601 luma), all at once."""
+    if images.shape[3] == colour.channels:
+        return images
+    if colour is Colour.RGB:
+        return np.repeat(images, 3, axis=3)
+    grey = np.empty((*images.shape[:3], 1), np.uint8)
+    for start in range(0, len(images), _CHUNK):
+        wide = images[start : start + _CHUNK].astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32)
+        grey[start : start + _CHUNK, :, :, 0] = (wide + 0x8000) >> 16
+    return grey
+
+
+def per_class_examples(labels: NDArray[np.int64], classes: Iterable[int]) -> Indices:
+    """Index of the first image of each class, in the order of `classes`."""
+    return np.array([np.flatnonzero(labels == label)[0] for label in classes], np.int64)

@@ -1,0 +1,134 @@
+"""IDX files, the format of MNIST and its descendants."""
+
+import gzip
+import hashlib
+import re
+import zlib
+from io import BufferedIOBase
+from pathlib import Path
+
+import numpy as np
+from torchvision.datasets import EMNIST
+
+from models.contract import Pixels
+from training.data.labelled_images import LabelledImages
+from training.data.labels import short
+from training.data.metadata import FASHION_MNIST, DatasetFacts, emnist, unknown_dataset
+from training.data.sources.arrays import Arrays
+from training.errors import DatasetError
+
+SPLITS: tuple[str, ...] = EMNIST.splits
+_NAME = re.compile(
+    r"(?:emnist-(?P<split>[a-z]+)-)?(?P<part>train|t10k|test)-(?:images|labels)[-.]idx[13]-ubyte(?:\.gz)?"
+)
+_FASHION_MNIST_LABELS = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"
+"""sha256 of its 60,000 training labels as bytes: the set is known by its contents, whatever its folder is called."""
+_UNSIGNED_BYTE = 8
+_TYPES = {9: "signed bytes", 11: "16-bit integers", 12: "32-bit integers", 13: "floats", 14: "doubles"}
+_MAX_BYTES = 8 << 30
+
+
+def read_idx(folder: Path, part: str, classes: int = 256) -> LabelledImages:
+    """Read `part` from `folder`, plain or gzipped, grey images: `train`, `t10k`, or such as `emnist-letters-train`.
+
+    EMNIST's images are turned upright, its files hold them transposed, and its letters are counted from 0, not 1.
+    Raises DatasetError for a file that is missing or damaged, for counts that differ, and for a label beyond `classes`.
+    """
+    images = _read_array(_find(folder, f"{part}-images", "idx3-ubyte"), dimensions=3)
+    labels = _read_array(_find(folder, f"{part}-labels", "idx1-ubyte"), dimensions=1).astype(np.int64)
+    if len(images) != len(labels):
+        raise DatasetError(f"{folder}: {len(images)} images but {len(labels)} labels in {part}")
+    if part.startswith("emnist-"):
+        images, labels = upright(images), labels - ("letters" in part)
+    if not images.size:
+        raise DatasetError(f"{folder}: {part} has no images")
+    if wrong := [label for label in (labels.min(), labels.max()) if not 0 <= label < classes]:
+        raise DatasetError(
+            f"{folder}: {part} has the label {wrong[0]}, but {classes} classes have labels from 0 to {classes - 1}"
+        )
+    return LabelledImages(images[..., None], labels)
+
+
+def upright(images: Pixels) -> Pixels:
+    """uint8 [N, H, W] of EMNIST, whose rows are columns."""
+    return np.ascontiguousarray(images.swapaxes(1, 2))
+
+
+def _find(folder: Path, stem: str, kind: str) -> Path:
+    """The file, also where the download has a dot instead of the last hyphen."""
+    for name in (f"{stem}-{kind}", f"{stem}-{kind}.gz", f"{stem}.{kind}", f"{stem}.{kind}.gz"):
+        if (folder / name).is_file():
+            return folder / name
+    raise DatasetError(f"{folder} has no {stem}-{kind} or {stem}-{kind}.gz: choose the folder with --data")
+
+
+def _read_array(path: Path, dimensions: int) -> Pixels:
+    """Unsigned bytes of an IDX file: two zeros, type 8, number of dimensions, each size as big-endian uint32, data."""
+    try:
+        with _open(path) as stream:
+            shape = _read_header(stream, path, dimensions)
+            pixels = np.empty(shape, np.uint8)
+            read = stream.readinto(pixels.data) if pixels.size else 0
+            if read != pixels.size or stream.read(1):
+                raise DatasetError(f"{path} is not as long as its header says: it was cut or changed")
+            return pixels
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DatasetError(f"{path} is not a whole gzip file: {error}") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read_header(stream: BufferedIOBase, path: Path, dimensions: int) -> tuple[int, ...]:
+    header = stream.read(4 + 4 * dimensions)
+    if header[:2] == b"\0\0" and header[2:3] and header[2] in _TYPES:
+        raise DatasetError(f"{path} holds {_TYPES[header[2]]}: write labels and pixels as unsigned bytes, 0 to 255")
+    if header[:4] != bytes((0, 0, _UNSIGNED_BYTE, dimensions)) or len(header) < 4 + 4 * dimensions:
+        raise DatasetError(f"{path} is not an IDX file of unsigned bytes in {dimensions} dimensions")
+    shape = tuple(int(size) for size in np.frombuffer(header, ">u4", dimensions, offset=4))
+    if int(np.prod(shape, dtype=object)) > _MAX_BYTES:
+        raise DatasetError(f"{path} claims {' x '.join(map(str, shape))} bytes, more than 8 GiB: it was cut or changed")
+    return shape
+
+
+def _open(path: Path) -> BufferedIOBase:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def emnist_labels(split: str) -> tuple[str, ...]:
+    """In the order of the numbers from 0; letters, which EMNIST counts from 1, without what stands for 0 there."""
+    if split not in SPLITS:
+        raise DatasetError(f"there is no split {split!r} of EMNIST: choose one of {', '.join(SPLITS)}")
+    return tuple(name for name in EMNIST.classes_split_dict[split] if name != "N/A")
+
+
+def holds_idx(folder: Path) -> bool:
+    """Whether there are files named as MNIST or EMNIST names them."""
+    return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
+
+
+def read_idx_folder(folder: Path, labels: tuple[str, ...] = ()) -> Arrays:
+    """Training images, and test images where there are some. `labels` name the classes in the order of their numbers.
+
+    Without them Fashion-MNIST and EMNIST bring their own names, and others have the numbers themselves.
+    Raises DatasetError for a folder with several sets, and for what `read_idx` finds.
+    """
+    names = [match for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    splits = sorted({match["split"] or "" for match in names})
+    if len(splits) > 1:
+        raise DatasetError(
+            f"{folder} holds several sets: keep the files of one of {short([s or 'train' for s in splits])}"
+        )
+    prefix, parts = f"emnist-{splits[0]}-" if splits[0] else "", {match["part"] for match in names}
+    labels = labels or (emnist_labels(splits[0]) if prefix else ())
+    train = read_idx(folder, f"{prefix}train", len(labels) or 256)
+    facts = _facts(folder, train, labels, splits[0])
+    test = [read_idx(folder, f"{prefix}{part}", len(facts.labels)) for part in sorted(parts - {"train"})[:1]]
+    return Arrays(facts, train, test[0] if test else None)
+
+
+def _facts(folder: Path, train: LabelledImages, labels: tuple[str, ...], split: str) -> DatasetFacts:
+    if split in SPLITS and labels == emnist_labels(split):
+        return emnist(split, labels).coming_from(str(folder))
+    if not labels and hashlib.sha256(train.labels.astype(np.uint8).tobytes()).hexdigest() == _FASHION_MNIST_LABELS:
+        return FASHION_MNIST.coming_from(str(folder))
+    return unknown_dataset(str(folder), labels or tuple(str(number) for number in range(int(train.labels.max()) + 1)))

@@ -1,0 +1,135 @@
+"""Pictures in files: every header is read first, then what is left is decoded, all cores at work."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from models.contract import Colour, Input, Pixels, Preprocessing
+from training.data.duplicates import count_copies, count_disputed, refuse_across, to_digests
+from training.data.labelled_images import LabelledImages
+from training.data.labels import printable
+from training.data.parallel_map import in_order
+from training.data.pixel_storage import Storage
+from training.data.sources.arrays import native_preprocessing
+from training.data.sources.listing import Listing
+from training.data.sources.open_image import Header, Unreadable, read_header, read_pixels
+from training.data.split import PARTS, HoldOut, Opened, Part, assign_parts
+from training.data.warnings_list import Skipped, found
+from training.errors import DatasetError
+
+R = TypeVar("R")
+_MAX_SIDE = 4096
+MARGIN = 0.875
+"""Side of the input over the side of a training picture: the room that random crops have (224 of 256)."""
+PHOTO_INPUT = Input(colour=Colour.RGB, height=224, width=224)
+"""For pictures of many sizes, where the user names no other."""
+
+
+def open_pictures(
+    listing: Listing, target: Input | None, how: Preprocessing | None, hold_out: HoldOut, storage: Storage
+) -> Opened:
+    """Decode every picture once: with `preprocess` for evaluation, and with some room around it for training.
+
+    target: by default the size that all pictures have, if it is one and not above 224, else 224x224 RGB.
+    Raises DatasetError for a class without readable pictures or too few of them, and for a picture in two parts.
+    """
+    listing, headers, unreadable = _with_headers(listing)
+    digests = to_digests([header.digest for header in headers])
+    refuse_across(digests, listing.parts, lambda index: printable(listing.paths[index]))
+    parts = assign_parts(listing.labels, listing.parts, digests, listing.facts.labels, hold_out)
+    native = _native(headers)
+    target = target or native or PHOTO_INPUT
+    how = how or (native_preprocessing(target) if native else Preprocessing())
+    opened: dict[Part, LabelledImages] = {}
+    for part in PARTS:
+        if len(indices := np.flatnonzero(parts == part)):
+            form = with_margin(target, how) if part == "train" and target != native else (target, how)
+            opened[part], damaged = _decoded(listing.take(indices), part, *form, storage)
+            unreadable += damaged
+    disputed = count_disputed(digests, listing.labels)
+    return Opened(target, how, opened, found(unreadable, count_copies(digests, parts), disputed))
+
+
+def with_margin(target: Input, how: Preprocessing) -> tuple[Input, Preprocessing]:
+    """The form of training pictures: larger than the input by the margin, and showing that much more where `how` cuts.
+
+    Their centred part of the input's size is then what evaluation sees, or, where `how` keeps everything, all of it is.
+    """
+    height, width = (min(round(side / MARGIN), _MAX_SIDE) for side in (target.height, target.width))
+    wider = how.model_copy(update={"crop_fraction": min(1.0, how.crop_fraction / MARGIN)})
+    return target.model_copy(update={"height": height, "width": width}), wider
+
+
+def _with_headers(listing: Listing) -> tuple[Listing, list[Header], list[Skipped]]:
+    """What is left when every file that is no picture is taken out. Raises DatasetError when that is a whole class."""
+    results = list(_progress(in_order(_header, listing.paths), len(listing), "reading"))
+    headers = [result for result in results if isinstance(result, Header)]
+    skipped = [result for result in results if isinstance(result, Skipped)]
+    readable = np.flatnonzero([isinstance(result, Header) for result in results])
+    left = listing.take(readable)
+    _refuse_lost(listing, left, skipped)
+    return left, headers, skipped
+
+
+def _refuse_lost(before: Listing, after: Listing, skipped: Sequence[Skipped]) -> None:
+    """Raises DatasetError when a class is gone with the files that were passed over."""
+    lost = np.setdiff1d(before.labels, after.labels)
+    if len(lost):
+        paths = {printable(before.paths[index]) for index in np.flatnonzero(before.labels == lost[0])}
+        first = next(file for file in skipped if file.path in paths)
+        name = before.facts.labels[lost[0]]
+        raise DatasetError(f"no picture of the class {name!r} can be read; the first is {first.path}: {first.reason}")
+
+
+def _native(headers: Sequence[Header]) -> Input | None:
+    """The form that all pictures share, when it is one and small."""
+    sizes = {header.size for header in headers}
+    if len(sizes) > 1 or max(max(size) for size in sizes) > PHOTO_INPUT.height:
+        return None
+    (width, height) = sizes.pop()
+    colour = Colour.L if all(header.grey for header in headers) else Colour.RGB
+    return Input(colour=colour, height=height, width=width)
+
+
+def _decoded(
+    listing: Listing, part: Part, target: Input, how: Preprocessing, storage: Storage
+) -> tuple[LabelledImages, list[Skipped]]:
+    """Pictures that turn out to be damaged leave no gap; a class may lose all that were held out of it, not more."""
+    images = storage.empty((len(listing), *target.shape))
+    kept: list[int] = []
+    skipped: list[Skipped] = []
+    pixels = in_order(partial(_pixels, target=target, how=how), listing.paths)
+    for index, result in enumerate(_progress(pixels, len(listing), f"decoding {part}")):
+        if isinstance(result, Skipped):
+            skipped.append(result)
+        else:
+            images[len(kept)] = result
+            kept.append(index)
+    left = listing.take(np.array(kept, np.int64))
+    if part == "train" or not kept:
+        _refuse_lost(listing, left, skipped)
+    return LabelledImages(images[: len(kept)], left.labels), skipped
+
+
+def _header(path: Path) -> Header | Skipped:
+    try:
+        return read_header(path)
+    except Unreadable as reason:
+        return Skipped(printable(path), str(reason))
+
+
+def _pixels(path: Path, target: Input, how: Preprocessing) -> Pixels | Skipped:
+    try:
+        return read_pixels(path, target, how)
+    except Unreadable as reason:
+        return Skipped(printable(path), str(reason))
+
+
+def _progress(results: Iterator[R], total: int, what: str) -> Iterable[R]:
+    console = Console(stderr=True)
+    return track(results, what, total, console=console, transient=True, disable=not console.is_terminal)

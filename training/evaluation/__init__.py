@@ -1,0 +1,1 @@
+"""How accurate and how well calibrated the probabilities of a network are."""

@@ -1,0 +1,115 @@
+"""Where a run starts: random weights, a body that others trained on ImageNet, or what another run has learnt."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from models.contract import Colour, Input
+from training.data.dataset import Dataset
+from training.errors import ConfigurationError
+from training.loop.checkpoint import load_state, save_state
+from training.loop.config import PACKAGED, TrainingConfig, read_config
+from training.loop.training_data import scaling_of
+from training.networks.exported_module import Scaling
+from training.networks.flip_average import mirrored
+from training.networks.network import Network
+from training.networks.registry import TIMM, build_network, find_entry
+from training.pretrained.timm_weights import scaling
+
+_SIDE = 224
+_KEPT = "network.pt"
+"""In the folder of a run: the network that it kept, and its scaling."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network and the scaling of the pixels that it was, or will be, trained on."""
+
+    network: Network
+    scaling: Scaling
+
+
+def input_of(config: TrainingConfig) -> Input | None:
+    """The network's input; None: whatever suits the data."""
+    if config.start == "imagenet" and config.target is None:
+        return Input(colour=Colour.RGB, height=_SIDE, width=_SIDE)
+    return config.target
+
+
+def check_name(config: TrainingConfig) -> None:
+    """Before any image is read. Raises TrainingError for a network that nobody knows."""
+    packaged = config.network == PACKAGED and config.start != "scratch"
+    if not packaged and not config.network.startswith(TIMM):
+        find_entry(config.network)
+
+
+def start(config: TrainingConfig, dataset: Dataset) -> Start:
+    """Raises TrainingError for a network that is not known, not to be had, or does not fit images or configuration."""
+    begin = _start(config, dataset)
+    if config.mirror:
+        mirrored(begin.network)
+    return begin
+
+
+def _start(config: TrainingConfig, dataset: Dataset) -> Start:
+    classes, target = len(dataset.facts.labels), dataset.target
+    if config.start == "scratch":
+        return Start(build_network(config.network, classes, target), scaling_of(dataset.train.images))
+    if config.start != "imagenet":
+        return _learnt(Path(config.start), classes, target)
+    if target.colour is not Colour.RGB:
+        raise ConfigurationError("networks trained on ImageNet take colour: set colour to RGB")
+    if config.network == PACKAGED:
+        return _efficientnet_lite0(classes, target)
+    network = build_network(config.network, classes, target, pretrained=True)
+    return Start(network, _published_scaling(config.network))
+
+
+def keep_network(folder: Path, network: Network, scaling: Scaling) -> None:
+    """Write what a run has learnt beside its checkpoint, for runs that start from it. Raises OSError."""
+    state = {"mean": list(scaling.mean), "std": list(scaling.std), "weights": network.state_dict()}
+    save_state(folder / _KEPT, state)
+
+
+def _learnt(folder: Path, classes: int, target: Input) -> Start:
+    """The network that the run in `folder` has kept, its head a new one where the number of classes differs."""
+    if not (folder / _KEPT).exists():
+        raise ConfigurationError(f"--from takes scratch, imagenet or the folder of a finished run, not {str(folder)!r}")
+    kept = load_state(folder / _KEPT)
+    bias = next(reversed(kept["weights"].values()))
+    name = read_config(folder).network
+    network = (
+        _efficientnet_lite0(len(bias), target).network if name == PACKAGED else build_network(name, len(bias), target)
+    )
+    try:
+        network.load_state_dict(kept["weights"])
+    except RuntimeError as error:
+        raise ConfigurationError(f"the network of {folder} was made for other images: take its --size") from error
+    if len(bias) != classes:
+        network = _with_new_head(network, classes)
+    return Start(network, Scaling(kept["mean"], kept["std"]))
+
+
+def _with_new_head(network: Network, classes: int) -> Network:
+    if not isinstance(network.head, nn.Linear):
+        raise ConfigurationError("the network of that run has no linear head that could be replaced")
+    head = nn.Linear(network.head.in_features, classes)
+    return Network(network.body, head, pooled=network.pooled, dropout=network.dropout.p)
+
+
+def _efficientnet_lite0(classes: int, target: Input) -> Start:
+    """The body of the packaged network, with a new head. Its padding is computed for one size of image."""
+    if (target.height, target.width) != (_SIDE, _SIDE):
+        raise ConfigurationError(f"{PACKAGED} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
+    from training.pretrained.import_bundle import NETWORKS  # noqa: PLC0415  its packages are needed by nothing else
+
+    served = NETWORKS[PACKAGED].load()
+    mean = [float(value) for value in served.mean.flatten()]
+    std = [float(1 / value) for value in served.factor.flatten()]
+    return Start(_with_new_head(served.network, classes), Scaling(mean, std))
+
+
+def _published_scaling(name: str) -> Scaling:
+    """What timm's weights of a network were trained with."""
+    return scaling(name.removeprefix(TIMM) if name.startswith(TIMM) else find_entry(name).origin.partition(" ")[2])

@@ -1,0 +1,59 @@
+"""The order of an epoch and its batches; the same for the same seed and epoch, wherever a run was interrupted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.data.labelled_images import LabelledImages
+from training.errors import ConfigurationError
+from training.loop.device import Place
+from training.loop.recipe import Recipe
+
+
+@dataclass
+class Batches:
+    """Batches of uint8 images [n, H, W, C] and labels [n] where the run computes; counts the time it takes.
+
+    With `weights` images are drawn with replacement, in proportion to theirs.
+    """
+
+    images: LabelledImages
+    recipe: Recipe
+    seed: int
+    place: Place
+    weights: NDArray[np.float64] | None = None
+    waited_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.size = min(self.recipe.batch_size, len(self.images))
+        if self.size < self.place.world:
+            raise ConfigurationError(f"{self.place.world} processes cannot share {self.size} images: take fewer")
+        self.steps = len(self.images) // self.size
+        """Steps an epoch; the last incomplete batch is left out."""
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of the batches of `epoch` from step `first` on."""
+        order = self._order(epoch)
+        for step in range(first, self.steps):
+            started = perf_counter()
+            chosen = order[step * self.size : (step + 1) * self.size][self.place.rank :: self.place.world]
+            batch = self._take(np.sort(chosen) if isinstance(self.images.images, np.memmap) else chosen)
+            self.waited_s += perf_counter() - started
+            yield batch
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        random = np.random.default_rng((self.seed, epoch))
+        if self.weights is None:
+            return random.permutation(len(self.images))
+        return random.choice(len(self.images), len(self.images), p=self.weights / self.weights.sum())
+
+    def _take(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """One gather for the whole batch, also from a file mapped into memory."""
+        batch = self.images.take(chosen)
+        images, labels = torch.from_numpy(np.ascontiguousarray(batch.images)), torch.from_numpy(batch.labels)
+        return images.to(self.place.device, non_blocking=True), labels.to(self.place.device, non_blocking=True)

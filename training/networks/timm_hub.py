@@ -1,0 +1,71 @@
+"""What timm knows of a network before it is made."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from threading import Event, Thread
+from typing import Any
+
+import timm
+from huggingface_hub import constants, get_session
+
+from training.errors import TrainingError
+
+_PATIENCE_S = 8.0
+
+
+def require_known(name: str) -> None:
+    """Raises TrainingError with near names when timm has no such network, or none with this tag."""
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        close = ", ".join(timm.list_models(f"*{architecture}*")[:5])
+        raise TrainingError(f"timm has no network {architecture!r}" + (f"; it has: {close}" if close else ""))
+    if tag and name not in (tagged := timm.list_pretrained(f"{architecture}.*")):
+        raise TrainingError(f"timm has no weights {name!r}; it has: {', '.join(tagged) or 'none of this network'}")
+
+
+def facts(name: str) -> Mapping[str, Any]:
+    """timm's `pretrained_cfg`: size, scaling, labels and licence of the published weights; empty where it has none."""
+    published = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    return {} if published is None else asdict(published)
+
+
+def input_size(name: str) -> tuple[int, int]:
+    """Height and width that the network was published for."""
+    _, height, width = facts(name).get("input_size", (3, 224, 224))
+    return height, width
+
+
+def is_fixed(name: str) -> bool:
+    """Whether the network is made for one size of images, which it has to be told."""
+    return bool(facts(name).get("fixed_input_size"))
+
+
+@contextmanager
+def only_if_reachable(patience_s: float = _PATIENCE_S) -> Iterator[None]:
+    """In the block the Hub's library looks into its cache alone, unless the Hub answers within `patience_s`.
+
+    By itself it asks six times for each of two files, 23 seconds each, and no setting changes that
+    (huggingface_hub 2.4, `_http_backoff_base`).
+    """
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _answers(patience_s)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _answers(patience_s: float) -> bool:
+    """In a thread of its own: looking up a name and trying all its addresses have no limit of time together."""
+    answered = Event()
+
+    def ask() -> None:
+        with suppress(Exception):  # whatever the libraries for HTTP raise
+            get_session().head(constants.ENDPOINT, timeout=patience_s)
+            answered.set()
+
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(patience_s)
+    return answered.is_set()

@@ -1,0 +1,26 @@
+"""The budget: what a variant may lose and still be admitted."""
+
+from models.contract import LARGEST_TOLERANCE
+from training.optimize.result import Measured
+
+RULE_WITH_LABELS = "top-1 accuracy on the same images at most {budget:g} points below fp32"
+RULE_WITHOUT = (
+    "another class than fp32 for at most {budget:g} % of the images, more than which accuracy cannot fall there"
+)
+_ROUNDING = 1e-9
+
+
+def rule(budget: float, *, labelled: bool) -> str:
+    """The rule in words; budget in percentage points."""
+    return (RULE_WITH_LABELS if labelled else RULE_WITHOUT).format(budget=budget)
+
+
+def refusal(variant: Measured, reference: Measured, budget: float) -> str | None:
+    """Why `variant` is not admitted, None where it is. budget: percentage points."""
+    loss = (reference.quality - variant.quality) * 100
+    if not variant.golden_difference <= LARGEST_TOLERANCE:  # NaN is not below anything
+        return f"a golden image is off by {variant.golden_difference:.2f}, allowed: {LARGEST_TOLERANCE}"
+    if not loss <= budget + _ROUNDING:
+        what = "points of top-1" if reference.metrics.top1 is not None else "% of the images get another class"
+        return f"{loss:.2f} {what}, allowed: {budget:g}"
+    return None

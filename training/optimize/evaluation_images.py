@@ -1,0 +1,101 @@
+"""The images that a variant is made and judged with; no image does both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.contract import Colour, Manifest, Pixels
+from training.data.dataset import Dataset, open_dataset
+from training.data.labelled_images import LabelledImages, evaluation_pixels
+from training.data.split import HoldOut
+from training.errors import OptimizeError
+from training.loop.held_out import hold_out_of, kept_config
+from training.optimize.sample_photos import crops_for
+
+_RANGES, _CHOICE = 512, 1024
+_SMALLEST_PHOTO = 96
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All images are as the network takes them: uint8 [N, height, width, channels].
+
+    ranges: measure the activations for int8; choice: choose its layers in float; learning: makes those that fine-tune
+    what was pruned, None where there are too few; proof: judge, with labels int64 [N] where there are any. `made_with`
+    and `source` say in words what the first and the last are.
+    """
+
+    ranges: Pixels
+    choice: Pixels
+    learning: Callable[[], Pixels] | None
+    proof: Pixels
+    labels: NDArray[np.int64] | None
+    made_with: str
+    source: str
+
+
+def evidence_for(manifest: Manifest, data: str | None, run: Path) -> Evidence:
+    """From the data set that the network was trained on, or from sample photographs where none is known.
+
+    data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also says what
+    was held out.
+    Raises OptimizeError, DatasetError, ConfigurationError.
+    """
+    config = kept_config(run)
+    data = data or (None if config is None else config.data)
+    if data is not None:
+        return _from_dataset(manifest, data, hold_out_of(manifest, config))
+    if manifest.input.colour is Colour.RGB and min(manifest.input.shape[:2]) >= _SMALLEST_PHOTO:
+        return _from_photographs(manifest)
+    raise OptimizeError(
+        f"{manifest.name} takes small or grey images, which sample photographs cannot stand for: "
+        "name the data set that it was trained on with --data, or the folder of its run with --run"
+    )
+
+
+def _from_dataset(manifest: Manifest, data: str, held: HoldOut) -> Evidence:
+    """With the fractions and the seed of the training, so that the same images are held out."""
+    dataset = open_dataset(
+        data,
+        target=manifest.input,
+        how=manifest.preprocessing,
+        labels=manifest.labels,
+        seed=held.seed,
+        validation=held.validation,
+        calibration=held.calibration,
+    )
+    proof, part = _proof(dataset)
+    train, how = dataset.train.images, manifest.preprocessing
+    chosen = np.sort(np.random.default_rng(seed=0).permutation(len(train))[:_RANGES])
+    return Evidence(
+        ranges=evaluation_pixels(train[chosen], manifest.input, how),
+        choice=dataset.calibration.images[:_CHOICE],
+        learning=partial(evaluation_pixels, train, manifest.input, how),
+        proof=proof.images,
+        labels=proof.labels,
+        made_with=f"training images of {dataset.facts.title}; layers chosen on held-out ones",
+        source=f"{part} of {dataset.facts.title}; ONNX Runtime on the CPU",
+    )
+
+
+def _proof(dataset: Dataset) -> tuple[LabelledImages, str]:
+    if dataset.test is not None:
+        return dataset.test, "test set"
+    return dataset.validation, "validation images, which also stopped the training early, since there is no test set,"
+
+
+def _from_photographs(manifest: Manifest) -> Evidence:
+    making, judging = crops_for(manifest.input, manifest.preprocessing)
+    return Evidence(
+        ranges=making.pixels[::2],
+        choice=making.pixels[1::2],
+        learning=None,
+        proof=judging.pixels,
+        labels=None,
+        made_with=making.description,
+        source=f"{judging.description}, without labels: the proof is agreement with fp32, not accuracy",
+    )
