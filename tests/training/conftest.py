@@ -13,6 +13,7 @@ from models.contract import Colour, Input, Preprocessing
 from training.export.onnx_export import export
 from training.networks.exported_module import Scaling, ServedNetwork
 from training.networks.small_resnet import small_resnet
+from training.onnx_graph.graph import Graph
 
 torch.set_num_threads(1)  # two threads spend their time waiting for each other on images this small
 os.environ["OMP_NUM_THREADS"] = "1"  # also in the processes that tests start
@@ -84,3 +85,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     network = served_network()
     export(network, target, path)
     return Exported(network, path, target, Preprocessing(resize="squash"))
+
+
+@pytest.fixture(scope="session")
+def graph(exported: Exported) -> Graph:
+    return Graph(exported.path)

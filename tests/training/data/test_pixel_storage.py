@@ -1,13 +1,10 @@
 """Room for pixels, and work in threads."""
 
-import threading
-from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training.data.parallel_map import in_order
 from training.data.pixel_storage import Storage, default_cache
 from training.errors import DatasetError
 
@@ -40,19 +37,3 @@ def test_the_cache_follows_the_desktop_s_convention(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_cache() == tmp_path / ".cache" / "snellen"
-
-
-def test_answers_come_in_order_and_not_far_ahead() -> None:
-    """However many items there are, few wait."""
-    asked = count()
-    results = in_order(lambda number: number * 2, asked, threads=2)
-    assert list(islice(results, 3)) == [0, 2, 4]
-    assert next(asked) < 100
-
-
-def test_an_error_ends_the_threads() -> None:
-    """It is raised where the answer is taken."""
-    before = threading.active_count()
-    with pytest.raises(ZeroDivisionError):
-        list(in_order(lambda number: 1 // number, [1, 0, 1], threads=2))
-    assert threading.active_count() == before

@@ -7,21 +7,8 @@ from models.contract import Calibration
 from tests.training.evaluation.known_truth import CLASSES, drawn
 from training.evaluation.calibrate import calibrate, measure
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.metrics import expected_calibration_error, softmax
+from training.evaluation.metrics import softmax
 from training.evaluation.out_of_distribution import OutOfDistribution
-from training.evaluation.temperature import fit_temperature
-
-
-@pytest.mark.parametrize("sharpness", [0.4, 1.0, 3.0])
-def test_the_temperature_undoes_a_known_sharpness(sharpness: float) -> None:
-    """Logits that were multiplied by s need temperature s."""
-    assert fit_temperature(*drawn(20_000, sharpness)) == pytest.approx(sharpness, rel=0.05)
-
-
-def test_a_few_images_that_are_all_right_do_not_make_the_network_certain() -> None:
-    """The NLL alone would fall without end, and the temperature with it to its bound."""
-    labels = np.arange(25, dtype=np.int64) % CLASSES
-    assert 0.3 < fit_temperature(8.0 * np.eye(CLASSES)[labels], labels) < 1
 
 
 def test_calibration_lowers_nll_and_ece_of_overconfident_logits() -> None:
@@ -115,11 +102,3 @@ def test_manifests_from_before_these_numbers_still_load() -> None:
     """All of them are optional."""
     old = Calibration.model_validate({"temperature": 1.2, "fitted_on": None, "note": "as it was"})
     assert (old.reliability, old.energy, old.adaptive_ece_after) == (None, None, None)
-
-
-def test_temperature_leaves_little_error_on_new_images() -> None:
-    """Fitted on one draw, the ECE of another falls to what chance alone gives."""
-    temperature = fit_temperature(*drawn(5000, sharpness=3.0))
-    logits, labels = drawn(20_000, sharpness=3.0, seed=1)
-    assert expected_calibration_error(softmax(logits), labels) > 0.15
-    assert expected_calibration_error(softmax(logits, temperature), labels) < 0.015

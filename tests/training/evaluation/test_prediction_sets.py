@@ -1,6 +1,5 @@
 """Prediction sets hold the true class as often as they promise, and are the sets that the service builds."""
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 from models.contract import Manifest, PredictionSets, read_bundle
 from service.answers import prediction_set
 from tests.training.evaluation.known_truth import drawn
-from training.evaluation.conformal_quantile import conformal_quantile, images_needed
 from training.evaluation.metrics import softmax
 from training.evaluation.prediction_sets import COVERAGES, fit_sets, measured_sets, scores, set_sizes
 
@@ -30,20 +28,6 @@ def test_coverage_holds_on_average_over_many_splits(coverage: str) -> None:
     wanted = float(coverage)
     error = np.sqrt(wanted * (1 - wanted) * (1 / (FITTED + 2) + 1 / MEASURED) / SPLITS)
     assert wanted - 4 * error < np.mean(covered) < wanted + 1 / (FITTED + 1) + 4 * error
-
-
-@pytest.mark.parametrize(("images", "rank"), [(9, 9), (10, 10), (99, 90), (100, 91), (199, 180)])
-def test_the_rank_counts_the_new_image_too(images: int, rank: int) -> None:
-    """ceil((n + 1) 0.9), exact also where a product of floats is not."""
-    assert conformal_quantile(np.arange(1.0, images + 1), Fraction("0.9")) == rank
-
-
-@pytest.mark.parametrize(("coverage", "needed"), [("0.8", 4), ("0.9", 9), ("0.95", 19), ("0.99", 99)])
-def test_one_image_less_than_needed_gives_no_quantile(coverage: str, needed: int) -> None:
-    """Below that number only the set of all classes keeps the promise."""
-    assert images_needed(Fraction(coverage)) == needed
-    assert conformal_quantile(np.zeros(needed - 1), Fraction(coverage)) is None
-    assert conformal_quantile(np.zeros(needed), Fraction(coverage)) == 0.0
 
 
 def test_no_threshold_where_the_true_class_has_no_probability() -> None:

@@ -1,11 +1,8 @@
 """Writing bundles, golden images and cards."""
 
 import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,21 +12,11 @@ from models.contract import (
     find_bundles,
     read_bundle,
 )
-from tests.training.conftest import SIDE, Exported, served_network, striped
-from tests.training.stripes import stripes_manifest
+from tests.training.conftest import Exported, served_network, striped
+from tests.training.export.conftest import Fill, make
 from training.errors import BundleExistsError, ParityError
-from training.export.bundle_writer import MODEL, list_files, new_bundle, write_manifest
+from training.export.bundle_writer import MODEL, list_files
 from training.export.golden_images import PROBABILITIES_FILE, check_golden, encode, write_golden
-from training.model_card.model_card import model_card
-
-Fill = Callable[[Path], object]
-
-
-def make(repository: Path, *steps: Fill, overwrite: bool = False) -> None:
-    """`stripes/1`, by doing `steps` to its folder before it is published."""
-    with new_bundle(repository, "stripes", 1, overwrite=overwrite) as folder:
-        for step in steps:
-            step(folder)
 
 
 def _raiser(error: BaseException) -> Fill:
@@ -37,21 +24,6 @@ def _raiser(error: BaseException) -> Fill:
         raise error
 
     return step
-
-
-@pytest.fixture
-def fill(exported: Exported) -> Fill:
-    """Fills the folder of `stripes/1` with a whole bundle."""
-
-    def write(folder: Path) -> None:
-        shutil.copy(exported.path, folder / MODEL)
-        images = [Image.fromarray(image) for image in striped(2, seed=0)[0]]
-        golden_images = [encode(images[0], "0.png", "PNG"), encode(images[1], "1.jpg", "JPEG")]
-        golden = write_golden(folder, golden_images, exported.network, exported.target, exported.how)
-        manifest = stripes_manifest(folder, golden, exported.target, exported.how)
-        write_manifest(folder, manifest, model_card(manifest, np.eye(4, dtype=np.int64) * 20))
-
-    return write
 
 
 def test_a_finished_bundle_is_read_by_the_contract(tmp_path: Path, fill: Fill) -> None:
@@ -120,14 +92,6 @@ def test_the_card_shows_the_manifests_numbers(tmp_path: Path, fill: Fill) -> Non
     commit = json.loads((tmp_path / "stripes" / "1" / MANIFEST).read_text())["provenance"]["commit"]
     for part in ("| top1 | 0.7500 |", "| 0 top | 20 | 0 | 0 | 0 | 1.000 |", "- Only stripes.", "Licence: CC0", commit):
         assert part in card
-
-
-def test_golden_images_are_encoded_pictures(tmp_path: Path, fill: Fill) -> None:
-    """PNG and JPEG bytes as a client would send them, of the stated size."""
-    make(tmp_path, fill)
-    for name, image_format in (("0.png", "PNG"), ("1.jpg", "JPEG")):
-        with Image.open(tmp_path / "stripes" / "1" / "golden" / name) as image:
-            assert (image.format, image.size) == (image_format, (SIDE, SIDE))
 
 
 def _replace_rows(folder: Path, exported: Exported) -> None:

@@ -11,7 +11,7 @@ from tests.training.loop.conftest import CLASSES, lesson
 from training.errors import DivergedError
 from training.loop.fit import fit
 from training.loop.recipe import Augmentation, Optimizer, Recipe
-from training.networks.network import Network, count_parameters
+from training.networks.network import Network
 from training.networks.small_resnet import small_resnet
 
 PLAIN = Augmentation(flip=False, shift=0, erase=0)
@@ -20,11 +20,6 @@ PLAIN = Augmentation(flip=False, shift=0, erase=0)
 def network(seed: int = 0) -> Network:
     torch.manual_seed(seed)
     return small_resnet(CLASSES)
-
-
-def test_the_network_has_under_0_8_million_parameters() -> None:
-    """With the ten classes of Fashion-MNIST."""
-    assert count_parameters(small_resnet(10)) < 800_000
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "momentum", "adamw"])
@@ -78,45 +73,3 @@ def test_training_stops_when_nothing_gets_better(capsys: pytest.CaptureFixture[s
     _, score = fit(network(), lesson(train=64), recipe)
     assert score.epoch < 39
     assert "stopped early" in capsys.readouterr().err
-
-
-def test_off_a_terminal_each_epoch_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A log file gets text with rate and time left, and no control characters."""
-    fit(network(), lesson(train=32), Recipe(epochs=2, batch_size=16))
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
-    assert "images/s" in lines[0]
-    assert "\x1b" not in lines[0]
-
-
-def test_tensorboard_gets_scalars_filters_and_predictions(tmp_path: Path) -> None:
-    """The event files hold what a person looks for."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    fit(network(), lesson(), Recipe(epochs=1, batch_size=16), folder=tmp_path)
-    events = EventAccumulator(str(tmp_path / "events"))
-    events.Reload()
-    tags = events.Tags()
-    assert {"epoch/accuracy", "epoch/loss", "step/learning rate", "step/loss"} <= set(tags["scalars"])
-    assert set(tags["images"]) == {"first-layer filters", "validation images"}
-    assert tags["tensors"] == ["validation images/text_summary"]
-
-
-def test_a_frozen_body_keeps_weights_and_statistics() -> None:
-    """Only the head learns in the first epochs."""
-    start = network()
-    before = {name: value.clone() for name, value in start.body.state_dict().items()}
-    head = start.head.state_dict()["weight"].clone()
-    trained, _ = fit(start, lesson(), Recipe(epochs=1, batch_size=16, freeze=1))
-    assert all(torch.equal(value, before[name]) for name, value in trained.body.state_dict().items())
-    assert not torch.equal(trained.head.state_dict()["weight"], head)
-
-
-def test_the_top_of_the_body_thaws_after_the_frozen_epochs() -> None:
-    """With half of it unfrozen, the first layer stays and the last learns."""
-    start = network()
-    before = [parameter.detach().clone() for parameter in start.body.parameters()]
-    trained, _ = fit(start, lesson(), Recipe(epochs=2, batch_size=16, freeze=1, unfreeze=0.5, average=0))
-    after = list(trained.body.parameters())
-    assert torch.equal(after[0], before[0])
-    assert not torch.equal(after[-1], before[-1])

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 import torch
@@ -16,44 +15,8 @@ from training.export.onnx_export import export, fixed_images
 from training.networks.exported_module import Scaling, ServedNetwork
 from training.networks.flip_average import mirrored
 from training.networks.small_resnet import small_resnet
-from training.onnx_graph.graph import Graph, spread
+from training.onnx_graph.graph import Graph
 from training.onnx_graph.torch_replay import Replay
-from training.report.class_maps import evidence
-from training.report.feature_inversion import invert
-
-
-def test_the_penultimate_layer_is_what_the_last_linear_one_reads(graph: Graph, exported: Exported) -> None:
-    """PyTorch's embedding of the same images."""
-    images = fixed_images(exported.target)
-    (found,) = graph.compute([graph.penultimate], images)
-    served = exported.network
-    with torch.inference_mode():
-        pixels = torch.tensor(images).permute(0, 3, 1, 2).float()
-        expected = served.network.embed((pixels - served.mean) * served.factor)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-def test_layers_follow_the_network_and_end_at_the_last_maps(graph: Graph, exported: Exported) -> None:
-    """From the first activation to the maps that are averaged, and nothing after them."""
-    layers = graph.layers(fixed_images(exported.target)[2])
-    assert (layers[0].shape, layers[-1].shape) == ((32, 16, 16), (128, 4, 4))
-    assert layers[0].name.endswith("body.0.conv")
-    last, averaged = graph.compute([layers[-1].tensor, graph.penultimate], fixed_images(exported.target))
-    np.testing.assert_allclose(last.mean((2, 3)), averaged, atol=1e-4)
-    assert [layer.tensor for layer in spread(layers, 2)] == [layers[0].tensor, layers[-1].tensor]
-    assert spread(layers, 100) == layers
-
-
-def test_the_class_map_explains_the_logits(graph: Graph, exported: Exported) -> None:
-    """Its mean is the logit less the bias, and evidence peaks where it does, from 0 to 1."""
-    maps, logits = graph.compute([CLASS_MAP, LOGITS], fixed_images(exported.target))
-    bias = exported.network.network.head.bias
-    assert isinstance(bias, torch.Tensor)
-    np.testing.assert_allclose(maps.mean((2, 3)) + bias.detach().numpy(), logits, atol=1e-3)
-    shown = evidence(maps[2, 0])
-    assert shown.min() >= 0
-    if maps[2, 0].max() > 0:
-        assert (shown.argmax(), shown.max()) == (maps[2, 0].argmax(), 1)
 
 
 def test_a_replay_agrees_with_onnx_runtime(graph: Graph, exported: Exported) -> None:
@@ -95,13 +58,3 @@ def test_an_operator_without_a_gradient_is_named(tmp_path: Path) -> None:
     onnx.save_model(helper.make_model(model, opset_imports=[helper.make_opsetid("", 20)]), tmp_path / "odd.onnx")
     with pytest.raises(ReportError, match="Hardmax"):
         Replay(Graph(tmp_path / "odd.onnx"), LOGITS)
-
-
-def test_inversion_comes_close_to_the_features_and_repeats_itself(graph: Graph, exported: Exported) -> None:
-    """Much closer than the noise that it starts from; the same seed gives the same pixels."""
-    image = fixed_images(exported.target)[3]
-    features = Replay(graph, graph.before_activation(graph.layers(image)[0]))
-    first, again = (invert(features, image, seed=3, steps=40) for _ in range(2))
-    assert first.distance[1] < 0.5 * first.distance[0]
-    assert first.pixels.shape == image.shape
-    np.testing.assert_array_equal(first.pixels, again.pixels)

@@ -168,15 +168,6 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(
     assert "Retrying" not in caplog.text
 
 
-def test_labels_of_larger_imagenets_are_unique() -> None:
-    """Classes that share a name get their WordNet number."""
-    from training.pretrained.timm_labels import published_labels
-
-    labels = published_labels(21841)
-    assert len(set(labels)) == len(labels) == 21841
-    assert published_labels(7) == tuple(f"class {number}" for number in range(7))
-
-
 def test_the_manifest_is_readable_json(bundle: Bundle) -> None:
     """For whoever has no Python."""
     assert json.loads((bundle.path / "manifest.json").read_text())["architecture"] == "timm test_resnet"

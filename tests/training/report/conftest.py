@@ -14,7 +14,6 @@ from training.export.bundle_writer import MODEL, new_bundle, write_manifest
 from training.export.golden_images import encode, write_golden
 from training.export.provenance import provenance
 from training.model_card.model_card import model_card
-from training.onnx_graph.graph import Graph
 
 MakeBundle = Callable[..., Bundle]
 
@@ -37,8 +36,3 @@ def make_bundle(exported: Exported, tmp_path: Path) -> MakeBundle:
         return read_bundle(tmp_path / "models" / "stripes" / "1")
 
     return make
-
-
-@pytest.fixture(scope="session")
-def graph(exported: Exported) -> Graph:
-    return Graph(exported.path)

@@ -72,15 +72,6 @@ def test_hostile_files_are_reported_and_skipped(photos: Path) -> None:
     )
 
 
-def test_the_list_of_skipped_files_is_bounded(photos: Path) -> None:
-    """Of thousands, the first few and a number will do."""
-    for number in range(50):
-        (photos / "ant" / f"{number}.txt").write_bytes(b"note")
-    dataset = open_dataset(str(photos), target=SMALL)
-    assert (len(dataset.findings.skipped), dataset.findings.skipped_count) == (20, 50)
-    assert "skipped 30 more files" in dataset.sentences()
-
-
 @pytest.mark.parametrize("content", [b"no picture", encoded("JPEG")[:700]])
 def test_a_class_of_which_nothing_can_be_read_is_refused(photos: Path, content: bytes) -> None:
     """Found in the header or only in the pixels: the class and its first file are named."""

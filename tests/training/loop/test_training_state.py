@@ -1,9 +1,7 @@
 """Runs that are interrupted and go on."""
 
 import os
-import resource
 import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -11,8 +9,6 @@ import torch
 
 from tests.training.loop.conftest import CLASSES, TARGET, lesson
 from training.errors import CheckpointError, InterruptedRunError
-from training.loop import checkpoint
-from training.loop.checkpoint import Keeper
 from training.loop.fit import fit
 from training.loop.history import trained_s
 from training.loop.recipe import Augmentation, Recipe
@@ -110,15 +106,6 @@ def test_a_signal_in_the_last_step_loses_no_bundle(tmp_path: Path, monkeypatch: 
     assert trained_s(tmp_path, 96) > 0
 
 
-def test_a_history_that_cannot_be_written_does_not_end_the_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The run says so and goes on to its end."""
-    (tmp_path / "history.jsonl").mkdir()
-    fit(network(), lesson(), Recipe(epochs=1, batch_size=16), folder=tmp_path)
-    assert "training goes on" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
 def test_a_missing_or_damaged_checkpoint_is_said(content: bytes | None, tmp_path: Path) -> None:
     """One sentence, and nothing in the file is run."""
@@ -126,33 +113,3 @@ def test_a_missing_or_damaged_checkpoint_is_said(content: bytes | None, tmp_path
         (tmp_path / "checkpoint.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match="--overwrite"):
         fit(network(), lesson(), RECIPE, folder=tmp_path, resume=True)
-
-
-def test_a_full_disk_leaves_the_former_checkpoint(tmp_path: Path) -> None:
-    """No room for the new one: the old one is whole, the half-written one is gone."""
-    path = tmp_path / "checkpoint.pt"
-    checkpoint.save_state(path, {"step": 1})
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
-    try:
-        with pytest.raises(OSError, match=r"."):
-            checkpoint.save_state(path, {"step": 2, "weights": torch.zeros(100_000)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, ignored)
-    assert checkpoint.load_state(path) == {"step": 1}
-    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
-
-
-def test_the_last_checkpoint_waits_for_room(tmp_path: Path) -> None:
-    """A run that cannot write its last checkpoint says so and tries again until it can."""
-    folder = tmp_path / "run"
-    folder.write_text("in the way")
-    said: list[str] = []
-    keeper = Keeper(folder, say=said.append, pause_s=0.01)
-    keeper.save({"step": 1})
-    assert len(said) == 1
-    threading.Timer(0.1, folder.unlink).start()
-    keeper.save({"step": 2}, last=True)
-    assert checkpoint.load_state(folder / "checkpoint.pt") == {"step": 2}
