@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.table import Column, Table
 from rich.text import Text
 
-from snellen.output import WRITERS, Classification, Format, Writer, path_text, print_table, printable, write_csv
+from snellen.output import WRITERS, FileResult, Format, Writer, path_text, print_table, printable, write_csv
 
 if TYPE_CHECKING:
     from service.schemas import Grid
 
 
-class Cell(NamedTuple):
+class GridCell(NamedTuple):
     """One class of one cell: its place in the grid and in the picture, in pixels."""
 
     row: int
@@ -28,16 +28,16 @@ class Cell(NamedTuple):
     probability: float
 
 
-def cells(grid: "Grid") -> Iterator[Cell]:
+def grid_cells(grid: "Grid") -> Iterator[GridCell]:
     """Row by row, most probable class first."""
     for row, column in ((r, c) for r in range(grid.rows) for c in range(grid.columns)):
         box = column * grid.stride.width, row * grid.stride.height, grid.cell.width, grid.cell.height
         ranked = zip(grid.class_ids[row][column], grid.probabilities[row][column], strict=True)
         for rank, (class_id, probability) in enumerate(ranked, 1):
-            yield Cell(row, column, *box, rank, class_id, grid.labels[class_id], probability)
+            yield GridCell(row, column, *box, rank, class_id, grid.labels[class_id], probability)
 
 
-def _write_table(done: Iterable[Classification]) -> None:
+def _write_table(done: Iterable[FileResult]) -> None:
     """Of each class that is first in a cell: its share of the cells, and the cell that shows it best."""
     headings = ("file", "class", "cells", "best probability", "at left,top")
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
@@ -58,8 +58,8 @@ def _add(table: Table, path: Path, grid: "Grid") -> None:
 
 def _summary(grid: "Grid") -> Iterator[tuple[str, ...]]:
     """The most frequent class first."""
-    by_label: dict[str, list[Cell]] = {}
-    for cell in cells(grid):
+    by_label: dict[str, list[GridCell]] = {}
+    for cell in grid_cells(grid):
         if cell.rank == 1:
             by_label.setdefault(cell.label, []).append(cell)
     for label, found in sorted(by_label.items(), key=lambda item: -len(item[1])):
@@ -68,10 +68,10 @@ def _summary(grid: "Grid") -> Iterator[tuple[str, ...]]:
         yield printable(label), f"{share:.1%}", f"{best.probability:.4f}", f"{best.left},{best.top}"
 
 
-def _write_csv(done: Iterable[Classification]) -> None:
+def _write_csv(done: Iterable[FileResult]) -> None:
     """A line for every class of every cell."""
-    write_csv(done, Cell._fields, lambda result: cells(result.dense) if result.dense else ())
+    write_csv(done, GridCell._fields, lambda result: grid_cells(result.dense) if result.dense else ())
 
 
-GRID_WRITERS: dict[Format, Writer] = WRITERS | {Format.TABLE: _write_table, Format.CSV: _write_csv}
+DENSE_WRITERS: dict[Format, Writer] = WRITERS | {Format.TABLE: _write_table, Format.CSV: _write_csv}
 """JSON lines are what the service answers."""

@@ -8,7 +8,7 @@ from pathlib import Path
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
-def find(paths: Iterable[Path]) -> Iterator[Path]:
+def find_images(paths: Iterable[Path]) -> Iterator[Path]:
     """Files as named, and what is named like an image in folders, sorted; whether they can be read shows later."""
     for path in paths:
         if os.path.isdir(path):  # false for a path that cannot be looked at, where Path.is_dir() raises
@@ -18,7 +18,7 @@ def find(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def read(path: Path, max_bytes: int) -> bytes:
+def read_image(path: Path, max_bytes: int) -> bytes:
     """The bytes of a regular file: a pipe would wait for its writer, a device may never end.
 
     Raises OSError, UnsupportedFormat for anything but a regular file, BodyTooLarge.

@@ -16,7 +16,7 @@ def provider_names(text: str) -> tuple[str, ...]:
 
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if unknown := [name for name in names if name not in PROVIDERS]:
-        give_up(f"--providers: {unknown[0]!r} is none of {', '.join(PROVIDERS)}", status=2)
+        exit_with_error(f"--providers: {unknown[0]!r} is none of {', '.join(PROVIDERS)}", status=2)
     return names
 
 
@@ -27,7 +27,7 @@ def service_default(setting: str) -> int:
     return int(Settings.model_fields[setting].default)
 
 
-def give_up(reason: str, status: int) -> NoReturn:
+def exit_with_error(reason: str, status: int) -> NoReturn:
     typer.echo(f"snellen: {printable(reason)}", err=True)
     raise typer.Exit(status)
 

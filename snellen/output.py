@@ -26,7 +26,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-class Classification(NamedTuple):
+class FileResult(NamedTuple):
     """One file: its result, or why there is none."""
 
     path: Path
@@ -51,7 +51,7 @@ class Failures:
         self.count = 0
         self._console = console
 
-    def report(self, done: Iterable[Classification]) -> Iterator[Classification]:
+    def report(self, done: Iterable[FileResult]) -> Iterator[FileResult]:
         for item in done:
             if item.error is not None:
                 self.count += 1
@@ -60,7 +60,7 @@ class Failures:
             yield item
 
 
-def _write_table(done: Iterable[Classification]) -> None:
+def _write_table(done: Iterable[FileResult]) -> None:
     table = Table(Column("file", overflow="fold"), Column("class", overflow="fold"), Column("probability"))
     for item in done:
         for index, prediction in enumerate(item.result.predictions if item.result else ()):
@@ -75,14 +75,14 @@ def print_table(table: Table) -> None:
     Console().print(table)
 
 
-def _write_jsonl(done: Iterable[Classification]) -> None:
+def _write_jsonl(done: Iterable[FileResult]) -> None:
     _reconfigure("utf-8")
     for item in done:
         answer = item.result.model_dump(exclude_none=True) if item.result else {"error": item.error}
         print(json.dumps({"path": path_text(item.path)} | answer, ensure_ascii=False), flush=True)
 
 
-def _write_csv(done: Iterable[Classification]) -> None:
+def _write_csv(done: Iterable[FileResult]) -> None:
     columns = ("rank", "class_id", "label", "probability")
     write_csv(
         done,
@@ -92,7 +92,7 @@ def _write_csv(done: Iterable[Classification]) -> None:
 
 
 def write_csv(
-    done: Iterable[Classification],
+    done: Iterable[FileResult],
     columns: Sequence[str],
     lines: "Callable[[Result], Iterable[tuple[object, ...]]]",
 ) -> None:
@@ -114,7 +114,7 @@ def _reconfigure(encoding: str | None) -> None:
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
-Writer = Callable[[Iterable[Classification]], None]
+Writer = Callable[[Iterable[FileResult]], None]
 """To standard output, as the answers come; a table at the end, since its columns have to fit."""
 
 WRITERS: dict[Format, Writer] = {

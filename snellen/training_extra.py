@@ -11,7 +11,7 @@ _NEEDED = ("kornia", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pyarrow
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def errors_as_messages() -> Iterator[None]:
     """Errors that say what to do become one line and exit status 1; Ctrl-C becomes 130."""
     _require_extra()
     from models.contract import BundleError

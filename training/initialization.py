@@ -12,9 +12,9 @@ from training.loop.checkpoint import load_state, save_state
 from training.loop.config import PACKAGED, TrainingConfig, read_config
 from training.loop.training_data import scaling_of
 from training.networks.exported_module import Scaling
-from training.networks.flip_average import mirrored
+from training.networks.flip_average import flip_averaged
 from training.networks.network import Network
-from training.networks.registry import TIMM, build_network, find_entry
+from training.networks.registry import TIMM, build_network, find_network_info
 from training.pretrained.timm_weights import scaling
 
 _SIDE = 224
@@ -23,7 +23,7 @@ _KEPT = "network.pt"
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialNetwork:
     """A network and the scaling of the pixels that it was, or will be, trained on."""
 
     network: Network
@@ -41,38 +41,38 @@ def check_name(config: TrainingConfig) -> None:
     """Before any image is read. Raises TrainingError for a network that nobody knows."""
     packaged = config.network == PACKAGED and config.start != "scratch"
     if not packaged and not config.network.startswith(TIMM):
-        find_entry(config.network)
+        find_network_info(config.network)
 
 
-def start(config: TrainingConfig, dataset: Dataset) -> Start:
+def start(config: TrainingConfig, dataset: Dataset) -> InitialNetwork:
     """Raises TrainingError for a network that is not known, not to be had, or does not fit images or configuration."""
-    begin = _start(config, dataset)
+    initial = _start(config, dataset)
     if config.mirror:
-        mirrored(begin.network)
-    return begin
+        flip_averaged(initial.network)
+    return initial
 
 
-def _start(config: TrainingConfig, dataset: Dataset) -> Start:
-    classes, target = len(dataset.facts.labels), dataset.target
+def _start(config: TrainingConfig, dataset: Dataset) -> InitialNetwork:
+    classes, target = len(dataset.metadata.labels), dataset.target
     if config.start == "scratch":
-        return Start(build_network(config.network, classes, target), scaling_of(dataset.train.images))
+        return InitialNetwork(build_network(config.network, classes, target), scaling_of(dataset.train.images))
     if config.start != "imagenet":
-        return _learnt(Path(config.start), classes, target)
+        return _from_run(Path(config.start), classes, target)
     if target.colour is not Colour.RGB:
         raise ConfigurationError("networks trained on ImageNet take colour: set colour to RGB")
     if config.network == PACKAGED:
         return _efficientnet_lite0(classes, target)
     network = build_network(config.network, classes, target, pretrained=True)
-    return Start(network, _published_scaling(config.network))
+    return InitialNetwork(network, _published_scaling(config.network))
 
 
-def keep_network(folder: Path, network: Network, scaling: Scaling) -> None:
+def save_network(folder: Path, network: Network, scaling: Scaling) -> None:
     """Write what a run has learnt beside its checkpoint, for runs that start from it. Raises OSError."""
     state = {"mean": list(scaling.mean), "std": list(scaling.std), "weights": network.state_dict()}
     save_state(folder / _KEPT, state)
 
 
-def _learnt(folder: Path, classes: int, target: Input) -> Start:
+def _from_run(folder: Path, classes: int, target: Input) -> InitialNetwork:
     """The network that the run in `folder` has kept, its head a new one where the number of classes differs."""
     if not (folder / _KEPT).exists():
         raise ConfigurationError(f"--from takes scratch, imagenet or the folder of a finished run, not {str(folder)!r}")
@@ -88,7 +88,7 @@ def _learnt(folder: Path, classes: int, target: Input) -> Start:
         raise ConfigurationError(f"the network of {folder} was made for other images: take its --size") from error
     if len(bias) != classes:
         network = _with_new_head(network, classes)
-    return Start(network, Scaling(kept["mean"], kept["std"]))
+    return InitialNetwork(network, Scaling(kept["mean"], kept["std"]))
 
 
 def _with_new_head(network: Network, classes: int) -> Network:
@@ -98,7 +98,7 @@ def _with_new_head(network: Network, classes: int) -> Network:
     return Network(network.body, head, pooled=network.pooled, dropout=network.dropout.p)
 
 
-def _efficientnet_lite0(classes: int, target: Input) -> Start:
+def _efficientnet_lite0(classes: int, target: Input) -> InitialNetwork:
     """The body of the packaged network, with a new head. Its padding is computed for one size of image."""
     if (target.height, target.width) != (_SIDE, _SIDE):
         raise ConfigurationError(f"{PACKAGED} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
@@ -107,9 +107,11 @@ def _efficientnet_lite0(classes: int, target: Input) -> Start:
     served = NETWORKS[PACKAGED].load()
     mean = [float(value) for value in served.mean.flatten()]
     std = [float(1 / value) for value in served.factor.flatten()]
-    return Start(_with_new_head(served.network, classes), Scaling(mean, std))
+    return InitialNetwork(_with_new_head(served.network, classes), Scaling(mean, std))
 
 
 def _published_scaling(name: str) -> Scaling:
     """What timm's weights of a network were trained with."""
-    return scaling(name.removeprefix(TIMM) if name.startswith(TIMM) else find_entry(name).origin.partition(" ")[2])
+    return scaling(
+        name.removeprefix(TIMM) if name.startswith(TIMM) else find_network_info(name).origin.partition(" ")[2]
+    )

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
-class Progressing:
+class ProgressDisplay:
     """Counts images, `done` of them before the run was resumed. Enter it for the time of the run; leaving it leaves the
     terminal clean, also after Ctrl-C."""
 

@@ -21,16 +21,16 @@ from training.export.bundle_writer import MODEL, list_files, new_bundle, refuse_
 from training.export.golden_images import GoldenImage, encode, write_golden
 from training.export.onnx_export import PARITY_TOLERANCE, export
 from training.export.provenance import provenance
-from training.initialization import check_name, input_of, keep_network, start
+from training.initialization import check_name, input_of, save_network, start
 from training.loop.config import CONFIG, TrainingConfig, write_config
-from training.loop.device import Place, take_place
+from training.loop.device import Device, open_device
 from training.loop.fit import fit
-from training.loop.history import trained_s
-from training.loop.training_data import Lesson, logits_of
+from training.loop.history import training_seconds
+from training.loop.training_data import TrainingData, logits_of
 from training.loop.training_state import Score
 from training.model_card.model_card import model_card
-from training.networks.exported_module import Scaling, ServedNetwork
-from training.networks.flip_average import mirrored
+from training.networks.exported_module import ExportedModule, Scaling
+from training.networks.flip_average import flip_averaged
 from training.networks.network import Network, count_parameters
 
 _GOLDEN_CLASSES = 10
@@ -60,11 +60,11 @@ def run(
     check_name(config)
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
     folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
-    with take_place(config.device, config.threads) as place:
-        dataset = _open(config, place)
-        trained = _train(config, dataset, folder, place, resume=resume)
-        place.wait()
-        if not place.leads:
+    with open_device(config.device, config.threads) as device:
+        dataset = _open(config, device)
+        trained = _train(config, dataset, folder, device, resume=resume)
+        device.wait()
+        if not device.is_main:
             return None
     return _write_bundle(config, dataset, trained, repository, overwrite=overwrite)
 
@@ -77,7 +77,7 @@ def _run_folder(config: TrainingConfig, runs: Path, *, resume: bool, overwrite: 
     return folder
 
 
-def _open(config: TrainingConfig, place: Place) -> Dataset:
+def _open(config: TrainingConfig, device: Device) -> Dataset:
     dataset = open_dataset(
         config.data,
         target=input_of(config),
@@ -86,31 +86,31 @@ def _open(config: TrainingConfig, place: Place) -> Dataset:
         calibration=config.calibration,
         labels=config.labels,
     )
-    if place.leads:
+    if device.is_main:
         for sentence in dataset.sentences():
             _CONSOLE.print(sentence, highlight=False, markup=False, soft_wrap=True)
     return dataset
 
 
-def _train(config: TrainingConfig, dataset: Dataset, folder: Path, place: Place, *, resume: bool) -> Trained:
+def _train(config: TrainingConfig, dataset: Dataset, folder: Path, device: Device, *, resume: bool) -> Trained:
     torch.manual_seed(config.seed)
-    begin = start(config, dataset)
-    if place.rank:
-        torch.manual_seed(config.seed + place.rank)  # each process draws its own augmentation
-    if place.leads:
+    initial = start(config, dataset)
+    if device.rank:
+        torch.manual_seed(config.seed + device.rank)  # each process draws its own augmentation
+    if device.is_main:
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         write_config(config, folder)
-    classes = len(dataset.facts.labels)
-    lesson = Lesson(dataset.train, dataset.validation, dataset.target, begin.scaling, classes)
+    classes = len(dataset.metadata.labels)
+    training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
     network, score = fit(
-        begin.network, lesson, config.recipe, seed=config.seed, place=place, folder=folder, resume=resume
+        initial.network, training_data, config.recipe, seed=config.seed, device=device, folder=folder, resume=resume
     )
     network = network.cpu()
-    if place.leads:
-        keep_network(folder, network, begin.scaling)
-    kept = mirrored(network) if config.mirror else network
-    return Trained(kept, begin.scaling, score, trained_s(folder, len(dataset.train)))
+    if device.is_main:
+        save_network(folder, network, initial.scaling)
+    kept = flip_averaged(network) if config.mirror else network
+    return Trained(kept, initial.scaling, score, training_seconds(folder, len(dataset.train)))
 
 
 def _write_bundle(
@@ -122,21 +122,21 @@ def _write_bundle(
     overwrite: bool,
 ) -> Path:
     calibration = _calibrate(config, dataset, trained)
-    served = ServedNetwork(trained.network, trained.scaling, calibration.temperature)
+    served = ExportedModule(trained.network, trained.scaling, calibration.temperature)
     with new_bundle(repository, config.name, config.version, overwrite=overwrite) as folder:
         dense = export(served, dataset.target, folder / MODEL)
-        golden = write_golden(folder, _examples(dataset), served, dataset.target, dataset.how)
+        golden = write_golden(folder, _examples(dataset), served, dataset.target, dataset.preprocessing)
         test, source = _tested(dataset, folder / MODEL)
         others = [out_of_distribution(name, folder / MODEL, dataset.target) for name in config.unfamiliar]
         manifest = Manifest(
             name=config.name,
             version=config.version,
-            description=dataset.facts.description,
+            description=dataset.metadata.description,
             architecture=config.network,
             parameters=count_parameters(trained.network),
-            labels=dataset.facts.labels,
+            labels=dataset.metadata.labels,
             input=dataset.target,
-            preprocessing=dataset.how,
+            preprocessing=dataset.preprocessing,
             files=list_files(folder),
             variants=(Variant(precision=Precision.FP32, path=MODEL, metrics=test.metrics(source)),),
             class_map=trained.network.has_class_map,
@@ -144,8 +144,8 @@ def _write_bundle(
             calibration=measure(calibration, test, source, others),
             golden=golden,
             provenance=provenance(
-                dataset=dataset.facts.title,
-                licence=dataset.facts.licence,
+                dataset=dataset.metadata.title,
+                licence=dataset.metadata.licence,
                 notes=_notes(config, dataset, trained),
                 seed=config.seed,
                 duration_s=trained.duration_s,
@@ -163,10 +163,12 @@ def _calibrate(config: TrainingConfig, dataset: Dataset, trained: Trained) -> Ca
 def _tested(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
     """What the graph scores, and on what: the test images, or the validation images where there are none."""
     if dataset.test is None:
-        source = f"validation images of {dataset.facts.title}, which also chose the epoch: there are no test images"
-        return evaluate(model, dataset.validation, dataset.target, dataset.how), f"{source}; ONNX Runtime on the CPU"
-    source = f"test set of {dataset.facts.title}, used once by this run, after training; ONNX Runtime on the CPU"
-    return evaluate(model, dataset.test, dataset.target, dataset.how), source
+        source = f"validation images of {dataset.metadata.title}, which also chose the epoch: there are no test images"
+        return evaluate(
+            model, dataset.validation, dataset.target, dataset.preprocessing
+        ), f"{source}; ONNX Runtime on the CPU"
+    source = f"test set of {dataset.metadata.title}, used once by this run, after training; ONNX Runtime on the CPU"
+    return evaluate(model, dataset.test, dataset.target, dataset.preprocessing), source
 
 
 def _examples(dataset: Dataset) -> list[GoldenImage]:
@@ -174,7 +176,7 @@ def _examples(dataset: Dataset) -> list[GoldenImage]:
     images: LabelledImages = dataset.calibration
     if not len(images):
         raise DatasetError("there are no images to calibrate on: hold some out with --set calibration=0.05")
-    classes = [label for label in range(len(dataset.facts.labels)) if (images.labels == label).any()]
+    classes = [label for label in range(len(dataset.metadata.labels)) if (images.labels == label).any()]
     return [
         encode(to_picture(images.images[index]), f"{label}.{suffix}", "JPEG" if suffix == "jpg" else "PNG")
         for label, index in zip(classes, per_class_examples(images.labels, classes[:_GOLDEN_CLASSES]), strict=False)
@@ -186,7 +188,7 @@ def _notes(config: TrainingConfig, dataset: Dataset, trained: Trained) -> tuple[
     best = trained.score
     return (
         *config.notes,
-        *dataset.facts.limits,
+        *dataset.metadata.limits,
         f"Trained on {len(dataset.train):,} images; epoch {best.epoch} of {config.recipe.epochs} was kept, with a "
         f"validation accuracy of {best.accuracy:.4f} and NLL of {best.nll:.4f}.",
         f"Configuration: {config.model_dump_json(exclude={'notes', 'labels'})}.",

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from snellen.options import Providers, give_up, provider_names, service_default
+from snellen.options import Providers, exit_with_error, provider_names, service_default
 from snellen.output import path_text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def bench(
             stopwatch, image = Stopwatch(seconds), read.manifest.input.shape
             profile = [BatchSeconds(n, stopwatch.seconds(engine, blank(n, image), 1)) for n in buckets(largest)]
     except (BundleError, EngineRejected, ServiceError) as error:
-        give_up(f"{path_text(bundle)}: {error}", status=1)
+        exit_with_error(f"{path_text(bundle)}: {error}", status=1)
     title = f"{read.manifest.name}/{read.manifest.version} on {engine.provider}"
     table = Table(Column("stage", overflow="fold"), "ms", "images/s", title=title)
     for stage, each_s in decoding:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from snellen import image_files
-from snellen.dense_output import GRID_WRITERS
-from snellen.options import Providers, give_up, provider_names, service_default
-from snellen.output import WRITERS, Classification, Failures, Format, path_text
+from snellen.dense_output import DENSE_WRITERS
+from snellen.options import Providers, exit_with_error, provider_names, service_default
+from snellen.output import WRITERS, Failures, FileResult, Format, path_text
 
 if TYPE_CHECKING:
     from service.offline import OfflineClassifier
@@ -32,16 +32,18 @@ def classify(
     max_bytes: Annotated[int | None, typer.Option(min=1, help="largest file; unset: as the service's bodies")] = None,
 ) -> None:
     """Name what is in pictures; exit status 1 when a file could not be classified, 2 when none could be tried."""
-    found = list(image_files.find(paths))
+    found = list(image_files.find_images(paths))
     if not found:
-        give_up(f"no image found; files in folders count when they end in {', '.join(image_files.SUFFIXES)}", status=2)
+        exit_with_error(
+            f"no image found; files in folders count when they end in {', '.join(image_files.SUFFIXES)}", status=2
+        )
     names = provider_names(providers)
     classifier = _open(bundle, names, top_k, max_pixels, dense=dense)
     limit = max_bytes or service_default("max_body_bytes")
     done = _in_order(lambda file: _one(classifier, file, limit), found, classifier.engine.concurrency)
     console = Console(stderr=True)
     failures = Failures(console)
-    writers = GRID_WRITERS if dense else WRITERS
+    writers = DENSE_WRITERS if dense else WRITERS
     writers[output_format](failures.report(_with_progress(done, len(found), console)))
     raise typer.Exit(1 if failures.count else 0)
 
@@ -66,15 +68,15 @@ def _open(
             dense_of(bundle.manifest)
         engine = open_verified(bundle, EngineOptions(providers, threads_per_batch=cores if dense else 1, cores=cores))
     except (BundleError, EngineRejected, NotDense) as error:
-        give_up(f"{path_text(path)}: {error}", status=2)
+        exit_with_error(f"{path_text(path)}: {error}", status=2)
     limits = DecodeLimits(FORMATS, max_pixels or service_default("max_pixels"))
     dense_pixels = (max_pixels or service_default("max_dense_pixels")) if dense else None
     return OfflineClassifier(bundle.manifest, limits, engine, top_k, dense_pixels)
 
 
-def _in_order(work: Callable[[Path], Classification], paths: list[Path], threads: int) -> Iterator[Classification]:
+def _in_order(work: Callable[[Path], FileResult], paths: list[Path], threads: int) -> Iterator[FileResult]:
     """In the order of `paths`, `threads` at a time, never more than a few read ahead."""
-    waiting: deque[Future[Classification]] = deque()
+    waiting: deque[Future[FileResult]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for path in paths:
             waiting.append(pool.submit(work, path))
@@ -84,18 +86,18 @@ def _in_order(work: Callable[[Path], Classification], paths: list[Path], threads
             yield waiting.popleft().result()
 
 
-def _one(classifier: "OfflineClassifier", path: Path, max_bytes: int) -> Classification:
+def _one(classifier: "OfflineClassifier", path: Path, max_bytes: int) -> FileResult:
     from service.errors import ServiceError
 
     try:
-        return Classification(path, classifier.classify(image_files.read(path, max_bytes)))
+        return FileResult(path, classifier.classify(image_files.read_image(path, max_bytes)))
     except OSError as error:
-        return Classification(path, None, error.strerror or str(error))
+        return FileResult(path, None, error.strerror or str(error))
     except ServiceError as error:
-        return Classification(path, None, error.detail)
+        return FileResult(path, None, error.detail)
 
 
-def _with_progress(done: Iterator[Classification], total: int, console: Console) -> Iterator[Classification]:
+def _with_progress(done: Iterator[FileResult], total: int, console: Console) -> Iterator[FileResult]:
     columns = (TextColumn("classifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield from progress.track(done, total)

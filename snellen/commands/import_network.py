@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from snellen.options import Models, Overwrite, Version
-from snellen.training_extra import explained
+from snellen.training_extra import errors_as_messages
 
 
 def import_network(
@@ -21,7 +21,7 @@ def import_network(
     overwrite: Overwrite = False,
 ) -> None:
     """Make a bundle of a network that others trained."""
-    with explained():
+    with errors_as_messages():
         from training.pretrained.import_bundle import import_pretrained
 
         made = import_pretrained(source, models, name, version, weights=weights, labels=labels, overwrite=overwrite)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from snellen.options import give_up
+from snellen.options import exit_with_error
 from snellen.output import path_text, printable
-from snellen.training_extra import explained
+from snellen.training_extra import errors_as_messages
 
 if TYPE_CHECKING:
     from models.contract import Precision
@@ -37,9 +37,9 @@ def optimize(
     """Make smaller variants, measure each beside fp32, and admit those within the budget into the bundle."""
     wanted = _precisions(variants)
     if json is not None and not json.absolute().parent.is_dir():
-        give_up(f"--json: there is no folder {path_text(json.parent)}", status=2)
-    with explained():
-        from training.optimize.make_variants import Wishes
+        exit_with_error(f"--json: there is no folder {path_text(json.parent)}", status=2)
+    with errors_as_messages():
+        from training.optimize.make_variants import VariantOptions
         from training.optimize.optimize import Source
         from training.optimize.optimize import optimize as make
         from training.optimize.table import as_json, print_table
@@ -49,9 +49,9 @@ def optimize(
             outcome = make(
                 bundle,
                 wanted,
-                Wishes(budget, sparsity, epochs),
+                VariantOptions(budget, sparsity, epochs),
                 Source(data, run or Path("runs", *bundle.absolute().parts[-2:])),
-                say=lambda line: console.print(printable(line), highlight=False, soft_wrap=True, markup=False),
+                log=lambda line: console.print(printable(line), highlight=False, soft_wrap=True, markup=False),
             )
         print_table(outcome)
         if json is not None:
@@ -65,7 +65,7 @@ def _precisions(text: str) -> "tuple[Precision, ...]":
     derived = [precision.value for precision in Precision if precision is not Precision.FP32]
     names = [name.strip() for name in text.split(",") if name.strip()]
     if unknown := [name for name in names if name not in derived]:
-        give_up(f"--variants: {unknown[0]!r} is none of {', '.join(derived)}", status=2)
+        exit_with_error(f"--variants: {unknown[0]!r} is none of {', '.join(derived)}", status=2)
     if not names:
-        give_up(f"--variants: name at least one of {', '.join(derived)}", status=2)
+        exit_with_error(f"--variants: name at least one of {', '.join(derived)}", status=2)
     return tuple(Precision(name) for name in names)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from snellen.training_extra import explained
+from snellen.training_extra import errors_as_messages
 
 
 def report(
@@ -23,7 +23,7 @@ def report(
     seed: Annotated[int, typer.Option(min=0, help="Seed of t-SNE, of crops and of the inversions.")] = 0,
 ) -> None:
     """Write a self-contained HTML report: mistakes, calibration, filters, feature maps, what each layer remembers."""
-    with explained():
+    with errors_as_messages():
         from training.report.report import ReportConfig, write_report
 
         name, version = bundle.resolve().parts[-2:]

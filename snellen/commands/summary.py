@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from snellen.training_extra import explained
+from snellen.training_extra import errors_as_messages
 
 if TYPE_CHECKING:
-    from training.networks.summary import Layer
+    from training.networks.summary import LayerSummary
 
 
 def summary(
@@ -21,19 +21,19 @@ def summary(
 
     A layer behind a dense layer, a mean over all places or attention sees no window of the image: "-".
     """
-    with explained():
+    with errors_as_messages():
         from rich.console import Console
         from rich.table import Table
 
         from models.contract import Colour, Input
-        from training.networks.registry import build_network, find_entry
+        from training.networks.registry import build_network, find_network_info
         from training.networks.summary import summarise
 
-        entry = find_entry(network)
-        native = entry.native
+        info = find_network_info(network)
+        native = info.native
         kind = {"rgb": Colour.RGB, "grey": Colour.L, None: native.colour}[colour]
         target = Input(colour=kind, height=height or native.height, width=width or height or native.width)
-        found = summarise(build_network(network, classes or entry.classes, target), target)
+        found = summarise(build_network(network, classes or info.classes, target), target)
         table = Table("layer", "type", "output", title=f"{network}, {target.width}x{target.height} {kind.value}")
         for column in ("parameters", "multiply-adds", "receptive field"):
             table.add_column(column, justify="right")
@@ -44,7 +44,7 @@ def summary(
         Console().print(table)
 
 
-def _cells(layer: "Layer") -> tuple[str, ...]:
+def _cells(layer: "LayerSummary") -> tuple[str, ...]:
     window = layer.window
     seen = "-" if window is None else _by(window.rows.size, window.columns.size)
     numbers = f"{layer.parameters:,}", f"{layer.multiply_adds:,}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from snellen.options import Models, Name, Overwrite, Version
-from snellen.training_extra import explained
+from snellen.training_extra import errors_as_messages
 
 if TYPE_CHECKING:
     from training.loop.config import TrainingConfig
@@ -52,7 +52,7 @@ def train(
     overwrite: Overwrite = False,
 ) -> None:
     """Train a CNN, calibrate it, export it to ONNX and write the bundle."""
-    with explained():
+    with errors_as_messages():
         from training.loop.config import configure
         from training.train import run
 

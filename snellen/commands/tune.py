@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from snellen.options import give_up
+from snellen.options import exit_with_error
 from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _settings(given: dict[str, Any]) -> "Settings":
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        give_up(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", status=2)
+        exit_with_error(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", status=2)
 
 
 def _bundles(repository: Path, names: list[str]) -> list["Bundle"]:
@@ -69,13 +69,13 @@ def _bundles(repository: Path, names: list[str]) -> list["Bundle"]:
 
     found = [path for path in find_bundles(repository) if not names or {path.parent.name, _name(path)} & set(names)]
     if missing := set(names) - {path.parent.name for path in found} - {_name(path) for path in found}:
-        give_up(f"there is no {sorted(missing)[0]} in {path_text(repository)}", status=2)
+        exit_with_error(f"there is no {sorted(missing)[0]} in {path_text(repository)}", status=2)
     if not found:
-        give_up(f"there is no bundle in {path_text(repository)}", status=2)
+        exit_with_error(f"there is no bundle in {path_text(repository)}", status=2)
     try:
         return [read_bundle(path) for path in found]
     except BundleError as error:
-        give_up(str(error), status=1)
+        exit_with_error(str(error), status=1)
 
 
 def _name(path: Path) -> str:
@@ -102,7 +102,7 @@ def _tuned(bundle: "Bundle", settings: "Settings") -> "Profile":
         try:
             profile = renew(bundle, wanted, _WINDOW_S, show)
         except EngineRejected as error:
-            give_up(f"{name}: {printable(str(error))}", status=1)
+            exit_with_error(f"{name}: {printable(str(error))}", status=1)
     Console().print(_table(name, profile), Text(profile.reason), soft_wrap=True)
     return profile
 

@@ -10,11 +10,11 @@ from models.contract import Colour, Input, Preprocessing
 from tests.training.conftest import write_dataset
 from training.data.dataset import Dataset, open_dataset
 from training.errors import ConfigurationError, TrainingError
-from training.initialization import input_of, keep_network, start
+from training.initialization import input_of, save_network, start
 from training.loop.config import TrainingConfig, configure, write_config
 from training.loop.fit import fit
 from training.loop.recipe import Recipe
-from training.loop.training_data import Lesson
+from training.loop.training_data import TrainingData
 from training.networks.exported_module import Scaling
 from training.networks.small_resnet import small_resnet
 
@@ -22,7 +22,7 @@ RGB = Input(colour=Colour.RGB, height=224, width=224)
 
 
 def dataset(folder: Path, target: Input | None) -> Dataset:
-    return open_dataset(str(write_dataset(folder)), target=target, how=Preprocessing(resize="squash"))
+    return open_dataset(str(write_dataset(folder)), target=target, preprocessing=Preprocessing(resize="squash"))
 
 
 def config(**settings: object) -> TrainingConfig:
@@ -31,21 +31,21 @@ def config(**settings: object) -> TrainingConfig:
 
 def test_from_scratch_the_input_and_the_scaling_are_those_of_the_data(tmp_path: Path) -> None:
     """One grey channel, its mean and spread."""
-    begin = start(config(), dataset(tmp_path, input_of(config())))
-    assert len(begin.scaling.mean) == 1
-    assert begin.network.body(torch.zeros(1, 1, 16, 16)).shape[1] == 128
+    initial = start(config(), dataset(tmp_path, input_of(config())))
+    assert len(initial.scaling.mean) == 1
+    assert initial.network.body(torch.zeros(1, 1, 16, 16)).shape[1] == 128
 
 
 def test_from_imagenet_the_body_is_known_and_the_head_is_new(tmp_path: Path) -> None:
     """Without a download; the head has the classes of the data and learns while the body is frozen."""
     chosen = config(start="imagenet")
     opened = dataset(tmp_path, input_of(chosen))
-    begin = start(chosen, opened)
-    assert begin.scaling.mean == pytest.approx([127] * 3)
-    assert begin.scaling.std == pytest.approx([128] * 3)
+    initial = start(chosen, opened)
+    assert initial.scaling.mean == pytest.approx([127] * 3)
+    assert initial.scaling.std == pytest.approx([128] * 3)
     few = opened.train.take(np.arange(8))
-    lesson = Lesson(few, opened.validation.take(np.arange(4)), RGB, begin.scaling, classes=4)
-    trained, score = fit(begin.network, lesson, Recipe(epochs=1, batch_size=4, freeze=1, optimizer="adamw"))
+    training_data = TrainingData(few, opened.validation.take(np.arange(4)), RGB, initial.scaling, classes=4)
+    trained, score = fit(initial.network, training_data, Recipe(epochs=1, batch_size=4, freeze=1, optimizer="adamw"))
     assert trained.has_class_map
     assert np.isfinite(score.nll)
 
@@ -68,12 +68,12 @@ def test_a_run_can_start_from_what_another_has_learnt(classes: int, tmp_path: Pa
     opened = dataset(tmp_path, None)
     learnt = small_resnet(classes)
     write_config(config(), tmp_path / "run")
-    keep_network(tmp_path / "run", learnt, Scaling([1.0], [2.0]))
-    begin = start(config(start=str(tmp_path / "run")), opened)
-    assert begin.scaling == Scaling([1.0], [2.0])
-    pairs = zip(begin.network.body.parameters(), learnt.body.parameters(), strict=True)
+    save_network(tmp_path / "run", learnt, Scaling([1.0], [2.0]))
+    initial = start(config(start=str(tmp_path / "run")), opened)
+    assert initial.scaling == Scaling([1.0], [2.0])
+    pairs = zip(initial.network.body.parameters(), learnt.body.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    assert begin.network(torch.zeros(1, 1, 16, 16)).shape == (1, 4)
+    assert initial.network(torch.zeros(1, 1, 16, 16)).shape == (1, 4)
 
 
 def test_a_start_that_is_nowhere_is_refused(tmp_path: Path) -> None:

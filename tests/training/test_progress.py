@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.training.loop.conftest import CLASSES, lesson
+from tests.training.loop.conftest import CLASSES, training_data
 from training.loop.fit import fit
 from training.loop.recipe import Recipe
 from training.networks.network import Network
@@ -17,7 +17,7 @@ def network(seed: int = 0) -> Network:
 
 def test_off_a_terminal_each_epoch_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A log file gets text with rate and time left, and no control characters."""
-    fit(network(), lesson(train=32), Recipe(epochs=2, batch_size=16))
+    fit(network(), training_data(train=32), Recipe(epochs=2, batch_size=16))
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     assert "images/s" in lines[0]

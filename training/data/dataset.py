@@ -7,8 +7,8 @@ from pathlib import Path
 from models.contract import Input, Preprocessing
 from training.data.class_balance import describe_imbalance
 from training.data.labelled_images import LabelledImages
-from training.data.metadata import DatasetFacts
-from training.data.pixel_storage import MEMORY_BYTES, Storage, default_cache
+from training.data.metadata import DatasetMetadata
+from training.data.pixel_storage import MEMORY_BYTES, PixelStorage, default_cache
 from training.data.sources.arrays import Arrays, open_arrays
 from training.data.sources.folders import list_class_folders
 from training.data.sources.idx import holds_idx, read_idx_folder
@@ -17,7 +17,7 @@ from training.data.sources.listing import Listing
 from training.data.sources.named import NAMES, open_named
 from training.data.sources.tables import SUFFIXES, list_table
 from training.data.split import HoldOut
-from training.data.warnings_list import Findings
+from training.data.warnings_list import DatasetWarnings
 from training.errors import DatasetError
 
 
@@ -29,29 +29,29 @@ class Dataset:
     or the images are smaller than the input (arrays). `test` is None where the source has no such part.
     """
 
-    facts: DatasetFacts
+    metadata: DatasetMetadata
     target: Input
-    how: Preprocessing
+    preprocessing: Preprocessing
     train: LabelledImages
     validation: LabelledImages
     calibration: LabelledImages
     test: LabelledImages | None
-    findings: Findings
+    warnings: DatasetWarnings
 
     def sentences(self) -> list[str]:
         """What to tell before the training starts: sizes, imbalance, files passed over, copies."""
         sizes = {"train": self.train, "validation": self.validation, "calibration": self.calibration, "test": self.test}
         parts = ", ".join(f"{len(images):,} {part}" for part, images in sizes.items() if images)
-        uneven = describe_imbalance(self.train.labels, self.facts.labels)
-        title = f"{self.facts.title}: {len(self.facts.labels)} classes, images: {parts}"
-        return [title, *([uneven] if uneven else []), *self.findings.sentences()]
+        uneven = describe_imbalance(self.train.labels, self.metadata.labels)
+        title = f"{self.metadata.title}: {len(self.metadata.labels)} classes, images: {parts}"
+        return [title, *([uneven] if uneven else []), *self.warnings.sentences()]
 
 
 def open_dataset(
     source: str,
     *,
     target: Input | None = None,
-    how: Preprocessing | None = None,
+    preprocessing: Preprocessing | None = None,
     seed: int = 0,
     validation: float = HoldOut.validation,
     calibration: float = HoldOut.calibration,
@@ -70,20 +70,20 @@ def open_dataset(
     """
     cache = cache or default_cache()
     opened_source = _find(source, labels, cache)
-    hold_out, storage = HoldOut(validation, calibration, seed), Storage(cache, memory_bytes)
+    hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
-        opened = open_pictures(opened_source, target, how, hold_out, storage)
+        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage)
     else:
-        opened = open_arrays(opened_source, target, how, hold_out, storage)
+        opened = open_arrays(opened_source, target, preprocessing, hold_out, storage)
     return Dataset(
-        facts=opened_source.facts,
+        metadata=opened_source.metadata,
         target=opened.target,
-        how=opened.how,
+        preprocessing=opened.preprocessing,
         train=opened.parts["train"],
         validation=opened.parts["validation"],
         calibration=opened.parts["calibration"],
         test=opened.parts.get("test"),
-        findings=opened.findings,
+        warnings=opened.warnings,
     )
 
 

@@ -9,7 +9,7 @@ _LOCK = ".lock"
 
 
 @contextmanager
-def one_at_a_time(cache: Path) -> Iterator[None]:
+def exclusive_lock(cache: Path) -> Iterator[None]:
     """Waits until no other process is in such a block for `cache`; the kernel lets go for one that dies.
 
     A folder that cannot be written takes no downloads, so there is nothing to wait for.

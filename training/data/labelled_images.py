@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.contract import Colour, Input, Pixels, Preprocessing, preprocess
-from training.data.parallel_map import in_order
+from training.data.parallel_map import parallel_map
 
 Indices = NDArray[np.int64]
 _CHUNK = 4096
@@ -44,26 +44,28 @@ def to_picture(pixels: Pixels) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def evaluation_pixels(images: Pixels, target: Input, how: Preprocessing, room: Pixels | None = None) -> Pixels:
+def evaluation_pixels(
+    images: Pixels, target: Input, preprocessing: Preprocessing, room: Pixels | None = None
+) -> Pixels:
     """uint8 [N, H, W, C] -> uint8 [N, height, width, channels], each the way the service would see it.
 
     Images that `preprocess` would leave as they are come back themselves, not copied; others are written into `room`.
     """
-    if is_identity(images, target, how):
+    if is_identity(images, target, preprocessing):
         return images
     pixels = np.empty((len(images), *target.shape), np.uint8) if room is None else room
 
     def fill(start: int) -> None:
         for row in range(start, min(start + _ROWS, len(images))):
-            pixels[row] = preprocess(to_picture(images[row]), target, how)
+            pixels[row] = preprocess(to_picture(images[row]), target, preprocessing)
 
-    deque(in_order(fill, range(0, len(images), _ROWS)), maxlen=0)
+    deque(parallel_map(fill, range(0, len(images), _ROWS)), maxlen=0)
     return pixels
 
 
-def is_identity(images: Pixels, target: Input, how: Preprocessing) -> bool:
+def is_identity(images: Pixels, target: Input, preprocessing: Preprocessing) -> bool:
     """Whether `preprocess` leaves these images as they are: the target's size and colours, and nothing cut off."""
-    return images.shape[1:] == target.shape and (how.resize == "squash" or how.crop_fraction == 1)
+    return images.shape[1:] == target.shape and (preprocessing.resize == "squash" or preprocessing.crop_fraction == 1)
 
 
 def in_colour(images: Pixels, colour: Colour) -> Pixels:

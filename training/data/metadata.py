@@ -6,7 +6,7 @@ from typing import Self
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
+class DatasetMetadata:
     """`labels` in the order of the numbers in the label files."""
 
     title: str
@@ -15,12 +15,12 @@ class DatasetFacts:
     labels: tuple[str, ...]
     limits: tuple[str, ...] = ()
 
-    def coming_from(self, place: str) -> Self:
+    def with_origin(self, place: str) -> Self:
         """The same, with a title that says where the copy at hand is from."""
         return replace(self, title=f"{self.title}, from {place}")
 
 
-FASHION_MNIST = DatasetFacts(
+FASHION_MNIST = DatasetMetadata(
     title="Fashion-MNIST (Zalando Research, 2017)",
     licence="MIT (data)",
     description="Pieces of clothing, shoes and bags on 28x28 grey pixels: the ten classes of Fashion-MNIST.",
@@ -46,21 +46,21 @@ _STROKES = (
     "Trained on single light characters on a black ground, centred: dark ink on paper has to be inverted first.",
 )
 
-MNIST = DatasetFacts(
+MNIST = DatasetMetadata(
     title="MNIST (LeCun, Cortes and Burges, 1998)",
     licence="CC BY-SA 3.0 (data)",
     description="Handwritten digits on 28x28 grey pixels.",
     labels=tuple(string.digits),
     limits=_STROKES,
 )
-KMNIST = DatasetFacts(
+KMNIST = DatasetMetadata(
     title="KMNIST (Clanuwat et al., 2018; adapted from the Kuzushiji Dataset of CODH)",
     licence="CC BY-SA 4.0 (data)",
     description="Ten characters of cursive Japanese on 28x28 grey pixels.",
     labels=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     limits=_STROKES,
 )
-DIGITS = DatasetFacts(
+DIGITS = DatasetMetadata(
     title="Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), 1,797 images of 8x8 pixels that come "
     "with scikit-learn, enlarged to 28x28",
     licence="CC BY 4.0 (data)",
@@ -71,9 +71,9 @@ DIGITS = DatasetFacts(
 _NOT_STATED = "not stated by its authors"
 
 
-def emnist(split: str, labels: tuple[str, ...]) -> DatasetFacts:
+def emnist(split: str, labels: tuple[str, ...]) -> DatasetMetadata:
     """One of the six splits of EMNIST."""
-    return DatasetFacts(
+    return DatasetMetadata(
         title=f"EMNIST {split} (Cohen et al., 2017)",
         licence=_NOT_STATED,
         description=f"Handwritten characters of {len(labels)} classes on 28x28 grey pixels.",
@@ -82,9 +82,9 @@ def emnist(split: str, labels: tuple[str, ...]) -> DatasetFacts:
     )
 
 
-def cifar(labels: tuple[str, ...]) -> DatasetFacts:
+def cifar(labels: tuple[str, ...]) -> DatasetMetadata:
     """CIFAR-10 or CIFAR-100."""
-    return DatasetFacts(
+    return DatasetMetadata(
         title=f"CIFAR-{len(labels)} (Krizhevsky, 2009)",
         licence=_NOT_STATED,
         description=f"Small photographs of {len(labels)} classes, 32x32 colour pixels.",
@@ -93,19 +93,19 @@ def cifar(labels: tuple[str, ...]) -> DatasetFacts:
     )
 
 
-def unknown_dataset(folder: str, labels: tuple[str, ...]) -> DatasetFacts:
+def unknown_dataset(folder: str, labels: tuple[str, ...]) -> DatasetMetadata:
     """Facts about somebody's own IDX files: only what can be seen."""
     return _own(f"IDX files in {folder}", labels)
 
 
-def files_dataset(place: str, labels: tuple[str, ...]) -> DatasetFacts:
+def files_dataset(place: str, labels: tuple[str, ...]) -> DatasetMetadata:
     """Facts about somebody's own picture files, found in a folder or named by a table."""
     return _own(f"pictures of {place}", labels)
 
 
-def _own(title: str, labels: tuple[str, ...]) -> DatasetFacts:
+def _own(title: str, labels: tuple[str, ...]) -> DatasetMetadata:
     shown = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
-    return DatasetFacts(
+    return DatasetMetadata(
         title=title,
         licence="not stated",
         description=f"Pictures of {len(labels)} classes: {shown}.",

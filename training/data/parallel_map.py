@@ -12,7 +12,7 @@ _AHEAD = 8
 """Answers waiting for each thread: enough that none idles behind a large picture."""
 
 
-def in_order(function: Callable[[T], R], items: Iterable[T], threads: int = 0) -> Iterator[R]:
+def parallel_map(function: Callable[[T], R], items: Iterable[T], threads: int = 0) -> Iterator[R]:
     """Like `map`, in threads, by default one a core: Pillow decodes and resizes without Python's lock."""
     count = threads or os.cpu_count() or 1
     waiting: deque[Future[R]] = deque()

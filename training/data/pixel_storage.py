@@ -18,7 +18,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snellen"
 
 
-class Storage:
+class PixelStorage:
     """Hands out arrays and keeps count; `cache` is made when it is needed first."""
 
     def __init__(self, cache: Path, memory_bytes: int = MEMORY_BYTES) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.contract import Input, Preprocessing
 from training.data.duplicates import Digests, groups
 from training.data.labelled_images import Indices, LabelledImages
-from training.data.warnings_list import Findings
+from training.data.warnings_list import DatasetWarnings
 from training.errors import DatasetError
 
 Labels = NDArray[np.int64]
@@ -79,13 +79,13 @@ class HoldOut:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedImages:
     """The images of each part that there is: training always, and none of them empty."""
 
     target: Input
-    how: Preprocessing
+    preprocessing: Preprocessing
     parts: dict[Part, LabelledImages]
-    findings: Findings
+    warnings: DatasetWarnings
 
 
 def assign_parts(labels: Labels, given: Parts, digests: Digests, names: Sequence[str], hold_out: HoldOut) -> Parts:

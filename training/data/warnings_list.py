@@ -7,7 +7,7 @@ _LISTED = 20
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedFile:
     """A file that was passed over, and why."""
 
     path: str
@@ -15,12 +15,12 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Findings:
+class DatasetWarnings:
     """skipped: the first files passed over, `skipped_count`: all of them; `copies`: images of which the same part has
     an equal one; `disputed`: those whose equal has another label; `dropped`: training images left out since the test
     part has them too."""
 
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
     skipped_count: int = 0
     copies: int = 0
     disputed: int = 0
@@ -42,7 +42,9 @@ class Findings:
         return lines
 
 
-def found(skipped: Iterable[Skipped], copies: int = 0, disputed: int = 0, dropped: int = 0) -> Findings:
+def collect_warnings(
+    skipped: Iterable[SkippedFile], copies: int = 0, disputed: int = 0, dropped: int = 0
+) -> DatasetWarnings:
     """Keeps the list of skipped files short."""
     every = tuple(skipped)
-    return Findings(every[:_LISTED], len(every), copies, disputed, dropped)
+    return DatasetWarnings(every[:_LISTED], len(every), copies, disputed, dropped)

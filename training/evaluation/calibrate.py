@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from models.contract import Calibration, Reliability
-from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, measured_energy
+from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, measure_energy
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.metrics import (
     Floats,
@@ -15,7 +15,7 @@ from training.evaluation.metrics import (
     softmax,
 )
 from training.evaluation.out_of_distribution import OutOfDistribution
-from training.evaluation.prediction_sets import fit_sets, measured_sets
+from training.evaluation.prediction_sets import fit_sets, measure_sets
 from training.evaluation.temperature import fit_temperature
 
 _METHOD = "One temperature for all classes, by NLL on held-out images and a weak prior at 1; it changes no ranking."
@@ -52,8 +52,8 @@ def measure(
     return calibration.model_copy(
         update={
             "reliability": _reliability(test, measured_on),
-            "prediction_sets": sets and measured_sets(sets, test.probabilities, test.labels, measured_on),
-            "energy": energy and measured_energy(energy, test.logits, measured_on, others),
+            "prediction_sets": sets and measure_sets(sets, test.probabilities, test.labels, measured_on),
+            "energy": energy and measure_energy(energy, test.logits, measured_on, others),
         }
     )
 

@@ -32,7 +32,7 @@ def fit_energy(logits: Floats, fitted_on: str) -> EnergyThreshold | None:
     )
 
 
-def measured_energy(
+def measure_energy(
     fitted: EnergyThreshold, logits: Floats, measured_on: str, others: Sequence[OutOfDistribution]
 ) -> EnergyThreshold:
     """The same threshold with the shares of test images, and of images of other sets, that it takes for familiar."""

@@ -44,9 +44,9 @@ class Evaluation:
         return confusion_matrix(self.probabilities, self.labels)
 
 
-def evaluate(model: Path, images: LabelledImages, target: Input, how: Preprocessing) -> Evaluation:
+def evaluate(model: Path, images: LabelledImages, target: Input, preprocessing: Preprocessing) -> Evaluation:
     """Run an ONNX file over labelled images on the CPU."""
-    probabilities, logits = run_graph(model, evaluation_pixels(images.images, target, how))
+    probabilities, logits = run_graph(model, evaluation_pixels(images.images, target, preprocessing))
     return Evaluation(probabilities, logits, images.labels)
 
 

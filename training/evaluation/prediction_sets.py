@@ -31,7 +31,7 @@ def fit_sets(probabilities: Floats, labels: Labels, fitted_on: str) -> Predictio
     )
 
 
-def measured_sets(sets: PredictionSets, probabilities: Floats, labels: Labels, measured_on: str) -> PredictionSets:
+def measure_sets(sets: PredictionSets, probabilities: Floats, labels: Labels, measured_on: str) -> PredictionSets:
     """The same thresholds with the coverage and mean size that they give on other images."""
     above = scores(probabilities, labels)
     limits = sets.thresholds

@@ -13,7 +13,7 @@ from PIL import Image
 from models.contract import Bundle, BundleError, Golden, Input, Precision, Preprocessing, Row, preprocess
 from training.errors import ParityError
 from training.export.onnx_export import open_session, predict
-from training.networks.exported_module import ServedNetwork
+from training.networks.exported_module import ExportedModule
 
 FOLDER = "golden"
 PROBABILITIES_FILE = f"{FOLDER}/probabilities.json"
@@ -39,7 +39,7 @@ def encode(image: Image.Image, name: str, picture_format: str) -> GoldenImage:
 
 
 def write_golden(
-    folder: Path, images: Sequence[GoldenImage], network: ServedNetwork, target: Input, how: Preprocessing
+    folder: Path, images: Sequence[GoldenImage], network: ExportedModule, target: Input, preprocessing: Preprocessing
 ) -> Golden:
     """Write images and PyTorch's probabilities into the bundle `folder`; returns what the manifest says of them."""
     (folder / FOLDER).mkdir()
@@ -47,7 +47,7 @@ def write_golden(
     for image in images:
         path = f"{FOLDER}/{image.name}"
         (folder / path).write_bytes(image.encoded)
-        rows[path] = [round(float(value), 8) for value in _torch_row(image, network, target, how)]
+        rows[path] = [round(float(value), 8) for value in _torch_row(image, network, target, preprocessing)]
     (folder / PROBABILITIES_FILE).write_text(json.dumps(rows) + "\n", encoding="utf-8")
     return Golden(images=tuple(rows), probabilities=PROBABILITIES_FILE, tolerance=TOLERANCE)
 
@@ -61,7 +61,7 @@ def check_golden(bundle: Bundle, precision: Precision = Precision.FP32) -> float
         raise ParityError(str(error)) from error
 
 
-def _torch_row(image: GoldenImage, network: ServedNetwork, target: Input, how: Preprocessing) -> Row:
-    pixels = preprocess(Image.open(io.BytesIO(image.encoded)), target, how)
+def _torch_row(image: GoldenImage, network: ExportedModule, target: Input, preprocessing: Preprocessing) -> Row:
+    pixels = preprocess(Image.open(io.BytesIO(image.encoded)), target, preprocessing)
     with torch.inference_mode():
         return np.asarray(network(torch.tensor(pixels)[None])[0][0].numpy(), np.float32)

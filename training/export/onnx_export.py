@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input
 from training.errors import ParityError
-from training.networks.exported_module import ServedNetwork
+from training.networks.exported_module import ExportedModule
 from training.networks.network import Network, is_fully_convolutional
 
 PARITY_TOLERANCE = 1e-4
@@ -22,7 +22,7 @@ PARITY_TOLERANCE = 1e-4
 _OPSET = 20
 
 
-def export(served: ServedNetwork, target: Input, path: Path) -> Dense | None:
+def export(served: ExportedModule, target: Input, path: Path) -> Dense | None:
     """Write `served` to `path`, and check it there; PyTorch folds batch norms into the convolutions before them.
 
     Returns how the graph answers larger images; height and width of its input are free where it does.
@@ -48,7 +48,7 @@ def dense_of(network: Network, target: Input) -> Dense | None:
     return Dense(stride=stride, window=(rows, columns))
 
 
-def check_parity(network: ServedNetwork, target: Input, path: Path, tolerance: float = PARITY_TOLERANCE) -> float:
+def check_parity(network: ExportedModule, target: Input, path: Path, tolerance: float = PARITY_TOLERANCE) -> float:
     """Largest absolute difference of any probability on fixed images. Raises ParityError when above `tolerance`.
 
     PyTorch computes in float64, so that its own rounding does not count against the graph.
@@ -87,7 +87,7 @@ def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) ->
     return np.asarray(probabilities, np.float32)
 
 
-def _to_onnx(served: ServedNetwork, example: torch.Tensor, *, free_size: bool) -> onnx.ModelProto:
+def _to_onnx(served: ExportedModule, example: torch.Tensor, *, free_size: bool) -> onnx.ModelProto:
     free = dict.fromkeys((0, 1, 2) if free_size else (0,), torch.export.Dim.DYNAMIC)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

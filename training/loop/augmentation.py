@@ -27,12 +27,12 @@ class Augment(nn.Module):
     mean: Tensor
     factor: Tensor
 
-    def __init__(self, how: Augmentation, target: Input, scaling: Scaling) -> None:
+    def __init__(self, augmentation: Augmentation, target: Input, scaling: Scaling) -> None:
         super().__init__()
-        self.geometry = nn.Sequential(*_geometry(how, target))
-        self.colour = nn.Sequential(*_colour(how, target.colour.channels))
-        self.erase = nn.Sequential(*_erase(how))
-        self._crop, self._size = _crop(how, target), (target.height, target.width)
+        self.geometry = nn.Sequential(*_geometry(augmentation, target))
+        self.colour = nn.Sequential(*_colour(augmentation, target.colour.channels))
+        self.erase = nn.Sequential(*_erase(augmentation))
+        self._crop, self._size = _crop(augmentation, target), (target.height, target.width)
         self.register_buffer("mean", torch.tensor(scaling.mean).reshape(1, -1, 1, 1) / 255)
         self.register_buffer("factor", 255 / torch.tensor(scaling.std).reshape(1, -1, 1, 1))
 
@@ -47,36 +47,40 @@ class Augment(nn.Module):
         return scaled
 
 
-def _crop(how: Augmentation, target: Input) -> nn.Module:
+def _crop(augmentation: Augmentation, target: Input) -> nn.Module:
     """A random part of a larger image, at the target's size."""
     size = (target.height, target.width)
-    crop: nn.Module = changes.RandomResizedCrop(size, scale=(how.crop_scale, 1.0), p=1.0, cropping_mode="resample")
+    crop: nn.Module = changes.RandomResizedCrop(
+        size, scale=(augmentation.crop_scale, 1.0), p=1.0, cropping_mode="resample"
+    )
     return crop
 
 
-def _geometry(how: Augmentation, target: Input) -> list[nn.Module]:
+def _geometry(augmentation: Augmentation, target: Input) -> list[nn.Module]:
     chosen: list[nn.Module] = []
-    if how.flip:
+    if augmentation.flip:
         chosen.append(changes.RandomHorizontalFlip(_HALF))
-    if how.vertical_flip:
+    if augmentation.vertical_flip:
         chosen.append(changes.RandomVerticalFlip(_HALF))
-    if how.shift:
-        chosen.append(changes.RandomCrop((target.height, target.width), padding=how.shift, p=1.0))
-    if how.rotation or how.translation:
-        chosen.append(changes.RandomAffine(how.rotation, (how.translation, how.translation), p=1.0))
+    if augmentation.shift:
+        chosen.append(changes.RandomCrop((target.height, target.width), padding=augmentation.shift, p=1.0))
+    if augmentation.rotation or augmentation.translation:
+        chosen.append(
+            changes.RandomAffine(augmentation.rotation, (augmentation.translation, augmentation.translation), p=1.0)
+        )
     return chosen
 
 
-def _colour(how: Augmentation, channels: int) -> list[nn.Module]:
+def _colour(augmentation: Augmentation, channels: int) -> list[nn.Module]:
     """What needs pixels from 0 to 1, and, but for the policies, three channels."""
     chosen: list[nn.Module] = []
-    if how.colour_jitter and channels == 3:
-        amount = how.colour_jitter
+    if augmentation.colour_jitter and channels == 3:
+        amount = augmentation.colour_jitter
         chosen.append(changes.ColorJiggle(amount, amount, amount, amount / 4, p=1.0))
-    if how.grayscale and channels == 3:
-        chosen.append(changes.RandomGrayscale(p=how.grayscale))
-    if how.policy != "none":
-        chosen.append(_rand_augment(channels) if how.policy == "rand" else changes.auto.TrivialAugment())
+    if augmentation.grayscale and channels == 3:
+        chosen.append(changes.RandomGrayscale(p=augmentation.grayscale))
+    if augmentation.policy != "none":
+        chosen.append(_rand_augment(channels) if augmentation.policy == "rand" else changes.auto.TrivialAugment())
     return chosen
 
 
@@ -87,19 +91,23 @@ def _rand_augment(channels: int) -> nn.Module:
     return chosen
 
 
-def _erase(how: Augmentation) -> list[nn.Module]:
+def _erase(augmentation: Augmentation) -> list[nn.Module]:
     """After scaling, where 0 is the mean of all pixels. Source: Zhong et al., AAAI 2020."""
-    area = (min(_SMALLEST_ERASED, how.erase_area), how.erase_area)
-    return [changes.RandomErasing(scale=area, ratio=(0.5, 2.0), value=0.0, p=how.erase)] if how.erase else []
+    area = (min(_SMALLEST_ERASED, augmentation.erase_area), augmentation.erase_area)
+    return (
+        [changes.RandomErasing(scale=area, ratio=(0.5, 2.0), value=0.0, p=augmentation.erase)]
+        if augmentation.erase
+        else []
+    )
 
 
-def build_mixing(how: Augmentation, classes: int) -> Mixing | None:
+def build_mixing(augmentation: Augmentation, classes: int) -> Mixing | None:
     """MixUp, CutMix or by turns either: float [N, C, H, W], int64 [N] -> the same mixed, float [N, K]."""
     chosen: list[nn.Module] = []
-    if how.mixup:
-        chosen.append(v2.MixUp(alpha=how.mixup, num_classes=classes))
-    if how.cutmix:
-        chosen.append(v2.CutMix(alpha=how.cutmix, num_classes=classes))
+    if augmentation.mixup:
+        chosen.append(v2.MixUp(alpha=augmentation.mixup, num_classes=classes))
+    if augmentation.cutmix:
+        chosen.append(v2.CutMix(alpha=augmentation.cutmix, num_classes=classes))
     return v2.RandomChoice(chosen) if chosen else None
 
 

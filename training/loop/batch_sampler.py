@@ -11,12 +11,12 @@ from torch import Tensor
 
 from training.data.labelled_images import LabelledImages
 from training.errors import ConfigurationError
-from training.loop.device import Place
+from training.loop.device import Device
 from training.loop.recipe import Recipe
 
 
 @dataclass
-class Batches:
+class BatchSampler:
     """Batches of uint8 images [n, H, W, C] and labels [n] where the run computes; counts the time it takes.
 
     With `weights` images are drawn with replacement, in proportion to theirs.
@@ -25,14 +25,14 @@ class Batches:
     images: LabelledImages
     recipe: Recipe
     seed: int
-    place: Place
+    device: Device
     weights: NDArray[np.float64] | None = None
     waited_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.size = min(self.recipe.batch_size, len(self.images))
-        if self.size < self.place.world:
-            raise ConfigurationError(f"{self.place.world} processes cannot share {self.size} images: take fewer")
+        if self.size < self.device.world:
+            raise ConfigurationError(f"{self.device.world} processes cannot share {self.size} images: take fewer")
         self.steps = len(self.images) // self.size
         """Steps an epoch; the last incomplete batch is left out."""
 
@@ -41,7 +41,7 @@ class Batches:
         order = self._order(epoch)
         for step in range(first, self.steps):
             started = perf_counter()
-            chosen = order[step * self.size : (step + 1) * self.size][self.place.rank :: self.place.world]
+            chosen = order[step * self.size : (step + 1) * self.size][self.device.rank :: self.device.world]
             batch = self._take(np.sort(chosen) if isinstance(self.images.images, np.memmap) else chosen)
             self.waited_s += perf_counter() - started
             yield batch
@@ -56,4 +56,6 @@ class Batches:
         """One gather for the whole batch, also from a file mapped into memory."""
         batch = self.images.take(chosen)
         images, labels = torch.from_numpy(np.ascontiguousarray(batch.images)), torch.from_numpy(batch.labels)
-        return images.to(self.place.device, non_blocking=True), labels.to(self.place.device, non_blocking=True)
+        return images.to(self.device.torch_device, non_blocking=True), labels.to(
+            self.device.torch_device, non_blocking=True
+        )

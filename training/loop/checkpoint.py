@@ -74,7 +74,7 @@ def checkpoint_in(folder: Path | None) -> Path:
     return folder / CHECKPOINT
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes checkpoints into a folder; without one it keeps nothing."""
 
     def __init__(self, folder: Path | None, say: Callable[[str], None] = print, pause_s: float = _PAUSE_S) -> None:

@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
 
 from training.networks.network import Network
-from training.progress import Progressing
+from training.progress import ProgressDisplay
 
 HISTORY = "history.jsonl"
 _EVENTS = "events"
@@ -22,7 +22,7 @@ _SHOWN = 16
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochRecord:
     """One line of the history. accuracy and nll: on the validation images; data_wait: share of the time, 0 to 1."""
 
     epoch: int
@@ -34,17 +34,17 @@ class Epoch:
     data_wait: float
 
 
-class Journal:
-    """Enter it for the time of the run. Without a folder it only speaks; without `leads` it says and writes nothing."""
+class RunHistory:
+    """Context manager for the time of a run. Without a folder it only prints; without `is_main` it does nothing."""
 
-    def __init__(self, folder: Path | None, images: int, *, done: int = 0, leads: bool = True) -> None:
-        self.progress = Progressing(images, done=done, quiet=not leads)
-        self._folder = folder if leads else None
+    def __init__(self, folder: Path | None, images: int, *, done: int = 0, is_main: bool = True) -> None:
+        self.progress = ProgressDisplay(images, done=done, quiet=not is_main)
+        self._folder = folder if is_main else None
         self._events: SummaryWriter | None = None
 
     def __enter__(self) -> Self:
         if self._folder is not None:
-            with self._forgiven():
+            with self._tolerate_write_errors():
                 self._events = SummaryWriter(str(self._folder / _EVENTS))
         self.progress.__enter__()
         return self
@@ -53,22 +53,22 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.progress.__exit__(kind, error, trace)
-        with self._forgiven():
+        with self._tolerate_write_errors():
             if self._events is not None:
                 self._events.close()
 
     def step(self, step: int, loss: float, lr: float) -> None:
-        with self._forgiven():
+        with self._tolerate_write_errors():
             if self._events is not None:
                 self._events.add_scalar("step/loss", loss, step)
                 self._events.add_scalar("step/learning rate", lr, step)
 
-    def epoch(self, record: Epoch, epochs: int) -> None:
+    def epoch(self, record: EpochRecord, epochs: int) -> None:
         self.progress.say(
             f"epoch {record.epoch}/{epochs}: loss {record.loss:.4f}, validation accuracy {record.accuracy:.4f}, "
             f"NLL {record.nll:.4f}"
         )
-        with self._forgiven():
+        with self._tolerate_write_errors():
             self._note(record)
 
     def pictures(self, network: Network, images: Tensor, labels: Tensor, predicted: Tensor, epoch: int) -> None:
@@ -76,11 +76,11 @@ class Journal:
 
         images: uint8 [N, H, W, C]; labels and predicted: int64 [N].
         """
-        with self._forgiven():
+        with self._tolerate_write_errors():
             if self._events is not None:
                 _show(self._events, network, images, labels, predicted, epoch)
 
-    def _note(self, record: Epoch) -> None:
+    def _note(self, record: EpochRecord) -> None:
         if self._folder is not None:
             with (self._folder / HISTORY).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(asdict(record)) + "\n")
@@ -89,7 +89,7 @@ class Journal:
                 self._events.add_scalar(f"epoch/{name}", getattr(record, name), record.epoch)
 
     @contextmanager
-    def _forgiven(self) -> Iterator[None]:
+    def _tolerate_write_errors(self) -> Iterator[None]:
         """A full disk costs the events, never the run."""
         try:
             yield
@@ -110,14 +110,14 @@ def _show(
     events.add_text("validation images", f"| image | class | predicted |\n|---|---|---|\n{rows}", epoch)
 
 
-def trained_s(folder: Path, images: int) -> float:
+def training_seconds(folder: Path, images: int) -> float:
     """Seconds of training in the history of a run of so many images an epoch, also of the parts before a resumption."""
     lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines() if (folder / HISTORY).exists() else []
     rates = [float(json.loads(line)["images_per_s"]) for line in lines]
     return sum((images / rate for rate in rates if rate), start=0.0)
 
 
-def keep_history(folder: Path, epochs: int) -> None:
+def truncate_history(folder: Path, epochs: int) -> None:
     """Drop the lines after `epochs`: a run that is resumed lives them again."""
     path = folder / HISTORY
     if path.exists():

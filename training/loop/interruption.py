@@ -27,7 +27,7 @@ class Interruption:
 
 
 @contextmanager
-def noting_interruptions() -> Iterator[Interruption]:
+def catch_interruptions() -> Iterator[Interruption]:
     """Signals are noted instead of obeyed inside the block. Only the main thread can ask for that."""
     interruption = Interruption()
     former = {number: signal.signal(number, interruption.note) for number in _SIGNALS}

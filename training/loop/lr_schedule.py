@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from training.loop.recipe import Schedule as ScheduleName
+from training.loop.recipe import ScheduleName
 
 _DROPS = (0.5, 0.75)
 """Where in the run the step schedule divides the rate by ten."""
@@ -26,7 +26,7 @@ def share_of_peak(schedule: ScheduleName, warm_up: float, done: float) -> float:
     return _AFTER_WARM_UP[schedule]((done - warm_up) / (1 - warm_up))
 
 
-class Schedule:
+class LrSchedule:
     """Sets the rates of optimizers; it remembers nothing but their peaks."""
 
     def __init__(self, optimizers: Iterable[Optimizer], steps: int, schedule: ScheduleName, warm_up: float) -> None:

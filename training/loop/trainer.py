@@ -12,9 +12,9 @@ from models.contract import Input
 from training.errors import DivergedError
 from training.loop.augmentation import Augment, build_mixing
 from training.loop.checkpoint import State
-from training.loop.device import Place
+from training.loop.device import Device
 from training.loop.ema import MovingAverage
-from training.loop.lr_schedule import Schedule
+from training.loop.lr_schedule import LrSchedule
 from training.loop.optimizers import build_optimizers
 from training.loop.recipe import Recipe
 from training.networks.exported_module import Scaling
@@ -28,23 +28,34 @@ class Trainer:
     """Weights, their average, optimizers and the count of steps."""
 
     def __init__(
-        self, network: Network, recipe: Recipe, target: Input, scaling: Scaling, classes: int, steps: int, place: Place
+        self,
+        network: Network,
+        recipe: Recipe,
+        target: Input,
+        scaling: Scaling,
+        classes: int,
+        steps: int,
+        device: Device,
     ) -> None:
-        self.network = network.to(place.device).to(memory_format=torch.channels_last)
+        self.network = network.to(device.torch_device).to(memory_format=torch.channels_last)
         self.optimizers = build_optimizers(self.network, recipe)
         self.average = MovingAverage(self.network, recipe.average, every=4 if steps >= _MANY_STEPS else 1)
         self.step = 0
         self.augmented_s = 0.0
         """Time spent on augmentation; on a GPU only on asking for it."""
-        self._schedule = Schedule(self.optimizers, steps, recipe.schedule, recipe.warm_up)
-        self._augment = Augment(recipe.augmentation, target, scaling).to(place.device)
+        self._schedule = LrSchedule(self.optimizers, steps, recipe.schedule, recipe.warm_up)
+        self._augment = Augment(recipe.augmentation, target, scaling).to(device.torch_device)
         self._mix = build_mixing(recipe.augmentation, classes)
-        self._recipe, self._place, self._called = recipe, place, place.wrap(self.network, freezes=bool(recipe.freeze))
+        self._recipe, self._device, self._called = (
+            recipe,
+            device,
+            device.wrap(self.network, freezes=bool(recipe.freeze)),
+        )
 
     def train_batch(self, images: Tensor, labels: Tensor) -> Tensor:
         """Learn from uint8 images [n, H, W, C] and labels [n]. Returns the loss, not yet known to be finite."""
         pixels, targets = self._prepare(images, labels)
-        with self._place.autocast(self._recipe.precision):
+        with self._device.autocast(self._recipe.precision):
             logits = self._called(pixels.contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self._recipe.label_smoothing)
         torch.autograd.backward(loss / self._recipe.accumulate)

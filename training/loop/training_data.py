@@ -16,7 +16,7 @@ _SAMPLE = 5000
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingData:
     """What to learn from. Training images may be larger than `target`: each is cropped at random."""
 
     train: LabelledImages

@@ -13,15 +13,22 @@ from torch import Tensor
 from training.data.class_balance import sampling_weights
 from training.evaluation.metrics import accuracy, negative_log_likelihood, softmax
 from training.evaluation.temperature import fit_temperature
-from training.loop.batch_sampler import Batches
-from training.loop.checkpoint import Keeper, State, checkpoint_in, load_state, random_state, restore_random_state
-from training.loop.device import Place
+from training.loop.batch_sampler import BatchSampler
+from training.loop.checkpoint import (
+    CheckpointWriter,
+    State,
+    checkpoint_in,
+    load_state,
+    random_state,
+    restore_random_state,
+)
+from training.loop.device import Device
 from training.loop.fine_tuning import set_phase
-from training.loop.history import Epoch, Journal, keep_history
+from training.loop.history import EpochRecord, RunHistory, truncate_history
 from training.loop.interruption import Interruption
 from training.loop.recipe import Recipe
 from training.loop.trainer import Trainer
-from training.loop.training_data import Lesson, logits_of
+from training.loop.training_data import TrainingData, logits_of
 from training.networks.network import Network
 
 _CHECK_EVERY = 16
@@ -51,25 +58,25 @@ def score_of(logits: NDArray[np.float32], labels: NDArray[np.int64], epoch: int)
     return Score(epoch, accuracy(probabilities, labels), negative_log_likelihood(probabilities, labels))
 
 
-class Run:
+class TrainingState:
     """A run between two steps; everything in it can be written down and read back."""
 
     def __init__(
         self,
         network: Network,
-        lesson: Lesson,
+        data: TrainingData,
         recipe: Recipe,
         *,
         seed: int,
-        place: Place,
+        device: Device,
         folder: Path | None,
         resume: bool = False,
     ) -> None:
-        self.recipe, self.lesson, self.place = recipe, lesson, place
-        weights = sampling_weights(lesson.train.labels) if recipe.balance else None
-        self.batches = Batches(lesson.train, recipe, seed, place, weights)
-        steps = self.batches.steps * recipe.epochs
-        self.trainer = Trainer(network, recipe, lesson.target, lesson.scaling, lesson.classes, steps, place)
+        self.recipe, self.data, self.device = recipe, data, device
+        weights = sampling_weights(data.train.labels) if recipe.balance else None
+        self.sampler = BatchSampler(data.train, recipe, seed, device, weights)
+        steps = self.sampler.steps * recipe.epochs
+        self.trainer = Trainer(network, recipe, data.target, data.scaling, data.classes, steps, device)
         self.best, self._best_state = Score(0, 0.0, math.inf), self.trainer.average.network.state_dict()
         self.epoch, self._stopped = 1, False
         self._losses: list[float] = []
@@ -77,8 +84,8 @@ class Run:
         self._folder = folder
         if resume:
             self._restore(load_state(checkpoint_in(folder)))
-        self.journal = self._journal()
-        self.keeper = Keeper(folder if place.leads else None, say=self.journal.progress.say)
+        self.history = self._open_history()
+        self.checkpoints = CheckpointWriter(folder if device.is_main else None, say=self.history.progress.say)
 
     @property
     def goes_on(self) -> bool:
@@ -88,26 +95,26 @@ class Run:
         """The steps of this epoch that are still to do."""
         set_phase(self.trainer.network, self.recipe, self.epoch)
         self._started, self._seen = perf_counter(), 0
-        self.batches.waited_s = self.trainer.augmented_s = 0.0
-        for images, labels in self.batches.epoch(self.epoch, first=len(self._losses)):
+        self.sampler.waited_s = self.trainer.augmented_s = 0.0
+        for images, labels in self.sampler.epoch(self.epoch, first=len(self._losses)):
             self._pending.append(self.trainer.train_batch(images, labels))
-            self._seen += self.batches.size
-            self.journal.progress.advance(self.batches.size)
-            stop = self.place.agree(interruption.signal is not None)
+            self._seen += self.sampler.size
+            self.history.progress.advance(self.sampler.size)
+            stop = self.device.any_process(interruption.signal is not None)
             if stop or len(self._pending) == _CHECK_EVERY:
                 self._settle()
             if stop:
-                self.keeper.save(self.state())
-                raise interruption.error(self.keeper.how_to_resume)
+                self.checkpoints.save(self.state())
+                raise interruption.error(self.checkpoints.how_to_resume)
         self._settle()
 
     def close_epoch(self) -> None:
         """Evaluate, keep the best, report, and write a checkpoint."""
-        if self.place.leads:
+        if self.device.is_main:
             self._report(perf_counter() - self._started)
         self.epoch, self._losses = self.epoch + 1, []
-        self._stopped = self.place.agree(self._stopped)
-        self.keeper.save(self.state(), last=not self.goes_on)
+        self._stopped = self.device.any_process(self._stopped)
+        self.checkpoints.save(self.state(), last=not self.goes_on)
 
     def best_network(self) -> Network:
         network = self.trainer.average.network
@@ -123,50 +130,50 @@ class Run:
             "stopped": self._stopped,
             "best": asdict(self.best),
             "best_network": self._best_state,
-            "random": self.place.gather(random_state()),
+            "random": self.device.gather(random_state()),
         }
 
     def _restore(self, state: State) -> None:
         self.trainer.restore(state["trainer"])
         self.epoch, self._losses, self._stopped = state["epoch"], state["losses"], state["stopped"]
         self.best, self._best_state = Score(**state["best"]), state["best_network"]
-        restore_random_state(state["random"], self.place.rank)
-        if self._folder is not None and self.place.leads:
-            keep_history(self._folder, self.epoch - 1)
+        restore_random_state(state["random"], self.device.rank)
+        if self._folder is not None and self.device.is_main:
+            truncate_history(self._folder, self.epoch - 1)
 
-    def _journal(self) -> Journal:
-        size = self.batches.size
-        images = self.batches.steps * size * self.recipe.epochs
-        return Journal(self._folder, images, done=self.trainer.step * size, leads=self.place.leads)
+    def _open_history(self) -> RunHistory:
+        size = self.sampler.size
+        images = self.sampler.steps * size * self.recipe.epochs
+        return RunHistory(self._folder, images, done=self.trainer.step * size, is_main=self.device.is_main)
 
     def _settle(self) -> None:
         """Look at the losses since the last look, and at the weights that came of them."""
         self._losses += [self.trainer.check(loss) for loss in self._pending]
         self.trainer.check_weights()
         if self._pending:
-            self.journal.step(self.trainer.step, self._losses[-1], self.trainer.rate())
+            self.history.step(self.trainer.step, self._losses[-1], self.trainer.rate())
         self._pending.clear()
 
     def _report(self, took_s: float) -> None:
-        validation, average = self.lesson.validation, self.trainer.average.network
-        logits = logits_of(average, validation.images, self.lesson.scaling)
+        validation, average = self.data.validation, self.trainer.average.network
+        logits = logits_of(average, validation.images, self.data.scaling)
         score = score_of(logits, validation.labels, self.epoch)
         self.trainer.check_number("validation NLL", score.nll)
-        self.journal.epoch(self._record(score, took_s), self.recipe.epochs)
+        self.history.epoch(self._record(score, took_s), self.recipe.epochs)
         shown = torch.from_numpy(np.ascontiguousarray(validation.images[:16]))
         predicted = torch.from_numpy(logits[:16].argmax(axis=1))
-        self.journal.pictures(average, shown, torch.from_numpy(validation.labels[:16]), predicted, self.epoch)
+        self.history.pictures(average, shown, torch.from_numpy(validation.labels[:16]), predicted, self.epoch)
         self._judge(score)
 
-    def _record(self, score: Score, took_s: float) -> Epoch:
-        return Epoch(
+    def _record(self, score: Score, took_s: float) -> EpochRecord:
+        return EpochRecord(
             epoch=score.epoch,
             loss=sum(self._losses) / max(len(self._losses), 1),
             lr=self.trainer.rate(),
             accuracy=score.accuracy,
             nll=score.nll,
             images_per_s=round(self._seen / max(took_s, 1e-9), 1),
-            data_wait=round((self.batches.waited_s + self.trainer.augmented_s) / max(took_s, 1e-9), 4),
+            data_wait=round((self.sampler.waited_s + self.trainer.augmented_s) / max(took_s, 1e-9), 4),
         )
 
     def _judge(self, score: Score) -> None:
@@ -175,4 +182,4 @@ class Run:
             self.best, self._best_state = score, {key: value.clone() for key, value in network.state_dict().items()}
         elif self.recipe.patience and score.epoch - self.best.epoch >= self.recipe.patience:
             self._stopped = True
-            self.journal.progress.say(f"stopped early: nothing better since epoch {self.best.epoch}")
+            self.history.progress.say(f"stopped early: nothing better since epoch {self.best.epoch}")

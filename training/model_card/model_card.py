@@ -31,12 +31,13 @@ def model_card(manifest: Manifest, confusion: Confusion | None = None) -> str:
 
 
 def _facts(manifest: Manifest) -> str:
-    shape, how = manifest.input, manifest.preprocessing
+    shape, preprocessing = manifest.input, manifest.preprocessing
     return "## Model\n\n" + bullets(
         (
             f"Architecture: {manifest.architecture}, {manifest.parameters:,} parameters",
             f"Input: {shape.width}x{shape.height} pixels, {shape.colour.value}, 8 bits a channel",
-            f"From any picture: {how.resize}, keeping {how.crop_fraction:.3g} of each side, {how.interpolation}",
+            f"From any picture: {preprocessing.resize}, keeping {preprocessing.crop_fraction:.3g} of each side, "
+            f"{preprocessing.interpolation}",
             f"Classes: {len(manifest.labels)}, such as {', '.join(manifest.labels[:10])}",
         )
     )
@@ -44,11 +45,11 @@ def _facts(manifest: Manifest) -> str:
 
 def _metrics(variant: Variant) -> str:
     metrics = variant.metrics
-    how = "Measured" if metrics.measured else "Published, not measured by this project"
+    origin = "Measured" if metrics.measured else "Published, not measured by this project"
     rows = [] if metrics.images is None else [("images", f"{metrics.images:,}")]
     values = {name: getattr(metrics, name) for name in _MEASURES}
     rows += [(name, number(value)) for name, value in values.items() if value is not None]
-    return f"{how}, {variant.precision}: {metrics.source}\n\n" + table(("measure", "value"), rows)
+    return f"{origin}, {variant.precision}: {metrics.source}\n\n" + table(("measure", "value"), rows)
 
 
 def _confusion(labels: Sequence[str], confusion: Confusion) -> str:

@@ -3,7 +3,7 @@
 import sys
 
 from training.model_card.markdown import table
-from training.networks.registry import NETWORKS, Entry
+from training.networks.registry import NETWORKS, NetworkInfo
 from training.networks.summary import summarise
 
 _HEAD = """# Networks
@@ -32,16 +32,16 @@ _HEADER = ("name", "code", "images", "smallest", "parameters", "multiply-adds", 
 
 def document() -> str:
     """The whole page. Takes a minute: every network is built once."""
-    return _HEAD + table(_HEADER, (_row(name, entry) for name, entry in NETWORKS.items())) + "\n" + _TAIL
+    return _HEAD + table(_HEADER, (_row(name, info) for name, info in NETWORKS.items())) + "\n" + _TAIL
 
 
-def _row(name: str, entry: Entry) -> tuple[str, ...]:
-    network = entry.build(entry.classes, entry.native)
+def _row(name: str, info: NetworkInfo) -> tuple[str, ...]:
+    network = info.build(info.classes, info.native)
     has_class_map = "yes" if network.has_class_map else "no"
-    found = summarise(network, entry.native)
-    images = f"{entry.native.width}x{entry.native.height} {entry.native.colour.value}"
+    found = summarise(network, info.native)
+    images = f"{info.native.width}x{info.native.height} {info.native.colour.value}"
     amounts = f"{found.parameters:,}", f"{found.multiply_adds / 1e6:,.1f} M"
-    return f"`{name}`", entry.origin, images, str(entry.smallest), *amounts, has_class_map, entry.paper
+    return f"`{name}`", info.origin, images, str(info.smallest), *amounts, has_class_map, info.paper
 
 
 if __name__ == "__main__":

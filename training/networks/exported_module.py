@@ -18,7 +18,7 @@ class Scaling:
     std: Sequence[float]
 
 
-class ServedNetwork(nn.Module):
+class ExportedModule(nn.Module):
     """A network with everything around it that has to be inside the graph."""
 
     mean: Tensor

@@ -6,7 +6,7 @@ from training.errors import ConfigurationError
 from training.networks.network import Network
 
 
-class _Mirrored(nn.Module):
+class _FlipAverage(nn.Module):
     """Features of the image and, turned back, of its mirror image, averaged."""
 
     def __init__(self, body: nn.Module) -> None:
@@ -19,11 +19,11 @@ class _Mirrored(nn.Module):
         return features
 
 
-def mirrored(network: Network) -> Network:
+def flip_averaged(network: Network) -> Network:
     """The same weights; since the head is linear, its logits are the mean of the two images' logits.
 
     Raises ConfigurationError for a network without a class map, where that would not hold.
     """
     if not network.has_class_map:
         raise ConfigurationError("mirroring needs a network that ends in average pooling and a linear layer")
-    return Network(_Mirrored(network.body), network.head, pooled=True)
+    return Network(_FlipAverage(network.body), network.head, pooled=True)

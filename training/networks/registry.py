@@ -17,7 +17,7 @@ TIMM = "timm/"
 
 
 @dataclass(frozen=True)
-class Entry:
+class NetworkInfo:
     """`build` makes it for a number of classes and an input; `smallest`: shortest side in pixels that it takes;
     `native`: the images it was designed for; `origin`: whose code it is."""
 
@@ -45,21 +45,23 @@ def _small_resnet(classes: int, target: Input) -> Network:
     return small_resnet(classes, target.colour.channels)
 
 
-def _timm(name: str, smallest: int, paper: str, *, native: int = 224, dropout: float = 0.0) -> Entry:
-    return Entry(partial(timm_network, name, dropout=dropout), smallest, _colour(native), f"timm {name}", paper)
+def _timm(name: str, smallest: int, paper: str, *, native: int = 224, dropout: float = 0.0) -> NetworkInfo:
+    return NetworkInfo(partial(timm_network, name, dropout=dropout), smallest, _colour(native), f"timm {name}", paper)
 
 
 NETWORKS = {
-    "lenet-5": Entry(textbook.lenet_5, 12, _grey(28), "own", "LeCun et al. 1998"),
-    "two-conv": Entry(textbook.two_conv, 6, _grey(28), "own", "Keras examples, mnist_cnn, 2015"),
-    "three-conv": Entry(textbook.three_conv, 18, _colour(32), "own", "Lin et al. 2013 (arXiv:1312.4400)"),
-    "small-resnet": Entry(_small_resnet, 4, _grey(28), "own", "He et al. 2015 (arXiv:1512.03385)"),
-    "alexnet": Entry(torchvision_models.alexnet, 63, _colour(224), "torchvision", "Krizhevsky 2014 (arXiv:1404.5997)"),
-    "zfnet": Entry(textbook.zfnet, 53, _colour(224), "own", "Zeiler and Fergus 2013 (arXiv:1311.2901)"),
-    "vgg-16": Entry(
+    "lenet-5": NetworkInfo(textbook.lenet_5, 12, _grey(28), "own", "LeCun et al. 1998"),
+    "two-conv": NetworkInfo(textbook.two_conv, 6, _grey(28), "own", "Keras examples, mnist_cnn, 2015"),
+    "three-conv": NetworkInfo(textbook.three_conv, 18, _colour(32), "own", "Lin et al. 2013 (arXiv:1312.4400)"),
+    "small-resnet": NetworkInfo(_small_resnet, 4, _grey(28), "own", "He et al. 2015 (arXiv:1512.03385)"),
+    "alexnet": NetworkInfo(
+        torchvision_models.alexnet, 63, _colour(224), "torchvision", "Krizhevsky 2014 (arXiv:1404.5997)"
+    ),
+    "zfnet": NetworkInfo(textbook.zfnet, 53, _colour(224), "own", "Zeiler and Fergus 2013 (arXiv:1311.2901)"),
+    "vgg-16": NetworkInfo(
         torchvision_models.vgg_16, 32, _colour(224), "torchvision", "Simonyan and Zisserman 2014 (arXiv:1409.1556)"
     ),
-    "googlenet": Entry(
+    "googlenet": NetworkInfo(
         torchvision_models.googlenet, 15, _colour(224), "torchvision", "Szegedy et al. 2014 (arXiv:1409.4842)"
     ),
     "inception-v3": _timm("inception_v3", 75, "Szegedy et al. 2015 (arXiv:1512.00567)", native=299, dropout=0.5),
@@ -73,11 +75,11 @@ NETWORKS = {
     "efficientnet-b0": _timm("efficientnet_b0", 32, "Tan and Le 2019 (arXiv:1905.11946)", dropout=0.2),
     "mobilenet-v2": _timm("mobilenetv2_100", 32, "Sandler et al. 2018 (arXiv:1801.04381)", dropout=0.2),
     "mobilenet-v3": _timm("mobilenetv3_large_100", 32, "Howard et al. 2019 (arXiv:1905.02244)", dropout=0.2),
-    "shufflenet-v2": Entry(
+    "shufflenet-v2": NetworkInfo(
         torchvision_models.shufflenet_v2, 32, _colour(224), "torchvision", "Ma et al. 2018 (arXiv:1807.11164)"
     ),
     "ghostnet": _timm("ghostnet_100", 32, "Han et al. 2019 (arXiv:1911.11907)", dropout=0.2),
-    "squeezenet": Entry(
+    "squeezenet": NetworkInfo(
         torchvision_models.squeezenet, 17, _colour(224), "torchvision", "Iandola et al. 2016 (arXiv:1602.07360)"
     ),
     "convnext-tiny": _timm("convnext_tiny", 32, "Liu et al. 2022 (arXiv:2201.03545)"),
@@ -96,31 +98,31 @@ def build_network(name: str, classes: int, target: Input, *, pretrained: bool = 
 
     Raises TrainingError for a name that nobody knows, images that are too small, or weights that are not to be had.
     """
-    entry = find_entry(name)
-    if min(target.height, target.width) < entry.smallest:
-        least = f"{entry.smallest}x{entry.smallest}"
+    info = find_network_info(name)
+    if min(target.height, target.width) < info.smallest:
+        least = f"{info.smallest}x{info.smallest}"
         raise TrainingError(f"{name} needs images of at least {least} pixels, not {target.width}x{target.height}")
     if not pretrained:
-        return entry.build(classes, target)
-    library, _, model = entry.origin.partition(" ")
+        return info.build(classes, target)
+    library, _, model = info.origin.partition(" ")
     if library != "timm":
         raise TrainingError(f"{name} has no published weights here: choose a network of timm, such as resnet-18")
     return timm_network(model, classes, target, pretrained=True)
 
 
-def find_entry(name: str) -> Entry:
+def find_network_info(name: str) -> NetworkInfo:
     """What is known of a network before it is built. Raises TrainingError with the nearest names."""
     if name in NETWORKS:
         return NETWORKS[name]
     if name.startswith(TIMM):
-        return _entry_of_timm(name.removeprefix(TIMM))
+        return _timm_info(name.removeprefix(TIMM))
     close = get_close_matches(name, NETWORKS, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there is: {', '.join(NETWORKS)}."
     raise TrainingError(f"there is no network {name!r}; {hint} Any timm/<model> is taken, too")
 
 
-def _entry_of_timm(model: str) -> Entry:
+def _timm_info(model: str) -> NetworkInfo:
     require_known(model)
     height, width = input_size(model)
     native = Input(colour=Colour.RGB, height=height, width=width)
-    return Entry(partial(timm_network, model), smallest=1, native=native, origin=f"timm {model}", paper="")
+    return NetworkInfo(partial(timm_network, model), smallest=1, native=native, origin=f"timm {model}", paper="")

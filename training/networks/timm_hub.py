@@ -11,7 +11,7 @@ from huggingface_hub import constants, get_session
 
 from training.errors import TrainingError
 
-_PATIENCE_S = 8.0
+_TIMEOUT_S = 8.0
 
 
 def require_known(name: str) -> None:
@@ -24,7 +24,7 @@ def require_known(name: str) -> None:
         raise TrainingError(f"timm has no weights {name!r}; it has: {', '.join(tagged) or 'none of this network'}")
 
 
-def facts(name: str) -> Mapping[str, Any]:
+def pretrained_config(name: str) -> Mapping[str, Any]:
     """timm's `pretrained_cfg`: size, scaling, labels and licence of the published weights; empty where it has none."""
     published = timm.get_pretrained_cfg(name, allow_unregistered=True)
     return {} if published is None else asdict(published)
@@ -32,40 +32,40 @@ def facts(name: str) -> Mapping[str, Any]:
 
 def input_size(name: str) -> tuple[int, int]:
     """Height and width that the network was published for."""
-    _, height, width = facts(name).get("input_size", (3, 224, 224))
+    _, height, width = pretrained_config(name).get("input_size", (3, 224, 224))
     return height, width
 
 
 def is_fixed(name: str) -> bool:
     """Whether the network is made for one size of images, which it has to be told."""
-    return bool(facts(name).get("fixed_input_size"))
+    return bool(pretrained_config(name).get("fixed_input_size"))
 
 
 @contextmanager
-def only_if_reachable(patience_s: float = _PATIENCE_S) -> Iterator[None]:
-    """In the block the Hub's library looks into its cache alone, unless the Hub answers within `patience_s`.
+def offline_unless_reachable(timeout_s: float = _TIMEOUT_S) -> Iterator[None]:
+    """In the block the Hub's library looks into its cache alone, unless the Hub answers within `timeout_s`.
 
     By itself it asks six times for each of two files, 23 seconds each, and no setting changes that
     (huggingface_hub 2.4, `_http_backoff_base`).
     """
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _answers(patience_s)
+    constants.HF_HUB_OFFLINE = before or not _answers(timeout_s)
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
 
 
-def _answers(patience_s: float) -> bool:
+def _answers(timeout_s: float) -> bool:
     """In a thread of its own: looking up a name and trying all its addresses have no limit of time together."""
     answered = Event()
 
     def ask() -> None:
         with suppress(Exception):  # whatever the libraries for HTTP raise
-            get_session().head(constants.ENDPOINT, timeout=patience_s)
+            get_session().head(constants.ENDPOINT, timeout=timeout_s)
             answered.set()
 
     asking = Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(patience_s)
+    asking.join(timeout_s)
     return answered.is_set()

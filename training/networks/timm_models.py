@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from models.contract import Input
 from training.errors import TrainingError
 from training.networks.network import Network
-from training.networks.timm_hub import input_size, is_fixed, only_if_reachable, require_known
+from training.networks.timm_hub import input_size, is_fixed, offline_unless_reachable, require_known
 
 _REFUSALS = (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedError)
 """What timm and PyTorch raise for arguments or pictures that a network was not made for."""
@@ -57,7 +57,7 @@ def timm_network(
 def _published(name: str, classes: int, target: Input) -> nn.Module:
     """With timm's weights, which are downloaded unless they are in the cache already."""
     try:
-        with only_if_reachable():
+        with offline_unless_reachable():
             return _create(name, classes, target, pretrained=True)
     except TrainingError:
         raise

@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 import onnx
 
-from training.onnx_graph.editing import Editing
+from training.onnx_graph.editing import GraphEditor
 
 _EPSILON = 1e-5
 _WEIGHT, _BIAS = 1, 2
@@ -18,7 +18,7 @@ def fold_batch_norms(model: onnx.ModelProto) -> None:
     PyTorch's exporter does this but for weights that several convolutions share, such as those of a network that sees
     an image and its mirror image. These are folded once, if the same norm follows each of them.
     """
-    edit = Editing(model)
+    edit = GraphEditor(model)
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     for weight, group in groupby(sorted(convolutions, key=_weight), key=_weight):
         sharing = list(group)
@@ -38,7 +38,7 @@ def _alike(sharing: list[onnx.NodeProto], norms: list[onnx.NodeProto | None]) ->
     return None not in kinds and len(kinds) == 1 and len({tuple(node.input[_BIAS:]) for node in sharing}) == 1
 
 
-def _known(edit: Editing, node: onnx.NodeProto, norm: onnx.NodeProto | None) -> bool:
+def _known(edit: GraphEditor, node: onnx.NodeProto, norm: onnx.NodeProto | None) -> bool:
     """Whether weights, biases and the norm's parameters are constants of the graph."""
     names = [*node.input[_WEIGHT:], *(norm.input[1:] if norm is not None else [])]
     return all(edit.constant(name) is not None for name in names)
@@ -52,7 +52,7 @@ def _epsilon(norm: onnx.NodeProto) -> float:
     return next((attribute.f for attribute in norm.attribute if attribute.name == "epsilon"), _EPSILON)
 
 
-def _fold(edit: Editing, sharing: list[onnx.NodeProto], norms: list[onnx.NodeProto]) -> None:
+def _fold(edit: GraphEditor, sharing: list[onnx.NodeProto], norms: list[onnx.NodeProto]) -> None:
     weight, first = sharing[0].input[_WEIGHT], sharing[0]
     gamma, beta, mean, variance = (edit.floats(name) for name in norms[0].input[1:])
     factor = gamma / np.sqrt(variance + _epsilon(norms[0]))

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 Array = NDArray[np.generic]
 
 
-class Editing:
+class GraphEditor:
     """The constants and readers of one graph's tensors, and the ways to change them."""
 
     def __init__(self, model: onnx.ModelProto) -> None:

@@ -28,7 +28,7 @@ _ENDS = _ACTIVATIONS - {"HardSigmoid", "Sigmoid"} | {
 
 
 @dataclass(frozen=True)
-class Layer:
+class FeatureLayer:
     """Feature maps inside a network. name: its last weights before them; shape: channels, height, width."""
 
     tensor: str
@@ -90,17 +90,17 @@ class Graph:
         weights = None if node is None else self.constants.get(node.input[1])
         return None if weights is None or weights.ndim != 4 else weights.astype(np.float32)
 
-    def layers(self, image: Pixels) -> list[Layer]:
+    def layers(self, image: Pixels) -> list[FeatureLayer]:
         """Every set of feature maps that an activation, a sum or a pooling ends, in the order of computation.
 
         image: uint8 [H, W, C]. What an activation reads next is left out: one sees it after the activation.
         """
         names = self._weights_before()
         values = self.compute(list(names), image[None]) if names else []
-        found = (Layer(tensor, names[tensor], _maps(value)) for tensor, value in zip(names, values, strict=True))
+        found = (FeatureLayer(tensor, names[tensor], _maps(value)) for tensor, value in zip(names, values, strict=True))
         return [layer for layer in found if layer.shape[0] > image.shape[2] and layer.shape[1] * layer.shape[2] > 1]
 
-    def before_activation(self, layer: Layer) -> str:
+    def before_activation(self, layer: FeatureLayer) -> str:
         """The tensor that the layer's activation reads: it has a gradient also where the activation cuts off."""
         node = self.producer[layer.tensor]
         return str(node.input[0]) if node.op_type in _ACTIVATIONS else layer.tensor
@@ -120,7 +120,7 @@ class Graph:
         return {name: last for name, last in names.items() if not read_by.get(name, set()) <= _ACTIVATIONS}
 
 
-def spread(layers: Sequence[Layer], count: int) -> list[Layer]:
+def spread(layers: Sequence[FeatureLayer], count: int) -> list[FeatureLayer]:
     """At most `count` of them, evenly from the first to the last."""
     places = np.linspace(0, len(layers) - 1, min(count, len(layers)))
     return [layers[index] for index in places.round().astype(int)]

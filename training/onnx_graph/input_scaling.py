@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from models.contract import INPUT
-from training.onnx_graph.editing import Editing
+from training.onnx_graph.editing import GraphEditor
 
 TO_CHANNELS_FIRST = (0, 3, 1, 2)
 
@@ -23,7 +23,7 @@ class PixelScaling:
     factor: NDArray[np.float64]
 
 
-def find_scaling(edit: Editing) -> PixelScaling | None:
+def find_scaling(edit: GraphEditor) -> PixelScaling | None:
     """None where something else than casting, transposing and constants per channel comes first."""
     channels = edit.graph.input[0].type.tensor_type.shape.dim[3].dim_value
     factor, offset = np.ones(channels), np.zeros(channels)
@@ -46,7 +46,7 @@ def find_scaling(edit: Editing) -> PixelScaling | None:
 
 
 def _affine(
-    edit: Editing, node: onnx.NodeProto, name: str, axis: int, channels: int
+    edit: GraphEditor, node: onnx.NodeProto, name: str, axis: int, channels: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Factor and offset [C] of one node with one constant."""
     other = [each for each in node.input if each != name]
@@ -61,7 +61,7 @@ def _affine(
     return None
 
 
-def _per_channel(edit: Editing, name: str, axis: int, channels: int) -> NDArray[np.float64] | None:
+def _per_channel(edit: GraphEditor, name: str, axis: int, channels: int) -> NDArray[np.float64] | None:
     """A constant that broadcasts over four axes and differs along the channels at most: float64 [C]."""
     if edit.constant(name) is None:
         return None

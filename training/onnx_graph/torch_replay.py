@@ -18,7 +18,7 @@ PARITY = 1e-3
 """Largest difference from ONNX Runtime, as a share of the largest value of the tensor."""
 
 
-class Replay:
+class TorchReplay:
     """Computes one tensor of a graph. Raises ReportError for an operator that is not in the table OPERATORS."""
 
     def __init__(self, graph: Graph, tensor: str) -> None:

@@ -1,7 +1,7 @@
 """The budget: what a variant may lose and still be admitted."""
 
 from models.contract import LARGEST_TOLERANCE
-from training.optimize.result import Measured
+from training.optimize.result import MeasuredVariant
 
 RULE_WITH_LABELS = "top-1 accuracy on the same images at most {budget:g} points below fp32"
 RULE_WITHOUT = (
@@ -10,12 +10,12 @@ RULE_WITHOUT = (
 _ROUNDING = 1e-9
 
 
-def rule(budget: float, *, labelled: bool) -> str:
+def budget_rule(budget: float, *, labelled: bool) -> str:
     """The rule in words; budget in percentage points."""
     return (RULE_WITH_LABELS if labelled else RULE_WITHOUT).format(budget=budget)
 
 
-def refusal(variant: Measured, reference: Measured, budget: float) -> str | None:
+def rejection_reason(variant: MeasuredVariant, reference: MeasuredVariant, budget: float) -> str | None:
     """Why `variant` is not admitted, None where it is. budget: percentage points."""
     loss = (reference.quality - variant.quality) * 100
     if not variant.golden_difference <= LARGEST_TOLERANCE:  # NaN is not below anything

@@ -15,14 +15,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from training.onnx_graph.editing import Editing
+from training.onnx_graph.editing import GraphEditor
 from training.onnx_graph.input_scaling import PixelScaling
 
 CHANNELS = 4
 _WEIGHT = 1
 
 
-def are_convolutions(edit: Editing, layers: list[onnx.NodeProto]) -> bool:
+def are_convolutions(edit: GraphEditor, layers: list[onnx.NodeProto]) -> bool:
     """Whether all are whole convolutions that share weights at most among themselves."""
     outputs = {node.output[0] for node in layers}
     return bool(layers) and all(
@@ -34,7 +34,9 @@ def are_convolutions(edit: Editing, layers: list[onnx.NodeProto]) -> bool:
     )
 
 
-def widen(edit: Editing, scaling: PixelScaling, layers: list[onnx.NodeProto], mean: int, factor: float) -> int:
+def pad_channels(
+    edit: GraphEditor, scaling: PixelScaling, layers: list[onnx.NodeProto], mean: int, factor: float
+) -> int:
     """Give the layers weights for (pixel - `mean`) * `factor` of four channels. Returns the constant."""
     names = list(dict.fromkeys(node.input[_WEIGHT] for node in layers))
     before = [edit.floats(name) for name in names]  # [O, C, kh, kw] each

@@ -13,15 +13,15 @@ from training.data.dataset import Dataset, open_dataset
 from training.data.labelled_images import LabelledImages, evaluation_pixels
 from training.data.split import HoldOut
 from training.errors import OptimizeError
-from training.loop.held_out import hold_out_of, kept_config
-from training.optimize.sample_photos import crops_for
+from training.loop.held_out import hold_out_of_run, read_run_config
+from training.optimize.sample_photos import sample_crops
 
 _RANGES, _CHOICE = 512, 1024
 _SMALLEST_PHOTO = 96
 
 
 @dataclass(frozen=True)
-class Evidence:
+class EvaluationImages:
     """All images are as the network takes them: uint8 [N, height, width, channels].
 
     ranges: measure the activations for int8; choice: choose its layers in float; learning: makes those that fine-tune
@@ -29,26 +29,26 @@ class Evidence:
     and `source` say in words what the first and the last are.
     """
 
-    ranges: Pixels
-    choice: Pixels
-    learning: Callable[[], Pixels] | None
-    proof: Pixels
+    range_images: Pixels
+    selection_images: Pixels
+    training_images: Callable[[], Pixels] | None
+    test_images: Pixels
     labels: NDArray[np.int64] | None
     made_with: str
     source: str
 
 
-def evidence_for(manifest: Manifest, data: str | None, run: Path) -> Evidence:
+def find_evaluation_images(manifest: Manifest, data: str | None, run: Path) -> EvaluationImages:
     """From the data set that the network was trained on, or from sample photographs where none is known.
 
     data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also says what
     was held out.
     Raises OptimizeError, DatasetError, ConfigurationError.
     """
-    config = kept_config(run)
+    config = read_run_config(run)
     data = data or (None if config is None else config.data)
     if data is not None:
-        return _from_dataset(manifest, data, hold_out_of(manifest, config))
+        return _from_dataset(manifest, data, hold_out_of_run(manifest, config))
     if manifest.input.colour is Colour.RGB and min(manifest.input.shape[:2]) >= _SMALLEST_PHOTO:
         return _from_photographs(manifest)
     raise OptimizeError(
@@ -57,28 +57,28 @@ def evidence_for(manifest: Manifest, data: str | None, run: Path) -> Evidence:
     )
 
 
-def _from_dataset(manifest: Manifest, data: str, held: HoldOut) -> Evidence:
+def _from_dataset(manifest: Manifest, data: str, held: HoldOut) -> EvaluationImages:
     """With the fractions and the seed of the training, so that the same images are held out."""
     dataset = open_dataset(
         data,
         target=manifest.input,
-        how=manifest.preprocessing,
+        preprocessing=manifest.preprocessing,
         labels=manifest.labels,
         seed=held.seed,
         validation=held.validation,
         calibration=held.calibration,
     )
-    proof, part = _proof(dataset)
-    train, how = dataset.train.images, manifest.preprocessing
+    test_images, part = _proof(dataset)
+    train, preprocessing = dataset.train.images, manifest.preprocessing
     chosen = np.sort(np.random.default_rng(seed=0).permutation(len(train))[:_RANGES])
-    return Evidence(
-        ranges=evaluation_pixels(train[chosen], manifest.input, how),
-        choice=dataset.calibration.images[:_CHOICE],
-        learning=partial(evaluation_pixels, train, manifest.input, how),
-        proof=proof.images,
-        labels=proof.labels,
-        made_with=f"training images of {dataset.facts.title}; layers chosen on held-out ones",
-        source=f"{part} of {dataset.facts.title}; ONNX Runtime on the CPU",
+    return EvaluationImages(
+        range_images=evaluation_pixels(train[chosen], manifest.input, preprocessing),
+        selection_images=dataset.calibration.images[:_CHOICE],
+        training_images=partial(evaluation_pixels, train, manifest.input, preprocessing),
+        test_images=test_images.images,
+        labels=test_images.labels,
+        made_with=f"training images of {dataset.metadata.title}; layers chosen on held-out ones",
+        source=f"{part} of {dataset.metadata.title}; ONNX Runtime on the CPU",
     )
 
 
@@ -88,13 +88,13 @@ def _proof(dataset: Dataset) -> tuple[LabelledImages, str]:
     return dataset.validation, "validation images, which also stopped the training early, since there is no test set,"
 
 
-def _from_photographs(manifest: Manifest) -> Evidence:
-    making, judging = crops_for(manifest.input, manifest.preprocessing)
-    return Evidence(
-        ranges=making.pixels[::2],
-        choice=making.pixels[1::2],
-        learning=None,
-        proof=judging.pixels,
+def _from_photographs(manifest: Manifest) -> EvaluationImages:
+    making, judging = sample_crops(manifest.input, manifest.preprocessing)
+    return EvaluationImages(
+        range_images=making.pixels[::2],
+        selection_images=making.pixels[1::2],
+        training_images=None,
+        test_images=judging.pixels,
         labels=None,
         made_with=making.description,
         source=f"{judging.description}, without labels: the proof is agreement with fp32, not accuracy",

@@ -10,7 +10,7 @@ from models.contract import LOGITS, PROBABILITIES
 from training.onnx_graph.layers import WEIGHTED
 
 
-def convert_to_half(model: Path, path: Path) -> None:
+def convert_to_fp16(model: Path, path: Path) -> None:
     """Write the graph in `model` to `path` with float16 weights and activations; input and outputs keep their types."""
     graph = onnx.load(model)
     with warnings.catch_warnings():

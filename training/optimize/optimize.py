@@ -10,27 +10,27 @@ from models.contract import LARGEST_TOLERANCE, Bundle, Precision, Variant, read_
 from training.errors import SkippedVariant
 from training.export.golden_images import check_golden
 from training.export.provenance import provenance
-from training.optimize.accuracy_budget import refusal, rule
-from training.optimize.evaluation_images import Evidence, evidence_for
-from training.optimize.make_variants import Wishes, make
+from training.optimize.accuracy_budget import budget_rule, rejection_reason
+from training.optimize.evaluation_images import EvaluationImages, find_evaluation_images
+from training.optimize.make_variants import VariantOptions, make_variant
 from training.optimize.measure import measure
-from training.optimize.result import Candidate, Measured, Outcome, mark_pareto
+from training.optimize.result import Candidate, MeasuredVariant, OptimizeResult, mark_pareto
 from training.optimize.update_bundle import add_variants
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the images come from: see `evidence_for`."""
+    """Where the images come from: see `find_evaluation_images`."""
 
     data: str | None
     run: Path
 
 
 def optimize(
-    folder: Path, precisions: Sequence[Precision], wishes: Wishes, source: Source, say: Say = print
-) -> Outcome:
+    folder: Path, precisions: Sequence[Precision], options: VariantOptions, source: Source, log: Log = print
+) -> OptimizeResult:
     """Make the variants of the bundle in `folder`, measure them, and admit into it those within the budget.
 
     What is rejected changes nothing on disk.
@@ -38,46 +38,55 @@ def optimize(
     """
     bundle = read_bundle(folder)
     bundle.check_files()
-    evidence = evidence_for(bundle.manifest, source.data, source.run)
-    say(f"{len(evidence.proof):,} images to judge with: {evidence.source}")
+    images = find_evaluation_images(bundle.manifest, source.data, source.run)
+    log(f"{len(images.test_images):,} images to judge with: {images.source}")
     with TemporaryDirectory(prefix=".optimize-", dir=folder.absolute().parent) as workspace:
-        candidates, skipped = _make_all(bundle, evidence, precisions, wishes, Path(workspace), say)
-        say("measuring accuracy and, by turns, speed")
-        reference, *variants = mark_pareto(measure(bundle, candidates, evidence))
-        judged = [_judged(variant, reference, wishes.budget) for variant in variants]
-        _admit(bundle, evidence, judged, candidates, wishes)
-    return Outcome((reference, *judged), skipped, wishes.budget, evidence.source)
+        candidates, skipped = _make_all(bundle, images, precisions, options, Path(workspace), log)
+        log("measuring accuracy and, by turns, speed")
+        reference, *variants = mark_pareto(measure(bundle, candidates, images))
+        judged = [_judged(variant, reference, options.budget) for variant in variants]
+        _admit(bundle, images, judged, candidates, options)
+    return OptimizeResult((reference, *judged), skipped, options.budget, images.source)
 
 
 def _make_all(
-    bundle: Bundle, evidence: Evidence, precisions: Sequence[Precision], wishes: Wishes, workspace: Path, say: Say
+    bundle: Bundle,
+    images: EvaluationImages,
+    precisions: Sequence[Precision],
+    options: VariantOptions,
+    workspace: Path,
+    log: Log,
 ) -> tuple[list[Candidate], dict[Precision, str]]:
     candidates, skipped = [], {}
     for precision in dict.fromkeys(precisions):
-        named = partial(_say_of, precision, say)
+        named = partial(_log_variant, precision, log)
         try:
-            candidates.append(make(precision, bundle, evidence, wishes, workspace, named))
+            candidates.append(make_variant(precision, bundle, images, options, workspace, named))
         except SkippedVariant as error:
             skipped[precision] = str(error)
             named(f"skipped, {error}")
     return candidates, skipped
 
 
-def _say_of(precision: Precision, say: Say, line: str) -> None:
-    say(f"{precision}: {line}")
+def _log_variant(precision: Precision, log: Log, line: str) -> None:
+    log(f"{precision}: {line}")
 
 
-def _judged(variant: Measured, reference: Measured, budget: float) -> Measured:
-    reason = refusal(variant, reference, budget)
+def _judged(variant: MeasuredVariant, reference: MeasuredVariant, budget: float) -> MeasuredVariant:
+    reason = rejection_reason(variant, reference, budget)
     return replace(variant, admitted=reason is None, verdict="admitted" if reason is None else f"rejected: {reason}")
 
 
 def _admit(
-    bundle: Bundle, evidence: Evidence, judged: Sequence[Measured], candidates: Sequence[Candidate], wishes: Wishes
+    bundle: Bundle,
+    images: EvaluationImages,
+    judged: Sequence[MeasuredVariant],
+    candidates: Sequence[Candidate],
+    options: VariantOptions,
 ) -> None:
     paths = {candidate.precision: candidate for candidate in candidates}
     admitted = [
-        (_variant(bundle, row, paths[row.precision], evidence, wishes), paths[row.precision].path)
+        (_variant(bundle, row, paths[row.precision], images, options), paths[row.precision].path)
         for row in judged
         if row.admitted
     ]
@@ -87,7 +96,9 @@ def _admit(
             check_golden(written, variant.precision)
 
 
-def _variant(bundle: Bundle, row: Measured, candidate: Candidate, evidence: Evidence, wishes: Wishes) -> Variant:
+def _variant(
+    bundle: Bundle, row: MeasuredVariant, candidate: Candidate, images: EvaluationImages, options: VariantOptions
+) -> Variant:
     manifest = bundle.manifest
     allowed = manifest.golden.tolerance + 2 * row.golden_difference  # room for another processor's rounding
     return Variant(
@@ -100,11 +111,11 @@ def _variant(bundle: Bundle, row: Measured, candidate: Candidate, evidence: Evid
         float_layers=candidate.float_layers,
         sparsity=candidate.sparsity,
         provenance=provenance(
-            dataset=evidence.made_with,
+            dataset=images.made_with,
             licence=manifest.provenance.licence,
             notes=(
                 f"Made from fp32: {candidate.made}.",
-                f"Admitted by the rule: {rule(wishes.budget, labelled=evidence.labels is not None)}.",
+                f"Admitted by the rule: {budget_rule(options.budget, labelled=images.labels is not None)}.",
             ),
         ),
     )

@@ -17,9 +17,9 @@ from training.errors import ReportError, SkippedVariant
 from training.export.onnx_export import fixed_images
 from training.onnx_graph.graph import Graph
 from training.onnx_graph.layers import find_layers
-from training.onnx_graph.torch_replay import Replay
+from training.onnx_graph.torch_replay import TorchReplay
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 _BATCH = 128
 _PEAK_RATE = 1e-3
 _SOFTNESS = 2.0
@@ -37,7 +37,7 @@ class PrunableGraph(nn.Module):
         super().__init__()
         graph = Graph(model)
         try:
-            self._replay = Replay(graph, LOGITS)
+            self._replay = TorchReplay(graph, LOGITS)
             self._replay.check(fixed_images(target))
         except ReportError as error:
             raise SkippedVariant(f"it cannot be fine-tuned: {error}") from error
@@ -73,16 +73,16 @@ class PrunableGraph(nn.Module):
 
 
 def write_pruned(
-    model: Path, path: Path, images: Pixels, target: Input, sparsity: float, epochs: int, say: Say
+    model: Path, path: Path, images: Pixels, target: Input, sparsity: float, epochs: int, log: Log
 ) -> float:
     """Prune the graph in `model`, let it learn from `images` what it answered before, and write it to `path`.
 
     images: uint8 [N, H, W, C] of the training part; labels are not needed. Returns the share of zeros.
     """
     network = PrunableGraph(model, target)
-    teacher = Replay(Graph(model), LOGITS)
+    teacher = TorchReplay(Graph(model), LOGITS)
     network.prune(sparsity)
-    _distil(network, teacher, torch.from_numpy(np.ascontiguousarray(images)), epochs, say)
+    _distil(network, teacher, torch.from_numpy(np.ascontiguousarray(images)), epochs, log)
     zeros = network.finish()
     onnx.save(_with_tensors(onnx.load(model), network.tensors()), path)
     return zeros
@@ -98,27 +98,27 @@ def _importance(weight: Tensor) -> Tensor:
     return torch.zeros_like(squares).scatter(0, order, squares / rest.clamp_min(1e-30)).view_as(weight)
 
 
-def _distil(network: PrunableGraph, teacher: Replay, images: Tensor, epochs: int, say: Say) -> None:
+def _distil(network: PrunableGraph, teacher: TorchReplay, images: Tensor, epochs: int, log: Log) -> None:
     """Student and teacher see the same mirrored and shifted images. Source: Beyer et al., CVPR 2022."""
     random = torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(network.parameters(), lr=_PEAK_RATE)
     steps = epochs * max(1, len(images) // _BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _PEAK_RATE, steps, pct_start=0.1)
-    progress = _Reports(say, epochs * len(images))
+    progress = _Reports(log, epochs * len(images))
     for epoch in range(1, epochs + 1):
         order = torch.randperm(len(images), generator=random)
         losses = []
         for batch in torch.split(order, _BATCH)[: steps // epochs]:
             losses.append(_step(network, teacher, _vary(images[batch], random), optimizer, schedule))
             progress.advance(len(batch))
-        say(f"fine-tuning {epoch}/{epochs}: distance from fp32 {sum(losses) / len(losses):.4f} nats")
+        log(f"fine-tuning {epoch}/{epochs}: distance from fp32 {sum(losses) / len(losses):.4f} nats")
 
 
 class _Reports:
     """Says every so many seconds how far it is."""
 
-    def __init__(self, say: Say, images: int) -> None:
-        self._say, self._images, self._done = say, images, 0
+    def __init__(self, log: Log, images: int) -> None:
+        self._log, self._images, self._done = log, images, 0
         self._started = self._last = monotonic()
 
     def advance(self, images: int) -> None:
@@ -127,12 +127,12 @@ class _Reports:
         if now - self._last > _REPORT_EVERY_S:
             self._last, rate = now, self._done / (now - self._started)
             left_s = (self._images - self._done) / rate
-            self._say(f"{self._done:,} of {self._images:,} images, {rate:.0f} images/s, {left_s / 60:.1f} min left")
+            self._log(f"{self._done:,} of {self._images:,} images, {rate:.0f} images/s, {left_s / 60:.1f} min left")
 
 
 def _step(
     network: PrunableGraph,
-    teacher: Replay,
+    teacher: TorchReplay,
     images: Tensor,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,

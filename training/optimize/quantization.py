@@ -13,7 +13,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from models.contract import INPUT, Pixels
 from training.onnx_graph.batchnorm_folding import fold_batch_norms
 from training.onnx_graph.layers import WEIGHTED, Layer, find_layers
-from training.optimize.quantized_input import quantize_pixels
+from training.optimize.quantized_input import quantize_input
 
 _QUANTIZED = [*WEIGHTED, "Add", "Relu", "Clip", "MaxPool"]
 _BATCH = 32
@@ -30,7 +30,7 @@ class Quantizer:
         quant_pre_process(model, self._prepared, skip_optimization=True, skip_symbolic_shape=True)
         prepared = onnx.load(self._prepared)
         fold_batch_norms(prepared)
-        self._pixels = quantize_pixels(prepared)
+        self._pixels = quantize_input(prepared)
         onnx.save(prepared, self._prepared)
         self.layers = find_layers(prepared)
         self._eligible = [node.name for node in prepared.graph.node if node.op_type in _QUANTIZED[:-1]]
@@ -58,7 +58,7 @@ class Quantizer:
             )
         if self._pixels is not None:
             quantized = onnx.load(path)
-            self._pixels.take_as_they_are(quantized)
+            self._pixels.remove_float_scaling(quantized)
             onnx.save(quantized, path)
 
     def _overrides(self) -> dict[str, object]:

@@ -13,16 +13,16 @@ import onnx
 from onnx import helper
 
 from models.contract import INPUT
-from training.onnx_graph.editing import Array, Editing
+from training.onnx_graph.editing import Array, GraphEditor
 from training.onnx_graph.input_scaling import TO_CHANNELS_FIRST, PixelScaling, find_scaling
-from training.optimize.channel_padding import CHANNELS, are_convolutions, widen
+from training.optimize.channel_padding import CHANNELS, are_convolutions, pad_channels
 
 _PIXELS, _FLOAT, _CENTRED = "pixels", "pixels_float", "pixels_centred"
 _SPATIAL = (2, 3)
 
 
 @dataclass(frozen=True)
-class QuantizedPixels:
+class QuantizedInput:
     """`tensors`: the scaled pixels, then the same mirrored where there are any; all with this scale and zero point."""
 
     tensors: tuple[str, ...]
@@ -36,9 +36,9 @@ class QuantizedPixels:
             for name in self.tensors
         }
 
-    def take_as_they_are(self, model: onnx.ModelProto) -> None:
+    def remove_float_scaling(self, model: onnx.ModelProto) -> None:
         """Remove scaling and quantization from a quantized graph; where its first layer is in float, change nothing."""
-        edit = Editing(model)
+        edit = GraphEditor(model)
         quantize = edit.only_reader(self.tensors[0])
         if quantize is None or quantize.op_type != "QuantizeLinear":
             return
@@ -49,12 +49,12 @@ class QuantizedPixels:
         edit.drop_unused()
 
 
-def quantize_pixels(model: onnx.ModelProto) -> QuantizedPixels | None:
+def quantize_input(model: onnx.ModelProto) -> QuantizedInput | None:
     """Change the graph in place so that its scaled pixels have one scale and a whole mean for all channels.
 
     It computes the same. None, and no change, where there is no such scaling or not only convolutions see the pixels.
     """
-    edit = Editing(model)
+    edit = GraphEditor(model)
     scaling = find_scaling(edit)
     if scaling is None or not _fits(scaling):
         return None
@@ -62,11 +62,11 @@ def quantize_pixels(model: onnx.ModelProto) -> QuantizedPixels | None:
     if not are_convolutions(edit, layers):
         return None
     mean, factor = round(scaling.mean.mean()), float(np.float32(np.median(scaling.factor)))
-    constant = widen(edit, scaling, layers, mean, factor)
+    constant = pad_channels(edit, scaling, layers, mean, factor)
     _write_scaling(edit, scaling, mean, factor, constant)
     edit.forget_shapes(tensors)
     edit.drop_unused()
-    return QuantizedPixels(tuple(tensors), np.float32(factor), np.uint8(mean))
+    return QuantizedInput(tuple(tensors), np.float32(factor), np.uint8(mean))
 
 
 def _fits(scaling: PixelScaling) -> bool:
@@ -75,7 +75,7 @@ def _fits(scaling: PixelScaling) -> bool:
     return bool(means.min() >= 0 and means.max() <= 255 and factors.min() > 0 and len(means) < CHANNELS)
 
 
-def _follow(edit: Editing, name: str) -> tuple[list[str], list[onnx.NodeProto]]:
+def _follow(edit: GraphEditor, name: str) -> tuple[list[str], list[onnx.NodeProto]]:
     """The tensors that hold the pixels, mirrored or not, and the nodes that compute something of them."""
     tensors, layers = [name], []
     for node in edit.readers(name):
@@ -88,12 +88,12 @@ def _follow(edit: Editing, name: str) -> tuple[list[str], list[onnx.NodeProto]]:
     return tensors, layers
 
 
-def _is_spatial(edit: Editing, node: onnx.NodeProto) -> bool:
+def _is_spatial(edit: GraphEditor, node: onnx.NodeProto) -> bool:
     axes = edit.constant(node.input[3]) if len(node.input) > 3 else None
     return axes is not None and set(axes.ravel().tolist()) <= set(_SPATIAL)
 
 
-def _write_scaling(edit: Editing, scaling: PixelScaling, mean: int, factor: float, constant: int) -> None:
+def _write_scaling(edit: GraphEditor, scaling: PixelScaling, mean: int, factor: float, constant: int) -> None:
     """Channels first, the constant after the image's own, then one mean and one factor.
 
     The Reshape changes nothing. It keeps onnxruntime from moving the transposition behind the Pad, which takes fifty

@@ -18,7 +18,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredVariant:
     """One graph on the proof. `agreement` None: fp32 itself. `pareto`: no other is better, see `mark_pareto`."""
 
     precision: Precision
@@ -41,16 +41,16 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OptimizeResult:
     """Rows in the order of the table, and why variants that were asked for have none."""
 
-    rows: tuple[Measured, ...]
+    rows: tuple[MeasuredVariant, ...]
     skipped: dict[Precision, str]
     budget: float
     source: str
 
 
-def mark_pareto(rows: list[Measured]) -> list[Measured]:
+def mark_pareto(rows: list[MeasuredVariant]) -> list[MeasuredVariant]:
     """With `pareto` set where no other row is at least as good in quality, speed and size, and better in one."""
     points = [(row.quality, row.speed.ratio, -row.size_bytes) for row in rows]
     return [

@@ -33,18 +33,20 @@ class Crops:
     description: str
 
 
-def crops_for(target: Input, how: Preprocessing) -> tuple[Crops, Crops]:
+def sample_crops(target: Input, preprocessing: Preprocessing) -> tuple[Crops, Crops]:
     """Crops to make a variant with, and crops of other photographs to judge it with; the same on every call.
 
     The files are read, the packages are not imported. Raises DatasetError when one is missing.
     """
-    return _crops(_MAKING, _MAKING_CROPS, target, how), _crops(_JUDGING, _JUDGING_CROPS, target, how)
+    return _crops(_MAKING, _MAKING_CROPS, target, preprocessing), _crops(
+        _JUDGING, _JUDGING_CROPS, target, preprocessing
+    )
 
 
-def _crops(names: tuple[str, ...], count: int, target: Input, how: Preprocessing) -> Crops:
+def _crops(names: tuple[str, ...], count: int, target: Input, preprocessing: Preprocessing) -> Crops:
     random = np.random.default_rng(seed=0)
     photographs = [_photograph(name) for name in names]
-    pixels = [preprocess(_crop(photo, random), target, how) for _ in range(count) for photo in photographs]
+    pixels = [preprocess(_crop(photo, random), target, preprocessing) for _ in range(count) for photo in photographs]
     titles = ", ".join(name.split(".")[0] for name in names)
     description = (
         f"{len(pixels)} random crops, mirrored or not, each at least {_SMALLEST_AREA:.0%} of one of {len(names)} "

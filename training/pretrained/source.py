@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.contract import Input, Metrics, Preprocessing
-from training.networks.exported_module import ServedNetwork
+from training.networks.exported_module import ExportedModule
 from training.pretrained.golden_photos import Photos
 
 NOT_FITTED = (
@@ -14,16 +14,16 @@ NOT_FITTED = (
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class PublishedNetwork:
     """`load` and `labels` read files and are called once `packages` are known to be there."""
 
     name: str
     architecture: str
     description: str
-    load: Callable[[], ServedNetwork]
+    load: Callable[[], ExportedModule]
     labels: Callable[[], tuple[str, ...]]
     target: Input
-    how: Preprocessing
+    preprocessing: Preprocessing
     metrics: Metrics
     dataset: str
     licence: str

@@ -7,18 +7,18 @@ from typing import Any
 
 from models.contract import Colour, Input, Metrics, Preprocessing, sha256_of
 from training.errors import TrainingError
-from training.networks.exported_module import Scaling, ServedNetwork
-from training.networks.timm_hub import facts, input_size, require_known
+from training.networks.exported_module import ExportedModule, Scaling
+from training.networks.timm_hub import input_size, pretrained_config, require_known
 from training.networks.timm_models import timm_network
 from training.pretrained.golden_photos import SCIKIT_LEARN
 from training.pretrained.imagenet_labels import SOURCE as LABEL_SOURCE
-from training.pretrained.source import Pretrained
+from training.pretrained.source import PublishedNetwork
 from training.pretrained.timm_labels import published_labels, read_labels
 
 _RESULTS = "github.com/huggingface/pytorch-image-models, results/"
 
 
-def from_timm(model: str, weights: Path | None, labels: Path | None) -> Pretrained:
+def published_timm_network(model: str, weights: Path | None, labels: Path | None) -> PublishedNetwork:
     """timm's `model`, with or without a tag; `weights`: a checkpoint to take instead of the published ones.
 
     Raises TrainingError for a model that timm does not know, that classifies nothing, or that a bundle cannot describe.
@@ -26,7 +26,7 @@ def from_timm(model: str, weights: Path | None, labels: Path | None) -> Pretrain
     require_known(model)
     if weights and not weights.is_file():
         raise TrainingError(f"there is no file {weights}: give --weights a checkpoint of {model}")
-    published = facts(model)
+    published = pretrained_config(model)
     if not published:
         raise TrainingError(f"timm does not say how pictures are prepared for {model}: choose another of its networks")
     names = read_labels(labels) if labels else published_labels(published.get("num_classes", 0))
@@ -36,14 +36,14 @@ def from_timm(model: str, weights: Path | None, labels: Path | None) -> Pretrain
         )
     height, width = input_size(model)
     target = Input(colour=Colour.RGB, height=height, width=width)
-    return Pretrained(
+    return PublishedNetwork(
         name=model,
         architecture=f"timm {model.partition('.')[0]}",
         description=f"{len(names)} classes, by {model} of timm.",
         load=partial(_load, model, len(names), target, weights),
         labels=lambda: names,
         target=target,
-        how=_preprocessing(model, published),
+        preprocessing=_preprocessing(model, published),
         metrics=_metrics(weights),
         dataset=_dataset(model, published, weights),
         licence=_licence(published, weights),
@@ -53,14 +53,14 @@ def from_timm(model: str, weights: Path | None, labels: Path | None) -> Pretrain
     )
 
 
-def _load(model: str, classes: int, target: Input, weights: Path | None) -> ServedNetwork:
+def _load(model: str, classes: int, target: Input, weights: Path | None) -> ExportedModule:
     network = timm_network(model, classes, target, pretrained=weights is None, weights=weights)
-    return ServedNetwork(network, scaling(model))
+    return ExportedModule(network, scaling(model))
 
 
 def scaling(model: str) -> Scaling:
     """Mean and standard deviation that timm's weights were trained with, for pixels of 0 to 255."""
-    published = facts(model)
+    published = pretrained_config(model)
     return Scaling([255 * value for value in published["mean"]], [255 * value for value in published["std"]])
 
 

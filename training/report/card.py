@@ -4,16 +4,16 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from training.export.bundle_writer import CARD
-from training.report.inputs import Subject
+from training.report.inputs import ReportInputs
 from training.report.section import Content, Prose
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 """HTML in the card stays text, and nothing is fetched."""
 
 
-def model_card(subject: Subject) -> Content:
+def model_card(inputs: ReportInputs) -> Content:
     try:
-        text = subject.bundle.file(CARD).read_text(encoding="utf-8")
+        text = inputs.bundle.file(CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return Content(missing=f"The bundle has no readable {CARD}.")
     tokens = _MARKDOWN.parse(text)

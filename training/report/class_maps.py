@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from models.contract import Pixels
 from training.onnx_graph.graph import Floats
 from training.report.inline_images import coloured, enlarged, picture
-from training.report.inputs import Photo, Subject
+from training.report.inputs import Photo, ReportInputs
 from training.report.section import Content, Figure, Gallery
 
 _CLASSES = 2
@@ -15,13 +15,13 @@ _COLOURS = "inferno"
 _OPACITY = 0.7
 
 
-def class_activation_maps(subject: Subject) -> Content:
-    if not subject.manifest.class_map:
+def class_activation_maps(inputs: ReportInputs) -> Content:
+    if not inputs.manifest.class_map:
         return Content(
             missing="This network does not end in average pooling and a linear layer, so it has no class map."
         )
-    rows = zip(subject.photos[:_PHOTOS], subject.answers, subject.class_maps, strict=False)
-    figures = [_figures(photo, row, maps, subject.labels) for photo, row, maps in rows]
+    rows = zip(inputs.photos[:_PHOTOS], inputs.answers, inputs.class_maps, strict=False)
+    figures = [_figures(photo, row, maps, inputs.labels) for photo, row, maps in rows]
     return Content([Gallery([each for part in figures for each in part], "triples")])
 
 
@@ -30,7 +30,7 @@ def _figures(photo: Photo, probabilities: Floats, maps: Floats, labels: tuple[st
     best = np.argsort(-probabilities, kind="stable")[:_CLASSES]
     overlays = [
         Figure(
-            picture(overlay(photo.pixels, evidence(maps[k])), f"Where {photo.name} shows {labels[k]}"),
+            picture(overlay(photo.pixels, positive_share(maps[k])), f"Where {photo.name} shows {labels[k]}"),
             labels[k],
             f"{probabilities[k]:.1%}",
         )
@@ -39,7 +39,7 @@ def _figures(photo: Photo, probabilities: Floats, maps: Floats, labels: tuple[st
     return [Figure(picture(photo.pixels, f"The image {photo.name}"), photo.name), *overlays]
 
 
-def evidence(class_map: Floats) -> NDArray[np.float32]:
+def positive_share(class_map: Floats) -> NDArray[np.float32]:
     """What of one class's map [h, w] speaks for the class, as a share of its peak: 0..1.
 
     Source: class activation maps of Zhou et al., CVPR 2016, negative evidence cut off as in the service.

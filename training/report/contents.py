@@ -7,14 +7,14 @@ from training.report.card import model_card
 from training.report.class_maps import class_activation_maps
 from training.report.confusion import confusion, per_class
 from training.report.embedding import embedding
-from training.report.feature_inversion import inversions
+from training.report.feature_inversion import feature_inversions
 from training.report.feature_maps import feature_maps
 from training.report.filters import filters
-from training.report.inputs import Subject
+from training.report.inputs import ReportInputs
 from training.report.mistakes import mistakes
 from training.report.reliability import reliability
 from training.report.section import Content
-from training.report.training_curves import learning_curves
+from training.report.training_curves import training_curves
 
 
 class Chapter(NamedTuple):
@@ -23,7 +23,7 @@ class Chapter(NamedTuple):
     anchor: str
     title: str
     lead: str
-    make: Callable[[Subject], Content]
+    make: Callable[[ReportInputs], Content]
 
 
 CHAPTERS = (
@@ -32,7 +32,7 @@ CHAPTERS = (
         "Learning curves",
         "Each point is an epoch. A validation loss that rises while the training loss falls is overfitting; the dashed "
         "line marks the highest accuracy.",
-        learning_curves,
+        training_curves,
     ),
     Chapter(
         "confusion",
@@ -95,7 +95,7 @@ CHAPTERS = (
         "Feature inversion",
         "Images made from noise until a layer responds to them as it does to the first one. What is missing from them, "
         "that layer no longer knows.",
-        inversions,
+        feature_inversions,
     ),
     Chapter("card", "Model card", "What the bundle says of itself: its data, limits and licence.", model_card),
 )

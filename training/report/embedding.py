@@ -14,7 +14,7 @@ from training.data.labelled_images import to_picture
 from training.onnx_graph.graph import Floats
 from training.report.charts import canvas, chart, styled
 from training.report.inline_images import picture
-from training.report.inputs import HeldOut, Photo, Subject
+from training.report.inputs import LabelledData, Photo, ReportInputs
 from training.report.palette import CLASSES, LIGHT
 from training.report.section import Content, Figure, Gallery
 
@@ -26,41 +26,41 @@ _COMPONENTS = 50
 _SHEET_PIXELS = 1280
 
 
-def embedding(subject: Subject) -> Content:
-    if subject.held_out is not None:
-        return _of_held_out(subject, subject.held_out)
-    return _of_crops(subject)
+def embedding(inputs: ReportInputs) -> Content:
+    if inputs.labelled is not None:
+        return _of_held_out(inputs, inputs.labelled)
+    return _of_crops(inputs)
 
 
-def _of_held_out(subject: Subject, held_out: HeldOut) -> Content:
-    random = np.random.default_rng(subject.seed)
-    chosen = random.permutation(len(held_out.images))[:_IMAGES]
-    images = held_out.images.take(chosen)
-    positions = arrange(subject.graph.compute([subject.graph.penultimate], images.images)[0], subject.seed)
-    wrong = held_out.evaluation.probabilities[chosen].argmax(axis=1) != images.labels
-    names = subject.labels if len(subject.labels) <= len(CLASSES) else ()
+def _of_held_out(inputs: ReportInputs, labelled: LabelledData) -> Content:
+    random = np.random.default_rng(inputs.seed)
+    chosen = random.permutation(len(labelled.images))[:_IMAGES]
+    images = labelled.images.take(chosen)
+    positions = arrange(inputs.graph.compute([inputs.graph.penultimate], images.images)[0], inputs.seed)
+    wrong = labelled.evaluation.probabilities[chosen].argmax(axis=1) != images.labels
+    names = inputs.labels if len(inputs.labels) <= len(CLASSES) else ()
     scatter = Figure(
         _scatter(positions, images.labels, wrong, names),
-        f"{len(images):,} of the {held_out.source}",
+        f"{len(images):,} of the {labelled.source}",
         "Rings are mistakes. They belong between groups; one amid another group may be a wrong label.",
     )
     return Content([Gallery([scatter, _sheet(images.images, positions, cells=40)], "half")])
 
 
-def _of_crops(subject: Subject) -> Content:
-    height, width, _ = subject.manifest.input.shape
-    large = [photo for photo in subject.photos if min(photo.picture.size) >= max(height, width)]
+def _of_crops(inputs: ReportInputs) -> Content:
+    height, width, _ = inputs.manifest.input.shape
+    large = [photo for photo in inputs.photos if min(photo.picture.size) >= max(height, width)]
     if not large:
         return Content(missing="This needs many images: name labelled ones with --data.")
-    crops = _crops(large, subject)
-    positions = arrange(subject.graph.compute([subject.graph.penultimate], crops)[0], subject.seed)
+    crops = _crops(large, inputs)
+    positions = arrange(inputs.graph.compute([inputs.graph.penultimate], crops)[0], inputs.seed)
     note = f"Without labelled images, these are {len(crops)} random crops of {len(large)} photos."
     return Content([Gallery([_sheet(crops, positions, cells=20)], "full", note=note)])
 
 
-def _crops(photos: Sequence[Photo], subject: Subject) -> Pixels:
+def _crops(photos: Sequence[Photo], inputs: ReportInputs) -> Pixels:
     """uint8 [N, H, W, C]: squares of a quarter to `_LARGEST_CROP` of the shorter side, as many of each photo."""
-    random = np.random.default_rng(subject.seed)
+    random = np.random.default_rng(inputs.seed)
     crops = []
     for photo in photos:
         width, height = photo.picture.size
@@ -68,7 +68,7 @@ def _crops(photos: Sequence[Photo], subject: Subject) -> Pixels:
             side = int(min(width, height) * random.uniform(0.25, _LARGEST_CROP))
             left, top = int(random.integers(0, width - side + 1)), int(random.integers(0, height - side + 1))
             part = photo.picture.crop((left, top, left + side, top + side))
-            crops.append(preprocess(part, subject.manifest.input, subject.manifest.preprocessing))
+            crops.append(preprocess(part, inputs.manifest.input, inputs.manifest.preprocessing))
     return np.stack(crops)
 
 

@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from models.contract import Pixels
 from training.errors import ReportError
-from training.onnx_graph.graph import Graph, Layer, spread
-from training.onnx_graph.torch_replay import Replay
+from training.onnx_graph.graph import FeatureLayer, Graph, spread
+from training.onnx_graph.torch_replay import TorchReplay
 from training.report.feature_maps import NO_LAYERS, SHOWN_LAYERS
 from training.report.inline_images import picture
-from training.report.inputs import Photo, Subject
+from training.report.inputs import Photo, ReportInputs
 from training.report.section import Content, Figure, Gallery
 
 STEPS = 120
@@ -88,21 +88,21 @@ def _pixels(guess: Tensor) -> Tensor:
     return 127.5 * (guess.permute(0, 2, 3, 1) + 1)
 
 
-def inversions(subject: Subject) -> Content:
-    photo = subject.photos[0]
-    layers = spread(subject.graph.layers(photo.pixels), SHOWN_LAYERS)
+def feature_inversions(inputs: ReportInputs) -> Content:
+    photo = inputs.photos[0]
+    layers = spread(inputs.graph.layers(photo.pixels), SHOWN_LAYERS)
     if not layers:
         return Content(missing=NO_LAYERS)
     try:
-        figures = [_figure(subject.graph, layer, photo, subject.seed, depth) for depth, layer in enumerate(layers, 1)]
+        figures = [_figure(inputs.graph, layer, photo, inputs.seed, depth) for depth, layer in enumerate(layers, 1)]
     except ReportError as error:
         return Content(missing=f"No image could be made: {error}.")
     shown = Figure(picture(photo.pixels, f"The image {photo.name}"), photo.name, "as the network sees it")
     return Content([Gallery([shown, *figures], "third")])
 
 
-def _figure(graph: Graph, layer: Layer, photo: Photo, seed: int, depth: int) -> Figure:
-    replay = Replay(graph, graph.before_activation(layer))
+def _figure(graph: Graph, layer: FeatureLayer, photo: Photo, seed: int, depth: int) -> Figure:
+    replay = TorchReplay(graph, graph.before_activation(layer))
     replay.check(photo.pixels[None])
     inversion = invert(replay, photo.pixels, seed=seed)
     image = picture(inversion.pixels, f"The image made from {layer}")

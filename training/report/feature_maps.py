@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from training.onnx_graph.graph import Floats, Layer, spread
+from training.onnx_graph.graph import FeatureLayer, Floats, spread
 from training.report.inline_images import coloured, mosaic, picture
-from training.report.inputs import Subject
+from training.report.inputs import ReportInputs
 from training.report.section import Content, Figure, Gallery
 
 NO_LAYERS = "Nothing inside this network is a map of the image: its layers are not convolutions."
@@ -14,12 +14,12 @@ _MAPS = 16
 _COLOURS = "magma"
 
 
-def feature_maps(subject: Subject) -> Content:
-    photo = subject.photos[0]
-    layers = spread(subject.graph.layers(photo.pixels), SHOWN_LAYERS)
+def feature_maps(inputs: ReportInputs) -> Content:
+    photo = inputs.photos[0]
+    layers = spread(inputs.graph.layers(photo.pixels), SHOWN_LAYERS)
     if not layers:
         return Content(missing=NO_LAYERS)
-    values = subject.graph.compute([layer.tensor for layer in layers], photo.pixels[None])
+    values = inputs.graph.compute([layer.tensor for layer in layers], photo.pixels[None])
     figures = [
         _figure(layer, value[0], depth) for depth, (layer, value) in enumerate(zip(layers, values, strict=True), 1)
     ]
@@ -27,7 +27,7 @@ def feature_maps(subject: Subject) -> Content:
     return Content([Gallery([shown, *figures], "third")])
 
 
-def _figure(layer: Layer, maps: Floats, depth: int) -> Figure:
+def _figure(layer: FeatureLayer, maps: Floats, depth: int) -> Figure:
     tiles = coloured(strongest(maps, _MAPS), _COLOURS)
     alt = f"The {len(tiles)} most varied of {layer}"
     columns = round(len(tiles) ** 0.5)

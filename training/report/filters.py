@@ -5,7 +5,7 @@ import numpy as np
 from models.contract import Pixels
 from training.onnx_graph.graph import Floats
 from training.report.inline_images import coloured, mosaic, picture
-from training.report.inputs import Subject
+from training.report.inputs import ReportInputs
 from training.report.section import Content, Figure, Gallery
 
 _LIMIT = 96
@@ -13,8 +13,8 @@ _DIVERGING = "PuOr_r"
 """Orange above zero, purple below, white at zero; apart for colour-blind people. Source: ColorBrewer."""
 
 
-def filters(subject: Subject) -> Content:
-    weights = subject.graph.first_filters
+def filters(inputs: ReportInputs) -> Content:
+    weights = inputs.graph.first_filters
     if weights is None:
         return Content(missing="This network does not begin with a convolution.")
     shown = as_pixels(weights)[:_LIMIT]

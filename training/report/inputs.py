@@ -10,7 +10,7 @@ from PIL import Image
 
 from models.contract import CLASS_MAP, PROBABILITIES, Bundle, Colour, Manifest, Pixels, Precision
 from training.data.labelled_images import LabelledImages
-from training.data.sources.open_image import Unreadable, read_pixels
+from training.data.sources.open_image import UnreadableImage, read_pixels
 from training.errors import ReportError
 from training.evaluation.evaluate import Evaluation
 from training.onnx_graph.graph import Floats, Graph
@@ -28,7 +28,7 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class LabelledData:
     """Labelled images and what the bundle says of them. source: which images these are, for people."""
 
     images: LabelledImages
@@ -37,13 +37,13 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ReportInputs:
     """photos: the chosen one first. run: the folder that training kept, if there is one."""
 
     bundle: Bundle
     graph: Graph
     photos: Sequence[Photo]
-    held_out: HeldOut | None
+    labelled: LabelledData | None
     run: Path | None
     seed: int
 
@@ -95,7 +95,7 @@ def _samples() -> list[Path]:
 def _photo(path: Path, manifest: Manifest) -> Photo:
     try:
         pixels = read_pixels(path, manifest.input, manifest.preprocessing)
-    except Unreadable as error:
+    except UnreadableImage as error:
         raise ReportError(f"{path} cannot be shown: {error}") from error
     with Image.open(path) as picture:
         return Photo(path.name, pixels, picture.convert(manifest.input.colour.value))

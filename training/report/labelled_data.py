@@ -9,13 +9,13 @@ from training.data.dataset import Dataset, open_dataset
 from training.data.split import HoldOut
 from training.errors import ReportError
 from training.evaluation.evaluate import Evaluation, run_graph
-from training.report.inputs import HeldOut
+from training.report.inputs import LabelledData
 
 _LIMIT = 20_000
 """Images at most; more would take longer and tell nothing new."""
 
 
-def open_held_out(source: str, bundle: Bundle, hold_out: HoldOut) -> HeldOut:
+def open_labelled_data(source: str, bundle: Bundle, hold_out: HoldOut) -> LabelledData:
     """The test images of `source`, else its validation images, at most _LIMIT. Raises DatasetError, ReportError.
 
     hold_out: of the training; with another one the network may have learnt from some of the validation images.
@@ -26,16 +26,16 @@ def open_held_out(source: str, bundle: Bundle, hold_out: HoldOut) -> HeldOut:
         images = images.take(np.sort(np.random.default_rng(hold_out.seed).permutation(len(images))[:_LIMIT]))
     probabilities, logits = run_graph(bundle.model_path(Precision.FP32), images.images)
     evaluation = Evaluation(probabilities, logits, images.labels)
-    return HeldOut(images, evaluation, f"{len(images):,} {part} images of {dataset.facts.title}")
+    return LabelledData(images, evaluation, f"{len(images):,} {part} images of {dataset.metadata.title}")
 
 
 def _with_classes_of(manifest: Manifest, source: str, hold_out: HoldOut) -> Dataset:
     """The data set with its classes in the bundle's order. A source that only numbers its classes takes the names."""
     labels = manifest.labels
     dataset = _open(manifest, source, hold_out)
-    found = dataset.facts.labels
+    found = dataset.metadata.labels
     if found == labels or found == tuple(str(number) for number in range(len(labels))):
-        return replace(dataset, facts=replace(dataset.facts, labels=labels))
+        return replace(dataset, metadata=replace(dataset.metadata, labels=labels))
     if set(found) != set(labels):
         raise ReportError(
             f"the classes of --data {source} are not those of {manifest.name}: {len(found)}, such as {found[0]!r}, "
@@ -48,7 +48,7 @@ def _open(manifest: Manifest, source: str, hold_out: HoldOut, labels: tuple[str,
     return open_dataset(
         source,
         target=manifest.input,
-        how=manifest.preprocessing,
+        preprocessing=manifest.preprocessing,
         seed=hold_out.seed,
         validation=hold_out.validation,
         calibration=hold_out.calibration,

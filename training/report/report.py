@@ -10,10 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from models.contract import read_bundle
 from training.errors import ReportError
-from training.loop.held_out import hold_out_of, kept_config
+from training.loop.held_out import hold_out_of_run, read_run_config
 from training.report.contents import CHAPTERS, Chapter
-from training.report.inputs import Subject, find_photos, open_graph
-from training.report.labelled_data import open_held_out
+from training.report.inputs import ReportInputs, find_photos, open_graph
+from training.report.labelled_data import open_labelled_data
 from training.report.overview import overview
 from training.report.page import page
 from training.report.section import Section
@@ -41,24 +41,24 @@ def write_report(config: ReportConfig) -> Path:
     Raises BundleError, ConfigurationError, DatasetError, ReportError before anything that takes long.
     """
     with _new_file(config.output) as staging:
-        subject = _open(config)
+        inputs = _open(config)
         sections = [
-            Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(subject)) for chapter in _shown(CHAPTERS)
+            Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(inputs)) for chapter in _shown(CHAPTERS)
         ]
-        staging.write_text(page(overview(subject), sections), encoding="utf-8")
+        staging.write_text(page(overview(inputs), sections), encoding="utf-8")
     return config.output
 
 
-def _open(config: ReportConfig) -> Subject:
+def _open(config: ReportConfig) -> ReportInputs:
     """What is cheap to refuse comes first."""
     bundle = read_bundle(config.bundle)
     if config.run is not None:
         read_history(config.run)
     photos = find_photos(bundle, config.image)
     graph = open_graph(bundle)
-    hold_out = hold_out_of(bundle.manifest, kept_config(config.run))
-    held_out = None if config.data is None else open_held_out(config.data, bundle, hold_out)
-    return Subject(bundle, graph, photos, held_out, config.run, config.seed)
+    hold_out = hold_out_of_run(bundle.manifest, read_run_config(config.run))
+    labelled = None if config.data is None else open_labelled_data(config.data, bundle, hold_out)
+    return ReportInputs(bundle, graph, photos, labelled, config.run, config.seed)
 
 
 def _shown(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:

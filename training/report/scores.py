@@ -30,7 +30,7 @@ class ClassScore(NamedTuple):
     wrongly_given: int
 
 
-class Confusion(NamedTuple):
+class ConfusedPair(NamedTuple):
     """How many images of `true` were given `predicted`."""
 
     true: int
@@ -62,12 +62,12 @@ def class_scores(counts: Counts) -> list[ClassScore]:
     return sorted(scores, key=lambda score: (score.f1, score.class_id))
 
 
-def confusions(counts: Counts, limit: int) -> list[Confusion]:
+def confused_pairs(counts: Counts, limit: int) -> list[ConfusedPair]:
     """The most frequent pairs of different classes, at most `limit`."""
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
     pairs = (np.unravel_index(index, wrong.shape) for index in order)
-    return [Confusion(int(i), int(j), int(wrong[i, j])) for i, j in pairs if wrong[i, j]]
+    return [ConfusedPair(int(i), int(j), int(wrong[i, j])) for i, j in pairs if wrong[i, j]]
 
 
 def worst_mistakes(evaluation: Evaluation, limit: int) -> list[Mistake]:

@@ -46,7 +46,7 @@ class Table:
     texts: int = 1
 
 
-class Cell(NamedTuple):
+class MatrixCell(NamedTuple):
     """share: of the images of its row, 0 to 1."""
 
     images: int
@@ -59,7 +59,7 @@ class Matrix:
 
     template: ClassVar = "matrix.html.j2"
     labels: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[MatrixCell]]
 
 
 @dataclass(frozen=True)

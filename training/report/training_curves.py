@@ -9,13 +9,13 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from pydantic import TypeAdapter, ValidationError
 
 from training.errors import ReportError
-from training.loop.history import HISTORY, Epoch
+from training.loop.history import HISTORY, EpochRecord
 from training.report.charts import canvas, chart, styled
-from training.report.inputs import Subject
+from training.report.inputs import ReportInputs
 from training.report.palette import LIGHT
 from training.report.section import Content, Figure, Gallery
 
-_EPOCH = TypeAdapter(Epoch)
+_EPOCH = TypeAdapter(EpochRecord)
 _DOTS = 40
 """From this many epochs on there are no dots."""
 
@@ -28,13 +28,13 @@ class Line(NamedTuple):
     label: str = ""
 
 
-def learning_curves(subject: Subject) -> Content:
-    if subject.run is None:
+def training_curves(inputs: ReportInputs) -> Content:
+    if inputs.run is None:
         return Content(missing="There is no run folder with a history of this bundle's training: name it with --run.")
-    return Content([Gallery(curves(read_history(subject.run)), "half")])
+    return Content([Gallery(curves(read_history(inputs.run)), "half")])
 
 
-def read_history(run: Path) -> list[Epoch]:
+def read_history(run: Path) -> list[EpochRecord]:
     """The epochs, in order. Raises ReportError when the file is missing, empty or not such a history."""
     path = run / HISTORY
     try:
@@ -47,7 +47,7 @@ def read_history(run: Path) -> list[Epoch]:
     return history
 
 
-def curves(history: Sequence[Epoch]) -> list[Figure]:
+def curves(history: Sequence[EpochRecord]) -> list[Figure]:
     """Loss, accuracy, learning rate and speed; the dashed line is the epoch with the highest validation accuracy."""
     best = max(history, key=lambda epoch: (epoch.accuracy, -epoch.nll))
     waiting = sum(each.data_wait for each in history) / len(history)
@@ -61,7 +61,7 @@ def curves(history: Sequence[Epoch]) -> list[Figure]:
 
 
 @styled
-def _panel(history: Sequence[Epoch], best: int, title: str, lines: Sequence[Line]) -> Markup:
+def _panel(history: Sequence[EpochRecord], best: int, title: str, lines: Sequence[Line]) -> Markup:
     figure, axes = canvas(4.8, 3.0)
     for line in lines:
         values = [getattr(each, line.field) for each in history]
@@ -83,5 +83,5 @@ def _panel(history: Sequence[Epoch], best: int, title: str, lines: Sequence[Line
     return chart(figure, lines[0].field, alt)
 
 
-def _epochs(history: Sequence[Epoch]) -> list[int]:
+def _epochs(history: Sequence[EpochRecord]) -> list[int]:
     return [each.epoch for each in history]

@@ -26,7 +26,7 @@ def sizes(dataset: Dataset) -> dict[str, int]:
 def test_class_folders_become_parts(photos: Path) -> None:
     """Labels are the names of the folders; of 20 images a class one validates and one calibrates."""
     dataset = open_dataset(str(photos), target=SMALL)
-    assert dataset.facts.labels == CLASSES
+    assert dataset.metadata.labels == CLASSES
     assert sizes(dataset) == {"train": 54, "validation": 3, "calibration": 3}
     assert dataset.test is None
     assert np.bincount(dataset.train.labels).tolist() == [18, 18, 18]
@@ -34,12 +34,12 @@ def test_class_folders_become_parts(photos: Path) -> None:
 
 def test_evaluation_sees_what_the_service_would_see(photos: Path) -> None:
     """Every held-out row is `preprocess` of one of the files of its class."""
-    how = Preprocessing(crop_fraction=0.8)
-    dataset = open_dataset(str(photos), target=SMALL, how=how)
+    preprocessing = Preprocessing(crop_fraction=0.8)
+    dataset = open_dataset(str(photos), target=SMALL, preprocessing=preprocessing)
     for images in (dataset.validation, dataset.calibration):
         for row, label in zip(images.images, images.labels, strict=True):
             files = (photos / CLASSES[label]).iterdir()
-            assert any((preprocess(Image.open(file), SMALL, how) == row).all() for file in files)
+            assert any((preprocess(Image.open(file), SMALL, preprocessing) == row).all() for file in files)
 
 
 def test_given_parts_are_kept_and_missing_ones_held_out(photos: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_table_is_a_source(photos: Path) -> None:
     rows = [f"{path.relative_to(photos)},{path.parent.name}" for path in sorted(photos.glob("*/*.png"))]
     (photos / "all.csv").write_text("\n".join(["path,label", *rows]))
     table, folder = (open_dataset(str(source), target=SMALL) for source in (photos / "all.csv", photos))
-    assert table.facts.labels == CLASSES
+    assert table.metadata.labels == CLASSES
     np.testing.assert_array_equal(table.train.images, folder.train.images)
 
 

@@ -34,7 +34,7 @@ def test_copies_inside_a_part_are_counted_and_never_torn_apart(photos: Path) -> 
         shutil.copy(path, photos / "ant" / f"copy of {path.name}")
     for seed in range(3):
         dataset = open_dataset(str(photos), target=SMALL, seed=seed)
-        assert dataset.findings.copies == 20
+        assert dataset.warnings.copies == 20
         assert "20 images are copies of others in the same part" in dataset.sentences()
         assert sizes(dataset) == {"train": 72, "validation": 4, "calibration": 4}
         assert len(np.unique(dataset.validation.images, axis=0)) == 3
@@ -44,5 +44,5 @@ def test_a_copy_under_another_label_is_reported(photos: Path) -> None:
     """One of the two labels is wrong; which one, only a person can say."""
     shutil.copy(photos / "ant" / "000.png", photos / "bee" / "ant.png")
     dataset = open_dataset(str(photos), target=SMALL)
-    assert (dataset.findings.copies, dataset.findings.disputed) == (1, 1)
+    assert (dataset.warnings.copies, dataset.warnings.disputed) == (1, 1)
     assert any("another label than the original" in sentence for sentence in dataset.sentences())

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from training.data.file_lock import one_at_a_time
+from training.data.file_lock import exclusive_lock
 
 _SECOND = """
 import sys
@@ -20,7 +20,7 @@ with one_at_a_time(cache):
 def test_the_second_process_finds_what_the_first_left(tmp_path: Path) -> None:
     """It comes while the first is still at it, and waits."""
     cache = tmp_path / "cache"
-    with one_at_a_time(cache):
+    with exclusive_lock(cache):
         second = subprocess.Popen([sys.executable, "-c", _SECOND, cache], stdout=subprocess.PIPE, text=True)
         assert second.stdout is not None
         assert second.stdout.readline() == "here\n"
@@ -32,5 +32,5 @@ def test_the_second_process_finds_what_the_first_left(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:
     """What is in it can still be read."""
     (tmp_path / "file").write_text("in the way of a folder")
-    with one_at_a_time(tmp_path / "file"):
+    with exclusive_lock(tmp_path / "file"):
         pass

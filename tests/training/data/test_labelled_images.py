@@ -13,28 +13,30 @@ def noise(channels: int, count: int = 5, height: int = 9, width: int = 7) -> NDA
 
 
 @pytest.mark.parametrize("colour", list(Colour))
-@pytest.mark.parametrize("how", [Preprocessing(resize="squash", crop_fraction=0.5), Preprocessing(resize="crop")])
-def test_what_preprocess_leaves_alone_is_not_looped_over(colour: Colour, how: Preprocessing) -> None:
+@pytest.mark.parametrize(
+    "preprocessing", [Preprocessing(resize="squash", crop_fraction=0.5), Preprocessing(resize="crop")]
+)
+def test_what_preprocess_leaves_alone_is_not_looped_over(colour: Colour, preprocessing: Preprocessing) -> None:
     """The array itself comes back, and image by image it would have been the same."""
     images, target = noise(colour.channels), Input(colour=colour, height=9, width=7)
-    assert evaluation_pixels(images, target, how) is images
-    np.testing.assert_array_equal([preprocess(to_picture(image), target, how) for image in images], images)
+    assert evaluation_pixels(images, target, preprocessing) is images
+    np.testing.assert_array_equal([preprocess(to_picture(image), target, preprocessing) for image in images], images)
 
 
 @pytest.mark.parametrize(
-    ("target", "how"),
+    ("target", "preprocessing"),
     [
         (Input(colour=Colour.L, height=9, width=8), Preprocessing()),
         (Input(colour=Colour.RGB, height=9, width=7), Preprocessing()),
         (Input(colour=Colour.L, height=9, width=7), Preprocessing(crop_fraction=0.9)),
     ],
 )
-def test_all_else_goes_through_the_contract(target: Input, how: Preprocessing) -> None:
+def test_all_else_goes_through_the_contract(target: Input, preprocessing: Preprocessing) -> None:
     """Another size, other colours, or a crop: each image as the service would see it, in order."""
     images = noise(1)
-    assert not is_identity(images, target, how)
-    expected = [preprocess(to_picture(image), target, how) for image in images]
-    np.testing.assert_array_equal(evaluation_pixels(images, target, how), expected)
+    assert not is_identity(images, target, preprocessing)
+    expected = [preprocess(to_picture(image), target, preprocessing) for image in images]
+    np.testing.assert_array_equal(evaluation_pixels(images, target, preprocessing), expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

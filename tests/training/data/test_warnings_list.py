@@ -13,5 +13,5 @@ def test_the_list_of_skipped_files_is_bounded(photos: Path) -> None:
     for number in range(50):
         (photos / "ant" / f"{number}.txt").write_bytes(b"note")
     dataset = open_dataset(str(photos), target=SMALL)
-    assert (len(dataset.findings.skipped), dataset.findings.skipped_count) == (20, 50)
+    assert (len(dataset.warnings.skipped), dataset.warnings.skipped_count) == (20, 50)
     assert "skipped 30 more files" in dataset.sentences()

@@ -5,7 +5,7 @@ import pytest
 
 from models.contract import EnergyThreshold
 from tests.training.evaluation.known_truth import CLASSES, drawn
-from training.evaluation.energy_score import ENERGY_IMAGES, energy, fit_energy, measured_energy
+from training.evaluation.energy_score import ENERGY_IMAGES, energy, fit_energy, measure_energy
 from training.evaluation.out_of_distribution import OutOfDistribution
 
 
@@ -34,7 +34,7 @@ def test_95_percent_of_new_familiar_images_stay_below_on_average() -> None:
 def test_of_images_like_its_own_it_lets_in_as_many_as_it_keeps() -> None:
     """Nothing can tell them apart: the false-positive rate is the true-positive rate, the AUROC one half."""
     same = OutOfDistribution("the same", drawn(5000, seed=1)[0].astype(np.float32))
-    (result,) = measured_energy(fitted(), drawn(5000, seed=2)[0], "test", [same]).out_of_distribution
+    (result,) = measure_energy(fitted(), drawn(5000, seed=2)[0], "test", [same]).out_of_distribution
     assert result.false_positive_rate == pytest.approx(0.95, abs=0.02)
     assert result.auroc == pytest.approx(0.5, abs=0.02)
 
@@ -43,7 +43,7 @@ def test_the_less_familiar_the_fewer_are_let_in() -> None:
     """Logits shrunk toward nothing raise the energy; the names and sizes of the sets are kept in order."""
     logits = drawn(2000, seed=1)[0].astype(np.float32)
     others = [OutOfDistribution(f"{shift} below", logits - shift) for shift in (1, 3, 20)]
-    results = measured_energy(fitted(), drawn(2000, seed=2)[0], "test", others).out_of_distribution
+    results = measure_energy(fitted(), drawn(2000, seed=2)[0], "test", others).out_of_distribution
     rates = [result.false_positive_rate for result in results]
     assert rates == sorted(rates, reverse=True)
     assert (results[-1].title, results[-1].images) == ("20 below", 2000)
@@ -55,7 +55,7 @@ def test_equal_energies_are_familiar_together() -> None:
     level = np.zeros((40, CLASSES))
     result = fit_energy(level, "held-out images")
     assert result is not None
-    assert measured_energy(result, level, "test", []).measured_true_positive_rate == 1.0
+    assert measure_energy(result, level, "test", []).measured_true_positive_rate == 1.0
 
 
 def test_too_few_images_give_no_threshold() -> None:

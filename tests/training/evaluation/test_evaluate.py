@@ -23,8 +23,8 @@ def labelled(count: int) -> LabelledImages:
 def test_probabilities_and_logits_are_those_of_the_network(exported: Exported) -> None:
     """More images than a batch holds, in their order; the temperature stands between the two."""
     images = labelled(300)
-    result = evaluate(exported.path, images, exported.target, exported.how)
-    pixels = evaluation_pixels(images.images, exported.target, exported.how)
+    result = evaluate(exported.path, images, exported.target, exported.preprocessing)
+    pixels = evaluation_pixels(images.images, exported.target, exported.preprocessing)
     with torch.inference_mode():
         probabilities, logits, *_ = exported.network(torch.from_numpy(pixels))
     np.testing.assert_allclose(result.probabilities, probabilities.numpy(), atol=1e-4)
@@ -35,7 +35,7 @@ def test_probabilities_and_logits_are_those_of_the_network(exported: Exported) -
 
 def test_the_metrics_say_what_they_were_measured_on(exported: Exported) -> None:
     """With both calibration errors, and a confusion matrix of the same images."""
-    result = evaluate(exported.path, labelled(80), exported.target, exported.how)
+    result = evaluate(exported.path, labelled(80), exported.target, exported.preprocessing)
     metrics = result.metrics("stripes")
     assert (metrics.measured, metrics.source, metrics.images) == (True, "stripes", 80)
     assert metrics.ece is not None

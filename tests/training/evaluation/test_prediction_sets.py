@@ -10,7 +10,7 @@ from models.contract import Manifest, PredictionSets, read_bundle
 from service.answers import prediction_set
 from tests.training.evaluation.known_truth import drawn
 from training.evaluation.metrics import softmax
-from training.evaluation.prediction_sets import COVERAGES, fit_sets, measured_sets, scores, set_sizes
+from training.evaluation.prediction_sets import COVERAGES, fit_sets, measure_sets, scores, set_sizes
 
 SHIPPED = Path(__file__).parents[3] / "models" / "fashion-mnist" / "2"
 SPLITS, FITTED, MEASURED = 200, 199, 1000
@@ -62,7 +62,7 @@ def test_the_service_builds_the_sets_that_were_calibrated(coverage: str) -> None
     assert [len(classes) for classes in answered] == set_sizes(probabilities, limit).tolist()
     holds = [label in classes for classes, label in zip(answered, labels, strict=True)]
     assert holds == (scores(probabilities, labels) < limit).tolist()
-    result = measured_sets(fitted, probabilities, labels, measured_on="the test set")
+    result = measure_sets(fitted, probabilities, labels, measured_on="the test set")
     assert result.measured_coverage[coverage] == pytest.approx(np.mean(holds))
 
 

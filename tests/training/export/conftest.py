@@ -32,8 +32,8 @@ def fill(exported: Exported) -> Fill:
         shutil.copy(exported.path, folder / MODEL)
         images = [Image.fromarray(image) for image in striped(2, seed=0)[0]]
         golden_images = [encode(images[0], "0.png", "PNG"), encode(images[1], "1.jpg", "JPEG")]
-        golden = write_golden(folder, golden_images, exported.network, exported.target, exported.how)
-        manifest = stripes_manifest(folder, golden, exported.target, exported.how)
+        golden = write_golden(folder, golden_images, exported.network, exported.target, exported.preprocessing)
+        manifest = stripes_manifest(folder, golden, exported.target, exported.preprocessing)
         write_manifest(folder, manifest, model_card(manifest, np.eye(4, dtype=np.int64) * 20))
 
     return write

@@ -12,7 +12,7 @@ from models.contract import (
     find_bundles,
     read_bundle,
 )
-from tests.training.conftest import Exported, served_network, striped
+from tests.training.conftest import Exported, striped, untrained_module
 from tests.training.export.conftest import Fill, make
 from training.errors import BundleExistsError, ParityError
 from training.export.bundle_writer import MODEL, list_files
@@ -53,7 +53,7 @@ def test_an_interrupted_bundle_leaves_nothing_behind(tmp_path: Path, fill: Fill,
 
 def test_golden_rows_that_do_not_fit_stop_the_bundle(tmp_path: Path, fill: Fill, exported: Exported) -> None:
     """The bundle is read back before it is published; another network's rows are noticed."""
-    other = Exported(served_network(seed=1), exported.path, exported.target, exported.how)
+    other = Exported(untrained_module(seed=1), exported.path, exported.target, exported.preprocessing)
     with pytest.raises(ParityError, match="is off by"):
         make(tmp_path, fill, lambda folder: _replace_rows(folder, other))
     assert list(tmp_path.iterdir()) == []
@@ -99,7 +99,7 @@ def _replace_rows(folder: Path, exported: Exported) -> None:
     images = [encode(Image.fromarray(image), "0.png", "PNG") for image in striped(1, seed=0)[0]]
     aside = folder.parent / "aside"
     aside.mkdir()
-    write_golden(aside, images, exported.network, exported.target, exported.how)
+    write_golden(aside, images, exported.network, exported.target, exported.preprocessing)
     rows = json.loads((folder / PROBABILITIES_FILE).read_text()) | json.loads((aside / PROBABILITIES_FILE).read_text())
     (folder / PROBABILITIES_FILE).write_text(json.dumps(rows))
     manifest = json.loads((folder / MANIFEST).read_text())

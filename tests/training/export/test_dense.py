@@ -17,7 +17,7 @@ from models.contract import (
     grid_size,
 )
 from training.export.onnx_export import export, open_session
-from training.networks.exported_module import Scaling, ServedNetwork
+from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
 from training.networks.registry import build_network
 from training.networks.small_resnet import small_resnet
@@ -26,11 +26,11 @@ CLASSES, TEMPERATURE = 4, 1.3
 TARGET = Input(colour=Colour.RGB, height=32, width=32)
 
 
-def served(network: Network) -> ServedNetwork:
+def served(network: Network) -> ExportedModule:
     """With logits as far apart as those of a trained one."""
     assert isinstance(network.head, torch.nn.Linear)
     torch.nn.init.normal_(network.head.weight, std=0.5)
-    return ServedNetwork(network, Scaling((120.0,), (60.0,)), TEMPERATURE)
+    return ExportedModule(network, Scaling((120.0,), (60.0,)), TEMPERATURE)
 
 
 def noise(height: int, width: int) -> Pixels:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES
-from tests.training.conftest import SIDE, Exported, served_network
+from tests.training.conftest import SIDE, Exported, untrained_module
 from training.errors import ParityError
 from training.export.onnx_export import PARITY_TOLERANCE, check_parity, fixed_images, open_session
 
@@ -21,13 +21,13 @@ def test_the_file_computes_what_pytorch_computes(exported: Exported) -> None:
 def test_another_network_fails_the_parity_check(exported: Exported) -> None:
     """The check can fail: other weights are noticed."""
     with pytest.raises(ParityError, match=r"model\.onnx differs from PyTorch"):
-        check_parity(served_network(seed=1), exported.target, exported.path)
+        check_parity(untrained_module(seed=1), exported.target, exported.path)
 
 
 def test_another_temperature_fails_the_parity_check(exported: Exported) -> None:
     """Probabilities are compared after calibration."""
     with pytest.raises(ParityError):
-        check_parity(served_network(temperature=1.4), exported.target, exported.path)
+        check_parity(untrained_module(temperature=1.4), exported.target, exported.path)
 
 
 def test_the_class_map_averages_to_the_logits(exported: Exported) -> None:

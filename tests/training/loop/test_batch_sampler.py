@@ -8,19 +8,19 @@ import torch
 from tests.training.loop.conftest import labelled
 from training.data.class_balance import sampling_weights
 from training.data.labelled_images import LabelledImages
-from training.loop.batch_sampler import Batches
-from training.loop.device import Place
+from training.loop.batch_sampler import BatchSampler
+from training.loop.device import Device
 from training.loop.recipe import Recipe
 
-CPU = Place(torch.device("cpu"))
+CPU = Device(torch.device("cpu"))
 
 
-def batches(images: LabelledImages, place: Place = CPU, *, balance: bool = False) -> Batches:
+def batches(images: LabelledImages, device: Device = CPU, *, balance: bool = False) -> BatchSampler:
     weights = sampling_weights(images.labels) if balance else None
-    return Batches(images, Recipe(batch_size=8), seed=0, place=place, weights=weights)
+    return BatchSampler(images, Recipe(batch_size=8), seed=0, device=device, weights=weights)
 
 
-def seen(of: Batches, epoch: int, first: int = 0) -> list[list[int]]:
+def seen(of: BatchSampler, epoch: int, first: int = 0) -> list[list[int]]:
     return [labels.tolist() for _, labels in of.epoch(epoch, first)]
 
 
@@ -44,7 +44,7 @@ def test_an_epoch_can_be_entered_in_the_middle() -> None:
 def test_processes_share_each_batch() -> None:
     """Together they see what one would."""
     alone = seen(batches(numbered(32)), 1)
-    shares = [seen(batches(numbered(32), Place(torch.device("cpu"), rank, 2)), 1) for rank in (0, 1)]
+    shares = [seen(batches(numbered(32), Device(torch.device("cpu"), rank, 2)), 1) for rank in (0, 1)]
     assert [sorted(a + b) for a, b in zip(*shares, strict=True)] == [sorted(batch) for batch in alone]
 
 

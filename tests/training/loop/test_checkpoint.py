@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from training.loop import checkpoint
-from training.loop.checkpoint import Keeper
+from training.loop.checkpoint import CheckpointWriter
 
 
 def test_a_full_disk_leaves_the_former_checkpoint(tmp_path: Path) -> None:
@@ -34,9 +34,9 @@ def test_the_last_checkpoint_waits_for_room(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.write_text("in the way")
     said: list[str] = []
-    keeper = Keeper(folder, say=said.append, pause_s=0.01)
-    keeper.save({"step": 1})
+    checkpoints = CheckpointWriter(folder, say=said.append, pause_s=0.01)
+    checkpoints.save({"step": 1})
     assert len(said) == 1
     threading.Timer(0.1, folder.unlink).start()
-    keeper.save({"step": 2}, last=True)
+    checkpoints.save({"step": 2}, last=True)
     assert checkpoint.load_state(folder / "checkpoint.pt") == {"step": 2}

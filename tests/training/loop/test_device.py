@@ -13,24 +13,24 @@ _TORCHRUN = (sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--s
 _LEARNS = """
 import sys, torch
 from pathlib import Path
-from tests.training.loop.conftest import CLASSES, lesson
-from training.loop.device import take_place
+from tests.training.loop.conftest import CLASSES, training_data
+from training.loop.device import open_device
 from training.loop.fit import fit
 from training.loop.recipe import Recipe
 from training.networks.small_resnet import small_resnet
 torch.manual_seed(3)
-with take_place('cpu', threads=1) as place:
+with open_device('cpu', threads=1) as device:
     raw = small_resnet(CLASSES)
-    fit(raw, lesson(), Recipe(epochs=2, batch_size=16, freeze=1), place=place, folder=Path(sys.argv[1]))
-    torch.save(list(raw.parameters()), f'{sys.argv[1]}/weights{place.rank}.pt')
+    fit(raw, training_data(), Recipe(epochs=2, batch_size=16, freeze=1), device=device, folder=Path(sys.argv[1]))
+    torch.save(list(raw.parameters()), f'{sys.argv[1]}/weights{device.rank}.pt')
 """
 
 _RESUMES = """
 import os, signal, sys, torch
 from pathlib import Path
-from tests.training.loop.conftest import CLASSES, lesson
+from tests.training.loop.conftest import CLASSES, training_data
 from training.errors import InterruptedRunError
-from training.loop.device import take_place
+from training.loop.device import open_device
 from training.loop.fit import fit
 from training.loop.recipe import Augmentation, Recipe
 from training.loop.trainer import Trainer
@@ -39,11 +39,11 @@ from training.networks.small_resnet import small_resnet
 folder, steps = Path(sys.argv[1]), int(sys.argv[2])
 recipe = Recipe(epochs=2, batch_size=16, accumulate=2, augmentation=Augmentation(mixup=0.2, policy="trivial"))
 
-def learn(place, seed, **kept):
+def learn(device, seed, **kept):
     torch.manual_seed(3)
     network = small_resnet(CLASSES)
-    torch.manual_seed(seed + place.rank)
-    return fit(network, lesson(), recipe, place=place, **kept)
+    torch.manual_seed(seed + device.rank)
+    return fit(network, training_data(), recipe, device=device, **kept)
 
 def interrupt(trainer, *batch):
     global steps
@@ -52,19 +52,19 @@ def interrupt(trainer, *batch):
         os.kill(os.getpid(), signal.SIGTERM)
     return train_batch(trainer, *batch)
 
-with take_place("cpu", threads=1) as place:
-    whole, score = learn(place, 10)
+with open_device("cpu", threads=1) as device:
+    whole, score = learn(device, 10)
     train_batch = Trainer.train_batch
-    if not place.leads:
+    if not device.is_main:
         Trainer.train_batch = interrupt
     try:
-        learn(place, 10, folder=folder)
+        learn(device, 10, folder=folder)
         raise SystemExit("not interrupted")
     except InterruptedRunError:
         Trainer.train_batch = train_batch
-    place.wait()
-    resumed, again = learn(place, 99, folder=folder, resume=True)
-    if place.leads:
+    device.wait()
+    resumed, again = learn(device, 99, folder=folder, resume=True)
+    if device.is_main:
         pairs = list(zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
         torch.save({"same": all(torch.equal(*pair) for pair in pairs), "score": score == again}, folder / "result.pt")
 """

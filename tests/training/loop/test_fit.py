@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.loop.conftest import CLASSES, lesson
+from tests.training.loop.conftest import CLASSES, training_data
 from training.errors import DivergedError
 from training.loop.fit import fit
-from training.loop.recipe import Augmentation, Optimizer, Recipe
+from training.loop.recipe import Augmentation, OptimizerName, Recipe
 from training.networks.network import Network
 from training.networks.small_resnet import small_resnet
 
@@ -23,29 +23,36 @@ def network(seed: int = 0) -> Network:
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "momentum", "adamw"])
-def test_training_learns_a_simple_task(optimizer: Optimizer) -> None:
+def test_training_learns_a_simple_task(optimizer: OptimizerName) -> None:
     """Four epochs over 240 striped images are enough for most of the others."""
     recipe = Recipe(epochs=4, batch_size=16, optimizer=optimizer, average=0.9, augmentation=PLAIN)
-    _, score = fit(network(), lesson(train=240), recipe)
+    _, score = fit(network(), training_data(train=240), recipe)
     assert score.accuracy > 0.8
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
-def test_every_optimizer_lowers_the_loss(optimizer: Optimizer, tmp_path: Path) -> None:
+def test_every_optimizer_lowers_the_loss(optimizer: OptimizerName, tmp_path: Path) -> None:
     """From the first epoch to the third."""
     recipe = Recipe(epochs=3, batch_size=16, optimizer=optimizer, augmentation=PLAIN)
-    fit(network(), lesson(), recipe, folder=tmp_path)
+    fit(network(), training_data(), recipe, folder=tmp_path)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert losses[-1] < losses[0]
 
 
 def test_all_the_rest_of_a_recipe_runs_together() -> None:
     """Mixing, clipping, accumulation, balance, cosine: the loss stays a number."""
-    how = Augmentation(mixup=0.2, cutmix=1.0, policy="trivial", rotation=10, translation=0.1)
+    augmentation = Augmentation(mixup=0.2, cutmix=1.0, policy="trivial", rotation=10, translation=0.1)
     recipe = Recipe(
-        epochs=1, batch_size=16, accumulate=2, clip=1.0, balance=True, schedule="cosine", augmentation=how, average=0
+        epochs=1,
+        batch_size=16,
+        accumulate=2,
+        clip=1.0,
+        balance=True,
+        schedule="cosine",
+        augmentation=augmentation,
+        average=0,
     )
-    _, score = fit(network(), lesson(), recipe)
+    _, score = fit(network(), training_data(), recipe)
     assert math.isfinite(score.nll)
 
 
@@ -53,23 +60,23 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     """Rates far too high end in an error that says where, what to do, and what is left of the run."""
     recipe = Recipe(epochs=30, batch_size=16, optimizer="sgd", lr=1e30, warm_up=0, average=0)
     with pytest.raises(DivergedError, match=r"at step .*lower the learning rate.*nothing was kept"):
-        fit(network(), lesson(train=16), recipe, folder=tmp_path)
+        fit(network(), training_data(train=16), recipe, folder=tmp_path)
 
 
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path: Path) -> None:
     """What was learnt before is there, all finite, and the error names it."""
     good = Recipe(epochs=1, batch_size=16, schedule="constant")
-    fit(network(), lesson(), good, folder=tmp_path)
+    fit(network(), training_data(), good, folder=tmp_path)
     bad = good.model_copy(update={"epochs": 9, "lr": 1e30, "optimizer": "sgd"})
     before = (tmp_path / "checkpoint.pt").read_bytes()
     with pytest.raises(DivergedError, match=r"checkpoint\.pt"):
-        fit(network(), lesson(), bad, folder=tmp_path)
+        fit(network(), training_data(), bad, folder=tmp_path)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_training_stops_when_nothing_gets_better(capsys: pytest.CaptureFixture[str]) -> None:
     """With rates near zero no epoch improves after the running statistics have settled."""
     recipe = Recipe(epochs=40, batch_size=16, lr=1e-12, weight_decay=0, patience=1, augmentation=PLAIN)
-    _, score = fit(network(), lesson(train=64), recipe)
+    _, score = fit(network(), training_data(train=64), recipe)
     assert score.epoch < 39
     assert "stopped early" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.loop.conftest import CLASSES, lesson
+from tests.training.loop.conftest import CLASSES, training_data
 from training.loop.fit import fit
 from training.loop.recipe import Recipe
 from training.networks.network import Network
@@ -22,7 +22,7 @@ def test_a_history_that_cannot_be_written_does_not_end_the_run(
 ) -> None:
     """The run says so and goes on to its end."""
     (tmp_path / "history.jsonl").mkdir()
-    fit(network(), lesson(), Recipe(epochs=1, batch_size=16), folder=tmp_path)
+    fit(network(), training_data(), Recipe(epochs=1, batch_size=16), folder=tmp_path)
     assert "training goes on" in capsys.readouterr().err
 
 
@@ -30,7 +30,7 @@ def test_tensorboard_gets_scalars_filters_and_predictions(tmp_path: Path) -> Non
     """The event files hold what a person looks for."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    fit(network(), lesson(), Recipe(epochs=1, batch_size=16), folder=tmp_path)
+    fit(network(), training_data(), Recipe(epochs=1, batch_size=16), folder=tmp_path)
     events = EventAccumulator(str(tmp_path / "events"))
     events.Reload()
     tags = events.Tags()

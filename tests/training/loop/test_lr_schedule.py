@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from training.loop.lr_schedule import Schedule, share_of_peak
-from training.loop.recipe import Schedule as ScheduleName
+from training.loop.lr_schedule import LrSchedule, share_of_peak
+from training.loop.recipe import ScheduleName
 
 
 @pytest.mark.parametrize(
@@ -28,5 +28,5 @@ def test_rates_are_set_on_every_group_from_its_own_peak() -> None:
     """The body's and the head's keep their ratio."""
     groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in (2.0, 0.2)]
     optimizer = torch.optim.SGD(groups)
-    Schedule([optimizer], steps=9, schedule="one-cycle", warm_up=0.0).set(4)
+    LrSchedule([optimizer], steps=9, schedule="one-cycle", warm_up=0.0).set(4)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1.0, 0.1])

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from training.loop.optimizers import Muon, build_optimizers, orthogonalize
-from training.loop.recipe import Optimizer, Recipe
+from training.loop.recipe import OptimizerName, Recipe
 from training.networks.network import Network
 from training.networks.small_resnet import small_resnet
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "sgd", "momentum", "rmsprop", "adam", "adamw"])
-def test_every_parameter_is_held_once_and_only_weights_decay(optimizer: Optimizer) -> None:
+def test_every_parameter_is_held_once_and_only_weights_decay(optimizer: OptimizerName) -> None:
     """Weight decay pulls at weights, never at norms and biases."""
     network = small_resnet(4)
     groups = list(chain.from_iterable(o.param_groups for o in build_optimizers(network, Recipe(optimizer=optimizer))))

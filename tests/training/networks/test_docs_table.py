@@ -13,11 +13,11 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "networks.md"
 def test_every_network_has_its_row() -> None:
     """With whose code it is, its smallest image and its paper."""
     text = DOCUMENT.read_text()
-    for name, entry in NETWORKS.items():
+    for name, info in NETWORKS.items():
         (line,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
-        assert f"| {entry.origin} |" in line
-        assert f"| {entry.smallest} |" in line
-        assert entry.paper in line
+        assert f"| {info.origin} |" in line
+        assert f"| {info.smallest} |" in line
+        assert info.paper in line
 
 
 @pytest.mark.slow

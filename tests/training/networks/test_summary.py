@@ -5,17 +5,17 @@ from typer.testing import CliRunner
 
 from snellen.__main__ import app
 from training.networks.registry import NETWORKS, build_network
-from training.networks.summary import Summary, summarise
+from training.networks.summary import NetworkSummary, summarise
 
 Row = tuple[str, tuple[int, ...], int, int, int | None]
 
 
-def summary_of(name: str) -> Summary:
-    entry = NETWORKS[name]
-    return summarise(build_network(name, entry.classes, entry.native), entry.native)
+def summary_of(name: str) -> NetworkSummary:
+    info = NETWORKS[name]
+    return summarise(build_network(name, info.classes, info.native), info.native)
 
 
-def rows(summary: Summary) -> list[Row]:
+def rows(summary: NetworkSummary) -> list[Row]:
     """Type, output shape, parameters, multiply-adds, rows of the receptive field."""
     return [
         (

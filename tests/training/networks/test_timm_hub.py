@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 from huggingface_hub import constants
 
-from training.networks.timm_hub import only_if_reachable
+from training.networks.timm_hub import offline_unless_reachable
 
 
 class _Refuses(BaseHTTPRequestHandler):
@@ -34,7 +34,7 @@ def test_a_hub_that_answers_is_asked_for_the_weights(hub: str, monkeypatch: pyte
     """Whatever it answers."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", hub)
-    with only_if_reachable():
+    with offline_unless_reachable():
         assert not constants.is_offline_mode()
 
 
@@ -43,7 +43,7 @@ def test_a_hub_that_keeps_silent_is_not_waited_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        with only_if_reachable(patience_s=0.1):
+        with offline_unless_reachable(timeout_s=0.1):
             assert constants.is_offline_mode()
     assert not constants.is_offline_mode()
 
@@ -52,6 +52,6 @@ def test_who_chose_to_be_offline_stays_so(hub: str, monkeypatch: pytest.MonkeyPa
     """Nobody is asked."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "ENDPOINT", hub)
-    with only_if_reachable():
+    with offline_unless_reachable():
         assert constants.is_offline_mode()
     assert constants.is_offline_mode()

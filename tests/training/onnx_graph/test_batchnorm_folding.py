@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.training.optimize.scaled_graphs import SCALINGS, exported, operators, run
 from training.onnx_graph.batchnorm_folding import fold_batch_norms
-from training.onnx_graph.editing import Editing
+from training.onnx_graph.editing import GraphEditor
 
 
 def test_folded_norms_compute_the_same(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_norms_that_differ_behind_shared_weights_stay(tmp_path: Path) -> None:
     """One weight cannot take both."""
     model = exported(tmp_path, SCALINGS["grey"], mirror=True).model()
     norm = next(node for node in model.graph.node if node.op_type == "BatchNormalization")
-    edit = Editing(model)
+    edit = GraphEditor(model)
     norm.input[1] = edit.put_floats("another_scale", 2 * edit.floats(norm.input[1]))
     before = model.SerializeToString()
     fold_batch_norms(model)

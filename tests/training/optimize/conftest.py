@@ -16,14 +16,14 @@ from training.export.golden_images import encode, write_golden
 from training.export.onnx_export import export
 from training.export.provenance import provenance
 from training.model_card.model_card import model_card
-from training.networks.exported_module import Scaling, ServedNetwork
+from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
 
 TARGET = Input(colour=Colour.L, height=SIDE, width=SIDE)
 HOW = Preprocessing(resize="squash")
 
 
-def learnt_network() -> ServedNetwork:
+def learnt_network() -> ExportedModule:
     """Two convolutions, a few steps of Adam: enough to tell the stripes apart."""
     torch.manual_seed(0)
     body = nn.Sequential(nn.Conv2d(1, 16, 7, padding=3), nn.ReLU(), nn.Conv2d(16, 16, 3, 2, 1), nn.ReLU())
@@ -36,7 +36,7 @@ def learnt_network() -> ServedNetwork:
         loss = nn.functional.cross_entropy(network(pixels), torch.from_numpy(labels.astype(np.int64)))
         torch.autograd.backward(loss)
         optimizer.step()
-    return ServedNetwork(network, Scaling((90.0,), (60.0,)), temperature=1.2)
+    return ExportedModule(network, Scaling((90.0,), (60.0,)), temperature=1.2)
 
 
 @pytest.fixture(scope="package")

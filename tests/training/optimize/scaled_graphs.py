@@ -11,8 +11,8 @@ from torch import nn
 
 from models.contract import Colour, Input, Pixels
 from training.export.onnx_export import export, fixed_images, predict
-from training.networks.exported_module import Scaling, ServedNetwork
-from training.networks.flip_average import mirrored
+from training.networks.exported_module import ExportedModule, Scaling
+from training.networks.flip_average import flip_averaged
 from training.networks.network import Network
 from training.optimize.agreement import Rows
 from training.optimize.quantization import Quantizer
@@ -62,7 +62,7 @@ def exported(folder: Path, scaling: Scaling, *, mirror: bool = False) -> Case:
     channels = len(scaling.mean)
     network = Network(body(channels), nn.Linear(8, 5), pooled=True)
     images = np.random.default_rng(1).integers(0, 256, (24, SIDE, SIDE, channels), dtype=np.uint8)
-    served = ServedNetwork(mirrored(network) if mirror else network, scaling)
+    served = ExportedModule(flip_averaged(network) if mirror else network, scaling)
     network.train()(((torch.from_numpy(images).permute(0, 3, 1, 2) - served.mean) * served.factor).contiguous())
     target = Input(colour=Colour.RGB if channels == 3 else Colour.L, height=SIDE, width=SIDE)
     export(served.eval(), target, folder / "model.onnx")

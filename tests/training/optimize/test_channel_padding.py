@@ -5,7 +5,7 @@ from pathlib import Path
 from onnx import numpy_helper
 
 from tests.training.optimize.scaled_graphs import SCALINGS, exported
-from training.optimize.quantized_input import quantize_pixels
+from training.optimize.quantized_input import quantize_input
 
 
 def test_pixels_that_a_grouped_convolution_sees_keep_their_scaling(tmp_path: Path) -> None:
@@ -16,5 +16,5 @@ def test_pixels_that_a_grouped_convolution_sees_keep_their_scaling(tmp_path: Pat
     weight = next(tensor for tensor in model.graph.initializer if tensor.name == first.input[1])
     weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight)[:6, :1], weight.name))
     before = model.SerializeToString()
-    assert quantize_pixels(model) is None
+    assert quantize_input(model) is None
     assert model.SerializeToString() == before

@@ -10,9 +10,9 @@ import pytest
 from models.contract import CLASS_MAP, INPUT, PROBABILITIES
 from tests.training.optimize.scaled_graphs import FLOAT_STEPS, SCALINGS, SIDE, Case, exported, operators, run
 from training.export.onnx_export import open_session, predict
-from training.onnx_graph.editing import Editing
+from training.onnx_graph.editing import GraphEditor
 from training.optimize.agreement import total_variation
-from training.optimize.quantized_input import quantize_pixels
+from training.optimize.quantized_input import quantize_input
 
 
 @pytest.fixture(params=SCALINGS, scope="module")
@@ -23,7 +23,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_the_prepared_graph_computes_the_same(case: Case) -> None:
     """One mean and factor for all channels, in float still: the padding, too, is what it was."""
     prepared = case.model()
-    assert quantize_pixels(prepared) is not None
+    assert quantize_input(prepared) is not None
     onnx.checker.check_model(prepared, full_check=True)
     np.testing.assert_allclose(run(prepared, case.images), run(case.model(), case.images), atol=1e-5)
 
@@ -31,9 +31,9 @@ def test_the_prepared_graph_computes_the_same(case: Case) -> None:
 def test_a_pixel_is_its_own_quantized_value(case: Case) -> None:
     """Quantizing the scaled pixels would give back every one of the 256, so leaving it out changes nothing."""
     prepared = case.model()
-    pixels = quantize_pixels(prepared)
+    pixels = quantize_input(prepared)
     assert pixels is not None
-    edit = Editing(prepared)
+    edit = GraphEditor(prepared)
     values = np.arange(256, dtype=np.uint8)
     mean, factor = (np.float32(edit.floats(name)) for name in ("pixels_mean", "pixels_factor"))
     scaled = (values.astype(np.float32) - mean) * factor

@@ -54,9 +54,13 @@ def test_preprocessing_is_the_one_of_the_published_weights(bundle: Bundle) -> No
     """Size, crop and interpolation of timm's pretrained_cfg; mean and std are in the graph."""
     published = timm.get_pretrained_cfg("test_resnet.r160_in1k")
     assert published is not None
-    how, target = bundle.manifest.preprocessing, bundle.manifest.input
+    preprocessing, target = bundle.manifest.preprocessing, bundle.manifest.input
     assert (3, target.height, target.width) == published.input_size == (3, 160, 160)
-    assert (how.resize, how.crop_fraction, how.interpolation) == ("crop", published.crop_pct, published.interpolation)
+    assert (preprocessing.resize, preprocessing.crop_fraction, preprocessing.interpolation) == (
+        "crop",
+        published.crop_pct,
+        published.interpolation,
+    )
 
 
 def test_the_graph_computes_what_timm_computes(bundle: Bundle, checkpoint: Path) -> None:

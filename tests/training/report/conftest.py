@@ -28,10 +28,10 @@ def make_bundle(exported: Exported, tmp_path: Path) -> MakeBundle:
             images = [
                 encode(Image.fromarray(image), f"{n}.png", "PNG") for n, image in enumerate(striped(2, seed=0)[0])
             ]
-            golden = write_golden(folder, images, exported.network, exported.target, exported.how)
+            golden = write_golden(folder, images, exported.network, exported.target, exported.preprocessing)
             notes = provenance(dataset="stripes", licence="CC0", notes=("Only <b>stripes</b>.",))
             facts = {"labels": labels, "provenance": notes}
-            manifest = stripes_manifest(folder, golden, exported.target, exported.how, **facts)
+            manifest = stripes_manifest(folder, golden, exported.target, exported.preprocessing, **facts)
             write_manifest(folder, manifest, model_card(manifest))
         return read_bundle(tmp_path / "models" / "stripes" / "1")
 

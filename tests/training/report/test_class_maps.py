@@ -7,7 +7,7 @@ from models.contract import CLASS_MAP, LOGITS
 from tests.training.conftest import Exported
 from training.export.onnx_export import fixed_images
 from training.onnx_graph.graph import Graph
-from training.report.class_maps import evidence
+from training.report.class_maps import positive_share
 
 
 def test_the_class_map_explains_the_logits(graph: Graph, exported: Exported) -> None:
@@ -16,7 +16,7 @@ def test_the_class_map_explains_the_logits(graph: Graph, exported: Exported) -> 
     bias = exported.network.network.head.bias
     assert isinstance(bias, torch.Tensor)
     np.testing.assert_allclose(maps.mean((2, 3)) + bias.detach().numpy(), logits, atol=1e-3)
-    shown = evidence(maps[2, 0])
+    shown = positive_share(maps[2, 0])
     assert shown.min() >= 0
     if maps[2, 0].max() > 0:
         assert (shown.argmax(), shown.max()) == (maps[2, 0].argmax(), 1)

@@ -8,44 +8,46 @@ from models.contract import Colour, Input, Preprocessing
 from training.data.duplicates import Digests, count_copies, count_disputed, digests_of, refuse_across
 from training.data.labelled_images import Indices, LabelledImages, evaluation_pixels, in_colour, is_identity
 from training.data.labels import check_names
-from training.data.metadata import DatasetFacts
-from training.data.pixel_storage import Storage
-from training.data.split import PARTS, HoldOut, Opened, Parts, assign_parts
-from training.data.warnings_list import found
+from training.data.metadata import DatasetMetadata
+from training.data.pixel_storage import PixelStorage
+from training.data.split import PARTS, HoldOut, OpenedImages, Parts, assign_parts
+from training.data.warnings_list import collect_warnings
 
 
 @dataclass(frozen=True)
 class Arrays:
     """`published`: the parts are those that everybody compares on, so that an image in both is not the user's fault."""
 
-    facts: DatasetFacts
+    metadata: DatasetMetadata
     train: LabelledImages
     test: LabelledImages | None
     published: bool = False
 
 
 def open_arrays(
-    arrays: Arrays, target: Input | None, how: Preprocessing | None, hold_out: HoldOut, storage: Storage
-) -> Opened:
+    arrays: Arrays, target: Input | None, preprocessing: Preprocessing | None, hold_out: HoldOut, storage: PixelStorage
+) -> OpenedImages:
     """Training images keep their own height and width, in the input's colours; the others go through `preprocess`.
 
     target: by default the form that the images have. A training image that a published test part has too is dropped.
     Raises DatasetError for an empty class, a class too small to hold images out, and an image in two parts.
     """
-    check_names(arrays.facts.labels, arrays.facts.title)
+    check_names(arrays.metadata.labels, arrays.metadata.title)
     whole, given = _joined(arrays)
     digests = digests_of(whole.images)
     kept = _without_overlap(arrays, given, digests)
-    parts = assign_parts(whole.labels[kept], given[kept], digests[kept], arrays.facts.labels, hold_out)
+    parts = assign_parts(whole.labels[kept], given[kept], digests[kept], arrays.metadata.labels, hold_out)
     target = target or native_input(whole)
-    how = how or native_preprocessing(target)
+    preprocessing = preprocessing or native_preprocessing(target)
     pieces = {part: whole.take(kept[parts == part]) for part in PARTS if (parts == part).any()}
     opened = {
-        part: _trained_on(images, target) if part == "train" else _evaluated(images, target, how, storage)
+        part: _trained_on(images, target) if part == "train" else _evaluated(images, target, preprocessing, storage)
         for part, images in pieces.items()
     }
     copies, disputed = count_copies(digests[kept], parts), count_disputed(digests, whole.labels)
-    return Opened(target, how, opened, found((), copies, disputed, dropped=len(whole) - len(kept)))
+    return OpenedImages(
+        target, preprocessing, opened, collect_warnings((), copies, disputed, dropped=len(whole) - len(kept))
+    )
 
 
 def native_input(images: LabelledImages) -> Input:
@@ -75,7 +77,7 @@ def _without_overlap(arrays: Arrays, given: Parts, digests: Digests) -> Indices:
     if arrays.published:
         return np.flatnonzero(testing | ~np.isin(digests, digests[testing]))
     first = len(arrays.train)
-    refuse_across(digests, given, lambda i: f"image {i - first if testing[i] else i} of {arrays.facts.title}")
+    refuse_across(digests, given, lambda i: f"image {i - first if testing[i] else i} of {arrays.metadata.title}")
     return np.arange(len(given))
 
 
@@ -83,8 +85,10 @@ def _trained_on(images: LabelledImages, target: Input) -> LabelledImages:
     return LabelledImages(in_colour(images.images, target.colour), images.labels)
 
 
-def _evaluated(images: LabelledImages, target: Input, how: Preprocessing, storage: Storage) -> LabelledImages:
-    if is_identity(images.images, target, how):
+def _evaluated(
+    images: LabelledImages, target: Input, preprocessing: Preprocessing, storage: PixelStorage
+) -> LabelledImages:
+    if is_identity(images.images, target, preprocessing):
         return images
     room = storage.empty((len(images), *target.shape))
-    return LabelledImages(evaluation_pixels(images.images, target, how, room), images.labels)
+    return LabelledImages(evaluation_pixels(images.images, target, preprocessing, room), images.labels)

@@ -13,7 +13,7 @@ from torchvision.datasets import EMNIST
 from models.contract import Pixels
 from training.data.labelled_images import LabelledImages
 from training.data.labels import short
-from training.data.metadata import FASHION_MNIST, DatasetFacts, emnist, unknown_dataset
+from training.data.metadata import FASHION_MNIST, DatasetMetadata, emnist, unknown_dataset
 from training.data.sources.arrays import Arrays
 from training.errors import DatasetError
 
@@ -121,14 +121,14 @@ def read_idx_folder(folder: Path, labels: tuple[str, ...] = ()) -> Arrays:
     prefix, parts = f"emnist-{splits[0]}-" if splits[0] else "", {match["part"] for match in names}
     labels = labels or (emnist_labels(splits[0]) if prefix else ())
     train = read_idx(folder, f"{prefix}train", len(labels) or 256)
-    facts = _facts(folder, train, labels, splits[0])
-    test = [read_idx(folder, f"{prefix}{part}", len(facts.labels)) for part in sorted(parts - {"train"})[:1]]
-    return Arrays(facts, train, test[0] if test else None)
+    metadata = _metadata(folder, train, labels, splits[0])
+    test = [read_idx(folder, f"{prefix}{part}", len(metadata.labels)) for part in sorted(parts - {"train"})[:1]]
+    return Arrays(metadata, train, test[0] if test else None)
 
 
-def _facts(folder: Path, train: LabelledImages, labels: tuple[str, ...], split: str) -> DatasetFacts:
+def _metadata(folder: Path, train: LabelledImages, labels: tuple[str, ...], split: str) -> DatasetMetadata:
     if split in SPLITS and labels == emnist_labels(split):
-        return emnist(split, labels).coming_from(str(folder))
+        return emnist(split, labels).with_origin(str(folder))
     if not labels and hashlib.sha256(train.labels.astype(np.uint8).tobytes()).hexdigest() == _FASHION_MNIST_LABELS:
-        return FASHION_MNIST.coming_from(str(folder))
+        return FASHION_MNIST.with_origin(str(folder))
     return unknown_dataset(str(folder), labels or tuple(str(number) for number in range(int(train.labels.max()) + 1)))

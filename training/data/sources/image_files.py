@@ -13,13 +13,13 @@ from models.contract import Colour, Input, Pixels, Preprocessing
 from training.data.duplicates import count_copies, count_disputed, refuse_across, to_digests
 from training.data.labelled_images import LabelledImages
 from training.data.labels import printable
-from training.data.parallel_map import in_order
-from training.data.pixel_storage import Storage
+from training.data.parallel_map import parallel_map
+from training.data.pixel_storage import PixelStorage
 from training.data.sources.arrays import native_preprocessing
 from training.data.sources.listing import Listing
-from training.data.sources.open_image import Header, Unreadable, read_header, read_pixels
-from training.data.split import PARTS, HoldOut, Opened, Part, assign_parts
-from training.data.warnings_list import Skipped, found
+from training.data.sources.open_image import Header, UnreadableImage, read_header, read_pixels
+from training.data.split import PARTS, HoldOut, OpenedImages, Part, assign_parts
+from training.data.warnings_list import SkippedFile, collect_warnings
 from training.errors import DatasetError
 
 R = TypeVar("R")
@@ -31,8 +31,12 @@ PHOTO_INPUT = Input(colour=Colour.RGB, height=224, width=224)
 
 
 def open_pictures(
-    listing: Listing, target: Input | None, how: Preprocessing | None, hold_out: HoldOut, storage: Storage
-) -> Opened:
+    listing: Listing,
+    target: Input | None,
+    preprocessing: Preprocessing | None,
+    hold_out: HoldOut,
+    storage: PixelStorage,
+) -> OpenedImages:
     """Decode every picture once: with `preprocess` for evaluation, and with some room around it for training.
 
     target: by default the size that all pictures have, if it is one and not above 224, else 224x224 RGB.
@@ -41,48 +45,55 @@ def open_pictures(
     listing, headers, unreadable = _with_headers(listing)
     digests = to_digests([header.digest for header in headers])
     refuse_across(digests, listing.parts, lambda index: printable(listing.paths[index]))
-    parts = assign_parts(listing.labels, listing.parts, digests, listing.facts.labels, hold_out)
+    parts = assign_parts(listing.labels, listing.parts, digests, listing.metadata.labels, hold_out)
     native = _native(headers)
     target = target or native or PHOTO_INPUT
-    how = how or (native_preprocessing(target) if native else Preprocessing())
+    preprocessing = preprocessing or (native_preprocessing(target) if native else Preprocessing())
     opened: dict[Part, LabelledImages] = {}
     for part in PARTS:
         if len(indices := np.flatnonzero(parts == part)):
-            form = with_margin(target, how) if part == "train" and target != native else (target, how)
+            form = (
+                with_crop_margin(target, preprocessing)
+                if part == "train" and target != native
+                else (target, preprocessing)
+            )
             opened[part], damaged = _decoded(listing.take(indices), part, *form, storage)
             unreadable += damaged
     disputed = count_disputed(digests, listing.labels)
-    return Opened(target, how, opened, found(unreadable, count_copies(digests, parts), disputed))
+    return OpenedImages(
+        target, preprocessing, opened, collect_warnings(unreadable, count_copies(digests, parts), disputed)
+    )
 
 
-def with_margin(target: Input, how: Preprocessing) -> tuple[Input, Preprocessing]:
-    """The form of training pictures: larger than the input by the margin, and showing that much more where `how` cuts.
+def with_crop_margin(target: Input, preprocessing: Preprocessing) -> tuple[Input, Preprocessing]:
+    """Return input and preprocessing of training images: larger than the network's input by the margin for crops.
 
-    Their centred part of the input's size is then what evaluation sees, or, where `how` keeps everything, all of it is.
+    Where `preprocessing` cuts, they show that much more, and their centre of the input's size is what evaluation sees.
+    Where `preprocessing` keeps the whole image, evaluation sees the whole of them.
     """
     height, width = (min(round(side / MARGIN), _MAX_SIDE) for side in (target.height, target.width))
-    wider = how.model_copy(update={"crop_fraction": min(1.0, how.crop_fraction / MARGIN)})
+    wider = preprocessing.model_copy(update={"crop_fraction": min(1.0, preprocessing.crop_fraction / MARGIN)})
     return target.model_copy(update={"height": height, "width": width}), wider
 
 
-def _with_headers(listing: Listing) -> tuple[Listing, list[Header], list[Skipped]]:
+def _with_headers(listing: Listing) -> tuple[Listing, list[Header], list[SkippedFile]]:
     """What is left when every file that is no picture is taken out. Raises DatasetError when that is a whole class."""
-    results = list(_progress(in_order(_header, listing.paths), len(listing), "reading"))
+    results = list(_progress(parallel_map(_header, listing.paths), len(listing), "reading"))
     headers = [result for result in results if isinstance(result, Header)]
-    skipped = [result for result in results if isinstance(result, Skipped)]
+    skipped = [result for result in results if isinstance(result, SkippedFile)]
     readable = np.flatnonzero([isinstance(result, Header) for result in results])
     left = listing.take(readable)
     _refuse_lost(listing, left, skipped)
     return left, headers, skipped
 
 
-def _refuse_lost(before: Listing, after: Listing, skipped: Sequence[Skipped]) -> None:
+def _refuse_lost(before: Listing, after: Listing, skipped: Sequence[SkippedFile]) -> None:
     """Raises DatasetError when a class is gone with the files that were passed over."""
     lost = np.setdiff1d(before.labels, after.labels)
     if len(lost):
         paths = {printable(before.paths[index]) for index in np.flatnonzero(before.labels == lost[0])}
         first = next(file for file in skipped if file.path in paths)
-        name = before.facts.labels[lost[0]]
+        name = before.metadata.labels[lost[0]]
         raise DatasetError(f"no picture of the class {name!r} can be read; the first is {first.path}: {first.reason}")
 
 
@@ -97,15 +108,15 @@ def _native(headers: Sequence[Header]) -> Input | None:
 
 
 def _decoded(
-    listing: Listing, part: Part, target: Input, how: Preprocessing, storage: Storage
-) -> tuple[LabelledImages, list[Skipped]]:
+    listing: Listing, part: Part, target: Input, preprocessing: Preprocessing, storage: PixelStorage
+) -> tuple[LabelledImages, list[SkippedFile]]:
     """Pictures that turn out to be damaged leave no gap; a class may lose all that were held out of it, not more."""
     images = storage.empty((len(listing), *target.shape))
     kept: list[int] = []
-    skipped: list[Skipped] = []
-    pixels = in_order(partial(_pixels, target=target, how=how), listing.paths)
+    skipped: list[SkippedFile] = []
+    pixels = parallel_map(partial(_pixels, target=target, preprocessing=preprocessing), listing.paths)
     for index, result in enumerate(_progress(pixels, len(listing), f"decoding {part}")):
-        if isinstance(result, Skipped):
+        if isinstance(result, SkippedFile):
             skipped.append(result)
         else:
             images[len(kept)] = result
@@ -116,18 +127,18 @@ def _decoded(
     return LabelledImages(images[: len(kept)], left.labels), skipped
 
 
-def _header(path: Path) -> Header | Skipped:
+def _header(path: Path) -> Header | SkippedFile:
     try:
         return read_header(path)
-    except Unreadable as reason:
-        return Skipped(printable(path), str(reason))
+    except UnreadableImage as reason:
+        return SkippedFile(printable(path), str(reason))
 
 
-def _pixels(path: Path, target: Input, how: Preprocessing) -> Pixels | Skipped:
+def _pixels(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels | SkippedFile:
     try:
-        return read_pixels(path, target, how)
-    except Unreadable as reason:
-        return Skipped(printable(path), str(reason))
+        return read_pixels(path, target, preprocessing)
+    except UnreadableImage as reason:
+        return SkippedFile(printable(path), str(reason))
 
 
 def _progress(results: Iterator[R], total: int, what: str) -> Iterable[R]:

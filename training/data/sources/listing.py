@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.labelled_images import Indices
-from training.data.metadata import DatasetFacts
+from training.data.metadata import DatasetMetadata
 from training.data.split import Part
 
 
 @dataclass(frozen=True)
 class Listing:
-    """paths: N files; labels: int64 [N], from 0, in the order of `facts.labels`; parts: one `Part` for each file."""
+    """paths: N files; labels: int64 [N], from 0, in the order of `metadata.labels`; parts: one `Part` for each file."""
 
-    facts: DatasetFacts
+    metadata: DatasetMetadata
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
     parts: NDArray[np.str_]
@@ -27,13 +27,13 @@ class Listing:
 
     def take(self, indices: Indices) -> Self:
         paths = tuple(self.paths[index] for index in indices)
-        return type(self)(self.facts, paths, self.labels[indices], self.parts[indices])
+        return type(self)(self.metadata, paths, self.labels[indices], self.parts[indices])
 
 
-def listing(facts: DatasetFacts, rows: Sequence[tuple[Path, int, Part]]) -> Listing:
+def listing(metadata: DatasetMetadata, rows: Sequence[tuple[Path, int, Part]]) -> Listing:
     """Of rows (path, label, part)."""
     return Listing(
-        facts=facts,
+        metadata=metadata,
         paths=tuple(path for path, _, _ in rows),
         labels=np.array([label for _, label, _ in rows], np.int64),
         parts=np.array([part for _, _, part in rows], np.str_),

@@ -15,9 +15,9 @@ from torchvision.datasets import CIFAR10, CIFAR100, EMNIST, KMNIST, MNIST, Fashi
 
 from models.contract import Colour, Input, Preprocessing
 from training.data import metadata
-from training.data.file_lock import one_at_a_time
+from training.data.file_lock import exclusive_lock
 from training.data.labelled_images import LabelledImages, evaluation_pixels
-from training.data.metadata import DatasetFacts
+from training.data.metadata import DatasetMetadata
 from training.data.sources.arrays import Arrays
 from training.data.sources.idx import SPLITS, emnist_labels, read_idx_folder, upright
 from training.errors import DatasetError
@@ -42,17 +42,17 @@ def open_named(name: str, cache: Path, labels: tuple[str, ...] = ()) -> Arrays:
     Raises DatasetError for a download that fails, and for labels of another number.
     """
     arrays = _open(name, cache)
-    if labels and len(labels) != len(arrays.facts.labels):
-        raise DatasetError(f"{name} has {len(arrays.facts.labels)} classes, but {len(labels)} labels are given")
-    return replace(arrays, facts=replace(arrays.facts, labels=labels or arrays.facts.labels))
+    if labels and len(labels) != len(arrays.metadata.labels):
+        raise DatasetError(f"{name} has {len(arrays.metadata.labels)} classes, but {len(labels)} labels are given")
+    return replace(arrays, metadata=replace(arrays.metadata, labels=labels or arrays.metadata.labels))
 
 
 def _open(name: str, cache: Path) -> Arrays:
     if name == "digits":
         return _digits()
     if name == "fashion-mnist" and DEBIAN.is_dir():
-        known = metadata.FASHION_MNIST.coming_from("Debian's package dataset-fashion-mnist")
-        return replace(read_idx_folder(DEBIAN), facts=known, published=True)
+        known = metadata.FASHION_MNIST.with_origin("Debian's package dataset-fashion-mnist")
+        return replace(read_idx_folder(DEBIAN), metadata=known, published=True)
     with _downloading(name, cache):
         if name in _COLOUR:
             return _colour(*(_COLOUR[name](cache, train=train, download=True) for train in (True, False)))
@@ -66,11 +66,11 @@ def _open(name: str, cache: Path) -> Arrays:
 
 def _colour(train: Any, test: Any) -> Arrays:
     first, second = (LabelledImages(part.data, np.array(part.targets, np.int64)) for part in (train, test))
-    known = metadata.cifar(tuple(train.classes)).coming_from(_DOWNLOAD)
+    known = metadata.cifar(tuple(train.classes)).with_origin(_DOWNLOAD)
     return Arrays(known, first, second, published=True)
 
 
-def _grey(known: DatasetFacts, *parts: Any) -> Arrays:
+def _grey(known: DatasetMetadata, *parts: Any) -> Arrays:
     """EMNIST's images lie on their side here as in its files, and its letters count from 1."""
     images = [part.data.numpy() for part in parts]
     if turned := isinstance(parts[0], EMNIST):
@@ -78,7 +78,7 @@ def _grey(known: DatasetFacts, *parts: Any) -> Arrays:
     first = int(turned and parts[0].split == "letters")
     labels = [part.targets.numpy().astype(np.int64) - first for part in parts]
     train, test = (LabelledImages(i[..., None], n) for i, n in zip(images, labels, strict=True))
-    return Arrays(known.coming_from(_DOWNLOAD), train, test, published=True)
+    return Arrays(known.with_origin(_DOWNLOAD), train, test, published=True)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def _downloading(name: str, cache: Path) -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_STALLED_S)
     try:
-        with redirect_stdout(sys.stderr), one_at_a_time(cache):
+        with redirect_stdout(sys.stderr), exclusive_lock(cache):
             yield
     except Exception as error:  # URLError, RuntimeError of a wrong checksum, what the readers raise for a cut file ...
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 256 << 20
 _GREY = ("1", "L", "I;16", "I;16B")
 
 
-class Unreadable(Exception):
+class UnreadableImage(Exception):
     """Why a file is passed over."""
 
 
@@ -39,24 +39,24 @@ def read_header(path: Path) -> Header:
         return Header(hashlib.sha256(content).digest(), image.size, image.mode in _GREY)
 
 
-def read_pixels(path: Path, target: Input, how: Preprocessing) -> Pixels:
+def read_pixels(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels:
     """uint8 [height, width, channels], the way the service would see the file. Raises Unreadable."""
     with _opened(_read(path)) as image:
-        return preprocess(image, target, how)
+        return preprocess(image, target, preprocessing)
 
 
 def _read(path: Path) -> bytes:
     """Of a regular file only: a pipe or a device might never end."""
     try:
         if path.exists() and not path.is_file():
-            raise Unreadable("not a file")
+            raise UnreadableImage("not a file")
         if (size := path.stat().st_size) > MAX_FILE_BYTES:
-            raise Unreadable(f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
+            raise UnreadableImage(f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
         return path.read_bytes()
     except OSError as error:
-        raise Unreadable(error.strerror or "cannot be read") from error
+        raise UnreadableImage(error.strerror or "cannot be read") from error
     except ValueError as error:  # a zero byte in the path
-        raise Unreadable(str(error)) from error
+        raise UnreadableImage(str(error)) from error
 
 
 @contextmanager
@@ -65,17 +65,17 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if (pixels := image.width * image.height) > MAX_PIXELS:
-                raise Unreadable(f"{image.width}x{image.height} is {pixels:,} pixels, more than {MAX_PIXELS:,}")
+                raise UnreadableImage(f"{image.width}x{image.height} is {pixels:,} pixels, more than {MAX_PIXELS:,}")
             yield image
-    except Unreadable:
+    except UnreadableImage:
         raise
     except UnidentifiedImageError as error:
-        raise Unreadable(f"not a picture in one of the formats {', '.join(FORMATS)}") from error
+        raise UnreadableImage(f"not a picture in one of the formats {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Unreadable(f"more than {MAX_PIXELS:,} pixels") from error
+        raise UnreadableImage(f"more than {MAX_PIXELS:,} pixels") from error
     except UnsupportedMode as error:
-        raise Unreadable(str(error)) from error
+        raise UnreadableImage(str(error)) from error
     except MemoryError as error:
-        raise Unreadable("decoding it takes too much memory") from error
+        raise UnreadableImage("decoding it takes too much memory") from error
     except Exception as error:  # of decoders: OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
-        raise Unreadable("truncated or damaged") from error
+        raise UnreadableImage("truncated or damaged") from error

@@ -20,7 +20,7 @@ def test_arrays_keep_their_size_and_take_the_input_s_colours(dataset: Path) -> N
     opened = open_dataset(str(dataset), target=target)
     assert opened.train.images.shape == (360, 16, 16, 3)
     assert opened.test is not None
-    expected = preprocess(Image.fromarray(striped(80, seed=2)[0][3]), target, opened.how)
+    expected = preprocess(Image.fromarray(striped(80, seed=2)[0][3]), target, opened.preprocessing)
     np.testing.assert_array_equal(opened.test.images[3], expected)
 
 

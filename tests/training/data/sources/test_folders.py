@@ -22,20 +22,20 @@ def test_labels_are_the_names_of_the_folders_sorted(photos: Path) -> None:
     for name in ("Zebra", "ärmel lang", "猫"):
         write_class(photos / name, 1)
     listing = list_class_folders(photos)
-    assert listing.facts.labels == ("Zebra", "ant", "bee", "cat", "ärmel lang", "猫")
+    assert listing.metadata.labels == ("Zebra", "ant", "bee", "cat", "ärmel lang", "猫")
     assert np.bincount(listing.labels).tolist() == [1, 20, 20, 20, 1, 1]
     assert set(listing.parts) == {"train"}
 
 
 def test_given_labels_decide_the_order(photos: Path) -> None:
     """They have to be those of the folders."""
-    assert list_class_folders(photos, ("cat", "ant", "bee")).facts.labels == ("cat", "ant", "bee")
+    assert list_class_folders(photos, ("cat", "ant", "bee")).metadata.labels == ("cat", "ant", "bee")
 
 
 def test_decomposed_names_are_the_same_as_composed_ones(photos: Path) -> None:
     """A folder made on a Mac fits a label typed elsewhere."""
     write_class(photos / "a\u0308rmel", 1)
-    assert list_class_folders(photos, ("\u00e4rmel", *CLASSES)).facts.labels[0] == "\u00e4rmel"
+    assert list_class_folders(photos, ("\u00e4rmel", *CLASSES)).metadata.labels[0] == "\u00e4rmel"
 
 
 @pytest.mark.parametrize("validation", ["val", "valid", "Validation"])
@@ -44,13 +44,13 @@ def test_folders_of_parts_are_found(tmp_path: Path, validation: str) -> None:
     listing = list_class_folders(write_parts(tmp_path, "train", validation, "test"))
     parts, counts = np.unique(listing.parts, return_counts=True)
     assert dict(zip(parts, counts, strict=True)) == {"train": 6, "validation": 6, "test": 6}
-    assert listing.facts.labels == CLASSES
+    assert listing.metadata.labels == CLASSES
 
 
 def test_train_may_be_a_class(photos: Path) -> None:
     """Beside others that are no parts: trains are vehicles."""
     write_class(photos / "train", 3)
-    assert list_class_folders(photos).facts.labels == (*CLASSES, "train")
+    assert list_class_folders(photos).metadata.labels == (*CLASSES, "train")
 
 
 def test_litter_and_hidden_files_are_passed_over(photos: Path) -> None:

@@ -92,7 +92,7 @@ def test_emnist_is_turned_upright(tmp_path: Path) -> None:
     arrays = read_idx_folder(write_emnist(tmp_path, "digits", list(range(10))))
     assert arrays.train.images.shape == (10, 2, 3, 1)
     assert (arrays.train.images[:, 0, 2, 0] == 255).all()
-    assert arrays.facts.labels == tuple("0123456789")
+    assert arrays.metadata.labels == tuple("0123456789")
     assert arrays.test is None
 
 
@@ -100,7 +100,7 @@ def test_letters_of_emnist_count_from_1(tmp_path: Path) -> None:
     """The first letter becomes class 0, and is called a."""
     arrays = read_idx_folder(write_emnist(tmp_path, "letters", list(range(1, 27))))
     assert arrays.train.labels.tolist() == list(range(26))
-    assert arrays.facts.labels[0] == "a"
+    assert arrays.metadata.labels[0] == "a"
 
 
 @pytest.mark.parametrize("split", ["letters", "digits"])
@@ -134,7 +134,7 @@ def test_a_dot_in_the_name_will_do(dataset: Path) -> None:
 
 def test_labels_without_names_are_called_by_their_numbers(dataset: Path) -> None:
     """As many as the training files have."""
-    assert read_idx_folder(dataset).facts.labels == ("0", "1", "2", "3")
+    assert read_idx_folder(dataset).metadata.labels == ("0", "1", "2", "3")
 
 
 def test_a_set_without_images_is_refused(dataset: Path) -> None:

@@ -25,11 +25,12 @@ def test_the_middle_of_a_training_picture_is_what_evaluation_sees(tmp_path: Path
         smooth.point(lambda value, n=number: value * (20 - n) // 20).resize((300, 320)).save(
             tmp_path / name / f"{number}.png"
         )
-    target, how = Input(colour=Colour.RGB, height=56, width=56), Preprocessing(crop_fraction=0.875)
-    dataset = open_dataset(str(tmp_path), target=target, how=how)
+    target, preprocessing = Input(colour=Colour.RGB, height=56, width=56), Preprocessing(crop_fraction=0.875)
+    dataset = open_dataset(str(tmp_path), target=target, preprocessing=preprocessing)
     middle = dataset.train.images[:, 4:60, 4:60].astype(int)
     brightest = [
-        preprocess(Image.open(tmp_path / name / f"{n}.png"), target, how) for n, name in enumerate(CLASSES * 3)
+        preprocess(Image.open(tmp_path / name / f"{n}.png"), target, preprocessing)
+        for n, name in enumerate(CLASSES * 3)
     ]
     assert all(min(np.abs(row - seen).max() for seen in brightest) <= 2 for row in middle)
 
@@ -43,7 +44,7 @@ def test_small_pictures_of_one_size_keep_it(tmp_path: Path) -> None:
     dataset = open_dataset(str(tmp_path))
     assert dataset.target == Input(colour=Colour.L, height=10, width=12)
     assert dataset.train.images.shape == (9, 10, 12, 1)
-    assert dataset.how.resize == "squash"
+    assert dataset.preprocessing.resize == "squash"
 
 
 def test_pictures_of_many_sizes_are_taken_as_photographs(photos: Path) -> None:

@@ -36,8 +36,8 @@ def test_what_is_in_the_cache_is_not_downloaded_again(cache: Path, name: str, fo
     assert (len(dataset.train), len(dataset.validation), len(dataset.calibration)) == (30, 10, 10)
     assert dataset.test is not None
     assert dataset.test.images.shape == (10, 2, 3, 1)
-    assert "CC BY-SA" in dataset.facts.licence
-    assert dataset.facts.title.endswith("torchvision's download")
+    assert "CC BY-SA" in dataset.metadata.licence
+    assert dataset.metadata.title.endswith("torchvision's download")
 
 
 def test_letters_of_emnist_are_upright_and_count_from_0(cache: Path) -> None:
@@ -46,7 +46,7 @@ def test_letters_of_emnist_are_upright_and_count_from_0(cache: Path) -> None:
     arrays = open_named("emnist-letters", cache)
     assert arrays.train.images.shape == (130, 3, 2, 1)
     assert (arrays.train.labels.min(), arrays.train.labels.max()) == (0, 25)
-    assert arrays.facts.labels[:3] == ("a", "b", "c")
+    assert arrays.metadata.labels[:3] == ("a", "b", "c")
 
 
 def test_an_image_in_both_published_parts_leaves_the_training_part(cache: Path) -> None:
@@ -56,7 +56,7 @@ def test_an_image_in_both_published_parts_leaves_the_training_part(cache: Path) 
     train, test = raw / "train-images-idx3-ubyte", raw / "t10k-images-idx3-ubyte"
     test.write_bytes(test.read_bytes()[:-6] + train.read_bytes()[-6:])
     dataset = open_dataset("mnist", cache=cache)
-    assert (len(dataset.train), dataset.findings.dropped) == (29, 1)
+    assert (len(dataset.train), dataset.warnings.dropped) == (29, 1)
     assert "1 training images were dropped: the test part has the same ones" in dataset.sentences()
 
 
@@ -81,7 +81,7 @@ def test_cifar_keeps_its_names_and_colours(cache: Path, monkeypatch: pytest.Monk
     """Rows, columns and channels are where they belong."""
     write_cifar(cache, monkeypatch)
     dataset = open_dataset("cifar10", cache=cache)
-    assert dataset.facts.labels[3] == "class 3"
+    assert dataset.metadata.labels[3] == "class 3"
     assert dataset.target.shape == (32, 32, 3)
     assert len(dataset.train) + len(dataset.validation) + len(dataset.calibration) == 40
     assert dataset.test is not None
@@ -117,7 +117,7 @@ def test_damaged_files_in_the_cache_are_explained(cache: Path) -> None:
 def test_fashion_mnist_of_debian_needs_no_download(cache: Path) -> None:
     """70,000 images with their names, also when the folder is given; nothing is written."""
     dataset = open_dataset("fashion-mnist", cache=cache)
-    assert dataset.facts.labels[9] == "Ankle boot"
+    assert dataset.metadata.labels[9] == "Ankle boot"
     assert (len(dataset.train), len(dataset.validation), len(dataset.calibration)) == (54_000, 3_000, 3_000)
     assert not cache.exists()
 
@@ -136,6 +136,6 @@ def test_digits_are_enlarged_and_their_test_part_is_fixed() -> None:
 
 def test_labels_replace_the_names_that_classes_have() -> None:
     """As many as there are."""
-    assert open_named("digits", Path(), tuple("abcdefghij")).facts.labels[0] == "a"
+    assert open_named("digits", Path(), tuple("abcdefghij")).metadata.labels[0] == "a"
     with pytest.raises(DatasetError, match="digits has 10 classes, but 3 labels are given"):
         open_named("digits", Path(), tuple("abc"))

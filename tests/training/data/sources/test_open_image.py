@@ -12,7 +12,7 @@ from models.contract import Colour, Input, Preprocessing
 from tests.support.pictures import png_file
 from tests.training.data.conftest import picture
 from training.data.dataset import Dataset, open_dataset
-from training.data.sources.open_image import MAX_FILE_BYTES, Unreadable, read_header, read_pixels
+from training.data.sources.open_image import MAX_FILE_BYTES, UnreadableImage, read_header, read_pixels
 from training.errors import DatasetError
 
 SMALL = Input(colour=Colour.RGB, height=7, width=7)
@@ -54,7 +54,7 @@ def test_a_file_that_is_no_picture_has_a_reason(tmp_path: Path, name: str) -> No
     """Whether its header gives it away or only its pixels."""
     content, reason = HOSTILE[name]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(UnreadableImage, match=reason):
         read_pixels(tmp_path / name, SMALL, Preprocessing())
 
 
@@ -64,7 +64,7 @@ def test_hostile_files_are_reported_and_skipped(photos: Path) -> None:
         (photos / "ant" / name).write_bytes(content)
     dataset = open_dataset(str(photos), target=SMALL)
     assert total(dataset) == 60
-    reasons = {Path(file.path).name: file.reason for file in dataset.findings.skipped}
+    reasons = {Path(file.path).name: file.reason for file in dataset.warnings.skipped}
     assert reasons.keys() == HOSTILE.keys()
     assert any(
         line.endswith("text.jpg: not a picture in one of the formats JPEG, PNG, WEBP, BMP, GIF, TIFF")
@@ -99,7 +99,7 @@ def test_what_is_no_file_is_not_waited_for(photos: Path) -> None:
     (photos / "ant" / "nowhere.jpg").symlink_to(photos / "nowhere")
     (photos / "ant" / "itself.jpg").symlink_to(photos / "ant" / "itself.jpg")
     dataset = open_dataset(str(photos), target=SMALL)
-    assert [(Path(file.path).name, file.reason) for file in dataset.findings.skipped] == [
+    assert [(Path(file.path).name, file.reason) for file in dataset.warnings.skipped] == [
         ("itself.jpg", "Too many levels of symbolic links"),
         ("nowhere.jpg", "No such file or directory"),
         ("pipe.jpg", "not a file"),
@@ -110,7 +110,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     """However little of it is on the disk."""
     with (tmp_path / "huge.jpg").open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
-    with pytest.raises(Unreadable, match="268,435,457 bytes, more than 268,435,456"):
+    with pytest.raises(UnreadableImage, match="268,435,457 bytes, more than 268,435,456"):
         read_header(tmp_path / "huge.jpg")
 
 
@@ -120,7 +120,7 @@ def test_a_path_with_a_zero_byte_is_skipped(photos: Path) -> None:
     (photos / "t.csv").write_text("\n".join(["path,label", *rows, "a\0b,ant", "/etc,ant", "/dev/zero,bee"]))
     dataset = open_dataset(str(photos / "t.csv"), target=SMALL)
     assert total(dataset) == 60
-    assert [file.reason for file in dataset.findings.skipped] == ["embedded null byte", "not a file", "not a file"]
+    assert [file.reason for file in dataset.warnings.skipped] == ["embedded null byte", "not a file", "not a file"]
 
 
 def total(dataset: Dataset) -> int:

@@ -24,7 +24,7 @@ def test_relative_paths_start_at_the_table(tmp_path: Path) -> None:
     """Wherever the command runs; absolute ones stay."""
     listing = list_table(write(tmp_path, HEADER + "a/1.jpg,ant\n/data/2.jpg,bee\n"))
     assert listing.paths == (tmp_path / "a/1.jpg", Path("/data/2.jpg"))
-    assert listing.facts.labels == ("ant", "bee")
+    assert listing.metadata.labels == ("ant", "bee")
     assert listing.labels.tolist() == [0, 1]
 
 
@@ -33,7 +33,7 @@ def test_parquet_reads_like_csv(tmp_path: Path) -> None:
     columns = {"path": ["1.jpg", "2.jpg"], "label": pa.array(["bee", "ant"]).dictionary_encode(), "width": [1, 2]}
     parquet.write_table(pa.table(columns), tmp_path / "images.parquet")
     listing = list_table(tmp_path / "images.parquet")
-    assert (listing.facts.labels, listing.labels.tolist()) == (("ant", "bee"), [1, 0])
+    assert (listing.metadata.labels, listing.labels.tolist()) == (("ant", "bee"), [1, 0])
 
 
 def test_a_column_of_parts_is_obeyed(tmp_path: Path) -> None:
@@ -47,12 +47,12 @@ def test_a_column_of_parts_is_obeyed(tmp_path: Path) -> None:
 def test_a_label_may_be_the_number_of_a_name(tmp_path: Path, number: object) -> None:
     """Where the names are given."""
     parquet.write_table(pa.table({"path": ["1", "2"], "label": [number, type(number)(1)]}), tmp_path / "t.parquet")  # type: ignore[call-arg]
-    assert list_table(tmp_path / "t.parquet", ("cat", "ant")).facts.labels == ("cat", "ant")
+    assert list_table(tmp_path / "t.parquet", ("cat", "ant")).metadata.labels == ("cat", "ant")
 
 
 def test_labels_stay_as_they_are_written(tmp_path: Path) -> None:
     """01 is not 1, and NA is a class like others."""
-    assert list_table(write(tmp_path, HEADER + "1,01\n2,1\n3,NA\n")).facts.labels == ("01", "1", "NA")
+    assert list_table(write(tmp_path, HEADER + "1,01\n2,1\n3,NA\n")).metadata.labels == ("01", "1", "NA")
 
 
 @pytest.mark.parametrize(
