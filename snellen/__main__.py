@@ -1,4 +1,4 @@
-"""The command `snellen`; each subcommand lives in a file of its own and imports what it needs when it runs."""
+"""The command `snellen`. Each subcommand is in its own file and imports what it needs when it runs."""
 
 import typer
 
@@ -35,7 +35,7 @@ app.command()(tune)
 
 
 def main() -> None:
-    """Entry point of the installed command."""
+    """Run the command line program."""
     app()
 
 

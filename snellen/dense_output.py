@@ -1,4 +1,4 @@
-"""How `snellen classify --dense` writes the cells of large images: where each class is seen best, or every cell."""
+"""Output of `snellen classify --dense`: a summary of the classes in a large image, or every cell."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class GridCell(NamedTuple):
-    """One class of one cell: its place in the grid and in the picture, in pixels."""
+    """One class of one cell: its row and column in the grid, and its box in the image in pixels."""
 
     row: int
     column: int
@@ -29,7 +29,7 @@ class GridCell(NamedTuple):
 
 
 def grid_cells(grid: "Grid") -> Iterator[GridCell]:
-    """Row by row, most probable class first."""
+    """Yield the cells row by row, each with its most probable class first."""
     for row, column in ((r, c) for r in range(grid.rows) for c in range(grid.columns)):
         box = column * grid.stride.width, row * grid.stride.height, grid.cell.width, grid.cell.height
         ranked = zip(grid.class_ids[row][column], grid.probabilities[row][column], strict=True)
@@ -38,7 +38,9 @@ def grid_cells(grid: "Grid") -> Iterator[GridCell]:
 
 
 def _write_table(done: Iterable[FileResult]) -> None:
-    """Of each class that is first in a cell: its share of the cells, and the cell that shows it best."""
+    """Write, for each class that is first in a cell, its share of the cells and the cell with its highest
+    probability.
+    """
     headings = ("file", "class", "cells", "best probability", "at left,top")
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
     for item in done:
@@ -57,7 +59,7 @@ def _add(table: Table, path: Path, grid: "Grid") -> None:
 
 
 def _summary(grid: "Grid") -> Iterator[tuple[str, ...]]:
-    """The most frequent class first."""
+    """Yield the rows of the table, the most frequent class first."""
     by_label: dict[str, list[GridCell]] = {}
     for cell in grid_cells(grid):
         if cell.rank == 1:
@@ -69,9 +71,9 @@ def _summary(grid: "Grid") -> Iterator[tuple[str, ...]]:
 
 
 def _write_csv(done: Iterable[FileResult]) -> None:
-    """A line for every class of every cell."""
+    """Write one line for every class of every cell."""
     write_csv(done, GridCell._fields, lambda result: grid_cells(result.dense) if result.dense else ())
 
 
 DENSE_WRITERS: dict[Format, Writer] = WRITERS | {Format.TABLE: _write_table, Format.CSV: _write_csv}
-"""JSON lines are what the service answers."""
+"""Writers by format. JSON lines have the format of the service's responses."""

@@ -1,4 +1,4 @@
-"""Which files `snellen classify` reads, and how much of each."""
+"""The files that `snellen classify` reads, within a size limit."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", "
 
 
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:
-    """Files as named, and what is named like an image in folders, sorted; whether they can be read shows later."""
+    """Yield files as named, and the files in folders with the suffix of an image, sorted. They are not opened here."""
     for path in paths:
         if os.path.isdir(path):  # false for a path that cannot be looked at, where Path.is_dir() raises
             named = (found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES)
@@ -19,7 +19,7 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def read_image(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a regular file: a pipe would wait for its writer, a device may never end.
+    """Return the bytes of a regular file: reading a pipe or a device might never end.
 
     Raises OSError, UnsupportedFormat for anything but a regular file, BodyTooLarge.
     """

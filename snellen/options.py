@@ -1,4 +1,4 @@
-"""Options that several commands share, what they become, and how a command gives up."""
+"""Options that several commands share, and the exit with an error message."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -11,7 +11,7 @@ Providers = Annotated[str, typer.Option(help="execution providers, as in cuda,cp
 
 
 def provider_names(text: str) -> tuple[str, ...]:
-    """Names between commas. Ends the command with status 2 at one that is none."""
+    """Return the names between commas. Ends the command with status 2 at an unknown name."""
     from service.providers import PROVIDERS
 
     names = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -21,13 +21,17 @@ def provider_names(text: str) -> tuple[str, ...]:
 
 
 def service_default(setting: str) -> int:
-    """What `snellen serve` allows when nobody says otherwise. Not the options' own default: training lacks Settings."""
+    """Return the default of a setting of `snellen serve`.
+
+    It is read when a command runs, since environments for training have no `service.settings`.
+    """
     from service.settings import Settings
 
     return int(Settings.model_fields[setting].default)
 
 
 def exit_with_error(reason: str, status: int) -> NoReturn:
+    """Print the reason on stderr and end the command with this status."""
     typer.echo(f"snellen: {printable(reason)}", err=True)
     raise typer.Exit(status)
 

@@ -1,4 +1,4 @@
-"""How `snellen classify` writes its answers: a table for people, JSON lines and CSV for programs."""
+"""Output of `snellen classify`: a table for people, JSON lines and CSV for programs."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How the answers are written."""
+    """Output format of the results."""
 
     TABLE = "table"
     JSONL = "jsonl"
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 class FileResult(NamedTuple):
-    """One file: its result, or why there is none."""
+    """The result of one file, or the reason why there is none."""
 
     path: Path
     result: "Result | None"
@@ -35,23 +35,24 @@ class FileResult(NamedTuple):
 
 
 def path_text(path: Path) -> str:
-    r"""The path as it is, but bytes that are no UTF-8 as \xNN: no format could hold them."""
+    r"""Return the path as text, with bytes that are no UTF-8 as \\xNN, since no output format can hold them."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def printable(text: str) -> str:
-    """For a terminal: line ends, control characters and the like as in a Python literal."""
+    """Escape line ends, control characters and the like as in a Python literal."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 class Failures:
-    """Reports files that could not be classified as they come, and counts them."""
+    """Reports files that could not be classified on the console, and counts them."""
 
     def __init__(self, console: Console) -> None:
         self.count = 0
         self._console = console
 
     def report(self, done: Iterable[FileResult]) -> Iterator[FileResult]:
+        """Yield all items unchanged, and print those with an error."""
         for item in done:
             if item.error is not None:
                 self.count += 1
@@ -71,6 +72,7 @@ def _write_table(done: Iterable[FileResult]) -> None:
 
 
 def print_table(table: Table) -> None:
+    """Print a table on standard output."""
     _reconfigure(None)
     Console().print(table)
 
@@ -96,7 +98,7 @@ def write_csv(
     columns: Sequence[str],
     lines: "Callable[[Result], Iterable[tuple[object, ...]]]",
 ) -> None:
-    """`columns` and what `lines` makes of a result, between path and error."""
+    """Write `columns`, and the rows that `lines` returns for a result, between path and error."""
     _reconfigure("utf-8")
     writer = csv.writer(sys.stdout)
     writer.writerow(["path", *columns, "error"])
@@ -109,13 +111,15 @@ def write_csv(
 
 
 def _reconfigure(encoding: str | None) -> None:
-    """Standard output in `encoding`, else in that of the terminal; what it cannot show is escaped, never an error."""
+    """Set the encoding of standard output, None: the terminal's. Characters it cannot show are escaped, never an
+    error.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 Writer = Callable[[Iterable[FileResult]], None]
-"""To standard output, as the answers come; a table at the end, since its columns have to fit."""
+"""Writes to standard output as the results arrive; a table is written at the end, since its columns have to fit."""
 
 WRITERS: dict[Format, Writer] = {
     Format.TABLE: _write_table,

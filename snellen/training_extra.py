@@ -1,4 +1,4 @@
-"""What the commands of the extra `train` share: they need it, and their errors end in one line."""
+"""The extra `train`: a check that it is installed, and one-line messages for its errors."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _NEEDED = ("kornia", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pyarrow
 
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
-    """Errors that say what to do become one line and exit status 1; Ctrl-C becomes 130."""
+    """Turn errors of training into one line and exit status 1, and Ctrl-C into exit status 130."""
     _require_extra()
     from models.contract import BundleError
     from training.errors import InterruptedRunError, TrainingError

@@ -1,4 +1,4 @@
-"""Offline: data -> network -> calibration -> ONNX bundle. The service needs nothing of this."""
+"""Training of image classifiers: from labelled images to a verified ONNX bundle. The service needs none of this."""
 
 import os
 

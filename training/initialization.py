@@ -1,4 +1,4 @@
-"""Where a run starts: random weights, a body that others trained on ImageNet, or what another run has learnt."""
+"""The network that a run starts from: random weights, weights published for ImageNet, or the weights of another run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,33 +19,37 @@ from training.pretrained.timm_weights import scaling
 
 _SIDE = 224
 _KEPT = "network.pt"
-"""In the folder of a run: the network that it kept, and its scaling."""
+"""File in the folder of a run with the trained network and its pixel scaling."""
 
 
 @dataclass(frozen=True)
 class InitialNetwork:
-    """A network and the scaling of the pixels that it was, or will be, trained on."""
+    """A network and the pixel scaling that it was, or will be, trained with."""
 
     network: Network
     scaling: Scaling
 
 
 def input_of(config: TrainingConfig) -> Input | None:
-    """The network's input; None: whatever suits the data."""
+    """Return the network's input, or None when the data set decides it."""
     if config.start == "imagenet" and config.target is None:
         return Input(colour=Colour.RGB, height=_SIDE, width=_SIDE)
     return config.target
 
 
 def check_name(config: TrainingConfig) -> None:
-    """Before any image is read. Raises TrainingError for a network that nobody knows."""
+    """Check the network's name before any image is read. Raises TrainingError for an unknown name."""
     packaged = config.network == PACKAGED and config.start != "scratch"
     if not packaged and not config.network.startswith(TIMM):
         find_network_info(config.network)
 
 
 def start(config: TrainingConfig, dataset: Dataset) -> InitialNetwork:
-    """Raises TrainingError for a network that is not known, not to be had, or does not fit images or configuration."""
+    """Return the network that the configuration asks for.
+
+    Raises TrainingError for a network that is unknown, cannot be downloaded, or does not fit the images or the
+    configuration.
+    """
     initial = _start(config, dataset)
     if config.mirror:
         flip_averaged(initial.network)
@@ -67,13 +71,15 @@ def _start(config: TrainingConfig, dataset: Dataset) -> InitialNetwork:
 
 
 def save_network(folder: Path, network: Network, scaling: Scaling) -> None:
-    """Write what a run has learnt beside its checkpoint, for runs that start from it. Raises OSError."""
+    """Write the trained network beside the checkpoint of its run, so that other runs can start from it. Raises
+    OSError.
+    """
     state = {"mean": list(scaling.mean), "std": list(scaling.std), "weights": network.state_dict()}
     save_state(folder / _KEPT, state)
 
 
 def _from_run(folder: Path, classes: int, target: Input) -> InitialNetwork:
-    """The network that the run in `folder` has kept, its head a new one where the number of classes differs."""
+    """Return the network of the run in `folder`; its head is a new one when the number of classes differs."""
     if not (folder / _KEPT).exists():
         raise ConfigurationError(f"--from takes scratch, imagenet or the folder of a finished run, not {str(folder)!r}")
     kept = load_state(folder / _KEPT)
@@ -99,7 +105,7 @@ def _with_new_head(network: Network, classes: int) -> Network:
 
 
 def _efficientnet_lite0(classes: int, target: Input) -> InitialNetwork:
-    """The body of the packaged network, with a new head. Its padding is computed for one size of image."""
+    """Return the body of the packaged network with a new head. Its padding is computed for one size of image."""
     if (target.height, target.width) != (_SIDE, _SIDE):
         raise ConfigurationError(f"{PACKAGED} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
     from training.pretrained.import_bundle import NETWORKS  # noqa: PLC0415  its packages are needed by nothing else
@@ -111,7 +117,7 @@ def _efficientnet_lite0(classes: int, target: Input) -> InitialNetwork:
 
 
 def _published_scaling(name: str) -> Scaling:
-    """What timm's weights of a network were trained with."""
+    """Return the pixel scaling that timm's weights of a network were trained with."""
     return scaling(
         name.removeprefix(TIMM) if name.startswith(TIMM) else find_network_info(name).origin.partition(" ")[2]
     )

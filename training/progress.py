@@ -1,4 +1,4 @@
-"""What a person sees of a long run: a bar with rate and time left on a terminal, one line an epoch elsewhere."""
+"""Progress of a long run: a bar with rate and time left on a terminal, one line per epoch elsewhere."""
 
 from time import monotonic
 from types import TracebackType
@@ -9,8 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class ProgressDisplay:
-    """Counts images, `done` of them before the run was resumed. Enter it for the time of the run; leaving it leaves the
-    terminal clean, also after Ctrl-C."""
+    """Context manager that counts images and shows the progress on stderr.
+
+    images: number of images of the whole run; done: images processed before the run was resumed. Leaving the context
+    restores the terminal, also after Ctrl-C.
+    """
 
     def __init__(self, images: int, console: Console | None = None, *, done: int = 0, quiet: bool = False) -> None:
         self._console = console or Console(stderr=True, quiet=quiet)
@@ -39,16 +42,17 @@ class ProgressDisplay:
         self._bar.stop()
 
     def advance(self, images: int) -> None:
+        """Count `images` more images."""
         self._done += images
         self._bar.update(self._task, advance=images, rate=self.rate)
 
     @property
     def rate(self) -> float:
-        """Images a second since the start."""
+        """Images per second since the start of this process."""
         return self._done / max(monotonic() - self._started, 1e-9)
 
     def say(self, line: str) -> None:
-        """Print a line above the bar, or, with what the bar would show, as plain text."""
+        """Print a line above the bar; without a terminal, print it with the rate and the time left."""
         if not self._console.is_terminal:
             left_s = (self._images - self._done) / max(self.rate, 1e-9)
             line = f"{line}, {self.rate:.0f} images/s, {left_s / 60:.1f} min left"

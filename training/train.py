@@ -1,4 +1,4 @@
-"""One run, readable from top to bottom: images -> network -> calibration -> ONNX -> bundle.
+"""One training run from top to bottom: images -> network -> calibration -> ONNX -> bundle.
 
 snellen train --data fashion-mnist --name fashion-mnist --version 1
 """
@@ -39,7 +39,7 @@ _CONSOLE = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run has learnt and is judged by."""
+    """The result of the training loop: network, pixel scaling, validation score and training time."""
 
     network: Network
     scaling: Scaling
@@ -50,10 +50,10 @@ class Trained:
 def run(
     config: TrainingConfig, repository: Path, runs: Path, *, resume: bool = False, overwrite: bool = False
 ) -> Path | None:
-    """Train, calibrate, export, measure once on the test set, and write the bundle.
+    """Train, calibrate, export, measure once on the test images, and write the bundle.
 
-    Returns its folder; None in a process that only helped. Raises TrainingError: then there is no bundle, and what was
-    learnt is in the folder of the run.
+    Returns the folder of the bundle, or None in a process that is not the main one. Raises TrainingError: then no
+    bundle was written, and the trained weights are in the folder of the run.
     """
     for name in config.unfamiliar:
         check_ood_name(name)
@@ -70,7 +70,7 @@ def run(
 
 
 def _run_folder(config: TrainingConfig, runs: Path, *, resume: bool, overwrite: bool) -> Path:
-    """Where the run keeps what it learns. Raises BundleExistsError for a run that is there and not to be resumed."""
+    """Return the folder of the run. Raises BundleExistsError for a run that exists and is not to be resumed."""
     folder = runs / config.name / str(config.version)
     if (folder / CONFIG).exists() and not (resume or overwrite):
         raise BundleExistsError(f"{folder} holds a run: go on with --resume, or replace it with --overwrite")
@@ -161,7 +161,7 @@ def _calibrate(config: TrainingConfig, dataset: Dataset, trained: Trained) -> Ca
 
 
 def _tested(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
-    """What the graph scores, and on what: the test images, or the validation images where there are none."""
+    """Return the evaluation and what it was measured on: test images, or validation images where there are none."""
     if dataset.test is None:
         source = f"validation images of {dataset.metadata.title}, which also chose the epoch: there are no test images"
         return evaluate(
@@ -172,7 +172,7 @@ def _tested(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
 
 
 def _examples(dataset: Dataset) -> list[GoldenImage]:
-    """One held-out image of each of the first classes, by turns PNG and JPEG."""
+    """Return one held-out image of each of the first classes, alternately as PNG and JPEG."""
     images: LabelledImages = dataset.calibration
     if not len(images):
         raise DatasetError("there are no images to calibrate on: hold some out with --set calibration=0.05")

@@ -1,4 +1,4 @@
-"""`snellen bench`: what this machine can do with a bundle, stage by stage, without HTTP."""
+"""`snellen bench`: the speed of this machine with a bundle, stage by stage, without HTTP."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def bench(
 
 
 def _time_decoding(bundle: "Bundle", seconds: float) -> Iterator[tuple[str, float]]:
-    """What was decoded, and seconds for one of it."""
+    """Yield what was decoded, and the seconds of one decoding."""
     from service.decoding import DecodeLimits, decode
     from service.settings import FORMATS
 
@@ -65,7 +65,7 @@ def _time_decoding(bundle: "Bundle", seconds: float) -> Iterator[tuple[str, floa
 
 
 def _time(work: Callable[[], object], seconds: float) -> float:
-    """Seconds for one call, the mean over `seconds`."""
+    """Return the seconds of one call, as the mean over `seconds`."""
     calls, started = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds or not calls:
         work()

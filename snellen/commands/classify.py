@@ -1,4 +1,4 @@
-"""`snellen classify`: files and folders, offline, through the service's own decoder and engine."""
+"""`snellen classify`: classification of files and folders without a server, with the service's decoder and engine."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -51,7 +51,10 @@ def classify(
 def _open(
     path: Path, providers: tuple[str, ...], top_k: int | None, max_pixels: int | None, *, dense: bool
 ) -> "OfflineClassifier":
-    """With `dense` all cores work on one image, so that memory holds one only; else each on its own."""
+    """Open the bundle.
+
+    With `dense` all cores work on one image, so that memory holds only one; else each core on its own.
+    """
     from models.contract import BundleError, read_bundle
     from service.decoding import DecodeLimits
     from service.dense import dense_of
@@ -75,7 +78,7 @@ def _open(
 
 
 def _in_order(work: Callable[[Path], FileResult], paths: list[Path], threads: int) -> Iterator[FileResult]:
-    """In the order of `paths`, `threads` at a time, never more than a few read ahead."""
+    """Yield the results in the order of `paths`, computed by `threads` threads that read only a few files ahead."""
     waiting: deque[Future[FileResult]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for path in paths:

@@ -1,4 +1,4 @@
-"""`snellen import`: a bundle of a network that others trained."""
+"""`snellen import`: a bundle of a network with published weights."""
 
 from pathlib import Path
 from typing import Annotated

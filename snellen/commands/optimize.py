@@ -59,7 +59,7 @@ def optimize(
 
 
 def _precisions(text: str) -> "tuple[Precision, ...]":
-    """Names between commas. Ends the command with status 2 at one that is none, or where there is none."""
+    """Return the precisions between commas. Ends the command with status 2 at an unknown name, or without any."""
     from models.contract import Precision
 
     derived = [precision.value for precision in Precision if precision is not Precision.FP32]

@@ -1,4 +1,4 @@
-"""`snellen report`: one HTML file that shows what a bundle gets wrong, and what it sees."""
+"""`snellen report`: one HTML file on the mistakes of a bundle and the features that it computes."""
 
 from pathlib import Path
 from typing import Annotated

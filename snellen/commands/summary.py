@@ -1,4 +1,4 @@
-"""`snellen summary`: a network layer by layer, before anything is trained."""
+"""`snellen summary`: the layers of a network, before anything is trained."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 

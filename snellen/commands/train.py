@@ -1,4 +1,4 @@
-"""`snellen train`: images -> bundle. It needs the extra `train`; nothing heavy is imported before."""
+"""`snellen train`: images -> bundle. It needs the extra `train`; nothing heavy is imported before it runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,11 +88,11 @@ _SETTINGS = {
     "freeze": "recipe.freeze",
     "unfreeze": "recipe.unfreeze",
 }
-"""Option -> its place in the configuration."""
+"""Option -> dotted name in the configuration."""
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
-    """The settings that were given on the command line: what is not leaves the configuration file its say."""
+    """Return the settings given on the command line; all others are left to the configuration file."""
     given = {
         setting: context.params[option]
         for option, setting in _SETTINGS.items()
@@ -102,7 +102,10 @@ def _given(context: typer.Context) -> dict[str, Any]:
 
 
 def _resumed(folder: Path, flags: dict[str, Any], config: Path | None, settings: list[str] | None) -> "TrainingConfig":
-    """The configuration that the run in `folder` has; of its settings only the learning rate may be another."""
+    """Return the configuration of the run in `folder`, with a new learning rate if one is given.
+
+    Nothing else may change.
+    """
     from training.errors import ConfigurationError
     from training.loop.config import read_config
 

@@ -1,4 +1,4 @@
-"""`snellen tune`: time every way to run a model on this machine, at length, and keep the result for `snellen serve`."""
+"""`snellen tune`: times all ways to run a model on this machine and stores the result for `snellen serve`."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,10 @@ def tune(
     profile_cache: Annotated[Path | None, typer.Option(help="as of serve")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="also write all that was tried to this file")] = None,
 ) -> None:
-    """What is found is used by `snellen serve` with the same settings; SNELLEN_... variables count here too."""
+    """Time every way to run the models; `snellen serve` uses the result with the same settings.
+
+    The variables SNELLEN_... apply here too.
+    """
     given = {
         "models": folder,
         "providers": providers,
@@ -64,7 +67,7 @@ def _settings(given: dict[str, Any]) -> "Settings":
 
 
 def _bundles(repository: Path, names: list[str]) -> list["Bundle"]:
-    """Of the names, every version where none is named. Ends the command at a name that is not there."""
+    """Return the bundles with these names, or all of them. Ends the command at an unknown name."""
     from models.contract import BundleError, find_bundles, read_bundle
 
     found = [path for path in find_bundles(repository) if not names or {path.parent.name, _name(path)} & set(names)]
@@ -108,7 +111,7 @@ def _tuned(bundle: "Bundle", settings: "Settings") -> "Profile":
 
 
 def _table(name: str, profile: "Profile") -> Table:
-    """Fastest first; the chosen row is marked."""
+    """Return the table of measurements, fastest first; the chosen row is marked."""
     table = Table("", "variant", "provider", "at a time", "threads", "batch", "images/s", "ms", title=name)
     for tried in sorted(profile.tried, key=lambda each: -each.images_per_s):
         chosen = tried == profile.chosen

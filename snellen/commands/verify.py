@@ -1,4 +1,4 @@
-"""`snellen verify`: does this bundle still compute what its training computed?"""
+"""`snellen verify`: checks that a bundle still computes what its training computed."""
 
 from contextlib import closing
 from pathlib import Path
@@ -29,7 +29,7 @@ def verify(
 
 
 def _reported(path: Path, options: "EngineOptions") -> bool:
-    """Whether the bundle in `path` is what it says; prints that, or why not."""
+    """Return whether the bundle in `path` is valid, and print that or the reason why not."""
     from models.contract import BundleError
     from service.session import EngineRejected
 
@@ -44,7 +44,7 @@ def _reported(path: Path, options: "EngineOptions") -> bool:
 
 
 def _checked(path: Path, options: "EngineOptions") -> str:
-    """What was checked and how far golden images are off. Raises BundleError, EngineRejected."""
+    """Return a description of the checks and the difference of golden images. Raises BundleError, EngineRejected."""
     from models.contract import read_bundle
 
     bundle = read_bundle(path)

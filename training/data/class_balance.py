@@ -1,4 +1,4 @@
-"""How many images each class has, and weights that make rare classes as frequent as common ones."""
+"""Sizes of the classes, and sampling weights that make rare classes as frequent as common ones."""
 
 from collections.abc import Sequence
 
@@ -8,22 +8,24 @@ from numpy.typing import NDArray
 from training.data.labels import short
 
 _UNEVEN = 1.5
-"""Largest class over smallest, from which on the sizes are worth a sentence."""
+"""Ratio of the largest to the smallest class from which on the imbalance is reported."""
 
 
 def class_counts(labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Images of each class: int64 [K]."""
+    """Return the number of images of each class: int64 [K]."""
     return np.bincount(labels, minlength=classes).astype(np.int64)
 
 
 def sampling_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Probability of drawing each image, float64 [N], sum 1, with which every class that occurs is equally likely."""
+    """Return the probability of drawing each image, float64 [N] with sum 1; all classes that occur are equally
+    likely.
+    """
     each = 1.0 / np.bincount(labels)[labels] if len(labels) else np.zeros(0)
     return np.asarray(each / max(each.sum(), 1e-300), np.float64)
 
 
 def describe_imbalance(labels: NDArray[np.int64], names: Sequence[str]) -> str | None:
-    """A sentence on the sizes of the classes, or None when they are about equal."""
+    """Return a sentence on the sizes of the classes, or None when they are about equal."""
     counts = class_counts(labels, len(names))
     ratio = counts.max() / max(counts.min(), 1)
     if ratio < _UNEVEN:

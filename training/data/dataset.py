@@ -1,4 +1,4 @@
-"""Any source of labelled images, opened, checked and split: what a run trains, stops, calibrates and tests on."""
+"""Any source of labelled images, read, checked and split into training, validation, calibration and test images."""
 
 import os
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ from training.errors import DatasetError
 class Dataset:
     """validation, calibration and test are as the network takes them: uint8 [N, *target.shape], by `preprocess`.
 
-    train: in the input's colours, but of another height and width where there is room for random crops (photographs)
-    or the images are smaller than the input (arrays). `test` is None where the source has no such part.
+    train: in the input's colours, but of another height and width where random crops need a margin (photos) or the
+    images are smaller than the input (arrays). `test` is None where the source has no test part.
     """
 
     metadata: DatasetMetadata
@@ -39,7 +39,7 @@ class Dataset:
     warnings: DatasetWarnings
 
     def sentences(self) -> list[str]:
-        """What to tell before the training starts: sizes, imbalance, files passed over, copies."""
+        """Return what a person should know before the training: sizes, imbalance, skipped files, copies."""
         sizes = {"train": self.train, "validation": self.validation, "calibration": self.calibration, "test": self.test}
         parts = ", ".join(f"{len(images):,} {part}" for part, images in sizes.items() if images)
         uneven = describe_imbalance(self.train.labels, self.metadata.labels)
@@ -62,9 +62,9 @@ def open_dataset(
     """Read, check, split and decode `source`, before any training.
 
     source: a folder of class folders or of IDX files, a CSV or Parquet table, or one of NAMES.
-    target: what the network takes; by default the size and colours of small images, and 224x224 RGB for photographs.
+    target: the network's input; by default the size and colours of small images, and 224x224 RGB for photos.
     validation, calibration: fractions of the training images, held out where the source has no such part.
-    labels: names of the classes in the order of their numbers, where the source does not say or to check what it says.
+    labels: names of the classes in the order of their numbers, where the source has none or to check those it has.
     cache: folder for downloads, and for pixels beyond `memory_bytes`; by default `default_cache()`.
     Raises DatasetError, whose sentence says what to change.
     """
@@ -88,7 +88,7 @@ def open_dataset(
 
 
 def _find(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:
-    """A name goes before a path: write ./mnist for a folder of that name."""
+    """Return the source. A name is tried before a path: write ./mnist for a folder of that name."""
     path = Path(os.path.expanduser(source))
     if source in NAMES:
         return open_named(source, cache, labels)

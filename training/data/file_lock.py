@@ -1,4 +1,4 @@
-"""Several processes, one cache: the first downloads, the others find what it left."""
+"""A lock for a cache folder that several processes share: one downloads, the others wait and use its files."""
 
 import fcntl
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ _LOCK = ".lock"
 
 @contextmanager
 def exclusive_lock(cache: Path) -> Iterator[None]:
-    """Waits until no other process is in such a block for `cache`; the kernel lets go for one that dies.
+    """Hold the lock of `cache` inside the block. The kernel releases the lock of a process that dies.
 
-    A folder that cannot be written takes no downloads, so there is nothing to wait for.
+    A folder that cannot be written takes no downloads, so there is nothing to lock.
     """
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ Indices = NDArray[np.int64]
 _CHUNK = 4096
 _MOST, _PIXELS = 256, 1 << 21
 _ROWS = 64
-"""Images that a thread takes at a time: preprocessing a tiny one costs less than handing it over."""
+"""Images per task of a thread: preprocessing one tiny image costs less than handing it to a thread."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,27 @@ class LabelledImages:
         return len(self.labels)
 
     def take(self, indices: Indices) -> Self:
+        """Return the images and labels at `indices`."""
         return type(self)(self.images[indices], self.labels[indices])
 
 
 def evaluation_batch(images: Pixels) -> int:
-    """How many images of uint8 [N, H, W, C] to evaluate at a time: fewer of large ones, since activations grow."""
+    """Return how many images of uint8 [N, H, W, C] to evaluate at once: fewer large ones, since activations grow."""
     height, width = images.shape[1:3]
     return max(1, min(_MOST, _PIXELS // int(height * width)))
 
 
 def to_picture(pixels: Pixels) -> Image.Image:
-    """The Pillow image of uint8 [H, W, C]."""
+    """Return the Pillow image of uint8 [H, W, C]."""
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
 def evaluation_pixels(
     images: Pixels, target: Input, preprocessing: Preprocessing, room: Pixels | None = None
 ) -> Pixels:
-    """uint8 [N, H, W, C] -> uint8 [N, height, width, channels], each the way the service would see it.
+    """Preprocess uint8 [N, H, W, C] to uint8 [N, height, width, channels], exactly as the service does.
 
-    Images that `preprocess` would leave as they are come back themselves, not copied; others are written into `room`.
+    Images that `preprocess` leaves unchanged are returned themselves, not copied; others are written into `room`.
     """
     if is_identity(images, target, preprocessing):
         return images
@@ -64,12 +65,14 @@ def evaluation_pixels(
 
 
 def is_identity(images: Pixels, target: Input, preprocessing: Preprocessing) -> bool:
-    """Whether `preprocess` leaves these images as they are: the target's size and colours, and nothing cut off."""
+    """Return whether `preprocess` leaves these images unchanged: the target's size and colours, and nothing is
+    cropped.
+    """
     return images.shape[1:] == target.shape and (preprocessing.resize == "squash" or preprocessing.crop_fraction == 1)
 
 
 def in_colour(images: Pixels, colour: Colour) -> Pixels:
-    """The same images with the channels of `colour`, as Pillow converts them (ITU-R BT.601 luma), all at once."""
+    """Convert all images to the channels of `colour`, as Pillow does (ITU-R BT.601 luma)."""
     if images.shape[3] == colour.channels:
         return images
     if colour is Colour.RGB:
@@ -82,5 +85,5 @@ def in_colour(images: Pixels, colour: Colour) -> Pixels:
 
 
 def per_class_examples(labels: NDArray[np.int64], classes: Iterable[int]) -> Indices:
-    """Index of the first image of each class, in the order of `classes`."""
+    """Return the index of the first image of each class, in the order of `classes`."""
     return np.array([np.flatnonzero(labels == label)[0] for label in classes], np.int64)

@@ -1,4 +1,4 @@
-"""What is known about a data set beyond its pixels: names of classes, licence, limits."""
+"""Metadata of data sets: names of the classes, licence, known limits."""
 
 import string
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class DatasetMetadata:
-    """`labels` in the order of the numbers in the label files."""
+    """Description of a data set. `labels` are in the order of the numbers in the label files."""
 
     title: str
     licence: str
@@ -16,7 +16,7 @@ class DatasetMetadata:
     limits: tuple[str, ...] = ()
 
     def with_origin(self, place: str) -> Self:
-        """The same, with a title that says where the copy at hand is from."""
+        """Return the same metadata with a title that names the origin of this copy."""
         return replace(self, title=f"{self.title}, from {place}")
 
 
@@ -72,7 +72,7 @@ _NOT_STATED = "not stated by its authors"
 
 
 def emnist(split: str, labels: tuple[str, ...]) -> DatasetMetadata:
-    """One of the six splits of EMNIST."""
+    """Return the metadata of one of the six splits of EMNIST."""
     return DatasetMetadata(
         title=f"EMNIST {split} (Cohen et al., 2017)",
         licence=_NOT_STATED,
@@ -83,7 +83,7 @@ def emnist(split: str, labels: tuple[str, ...]) -> DatasetMetadata:
 
 
 def cifar(labels: tuple[str, ...]) -> DatasetMetadata:
-    """CIFAR-10 or CIFAR-100."""
+    """Return the metadata of CIFAR-10 or CIFAR-100."""
     return DatasetMetadata(
         title=f"CIFAR-{len(labels)} (Krizhevsky, 2009)",
         licence=_NOT_STATED,
@@ -94,12 +94,12 @@ def cifar(labels: tuple[str, ...]) -> DatasetMetadata:
 
 
 def unknown_dataset(folder: str, labels: tuple[str, ...]) -> DatasetMetadata:
-    """Facts about somebody's own IDX files: only what can be seen."""
+    """Return metadata of a user's own IDX files: only what the files show."""
     return _own(f"IDX files in {folder}", labels)
 
 
 def files_dataset(place: str, labels: tuple[str, ...]) -> DatasetMetadata:
-    """Facts about somebody's own picture files, found in a folder or named by a table."""
+    """Return metadata of a user's own image files, found in a folder or listed in a table."""
     return _own(f"pictures of {place}", labels)
 
 

@@ -1,4 +1,4 @@
-"""Many files at once, answers in order, and never more than a few ahead of who takes them."""
+"""A map in threads that keeps the order and reads only a few items ahead."""
 
 import os
 from collections import deque
@@ -9,11 +9,14 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 _AHEAD = 8
-"""Answers waiting for each thread: enough that none idles behind a large picture."""
+"""Finished results per thread that may wait: enough that no thread idles behind a large image."""
 
 
 def parallel_map(function: Callable[[T], R], items: Iterable[T], threads: int = 0) -> Iterator[R]:
-    """Like `map`, in threads, by default one a core: Pillow decodes and resizes without Python's lock."""
+    """Apply `function` to each item in threads, by default one per core, and yield the results in order.
+
+    Pillow releases Python's lock while it decodes and resizes.
+    """
     count = threads or os.cpu_count() or 1
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(count) as pool:

@@ -1,4 +1,6 @@
-"""Room for pixels: in memory up to a limit, beyond it in files that vanish with the process."""
+"""Storage for pixels: in memory up to a limit, beyond it in temporary files that the kernel removes with the
+process.
+"""
 
 import os
 import tempfile
@@ -10,22 +12,22 @@ from models.contract import Pixels
 from training.errors import DatasetError
 
 MEMORY_BYTES = 4 << 30
-"""What all parts of a data set together may take in memory."""
+"""Default memory limit for all parts of a data set together."""
 
 
 def default_cache() -> Path:
-    """Where downloads and overflowing pixels go: `$XDG_CACHE_HOME/snellen`, by default `~/.cache/snellen`."""
+    """Return the folder for downloads and pixels: `$XDG_CACHE_HOME/snellen`, by default `~/.cache/snellen`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "snellen"
 
 
 class PixelStorage:
-    """Hands out arrays and keeps count; `cache` is made when it is needed first."""
+    """Allocates arrays and counts their bytes. The folder `cache` is made when it is first needed."""
 
     def __init__(self, cache: Path, memory_bytes: int = MEMORY_BYTES) -> None:
         self._cache, self._left_bytes = cache, memory_bytes
 
     def empty(self, shape: tuple[int, ...]) -> Pixels:
-        """uint8 of `shape`, contents undefined. Raises DatasetError when the disk has no room."""
+        """Return uint8 of `shape` with undefined contents. Raises DatasetError when the disk is full."""
         size = int(np.prod(shape, dtype=object))
         if size > self._left_bytes:
             return self._mapped(shape, size)
@@ -33,7 +35,7 @@ class PixelStorage:
         return np.empty(shape, np.uint8)
 
     def _mapped(self, shape: tuple[int, ...], size: int) -> Pixels:
-        """The space is claimed now: a disk that fills up later would end the process with SIGBUS."""
+        """Allocate the file's blocks at once: a disk that fills up later would end the process with SIGBUS."""
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._cache) as file:

@@ -1,4 +1,4 @@
-"""Which images train, which stop the training early, and which calibrate."""
+"""The part of each image: training, validation, calibration or test, as given by the source or held out at random."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ PART_NAMES: dict[str, Part] = {
     "calibration": "calibration",
     "test": "test",
 }
-"""What people call the parts, in lower case."""
+"""Folder and column names that stand for a part, in lower case."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into the images that were split; no two parts share one."""
+    """Disjoint indices into the images that were split."""
 
     train: Indices
     validation: Indices
@@ -41,9 +41,10 @@ class Split:
 def stratified_split(
     labels: NDArray[np.int64], validation: float, calibration: float, seed: int, names: Sequence[str] = ()
 ) -> Split:
-    """Split so that every part has the classes in the same proportions. Fractions of the whole; the rest is training.
+    """Split so that every part has the classes in the same proportions.
 
-    A part of a fraction above zero gets at least one image of each class. `names` of the classes are for the error.
+    validation, calibration: fractions of the whole; the rest is training. A part with a fraction above zero gets at
+    least one image of each class. names: of the classes, for the error message.
     Raises DatasetError for fractions that leave nothing, and for a class too small to be in every part.
     """
     if not (min(validation, calibration) >= 0 and validation + calibration < 1):
@@ -71,7 +72,7 @@ def _share(count: int, fraction: float) -> int:
 
 @dataclass(frozen=True)
 class HoldOut:
-    """Fractions of the training images, and the seed of the draw."""
+    """Fractions of the training images that are held out, and the seed of the draw."""
 
     validation: float = 0.05
     calibration: float = 0.05
@@ -80,7 +81,7 @@ class HoldOut:
 
 @dataclass(frozen=True)
 class OpenedImages:
-    """The images of each part that there is: training always, and none of them empty."""
+    """The images of each part that exists: training always, and none of them empty."""
 
     target: Input
     preprocessing: Preprocessing
@@ -89,9 +90,9 @@ class OpenedImages:
 
 
 def assign_parts(labels: Labels, given: Parts, digests: Digests, names: Sequence[str], hold_out: HoldOut) -> Parts:
-    """The part of each image: as given, but some of the training images of each class held out.
+    """Return the part of each image: as given, with some training images of each class held out.
 
-    Equal images stay together: a copy of what the network was trained on would flatter the validation.
+    Equal images stay in one part: a copy of a training image would make the validation score too good.
     Raises DatasetError for a class without training images, or with too few to hold some out.
     """
     training = np.flatnonzero(given == "train")
@@ -107,7 +108,7 @@ def assign_parts(labels: Labels, given: Parts, digests: Digests, names: Sequence
 
 
 def check_classes(labels: Labels, names: Sequence[str]) -> None:
-    """Raises DatasetError for a class that has no training images."""
+    """Raise DatasetError for a class that has no training images."""
     empty = np.flatnonzero(np.bincount(labels, minlength=len(names)) == 0)
     if len(empty):
         raise DatasetError(f"the class {names[empty[0]]!r} has no training images: add some, or leave the class out")

@@ -1,4 +1,4 @@
-"""What was found on the way that a person should know before the training starts."""
+"""Warnings about a data set, shown before the training starts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file that was passed over, and why."""
+    """A file that was skipped, and the reason."""
 
     path: str
     reason: str
@@ -16,9 +16,10 @@ class SkippedFile:
 
 @dataclass(frozen=True)
 class DatasetWarnings:
-    """skipped: the first files passed over, `skipped_count`: all of them; `copies`: images of which the same part has
-    an equal one; `disputed`: those whose equal has another label; `dropped`: training images left out since the test
-    part has them too."""
+    """skipped: the first skipped files; skipped_count: number of all skipped files; copies: images that equal
+    another one of the same part; disputed: copies with another label than the original; dropped: training images
+    left out because the test part has them too.
+    """
 
     skipped: tuple[SkippedFile, ...] = ()
     skipped_count: int = 0
@@ -27,7 +28,7 @@ class DatasetWarnings:
     dropped: int = 0
 
     def sentences(self) -> list[str]:
-        """For a terminal or a model card; empty when there is nothing to say."""
+        """Return the warnings as sentences for a terminal or a model card; empty when there are none."""
         lines = [f"skipped {file.path}: {file.reason}" for file in self.skipped]
         if more := self.skipped_count - len(self.skipped):
             lines.append(f"skipped {more:,} more files")
@@ -45,6 +46,6 @@ class DatasetWarnings:
 def collect_warnings(
     skipped: Iterable[SkippedFile], copies: int = 0, disputed: int = 0, dropped: int = 0
 ) -> DatasetWarnings:
-    """Keeps the list of skipped files short."""
+    """Return the warnings with the list of skipped files cut to a readable length."""
     every = tuple(skipped)
     return DatasetWarnings(every[:_LISTED], len(every), copies, disputed, dropped)

@@ -1,1 +1,1 @@
-"""How accurate and how well calibrated the probabilities of a network are."""
+"""Accuracy and calibration of a network: fitted on held-out images, measured on the test images."""

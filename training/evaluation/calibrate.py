@@ -1,4 +1,4 @@
-"""Calibration as one value: fitted on held-out images, then measured on images that neither step has seen."""
+"""Calibration: fitted on held-out images, then measured on images that neither training nor fitting used."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,10 @@ _NO_ENERGY = f"No energy threshold: it needs {ENERGY_IMAGES} held-out images."
 
 
 def calibrate(logits: Floats, labels: Labels, fitted_on: str) -> Calibration:
-    """Fit temperature, thresholds of sets and of energy to logits [N, K] of images that training never saw.
+    """Fit temperature and thresholds of prediction sets and of energy to logits [N, K] of images that training did not
+    use.
 
-    labels: int64 [N]. With few images what cannot be promised is left out, and the result says so.
+    labels: int64 [N]. A threshold that too few images allow is left out, and the result says so.
     """
     if len(labels) == 0:
         return Calibration(temperature=1.0, fitted_on=None, note=_NO_IMAGES)
@@ -47,7 +48,7 @@ def calibrate(logits: Floats, labels: Labels, fitted_on: str) -> Calibration:
 def measure(
     calibration: Calibration, test: Evaluation, measured_on: str, others: Sequence[OutOfDistribution] = ()
 ) -> Calibration:
-    """The same calibration with all that can be measured on the test images and on sets of none of the classes."""
+    """Return the calibration with everything that can be measured on test images and on sets of none of the classes."""
     sets, energy = calibration.prediction_sets, calibration.energy
     return calibration.model_copy(
         update={
@@ -68,7 +69,7 @@ def _reliability(test: Evaluation, measured_on: str) -> Reliability:
 
 
 def _errors(before: Floats, after: Floats, labels: Labels) -> dict[str, float]:
-    """The fields that `Calibration` and `Reliability` share."""
+    """Return the fields that `Calibration` and `Reliability` share."""
     return {
         f"{name}_{when}": measure_of(probabilities, labels)
         for when, probabilities in (("before", before), ("after", after))

@@ -1,4 +1,4 @@
-"""Energy score: how unfamiliar an image is, from its logits alone. Source: Liu et al., NeurIPS 2020, at T = 1."""
+"""Energy score: how unfamiliar an image is, from its logits. Source: Liu et al., NeurIPS 2020, at T = 1."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,16 +14,16 @@ from training.evaluation.out_of_distribution import OutOfDistribution
 
 TRUE_POSITIVE_RATE = Fraction("0.95")
 ENERGY_IMAGES = images_needed(TRUE_POSITIVE_RATE)
-"""The fewest held-out images that a threshold can be fitted to."""
+"""The smallest number of held-out images that a threshold can be fitted to."""
 
 
 def energy(logits: Floats) -> NDArray[np.float64]:
-    """-log sum exp of logits [N, K], in nats: float64 [N]. The larger, the less familiar."""
+    """Return -log sum exp of logits [N, K], in nats: float64 [N]. A larger energy means less familiar."""
     return np.asarray(-np.logaddexp.reduce(logits.astype(np.float64), axis=1))
 
 
 def fit_energy(logits: Floats, fitted_on: str) -> EnergyThreshold | None:
-    """The energy that 95 % of images like these stay at or below; None for fewer than `ENERGY_IMAGES`."""
+    """Return the energy that 95 % of similar images do not exceed, or None for fewer than `ENERGY_IMAGES` images."""
     threshold = conformal_quantile(energy(logits), TRUE_POSITIVE_RATE)
     if threshold is None:
         return None
@@ -35,7 +35,7 @@ def fit_energy(logits: Floats, fitted_on: str) -> EnergyThreshold | None:
 def measure_energy(
     fitted: EnergyThreshold, logits: Floats, measured_on: str, others: Sequence[OutOfDistribution]
 ) -> EnergyThreshold:
-    """The same threshold with the shares of test images, and of images of other sets, that it takes for familiar."""
+    """Return the threshold with the shares of test images, and of images of other sets, at or below it."""
     familiar = energy(logits)
     return fitted.model_copy(
         update={
@@ -59,5 +59,5 @@ def _result(familiar: Floats, other: OutOfDistribution, threshold: float) -> Out
 
 
 def _rate(energies: Floats, threshold: float) -> float:
-    """Share that counts as familiar."""
+    """Return the share at or below the threshold."""
     return round(float((energies <= threshold).mean()), 6)

@@ -1,4 +1,4 @@
-"""What an exported model scores, through the same pixels and the same graph as in service."""
+"""Evaluation of an exported model, with the pixels and the graph of the service."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,14 @@ Outputs = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the graph gave for labelled images: probabilities and logits float32 [N, K], labels int64 [N]."""
+    """Outputs of the graph for labelled images: probabilities and logits float32 [N, K], labels int64 [N]."""
 
     probabilities: Outputs
     logits: Outputs
     labels: NDArray[np.int64]
 
     def metrics(self, source: str) -> Metrics:
+        """Return the metrics. source: the images, in words."""
         return Metrics(
             measured=True,
             source=source,
@@ -41,23 +42,26 @@ class Evaluation:
         )
 
     def confusion(self) -> NDArray[np.int64]:
+        """Return counts [K, K]: the row is the true class, the column the predicted one."""
         return confusion_matrix(self.probabilities, self.labels)
 
 
 def evaluate(model: Path, images: LabelledImages, target: Input, preprocessing: Preprocessing) -> Evaluation:
-    """Run an ONNX file over labelled images on the CPU."""
+    """Run an ONNX file on labelled images on the CPU."""
     probabilities, logits = run_graph(model, evaluation_pixels(images.images, target, preprocessing))
     return Evaluation(probabilities, logits, images.labels)
 
 
 def evaluate_bundle(bundle: Bundle, images: LabelledImages, precision: Precision = Precision.FP32) -> Evaluation:
-    """The same for one precision of a bundle."""
+    """Run one precision of a bundle on labelled images on the CPU."""
     manifest = bundle.manifest
     return evaluate(bundle.model_path(precision), images, manifest.input, manifest.preprocessing)
 
 
 def run_graph(model: Path, pixels: Pixels) -> tuple[Outputs, Outputs]:
-    """Probabilities and logits, both float32 [N, K], of uint8 [N, H, W, C] of the graph's size; N at least 1."""
+    """Return probabilities and logits, both float32 [N, K], of uint8 [N, H, W, C] of the graph's size; N is at least
+    1.
+    """
     session = open_session(model)
     wanted = [PROBABILITIES, LOGITS]
     size = evaluation_batch(pixels)

@@ -1,4 +1,4 @@
-"""How good probabilities are: accuracy, negative log-likelihood, calibration error, confusion."""
+"""Metrics of probabilities: accuracy, negative log-likelihood, calibration error, confusion."""
 
 from collections.abc import Sequence
 
@@ -12,31 +12,34 @@ Labels = NDArray[np.int64]
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
-    """float64 [N, K] of logits [N, K]."""
+    """Return float64 [N, K] of logits [N, K]."""
     scaled = logits.astype(np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def accuracy(probabilities: Floats, labels: Labels, k: int = 1) -> float:
-    """Share of images whose true class is among the `k` most probable."""
+    """Return the share of images whose true class is among the `k` most probable."""
     true = probabilities[np.arange(len(labels)), labels]
     return float(((probabilities > true[:, None]).sum(axis=1) < k).mean())
 
 
 def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:
-    """Mean of -log p(true class), in nats."""
+    """Return the mean of -log p(true class), in nats."""
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(true, np.finfo(np.float32).tiny)).mean())
 
 
 def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> float:
-    """Mean distance between confidence and accuracy over bins of equal width. Source: Guo et al., ICML 2017."""
+    """Return the mean distance between confidence and accuracy over bins of equal width. Source: Guo et al., ICML
+    2017.
+    """
     return _calibration_error(reliability_bins(probabilities, labels, bins))
 
 
 def adaptive_calibration_error(probabilities: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> float:
-    """The same over bins of equally many images, since equal widths put most images of a good network into one.
+    """Return the calibration error over bins of equally many images; equal widths put most images of a good network
+    into one.
 
     Images of the same confidence share a bin, so there are fewer bins where many are equal.
     Source: Nguyen and O'Connor, EMNLP 2015; "adaptive ECE" in Mukhoti et al., NeurIPS 2020.
@@ -46,18 +49,20 @@ def adaptive_calibration_error(probabilities: Floats, labels: Labels, bins: int 
 
 
 def reliability_bins(probabilities: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> tuple[ReliabilityBin, ...]:
-    """The reliability diagram: bins of equal width by rising confidence, empty ones left out."""
+    """Return the bins of the reliability diagram, of equal width and by rising confidence, without empty ones."""
     return _bins(probabilities, labels, np.linspace(0, 1, bins + 1))
 
 
 def confusion_matrix(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
-    """Counts [K, K]: row is the true class, column the most probable one."""
+    """Return counts [K, K]: the row is the true class, the column the most probable one."""
     classes = probabilities.shape[1]
     return np.bincount(labels * classes + probabilities.argmax(axis=1), minlength=classes**2).reshape(classes, classes)
 
 
 def _bins(probabilities: Floats, labels: Labels, edges: Floats) -> tuple[ReliabilityBin, ...]:
-    """Each bin is open below and closed above; what lies on the outermost edges or beyond is in the outermost bins."""
+    """Return bins that are open below and closed above; values on or beyond the outermost edges are in the outermost
+    bins.
+    """
     confidence = _confidence(probabilities)
     right = probabilities.argmax(axis=1) == labels
     places = np.digitize(confidence, edges[1:-1], right=True)
@@ -75,7 +80,7 @@ def _bins(probabilities: Floats, labels: Labels, edges: Floats) -> tuple[Reliabi
 
 
 def _confidence(probabilities: Floats) -> NDArray[np.float64]:
-    """The largest probability of each image: float64 [N]."""
+    """Return the largest probability of each image: float64 [N]."""
     return np.asarray(probabilities.max(axis=1).astype(np.float64))
 
 

@@ -1,4 +1,4 @@
-"""Images that show none of the classes, by name: from scikit-learn or a random generator, nothing is downloaded."""
+"""Images that show none of the classes, by name: from scikit-learn or a random generator, without downloads."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,26 +22,26 @@ _HOW = Preprocessing(resize="squash", interpolation="bicubic", background=(0, 0,
 
 @dataclass(frozen=True)
 class OutOfDistribution:
-    """What a graph says of images that show none of its classes: logits float32 [N, K]. `title` names their set."""
+    """Logits float32 [N, K] of images that show none of the graph's classes. `title` names their set."""
 
     title: str
     logits: NDArray[np.float32]
 
 
 def out_of_distribution(name: str, model: Path, target: Input) -> OutOfDistribution:
-    """Run an ONNX file over one of `OOD_SETS`. Raises DatasetError for another name."""
+    """Run an ONNX file on one of `OOD_SETS`. Raises DatasetError for another name."""
     pixels = ood_images(name, target)
     return OutOfDistribution(OOD_SETS[name].title, run_graph(model, pixels)[1])
 
 
 def check_ood_name(name: str) -> None:
-    """Raises DatasetError with the known names; costs nothing, so it can be asked before training."""
+    """Raise DatasetError with the known names for an unknown one. Costs nothing, so it is called before training."""
     if name not in OOD_SETS:
         raise DatasetError(f"{name!r} is no out-of-distribution set; choose from {', '.join(OOD_SETS)}")
 
 
 def ood_images(name: str, target: Input) -> Pixels:
-    """uint8 [N, height, width, channels] of one of `OOD_SETS`, the same on every call. Raises DatasetError."""
+    """Return uint8 [N, height, width, channels] of one of `OOD_SETS`, the same on every call. Raises DatasetError."""
     check_ood_name(name)
     return np.stack([preprocess(picture, target, _HOW) for picture in OOD_SETS[name].pictures(target)])
 
@@ -77,4 +77,4 @@ OOD_SETS = {
     "photographs": _Pictures(f"{_COUNT:,} square crops of scikit-learn's china.jpg and flower.jpg", _photographs),
     "noise": _Pictures(f"{_COUNT:,} images of uniform noise, each pixel and channel for itself", _noise),
 }
-"""No set may hold classes that the model knows: `digits` says nothing about a network for digits."""
+"""Sets by name. A set must not show classes of the model: `digits` is useless for a network for digits."""

@@ -1,4 +1,4 @@
-"""Adaptive prediction sets: thresholds from held-out images, and what they do on others.
+"""Adaptive prediction sets: thresholds fitted on held-out images, coverage and size measured on others.
 
 The set of an image is the fewest classes, most probable first, whose probabilities sum to at least the threshold.
 Source: Romano, Sesia and Candes, NeurIPS 2020, without randomization.
@@ -15,11 +15,11 @@ from training.evaluation.metrics import Floats, Labels
 
 COVERAGES = ("0.8", "0.9", "0.95", "0.99")
 _MARGIN = 1e-6
-"""Added to each threshold, so that the class which decides it is inside the set also after rounding."""
+"""Added to each threshold, so that the class that determines it is in the set also after rounding."""
 
 
 def fit_sets(probabilities: Floats, labels: Labels, fitted_on: str) -> PredictionSets:
-    """Thresholds for `COVERAGES`, each exact for as few images as there are, or a reason why there is none."""
+    """Return thresholds for `COVERAGES`, each valid for any number of images, or the reason why there is none."""
     rounded = probabilities.astype(np.float32)  # as the graph gives them: a tie there has to be one here
     found = {coverage: conformal_quantile(scores(rounded, labels), Fraction(coverage)) for coverage in COVERAGES}
     thresholds = {name: score + _MARGIN for name, score in found.items() if score is not None}
@@ -32,7 +32,7 @@ def fit_sets(probabilities: Floats, labels: Labels, fitted_on: str) -> Predictio
 
 
 def measure_sets(sets: PredictionSets, probabilities: Floats, labels: Labels, measured_on: str) -> PredictionSets:
-    """The same thresholds with the coverage and mean size that they give on other images."""
+    """Return the thresholds with the coverage and mean size that they give on other images."""
     above = scores(probabilities, labels)
     limits = sets.thresholds
     return sets.model_copy(
@@ -48,20 +48,22 @@ def measure_sets(sets: PredictionSets, probabilities: Floats, labels: Labels, me
 
 
 def set_sizes(probabilities: Floats, threshold: float) -> NDArray[np.int64]:
-    """How many classes, most probable first, it takes to reach `threshold`: int64 [N], at least 1."""
+    """Return how many classes, most probable first, reach `threshold`: int64 [N], at least 1."""
     return np.asarray(np.maximum((_mass_before(probabilities) < threshold).sum(axis=1), 1), np.int64)
 
 
 def scores(probabilities: Floats, labels: Labels) -> NDArray[np.float64]:
-    """Sum of the probabilities ranked before the true class, float64 [N]: it is in the set when that is below the
-    threshold. Classes of equal probability rank by number, as in the service.
+    """Return the sum of the probabilities ranked before the true class: float64 [N].
+
+    The true class is in the set when its score is below the threshold. Classes of equal probability rank by number, as
+    in the service.
     """
     places = (_ranking(probabilities) == labels[:, None]).argmax(axis=1)
     return np.asarray(_mass_before(probabilities)[np.arange(len(labels)), places])
 
 
 def _mass_before(probabilities: Floats) -> NDArray[np.float64]:
-    """Sum of the probabilities of all earlier ranks, at each rank: float64 [N, K]."""
+    """Return the sum of the probabilities of all earlier ranks, at each rank: float64 [N, K]."""
     descending = np.take_along_axis(probabilities, _ranking(probabilities), axis=1).astype(np.float64)
     return np.pad(np.cumsum(descending, axis=1)[:, :-1], ((0, 0), (1, 0)))
 

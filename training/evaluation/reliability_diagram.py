@@ -1,4 +1,4 @@
-"""The reliability diagram: how often the network is right where it says that it is 80 % sure."""
+"""The reliability diagram: accuracy against confidence."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from models.contract import ReliabilityBin
 _SIZE_INCHES = (4.2, 5.4)
 _BLUE, _RED, _GREY, _BLACK = "#63a0d4", "#c53030", "#718096", "#1a202c"
 _Z = 1.96
-"""Standard deviations of a normal distribution that hold 95 % of it."""
+"""Standard deviations that hold 95 % of a normal distribution."""
 
 
 def reliability_figure(bins: Sequence[ReliabilityBin]) -> Figure:
-    """Above, accuracy against confidence and the gap between them; below, the number of images, on a logarithmic scale.
+    """Draw accuracy against confidence with the gap between them, and below it the number of images, logarithmic.
 
-    The caller saves it, as `figure.savefig("reliability.svg")`. Source: Guo et al., ICML 2017, figure 1.
+    The caller saves the figure, as with `figure.savefig("reliability.svg")`. Source: Guo et al., ICML 2017, figure 1.
     """
     figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -44,7 +44,7 @@ def _draw_accuracy(axes: Axes, bins: Sequence[ReliabilityBin], left: list[float]
 
 
 def _interval(part: ReliabilityBin) -> tuple[float, float]:
-    """What the accuracy may be, given how few images there are. Source: Wilson, JASA 1927."""
+    """Return the 95 % interval of the accuracy. Source: Wilson, JASA 1927."""
     spread = _Z**2 / part.images
     centre = part.accuracy + spread / 2
     half = float((spread * part.accuracy * (1 - part.accuracy) + spread**2 / 4) ** 0.5)

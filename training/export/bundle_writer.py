@@ -1,4 +1,4 @@
-"""A new bundle appears whole or not at all: it is made in a hidden folder, read back, and only then renamed."""
+"""Writing of a new bundle, whole or not at all: in a hidden folder, which is read back and only then renamed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ CARD = "MODEL_CARD.md"
 
 
 def refuse_existing(repository: Path, name: str, version: int, *, overwrite: bool) -> Path:
-    """Where the bundle will lie. Raises BundleExistsError when something is there and may not be replaced."""
+    """Return the folder of the bundle. Raises BundleExistsError when it exists and may not be replaced."""
     destination = repository / name / str(version)
     if destination.exists() and not overwrite:
         raise BundleExistsError(f"{destination} exists: choose another --version, or replace it with --overwrite")
@@ -23,9 +23,9 @@ def refuse_existing(repository: Path, name: str, version: int, *, overwrite: boo
 
 @contextmanager
 def new_bundle(repository: Path, name: str, version: int, *, overwrite: bool = False) -> Iterator[Path]:
-    """An empty folder to fill, published as `repository/name/version` when the block ends without an error.
+    """Yield an empty folder to fill, published as `repository/name/version` when the block ends without an error.
 
-    An error leaves nothing behind, and whatever was there before stays as it was.
+    An error leaves nothing behind, and an existing bundle stays as it was.
     """
     destination = refuse_existing(repository, name, version, overwrite=overwrite)
     repository.mkdir(parents=True, exist_ok=True)
@@ -38,13 +38,13 @@ def new_bundle(repository: Path, name: str, version: int, *, overwrite: bool = F
 
 
 def write_manifest(folder: Path, manifest: Manifest, card: str) -> None:
-    """The last files of a bundle. The card is for people and has no hash."""
+    """Write the last files of a bundle. The card is for people and has no hash."""
     (folder / CARD).write_text(card, encoding="utf-8")
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def list_files(folder: Path) -> tuple[File, ...]:
-    """What lies in `folder` so far, with sizes and hashes, by path."""
+    """Return the files in `folder` with sizes and hashes, sorted by path."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return tuple(
         File(path=path.relative_to(folder).as_posix(), sha256=sha256_of(path), bytes=path.stat().st_size)
@@ -53,7 +53,7 @@ def list_files(folder: Path) -> tuple[File, ...]:
 
 
 def _verify(folder: Path) -> None:
-    """Read the bundle as a server would: schema, hashes, golden images through a session of its own."""
+    """Read the bundle as a server does: schema, hashes, golden images in a new session."""
     bundle = read_bundle(folder)
     bundle.check_files()
     check_golden(bundle)

@@ -1,4 +1,4 @@
-"""Golden images: encoded pictures with the probabilities that PyTorch computed; a server has to repeat them."""
+"""Golden images: encoded images with the probabilities that PyTorch computed, which a server has to reproduce."""
 
 import io
 import json
@@ -18,20 +18,21 @@ from training.networks.exported_module import ExportedModule
 FOLDER = "golden"
 PROBABILITIES_FILE = f"{FOLDER}/probabilities.json"
 TOLERANCE = 0.01
-"""Room for another JPEG decoder (a grey level or two) and for TF32 on a GPU; swapped channels or a missing scale miss
-it by far."""
+"""Allowed absolute difference of a probability: another JPEG decoder (one or two grey levels) and TF32 on a GPU stay
+below it, swapped channels or a missing scale are far above it.
+"""
 
 
 @dataclass(frozen=True)
 class GoldenImage:
-    """File name, whose suffix says the format, and the encoded bytes."""
+    """File name, whose suffix names the format, and the encoded bytes."""
 
     name: str
     encoded: bytes
 
 
 def encode(image: Image.Image, name: str, picture_format: str) -> GoldenImage:
-    """PNG without loss, JPEG at quality 92 without chroma subsampling."""
+    """Encode an image as lossless PNG, or as JPEG of quality 92 without chroma subsampling."""
     buffer = io.BytesIO()
     options = {"quality": 92, "subsampling": 0} if picture_format == "JPEG" else {"optimize": True}
     image.save(buffer, picture_format, **options)
@@ -41,7 +42,7 @@ def encode(image: Image.Image, name: str, picture_format: str) -> GoldenImage:
 def write_golden(
     folder: Path, images: Sequence[GoldenImage], network: ExportedModule, target: Input, preprocessing: Preprocessing
 ) -> Golden:
-    """Write images and PyTorch's probabilities into the bundle `folder`; returns what the manifest says of them."""
+    """Write images and PyTorch's probabilities into the bundle `folder`. Returns their entry of the manifest."""
     (folder / FOLDER).mkdir()
     rows: dict[str, list[float]] = {}
     for image in images:
@@ -53,7 +54,10 @@ def write_golden(
 
 
 def check_golden(bundle: Bundle, precision: Precision = Precision.FP32) -> float:
-    """Largest absolute difference of any probability, through a fresh session. Raises ParityError beyond tolerance."""
+    """Return the largest absolute difference of any probability in a new session.
+
+    Raises ParityError above the tolerance.
+    """
     session = open_session(bundle.model_path(precision))
     try:
         return bundle.check_golden(lambda pixels: np.asarray(predict(session, pixels[None])[0], np.float32), precision)

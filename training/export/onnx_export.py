@@ -1,4 +1,4 @@
-"""A served network -> one self-contained ONNX file that computes the same, or an error."""
+"""Export of a module to one self-contained ONNX file that computes the same, or an error."""
 
 import copy
 import logging
@@ -18,14 +18,14 @@ from training.networks.exported_module import ExportedModule
 from training.networks.network import Network, is_fully_convolutional
 
 PARITY_TOLERANCE = 1e-4
-"""Largest absolute difference of any probability between ONNX Runtime and PyTorch."""
+"""Largest allowed absolute difference of any probability between ONNX Runtime and PyTorch."""
 _OPSET = 20
 
 
 def export(served: ExportedModule, target: Input, path: Path) -> Dense | None:
-    """Write `served` to `path`, and check it there; PyTorch folds batch norms into the convolutions before them.
+    """Write `served` to `path` and compare the file with PyTorch. PyTorch folds batch norms into convolutions.
 
-    Returns how the graph answers larger images; height and width of its input are free where it does.
+    Returns how the graph classifies larger images, or None; if it does, height and width of its input are free.
     Raises ParityError when the file computes something else.
     """
     dense = dense_of(served.network, target)
@@ -37,7 +37,7 @@ def export(served: ExportedModule, target: Input, path: Path) -> Dense | None:
 
 
 def dense_of(network: Network, target: Input) -> Dense | None:
-    """Stride and window of a fully convolutional network with a class map, else None."""
+    """Return stride and window of a fully convolutional network with a class map, else None."""
     height, width, channels = target.shape
     if not is_fully_convolutional(network, channels, height, width):
         return None
@@ -49,9 +49,9 @@ def dense_of(network: Network, target: Input) -> Dense | None:
 
 
 def check_parity(network: ExportedModule, target: Input, path: Path, tolerance: float = PARITY_TOLERANCE) -> float:
-    """Largest absolute difference of any probability on fixed images. Raises ParityError when above `tolerance`.
+    """Return the largest absolute difference of any probability on fixed images. Raises ParityError above `tolerance`.
 
-    PyTorch computes in float64, so that its own rounding does not count against the graph.
+    PyTorch computes in float64, so that its own rounding does not count as a difference.
     """
     images = fixed_images(target)
     with torch.inference_mode():
@@ -65,7 +65,9 @@ def check_parity(network: ExportedModule, target: Input, path: Path, tolerance: 
 
 
 def fixed_images(target: Input, count: int = 5) -> NDArray[np.uint8]:
-    """uint8 [count, height, width, channels]: black, white, then noise from fine to coarse; the same on every call."""
+    """Return uint8 [count, height, width, channels]: black, white, then noise from fine to coarse; the same on every
+    call.
+    """
     random = np.random.default_rng(seed=0)
     images = np.zeros((count, *target.shape), np.uint8)
     images[1:2] = 255
@@ -77,12 +79,12 @@ def fixed_images(target: Input, count: int = 5) -> NDArray[np.uint8]:
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """A session on the CPU."""
+    """Return a session on the CPU."""
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
 def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probabilities [N, K] of uint8 [N, H, W, C]."""
+    """Return probabilities [N, K] of uint8 [N, H, W, C]."""
     (probabilities,) = session.run([PROBABILITIES], {INPUT: images})
     return np.asarray(probabilities, np.float32)
 
@@ -108,7 +110,7 @@ def _to_onnx(served: ExportedModule, example: torch.Tensor, *, free_size: bool) 
 
 
 def _name_free_sizes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """N, H and W for the symbols that PyTorch made up, also where a later shape is computed from them."""
+    """Name the free sizes N, H and W instead of PyTorch's symbols, also in shapes computed from them."""
     sizes = [size.dim_param for size in model.graph.input[0].type.tensor_type.shape.dim]
     names = {symbol: name for symbol, name in zip(sizes, "NHW", strict=False) if symbol}
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
@@ -119,7 +121,7 @@ def _name_free_sizes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph without the stack traces that PyTorch writes into it: they name folders of this machine."""
+    """Remove the stack traces that PyTorch writes into the graph: they contain paths of this machine."""
     for part in (
         model,
         model.graph,

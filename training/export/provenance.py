@@ -1,4 +1,4 @@
-"""Who made a bundle, from what and how: the part of the manifest that lets somebody make it again."""
+"""Provenance of a bundle: command, commit, libraries and data, so that it can be made again."""
 
 import shlex
 import shutil
@@ -25,7 +25,9 @@ def provenance(
     seed: int | None = None,
     duration_s: float | None = None,
 ) -> Provenance:
-    """Provenance of what this process made just now; `libraries` are packages beyond those always recorded."""
+    """Return the provenance of a bundle that this process has made. libraries: packages beyond those always
+    recorded.
+    """
     return Provenance(
         dataset=dataset,
         licence=licence,
@@ -40,7 +42,9 @@ def provenance(
 
 
 def commit() -> str:
-    """Commit of the code that makes bundles, marked when it was changed since; `unknown` outside a git checkout."""
+    """Return the commit of the code that makes bundles, marked when it was changed since; `unknown` outside a
+    checkout.
+    """
     head = _git("rev-parse", "HEAD")
     if not head:
         return "unknown"
@@ -48,7 +52,7 @@ def commit() -> str:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    """As one would type it; `python -m snellen` is `snellen`."""
+    """Return the command as a person types it; `python -m snellen` is `snellen`."""
     program = Path(arguments[0])
     name = program.parent.name if program.name == "__main__.py" else program.name
     return shlex.join([name, *arguments[1:]])

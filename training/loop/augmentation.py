@@ -1,4 +1,4 @@
-"""uint8 pixels -> augmented, scaled floats, a batch at a time; the single changes are kornia's and torchvision's."""
+"""Augmentation and scaling of batches of uint8 pixels, with the operations of kornia and torchvision."""
 
 from collections.abc import Callable
 
@@ -19,9 +19,9 @@ _SMALLEST_ERASED = 0.02
 
 
 class Augment(nn.Module):
-    """uint8 [N, H, W, C] of any size -> float32 [N, C, height, width], scaled for the network.
+    """Converts uint8 [N, H, W, C] of any size to float32 [N, C, height, width], scaled for the network.
 
-    Every image draws its own changes; RandAugment and TrivialAugment draw theirs once a batch.
+    Every image draws its own changes; RandAugment and TrivialAugment draw theirs once per batch.
     """
 
     mean: Tensor
@@ -38,6 +38,7 @@ class Augment(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
+        """Return the augmented and scaled images."""
         pixels = images.permute(0, 3, 1, 2).float() / 255
         if pixels.shape[2:] != self._size:
             larger = pixels.shape[2] >= self._size[0] and pixels.shape[3] >= self._size[1]
@@ -48,7 +49,7 @@ class Augment(nn.Module):
 
 
 def _crop(augmentation: Augmentation, target: Input) -> nn.Module:
-    """A random part of a larger image, at the target's size."""
+    """Return the operation that crops a random part of a larger image to the target's size."""
     size = (target.height, target.width)
     crop: nn.Module = changes.RandomResizedCrop(
         size, scale=(augmentation.crop_scale, 1.0), p=1.0, cropping_mode="resample"
@@ -72,7 +73,7 @@ def _geometry(augmentation: Augmentation, target: Input) -> list[nn.Module]:
 
 
 def _colour(augmentation: Augmentation, channels: int) -> list[nn.Module]:
-    """What needs pixels from 0 to 1, and, but for the policies, three channels."""
+    """Return the operations on pixels from 0 to 1; all but the policies need three channels."""
     chosen: list[nn.Module] = []
     if augmentation.colour_jitter and channels == 3:
         amount = augmentation.colour_jitter
@@ -85,14 +86,16 @@ def _colour(augmentation: Augmentation, channels: int) -> list[nn.Module]:
 
 
 def _rand_augment(channels: int) -> nn.Module:
-    """Two changes of medium strength; saturation is left out where there is no colour."""
+    """Return two changes of medium strength; for grey images, saturation is left out."""
     policy = [part for part in rand_augment.default_policy if channels == 3 or part[0][0] != "color"]
     chosen: nn.Module = changes.auto.RandAugment(n=2, m=9, policy=policy)
     return chosen
 
 
 def _erase(augmentation: Augmentation) -> list[nn.Module]:
-    """After scaling, where 0 is the mean of all pixels. Source: Zhong et al., AAAI 2020."""
+    """Return random erasing, applied after scaling, where 0 is the mean of all pixels. Source: Zhong et al., AAAI
+    2020.
+    """
     area = (min(_SMALLEST_ERASED, augmentation.erase_area), augmentation.erase_area)
     return (
         [changes.RandomErasing(scale=area, ratio=(0.5, 2.0), value=0.0, p=augmentation.erase)]
@@ -102,7 +105,7 @@ def _erase(augmentation: Augmentation) -> list[nn.Module]:
 
 
 def build_mixing(augmentation: Augmentation, classes: int) -> Mixing | None:
-    """MixUp, CutMix or by turns either: float [N, C, H, W], int64 [N] -> the same mixed, float [N, K]."""
+    """Return MixUp, CutMix or a random choice of both: float [N, C, H, W], int64 [N] -> mixed images, float [N, K]."""
     chosen: list[nn.Module] = []
     if augmentation.mixup:
         chosen.append(v2.MixUp(alpha=augmentation.mixup, num_classes=classes))
@@ -112,7 +115,7 @@ def build_mixing(augmentation: Augmentation, classes: int) -> Mixing | None:
 
 
 def scale(images: Tensor, scaling: Scaling) -> Tensor:
-    """uint8 [N, H, W, C] -> float32 [N, C, H, W], as the served graph does it."""
+    """Scale uint8 [N, H, W, C] to float32 [N, C, H, W], as the exported graph does."""
     mean = torch.tensor(scaling.mean, device=images.device).reshape(1, -1, 1, 1)
     std = torch.tensor(scaling.std, device=images.device).reshape(1, -1, 1, 1)
     return (images.permute(0, 3, 1, 2).float() - mean) / std

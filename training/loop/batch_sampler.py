@@ -1,4 +1,4 @@
-"""The order of an epoch and its batches; the same for the same seed and epoch, wherever a run was interrupted."""
+"""Order and batches of an epoch; the same for the same seed and epoch, wherever a run was interrupted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from training.loop.recipe import Recipe
 
 @dataclass
 class BatchSampler:
-    """Batches of uint8 images [n, H, W, C] and labels [n] where the run computes; counts the time it takes.
+    """Yields batches of uint8 images [n, H, W, C] and labels [n] on the device, and measures the time this takes.
 
-    With `weights` images are drawn with replacement, in proportion to theirs.
+    weights: probability of drawing each image, with replacement; None draws every image once.
     """
 
     images: LabelledImages
@@ -37,7 +37,7 @@ class BatchSampler:
         """Steps an epoch; the last incomplete batch is left out."""
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's share of the batches of `epoch` from step `first` on."""
+        """Yield this process's share of the batches of `epoch`, from step `first` on."""
         order = self._order(epoch)
         for step in range(first, self.steps):
             started = perf_counter()
@@ -53,7 +53,7 @@ class BatchSampler:
         return random.choice(len(self.images), len(self.images), p=self.weights / self.weights.sum())
 
     def _take(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """One gather for the whole batch, also from a file mapped into memory."""
+        """Copy the images of a batch in one operation, also from a file mapped into memory."""
         batch = self.images.take(chosen)
         images, labels = torch.from_numpy(np.ascontiguousarray(batch.images)), torch.from_numpy(batch.labels)
         return images.to(self.device.torch_device, non_blocking=True), labels.to(

@@ -1,4 +1,4 @@
-"""What a run has learnt so far, on disk: replaced whole or not at all."""
+"""Checkpoints of a run: replaced whole or not at all, and written again when the disk was full."""
 
 import os
 import random
@@ -17,7 +17,7 @@ State = dict[str, Any]
 
 
 def save_state(path: Path, state: State) -> None:
-    """Write `state` beside `path`, then put it in its place: a crash or a full disk leaves the former one.
+    """Write `state` beside `path`, then rename it: after a crash or with a full disk the former file is still there.
 
     Raises OSError.
     """
@@ -34,7 +34,7 @@ def save_state(path: Path, state: State) -> None:
 
 
 def load_state(path: Path) -> State:
-    """Raises CheckpointError when there is none or it is damaged. Nothing in the file is run."""
+    """Read a checkpoint without running any code in it. Raises CheckpointError when it is missing or damaged."""
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -45,14 +45,14 @@ def load_state(path: Path) -> State:
 
 
 def random_state() -> State:
-    """The state of every source of random numbers that training draws from."""
+    """Return the state of every random number generator that training uses."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     version, words, gauss = random.getstate()
     return {"torch": torch.get_rng_state(), "cuda": cuda, "python": [version, list(words), gauss]}
 
 
 def restore_random_state(states: list[State] | State, rank: int = 0) -> None:
-    """That of the process `rank`; one that the run did not have before keeps its own.
+    """Restore the generators of the process `rank`; a process that the run did not have before keeps its own.
 
     states: by rank, or of the only process, as in checkpoints made before there were several.
     """
@@ -68,14 +68,17 @@ def restore_random_state(states: list[State] | State, rank: int = 0) -> None:
 
 
 def checkpoint_in(folder: Path | None) -> Path:
-    """Raises CheckpointError where a run keeps nothing."""
+    """Return the path of the checkpoint. Raises CheckpointError for a run without a folder."""
     if folder is None:
         raise CheckpointError("a run without a folder cannot be resumed")
     return folder / CHECKPOINT
 
 
 class CheckpointWriter:
-    """Writes checkpoints into a folder; without one it keeps nothing."""
+    """Writes checkpoints into a folder; without a folder it writes nothing.
+
+    say: called with warnings; pause_s: pause between two attempts to write the last checkpoint.
+    """
 
     def __init__(self, folder: Path | None, say: Callable[[str], None] = print, pause_s: float = _PAUSE_S) -> None:
         self._path = None if folder is None else folder / CHECKPOINT
@@ -83,10 +86,12 @@ class CheckpointWriter:
 
     @property
     def how_to_resume(self) -> str:
+        """Sentence that says how to continue the run."""
         return self._where("go on with --resume")
 
     @property
     def how_to_recover(self) -> str:
+        """Sentence that says how to continue a run that diverged."""
         return self._where("go on from it with --resume and a lower --lr")
 
     def _where(self, what_to_do: str) -> str:
@@ -95,10 +100,11 @@ class CheckpointWriter:
         return f"the last good checkpoint is {self._path}: {what_to_do}"
 
     def save(self, state: State, *, last: bool = False) -> None:
-        """Write a checkpoint. Where that fails the run goes on, with the former one on disk; but not past its end:
-        the last one is tried again for some minutes, so that somebody can make room.
+        """Write a checkpoint.
 
-        Raises CheckpointError when also the last try failed.
+        When that fails, the run goes on with the former one on disk. The last checkpoint is tried again for some
+        minutes, so that somebody can free disk space.
+        Raises CheckpointError when the last attempt failed too.
         """
         tries = _TRIES if last else 1
         for left in reversed(range(tries)):

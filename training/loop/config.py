@@ -1,4 +1,4 @@
-"""The whole configuration of a run: defaults, then a TOML file, then flags; kept with the run as it was."""
+"""The configuration of a run: defaults, then a TOML file, then flags. It is stored with the run."""
 
 import tomllib
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from training.loop.recipe import Recipe
 
 CONFIG = "config.json"
 PACKAGED = "efficientnet-lite0"
-"""The network whose ImageNet weights come in a Python package; others of timm are downloaded."""
+"""Network whose ImageNet weights are part of a Python package; weights of timm are downloaded."""
 Tree = dict[str, Any]
 
 
 class TrainingConfig(BaseModel):
-    """Everything that decides what comes out of a run."""
+    """All settings that determine the result of a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -48,7 +48,7 @@ class TrainingConfig(BaseModel):
 
     @property
     def target(self) -> Input | None:
-        """The network's input where the configuration decides it."""
+        """The network's input if the configuration determines it."""
         if self.size is None:
             return None
         return Input(colour=self.colour or Colour.RGB, height=self.size, width=self.size)
@@ -56,7 +56,7 @@ class TrainingConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _start_from_imagenet(cls, tree: Any) -> Any:
-        """Published weights have a network of their own, and stay as they are unless somebody says otherwise."""
+        """Choose the packaged network and freeze its body, unless the settings say otherwise."""
         if not isinstance(tree, dict) or tree.get("start") != "imagenet":
             return tree
         recipe = tree.get("recipe", {})
@@ -80,9 +80,10 @@ class TrainingConfig(BaseModel):
 def configure(
     file: Path | None, flags: Mapping[str, Any], settings: list[str], defaults: Mapping[str, Any] | None = None
 ) -> TrainingConfig:
-    """A configuration from defaults, a TOML file, flags (dotted names, None where not given) and `name=value` settings.
+    """Return the configuration from defaults, a TOML file, flags (dotted names, None where not given) and `name=value`
+    settings.
 
-    Later ones win. Raises ConfigurationError in one sentence.
+    Later ones win. Raises ConfigurationError with one sentence.
     """
     tree = {**(defaults or {}), **(_read(file) if file is not None else {})}
     given = [(name, value) for name, value in flags.items() if value is not None]
@@ -92,7 +93,7 @@ def configure(
 
 
 def read_config(folder: Path) -> TrainingConfig:
-    """What a run was started with. Raises ConfigurationError."""
+    """Return the configuration that a run was started with. Raises ConfigurationError."""
     try:
         return TrainingConfig.model_validate_json((folder / CONFIG).read_bytes())
     except OSError as error:
@@ -102,6 +103,7 @@ def read_config(folder: Path) -> TrainingConfig:
 
 
 def write_config(config: TrainingConfig, folder: Path) -> None:
+    """Write the configuration into the folder of a run."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
@@ -116,7 +118,7 @@ def _read(file: Path) -> Tree:
 
 
 def _parse(setting: str) -> tuple[str, Any]:
-    """`lr=0.1` as a value of TOML; what is none is a text. Names that the recipe has are the recipe's."""
+    """Parse `lr=0.1` with a TOML value; other text is a string. Names of fields of the recipe are in the recipe."""
     name, equals, text = setting.partition("=")
     if not equals:
         raise ConfigurationError(f"--set takes name=value, such as lr=0.1, not {setting!r}")
@@ -143,7 +145,7 @@ def _validated(tree: Tree) -> TrainingConfig:
 
 
 def _first(error: ValidationError) -> str:
-    """Which setting and what is wrong with it, of the first of pydantic's complaints."""
+    """Return name and message of the first of pydantic's errors."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "the configuration"
     return f"{place}: {first['msg']}"

@@ -1,4 +1,4 @@
-"""Where a run computes: device, number format, and one of several processes when there are several GPUs."""
+"""Device, number format and process group of a run; with several GPUs, a run has one process for each."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,10 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 @dataclass(frozen=True)
 class Device:
-    """One process of a run; `rank` 0 evaluates, reports and writes. `world`: how many processes share each batch."""
+    """One process of a run.
+
+    rank: 0 for the main process, which evaluates, reports and writes; world: number of processes that share each batch.
+    """
 
     torch_device: torch.device
     rank: int = 0
@@ -27,19 +30,20 @@ class Device:
 
     @property
     def is_main(self) -> bool:
+        """Whether this is the process that evaluates, reports and writes."""
         return self.rank == 0
 
     def autocast(self, precision: NumberFormat) -> AbstractContextManager[None]:
-        """Computes in bfloat16 where the device does that faster, and the recipe does not forbid it."""
+        """Return a context that computes in bfloat16 where the device supports it, unless the recipe forbids it."""
         enabled = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(self.torch_device))
         return torch.autocast(self.torch_device.type, torch.bfloat16, enabled=enabled)
 
     def wrap(self, network: nn.Module, *, freezes: bool) -> nn.Module:
-        """The network to call in training: gradients are averaged over all processes, where there are any."""
+        """Return the module to call in training; with several processes it averages the gradients over all of them."""
         return DistributedDataParallel(network, find_unused_parameters=freezes) if self.world > 1 else network
 
     def any_process(self, value: bool) -> bool:
-        """Whether it is true for any process; all have to ask."""
+        """Return whether the value is true for any process. All processes have to call this."""
         if self.world == 1:
             return value
         votes = torch.tensor([float(value)], device=self.torch_device)
@@ -47,21 +51,21 @@ class Device:
         return bool(votes.item())
 
     def gather(self, value: T) -> list[T]:
-        """Of every process, by rank; all have to ask, and all get it."""
+        """Return the values of all processes by rank. All processes have to call this."""
         values = [value] * self.world
         if self.world > 1:
             distributed.all_gather_object(values, value)
         return values
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have called this."""
         if self.world > 1:
             distributed.barrier()
 
 
 @contextmanager
 def open_device(name: DeviceName = "auto", threads: int = 0) -> Iterator[Device]:
-    """This process's place; under torchrun one of several, each with a GPU of its own where there are GPUs."""
+    """Yield this process's device; under torchrun, one of several processes, each with its own GPU if there are any."""
     if threads:
         torch.set_num_threads(threads)
     world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))

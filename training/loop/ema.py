@@ -1,4 +1,4 @@
-"""The moving average of the weights, which is what is evaluated and kept."""
+"""Exponential moving average of the weights, which is evaluated and kept."""
 
 import copy
 
@@ -11,7 +11,7 @@ from training.networks.network import Network
 class MovingAverage:
     """Exponential moving average of weights and running statistics; young averages follow faster.
 
-    A `decay` of 0 follows at once, which is no average at all.
+    decay: per step; 0 copies the weights. every: steps between two updates.
     """
 
     def __init__(self, network: Network, decay: float, every: int) -> None:
@@ -20,7 +20,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in `network` after `step`; only every few steps, which costs a fraction."""
+        """Include the weights of `network` after `step`; most steps are skipped, which costs a fraction."""
         if step % self._every:
             return
         weight = 1 - min(self._decay, step / (step + 10)) ** self._every if self._decay else 1.0

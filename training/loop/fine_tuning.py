@@ -1,4 +1,4 @@
-"""Learning on top of what others learnt: first the head alone, then also the top of the body, more slowly."""
+"""Fine-tuning of a pretrained body: first the head alone, then also the top of the body at a lower rate."""
 
 from torch import nn
 

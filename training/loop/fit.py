@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps, an evaluation after each, a checkpoint, and the best network of them all."""
+"""The training loop: epochs of steps with an evaluation and a checkpoint after each; the best network is returned."""
 
 from pathlib import Path
 
@@ -23,10 +23,11 @@ def fit(
     folder: Path | None = None,
     resume: bool = False,
 ) -> tuple[Network, Score]:
-    """Train `network`; returns its moving average at the epoch with the highest validation accuracy, and its score.
+    """Train `network`. Returns its moving average at the epoch with the highest validation accuracy, and its score.
 
-    With a `folder` the run keeps its checkpoint and history there; `resume` goes on from them to the very same weights.
-    Raises DivergedError for a loss that is no number, InterruptedRunError after Ctrl-C or SIGTERM, CheckpointError.
+    folder: the run keeps its checkpoint and history there; with `resume` it continues from them to the very same
+    weights.
+    Raises DivergedError for a loss that is not finite, InterruptedRunError after Ctrl-C or SIGTERM, CheckpointError.
     """
     device = device or Device(torch.device("cpu"))
     state = TrainingState(network, data, recipe, seed=seed, device=device, folder=folder, resume=resume)

@@ -1,4 +1,4 @@
-"""What a run tells: a bar or lines for people, `history.jsonl` for programs, event files for TensorBoard."""
+"""Records of a run: progress for people, `history.jsonl` for programs, event files for TensorBoard."""
 
 import json
 from collections.abc import Iterator
@@ -58,12 +58,14 @@ class RunHistory:
                 self._events.close()
 
     def step(self, step: int, loss: float, lr: float) -> None:
+        """Record the loss and the learning rate of a step."""
         with self._tolerate_write_errors():
             if self._events is not None:
                 self._events.add_scalar("step/loss", loss, step)
                 self._events.add_scalar("step/learning rate", lr, step)
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
+        """Print and record an epoch."""
         self.progress.say(
             f"epoch {record.epoch}/{epochs}: loss {record.loss:.4f}, validation accuracy {record.accuracy:.4f}, "
             f"NLL {record.nll:.4f}"
@@ -72,7 +74,7 @@ class RunHistory:
             self._note(record)
 
     def pictures(self, network: Network, images: Tensor, labels: Tensor, predicted: Tensor, epoch: int) -> None:
-        """The filters of the first convolution, and a few validation images with what was said of them.
+        """Record the filters of the first convolution, and some validation images with their predicted classes.
 
         images: uint8 [N, H, W, C]; labels and predicted: int64 [N].
         """
@@ -90,7 +92,7 @@ class RunHistory:
 
     @contextmanager
     def _tolerate_write_errors(self) -> Iterator[None]:
-        """A full disk costs the events, never the run."""
+        """Stop writing events on an OSError: a full disk must not end the run."""
         try:
             yield
         except OSError as error:
@@ -111,14 +113,16 @@ def _show(
 
 
 def training_seconds(folder: Path, images: int) -> float:
-    """Seconds of training in the history of a run of so many images an epoch, also of the parts before a resumption."""
+    """Return the seconds of training in the history of a run with `images` images per epoch, all resumed parts
+    included.
+    """
     lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines() if (folder / HISTORY).exists() else []
     rates = [float(json.loads(line)["images_per_s"]) for line in lines]
     return sum((images / rate for rate in rates if rate), start=0.0)
 
 
 def truncate_history(folder: Path, epochs: int) -> None:
-    """Drop the lines after `epochs`: a run that is resumed lives them again."""
+    """Remove the lines after `epochs`: a resumed run repeats those epochs."""
     path = folder / HISTORY
     if path.exists():
         kept = path.read_text(encoding="utf-8").splitlines()[:epochs]
@@ -126,7 +130,7 @@ def truncate_history(folder: Path, epochs: int) -> None:
 
 
 def _first_filters(network: Network) -> Tensor | None:
-    """float [F, 1 or 3, h, w], or None where the first layer is no convolution of pixels."""
+    """Return float [F, 1 or 3, h, w], or None where the first layer is no convolution of pixels."""
     convolution = next((layer for layer in network.modules() if isinstance(layer, nn.Conv2d)), None)
     if convolution is None or convolution.in_channels not in {1, 3}:
         return None

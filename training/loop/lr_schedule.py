@@ -1,4 +1,4 @@
-"""Learning rates as a share of their peak: up in a straight line during the warm-up, then as the schedule says."""
+"""Learning rates as a share of their peak: a linear warm-up, then the schedule."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from training.loop.recipe import ScheduleName
 
 _DROPS = (0.5, 0.75)
-"""Where in the run the step schedule divides the rate by ten."""
+"""Shares of the run after which the step schedule divides the rate by ten."""
 _AFTER_WARM_UP: dict[ScheduleName, Callable[[float], float]] = {
     "constant": lambda _: 1.0,
     "step": lambda done: 0.1 ** sum(done >= drop for drop in _DROPS),
@@ -20,14 +20,14 @@ _AFTER_WARM_UP: dict[ScheduleName, Callable[[float], float]] = {
 
 
 def share_of_peak(schedule: ScheduleName, warm_up: float, done: float) -> float:
-    """Share of the peak rate, 0 to 1, when the share `done` of all steps is behind."""
+    """Return the share of the peak rate, 0 to 1, after the share `done` of all steps."""
     if done < warm_up:
         return done / warm_up
     return _AFTER_WARM_UP[schedule]((done - warm_up) / (1 - warm_up))
 
 
 class LrSchedule:
-    """Sets the rates of optimizers; it remembers nothing but their peaks."""
+    """Sets the rates of optimizers. Its only state are their peak rates."""
 
     def __init__(self, optimizers: Iterable[Optimizer], steps: int, schedule: ScheduleName, warm_up: float) -> None:
         self._optimizers = tuple(optimizers)
@@ -42,5 +42,5 @@ class LrSchedule:
         return share
 
     def _groups(self) -> Iterator[dict[str, Any]]:
-        """Asked for each time: an optimizer that is read back from a checkpoint has new ones."""
+        """Read the groups each time: an optimizer that loads a checkpoint replaces them."""
         return chain.from_iterable(optimizer.param_groups for optimizer in self._optimizers)

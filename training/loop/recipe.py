@@ -1,4 +1,4 @@
-"""The recipe of a run: everything that changes how weights are found, as one value that a run keeps."""
+"""The recipe of a run: all hyperparameters, as one value that is stored with the run."""
 
 from typing import Literal, Self
 
@@ -26,7 +26,7 @@ class _Part(BaseModel):
 
 
 class Augmentation(_Part):
-    """Random changes of training images that leave their label true; each image draws its own."""
+    """Random changes of training images that do not change their label; each image draws its own."""
 
     flip: bool = Field(True, description="mirror half of the images; not for digits or letters")
     vertical_flip: bool = Field(False, description="turn half of the images upside down")
@@ -69,10 +69,12 @@ class Recipe(_Part):
 
     @property
     def peak_lr(self) -> float:
+        """Peak learning rate, by default that of the optimizer."""
         return self.lr if self.lr is not None else _PEAK_RATES[self.optimizer]
 
     @property
     def decay(self) -> float:
+        """Weight decay, by default that of the optimizer."""
         return self.weight_decay if self.weight_decay is not None else _DECAYS.get(self.optimizer, _USUAL_DECAY)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What a run learns from, and how the pixels become numbers."""
+"""The images that a run trains and validates on, and how their pixels are scaled."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _SAMPLE = 5000
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What to learn from. Training images may be larger than `target`: each is cropped at random."""
+    """Images of one run. Training images may be larger than `target`; each is cropped at random."""
 
     train: LabelledImages
     validation: LabelledImages
@@ -27,14 +27,14 @@ class TrainingData:
 
 
 def scaling_of(images: Pixels) -> Scaling:
-    """Mean and standard deviation of each channel over the pixels of uint8 [N, H, W, C], of some thousand images."""
+    """Return mean and standard deviation of each channel, over some thousand images of uint8 [N, H, W, C]."""
     sample = images[:: max(1, len(images) // _SAMPLE)]
     mean, std = sample.mean((0, 1, 2)), sample.std((0, 1, 2))
     return Scaling([round(float(m), 4) for m in mean], [round(max(float(s), 1.0), 4) for s in std])
 
 
 def logits_of(network: Network, images: Pixels, scaling: Scaling) -> NDArray[np.float32]:
-    """float32 [N, K] of uint8 [N, H, W, C], in full precision."""
+    """Return logits, float32 [N, K], of uint8 [N, H, W, C], computed in full precision."""
     network.eval()
     device, size = next(network.parameters()).device, evaluation_batch(images)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""A run between two steps: everything in it can be written down and read back."""
+"""The state of a run between two steps, all of which a checkpoint holds."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -32,26 +32,28 @@ from training.loop.training_data import TrainingData, logits_of
 from training.networks.network import Network
 
 _CHECK_EVERY = 16
-"""Steps between two looks at the loss; each look waits for the device."""
+"""Steps between two checks of the loss; each check waits for the device."""
 _FITTED = 5000
 """Validation images that a temperature is fitted to after each epoch."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """On the validation images, after an epoch counted from 1; the NLL is that of the best temperature for it."""
+    """Scores on the validation images after an epoch, counted from 1; the NLL is that of the best temperature."""
 
     epoch: int
     accuracy: float
     nll: float
 
     def beats(self, other: "Score") -> bool:
-        """By accuracy, and by NLL where that is the same: the temperature is fitted anew after training."""
+        """Return whether this score is better: by accuracy, then by NLL, since the temperature is fitted again after
+        training.
+        """
         return (self.accuracy, -self.nll) > (other.accuracy, -other.nll)
 
 
 def score_of(logits: NDArray[np.float32], labels: NDArray[np.int64], epoch: int) -> Score:
-    """Score of float32 logits [N, K]; one that is no number where a logit is none."""
+    """Return the score of float32 logits [N, K]; its NLL is NaN when a logit is not finite."""
     if not np.isfinite(logits).all():
         return Score(epoch, 0.0, math.nan)
     probabilities = softmax(logits, fit_temperature(logits[:_FITTED], labels[:_FITTED]))
@@ -59,7 +61,7 @@ def score_of(logits: NDArray[np.float32], labels: NDArray[np.int64], epoch: int)
 
 
 class TrainingState:
-    """A run between two steps; everything in it can be written down and read back."""
+    """A run between two steps; a checkpoint saves and restores all of it."""
 
     def __init__(
         self,
@@ -89,10 +91,11 @@ class TrainingState:
 
     @property
     def goes_on(self) -> bool:
+        """Whether there are more epochs to train."""
         return self.epoch <= self.recipe.epochs and not self._stopped
 
     def epoch_of_steps(self, interruption: Interruption) -> None:
-        """The steps of this epoch that are still to do."""
+        """Run the remaining steps of this epoch."""
         set_phase(self.trainer.network, self.recipe, self.epoch)
         self._started, self._seen = perf_counter(), 0
         self.sampler.waited_s = self.trainer.augmented_s = 0.0
@@ -109,7 +112,7 @@ class TrainingState:
         self._settle()
 
     def close_epoch(self) -> None:
-        """Evaluate, keep the best, report, and write a checkpoint."""
+        """Evaluate, keep the best weights, report, and write a checkpoint."""
         if self.device.is_main:
             self._report(perf_counter() - self._started)
         self.epoch, self._losses = self.epoch + 1, []
@@ -117,12 +120,13 @@ class TrainingState:
         self.checkpoints.save(self.state(), last=not self.goes_on)
 
     def best_network(self) -> Network:
+        """Return the moving average of the best epoch."""
         network = self.trainer.average.network
         network.load_state_dict(self._best_state)
         return network
 
     def state(self) -> State:
-        """All processes have to ask at the same step: each adds its random numbers."""
+        """Return the content of a checkpoint. All processes have to call this: each adds its random state."""
         return {
             "trainer": self.trainer.state(),
             "epoch": self.epoch,
@@ -147,7 +151,7 @@ class TrainingState:
         return RunHistory(self._folder, images, done=self.trainer.step * size, is_main=self.device.is_main)
 
     def _settle(self) -> None:
-        """Look at the losses since the last look, and at the weights that came of them."""
+        """Check the losses since the last check, and the weights."""
         self._losses += [self.trainer.check(loss) for loss in self._pending]
         self.trainer.check_weights()
         if self._pending:

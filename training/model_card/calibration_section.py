@@ -1,4 +1,4 @@
-"""The calibration of a manifest, retold for people in Markdown."""
+"""The section of the model card on calibration."""
 
 from models.contract import Calibration, EnergyThreshold, PredictionSets, Reliability
 from training.model_card.markdown import bullets, number, table
@@ -8,7 +8,7 @@ _OTHERS = ("images of none of the classes", "images", "taken for familiar", "AUR
 
 
 def calibration_section(calibration: Calibration) -> str:
-    """Everything under the heading Calibration; what was not fitted or not measured is left out."""
+    """Return the section as Markdown; what was not fitted or not measured is left out."""
     sets, energy, reliability = calibration.prediction_sets, calibration.energy, calibration.reliability
     return "\n\n".join(
         (

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: the manifest retold for people. Every number in it comes from the manifest or from the evaluation."""
+"""MODEL_CARD.md: the manifest for people. Every number in it comes from the manifest or from the evaluation."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from training.model_card.markdown import bullets, number, table
 from training.model_card.variants_section import variants_section
 
 Confusion = NDArray[np.int64]
-"""[K, K]: rows are the true classes, columns the predicted ones."""
+"""Counts [K, K]: rows are the true classes, columns the predicted ones."""
 _MEASURES = ("top1", "top5", "nll", "ece", "adaptive_ece")
 
 
 def model_card(manifest: Manifest, confusion: Confusion | None = None) -> str:
-    """The card as Markdown."""
+    """Return the card as Markdown."""
     sections = [
         f"# {manifest.name} {manifest.version}\n\n{manifest.description}",
         _facts(manifest),
@@ -53,7 +53,7 @@ def _metrics(variant: Variant) -> str:
 
 
 def _confusion(labels: Sequence[str], confusion: Confusion) -> str:
-    """Rows: true class, columns: predicted class."""
+    """Return the section on confusion: rows are the true classes, columns the predicted ones."""
     rows = (
         (f"{index} {label}", *(str(count) for count in row), f"{row[index] / max(int(row.sum()), 1):.3f}")
         for index, (label, row) in enumerate(zip(labels, confusion, strict=True))

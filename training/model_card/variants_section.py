@@ -1,4 +1,4 @@
-"""The section of a model card on variants that were made from fp32."""
+"""The section of the model card on variants that were made from fp32."""
 
 from models.contract import Manifest, Variant
 from training.model_card.markdown import bullets, number, table
@@ -7,7 +7,7 @@ _HEADER = ("variant", "top-1", "agreement with fp32", "mean distance", "largest"
 
 
 def variants_section(manifest: Manifest) -> str | None:
-    """Table and provenance of the variants that are measured beside fp32; None where there are none."""
+    """Return table and provenance of the variants that were measured beside fp32, or None without any."""
     derived = [variant for variant in manifest.variants if variant.agreement is not None]
     if not derived:
         return None

@@ -1,4 +1,4 @@
-"""Writes docs/networks.md from the catalogue: `python -m training.networks.docs_table > docs/networks.md`."""
+"""Writes docs/networks.md from the registry: `python -m training.networks.docs_table > docs/networks.md`."""
 
 import sys
 
@@ -31,7 +31,7 @@ _HEADER = ("name", "code", "images", "smallest", "parameters", "multiply-adds", 
 
 
 def document() -> str:
-    """The whole page. Takes a minute: every network is built once."""
+    """Return the whole page. Takes a minute, since every network is built once."""
     return _HEAD + table(_HEADER, (_row(name, info) for name, info in NETWORKS.items())) + "\n" + _TAIL
 
 

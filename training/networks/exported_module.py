@@ -1,4 +1,4 @@
-"""The network as the bundle holds it: uint8 pixels in, calibrated probabilities, logits and class map out."""
+"""The module that is exported: uint8 pixels in, calibrated probabilities, logits and class map out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from training.networks.network import Network
 
 @dataclass(frozen=True)
 class Scaling:
-    """How a pixel of 0 to 255 becomes the float that a network was trained on: (pixel - mean) / std, per channel."""
+    """How a pixel of 0 to 255 becomes the network's input: (pixel - mean) / std, per channel."""
 
     mean: Sequence[float]
     std: Sequence[float]
 
 
 class ExportedModule(nn.Module):
-    """A network with everything around it that has to be inside the graph."""
+    """A network with the scaling and softmax that the ONNX graph contains."""
 
     mean: Tensor
     factor: Tensor
@@ -35,10 +35,9 @@ class ExportedModule(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """image: uint8 [N, H, W, C]. Returns float32 probabilities [N, K], logits [N, K] and, where there is one,
-        class map [N, K, h, w].
+        """Return float32 probabilities [N, K], logits [N, K] and, if there is one, class map [N, K, h, w].
 
-        The logits do not come from the class map, so that the service can leave it out.
+        image: uint8 [N, H, W, C]. The logits do not depend on the class map, so that the service can leave it out.
         """
         pixels = image.permute(0, 3, 1, 2).to(self.mean.dtype)  # [N, C, H, W]
         features = self.network.body((pixels - self.mean) * self.factor)  # [N, F, h, w], or [N, F] where nothing pools

@@ -1,4 +1,4 @@
-"""An image and its mirror image, answered as one: a little more accuracy for twice the work."""
+"""The average over an image and its mirror image: slightly more accuracy for twice the computation."""
 
 from torch import Tensor, nn
 
@@ -7,22 +7,22 @@ from training.networks.network import Network
 
 
 class _FlipAverage(nn.Module):
-    """Features of the image and, turned back, of its mirror image, averaged."""
+    """Mean of the features of the image and of its mirror image, mirrored back."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """pixels: float [N, C, H, W]. Returns [N, F, h, w], as the body does."""
+        """Return features [N, F, h, w] of pixels, float [N, C, H, W]."""
         features: Tensor = (self.body(pixels) + self.body(pixels.flip(3)).flip(3)) / 2
         return features
 
 
 def flip_averaged(network: Network) -> Network:
-    """The same weights; since the head is linear, its logits are the mean of the two images' logits.
+    """Return a network of the same weights whose logits are the mean over image and mirror image.
 
-    Raises ConfigurationError for a network without a class map, where that would not hold.
+    Raises ConfigurationError for a network without a linear head on pooled features, for which that would not hold.
     """
     if not network.has_class_map:
         raise ConfigurationError("mirroring needs a network that ends in average pooling and a linear layer")

@@ -1,4 +1,4 @@
-"""Every network that has a name here: who makes it, for which images, and who thought of it."""
+"""Networks by name: those of the registry, and `timm/<model>` for any classifier that timm has."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +18,11 @@ TIMM = "timm/"
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """`build` makes it for a number of classes and an input; `smallest`: shortest side in pixels that it takes;
-    `native`: the images it was designed for; `origin`: whose code it is."""
+    """Properties of a network before it is built.
+
+    build: builds it for a number of classes and an input; smallest: shortest side in pixels; native: the images it was
+    designed for; origin: the library that it comes from.
+    """
 
     build: Callable[[int, Input], Network]
     smallest: int
@@ -29,7 +32,7 @@ class NetworkInfo:
 
     @property
     def classes(self) -> int:
-        """Of the data that its paper is about: ten digits or pictures, or ImageNet's thousand."""
+        """Number of classes of its paper's data: ten digits or pictures, or ImageNet's thousand."""
         return 10 if self.native.height < 64 else 1000
 
 
@@ -89,14 +92,14 @@ NETWORKS = {
 
 
 def network_names() -> tuple[str, ...]:
-    """Names of the catalogue; besides them, any `timm/<model>` can be built."""
+    """Return the names of the registry; besides them, any `timm/<model>` can be built."""
     return tuple(NETWORKS)
 
 
 def build_network(name: str, classes: int, target: Input, *, pretrained: bool = False) -> Network:
-    """An untrained network for `classes` and images of `target`; with `pretrained`, its body has timm's weights.
+    """Build an untrained network for `classes` and images of `target`; with `pretrained`, its body has timm's weights.
 
-    Raises TrainingError for a name that nobody knows, images that are too small, or weights that are not to be had.
+    Raises TrainingError for an unknown name, images that are too small, or weights that cannot be loaded.
     """
     info = find_network_info(name)
     if min(target.height, target.width) < info.smallest:
@@ -111,7 +114,7 @@ def build_network(name: str, classes: int, target: Input, *, pretrained: bool = 
 
 
 def find_network_info(name: str) -> NetworkInfo:
-    """What is known of a network before it is built. Raises TrainingError with the nearest names."""
+    """Return the properties of a network. Raises TrainingError with the nearest names for an unknown one."""
     if name in NETWORKS:
         return NETWORKS[name]
     if name.startswith(TIMM):

@@ -1,4 +1,4 @@
-"""What a network is made of: for each layer output shape, parameters, multiply-adds and receptive field."""
+"""Summary of a network: for each layer output shape, parameters, multiply-adds and receptive field."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from training.networks.network import Network, count_parameters
 from training.networks.receptive_field import Window, WindowTracker
 
 _Call = tuple[str, nn.Module, Tensor, object]
-"""A module that ran: its path, itself, its output, and what came in."""
+"""A module that ran: its path, the module, its output, and its first input."""
 
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """For one image. `shape`: of the output, without the images; `window`: what a unit sees, None where it is none."""
+    """One layer, for one image. shape: of the output, without the batch; window: receptive field of a unit, or None."""
 
     name: str
     kind: str
@@ -32,7 +32,7 @@ class LayerSummary:
 class NetworkSummary:
     """Each layer that has parameters, multiplies or changes the shape, in the order in which they run; and the totals.
 
-    A multiply-add is one multiplication with its addition, of convolutions, matrices and attention.
+    A multiply-add is one multiplication with its addition, in convolutions, matrix products and attention.
     """
 
     layers: tuple[LayerSummary, ...]
@@ -80,12 +80,12 @@ def _reshapes(module: nn.Module, before: object, output: Tensor) -> bool:
 
 
 def _own_parameters(module: nn.Module) -> int:
-    """Without those of the modules inside."""
+    """Return the number of parameters without those of the modules inside."""
     return sum(parameter.numel() for parameter in module.parameters(recurse=False))
 
 
 def _own_work(work: dict[str, int]) -> dict[str, int]:
-    """Multiply-adds by path, each without those of the modules that ran inside."""
+    """Return multiply-adds by path, each without those of the modules inside."""
     own = dict(work)
     for path, amount in work.items():
         parents = [path.rsplit(".", count)[0] for count in range(1, path.count(".") + 1)]

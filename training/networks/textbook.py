@@ -1,4 +1,4 @@
-"""Networks of the textbooks that neither timm nor torchvision has. Shapes at line ends: for the size of their paper."""
+"""Textbook networks that neither timm nor torchvision has. Shapes at line ends are for the input size of the paper."""
 
 import torch
 from torch import nn
@@ -8,9 +8,11 @@ from training.networks.network import Network
 
 
 def lenet_5(classes: int, target: Input) -> Network:
-    """LeCun et al., Gradient-based learning applied to document recognition, 1998; every map of C3 sees all of S2.
+    """Build LeNet-5.
 
-    Plain mean pooling, without trained coefficients. 28x28 pixels get the border that made MNIST 32x32 in the paper.
+    Every map of its third layer reads all maps of the second, and pooling has no trained coefficients.
+    28x28 pixels are padded to the 32x32 of the paper.
+    Source: LeCun et al., Gradient-based learning applied to document recognition, 1998.
     """
     body = nn.Sequential(
         nn.Conv2d(target.colour.channels, 6, 5, padding=2),  # [N, 6, 28, 28]
@@ -29,7 +31,7 @@ def lenet_5(classes: int, target: Input) -> Network:
 
 
 def two_conv(classes: int, target: Input) -> Network:
-    """The digit network of the Keras examples (mnist_cnn): 1,199,882 parameters for ten classes of 28x28 grey."""
+    """Build the digit network of the Keras examples (mnist_cnn): 1,199,882 parameters for ten classes of 28x28 grey."""
     body = nn.Sequential(
         nn.Conv2d(target.colour.channels, 32, 3),  # [N, 32, 26, 26]
         nn.ReLU(),
@@ -45,9 +47,9 @@ def two_conv(classes: int, target: Input) -> Network:
 
 
 def three_conv(classes: int, target: Input) -> Network:
-    """Three unpadded convolutions with batch norm, then global average pooling (Lin et al., 2013).
+    """Build three unpadded convolutions with batch norm, then global average pooling (Lin et al., 2013).
 
-    Nothing is padded, so that a larger image, classified in one pass, gives what sliding over it at stride 4 gives.
+    Without padding, one pass over a larger image gives exactly what sliding the network over it at stride 4 gives.
     """
     body = nn.Sequential(
         *_conv_norm(target.colour.channels, 32),  # [N, 32, 30, 30]
@@ -60,7 +62,7 @@ def three_conv(classes: int, target: Input) -> Network:
 
 
 def zfnet(classes: int, target: Input) -> Network:
-    """Zeiler and Fergus, Visualizing and understanding convolutional networks, 2013, figure 3."""
+    """Build the network of Zeiler and Fergus, Visualizing and understanding convolutional networks, 2013, figure 3."""
     body = nn.Sequential(
         nn.Conv2d(target.colour.channels, 96, 7, stride=2, padding=1),  # [N, 96, 110, 110]
         nn.ReLU(),
@@ -92,7 +94,7 @@ def _conv_norm(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
 
 
 def _sized(body: nn.Sequential, target: Input) -> nn.Sequential:
-    """Give the first dense layer the number of inputs that pictures of this size make."""
+    """Initialise the first dense layer with the number of inputs that images of this size give."""
     with torch.no_grad():
         body.eval()(torch.zeros(1, target.colour.channels, target.height, target.width))
     return body.train()

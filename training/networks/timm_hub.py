@@ -1,4 +1,4 @@
-"""What timm knows of a network before it is made."""
+"""What timm and the Hugging Face Hub publish about a network, before it is built."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,7 +15,7 @@ _TIMEOUT_S = 8.0
 
 
 def require_known(name: str) -> None:
-    """Raises TrainingError with near names when timm has no such network, or none with this tag."""
+    """Raise TrainingError with near names when timm has no such network, or none with this tag."""
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         close = ", ".join(timm.list_models(f"*{architecture}*")[:5])
@@ -25,27 +25,29 @@ def require_known(name: str) -> None:
 
 
 def pretrained_config(name: str) -> Mapping[str, Any]:
-    """timm's `pretrained_cfg`: size, scaling, labels and licence of the published weights; empty where it has none."""
+    """Return timm's `pretrained_cfg`: size, scaling, labels and licence of the published weights; empty without
+    weights.
+    """
     published = timm.get_pretrained_cfg(name, allow_unregistered=True)
     return {} if published is None else asdict(published)
 
 
 def input_size(name: str) -> tuple[int, int]:
-    """Height and width that the network was published for."""
+    """Return height and width that the network was published for."""
     _, height, width = pretrained_config(name).get("input_size", (3, 224, 224))
     return height, width
 
 
 def is_fixed(name: str) -> bool:
-    """Whether the network is made for one size of images, which it has to be told."""
+    """Return whether the network is built for one size of images, which has to be given."""
     return bool(pretrained_config(name).get("fixed_input_size"))
 
 
 @contextmanager
 def offline_unless_reachable(timeout_s: float = _TIMEOUT_S) -> Iterator[None]:
-    """In the block the Hub's library looks into its cache alone, unless the Hub answers within `timeout_s`.
+    """Let the Hub's library use only its cache inside the block, unless the Hub answers within `timeout_s`.
 
-    By itself it asks six times for each of two files, 23 seconds each, and no setting changes that
+    The library itself tries six times for each of two files, 23 seconds each, and no setting changes that
     (huggingface_hub 2.4, `_http_backoff_base`).
     """
     before = constants.HF_HUB_OFFLINE
@@ -57,7 +59,7 @@ def offline_unless_reachable(timeout_s: float = _TIMEOUT_S) -> Iterator[None]:
 
 
 def _answers(timeout_s: float) -> bool:
-    """In a thread of its own: looking up a name and trying all its addresses have no limit of time together."""
+    """Ask in a thread: resolving a name and trying all its addresses have no common timeout."""
     answered = Event()
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""Any classifier of timm as a Network: its last linear layer is the head, everything before it the body."""
+"""Any classifier of timm as a Network: the last linear layer is the head, everything before it the body."""
 
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from training.networks.network import Network
 from training.networks.timm_hub import input_size, is_fixed, offline_unless_reachable, require_known
 
 _REFUSALS = (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedError)
-"""What timm and PyTorch raise for arguments or pictures that a network was not made for."""
+"""Errors that timm and PyTorch raise for arguments or images that a network does not support."""
 
 
 class Features(nn.Module):
-    """The part of a timm model before its pooling, channels first."""
+    """The part of a timm model before its pooling, with channels first."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Features(nn.Module):
         self.channels_last = getattr(model, "output_fmt", "NCHW") == "NHWC"
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """pixels: float [N, C, H, W]. Returns [N, F, h, w] where the network keeps positions."""
+        """Return features [N, F, h, w], where the network keeps positions, of pixels, float [N, C, H, W]."""
         features: Tensor = self.model.forward_features(pixels)  # type: ignore[operator]
         return features.permute(0, 3, 1, 2) if self.channels_last else features
 
@@ -40,9 +40,10 @@ def timm_network(
     weights: Path | None = None,
     dropout: float = 0.0,
 ) -> Network:
-    """The network that timm calls `name`, with a tag or without; `weights`: a checkpoint of it to load.
+    """Build the network that timm calls `name`, with a tag or without. weights: a checkpoint of it to load.
 
-    Raises TrainingError when timm does not know it, has no weights for it, or cannot make it for images of this size.
+    Raises TrainingError when timm does not know the name, has no weights for it, or cannot build it for images of this
+    size.
     """
     require_known(name)
     model = _published(name, classes, target) if pretrained else _create(name, classes, target)
@@ -55,7 +56,7 @@ def timm_network(
 
 
 def _published(name: str, classes: int, target: Input) -> nn.Module:
-    """With timm's weights, which are downloaded unless they are in the cache already."""
+    """Build the network with timm's weights, which are downloaded unless they are in the cache."""
     try:
         with offline_unless_reachable():
             return _create(name, classes, target, pretrained=True)
@@ -82,7 +83,7 @@ def _create(name: str, classes: int, target: Input, *, pretrained: bool = False)
 
 
 def _load(model: nn.Module, weights: Path, name: str) -> None:
-    """A checkpoint of the same network, .safetensors or of PyTorch; read without running what it contains."""
+    """Load a checkpoint of the same network, .safetensors or of PyTorch, without running any code it contains."""
     try:
         load_checkpoint(model, str(weights))
     except Exception as error:  # whatever a damaged or foreign file makes of the readers
@@ -91,7 +92,7 @@ def _load(model: nn.Module, weights: Path, name: str) -> None:
 
 
 def _take_head(name: str, model: nn.Module) -> nn.Linear:
-    """The last linear layer; the model goes on without it."""
+    """Remove the last linear layer from the model and return it."""
     head = model.get_classifier()  # type: ignore[operator]
     if not isinstance(head, nn.Linear):
         raise TrainingError(f"{name} ends in {type(head).__name__}, not in one linear layer: choose another network")
@@ -101,7 +102,7 @@ def _take_head(name: str, model: nn.Module) -> nn.Linear:
 
 
 def _require_size(name: str, model: nn.Module, target: Input) -> None:
-    """An image has to reach the deepest features, and to get through."""
+    """Check that an image reaches the deepest features. Raises TrainingError otherwise."""
     smallest = _reduction(model)
     if min(target.height, target.width) < smallest:
         raise TrainingError(f"{name} needs images of at least {smallest}x{smallest} pixels, not {_size(target)}")
@@ -115,7 +116,7 @@ def _require_size(name: str, model: nn.Module, target: Input) -> None:
 
 
 def _is_pooled(model: nn.Module, image: Tensor) -> bool:
-    """Whether the mean over positions is all there is between the features and the head: tried, not looked up."""
+    """Test whether the mean over positions is the only operation between the features and the head."""
     features = _run(Features(model), image)
     if features.ndim != 4:
         return False
@@ -124,7 +125,7 @@ def _is_pooled(model: nn.Module, image: Tensor) -> bool:
 
 
 def _probe(name: str, target: Input) -> Tensor:
-    """Noise of the published size, so that there are several positions to pool; of the target's where it is fixed."""
+    """Return noise of the published size, so that there are several positions to pool, or of the fixed input size."""
     height, width = (target.height, target.width) if is_fixed(name) else input_size(name)
     return torch.randn(1, target.colour.channels, height, width, generator=torch.Generator().manual_seed(0))
 
@@ -137,12 +138,12 @@ def _run(model: nn.Module, image: Tensor) -> Tensor:
 
 
 def _reduction(model: nn.Module) -> int:
-    """Pixels for each position of the deepest features, down and across."""
+    """Return how many pixels, down and across, one position of the deepest features stands for."""
     return max((stage["reduction"] for stage in getattr(model, "feature_info", ())), default=1)
 
 
 def _patch(model: nn.Module) -> tuple[int, int]:
-    """Width and height of the patches of an attention network, whose remainder would go unseen."""
+    """Return width and height of the patches of an attention network; pixels beyond whole patches would be ignored."""
     height, width = getattr(getattr(model, "patch_embed", None), "patch_size", (1, 1))
     return width, height
 

@@ -1,4 +1,4 @@
-"""Networks that torchvision has and timm lacks, cut into body and head."""
+"""Networks that torchvision has and timm lacks, split into body and head."""
 
 from torch import nn
 from torchvision import models
@@ -8,14 +8,17 @@ from training.networks.network import Network
 
 
 def alexnet(classes: int, target: Input) -> Network:
-    """Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014."""
+    """Build AlexNet. Source: Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014."""
     model = models.alexnet(num_classes=classes)
     *hidden, head = model.classifier
     return _network([model.features, model.avgpool, nn.Flatten(), *hidden], head, target, pooled=False)
 
 
 def vgg_16(classes: int, target: Input) -> Network:
-    """Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition, 2014, table 1 D."""
+    """Build VGG-16.
+
+    Source: Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition, 2014, table 1 D.
+    """
     model = models.vgg16(num_classes=classes)
     *hidden, dropout, head = model.classifier
     body = [model.features, model.avgpool, nn.Flatten(), *hidden]
@@ -23,23 +26,29 @@ def vgg_16(classes: int, target: Input) -> Network:
 
 
 def googlenet(classes: int, target: Input) -> Network:
-    """Szegedy et al., Going deeper with convolutions, 2014; with batch norms, without the auxiliary classifiers."""
+    """Build GoogLeNet with batch norms and without the auxiliary classifiers.
+
+    Source: Szegedy et al., Going deeper with convolutions, 2014.
+    """
     model = models.googlenet(num_classes=classes, aux_logits=False, init_weights=True)
     *body, _, dropout, head = model.children()
     return _network(body, head, target, pooled=True, dropout=dropout.p)
 
 
 def shufflenet_v2(classes: int, target: Input) -> Network:
-    """Ma et al., ShuffleNet V2: practical guidelines for efficient CNN architecture design, 2018; width 1.0."""
+    """Build ShuffleNet V2 of width 1.0.
+
+    Source: Ma et al., ShuffleNet V2: practical guidelines for efficient CNN architecture design, 2018.
+    """
     *body, head = models.shufflenet_v2_x1_0(num_classes=classes).children()
     return _network(body, head, target, pooled=True)
 
 
 def squeezenet(classes: int, target: Input) -> Network:
-    """Iandola et al., SqueezeNet, 2016, version 1.1.
+    """Build SqueezeNet 1.1. Source: Iandola et al., SqueezeNet, 2016.
 
-    Its last 1x1 convolution is a linear layer after the pooling here, which is the same sum in another order, and
-    has no ReLU behind it, which would let a class fall silent for good.
+    The last 1x1 convolution is a linear layer after the pooling, which computes the same sum in another order. It has
+    no ReLU behind it, which could set a class to zero for good.
     """
     model = models.squeezenet1_1()
     dropout, last = model.classifier[:2]
@@ -54,7 +63,7 @@ def _network(body: list[nn.Module], head: nn.Module, target: Input, *, pooled: b
 
 
 def _take_channels(network: Network, channels: int) -> None:
-    """Let the first convolution read as many channels as the images have; torchvision knows three only."""
+    """Give the first convolution as many input channels as the images have; torchvision builds three only."""
     name, first = next((name, part) for name, part in network.named_modules() if isinstance(part, nn.Conv2d))
     if first.in_channels != channels:
         size, stride, padding = first.kernel_size, first.stride, first.padding

@@ -1,5 +1,7 @@
-"""Batch norms into the convolutions before them, where the exporter left any: between int8 layers each costs a way
-through float and back."""
+"""Folding of batch norms into the convolutions before them, where the exporter left any.
+
+Between int8 layers, each batch norm costs a conversion to float and back.
+"""
 
 from itertools import groupby
 
@@ -13,10 +15,10 @@ _WEIGHT, _BIAS = 1, 2
 
 
 def fold_batch_norms(model: onnx.ModelProto) -> None:
-    """Change the graph in place; it computes the same.
+    """Fold the norms in place; the graph computes the same.
 
-    PyTorch's exporter does this but for weights that several convolutions share, such as those of a network that sees
-    an image and its mirror image. These are folded once, if the same norm follows each of them.
+    PyTorch's exporter folds all norms but those after weights that several convolutions share, as in a network that
+    averages over an image and its mirror image. These are folded once, if the same norm follows each convolution.
     """
     edit = GraphEditor(model)
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
@@ -33,13 +35,13 @@ def _weight(node: onnx.NodeProto) -> str:
 
 
 def _alike(sharing: list[onnx.NodeProto], norms: list[onnx.NodeProto | None]) -> bool:
-    """Whether each has a norm, and all norms and biases are the same."""
+    """Return whether each convolution has a norm, and all norms and biases are the same."""
     kinds = {None if norm is None or norm.op_type != "BatchNormalization" else _parameters(norm) for norm in norms}
     return None not in kinds and len(kinds) == 1 and len({tuple(node.input[_BIAS:]) for node in sharing}) == 1
 
 
 def _known(edit: GraphEditor, node: onnx.NodeProto, norm: onnx.NodeProto | None) -> bool:
-    """Whether weights, biases and the norm's parameters are constants of the graph."""
+    """Return whether weights, biases and the norm's parameters are constants of the graph."""
     names = [*node.input[_WEIGHT:], *(norm.input[1:] if norm is not None else [])]
     return all(edit.constant(name) is not None for name in names)
 

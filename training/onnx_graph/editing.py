@@ -1,4 +1,4 @@
-"""Small changes to an ONNX graph in memory."""
+"""Changes to an ONNX graph in memory."""
 
 from collections.abc import Collection
 
@@ -11,7 +11,7 @@ Array = NDArray[np.generic]
 
 
 class GraphEditor:
-    """The constants and readers of one graph's tensors, and the ways to change them."""
+    """Reads and changes the constants and nodes of one graph."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.graph = model.graph
@@ -19,24 +19,24 @@ class GraphEditor:
         self._tensors = {tensor.name: tensor for tensor in self.graph.initializer}
 
     def constant(self, name: str) -> Array | None:
-        """The values of an initializer, None where `name` is none."""
+        """Return the values of an initializer, or None when `name` is none."""
         return numpy_helper.to_array(self._tensors[name]) if name in self._tensors else None
 
     def floats(self, name: str) -> NDArray[np.float64]:
-        """The values of an initializer that is known to be one."""
+        """Return the values of an initializer that is known to exist, as float64."""
         return numpy_helper.to_array(self._tensors[name]).astype(np.float64)
 
     def readers(self, name: str) -> list[onnx.NodeProto]:
-        """Nodes that take the tensor as an input, in the order of the graph."""
+        """Return the nodes that take the tensor as an input, in the order of the graph."""
         return [node for node in self.graph.node if name in node.input]
 
     def only_reader(self, name: str) -> onnx.NodeProto | None:
-        """None where there are several, none, or the tensor leaves the graph."""
+        """Return the only node that reads the tensor; None for several or no readers, or an output of the graph."""
         readers = self.readers(name)
         return readers[0] if len(readers) == 1 and name not in self._outputs else None
 
     def put(self, name: str, values: Array) -> str:
-        """Set or add an initializer; returns `name`."""
+        """Set or add an initializer. Returns `name`."""
         tensor = numpy_helper.from_array(np.asarray(values), name)
         if name in self._tensors:
             self._tensors[name].CopyFrom(tensor)
@@ -47,11 +47,11 @@ class GraphEditor:
         return name
 
     def put_floats(self, name: str, values: NDArray[np.float64]) -> str:
-        """The same, as float32."""
+        """Set or add an initializer of float32. Returns `name`."""
         return self.put(name, values.astype(np.float32))
 
     def remove(self, nodes: list[onnx.NodeProto]) -> None:
-        """Take these nodes out of the graph."""
+        """Remove these nodes from the graph."""
         for node in nodes:
             self.graph.node.remove(node)
 
@@ -62,7 +62,7 @@ class GraphEditor:
         self.graph.node.extend([*nodes, *others])
 
     def forget_shapes(self, names: Collection[str]) -> None:
-        """Of tensors that have other shapes now."""
+        """Remove the recorded shapes of tensors whose shapes have changed."""
         kept = [value for value in self.graph.value_info if value.name not in names]
         del self.graph.value_info[:]
         self.graph.value_info.extend(kept)

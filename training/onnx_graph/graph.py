@@ -1,4 +1,4 @@
-"""The bundle's ONNX graph, opened: any tensor inside it can be asked for."""
+"""The ONNX graph of a bundle, opened so that any tensor inside it can be computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ _ENDS = _ACTIVATIONS - {"HardSigmoid", "Sigmoid"} | {
     "MaxPool",
     "Mul",
 }
-"""Operators whose output one calls a layer. A sigmoid inside a network is mostly a gate, and `Mul` applies it."""
+"""Operators whose output is called a layer. A sigmoid inside a network is usually a gate, which `Mul` applies."""
 
 
 @dataclass(frozen=True)
 class FeatureLayer:
-    """Feature maps inside a network. name: its last weights before them; shape: channels, height, width."""
+    """Feature maps inside a network. name: the last weights before them; shape: channels, height, width."""
 
     tensor: str
     name: str
@@ -56,7 +56,7 @@ class Graph:
         return {name: numpy_helper.to_array(value) for name, value in values.items()}
 
     def compute(self, tensors: Sequence[str], images: Pixels) -> list[Floats]:
-        """The values [N, ...] of each tensor for uint8 [N, H, W, C]."""
+        """Return the values [N, ...] of each tensor for uint8 [N, H, W, C]."""
         session = self._session(tensors)
         parts = [
             session.run(list(tensors), {INPUT: images[start : start + _BATCH]})
@@ -85,15 +85,15 @@ class Graph:
 
     @cached_property
     def first_filters(self) -> Floats | None:
-        """Weights [F, C, h, w] of the first convolution, None where there is none."""
+        """Weights [F, C, h, w] of the first convolution, or None."""
         node = next((node for node in self.nodes if node.op_type == "Conv"), None)
         weights = None if node is None else self.constants.get(node.input[1])
         return None if weights is None or weights.ndim != 4 else weights.astype(np.float32)
 
     def layers(self, image: Pixels) -> list[FeatureLayer]:
-        """Every set of feature maps that an activation, a sum or a pooling ends, in the order of computation.
+        """Return all feature maps that an activation, a sum or a pooling computes, in the order of computation.
 
-        image: uint8 [H, W, C]. What an activation reads next is left out: one sees it after the activation.
+        image: uint8 [H, W, C]. The input of an activation is left out: its output is shown instead.
         """
         names = self._weights_before()
         values = self.compute(list(names), image[None]) if names else []
@@ -101,12 +101,12 @@ class Graph:
         return [layer for layer in found if layer.shape[0] > image.shape[2] and layer.shape[1] * layer.shape[2] > 1]
 
     def before_activation(self, layer: FeatureLayer) -> str:
-        """The tensor that the layer's activation reads: it has a gradient also where the activation cuts off."""
+        """Return the input of the layer's activation, which has a gradient also where the activation is constant."""
         node = self.producer[layer.tensor]
         return str(node.input[0]) if node.op_type in _ACTIVATIONS else layer.tensor
 
     def _weights_before(self) -> dict[str, str]:
-        """Tensor -> name of the last weights before it, for the candidates of `layers`."""
+        """Return tensor -> name of the last weights before it, for the candidates of `layers`."""
         read_by: dict[str, set[str]] = {}
         for node in self.nodes:
             for name in node.input:
@@ -121,11 +121,11 @@ class Graph:
 
 
 def spread(layers: Sequence[FeatureLayer], count: int) -> list[FeatureLayer]:
-    """At most `count` of them, evenly from the first to the last."""
+    """Return at most `count` layers, evenly from the first to the last."""
     places = np.linspace(0, len(layers) - 1, min(count, len(layers)))
     return [layers[index] for index in places.round().astype(int)]
 
 
 def _maps(value: Floats) -> tuple[int, int, int]:
-    """Channels, height and width of [1, C, h, w]; zeros for any other rank."""
+    """Return channels, height and width of [1, C, h, w], or zeros for any other rank."""
     return (value.shape[1], value.shape[2], value.shape[3]) if value.ndim == 4 else (0, 0, 0)

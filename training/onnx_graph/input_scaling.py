@@ -1,4 +1,4 @@
-"""How a served graph scales its pixels: the nodes between the uint8 image and the first layer, as one affine map."""
+"""The pixel scaling of an exported graph: the nodes between the uint8 image and the first layer, as one affine map."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ TO_CHANNELS_FIRST = (0, 3, 1, 2)
 
 @dataclass(frozen=True)
 class PixelScaling:
-    """(pixel - mean) * factor, both float64 [C]. `nodes` do it; `output` is the float [N, C, H, W] that they make."""
+    """(pixel - mean) * factor, both float64 [C]. nodes: compute it; output: the float [N, C, H, W] that they give."""
 
     nodes: tuple[onnx.NodeProto, ...]
     output: str
@@ -24,7 +24,9 @@ class PixelScaling:
 
 
 def find_scaling(edit: GraphEditor) -> PixelScaling | None:
-    """None where something else than casting, transposing and constants per channel comes first."""
+    """Return the scaling, or None when something else than casts, transpositions and constants per channel comes
+    first.
+    """
     channels = edit.graph.input[0].type.tensor_type.shape.dim[3].dim_value
     factor, offset = np.ones(channels), np.zeros(channels)
     nodes: list[onnx.NodeProto] = []
@@ -48,7 +50,7 @@ def find_scaling(edit: GraphEditor) -> PixelScaling | None:
 def _affine(
     edit: GraphEditor, node: onnx.NodeProto, name: str, axis: int, channels: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Factor and offset [C] of one node with one constant."""
+    """Return factor and offset [C] of one node with one constant."""
     other = [each for each in node.input if each != name]
     value = _per_channel(edit, other[0], axis, channels) if len(other) == 1 and len(node.input) == 2 else None
     if value is None or (node.op_type in ("Sub", "Div") and node.input[0] != name):
@@ -62,7 +64,7 @@ def _affine(
 
 
 def _per_channel(edit: GraphEditor, name: str, axis: int, channels: int) -> NDArray[np.float64] | None:
-    """A constant that broadcasts over four axes and differs along the channels at most: float64 [C]."""
+    """Return a constant that broadcasts over four axes and differs at most along the channels: float64 [C]."""
     if edit.constant(name) is None:
         return None
     value = edit.floats(name)
@@ -73,5 +75,5 @@ def _per_channel(edit: GraphEditor, name: str, axis: int, channels: int) -> NDAr
 
 
 def _setting(node: onnx.NodeProto, name: str) -> object:
-    """The value of an attribute, None where it is left out."""
+    """Return the value of an attribute, or None where it is left out."""
     return next((helper.get_attribute_value(each) for each in node.attribute if each.name == name), None)

@@ -1,4 +1,4 @@
-"""The layers of an ONNX graph: what is quantized or pruned as one."""
+"""The layers of an ONNX graph, each quantized or pruned as a whole."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _ACTIVATIONS = ("Relu", "Clip")
 class Layer:
     """A node with weights, or a sum of two branches, and the activation right after it, if there is one.
 
-    name: that of its weights, or of the sum; nodes: names in the graph; weight, bias: initializers, None where none is.
+    name: of its weights, or of the sum; nodes: names in the graph; weight, bias: names of initializers or None.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Layer:
 
 
 def find_layers(model: onnx.ModelProto) -> list[Layer]:
-    """Layers in the order of computation; head and class map, which make the graph's outputs, are left out."""
+    """Return the layers in the order of computation, without head and class map, which compute the graph's outputs."""
     outputs = {output.name for output in model.graph.output}
     return [layer for layer, node in _all_layers(model) if not outputs & set(node.output)]
 

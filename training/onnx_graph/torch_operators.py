@@ -1,4 +1,4 @@
-"""ONNX's operators in PyTorch: those that our CNNs are made of."""
+"""The ONNX operators of our CNNs as PyTorch functions."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
 Attributes = Mapping[str, Any]
 Operator = Callable[..., Tensor]
-"""Of a node's attributes and its inputs, which are None where they are left out."""
+"""Function of a node's attributes and its inputs, which are None where they are left out."""
 
 
 def _padded(a: Attributes, x: Tensor, value: float = 0.0) -> Tensor:
@@ -53,7 +53,7 @@ def _reshape(_: Attributes, x: Tensor, shape: Tensor) -> Tensor:
 
 
 def _slice(_: Attributes, x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor, steps: Tensor) -> Tensor:
-    """PyTorch has no backward steps: the places are counted out by Python, whose slices mean the same."""
+    """Slice by index lists from Python's `range`, whose slices mean the same: PyTorch has no negative steps."""
     for start, end, axis, step in torch.stack((starts, ends, axes, steps), 1).tolist():
         places = range(x.shape[axis])[start:end:step]
         x = x.index_select(axis, torch.tensor(places))

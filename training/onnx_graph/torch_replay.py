@@ -1,4 +1,4 @@
-"""An ONNX graph in PyTorch operations, so that what it computes has gradients."""
+"""An ONNX graph computed with PyTorch operations, so that it has gradients."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from training.onnx_graph.graph import Graph
 from training.onnx_graph.torch_operators import OPERATORS
 
 PARITY = 1e-3
-"""Largest difference from ONNX Runtime, as a share of the largest value of the tensor."""
+"""Largest allowed difference from ONNX Runtime, as a share of the largest value of the tensor."""
 
 
 class TorchReplay:
@@ -31,9 +31,9 @@ class TorchReplay:
         self._constants = {name: _tensor(value) for name, value in graph.constants.items() if name in read}
 
     def __call__(self, image: Tensor, weights: Mapping[str, Tensor] | None = None) -> Tensor:
-        """The tensor for pixels of 0 to 255, of any number type, [N, H, W, C].
+        """Return the tensor for pixels of 0 to 255, of any number type, [N, H, W, C].
 
-        `weights` take the place of the graph's own of the same names, so that they can learn.
+        weights: replace the graph's own weights of the same names, so that they can be trained.
         """
         values: dict[str, Tensor | None] = {**self._constants, **(weights or {}), INPUT: image, "": None}
         for node in self._nodes:
@@ -44,7 +44,7 @@ class TorchReplay:
         return result
 
     def check(self, images: Pixels) -> float:
-        """Relative difference from ONNX Runtime on uint8 [N, H, W, C]. Raises ReportError above PARITY."""
+        """Return the relative difference from ONNX Runtime on uint8 [N, H, W, C]. Raises ReportError above PARITY."""
         (expected,) = self._graph.compute([self._tensor], images)
         with torch.inference_mode():
             replayed = self(torch.tensor(images)).numpy()
@@ -55,13 +55,13 @@ class TorchReplay:
 
 
 def _tensor(value: NDArray[np.generic]) -> Tensor:
-    """Filters with their channels last, which is faster on a CPU."""
+    """Return a tensor with channels last for filters, which is faster on a CPU."""
     tensor = torch.tensor(value)
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
 def _needed(graph: Graph, tensor: str) -> list[onnx.NodeProto]:
-    """The nodes that `tensor` depends on, in the order of computation."""
+    """Return the nodes that `tensor` depends on, in the order of computation."""
     wanted, nodes = {tensor}, []
     for node in reversed(graph.nodes):
         if wanted & set(node.output) and node.op_type != "Constant":

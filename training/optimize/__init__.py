@@ -1,1 +1,1 @@
-"""Variants of a bundle in int8, in fp16 and pruned, each admitted only with measurements."""
+"""Smaller or faster variants of a bundle, each admitted only with measurements."""

@@ -1,4 +1,4 @@
-"""The budget: what a variant may lose and still be admitted."""
+"""The budget: how much accuracy a variant may lose and still be admitted."""
 
 from models.contract import LARGEST_TOLERANCE
 from training.optimize.result import MeasuredVariant
@@ -11,12 +11,12 @@ _ROUNDING = 1e-9
 
 
 def budget_rule(budget: float, *, labelled: bool) -> str:
-    """The rule in words; budget in percentage points."""
+    """Return the rule in words. budget: percentage points."""
     return (RULE_WITH_LABELS if labelled else RULE_WITHOUT).format(budget=budget)
 
 
 def rejection_reason(variant: MeasuredVariant, reference: MeasuredVariant, budget: float) -> str | None:
-    """Why `variant` is not admitted, None where it is. budget: percentage points."""
+    """Return why `variant` is rejected, or None when it is admitted. budget: percentage points."""
     loss = (reference.quality - variant.quality) * 100
     if not variant.golden_difference <= LARGEST_TOLERANCE:  # NaN is not below anything
         return f"a golden image is off by {variant.golden_difference:.2f}, allowed: {LARGEST_TOLERANCE}"

@@ -1,12 +1,12 @@
-"""Pixels of four channels: the image's own, one of a constant, and zeros in the weights of whatever is left.
+"""Padding of the pixels to four channels: the image's own, a constant one, and zero weights for the rest.
 
-Each channel has its mean m and factor f, but a quantized tensor has one zero point z and one scale g. With
-(p - m) f = (p - z) g * f / g + (z - m) f the weights take f / g. What (z - m) f adds is the same everywhere in the
-image and nothing in the padding, where a convolution sees zeros. So a bias cannot carry it, but a further channel can:
-it is constant in the image and, as all channels, zero in the padding.
+Each channel has its mean m and factor f, but a quantized tensor has one zero point z and one scale g. With (p - m) f =
+(p - z) g * f / g + (z - m) f the weights are multiplied by f / g. The term (z - m) f is the same everywhere in the
+image and zero in the padding of a convolution. So a bias cannot hold it, but a further channel can: it is constant in
+the image and, like all channels, zero in the padding.
 
 onnxruntime's fast kernel for a quantized convolution takes channels by fours. With fewer it copies the pixels under
-each place of the kernel, which takes twice the time (docs/decisions/int8-takes-pixels-as-they-are.md).
+each position of the kernel, which takes twice the time (docs/decisions/int8-takes-pixels-as-they-are.md).
 """
 
 import math
@@ -23,7 +23,7 @@ _WEIGHT = 1
 
 
 def are_convolutions(edit: GraphEditor, layers: list[onnx.NodeProto]) -> bool:
-    """Whether all are whole convolutions that share weights at most among themselves."""
+    """Return whether all are ungrouped convolutions that share weights only among themselves."""
     outputs = {node.output[0] for node in layers}
     return bool(layers) and all(
         node.op_type == "Conv"
@@ -37,7 +37,10 @@ def are_convolutions(edit: GraphEditor, layers: list[onnx.NodeProto]) -> bool:
 def pad_channels(
     edit: GraphEditor, scaling: PixelScaling, layers: list[onnx.NodeProto], mean: int, factor: float
 ) -> int:
-    """Give the layers weights for (pixel - `mean`) * `factor` of four channels. Returns the constant."""
+    """Give the layers weights for (pixel - `mean`) * `factor` of four channels.
+
+    Returns the value of the constant channel.
+    """
     names = list(dict.fromkeys(node.input[_WEIGHT] for node in layers))
     before = [edit.floats(name) for name in names]  # [O, C, kh, kw] each
     own = [weight * (scaling.factor / factor)[:, None, None] for weight in before]
@@ -50,8 +53,9 @@ def pad_channels(
 
 
 def _levels(own: list[NDArray[np.float64]], added: list[NDArray[np.float64]], mean: int) -> int:
-    """How far the constant is from the zero point: so that its weights are about as large as the others, which have the
-    same scale."""
+    """Return the distance of the constant from the zero point, so that its weights are about as large as the others,
+    which have the same scale.
+    """
     ratios = [
         np.abs(sums).max((1, 2)) / np.maximum(np.abs(weight).max((1, 2, 3)), 1e-12)
         for weight, sums in zip(own, added, strict=True)

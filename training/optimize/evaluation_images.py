@@ -1,4 +1,4 @@
-"""The images that a variant is made and judged with; no image does both."""
+"""The images that a variant is made with and tested on; no image is used for both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ _SMALLEST_PHOTO = 96
 class EvaluationImages:
     """All images are as the network takes them: uint8 [N, height, width, channels].
 
-    ranges: measure the activations for int8; choice: choose its layers in float; learning: makes those that fine-tune
-    what was pruned, None where there are too few; proof: judge, with labels int64 [N] where there are any. `made_with`
-    and `source` say in words what the first and the last are.
+    range_images: measure the ranges of activations for int8; selection_images: select its layers in float;
+    training_images: returns those that fine-tune the pruned variant, None where there are too few; test_images:
+    measure, with labels int64 [N] where there are any; made_with, source: describe the first and the last.
     """
 
     range_images: Pixels
@@ -39,9 +39,9 @@ class EvaluationImages:
 
 
 def find_evaluation_images(manifest: Manifest, data: str | None, run: Path) -> EvaluationImages:
-    """From the data set that the network was trained on, or from sample photographs where none is known.
+    """Return images of the data set that the network was trained on, or of sample photos where none is known.
 
-    data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also says what
+    data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also knows what
     was held out.
     Raises OptimizeError, DatasetError, ConfigurationError.
     """
@@ -58,7 +58,7 @@ def find_evaluation_images(manifest: Manifest, data: str | None, run: Path) -> E
 
 
 def _from_dataset(manifest: Manifest, data: str, held: HoldOut) -> EvaluationImages:
-    """With the fractions and the seed of the training, so that the same images are held out."""
+    """Open the data set with the fractions and the seed of the training, so that the same images are held out."""
     dataset = open_dataset(
         data,
         target=manifest.input,

@@ -1,4 +1,4 @@
-"""fp16: half the bytes, for accelerators that compute in it; scaling of the pixels and softmax stay in float32."""
+"""The fp16 variant, for accelerators that compute in it; pixel scaling and softmax stay in float32."""
 
 import warnings
 from pathlib import Path
@@ -25,7 +25,7 @@ def convert_to_fp16(model: Path, path: Path) -> None:
 
 
 def _scaling(model: onnx.ModelProto) -> list[str]:
-    """Nodes before the first weights: a mean of 123.7 would lose its fraction."""
+    """Return the nodes before the first weights, where a mean of 123.7 would lose its fraction."""
     names = []
     for node in model.graph.node:
         if node.op_type in WEIGHTED:
@@ -35,7 +35,7 @@ def _scaling(model: onnx.ModelProto) -> list[str]:
 
 
 def _after_logits(model: onnx.ModelProto) -> list[str]:
-    """Nodes from the logits to the probabilities: temperature and softmax."""
+    """Return the nodes from the logits to the probabilities: temperature and softmax."""
     reached, names = {LOGITS}, []
     for node in model.graph.node:
         if reached & set(node.input) and PROBABILITIES not in reached:

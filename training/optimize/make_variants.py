@@ -1,4 +1,4 @@
-"""One function a kind of variant, and the table of them."""
+"""One function for each kind of variant, and the table of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class VariantOptions:
-    """budget: percentage points of top-1; sparsity, epochs: of the pruned variant."""
+    """budget: percentage points of top-1 accuracy; sparsity, epochs: of the pruned variant."""
 
     budget: float = 0.5
     sparsity: float = 0.7
@@ -29,7 +29,7 @@ class VariantOptions:
 def make_variant(
     precision: Precision, bundle: Bundle, images: EvaluationImages, options: VariantOptions, workspace: Path, log: Log
 ) -> Candidate:
-    """Write the variant into `workspace`. Raises SkippedVariant where this bundle cannot have it."""
+    """Write the variant into `workspace`. Raises SkippedVariant where it cannot be made of this bundle."""
     return MAKERS[precision](bundle, images, options, workspace, log)
 
 

@@ -1,4 +1,4 @@
-"""fp32 and its variants, all on the same proof, golden images and clock."""
+"""Measurements of fp32 and its variants, all on the same test images, golden images and machine."""
 
 import gzip
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from training.optimize.speed import measure_speeds
 
 
 def measure(bundle: Bundle, candidates: Sequence[Candidate], images: EvaluationImages) -> list[MeasuredVariant]:
-    """fp32 first, then the candidates in their order."""
+    """Return fp32 first, then the candidates in their order."""
     models = {Precision.FP32: bundle.model_path(Precision.FP32)} | {each.precision: each.path for each in candidates}
     speeds = measure_speeds(models, images.test_images)
     outputs = {precision: run_graph(path, images.test_images) for precision, path in models.items()}
@@ -42,7 +42,7 @@ def _metrics(probabilities: Rows, logits: Rows, images: EvaluationImages) -> Met
 
 
 def _golden_difference(bundle: Bundle, path: Path) -> float:
-    """Largest absolute difference of any probability of any golden image."""
+    """Return the largest absolute difference of any probability of any golden image."""
     session = open_session(path)
 
     def row(pixels: Pixels) -> Row:

@@ -1,4 +1,4 @@
-"""`snellen optimize`, readable from top to bottom: images, variants, measurements, budget, bundle."""
+"""`snellen optimize` from top to bottom: images, variants, measurements, budget, bundle."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,10 +31,10 @@ class Source:
 def optimize(
     folder: Path, precisions: Sequence[Precision], options: VariantOptions, source: Source, log: Log = print
 ) -> OptimizeResult:
-    """Make the variants of the bundle in `folder`, measure them, and admit into it those within the budget.
+    """Make the variants of the bundle in `folder`, measure them, and add those within the budget to the bundle.
 
-    What is rejected changes nothing on disk.
-    Raises TrainingError, BundleError before anything is made.
+    Rejected variants change nothing on disk. log: called with one line per step.
+    Raises TrainingError and BundleError before anything is made.
     """
     bundle = read_bundle(folder)
     bundle.check_files()

@@ -1,4 +1,4 @@
-"""Magnitude pruning, then fine-tuning, of the ONNX graph itself: no run folder is needed, and nothing else changes."""
+"""The pruned variant: magnitude pruning and fine-tuning of the ONNX graph itself, without a run folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +28,10 @@ _REPORT_EVERY_S = 15.0
 
 
 class PrunableGraph(nn.Module):
-    """The graph up to its logits, weights and biases as parameters, but for the head's, which the class map has too.
+    """The graph up to its logits.
 
-    Raises SkippedVariant for operators that are not known, and where there is nothing to prune.
+    Weights and biases are parameters, except those of the head, which the class map shares.
+    Raises SkippedVariant for unknown operators, and when there is nothing to prune.
     """
 
     def __init__(self, model: Path, target: Input) -> None:
@@ -51,21 +52,21 @@ class PrunableGraph(nn.Module):
             setattr(self, attribute, nn.Parameter(torch.tensor(graph.constants[name])))
 
     def forward(self, images: Tensor) -> Tensor:
-        """uint8 [N, H, W, C] -> logits [N, K]."""
+        """Return logits [N, K] of uint8 [N, H, W, C]."""
         return self._replay(images, self.tensors())
 
     def tensors(self) -> dict[str, Tensor]:
-        """By their names in the graph."""
+        """Return the tensors by their names in the graph."""
         return {name: getattr(self, attribute) for name, attribute in self._names.items()}
 
     def prune(self, sparsity: float) -> None:
-        """Set the least important weights to zero, `sparsity` of all of them, and hold them there."""
+        """Set the least important weights to zero, the share `sparsity` of all, and hold them there."""
         parameters = [(self, self._names[name]) for name in self._weights]
         scores = {pair: _importance(getattr(*pair)) for pair in parameters}
         prune.global_unstructured(parameters, prune.L1Unstructured, scores, amount=sparsity)
 
     def finish(self) -> float:
-        """Make the zeros part of the weights; returns their share of all weights."""
+        """Make the zeros part of the weights. Returns their share of all weights."""
         for name in self._weights:
             prune.remove(self, self._names[name])  # type: ignore[no-untyped-call]
         weights = [self.tensors()[name] for name in self._weights]
@@ -75,7 +76,7 @@ class PrunableGraph(nn.Module):
 def write_pruned(
     model: Path, path: Path, images: Pixels, target: Input, sparsity: float, epochs: int, log: Log
 ) -> float:
-    """Prune the graph in `model`, let it learn from `images` what it answered before, and write it to `path`.
+    """Prune the graph in `model`, fine-tune it to its former outputs on `images`, and write it to `path`.
 
     images: uint8 [N, H, W, C] of the training part; labels are not needed. Returns the share of zeros.
     """
@@ -89,7 +90,8 @@ def write_pruned(
 
 
 def _importance(weight: Tensor) -> Tensor:
-    """Square of each weight over the sum of the squares that are not smaller in its layer, so that no layer dies out.
+    """Return each squared weight over the sum of the squares that are not smaller in its layer, so that no layer is
+    pruned away.
 
     Source: Lee et al., ICLR 2021, "Layer-adaptive sparsity for the magnitude-based pruning".
     """
@@ -99,7 +101,10 @@ def _importance(weight: Tensor) -> Tensor:
 
 
 def _distil(network: PrunableGraph, teacher: TorchReplay, images: Tensor, epochs: int, log: Log) -> None:
-    """Student and teacher see the same mirrored and shifted images. Source: Beyer et al., CVPR 2022."""
+    """Train the pruned graph on the teacher's outputs for the same mirrored and shifted images.
+
+    Source: Beyer et al., CVPR 2022.
+    """
     random = torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(network.parameters(), lr=_PEAK_RATE)
     steps = epochs * max(1, len(images) // _BATCH)
@@ -115,7 +120,7 @@ def _distil(network: PrunableGraph, teacher: TorchReplay, images: Tensor, epochs
 
 
 class _Reports:
-    """Says every so many seconds how far it is."""
+    """Logs the progress every few seconds."""
 
     def __init__(self, log: Log, images: int) -> None:
         self._log, self._images, self._done = log, images, 0
@@ -150,7 +155,7 @@ def _step(
 
 
 def _vary(images: Tensor, random: torch.Generator) -> Tensor:
-    """The batch mirrored or not, and shifted by a few pixels, which come in again at the other side."""
+    """Mirror the batch or not, and shift it by a few pixels, cyclically."""
     down, right = torch.randint(-_SHIFT, _SHIFT + 1, (2,), generator=random).tolist()
     mirrored = images.flip(2) if torch.rand(1, generator=random) < 0.5 else images
     return mirrored.roll((down, right), (1, 2))

@@ -1,4 +1,4 @@
-"""int8 by onnxruntime's static quantization: weights per channel, activations by the ranges of calibration images."""
+"""Quantization to int8 with onnxruntime: weights per channel, activations by the ranges of calibration images."""
 
 import logging
 from collections.abc import Collection, Iterator
@@ -20,10 +20,13 @@ _BATCH = 32
 
 
 class Quantizer:
-    """Quantizes any choice of the layers of one graph; the ranges of its activations are measured once."""
+    """Quantizes any selection of the layers of one graph; the ranges of its activations are measured once."""
 
     def __init__(self, model: Path, calibration: Pixels, workspace: Path) -> None:
-        """calibration: uint8 [N, H, W, C]. `workspace` is a folder for files that are needed as long as this is."""
+        """Prepare the graph and measure the ranges.
+
+        calibration: uint8 [N, H, W, C]; workspace: folder for files that are needed as long as this object.
+        """
         self._prepared, self._ranges = workspace / "prepared.onnx", workspace / "ranges.json"
         # No optimization: it would unfold the weights that head and class map share. ONNX's shape inference, not the
         # symbolic one: that is for transformers, and fails on convolutions of free height and width.
@@ -37,7 +40,7 @@ class Quantizer:
         self._quantize(self.layers, workspace / "all.onnx", _Batches(calibration))
 
     def quantize(self, layers: Collection[Layer], path: Path) -> None:
-        """Write the graph to `path` with only `layers` in int8; the uint8 input, head and softmax stay as they are."""
+        """Write the graph to `path` with only `layers` in int8; the uint8 input, head and softmax are unchanged."""
         self._quantize(layers, path, None)
 
     def _quantize(self, layers: Collection[Layer], path: Path, batches: "_Batches | None") -> None:
@@ -66,7 +69,7 @@ class Quantizer:
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
-    """Calibration images, a batch at a time."""
+    """Calibration images in batches."""
 
     def __init__(self, images: Pixels) -> None:
         self._batches: Iterator[NDArray[np.uint8]] = (
@@ -79,7 +82,7 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
 
 
 class _silent:  # noqa: N801 - reads like contextlib's
-    """Keeps onnxruntime's advice about pre-processing, which was followed, out of the log."""
+    """Context manager that silences onnxruntime's advice on pre-processing, which was followed."""
 
     def __enter__(self) -> None:
         self._before = logging.root.manager.disable

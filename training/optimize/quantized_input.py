@@ -1,8 +1,8 @@
-"""Pixels that are already quantized: an int8 graph without arithmetic in float before its first layer.
+"""Graphs whose first int8 layer reads the uint8 pixels directly, without float arithmetic before it.
 
-A pixel is a uint8, and (pixel - mean) * factor is what a quantized value of zero point `mean` and scale `factor` stands
-for. So the first convolution takes the pixels as they are. Where the mean is not whole, or channels differ, its weights
-make up for it: see `training.optimize.channel_padding`.
+A pixel is a uint8, and (pixel - mean) * factor is the value that a quantized number of zero point `mean` and scale
+`factor` stands for. So the first convolution can read the pixels. Where the mean is no integer, or channels differ, its
+weights compensate: see `training.optimize.channel_padding`.
 """
 
 from dataclasses import dataclass
@@ -23,21 +23,21 @@ _SPATIAL = (2, 3)
 
 @dataclass(frozen=True)
 class QuantizedInput:
-    """`tensors`: the scaled pixels, then the same mirrored where there are any; all with this scale and zero point."""
+    """tensors: the scaled pixels, then their mirror image if there is one; all with this scale and zero point."""
 
     tensors: tuple[str, ...]
     scale: np.float32
     zero_point: np.uint8
 
     def overrides(self) -> dict[str, list[dict[str, Array]]]:
-        """As onnxruntime's quantizer takes them."""
+        """Return the scale and zero point of the tensors as onnxruntime's quantizer takes them."""
         return {
             name: [{"scale": np.asarray(self.scale), "zero_point": np.asarray(self.zero_point)}]
             for name in self.tensors
         }
 
     def remove_float_scaling(self, model: onnx.ModelProto) -> None:
-        """Remove scaling and quantization from a quantized graph; where its first layer is in float, change nothing."""
+        """Remove scaling and quantization from a quantized graph, unless its first layer is in float."""
         edit = GraphEditor(model)
         quantize = edit.only_reader(self.tensors[0])
         if quantize is None or quantize.op_type != "QuantizeLinear":
@@ -50,9 +50,10 @@ class QuantizedInput:
 
 
 def quantize_input(model: onnx.ModelProto) -> QuantizedInput | None:
-    """Change the graph in place so that its scaled pixels have one scale and a whole mean for all channels.
+    """Change the graph in place so that its scaled pixels have one scale and an integer mean for all channels.
 
-    It computes the same. None, and no change, where there is no such scaling or not only convolutions see the pixels.
+    The graph computes the same. Returns None, and changes nothing, without such a scaling or when other nodes than
+    convolutions read the pixels.
     """
     edit = GraphEditor(model)
     scaling = find_scaling(edit)
@@ -70,13 +71,13 @@ def quantize_input(model: onnx.ModelProto) -> QuantizedInput | None:
 
 
 def _fits(scaling: PixelScaling) -> bool:
-    """Whether the mean is a pixel, black stays the least, and there is room for a further channel."""
+    """Return whether the mean is a pixel value, black is the smallest value, and a further channel can be added."""
     means, factors = scaling.mean, scaling.factor
     return bool(means.min() >= 0 and means.max() <= 255 and factors.min() > 0 and len(means) < CHANNELS)
 
 
 def _follow(edit: GraphEditor, name: str) -> tuple[list[str], list[onnx.NodeProto]]:
-    """The tensors that hold the pixels, mirrored or not, and the nodes that compute something of them."""
+    """Return the tensors that hold the pixels, mirrored or not, and the nodes that compute with them."""
     tensors, layers = [name], []
     for node in edit.readers(name):
         if node.op_type == "Slice" and node.input[0] == name and _is_spatial(edit, node):
@@ -94,7 +95,7 @@ def _is_spatial(edit: GraphEditor, node: onnx.NodeProto) -> bool:
 
 
 def _write_scaling(edit: GraphEditor, scaling: PixelScaling, mean: int, factor: float, constant: int) -> None:
-    """Channels first, the constant after the image's own, then one mean and one factor.
+    """Write the scaling: channels first, a constant channel, then one mean and one factor.
 
     The Reshape changes nothing. It keeps onnxruntime from moving the transposition behind the Pad, which takes fifty
     times as long where the channels are last.

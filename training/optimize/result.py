@@ -1,4 +1,4 @@
-"""What came out of making variants: rows of the table, of which some are admitted."""
+"""Result of making variants: rows of the table, of which some are admitted."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from models.contract import Agreement, Metrics, Precision, Speed
 
 @dataclass(frozen=True)
 class Candidate:
-    """A variant that was made and is not yet judged."""
+    """A variant that was made and is not yet measured."""
 
     precision: Precision
     path: Path
@@ -19,7 +19,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class MeasuredVariant:
-    """One graph on the proof. `agreement` None: fp32 itself. `pareto`: no other is better, see `mark_pareto`."""
+    """Measurements of one graph. agreement: None for fp32 itself; pareto: no other graph is better, see
+    `mark_pareto`.
+    """
 
     precision: Precision
     metrics: Metrics
@@ -42,7 +44,7 @@ class MeasuredVariant:
 
 @dataclass(frozen=True)
 class OptimizeResult:
-    """Rows in the order of the table, and why variants that were asked for have none."""
+    """Rows in the order of the table, and the reasons why requested variants are missing."""
 
     rows: tuple[MeasuredVariant, ...]
     skipped: dict[Precision, str]
@@ -51,7 +53,7 @@ class OptimizeResult:
 
 
 def mark_pareto(rows: list[MeasuredVariant]) -> list[MeasuredVariant]:
-    """With `pareto` set where no other row is at least as good in quality, speed and size, and better in one."""
+    """Set `pareto` where no other row is at least as good in quality, speed and size, and better in one."""
     points = [(row.quality, row.speed.ratio, -row.size_bytes) for row in rows]
     return [
         replace(row, pareto=not any(_dominates(other, point) for other in points))

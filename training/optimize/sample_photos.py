@@ -1,4 +1,4 @@
-"""Crops of real photographs, free of rights, from the packages scikit-image and scikit-learn: no labels are needed."""
+"""Random crops of public-domain photos from the packages scikit-image and scikit-learn; they need no labels."""
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
@@ -34,9 +34,9 @@ class Crops:
 
 
 def sample_crops(target: Input, preprocessing: Preprocessing) -> tuple[Crops, Crops]:
-    """Crops to make a variant with, and crops of other photographs to judge it with; the same on every call.
+    """Return crops to make a variant with, and crops of other photos to test it on; the same on every call.
 
-    The files are read, the packages are not imported. Raises DatasetError when one is missing.
+    The files are read without importing the packages. Raises DatasetError when one is missing.
     """
     return _crops(_MAKING, _MAKING_CROPS, target, preprocessing), _crops(
         _JUDGING, _JUDGING_CROPS, target, preprocessing

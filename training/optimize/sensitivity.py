@@ -1,4 +1,4 @@
-"""Which layers of an int8 network have to stay in float: chosen on images that neither trained nor test it."""
+"""Selection of the layers of an int8 network that stay in float, on images used neither to train nor to test."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Log = Callable[[str], None]
 _RANKED_ON = 64
 _RANKING_LIMIT_S = 240.0
 _LARGEST_SHARE = 0.5
-"""Of the layers in float; beyond it little is left of what int8 is made for."""
+"""Largest share of the layers in float; with more, the variant is hardly faster than fp32."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def choose_layers(
 ) -> FloatLayerChoice:
     """Write to `path` the quantized graph with the fewest layers in float whose disagreement is within `budget`.
 
-    reference: fp32's probabilities of `images`. Counts of 0, 1, 2, 4 ... layers are tried, up to half of them; where
-    none is within the budget, the one with the least disagreement is written.
+    reference: fp32's probabilities of `images`; budget: share of the images. 0, 1, 2, 4 ... layers are tried, up to
+    half of them; when none is within the budget, the one with the least disagreement is written.
     """
     choice = _try(quantizer, (), images, reference, path)
     log(f"all {len(quantizer.layers)} layers in int8: {choice.disagreement:.2%} of the images get another class")
@@ -50,9 +50,9 @@ def choose_layers(
 
 
 def rank(quantizer: Quantizer, images: Pixels, reference: Rows, path: Path, log: Log) -> list[Layer]:
-    """Layers by what each does alone in int8, worst first: the mean total variation of the probabilities.
+    """Return the layers by their error alone in int8, worst first: the mean total variation of the probabilities.
 
-    Layers that the time limit left unmeasured come last. `path` is overwritten again and again.
+    Layers that the time limit left unmeasured come last. `path` is overwritten each time.
     """
     distances: dict[Layer, float] = {}
     end = monotonic() + _RANKING_LIMIT_S

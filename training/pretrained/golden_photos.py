@@ -1,4 +1,4 @@
-"""The photos that a bundle of others' weights carries as golden images, from Python packages."""
+"""Photos from Python packages that bundles of published weights have as golden images."""
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
@@ -13,14 +13,14 @@ from training.export.golden_images import GoldenImage, encode
 
 @dataclass(frozen=True)
 class Photos:
-    """`files`: name in the bundle -> path in `package`; `notes`: whose they are and what was done to them."""
+    """Photos of one package. files: name in the bundle -> path in `package`; notes: authors, licences and changes."""
 
     package: str
     files: dict[str, str]
     notes: tuple[str, ...]
 
     def read(self) -> tuple[GoldenImage, ...]:
-        """The files as they are, encoded again where the format changes; the package is not imported.
+        """Read the files without importing the package; a file whose format changes is encoded again.
 
         Raises DatasetError when the package or a photo is missing.
         """
@@ -50,7 +50,7 @@ SCIKIT_LEARN = Photos(
         "Golden photo flower.jpg: flower.jpg of scikit-learn, by vultilion, flickr.com, CC BY 2.0.",
     ),
 )
-"""A temple and a flower, 640x427 pixels; the package comes with the extra `train`."""
+"""A temple and a flower, 640x427 pixels; the package is part of the extra `train`."""
 
 
 def _golden(name: str, path: str, encoded: bytes) -> GoldenImage:

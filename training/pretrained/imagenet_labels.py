@@ -16,13 +16,13 @@ _BETTER = {
     "n03710637": "maillot",
     "n03710721": "tank suit",
 }
-"""Where the first lemma is ambiguous: two classes share it, or differ from another only in its capital letter."""
+"""Labels where the first lemma is ambiguous: two classes share it, or differ only in a capital letter."""
 
 
 def imagenet_labels() -> tuple[str, ...]:
-    """First WordNet lemma of each class, unique also without regard to case.
+    """Return the first WordNet lemma of each class, unique also without regard to case.
 
-    The tables are read, timm is not imported. Raises DatasetError when they are missing or not what they should be.
+    The tables are read without importing timm. Raises DatasetError when they are missing or not as expected.
     """
     synsets = _table("imagenet_synsets.txt")
     lemmas = dict(line.split("\t", 1) for line in _table("imagenet_synset_to_lemma.txt"))

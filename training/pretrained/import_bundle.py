@@ -1,4 +1,4 @@
-"""Networks that others trained: published weights -> bundle, with published numbers quoted as such."""
+"""Published weights -> bundle; published numbers are quoted as such."""
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +17,7 @@ from training.pretrained.source import NOT_FITTED, PublishedNetwork
 from training.pretrained.timm_weights import published_timm_network
 
 NETWORKS = {"efficientnet-lite0": EFFICIENTNET_LITE0}
-"""Those that have a name of their own; besides them there is `timm/<model>`."""
+"""Networks with a name of their own; besides them there is `timm/<model>`."""
 
 
 def import_pretrained(
@@ -30,9 +30,9 @@ def import_pretrained(
     labels: Path | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Make a bundle of the network called `source`, under its own name unless there is a `name`.
+    """Make a bundle of the network `source`, under the network's own name unless `name` is given.
 
-    Raises TrainingError and names the missing package, file or connection, or the fault.
+    Raises TrainingError, which names the missing package, file or connection, or the fault.
     """
     chosen = _find(source, weights, labels)
     _require_packages(chosen)
@@ -54,7 +54,7 @@ def _find(source: str, weights: Path | None, labels: Path | None) -> PublishedNe
 
 
 def _fill(folder: Path, chosen: PublishedNetwork, name: str, version_number: int) -> Manifest:
-    """Everything but the manifest and the card, and the manifest of it."""
+    """Write everything but the manifest and the card. Returns the manifest."""
     network = chosen.load()
     dense = export(network, chosen.target, folder / MODEL)
     golden = write_golden(folder, chosen.photos.read(), network, chosen.target, chosen.preprocessing)

@@ -1,4 +1,4 @@
-"""A network that others trained, and everything that its bundle says of it."""
+"""A network with published weights, and everything that its bundle says about it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NOT_FITTED = (
 
 @dataclass(frozen=True)
 class PublishedNetwork:
-    """`load` and `labels` read files and are called once `packages` are known to be there."""
+    """`load` and `labels` read files, and are called after `packages` are known to be installed."""
 
     name: str
     architecture: str

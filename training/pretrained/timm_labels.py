@@ -1,4 +1,4 @@
-"""Names of the classes of a network from timm: WordNet's where they are known, the user's where they are given."""
+"""Names of the classes of a network from timm: WordNet's where they are known, or those of a file."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,7 +11,10 @@ from training.pretrained.imagenet_labels import imagenet_labels
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """One label a line, in the order of the classes. Raises DatasetError when there are fewer than two, or doubles."""
+    """Read one label per line, in the order of the classes.
+
+    Raises DatasetError for fewer than two labels and for duplicates.
+    """
     labels = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     if doubles := [label for label, count in Counter(labels).items() if count > 1]:
         raise DatasetError(f"{path}: {doubles[0]!r} is there twice: each class needs a label of its own")
@@ -21,7 +24,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def published_labels(classes: int) -> tuple[str, ...]:
-    """Of ImageNet where the number of classes tells which; else "class 0" and so on."""
+    """Return ImageNet's labels where the number of classes identifies its subset; else "class 0" and so on."""
     subset = infer_imagenet_subset({"num_classes": classes})
     if subset is None:
         return tuple(f"class {number}" for number in range(classes))
@@ -29,7 +32,7 @@ def published_labels(classes: int) -> tuple[str, ...]:
 
 
 def _unique(info: ImageNetInfo) -> tuple[str, ...]:
-    """The first lemma of each class, with the WordNet number where several classes share it."""
+    """Return the first lemma of each class, with the WordNet number where several classes share it."""
     first = [description.split(",")[0].strip() for description in info.label_descriptions()]
     shared = {label for label, count in Counter(first).items() if count > 1}
     numbered = zip(first, info.label_names(), strict=True)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Any classifier that timm has published, or a checkpoint of one: what a bundle says of it."""
+"""Any classifier that timm has published, or a checkpoint of one, and what its bundle says about it."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -19,9 +19,9 @@ _RESULTS = "github.com/huggingface/pytorch-image-models, results/"
 
 
 def published_timm_network(model: str, weights: Path | None, labels: Path | None) -> PublishedNetwork:
-    """timm's `model`, with or without a tag; `weights`: a checkpoint to take instead of the published ones.
+    """Return timm's `model`, with or without a tag. weights: a checkpoint to load instead of the published weights.
 
-    Raises TrainingError for a model that timm does not know, that classifies nothing, or that a bundle cannot describe.
+    Raises TrainingError for a model that timm does not know, that has no classes, or that a bundle cannot describe.
     """
     require_known(model)
     if weights and not weights.is_file():
@@ -59,7 +59,7 @@ def _load(model: str, classes: int, target: Input, weights: Path | None) -> Expo
 
 
 def scaling(model: str) -> Scaling:
-    """Mean and standard deviation that timm's weights were trained with, for pixels of 0 to 255."""
+    """Return mean and standard deviation that timm's weights were trained with, for pixels of 0 to 255."""
     published = pretrained_config(model)
     return Scaling([255 * value for value in published["mean"]], [255 * value for value in published["std"]])
 

@@ -1,4 +1,4 @@
-"""The bundle's model card, set as HTML."""
+"""The bundle's model card as HTML."""
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -8,10 +8,11 @@ from training.report.inputs import ReportInputs
 from training.report.section import Content, Prose
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-"""HTML in the card stays text, and nothing is fetched."""
+"""Parser that keeps HTML in the card as text and loads no images."""
 
 
 def model_card(inputs: ReportInputs) -> Content:
+    """Return the chapter with the model card."""
     try:
         text = inputs.bundle.file(CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Where in a picture the network saw a class."""
+"""Class activation maps: where in an image the network found evidence for a class."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ _OPACITY = 0.7
 
 
 def class_activation_maps(inputs: ReportInputs) -> Content:
+    """Return the chapter on class activation maps."""
     if not inputs.manifest.class_map:
         return Content(
             missing="This network does not end in average pooling and a linear layer, so it has no class map."
@@ -26,7 +27,7 @@ def class_activation_maps(inputs: ReportInputs) -> Content:
 
 
 def _figures(photo: Photo, probabilities: Floats, maps: Floats, labels: tuple[str, ...]) -> list[Figure]:
-    """The photo, and the evidence for each of its most probable classes over it."""
+    """Return the photo, and the evidence for each of its most probable classes drawn over it."""
     best = np.argsort(-probabilities, kind="stable")[:_CLASSES]
     overlays = [
         Figure(
@@ -40,7 +41,7 @@ def _figures(photo: Photo, probabilities: Floats, maps: Floats, labels: tuple[st
 
 
 def positive_share(class_map: Floats) -> NDArray[np.float32]:
-    """What of one class's map [h, w] speaks for the class, as a share of its peak: 0..1.
+    """Return the positive evidence of one class's map [h, w] as a share of its peak: 0..1.
 
     Source: class activation maps of Zhou et al., CVPR 2016, negative evidence cut off as in the service.
     """
@@ -49,7 +50,9 @@ def positive_share(class_map: Floats) -> NDArray[np.float32]:
 
 
 def overlay(pixels: Pixels, share: NDArray[np.float32]) -> Pixels:
-    """uint8 [H, W, 3]: the image in grey, and over it `share` [h, w], the more the warmer and the less transparent."""
+    """Return uint8 [H, W, 3]: the image in grey, covered by `share` [h, w]; larger shares are warmer and more
+    opaque.
+    """
     height, width = pixels.shape[:2]
     strength = np.clip(enlarged(share, width, height), 0, 1)
     grey = 0.8 * pixels.mean(axis=2, keepdims=True).repeat(3, axis=2)

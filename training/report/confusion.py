@@ -1,4 +1,4 @@
-"""Which classes are taken for which, and how each one fares."""
+"""The confusion matrix, and precision and recall of each class."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ _SCORES = 50
 
 
 def confusion(inputs: ReportInputs) -> Content:
+    """Return the chapter on confusion."""
     if inputs.labelled is None:
         return Content(missing=UNLABELLED)
     counts = inputs.labelled.evaluation.confusion()
@@ -40,6 +41,7 @@ def _pairs(found: Sequence[ConfusedPair], images: Sequence[int], labels: Sequenc
 
 
 def per_class(inputs: ReportInputs) -> Content:
+    """Return the chapter on precision and recall."""
     if inputs.labelled is None:
         return Content(missing=UNLABELLED)
     scores = class_scores(inputs.labelled.evaluation.confusion())

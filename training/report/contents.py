@@ -1,4 +1,4 @@
-"""What the report shows, in its order, and the sentence that tells how to read it."""
+"""The chapters of the report in their order, each with a sentence on how to read it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from training.report.training_curves import training_curves
 
 
 class Chapter(NamedTuple):
-    """make: looks at the bundle and says what there is to see."""
+    """One chapter. make: returns its content for the inputs of a report."""
 
     anchor: str
     title: str

@@ -1,4 +1,4 @@
-"""Images laid out so that those which the network finds alike lie together."""
+"""t-SNE: images arranged so that those with similar embeddings are close."""
 
 from collections.abc import Sequence
 
@@ -27,6 +27,7 @@ _SHEET_PIXELS = 1280
 
 
 def embedding(inputs: ReportInputs) -> Content:
+    """Return the chapter on t-SNE."""
     if inputs.labelled is not None:
         return _of_held_out(inputs, inputs.labelled)
     return _of_crops(inputs)
@@ -59,7 +60,9 @@ def _of_crops(inputs: ReportInputs) -> Content:
 
 
 def _crops(photos: Sequence[Photo], inputs: ReportInputs) -> Pixels:
-    """uint8 [N, H, W, C]: squares of a quarter to `_LARGEST_CROP` of the shorter side, as many of each photo."""
+    """Return uint8 [N, H, W, C]: squares of a quarter to `_LARGEST_CROP` of the shorter side, equally many of each
+    photo.
+    """
     random = np.random.default_rng(inputs.seed)
     crops = []
     for photo in photos:
@@ -73,7 +76,7 @@ def _crops(photos: Sequence[Photo], inputs: ReportInputs) -> Pixels:
 
 
 def arrange(features: Floats, seed: int) -> Positions:
-    """[N, ...] -> positions [N, 2], each coordinate 0..1. N at least 4.
+    """Return positions [N, 2] of features [N, ...], each coordinate 0..1. N is at least 4.
 
     Source: t-SNE of van der Maaten and Hinton, JMLR 2008, after a principal component analysis.
     """
@@ -103,7 +106,7 @@ def _scatter(positions: Positions, labels: NDArray[np.int64], wrong: NDArray[np.
 
 
 def _sheet(images: Pixels, positions: Positions, cells: int) -> Figure:
-    """Thumbnails on a grid of `cells` a side, where each image lies; of several in a cell the first is shown."""
+    """Draw thumbnails at their positions on a grid of `cells` a side; of several in a cell the first is shown."""
     side = _SHEET_PIXELS // cells
     canvas = np.zeros((cells * side, cells * side, 4), np.uint8)
     places = np.minimum((positions * cells).astype(int), cells - 1)

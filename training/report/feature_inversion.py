@@ -1,4 +1,6 @@
-"""An image made from nothing but what a layer computes of another one: what the layer still knows of its input."""
+"""Feature inversion: images made from nothing but the feature maps of another one, which show what a layer still
+knows.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,9 +25,9 @@ _RATE = 0.05
 _SMOOTHNESS = 0.1
 """Weight of the total variation, as a share of the image's own, against the relative distance of the features."""
 _RANGE = 0.01
-"""Weight of the sixth power of the pixels, which keeps them from leaving -1 to 1."""
+"""Weight of the sixth power of the pixels, which keeps them within -1 to 1."""
 _COARSEST = 4
-"""Pixels a side of the smallest image in the sum."""
+"""Side in pixels of the smallest image in the sum."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,11 @@ class Inversion:
 
 
 def invert(features: Callable[[Tensor], Tensor], image: Pixels, *, seed: int, steps: int = STEPS) -> Inversion:
-    """Look for an image whose `features` are those of `image`, starting from faint noise.
+    """Search for an image whose `features` are those of `image`, starting from faint noise.
 
-    features: pixels of 0 to 255 [1, H, W, C] -> any tensor; image: uint8 [H, W, C]. The prior is that neighbouring
-    pixels are alike (total variation, beta 2) and in range. Source: Mahendran and Vedaldi, CVPR 2015; with Adam, on a
-    sum of images from coarse to fine, since on single pixels the fine noise comes first and stays.
+    features: pixels of 0 to 255 [1, H, W, C] -> any tensor; image: uint8 [H, W, C]. The prior is that adjacent pixels
+    are similar (total variation, beta 2) and in range. Source: Mahendran and Vedaldi, CVPR 2015; with Adam, on a sum of
+    images from coarse to fine, since on single pixels fine noise appears first and stays.
     """
     given = torch.tensor(image)[None]
     with torch.no_grad():
@@ -65,12 +67,12 @@ def invert(features: Callable[[Tensor], Tensor], image: Pixels, *, seed: int, st
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Mean squared step to the right, plus that down, of [N, C, H, W]."""
+    """Return the mean squared difference to the right, plus that downwards, of [N, C, H, W]."""
     return image.diff(dim=2).square().mean() + image.diff(dim=3).square().mean()
 
 
 def _noise(shape: tuple[int, int, int], seed: int) -> list[Tensor]:
-    """Faint images [1, C, h, w], each half the size of the one before, down to `_COARSEST`."""
+    """Return faint images [1, C, h, w], each half the size of the one before, down to `_COARSEST`."""
     height, width, channels = shape
     random = torch.Generator().manual_seed(seed)
     halvings = range(max(min(height, width) // _COARSEST, 1).bit_length())
@@ -84,11 +86,12 @@ def _sum(pyramid: Sequence[Tensor]) -> Tensor:
 
 
 def _pixels(guess: Tensor) -> Tensor:
-    """[N, C, H, W] of -1 to 1 -> [N, H, W, C] of 0 to 255."""
+    """Convert [N, C, H, W] of -1 to 1 to [N, H, W, C] of 0 to 255."""
     return 127.5 * (guess.permute(0, 2, 3, 1) + 1)
 
 
 def feature_inversions(inputs: ReportInputs) -> Content:
+    """Return the chapter on feature inversion."""
     photo = inputs.photos[0]
     layers = spread(inputs.graph.layers(photo.pixels), SHOWN_LAYERS)
     if not layers:

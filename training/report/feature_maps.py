@@ -1,4 +1,4 @@
-"""One image on its way through the network."""
+"""The feature maps of one image, layer by layer."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ _COLOURS = "magma"
 
 
 def feature_maps(inputs: ReportInputs) -> Content:
+    """Return the chapter on feature maps."""
     photo = inputs.photos[0]
     layers = spread(inputs.graph.layers(photo.pixels), SHOWN_LAYERS)
     if not layers:
@@ -35,7 +36,9 @@ def _figure(layer: FeatureLayer, maps: Floats, depth: int) -> Figure:
 
 
 def strongest(maps: Floats, count: int) -> NDArray[np.float32]:
-    """The `count` maps of [C, h, w] that vary most over the image, each stretched to 0..1: float32 [count, h, w]."""
+    """Return the `count` maps of [C, h, w] with the largest variation, each stretched to 0..1: float32 [count, h,
+    w].
+    """
     chosen = maps[np.argsort(-maps.std(axis=(1, 2)), kind="stable")[:count]]
     low, high = chosen.min(axis=(1, 2), keepdims=True), chosen.max(axis=(1, 2), keepdims=True)
     return np.asarray((chosen - low) / np.maximum(high - low, 1e-9), np.float32)

@@ -1,4 +1,4 @@
-"""The first convolution: the only weights that are pictures themselves."""
+"""The filters of the first convolution, the only weights that can be shown as images."""
 
 import numpy as np
 
@@ -10,10 +10,11 @@ from training.report.section import Content, Figure, Gallery
 
 _LIMIT = 96
 _DIVERGING = "PuOr_r"
-"""Orange above zero, purple below, white at zero; apart for colour-blind people. Source: ColorBrewer."""
+"""Orange above zero, purple below, white at zero; distinct for colour-blind people. Source: ColorBrewer."""
 
 
 def filters(inputs: ReportInputs) -> Content:
+    """Return the chapter on first-layer filters."""
     weights = inputs.graph.first_filters
     if weights is None:
         return Content(missing="This network does not begin with a convolution.")
@@ -27,10 +28,10 @@ def filters(inputs: ReportInputs) -> Content:
 
 
 def as_pixels(weights: Floats) -> Pixels:
-    """[F, C, h, w] -> uint8 [F, h, w, 3], each filter scaled by its own largest weight, zero in the middle.
+    """Return uint8 [F, h, w, 3] of filters [F, C, h, w], each scaled by its own largest weight, zero in the middle.
 
-    Three channels are red, green and blue; others are averaged. A folded batch norm has scaled each filter, so a
-    scale that all share would show little but the strongest.
+    Three channels are red, green and blue; others are averaged. A folded batch norm has scaled each filter, so a common
+    scale would show only the strongest.
     """
     largest = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
     unit = 0.5 + 0.5 * weights / np.maximum(largest, 1e-12)

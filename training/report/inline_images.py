@@ -1,4 +1,4 @@
-"""Arrays as pictures inside the page: `data:` URIs, nothing to fetch."""
+"""Arrays as images embedded in the page with `data:` URIs."""
 
 import base64
 import io
@@ -13,12 +13,12 @@ from models.contract import Pixels
 from training.data.labelled_images import to_picture
 
 _TINY = 96
-"""Below this many pixels a side a picture is kept without loss and shown with hard edges."""
+"""Size in pixels below which an image is stored without loss and shown with hard edges."""
 _QUALITY = 82
 
 
 def picture(pixels: Pixels, alt: str, *, sharp: bool | None = None) -> Markup:
-    """`<img>` of uint8 [H, W, C], C 1, 3 or 4, as WebP. sharp: shown with hard edges; None: when it is tiny."""
+    """Return `<img>` of uint8 [H, W, C], C 1, 3 or 4, as WebP. sharp: shown with hard edges; None: when it is tiny."""
     tiny = max(pixels.shape[:2]) < _TINY
     buffer = io.BytesIO()
     to_picture(pixels).save(buffer, "WEBP", lossless=tiny, quality=_QUALITY)
@@ -32,9 +32,9 @@ def picture(pixels: Pixels, alt: str, *, sharp: bool | None = None) -> Markup:
 
 
 def mosaic(tiles: Pixels, columns: int, side: int) -> Pixels:
-    """uint8 [N, h, w, 3] in rows of `columns`, enlarged by whole pixels to about `side` each, transparent between.
+    """Arrange uint8 [N, h, w, 3] in rows of `columns`, each enlarged by an integer factor to about `side` pixels.
 
-    Returns uint8 [H, W, 4].
+    Returns uint8 [H, W, 4], transparent between the tiles.
     """
     factor = max(1, side // max(tiles.shape[1:3]))
     large = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
@@ -48,11 +48,11 @@ def mosaic(tiles: Pixels, columns: int, side: int) -> Pixels:
 
 
 def coloured(values: NDArray[np.floating], colours: str) -> Pixels:
-    """Values of 0 to 1 [...] in one of matplotlib's colour maps: uint8 [..., 3]."""
+    """Map values of 0 to 1 [...] to one of matplotlib's colour maps: uint8 [..., 3]."""
     return np.asarray(mpl.colormaps[colours](values, bytes=True)[..., :3], np.uint8)
 
 
 def enlarged(values: NDArray[np.floating], width: int, height: int) -> NDArray[np.float32]:
-    """[h, w] -> float32 [height, width], bicubic."""
+    """Resize [h, w] to float32 [height, width], bicubic."""
     small = Image.fromarray(values.astype(np.float32))
     return np.asarray(small.resize((width, height), Image.Resampling.BICUBIC), np.float32)

@@ -1,4 +1,4 @@
-"""What a report is about: a bundle, photos to look through it with, and labelled images it never trained on."""
+"""The inputs of a report: a bundle, photos to run through it, and labelled images that training did not use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ UNLABELLED = "This needs images with known classes that the network never traine
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture as the network sees it. pixels: uint8 [H, W, C]; picture: all of it, for crops."""
+    """A photo as the network sees it. pixels: uint8 [H, W, C]; picture: the whole photo, for crops."""
 
     name: str
     pixels: Pixels
@@ -29,7 +29,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Labelled images and what the bundle says of them. source: which images these are, for people."""
+    """Labelled images and the bundle's outputs for them. source: describes the images."""
 
     images: LabelledImages
     evaluation: Evaluation
@@ -38,7 +38,7 @@ class LabelledData:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """photos: the chosen one first. run: the folder that training kept, if there is one."""
+    """photos: the chosen one first; run: the folder that training kept, or None."""
 
     bundle: Bundle
     graph: Graph
@@ -67,18 +67,20 @@ class ReportInputs:
 
     @cached_property
     def class_maps(self) -> Floats:
-        """[N, K, h, w] of the photos."""
+        """Class maps [N, K, h, w] of the photos."""
         return self.graph.compute([CLASS_MAP], self.stack)[0]
 
 
 def open_graph(bundle: Bundle) -> Graph:
-    """The fp32 network, its files checked. Raises BundleError."""
+    """Check the files of the bundle and open its fp32 network. Raises BundleError."""
     bundle.check_files()
     return Graph(bundle.model_path(Precision.FP32))
 
 
 def find_photos(bundle: Bundle, chosen: Path | None) -> list[Photo]:
-    """`chosen`, then the golden images, then, for colour, the sample photos of scikit-learn. Raises ReportError."""
+    """Return `chosen`, then the golden images, then, for colour, the sample photos of scikit-learn. Raises
+    ReportError.
+    """
     paths = [] if chosen is None else [chosen]
     paths += [bundle.file(path) for path in bundle.manifest.golden.images]
     if bundle.manifest.input.colour is Colour.RGB:

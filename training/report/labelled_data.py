@@ -1,4 +1,4 @@
-"""Labelled images for a bundle, and what it says of them."""
+"""Labelled images of a data set, and the bundle's outputs for them."""
 
 from dataclasses import replace
 
@@ -12,13 +12,13 @@ from training.evaluation.evaluate import Evaluation, run_graph
 from training.report.inputs import LabelledData
 
 _LIMIT = 20_000
-"""Images at most; more would take longer and tell nothing new."""
+"""Limit of images; more would take longer without changing the result."""
 
 
 def open_labelled_data(source: str, bundle: Bundle, hold_out: HoldOut) -> LabelledData:
-    """The test images of `source`, else its validation images, at most _LIMIT. Raises DatasetError, ReportError.
+    """Return the test images of `source`, else its validation images, at most _LIMIT. Raises DatasetError, ReportError.
 
-    hold_out: of the training; with another one the network may have learnt from some of the validation images.
+    hold_out: of the training; with another one the validation images may contain training images.
     """
     dataset = _with_classes_of(bundle.manifest, source, hold_out)
     part, images = ("validation", dataset.validation) if dataset.test is None else ("test", dataset.test)
@@ -30,7 +30,10 @@ def open_labelled_data(source: str, bundle: Bundle, hold_out: HoldOut) -> Labell
 
 
 def _with_classes_of(manifest: Manifest, source: str, hold_out: HoldOut) -> Dataset:
-    """The data set with its classes in the bundle's order. A source that only numbers its classes takes the names."""
+    """Open the data set with its classes in the bundle's order.
+
+    A source that only numbers its classes gets the bundle's names.
+    """
     labels = manifest.labels
     dataset = _open(manifest, source, hold_out)
     found = dataset.metadata.labels

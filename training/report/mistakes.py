@@ -1,4 +1,4 @@
-"""The images that the network was most wrong about."""
+"""The images with the largest losses among the wrongly classified."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ _MISTAKES = 24
 
 
 def mistakes(inputs: ReportInputs) -> Content:
+    """Return the chapter on mistakes."""
     if inputs.labelled is None:
         return Content(missing=UNLABELLED)
     figures = _mistakes(inputs.labelled, inputs.labels)

@@ -1,4 +1,4 @@
-"""What stands at the head of the report."""
+"""The facts at the top of the report."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from training.report.section import Fact
 
 @dataclass(frozen=True)
 class Overview:
-    """basis: what the scores among the facts were measured on, or who published them."""
+    """basis: the images that the scores were measured on, or who published the scores."""
 
     title: str
     about: str
@@ -19,6 +19,7 @@ class Overview:
 
 
 def overview(inputs: ReportInputs) -> Overview:
+    """Return title, description and facts of the bundle."""
     manifest = inputs.manifest
     variant = manifest.variant(Precision.FP32)
     assert variant is not None  # the manifest's own rule

@@ -1,4 +1,4 @@
-"""Whether 80 % sure is right four times out of five."""
+"""The reliability diagram and its numbers."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from training.report.section import Content, Figure, Gallery, Row, Table
 
 
 def reliability(inputs: ReportInputs) -> Content:
-    """From the labelled images, else as the manifest has it."""
+    """Return the chapter on reliability, from the labelled images, else from the manifest."""
     stored = inputs.manifest.calibration.reliability
     if inputs.labelled is not None:
         evaluation = inputs.labelled.evaluation

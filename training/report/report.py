@@ -1,4 +1,4 @@
-"""Bundle -> one HTML file."""
+"""The report of a bundle: from its inputs to one HTML file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +22,10 @@ from training.report.training_curves import read_history
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """data: where `open_dataset` finds labelled images; run: what training kept; image: the photo to look at.
+    """data: source of labelled images for `open_dataset`; run: folder of the training run; image: the photo to follow
+    through the network.
 
-    seed: of t-SNE, crops and inversions; which images were held out is decided by the training.
+    seed: of t-SNE, crops and inversions; the training decided which images were held out.
     """
 
     bundle: Path
@@ -36,9 +37,9 @@ class ReportConfig:
 
 
 def write_report(config: ReportConfig) -> Path:
-    """Make the report and return where it lies; the same bundle, data and seed give the same file.
+    """Make the report and return its path; the same bundle, data and seed give the same file.
 
-    Raises BundleError, ConfigurationError, DatasetError, ReportError before anything that takes long.
+    Raises BundleError, ConfigurationError, DatasetError, ReportError before any long computation.
     """
     with _new_file(config.output) as staging:
         inputs = _open(config)
@@ -50,7 +51,7 @@ def write_report(config: ReportConfig) -> Path:
 
 
 def _open(config: ReportConfig) -> ReportInputs:
-    """What is cheap to refuse comes first."""
+    """Open all inputs, those that can fail quickly first."""
     bundle = read_bundle(config.bundle)
     if config.run is not None:
         read_history(config.run)
@@ -62,7 +63,7 @@ def _open(config: ReportConfig) -> ReportInputs:
 
 
 def _shown(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
-    """The chapters; on a terminal with a bar, elsewhere with a line each."""
+    """Yield the chapters; show a bar on a terminal, and one line per chapter elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
@@ -77,7 +78,7 @@ def _shown(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
 
 @contextmanager
 def _new_file(output: Path) -> Iterator[Path]:
-    """A file beside `output` that takes its place when the block ends without an error. Raises ReportError."""
+    """Yield a file beside `output` that replaces it when the block ends without an error. Raises ReportError."""
     staging = output.with_name(f".{output.name}.new")
     try:
         if output.is_dir():

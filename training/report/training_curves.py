@@ -1,4 +1,4 @@
-"""How the training went, epoch by epoch."""
+"""Loss, accuracy, learning rate and speed of the training, by epoch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from training.report.section import Content, Figure, Gallery
 
 _EPOCH = TypeAdapter(EpochRecord)
 _DOTS = 40
-"""From this many epochs on there are no dots."""
+"""Number of epochs from which on lines have no markers."""
 
 
 class Line(NamedTuple):
@@ -29,13 +29,14 @@ class Line(NamedTuple):
 
 
 def training_curves(inputs: ReportInputs) -> Content:
+    """Return the chapter on the training."""
     if inputs.run is None:
         return Content(missing="There is no run folder with a history of this bundle's training: name it with --run.")
     return Content([Gallery(curves(read_history(inputs.run)), "half")])
 
 
 def read_history(run: Path) -> list[EpochRecord]:
-    """The epochs, in order. Raises ReportError when the file is missing, empty or not such a history."""
+    """Return the epochs in order. Raises ReportError when the file is missing, empty or not a history."""
     path = run / HISTORY
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -48,7 +49,9 @@ def read_history(run: Path) -> list[EpochRecord]:
 
 
 def curves(history: Sequence[EpochRecord]) -> list[Figure]:
-    """Loss, accuracy, learning rate and speed; the dashed line is the epoch with the highest validation accuracy."""
+    """Draw loss, accuracy, learning rate and speed; the dashed line is the epoch with the highest validation
+    accuracy.
+    """
     best = max(history, key=lambda epoch: (epoch.accuracy, -epoch.nll))
     waiting = sum(each.data_wait for each in history) / len(history)
     panels: dict[str, list[Line]] = {

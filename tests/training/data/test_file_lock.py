@@ -9,10 +9,10 @@ from training.data.file_lock import exclusive_lock
 _SECOND = """
 import sys
 from pathlib import Path
-from training.data.file_lock import one_at_a_time
+from training.data.file_lock import exclusive_lock
 cache = Path(sys.argv[1])
 print("here", flush=True)
-with one_at_a_time(cache):
+with exclusive_lock(cache):
     print((cache / "data").read_text(), flush=True)
 """
 

@@ -1,4 +1,4 @@
-"""Images that come as arrays: checked, held out and given the input's form."""
+"""Images that come as arrays: checked, split and converted to the network's input."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,10 @@ from training.data.warnings_list import collect_warnings
 
 @dataclass(frozen=True)
 class Arrays:
-    """`published`: the parts are those that everybody compares on, so that an image in both is not the user's fault."""
+    """Labelled images of a source.
+
+    `published`: the parts are those of the published benchmark, so that an image in both is no error of the user.
+    """
 
     metadata: DatasetMetadata
     train: LabelledImages
@@ -27,9 +30,9 @@ class Arrays:
 def open_arrays(
     arrays: Arrays, target: Input | None, preprocessing: Preprocessing | None, hold_out: HoldOut, storage: PixelStorage
 ) -> OpenedImages:
-    """Training images keep their own height and width, in the input's colours; the others go through `preprocess`.
+    """Split the arrays. Training images keep their height and width, in the input's colours; others are preprocessed.
 
-    target: by default the form that the images have. A training image that a published test part has too is dropped.
+    target: by default the shape of the images. A training image that a published test part also has is dropped.
     Raises DatasetError for an empty class, a class too small to hold images out, and an image in two parts.
     """
     check_names(arrays.metadata.labels, arrays.metadata.title)
@@ -51,18 +54,18 @@ def open_arrays(
 
 
 def native_input(images: LabelledImages) -> Input:
-    """The form that the images have."""
+    """Return the input of exactly the images' shape."""
     _, height, width, channels = images.images.shape
     return Input(colour=Colour.L if channels == 1 else Colour.RGB, height=height, width=width)
 
 
 def native_preprocessing(target: Input) -> Preprocessing:
-    """For small grey images: nothing is cut off, and what is transparent is black ground. For others the contract's."""
+    """Return preprocessing without cropping, on black ground, for grey images; for others the contract's default."""
     return Preprocessing(resize="squash", background=(0, 0, 0)) if target.colour is Colour.L else Preprocessing()
 
 
 def _joined(arrays: Arrays) -> tuple[LabelledImages, Parts]:
-    """All images in one, and the part that each was given in."""
+    """Return all images in one array, and the part that each was given in."""
     train, test = arrays.train, arrays.test
     given = np.repeat(np.array(["train", "test"]), [len(train), len(test) if test else 0])
     if test is None:
@@ -72,7 +75,7 @@ def _joined(arrays: Arrays) -> tuple[LabelledImages, Parts]:
 
 
 def _without_overlap(arrays: Arrays, given: Parts, digests: Digests) -> Indices:
-    """Indices of the images to keep, such that none is in two parts."""
+    """Return the indices of the images to keep, so that no image is in two parts."""
     testing = given == "test"
     if arrays.published:
         return np.flatnonzero(testing | ~np.isin(digests, digests[testing]))

@@ -12,13 +12,14 @@ from training.data.split import PART_NAMES, Part
 from training.errors import DatasetError
 
 _LITTER = ("thumbs.db", "desktop.ini")
-"""What file managers leave behind; files and folders that begin with a dot are passed over as well."""
+"""Files that file managers leave behind. Files and folders that begin with a dot are skipped too."""
 
 
 def list_class_folders(root: Path, labels: tuple[str, ...] = ()) -> Listing:
-    """Every file of every class folder, whatever its name: what is no picture is found out when it is opened.
+    """List every file of every class folder, whatever its name; files that are no images are found when they are
+    opened.
 
-    A class folder may be a link; links to folders further down are not followed, so there are no circles.
+    A class folder may be a link; links further down are not followed, so there are no cycles.
     Raises DatasetError for no class, one class, an empty class, or names that differ from `labels`.
     """
     classes = [(folder, part) for top, part in _part_folders(root) for folder in _class_folders(top)]
@@ -28,7 +29,7 @@ def list_class_folders(root: Path, labels: tuple[str, ...] = ()) -> Listing:
 
 
 def _part_folders(root: Path) -> list[tuple[Path, Part]]:
-    """The folders that hold class folders, training first."""
+    """Return the folders that hold class folders, training first."""
     folders = _subfolders(root)
     named = [(folder, PART_NAMES[name]) for folder in folders if (name := folder.name.casefold()) in PART_NAMES]
     if not any(part == "train" for _, part in named) or len(named) == 1 < len(folders):
@@ -67,7 +68,7 @@ def _subfolders(root: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files below, in order of name."""
+    """Return all files below a folder, sorted by name."""
     files = sorted(_walk(folder))
     if not files:
         raise DatasetError(f"the class folder {printable(folder)} is empty: put images into it, or remove it")

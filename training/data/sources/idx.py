@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST and its descendants."""
+"""IDX files, the format of MNIST, Fashion-MNIST and EMNIST, one by one and as a folder of a whole data set."""
 
 import gzip
 import hashlib
@@ -22,16 +22,16 @@ _NAME = re.compile(
     r"(?:emnist-(?P<split>[a-z]+)-)?(?P<part>train|t10k|test)-(?:images|labels)[-.]idx[13]-ubyte(?:\.gz)?"
 )
 _FASHION_MNIST_LABELS = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"
-"""sha256 of its 60,000 training labels as bytes: the set is known by its contents, whatever its folder is called."""
+"""sha256 of the 60,000 training labels as bytes: Fashion-MNIST is recognised by its contents, not by its folder."""
 _UNSIGNED_BYTE = 8
 _TYPES = {9: "signed bytes", 11: "16-bit integers", 12: "32-bit integers", 13: "floats", 14: "doubles"}
 _MAX_BYTES = 8 << 30
 
 
 def read_idx(folder: Path, part: str, classes: int = 256) -> LabelledImages:
-    """Read `part` from `folder`, plain or gzipped, grey images: `train`, `t10k`, or such as `emnist-letters-train`.
+    """Read `part` from `folder`, plain or gzipped grey images: `train`, `t10k`, or such as `emnist-letters-train`.
 
-    EMNIST's images are turned upright, its files hold them transposed, and its letters are counted from 0, not 1.
+    EMNIST's files hold transposed images, which are turned upright; its letters are counted from 0, not from 1.
     Raises DatasetError for a file that is missing or damaged, for counts that differ, and for a label beyond `classes`.
     """
     images = _read_array(_find(folder, f"{part}-images", "idx3-ubyte"), dimensions=3)
@@ -50,12 +50,12 @@ def read_idx(folder: Path, part: str, classes: int = 256) -> LabelledImages:
 
 
 def upright(images: Pixels) -> Pixels:
-    """uint8 [N, H, W] of EMNIST, whose rows are columns."""
+    """Transpose uint8 [N, H, W] of EMNIST, whose files store columns as rows."""
     return np.ascontiguousarray(images.swapaxes(1, 2))
 
 
 def _find(folder: Path, stem: str, kind: str) -> Path:
-    """The file, also where the download has a dot instead of the last hyphen."""
+    """Return the path of a file, also where its name has a dot instead of the last hyphen."""
     for name in (f"{stem}-{kind}", f"{stem}-{kind}.gz", f"{stem}.{kind}", f"{stem}.{kind}.gz"):
         if (folder / name).is_file():
             return folder / name
@@ -63,7 +63,9 @@ def _find(folder: Path, stem: str, kind: str) -> Path:
 
 
 def _read_array(path: Path, dimensions: int) -> Pixels:
-    """Unsigned bytes of an IDX file: two zeros, type 8, number of dimensions, each size as big-endian uint32, data."""
+    """Read unsigned bytes of an IDX file: two zeros, type 8, number of dimensions, each size as big-endian uint32,
+    data.
+    """
     try:
         with _open(path) as stream:
             shape = _read_header(stream, path, dimensions)
@@ -95,22 +97,23 @@ def _open(path: Path) -> BufferedIOBase:
 
 
 def emnist_labels(split: str) -> tuple[str, ...]:
-    """In the order of the numbers from 0; letters, which EMNIST counts from 1, without what stands for 0 there."""
+    """Return the names of the classes by number from 0. EMNIST counts letters from 1; its name for 0 is left out."""
     if split not in SPLITS:
         raise DatasetError(f"there is no split {split!r} of EMNIST: choose one of {', '.join(SPLITS)}")
     return tuple(name for name in EMNIST.classes_split_dict[split] if name != "N/A")
 
 
 def holds_idx(folder: Path) -> bool:
-    """Whether there are files named as MNIST or EMNIST names them."""
+    """Return whether the folder has files with the names of MNIST or EMNIST."""
     return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
 
 
 def read_idx_folder(folder: Path, labels: tuple[str, ...] = ()) -> Arrays:
-    """Training images, and test images where there are some. `labels` name the classes in the order of their numbers.
+    """Read the training images, and the test images where there are some.
 
-    Without them Fashion-MNIST and EMNIST bring their own names, and others have the numbers themselves.
-    Raises DatasetError for a folder with several sets, and for what `read_idx` finds.
+    labels: names of the classes in the order of their numbers. Without them Fashion-MNIST and EMNIST have their own
+    names, and the classes of other sets are named by their numbers.
+    Raises DatasetError for a folder with several sets, and for the faults that `read_idx` finds.
     """
     names = [match for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     splits = sorted({match["split"] or "" for match in names})

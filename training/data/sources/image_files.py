@@ -1,4 +1,4 @@
-"""Pictures in files: every header is read first, then what is left is decoded, all cores at work."""
+"""Image files: all headers are read first, then the remaining files are decoded in parallel."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -25,9 +25,9 @@ from training.errors import DatasetError
 R = TypeVar("R")
 _MAX_SIDE = 4096
 MARGIN = 0.875
-"""Side of the input over the side of a training picture: the room that random crops have (224 of 256)."""
+"""Ratio of the input's side to that of a training image: the margin for random crops (224 of 256)."""
 PHOTO_INPUT = Input(colour=Colour.RGB, height=224, width=224)
-"""For pictures of many sizes, where the user names no other."""
+"""Default input for images of several sizes."""
 
 
 def open_pictures(
@@ -37,10 +37,10 @@ def open_pictures(
     hold_out: HoldOut,
     storage: PixelStorage,
 ) -> OpenedImages:
-    """Decode every picture once: with `preprocess` for evaluation, and with some room around it for training.
+    """Decode every image once: preprocessed for evaluation, and with a margin for random crops for training.
 
-    target: by default the size that all pictures have, if it is one and not above 224, else 224x224 RGB.
-    Raises DatasetError for a class without readable pictures or too few of them, and for a picture in two parts.
+    target: by default the size that all images share, if it is at most 224, else 224x224 RGB.
+    Raises DatasetError for a class with no or too few readable images, and for an image in two parts.
     """
     listing, headers, unreadable = _with_headers(listing)
     digests = to_digests([header.digest for header in headers])
@@ -77,7 +77,10 @@ def with_crop_margin(target: Input, preprocessing: Preprocessing) -> tuple[Input
 
 
 def _with_headers(listing: Listing) -> tuple[Listing, list[Header], list[SkippedFile]]:
-    """What is left when every file that is no picture is taken out. Raises DatasetError when that is a whole class."""
+    """Return the readable files, their headers and the skipped files.
+
+    Raises DatasetError when a whole class is skipped.
+    """
     results = list(_progress(parallel_map(_header, listing.paths), len(listing), "reading"))
     headers = [result for result in results if isinstance(result, Header)]
     skipped = [result for result in results if isinstance(result, SkippedFile)]
@@ -88,7 +91,7 @@ def _with_headers(listing: Listing) -> tuple[Listing, list[Header], list[Skipped
 
 
 def _refuse_lost(before: Listing, after: Listing, skipped: Sequence[SkippedFile]) -> None:
-    """Raises DatasetError when a class is gone with the files that were passed over."""
+    """Raise DatasetError when a class has lost all its files."""
     lost = np.setdiff1d(before.labels, after.labels)
     if len(lost):
         paths = {printable(before.paths[index]) for index in np.flatnonzero(before.labels == lost[0])}
@@ -98,7 +101,7 @@ def _refuse_lost(before: Listing, after: Listing, skipped: Sequence[SkippedFile]
 
 
 def _native(headers: Sequence[Header]) -> Input | None:
-    """The form that all pictures share, when it is one and small."""
+    """Return the shape that all images share, or None when they differ or are large."""
     sizes = {header.size for header in headers}
     if len(sizes) > 1 or max(max(size) for size in sizes) > PHOTO_INPUT.height:
         return None
@@ -110,7 +113,7 @@ def _native(headers: Sequence[Header]) -> Input | None:
 def _decoded(
     listing: Listing, part: Part, target: Input, preprocessing: Preprocessing, storage: PixelStorage
 ) -> tuple[LabelledImages, list[SkippedFile]]:
-    """Pictures that turn out to be damaged leave no gap; a class may lose all that were held out of it, not more."""
+    """Decode the files of one part. Damaged files leave no gap; a class may lose its held-out images, but no more."""
     images = storage.empty((len(listing), *target.shape))
     kept: list[int] = []
     skipped: list[SkippedFile] = []

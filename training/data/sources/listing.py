@@ -1,4 +1,4 @@
-"""Pictures in files, as a source lists them: where they are, what they show, which part they belong to."""
+"""Image files as a source lists them: path, label and part of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from training.data.split import Part
 
 @dataclass(frozen=True)
 class Listing:
-    """paths: N files; labels: int64 [N], from 0, in the order of `metadata.labels`; parts: one `Part` for each file."""
+    """paths: N files; labels: int64 [N], from 0, in the order of `metadata.labels`; parts: the `Part` of each file."""
 
     metadata: DatasetMetadata
     paths: tuple[Path, ...]
@@ -26,12 +26,13 @@ class Listing:
         return len(self.paths)
 
     def take(self, indices: Indices) -> Self:
+        """Return the listing of the files at `indices`."""
         paths = tuple(self.paths[index] for index in indices)
         return type(self)(self.metadata, paths, self.labels[indices], self.parts[indices])
 
 
 def listing(metadata: DatasetMetadata, rows: Sequence[tuple[Path, int, Part]]) -> Listing:
-    """Of rows (path, label, part)."""
+    """Build a listing from rows of (path, label, part)."""
     return Listing(
         metadata=metadata,
         paths=tuple(path for path, _, _ in rows),

@@ -1,4 +1,4 @@
-"""Data sets with a name: downloaded by torchvision, installed by Debian, or part of scikit-learn."""
+"""Data sets known by name: downloaded by torchvision, installed by Debian, or part of scikit-learn."""
 
 import socket
 import sys
@@ -23,7 +23,7 @@ from training.data.sources.idx import SPLITS, emnist_labels, read_idx_folder, up
 from training.errors import DatasetError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-"""Where Debian's package dataset-fashion-mnist puts its files."""
+"""Folder of the files of Debian's package dataset-fashion-mnist."""
 _GREY = {
     "mnist": (MNIST, metadata.MNIST),
     "fashion-mnist": (FashionMNIST, metadata.FASHION_MNIST),
@@ -37,9 +37,10 @@ _DIGITS_TEST = 0.2
 
 
 def open_named(name: str, cache: Path, labels: tuple[str, ...] = ()) -> Arrays:
-    """name: one of NAMES; downloads are kept in `cache`; `labels` replace the names that the classes have.
+    """Open a data set by its name, one of NAMES.
 
-    Raises DatasetError for a download that fails, and for labels of another number.
+    Downloads are kept in `cache`; `labels` replace the names of the classes.
+    Raises DatasetError for a download that fails, and for a wrong number of labels.
     """
     arrays = _open(name, cache)
     if labels and len(labels) != len(arrays.metadata.labels):
@@ -71,7 +72,7 @@ def _colour(train: Any, test: Any) -> Arrays:
 
 
 def _grey(known: DatasetMetadata, *parts: Any) -> Arrays:
-    """EMNIST's images lie on their side here as in its files, and its letters count from 1."""
+    """Return grey images. Those of EMNIST are transposed, as in its files, and its letters count from 1."""
     images = [part.data.numpy() for part in parts]
     if turned := isinstance(parts[0], EMNIST):
         images = [upright(each) for each in images]
@@ -83,7 +84,10 @@ def _grey(known: DatasetMetadata, *parts: Any) -> Arrays:
 
 @contextmanager
 def _downloading(name: str, cache: Path) -> Iterator[None]:
-    """A server that stops answering ends the download; what torchvision prints goes to stderr."""
+    """Translate the errors of a download, and end it when the server stops answering.
+
+    torchvision's output goes to stderr.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_STALLED_S)
     try:
@@ -100,7 +104,7 @@ def _downloading(name: str, cache: Path) -> Iterator[None]:
 
 
 def _digits() -> Arrays:
-    """8x8 becomes 28x28. The test part, a fifth of each class, is the same for every seed."""
+    """Enlarge 8x8 pixels to 28x28. The test part, a fifth of each class, is the same for every seed."""
     small = read_digits()
     target = Input(colour=Colour.L, height=28, width=28)
     large = evaluation_pixels(small.images, target, Preprocessing(resize="squash", background=(0, 0, 0)))
@@ -110,7 +114,7 @@ def _digits() -> Arrays:
 
 
 def read_digits() -> LabelledImages:
-    """1,797 grey images of 8x8 pixels, bright on a dark ground; their 17 levels become 0 to 255."""
+    """Return scikit-learn's 1,797 grey images of 8x8 pixels, bright on dark; their 17 levels become 0 to 255."""
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)
     return LabelledImages(images[..., None], digits.target.astype(np.int64))

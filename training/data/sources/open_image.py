@@ -1,4 +1,4 @@
-"""Files of pictures, opened with limits: what is no picture, too large or damaged is said in a sentence."""
+"""Image files opened within limits; files that are no images, too large or damaged are refused with a reason."""
 
 import hashlib
 import io
@@ -12,20 +12,20 @@ from PIL import Image, UnidentifiedImageError
 from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-"""Pillow's names; the formats that the server accepts unless told otherwise."""
+"""Pillow's names of the formats that the server accepts by default."""
 MAX_PIXELS = 89_478_485
-"""Of one picture; Pillow's own limit for what it does not warn of (Image.MAX_IMAGE_PIXELS)."""
+"""Pixel limit of one image: the value up to which Pillow does not warn (Image.MAX_IMAGE_PIXELS)."""
 MAX_FILE_BYTES = 256 << 20
 _GREY = ("1", "L", "I;16", "I;16B")
 
 
 class UnreadableImage(Exception):
-    """Why a file is passed over."""
+    """Raised with the reason why a file is skipped."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a picture before it is decoded. `digest`: sha256 of the file; `size`: width and height."""
+    """Properties of an image before it is decoded. digest: sha256 of the file; size: width and height."""
 
     digest: bytes
     size: tuple[int, int]
@@ -33,20 +33,20 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read the whole file, decode nothing of it. Raises Unreadable."""
+    """Read the whole file without decoding it. Raises UnreadableImage."""
     content = _read(path)
     with _opened(content) as image:
         return Header(hashlib.sha256(content).digest(), image.size, image.mode in _GREY)
 
 
 def read_pixels(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """uint8 [height, width, channels], the way the service would see the file. Raises Unreadable."""
+    """Return uint8 [height, width, channels] of the file, preprocessed as by the service. Raises UnreadableImage."""
     with _opened(_read(path)) as image:
         return preprocess(image, target, preprocessing)
 
 
 def _read(path: Path) -> bytes:
-    """Of a regular file only: a pipe or a device might never end."""
+    """Read a regular file only: reading a pipe or a device might never end."""
     try:
         if path.exists() and not path.is_file():
             raise UnreadableImage("not a file")
@@ -61,7 +61,7 @@ def _read(path: Path) -> bytes:
 
 @contextmanager
 def _opened(content: bytes) -> Iterator[Image.Image]:
-    """Pillow's many exceptions become ours, until the end of the block."""
+    """Open an image and translate Pillow's exceptions until the end of the block."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if (pixels := image.width * image.height) > MAX_PIXELS:

@@ -1,4 +1,4 @@
-"""A CSV or Parquet table with a row for each picture: columns `path`, `label` and, if there is one, `split`."""
+"""A CSV or Parquet table with one row per image: columns `path`, `label` and, optionally, `split`."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ _NEEDED = _COLUMNS[:2]
 
 
 def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
-    """Rows in the order of the table. A relative path starts at the table's folder.
+    """List the rows in the order of the table. A relative path starts at the table's folder.
 
-    A label is the name of a class or, where `labels` are given, also its number from 0. Raises DatasetError for a
-    table that cannot be read, lacks a column, or has a row that says nothing or something unknown.
+    A label is the name of a class or, where `labels` are given, also its number from 0. Raises DatasetError for a table
+    that cannot be read, lacks a column, or has a row with an empty or unknown value.
     """
     columns = _read(table)
     paths, values = columns["path"], [normal(value) for value in columns["label"]]
@@ -37,7 +37,7 @@ def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
 
 
 def _read(table: Path) -> dict[str, list[str]]:
-    """The columns that mean something, as text; a missing value is an empty text."""
+    """Return the known columns as text; a missing value is an empty text."""
     try:
         read = _read_csv(table) if table.suffix.casefold() == ".csv" else parquet.read_table(table)
         columns = {name: _texts(read.column(name)) for name in _COLUMNS if name in read.column_names}
@@ -58,7 +58,7 @@ def _texts(column: pa.ChunkedArray) -> list[str]:
 
 
 def _read_csv(table: Path) -> pa.Table:
-    """Labels stay as they are written: 01 is not 1."""
+    """Read the columns as text, so that the label 01 is not 1."""
     return csv.read_csv(table, convert_options=csv.ConvertOptions(column_types=dict.fromkeys(_COLUMNS, pa.string())))
 
 
