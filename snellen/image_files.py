@@ -11,7 +11,7 @@ SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", "
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield files as named, and the files in folders with the suffix of an image, sorted. They are not opened here."""
     for path in paths:
-        if os.path.isdir(path):  # false for a path that cannot be looked at, where Path.is_dir() raises
+        if os.path.isdir(path):  # false for an inaccessible path, where Path.is_dir() raises
             named = (found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES)
             yield from sorted(found for found in named if not os.path.isdir(found))
         else:
@@ -29,7 +29,7 @@ def read_image(path: Path, max_bytes: int) -> bytes:
         raise UnsupportedFormat("this is not a regular file")
     with path.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        body = stream.read(min(size, max_bytes) + 1)  # not more at once: read() takes memory for all it is asked for
+        body = stream.read(min(size, max_bytes) + 1)  # read() allocates memory for all bytes asked for
     if len(body) > max_bytes:
         raise BodyTooLarge(f"the file is larger than {max_bytes} bytes; raise --max-bytes")
     return body

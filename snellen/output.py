@@ -35,7 +35,7 @@ class FileResult(NamedTuple):
 
 
 def path_text(path: Path) -> str:
-    r"""Return the path as text, with bytes that are no UTF-8 as \\xNN, since no output format can hold them."""
+    r"""Return the path as text, with bytes that are no UTF-8 as \xNN, since no output format can hold them."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 

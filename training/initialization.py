@@ -108,7 +108,7 @@ def _efficientnet_lite0(classes: int, target: Input) -> InitialNetwork:
     """Return the body of the packaged network with a new head. Its padding is computed for one size of image."""
     if (target.height, target.width) != (_SIDE, _SIDE):
         raise ConfigurationError(f"{PACKAGED} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
-    from training.pretrained.import_bundle import NETWORKS  # noqa: PLC0415  its packages are needed by nothing else
+    from training.pretrained.import_bundle import NETWORKS  # noqa: PLC0415  only this network needs its packages
 
     served = NETWORKS[PACKAGED].load()
     mean = [float(value) for value in served.mean.flatten()]

@@ -20,7 +20,7 @@ _MARGIN = 1e-6
 
 def fit_sets(probabilities: Floats, labels: Labels, fitted_on: str) -> PredictionSets:
     """Return thresholds for `COVERAGES`, each valid for any number of images, or the reason why there is none."""
-    rounded = probabilities.astype(np.float32)  # as the graph gives them: a tie there has to be one here
+    rounded = probabilities.astype(np.float32)  # the graph's type: ties of the graph have to be ties here
     found = {coverage: conformal_quantile(scores(rounded, labels), Fraction(coverage)) for coverage in COVERAGES}
     thresholds = {name: score + _MARGIN for name, score in found.items() if score is not None}
     return PredictionSets(

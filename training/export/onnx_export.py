@@ -57,7 +57,7 @@ def check_parity(network: ExportedModule, target: Input, path: Path, tolerance: 
     with torch.inference_mode():
         expected = copy.deepcopy(network).double()(torch.from_numpy(images))[0].numpy()
     difference = float(np.abs(predict(open_session(path), images) - expected).max())
-    if not difference <= tolerance:  # NaN is not below anything
+    if not difference <= tolerance:  # also true for NaN
         raise ParityError(
             f"{path.name} differs from PyTorch by {difference:.2g} in a probability, allowed: {tolerance:g}"
         )
@@ -93,7 +93,9 @@ def _to_onnx(served: ExportedModule, example: torch.Tensor, *, free_size: bool) 
     free = dict.fromkeys((0, 1, 2) if free_size else (0,), torch.export.Dim.DYNAMIC)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)`", FutureWarning)  # PyTorch, of itself
+        warnings.filterwarnings(
+            "ignore", "`isinstance\\(treespec, LeafSpec\\)`", FutureWarning
+        )  # raised inside PyTorch
         program = torch.onnx.export(
             served,
             (example,),

@@ -28,7 +28,7 @@ def save_state(path: Path, state: State) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(path)
-    except (OSError, RuntimeError) as error:  # PyTorch's zip writer turns a full disk into a RuntimeError
+    except (OSError, RuntimeError) as error:  # PyTorch's zip writer raises RuntimeError for a full disk
         beside.unlink(missing_ok=True)
         raise error if isinstance(error, OSError) else OSError(f"{path} could not be written: {error}") from error
 

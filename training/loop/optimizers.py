@@ -47,7 +47,7 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """Return float32 [m, n] with singular values near 1 and the singular vectors of `matrix`, by Newton-Schulz in
     bfloat16.
     """
-    a, b, c = 3.4445, -4.7750, 2.0315  # the quintic of the source: fast, and good to about 30 % is good enough
+    a, b, c = 3.4445, -4.7750, 2.0315  # the source's quintic: fast, with an error of up to 30 %, which is enough
     tall = len(matrix) > matrix.shape[1]
     x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
     x = x.T if tall else x

@@ -63,7 +63,7 @@ def _answers(timeout_s: float) -> bool:
     answered = Event()
 
     def ask() -> None:
-        with suppress(Exception):  # whatever the libraries for HTTP raise
+        with suppress(Exception):  # any exception of the HTTP libraries
             get_session().head(constants.ENDPOINT, timeout=timeout_s)
             answered.set()
 

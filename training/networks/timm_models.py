@@ -62,7 +62,7 @@ def _published(name: str, classes: int, target: Input) -> nn.Module:
             return _create(name, classes, target, pretrained=True)
     except TrainingError:
         raise
-    except Exception as error:  # whatever the libraries for HTTP raise
+    except Exception as error:  # any exception of the HTTP libraries
         kind = type(error).__name__
         raise TrainingError(
             f"the weights of timm/{name} cannot be downloaded ({kind}): connect to huggingface.co once, "
@@ -86,7 +86,7 @@ def _load(model: nn.Module, weights: Path, name: str) -> None:
     """Load a checkpoint of the same network, .safetensors or of PyTorch, without running any code it contains."""
     try:
         load_checkpoint(model, str(weights))
-    except Exception as error:  # whatever a damaged or foreign file makes of the readers
+    except Exception as error:  # the readers raise many types for damaged files
         reason = " ".join(str(error).split())[:160]
         raise TrainingError(f"{weights} is no checkpoint of {name} with these classes: {reason}") from error
 

@@ -18,7 +18,7 @@ def budget_rule(budget: float, *, labelled: bool) -> str:
 def rejection_reason(variant: MeasuredVariant, reference: MeasuredVariant, budget: float) -> str | None:
     """Return why `variant` is rejected, or None when it is admitted. budget: percentage points."""
     loss = (reference.quality - variant.quality) * 100
-    if not variant.golden_difference <= LARGEST_TOLERANCE:  # NaN is not below anything
+    if not variant.golden_difference <= LARGEST_TOLERANCE:  # also true for NaN
         return f"a golden image is off by {variant.golden_difference:.2f}, allowed: {LARGEST_TOLERANCE}"
     if not loss <= budget + _ROUNDING:
         what = "points of top-1" if reference.metrics.top1 is not None else "% of the images get another class"

@@ -14,7 +14,7 @@ def convert_to_fp16(model: Path, path: Path) -> None:
     """Write the graph in `model` to `path` with float16 weights and activations; input and outputs keep their types."""
     graph = onnx.load(model)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of weights too small for float16, which become zero
+        warnings.simplefilter("ignore", UserWarning)  # weights too small for float16 become zero
         converted = convert_float_to_float16(
             graph,
             keep_io_types=True,

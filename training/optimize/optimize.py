@@ -100,7 +100,7 @@ def _variant(
     bundle: Bundle, row: MeasuredVariant, candidate: Candidate, images: EvaluationImages, options: VariantOptions
 ) -> Variant:
     manifest = bundle.manifest
-    allowed = manifest.golden.tolerance + 2 * row.golden_difference  # room for another processor's rounding
+    allowed = manifest.golden.tolerance + 2 * row.golden_difference  # margin for the rounding of other processors
     return Variant(
         precision=row.precision,
         path=candidate.path.name,

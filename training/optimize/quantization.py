@@ -28,8 +28,8 @@ class Quantizer:
         calibration: uint8 [N, H, W, C]; workspace: folder for files that are needed as long as this object.
         """
         self._prepared, self._ranges = workspace / "prepared.onnx", workspace / "ranges.json"
-        # No optimization: it would unfold the weights that head and class map share. ONNX's shape inference, not the
-        # symbolic one: that is for transformers, and fails on convolutions of free height and width.
+        # Optimization would duplicate the weights that head and class map share. Symbolic shape inference is made for
+        # transformers and fails on convolutions of free height and width; ONNX's own works.
         quant_pre_process(model, self._prepared, skip_optimization=True, skip_symbolic_shape=True)
         prepared = onnx.load(self._prepared)
         fold_batch_norms(prepared)

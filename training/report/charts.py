@@ -45,7 +45,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.left": False,
 }
 _PROPERTY = {colour: f"var(--{name})" for name, colour in LIGHT.items()} | {
-    "#1a202c": "var(--ink)",  # from here on: of the reliability diagram, which is drawn for other pages too
+    "#1a202c": "var(--ink)",  # from here on: colours of the reliability diagram, which other pages use too
     "#c53030": "var(--wrong)",
     "#718096": "var(--soft)",
     "#ffffff": "var(--sheet)",
@@ -66,7 +66,7 @@ def chart(figure: Figure, name: str, alt: str) -> Markup:
     """Return inline SVG of `figure`. name: unique among the charts of a page, so that their ids are."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the browser's fonts know more letters
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the browser's fonts have more glyphs
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return Markup('<svg role="img" aria-label="{}" {}').format(alt, Markup(_themed(buffer.getvalue())))  # noqa: S704 - escaped
 

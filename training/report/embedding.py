@@ -93,7 +93,7 @@ def arrange(features: Floats, seed: int) -> Positions:
 def _scatter(positions: Positions, labels: NDArray[np.int64], wrong: NDArray[np.bool_], names: Sequence[str]) -> Markup:
     figure, axes = canvas(6.4, 6.4)
     axes.set_axis_off()
-    axes.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), aspect="equal")  # downwards, as the rows of pictures go
+    axes.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), aspect="equal")  # y points down, as rows of an image do
     colours = [CLASSES[label] for label in labels] if names else LIGHT["soft"]
     axes.scatter(positions[:, 0], positions[:, 1], s=9, c=colours, alpha=0.8, linewidths=0)
     axes.scatter(positions[wrong, 0], positions[wrong, 1], s=22, c="none", edgecolors=LIGHT["ink"], linewidths=0.9)

@@ -89,7 +89,7 @@ def find_photos(bundle: Bundle, chosen: Path | None) -> list[Photo]:
 
 
 def _samples() -> list[Path]:
-    import sklearn.datasets  # noqa: PLC0415 - a second long, and for colour only
+    import sklearn.datasets  # noqa: PLC0415 - takes a second, and is needed for colour only
 
     return sorted((Path(sklearn.datasets.__file__).parent / "images").glob("*.jpg"))
 

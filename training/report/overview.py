@@ -22,7 +22,7 @@ def overview(inputs: ReportInputs) -> Overview:
     """Return title, description and facts of the bundle."""
     manifest = inputs.manifest
     variant = manifest.variant(Precision.FP32)
-    assert variant is not None  # the manifest's own rule
+    assert variant is not None  # the manifest requires it
     metrics = variant.metrics
     if inputs.labelled is not None:
         metrics = inputs.labelled.evaluation.metrics(inputs.labelled.source)

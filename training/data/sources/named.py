@@ -93,7 +93,7 @@ def _downloading(name: str, cache: Path) -> Iterator[None]:
     try:
         with redirect_stdout(sys.stderr), exclusive_lock(cache):
             yield
-    except Exception as error:  # URLError, RuntimeError of a wrong checksum, what the readers raise for a cut file ...
+    except Exception as error:  # URLError, RuntimeError for a wrong checksum, readers' errors for a cut file
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise DatasetError(
             f"{name} could not be downloaded into {cache} ({reason}): check the network and delete what is cut there, "

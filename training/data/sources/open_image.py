@@ -55,7 +55,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UnreadableImage(error.strerror or "cannot be read") from error
-    except ValueError as error:  # a zero byte in the path
+    except ValueError as error:  # a null byte in the path
         raise UnreadableImage(str(error)) from error
 
 
@@ -77,5 +77,7 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
         raise UnreadableImage(str(error)) from error
     except MemoryError as error:
         raise UnreadableImage("decoding it takes too much memory") from error
-    except Exception as error:  # of decoders: OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
+    except (
+        Exception
+    ) as error:  # decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
         raise UnreadableImage("truncated or damaged") from error
