@@ -37,13 +37,13 @@ def grid_cells(grid: "Grid") -> Iterator[GridCell]:
             yield GridCell(row, column, *box, rank, class_id, grid.labels[class_id], probability)
 
 
-def _write_table(done: Iterable[FileResult]) -> None:
+def _write_table(results: Iterable[FileResult]) -> None:
     """Write, for each class that is first in a cell, its share of the cells and the cell with its highest
     probability.
     """
     headings = ("file", "class", "cells", "best probability", "at left,top")
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
-    for item in done:
+    for item in results:
         if item.result is not None and item.result.dense is not None:
             _add(table, item.path, item.result.dense)
         table.add_section()
@@ -70,9 +70,9 @@ def _summary(grid: "Grid") -> Iterator[tuple[str, ...]]:
         yield printable(label), f"{share:.1%}", f"{best.probability:.4f}", f"{best.left},{best.top}"
 
 
-def _write_csv(done: Iterable[FileResult]) -> None:
+def _write_csv(results: Iterable[FileResult]) -> None:
     """Write one line for every class of every cell."""
-    write_csv(done, GridCell._fields, lambda result: grid_cells(result.dense) if result.dense else ())
+    write_csv(results, GridCell._fields, lambda result: grid_cells(result.dense) if result.dense else ())
 
 
 DENSE_WRITERS: dict[Format, Writer] = WRITERS | {Format.TABLE: _write_table, Format.CSV: _write_csv}

@@ -51,9 +51,9 @@ class Failures:
         self.count = 0
         self._console = console
 
-    def report(self, done: Iterable[FileResult]) -> Iterator[FileResult]:
+    def report(self, results: Iterable[FileResult]) -> Iterator[FileResult]:
         """Yield all items unchanged, and print those with an error."""
-        for item in done:
+        for item in results:
             if item.error is not None:
                 self.count += 1
                 line = printable(f"{path_text(item.path)}: {item.error}")
@@ -61,9 +61,9 @@ class Failures:
             yield item
 
 
-def _write_table(done: Iterable[FileResult]) -> None:
+def _write_table(results: Iterable[FileResult]) -> None:
     table = Table(Column("file", overflow="fold"), Column("class", overflow="fold"), Column("probability"))
-    for item in done:
+    for item in results:
         for index, prediction in enumerate(item.result.predictions if item.result else ()):
             first = printable(path_text(item.path)) if index == 0 else ""
             table.add_row(Text(first), Text(printable(prediction.label)), f"{prediction.probability:.4f}")
@@ -77,24 +77,24 @@ def print_table(table: Table) -> None:
     Console().print(table)
 
 
-def _write_jsonl(done: Iterable[FileResult]) -> None:
+def _write_jsonl(results: Iterable[FileResult]) -> None:
     _reconfigure("utf-8")
-    for item in done:
+    for item in results:
         answer = item.result.model_dump(exclude_none=True) if item.result else {"error": item.error}
         print(json.dumps({"path": path_text(item.path)} | answer, ensure_ascii=False), flush=True)
 
 
-def _write_csv(done: Iterable[FileResult]) -> None:
+def _write_csv(results: Iterable[FileResult]) -> None:
     columns = ("rank", "class_id", "label", "probability")
     write_csv(
-        done,
+        results,
         columns,
         lambda result: ((i, p.class_id, p.label, p.probability) for i, p in enumerate(result.predictions, 1)),
     )
 
 
 def write_csv(
-    done: Iterable[FileResult],
+    results: Iterable[FileResult],
     columns: Sequence[str],
     lines: "Callable[[Result], Iterable[tuple[object, ...]]]",
 ) -> None:
@@ -102,7 +102,7 @@ def write_csv(
     _reconfigure("utf-8")
     writer = csv.writer(sys.stdout)
     writer.writerow(["path", *columns, "error"])
-    for item in done:
+    for item in results:
         path = path_text(item.path)
         for line in lines(item.result) if item.result else ():
             writer.writerow([path, *line, ""])

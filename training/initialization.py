@@ -110,10 +110,10 @@ def _efficientnet_lite0(classes: int, target: Input) -> InitialNetwork:
         raise ConfigurationError(f"{PACKAGED} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
     from training.pretrained.import_bundle import NETWORKS  # noqa: PLC0415  only this network needs its packages
 
-    served = NETWORKS[PACKAGED].load()
-    mean = [float(value) for value in served.mean.flatten()]
-    std = [float(1 / value) for value in served.factor.flatten()]
-    return InitialNetwork(_with_new_head(served.network, classes), Scaling(mean, std))
+    module = NETWORKS[PACKAGED].load()
+    mean = [float(value) for value in module.mean.flatten()]
+    std = [float(1 / value) for value in module.factor.flatten()]
+    return InitialNetwork(_with_new_head(module.network, classes), Scaling(mean, std))
 
 
 def _published_scaling(name: str) -> Scaling:

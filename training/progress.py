@@ -51,7 +51,7 @@ class ProgressDisplay:
         """Images per second since the start of this process."""
         return self._done / max(monotonic() - self._started, 1e-9)
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line above the bar; without a terminal, print it with the rate and the time left."""
         if not self._console.is_terminal:
             left_s = (self._images - self._done) / max(self.rate, 1e-9)

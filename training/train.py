@@ -122,11 +122,11 @@ def _write_bundle(
     overwrite: bool,
 ) -> Path:
     calibration = _calibrate(config, dataset, trained)
-    served = ExportedModule(trained.network, trained.scaling, calibration.temperature)
+    module = ExportedModule(trained.network, trained.scaling, calibration.temperature)
     with new_bundle(repository, config.name, config.version, overwrite=overwrite) as folder:
-        dense = export(served, dataset.target, folder / MODEL)
-        golden = write_golden(folder, _examples(dataset), served, dataset.target, dataset.preprocessing)
-        test, source = _tested(dataset, folder / MODEL)
+        dense = export(module, dataset.target, folder / MODEL)
+        golden = write_golden(folder, _examples(dataset), module, dataset.target, dataset.preprocessing)
+        test, source = _evaluate(dataset, folder / MODEL)
         others = [out_of_distribution(name, folder / MODEL, dataset.target) for name in config.unfamiliar]
         manifest = Manifest(
             name=config.name,
@@ -160,7 +160,7 @@ def _calibrate(config: TrainingConfig, dataset: Dataset, trained: Trained) -> Ca
     return calibrate(logits, dataset.calibration.labels, "images held out from training and from early stopping")
 
 
-def _tested(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
+def _evaluate(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
     """Return the evaluation and what it was measured on: test images, or validation images where there are none."""
     if dataset.test is None:
         source = f"validation images of {dataset.metadata.title}, which also chose the epoch: there are no test images"
@@ -185,12 +185,12 @@ def _examples(dataset: Dataset) -> list[GoldenImage]:
 
 
 def _notes(config: TrainingConfig, dataset: Dataset, trained: Trained) -> tuple[str, ...]:
-    best = trained.score
+    score = trained.score
     return (
         *config.notes,
         *dataset.metadata.limits,
-        f"Trained on {len(dataset.train):,} images; epoch {best.epoch} of {config.recipe.epochs} was kept, with a "
-        f"validation accuracy of {best.accuracy:.4f} and NLL of {best.nll:.4f}.",
+        f"Trained on {len(dataset.train):,} images; epoch {score.epoch} of {config.recipe.epochs} was kept, with a "
+        f"validation accuracy of {score.accuracy:.4f} and NLL of {score.nll:.4f}.",
         f"Configuration: {config.model_dump_json(exclude={'notes', 'labels'})}.",
         f"Before the manifest was written, ONNX Runtime agreed with PyTorch within {PARITY_TOLERANCE:g}.",
     )

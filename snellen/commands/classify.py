@@ -40,11 +40,11 @@ def classify(
     names = provider_names(providers)
     classifier = _open(bundle, names, top_k, max_pixels, dense=dense)
     limit = max_bytes or service_default("max_body_bytes")
-    done = _in_order(lambda file: _one(classifier, file, limit), found, classifier.engine.concurrency)
+    results = _in_order(lambda file: _classify_file(classifier, file, limit), found, classifier.engine.concurrency)
     console = Console(stderr=True)
     failures = Failures(console)
     writers = DENSE_WRITERS if dense else WRITERS
-    writers[output_format](failures.report(_with_progress(done, len(found), console)))
+    writers[output_format](failures.report(_with_progress(results, len(found), console)))
     raise typer.Exit(1 if failures.count else 0)
 
 
@@ -89,7 +89,7 @@ def _in_order(work: Callable[[Path], FileResult], paths: list[Path], threads: in
             yield waiting.popleft().result()
 
 
-def _one(classifier: "OfflineClassifier", path: Path, max_bytes: int) -> FileResult:
+def _classify_file(classifier: "OfflineClassifier", path: Path, max_bytes: int) -> FileResult:
     from service.errors import ServiceError
 
     try:
@@ -100,7 +100,7 @@ def _one(classifier: "OfflineClassifier", path: Path, max_bytes: int) -> FileRes
         return FileResult(path, None, error.detail)
 
 
-def _with_progress(done: Iterator[FileResult], total: int, console: Console) -> Iterator[FileResult]:
+def _with_progress(results: Iterator[FileResult], total: int, console: Console) -> Iterator[FileResult]:
     columns = (TextColumn("classifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield from progress.track(done, total)
+        yield from progress.track(results, total)

@@ -56,9 +56,9 @@ def train(
         from training.loop.config import configure
         from training.train import run
 
-        flags = _given(context)
+        flags = _given_settings(context)
         if resume:
-            chosen = _resumed(runs / name / str(version), flags, config, settings)
+            chosen = _resumed_config(runs / name / str(version), flags, config, settings)
         else:
             defaults = {"name": name, "version": version, "data": data}
             chosen = configure(config, flags, settings or [], defaults)
@@ -91,7 +91,7 @@ _SETTINGS = {
 """Option -> dotted name in the configuration."""
 
 
-def _given(context: typer.Context) -> dict[str, Any]:
+def _given_settings(context: typer.Context) -> dict[str, Any]:
     """Return the settings given on the command line; all others are left to the configuration file."""
     given = {
         setting: context.params[option]
@@ -101,7 +101,9 @@ def _given(context: typer.Context) -> dict[str, Any]:
     return given | ({"labels": tuple(given["labels"].split(","))} if "labels" in given else {})
 
 
-def _resumed(folder: Path, flags: dict[str, Any], config: Path | None, settings: list[str] | None) -> "TrainingConfig":
+def _resumed_config(
+    folder: Path, flags: dict[str, Any], config: Path | None, settings: list[str] | None
+) -> "TrainingConfig":
     """Return the configuration of the run in `folder`, with a new learning rate if one is given.
 
     Nothing else may change.

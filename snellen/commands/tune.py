@@ -49,7 +49,7 @@ def tune(
         "tune_s": seconds,
     }
     settings = _settings({name: value for name, value in given.items() if value is not None})
-    found = [(bundle, _tuned(bundle, settings)) for bundle in _bundles(settings.models, models or [])]
+    found = [(bundle, _tune_bundle(bundle, settings)) for bundle in _bundles(settings.models, models or [])]
     if json_file is not None:
         json_file.write_text(json.dumps([_as_json(bundle, profile) for bundle, profile in found], indent=1) + "\n")
 
@@ -85,7 +85,7 @@ def _name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _tuned(bundle: "Bundle", settings: "Settings") -> "Profile":
+def _tune_bundle(bundle: "Bundle", settings: "Settings") -> "Profile":
     from service.own_loader import wanted_of
     from service.session import EngineRejected
     from service.settings import usable_cores

@@ -24,17 +24,17 @@ def verify(
     from service.session import EngineOptions
 
     options = EngineOptions(provider_names(providers), cores=1)
-    failures = [path for path in bundles if not _reported(path, options)]
+    failures = [path for path in bundles if not _verify_and_print(path, options)]
     raise typer.Exit(1 if failures else 0)
 
 
-def _reported(path: Path, options: "EngineOptions") -> bool:
+def _verify_and_print(path: Path, options: "EngineOptions") -> bool:
     """Return whether the bundle in `path` is valid, and print that or the reason why not."""
     from models.contract import BundleError
     from service.session import EngineRejected
 
     try:
-        found = _checked(path, options)
+        found = _check_bundle(path, options)
     except (BundleError, EngineRejected) as error:
         reason = Text.assemble(("failed", "red"), printable(f" {path_text(path)}: {error}"))
         Console(stderr=True).print(reason, soft_wrap=True)
@@ -43,20 +43,20 @@ def _reported(path: Path, options: "EngineOptions") -> bool:
     return True
 
 
-def _checked(path: Path, options: "EngineOptions") -> str:
+def _check_bundle(path: Path, options: "EngineOptions") -> str:
     """Return a description of the checks and the difference of golden images. Raises BundleError, EngineRejected."""
     from models.contract import read_bundle
 
     bundle = read_bundle(path)
     manifest = bundle.manifest
-    variants = ", ".join(_variant_checked(bundle, variant.precision, options) for variant in manifest.variants)
+    variants = ", ".join(_check_variant(bundle, variant.precision, options) for variant in manifest.variants)
     return (
         f"{manifest.name}/{manifest.version}: {len(manifest.files)} hashes, {len(manifest.labels)} classes, "
         f"{len(manifest.golden.images)} golden images: {variants}"
     )
 
 
-def _variant_checked(bundle: "Bundle", precision: "Precision", options: "EngineOptions") -> str:
+def _check_variant(bundle: "Bundle", precision: "Precision", options: "EngineOptions") -> str:
     from service.verification import check_golden, open_fitting
 
     with closing(open_fitting(bundle, options, precision)) as engine:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.labels import short
+from training.data.labels import shorten
 
 _UNEVEN = 1.5
 """Ratio of the largest to the smallest class from which on the imbalance is reported."""
@@ -32,6 +32,6 @@ def describe_imbalance(labels: NDArray[np.int64], names: Sequence[str]) -> str |
         return None
     sizes = [f"{names[label]} {counts[label]:,}" for label in np.argsort(-counts, kind="stable")]
     return (
-        f"classes are uneven, the largest has {ratio:.1f} times the images of the smallest: {short(sizes)}; "
+        f"classes are uneven, the largest has {ratio:.1f} times the images of the smallest: {shorten(sizes)}; "
         "weighted sampling draws them equally often"
     )

@@ -8,7 +8,7 @@ from unicodedata import normalize
 from training.errors import DatasetError
 
 
-def normal(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return `name` in composed Unicode (NFC): macOS decomposes file names, while typed options are composed."""
     return normalize("NFC", name)
 
@@ -30,12 +30,12 @@ def choose_names(found: Collection[str], wanted: tuple[str, ...], where: str) ->
     """Return the labels in order: `wanted` where given, which must be exactly those found, else the found ones
     sorted.
     """
-    names = tuple(normal(name) for name in wanted) or tuple(sorted(found))
+    names = tuple(normalize_name(name) for name in wanted) or tuple(sorted(found))
     if unknown := sorted(set(found) - set(names)):
-        raise DatasetError(f"{where} has the class {unknown[0]!r}, which is not among the labels: {short(names)}")
+        raise DatasetError(f"{where} has the class {unknown[0]!r}, which is not among the labels: {shorten(names)}")
     if missing := [name for name in names if name not in found]:
         raise DatasetError(
-            f"{where} has no class {missing[0]!r}, which is among the labels; it has {short(sorted(found))}"
+            f"{where} has no class {missing[0]!r}, which is among the labels; it has {shorten(sorted(found))}"
         )
     check_names(names, where)
     return names
@@ -46,6 +46,6 @@ def printable(path: Path) -> str:
     return str(path) if str(path).isprintable() else ascii(str(path))
 
 
-def short(names: Sequence[str], limit: int = 10) -> str:
+def shorten(names: Sequence[str], limit: int = 10) -> str:
     """Return the first `limit` names, separated by commas, and the number of the others."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -22,17 +22,17 @@ PARITY_TOLERANCE = 1e-4
 _OPSET = 20
 
 
-def export(served: ExportedModule, target: Input, path: Path) -> Dense | None:
-    """Write `served` to `path` and compare the file with PyTorch. PyTorch folds batch norms into convolutions.
+def export(module: ExportedModule, target: Input, path: Path) -> Dense | None:
+    """Write `module` to `path` and compare the file with PyTorch. PyTorch folds batch norms into convolutions.
 
     Returns how the graph classifies larger images, or None; if it does, height and width of its input are free.
     Raises ParityError when the file computes something else.
     """
-    dense = dense_of(served.network, target)
+    dense = dense_of(module.network, target)
     example = torch.from_numpy(fixed_images(target, count=2))
-    onnx.save_model(_without_traces(_to_onnx(served, example, free_size=dense is not None)), path)
+    onnx.save_model(_without_traces(_to_onnx(module, example, free_size=dense is not None)), path)
     onnx.checker.check_model(path, full_check=True)
-    check_parity(served, target, path)
+    check_parity(module, target, path)
     return dense
 
 
@@ -89,7 +89,7 @@ def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) ->
     return np.asarray(probabilities, np.float32)
 
 
-def _to_onnx(served: ExportedModule, example: torch.Tensor, *, free_size: bool) -> onnx.ModelProto:
+def _to_onnx(module: ExportedModule, example: torch.Tensor, *, free_size: bool) -> onnx.ModelProto:
     free = dict.fromkeys((0, 1, 2) if free_size else (0,), torch.export.Dim.DYNAMIC)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -97,10 +97,10 @@ def _to_onnx(served: ExportedModule, example: torch.Tensor, *, free_size: bool) 
             "ignore", "`isinstance\\(treespec, LeafSpec\\)`", FutureWarning
         )  # raised inside PyTorch
         program = torch.onnx.export(
-            served,
+            module,
             (example,),
             input_names=[INPUT],
-            output_names=[PROBABILITIES, LOGITS, *([CLASS_MAP] if served.network.has_class_map else [])],
+            output_names=[PROBABILITIES, LOGITS, *([CLASS_MAP] if module.network.has_class_map else [])],
             dynamic_shapes={"image": free},
             opset_version=_OPSET,
             dynamo=True,

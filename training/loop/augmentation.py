@@ -96,12 +96,10 @@ def _erase(augmentation: Augmentation) -> list[nn.Module]:
     """Return random erasing, applied after scaling, where 0 is the mean of all pixels. Source: Zhong et al., AAAI
     2020.
     """
+    if not augmentation.erase:
+        return []
     area = (min(_SMALLEST_ERASED, augmentation.erase_area), augmentation.erase_area)
-    return (
-        [changes.RandomErasing(scale=area, ratio=(0.5, 2.0), value=0.0, p=augmentation.erase)]
-        if augmentation.erase
-        else []
-    )
+    return [changes.RandomErasing(scale=area, ratio=(0.5, 2.0), value=0.0, p=augmentation.erase)]
 
 
 def build_mixing(augmentation: Augmentation, classes: int) -> Mixing | None:

@@ -56,6 +56,5 @@ class BatchSampler:
         """Copy the images of a batch in one operation, also from a file mapped into memory."""
         batch = self.images.take(chosen)
         images, labels = torch.from_numpy(np.ascontiguousarray(batch.images)), torch.from_numpy(batch.labels)
-        return images.to(self.device.torch_device, non_blocking=True), labels.to(
-            self.device.torch_device, non_blocking=True
-        )
+        device = self.device.torch_device
+        return images.to(device, non_blocking=True), labels.to(device, non_blocking=True)

@@ -77,12 +77,12 @@ def checkpoint_in(folder: Path | None) -> Path:
 class CheckpointWriter:
     """Writes checkpoints into a folder; without a folder it writes nothing.
 
-    say: called with warnings; pause_s: pause between two attempts to write the last checkpoint.
+    warn: called with one line per failed attempt; pause_s: pause between two attempts to write the last checkpoint.
     """
 
-    def __init__(self, folder: Path | None, say: Callable[[str], None] = print, pause_s: float = _PAUSE_S) -> None:
+    def __init__(self, folder: Path | None, warn: Callable[[str], None] = print, pause_s: float = _PAUSE_S) -> None:
         self._path = None if folder is None else folder / CHECKPOINT
-        self._say, self._pause_s = say, pause_s
+        self._warn, self._pause_s = warn, pause_s
 
     @property
     def how_to_resume(self) -> str:
@@ -122,6 +122,6 @@ class CheckpointWriter:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 save_state(self._path, state)
         except OSError as error:
-            self._say(f"no checkpoint was written, training goes on: {error}")
+            self._warn(f"no checkpoint was written, training goes on: {error}")
             return error
         return None

@@ -33,9 +33,9 @@ def fit(
     state = TrainingState(network, data, recipe, seed=seed, device=device, folder=folder, resume=resume)
     with catch_interruptions() as interruption, state.history:
         try:
-            while state.goes_on:
-                state.epoch_of_steps(interruption)
-                state.close_epoch()
+            while state.has_epochs_left:
+                state.run_epoch(interruption)
+                state.finish_epoch()
             if interruption.signal is not None:
                 raise interruption.error(state.checkpoints.how_to_resume)
         except DivergedError as error:

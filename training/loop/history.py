@@ -66,23 +66,23 @@ class RunHistory:
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
         """Print and record an epoch."""
-        self.progress.say(
+        self.progress.print_line(
             f"epoch {record.epoch}/{epochs}: loss {record.loss:.4f}, validation accuracy {record.accuracy:.4f}, "
             f"NLL {record.nll:.4f}"
         )
         with self._tolerate_write_errors():
-            self._note(record)
+            self._write_epoch(record)
 
-    def pictures(self, network: Network, images: Tensor, labels: Tensor, predicted: Tensor, epoch: int) -> None:
+    def add_images(self, network: Network, images: Tensor, labels: Tensor, predicted: Tensor, epoch: int) -> None:
         """Record the filters of the first convolution, and some validation images with their predicted classes.
 
         images: uint8 [N, H, W, C]; labels and predicted: int64 [N].
         """
         with self._tolerate_write_errors():
             if self._events is not None:
-                _show(self._events, network, images, labels, predicted, epoch)
+                _write_images(self._events, network, images, labels, predicted, epoch)
 
-    def _note(self, record: EpochRecord) -> None:
+    def _write_epoch(self, record: EpochRecord) -> None:
         if self._folder is not None:
             with (self._folder / HISTORY).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(asdict(record)) + "\n")
@@ -97,10 +97,10 @@ class RunHistory:
             yield
         except OSError as error:
             self._events = None
-            self.progress.say(f"history and events could not be written, training goes on: {error}")
+            self.progress.print_line(f"history and events could not be written, training goes on: {error}")
 
 
-def _show(
+def _write_images(
     events: SummaryWriter, network: Network, images: Tensor, labels: Tensor, predicted: Tensor, epoch: int
 ) -> None:
     if (filters := _first_filters(network)) is not None:

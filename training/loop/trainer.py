@@ -46,20 +46,17 @@ class Trainer:
         self._schedule = LrSchedule(self.optimizers, steps, recipe.schedule, recipe.warm_up)
         self._augment = Augment(recipe.augmentation, target, scaling).to(device.torch_device)
         self._mix = build_mixing(recipe.augmentation, classes)
-        self._recipe, self._device, self._called = (
-            recipe,
-            device,
-            device.wrap(self.network, freezes=bool(recipe.freeze)),
-        )
+        self._recipe, self._device = recipe, device
+        self._wrapped = device.wrap(self.network, freezes=bool(recipe.freeze))
 
     def train_batch(self, images: Tensor, labels: Tensor) -> Tensor:
         """Train on uint8 images [n, H, W, C] and labels [n]. Returns the loss, which may not be finite."""
         pixels, targets = self._prepare(images, labels)
         with self._device.autocast(self._recipe.precision):
-            logits = self._called(pixels.contiguous(memory_format=torch.channels_last))
+            logits = self._wrapped(pixels.contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self._recipe.label_smoothing)
         torch.autograd.backward(loss / self._recipe.accumulate)
-        self._descend()
+        self._step_optimizers()
         return loss.detach()
 
     def _prepare(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,7 +66,7 @@ class Trainer:
         self.augmented_s += perf_counter() - started
         return mixed
 
-    def _descend(self) -> None:
+    def _step_optimizers(self) -> None:
         """Step the optimizers, unless gradients are still accumulated over several batches."""
         self._schedule.set(self.step)
         self.step += 1

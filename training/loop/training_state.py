@@ -45,7 +45,7 @@ class Score:
     accuracy: float
     nll: float
 
-    def beats(self, other: "Score") -> bool:
+    def is_better_than(self, other: "Score") -> bool:
         """Return whether this score is better: by accuracy, then by NLL, since the temperature is fitted again after
         training.
         """
@@ -87,14 +87,14 @@ class TrainingState:
         if resume:
             self._restore(load_state(checkpoint_in(folder)))
         self.history = self._open_history()
-        self.checkpoints = CheckpointWriter(folder if device.is_main else None, say=self.history.progress.say)
+        self.checkpoints = CheckpointWriter(folder if device.is_main else None, warn=self.history.progress.print_line)
 
     @property
-    def goes_on(self) -> bool:
+    def has_epochs_left(self) -> bool:
         """Whether there are more epochs to train."""
         return self.epoch <= self.recipe.epochs and not self._stopped
 
-    def epoch_of_steps(self, interruption: Interruption) -> None:
+    def run_epoch(self, interruption: Interruption) -> None:
         """Run the remaining steps of this epoch."""
         set_phase(self.trainer.network, self.recipe, self.epoch)
         self._started, self._seen = perf_counter(), 0
@@ -105,19 +105,19 @@ class TrainingState:
             self.history.progress.advance(self.sampler.size)
             stop = self.device.any_process(interruption.signal is not None)
             if stop or len(self._pending) == _CHECK_EVERY:
-                self._settle()
+                self._check_losses()
             if stop:
                 self.checkpoints.save(self.state())
                 raise interruption.error(self.checkpoints.how_to_resume)
-        self._settle()
+        self._check_losses()
 
-    def close_epoch(self) -> None:
+    def finish_epoch(self) -> None:
         """Evaluate, keep the best weights, report, and write a checkpoint."""
         if self.device.is_main:
-            self._report(perf_counter() - self._started)
+            self._evaluate_epoch(perf_counter() - self._started)
         self.epoch, self._losses = self.epoch + 1, []
         self._stopped = self.device.any_process(self._stopped)
-        self.checkpoints.save(self.state(), last=not self.goes_on)
+        self.checkpoints.save(self.state(), last=not self.has_epochs_left)
 
     def best_network(self) -> Network:
         """Return the moving average of the best epoch."""
@@ -150,7 +150,7 @@ class TrainingState:
         images = self.sampler.steps * size * self.recipe.epochs
         return RunHistory(self._folder, images, done=self.trainer.step * size, is_main=self.device.is_main)
 
-    def _settle(self) -> None:
+    def _check_losses(self) -> None:
         """Check the losses since the last check, and the weights."""
         self._losses += [self.trainer.check(loss) for loss in self._pending]
         self.trainer.check_weights()
@@ -158,32 +158,32 @@ class TrainingState:
             self.history.step(self.trainer.step, self._losses[-1], self.trainer.rate())
         self._pending.clear()
 
-    def _report(self, took_s: float) -> None:
+    def _evaluate_epoch(self, duration_s: float) -> None:
         validation, average = self.data.validation, self.trainer.average.network
         logits = logits_of(average, validation.images, self.data.scaling)
         score = score_of(logits, validation.labels, self.epoch)
         self.trainer.check_number("validation NLL", score.nll)
-        self.history.epoch(self._record(score, took_s), self.recipe.epochs)
+        self.history.epoch(self._record(score, duration_s), self.recipe.epochs)
         shown = torch.from_numpy(np.ascontiguousarray(validation.images[:16]))
         predicted = torch.from_numpy(logits[:16].argmax(axis=1))
-        self.history.pictures(average, shown, torch.from_numpy(validation.labels[:16]), predicted, self.epoch)
-        self._judge(score)
+        self.history.add_images(average, shown, torch.from_numpy(validation.labels[:16]), predicted, self.epoch)
+        self._keep_if_best(score)
 
-    def _record(self, score: Score, took_s: float) -> EpochRecord:
+    def _record(self, score: Score, duration_s: float) -> EpochRecord:
         return EpochRecord(
             epoch=score.epoch,
             loss=sum(self._losses) / max(len(self._losses), 1),
             lr=self.trainer.rate(),
             accuracy=score.accuracy,
             nll=score.nll,
-            images_per_s=round(self._seen / max(took_s, 1e-9), 1),
-            data_wait=round((self.sampler.waited_s + self.trainer.augmented_s) / max(took_s, 1e-9), 4),
+            images_per_s=round(self._seen / max(duration_s, 1e-9), 1),
+            data_wait=round((self.sampler.waited_s + self.trainer.augmented_s) / max(duration_s, 1e-9), 4),
         )
 
-    def _judge(self, score: Score) -> None:
-        if score.beats(self.best):
+    def _keep_if_best(self, score: Score) -> None:
+        if score.is_better_than(self.best):
             network = self.trainer.average.network
             self.best, self._best_state = score, {key: value.clone() for key, value in network.state_dict().items()}
         elif self.recipe.patience and score.epoch - self.best.epoch >= self.recipe.patience:
             self._stopped = True
-            self.history.progress.say(f"stopped early: nothing better since epoch {self.best.epoch}")
+            self.history.progress.print_line(f"stopped early: nothing better since epoch {self.best.epoch}")

@@ -16,7 +16,7 @@ from training.errors import OptimizeError
 from training.loop.held_out import hold_out_of_run, read_run_config
 from training.optimize.sample_photos import sample_crops
 
-_RANGES, _CHOICE = 512, 1024
+_RANGE_IMAGES, _SELECTION_IMAGES = 512, 1024
 _SMALLEST_PHOTO = 96
 
 
@@ -57,23 +57,23 @@ def find_evaluation_images(manifest: Manifest, data: str | None, run: Path) -> E
     )
 
 
-def _from_dataset(manifest: Manifest, data: str, held: HoldOut) -> EvaluationImages:
+def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut) -> EvaluationImages:
     """Open the data set with the fractions and the seed of the training, so that the same images are held out."""
     dataset = open_dataset(
         data,
         target=manifest.input,
         preprocessing=manifest.preprocessing,
         labels=manifest.labels,
-        seed=held.seed,
-        validation=held.validation,
-        calibration=held.calibration,
+        seed=hold_out.seed,
+        validation=hold_out.validation,
+        calibration=hold_out.calibration,
     )
-    test_images, part = _proof(dataset)
+    test_images, part = _test_images(dataset)
     train, preprocessing = dataset.train.images, manifest.preprocessing
-    chosen = np.sort(np.random.default_rng(seed=0).permutation(len(train))[:_RANGES])
+    chosen = np.sort(np.random.default_rng(seed=0).permutation(len(train))[:_RANGE_IMAGES])
     return EvaluationImages(
         range_images=evaluation_pixels(train[chosen], manifest.input, preprocessing),
-        selection_images=dataset.calibration.images[:_CHOICE],
+        selection_images=dataset.calibration.images[:_SELECTION_IMAGES],
         training_images=partial(evaluation_pixels, train, manifest.input, preprocessing),
         test_images=test_images.images,
         labels=test_images.labels,
@@ -82,20 +82,20 @@ def _from_dataset(manifest: Manifest, data: str, held: HoldOut) -> EvaluationIma
     )
 
 
-def _proof(dataset: Dataset) -> tuple[LabelledImages, str]:
+def _test_images(dataset: Dataset) -> tuple[LabelledImages, str]:
     if dataset.test is not None:
         return dataset.test, "test set"
     return dataset.validation, "validation images, which also stopped the training early, since there is no test set,"
 
 
 def _from_photographs(manifest: Manifest) -> EvaluationImages:
-    making, judging = sample_crops(manifest.input, manifest.preprocessing)
+    making, testing = sample_crops(manifest.input, manifest.preprocessing)
     return EvaluationImages(
         range_images=making.pixels[::2],
         selection_images=making.pixels[1::2],
         training_images=None,
-        test_images=judging.pixels,
+        test_images=testing.pixels,
         labels=None,
         made_with=making.description,
-        source=f"{judging.description}, without labels: the proof is agreement with fp32, not accuracy",
+        source=f"{testing.description}, without labels: the proof is agreement with fp32, not accuracy",
     )

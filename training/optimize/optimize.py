@@ -44,7 +44,7 @@ def optimize(
         candidates, skipped = _make_all(bundle, images, precisions, options, Path(workspace), log)
         log("measuring accuracy and, by turns, speed")
         reference, *variants = mark_pareto(measure(bundle, candidates, images))
-        judged = [_judged(variant, reference, options.budget) for variant in variants]
+        judged = [_with_verdict(variant, reference, options.budget) for variant in variants]
         _admit(bundle, images, judged, candidates, options)
     return OptimizeResult((reference, *judged), skipped, options.budget, images.source)
 
@@ -72,7 +72,7 @@ def _log_variant(precision: Precision, log: Log, line: str) -> None:
     log(f"{precision}: {line}")
 
 
-def _judged(variant: MeasuredVariant, reference: MeasuredVariant, budget: float) -> MeasuredVariant:
+def _with_verdict(variant: MeasuredVariant, reference: MeasuredVariant, budget: float) -> MeasuredVariant:
     reason = rejection_reason(variant, reference, budget)
     return replace(variant, admitted=reason is None, verdict="admitted" if reason is None else f"rejected: {reason}")
 

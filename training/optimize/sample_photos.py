@@ -10,7 +10,7 @@ from PIL import Image
 from models.contract import Input, Pixels, Preprocessing, preprocess
 from training.errors import DatasetError
 
-_MAKING = (
+_MAKING_PHOTOS = (
     "astronaut.png",
     "chelsea.png",
     "china.jpg",
@@ -19,8 +19,8 @@ _MAKING = (
     "brick.png",
     "hubble_deep_field.jpg",
 )
-_JUDGING = ("coffee.png", "rocket.jpg", "flower.jpg", "motorcycle_left.png", "coins.png")
-_MAKING_CROPS, _JUDGING_CROPS = 32, 80
+_TEST_PHOTOS = ("coffee.png", "rocket.jpg", "flower.jpg", "motorcycle_left.png", "coins.png")
+_MAKING_CROPS, _TEST_CROPS = 32, 80
 _SMALLEST_AREA = 0.3
 _FOLDERS = {"scikit-image": ("skimage", "data"), "scikit-learn": ("sklearn", "datasets", "images")}
 
@@ -38,9 +38,9 @@ def sample_crops(target: Input, preprocessing: Preprocessing) -> tuple[Crops, Cr
 
     The files are read without importing the packages. Raises DatasetError when one is missing.
     """
-    return _crops(_MAKING, _MAKING_CROPS, target, preprocessing), _crops(
-        _JUDGING, _JUDGING_CROPS, target, preprocessing
-    )
+    making = _crops(_MAKING_PHOTOS, _MAKING_CROPS, target, preprocessing)
+    testing = _crops(_TEST_PHOTOS, _TEST_CROPS, target, preprocessing)
+    return making, testing
 
 
 def _crops(names: tuple[str, ...], count: int, target: Input, preprocessing: Preprocessing) -> Crops:

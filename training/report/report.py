@@ -44,7 +44,8 @@ def write_report(config: ReportConfig) -> Path:
     with _new_file(config.output) as staging:
         inputs = _open(config)
         sections = [
-            Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(inputs)) for chapter in _shown(CHAPTERS)
+            Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(inputs))
+            for chapter in _with_progress(CHAPTERS)
         ]
         staging.write_text(page(overview(inputs), sections), encoding="utf-8")
     return config.output
@@ -62,7 +63,7 @@ def _open(config: ReportConfig) -> ReportInputs:
     return ReportInputs(bundle, graph, photos, labelled, config.run, config.seed)
 
 
-def _shown(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
+def _with_progress(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
     """Yield the chapters; show a bar on a terminal, and one line per chapter elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -34,7 +34,7 @@ def test_the_last_checkpoint_waits_for_room(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.write_text("in the way")
     said: list[str] = []
-    checkpoints = CheckpointWriter(folder, say=said.append, pause_s=0.01)
+    checkpoints = CheckpointWriter(folder, warn=said.append, pause_s=0.01)
     checkpoints.save({"step": 1})
     assert len(said) == 1
     threading.Timer(0.1, folder.unlink).start()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from training.data.labels import choose_names, normal, printable
+from training.data.labels import choose_names, normalize_name, printable
 from training.data.metadata import files_dataset
 from training.data.sources.listing import Listing, listing
 from training.data.split import PART_NAMES, Part
@@ -23,7 +23,9 @@ def list_class_folders(root: Path, labels: tuple[str, ...] = ()) -> Listing:
     Raises DatasetError for no class, one class, an empty class, or names that differ from `labels`.
     """
     classes = [(folder, part) for top, part in _part_folders(root) for folder in _class_folders(top)]
-    names = choose_names({normal(folder.name) for folder, part in classes if part == "train"}, labels, str(root))
+    names = choose_names(
+        {normalize_name(folder.name) for folder, part in classes if part == "train"}, labels, str(root)
+    )
     rows = [(path, _number(folder, names), part) for folder, part in classes for path in _files(folder)]
     return listing(files_dataset(str(root), names), rows)
 
@@ -53,7 +55,7 @@ def _class_folders(root: Path) -> list[Path]:
 
 
 def _number(folder: Path, names: tuple[str, ...]) -> int:
-    if (name := normal(folder.name)) not in names:
+    if (name := normalize_name(folder.name)) not in names:
         raise DatasetError(
             f"{printable(folder)} is of a class that has no training images: add some, or remove the folder"
         )

@@ -12,7 +12,7 @@ from torchvision.datasets import EMNIST
 
 from models.contract import Pixels
 from training.data.labelled_images import LabelledImages
-from training.data.labels import short
+from training.data.labels import shorten
 from training.data.metadata import FASHION_MNIST, DatasetMetadata, emnist, unknown_dataset
 from training.data.sources.arrays import Arrays
 from training.errors import DatasetError
@@ -119,7 +119,7 @@ def read_idx_folder(folder: Path, labels: tuple[str, ...] = ()) -> Arrays:
     splits = sorted({match["split"] or "" for match in names})
     if len(splits) > 1:
         raise DatasetError(
-            f"{folder} holds several sets: keep the files of one of {short([s or 'train' for s in splits])}"
+            f"{folder} holds several sets: keep the files of one of {shorten([s or 'train' for s in splits])}"
         )
     prefix, parts = f"emnist-{splits[0]}-" if splits[0] else "", {match["part"] for match in names}
     labels = labels or (emnist_labels(splits[0]) if prefix else ())

@@ -52,11 +52,8 @@ def open_pictures(
     opened: dict[Part, LabelledImages] = {}
     for part in PARTS:
         if len(indices := np.flatnonzero(parts == part)):
-            form = (
-                with_crop_margin(target, preprocessing)
-                if part == "train" and target != native
-                else (target, preprocessing)
-            )
+            crops = part == "train" and target != native
+            form = with_crop_margin(target, preprocessing) if crops else (target, preprocessing)
             opened[part], damaged = _decoded(listing.take(indices), part, *form, storage)
             unreadable += damaged
     disputed = count_disputed(digests, listing.labels)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from training.data.labels import choose_names, normal, short
+from training.data.labels import choose_names, normalize_name, shorten
 from training.data.metadata import files_dataset
 from training.data.sources.listing import Listing, listing
 from training.data.split import PART_NAMES, Part
@@ -23,7 +23,7 @@ def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
     that cannot be read, lacks a column, or has a row with an empty or unknown value.
     """
     columns = _read(table)
-    paths, values = columns["path"], [normal(value) for value in columns["label"]]
+    paths, values = columns["path"], [normalize_name(value) for value in columns["label"]]
     parts = [_part(name, row, table) for row, name in enumerate(columns.get("split", ["train"] * len(paths)), start=1)]
     _check_filled({"path": paths, "label": values}, table)
     if labels:
@@ -45,7 +45,7 @@ def _read(table: Path) -> dict[str, list[str]]:
         raise DatasetError(f"{table} cannot be read as a table: {str(error).splitlines()[0]}") from error
     if missing := [name for name in _NEEDED if name not in columns]:
         raise DatasetError(
-            f"{table} has no column {missing[0]!r}, only {short([ascii(name) for name in read.column_names])}: "
+            f"{table} has no column {missing[0]!r}, only {shorten([ascii(name) for name in read.column_names])}: "
             "name the columns path, label and, if the parts are known, split"
         )
     if not len(read):
@@ -80,6 +80,6 @@ def _name(value: str, labels: tuple[str, ...], row: int, table: Path) -> str:
     if value.isdecimal() and int(value) < len(labels):
         return labels[int(value)]
     raise DatasetError(
-        f"{table}, row {row}: the label {value!r} is not one of the {len(labels)} labels, {short(labels)}, "
+        f"{table}, row {row}: the label {value!r} is not one of the {len(labels)} labels, {shorten(labels)}, "
         f"nor a number from 0 to {len(labels) - 1}"
     )
