@@ -111,8 +111,9 @@ def write_csv(
 
 
 def _reconfigure(encoding: str | None) -> None:
-    """Set the encoding of standard output, None: the terminal's. Characters it cannot show are escaped, never an
-    error.
+    """Set the encoding of standard output, None: the terminal's.
+
+    Characters it cannot show are escaped, never an error.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")

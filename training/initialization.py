@@ -71,8 +71,9 @@ def _start(config: TrainingConfig, dataset: Dataset) -> InitialNetwork:
 
 
 def save_network(folder: Path, network: Network, scaling: Scaling) -> None:
-    """Write the trained network beside the checkpoint of its run, so that other runs can start from it. Raises
-    OSError.
+    """Write the trained network beside the checkpoint of its run, so that other runs can start from it.
+
+    Raises OSError.
     """
     state = {"mean": list(scaling.mean), "std": list(scaling.std), "weights": network.state_dict()}
     save_state(folder / _KEPT, state)

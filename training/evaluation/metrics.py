@@ -31,8 +31,9 @@ def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:
 
 
 def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = RELIABILITY_BINS) -> float:
-    """Return the mean distance between confidence and accuracy over bins of equal width. Source: Guo et al., ICML
-    2017.
+    """Return the mean distance between confidence and accuracy over bins of equal width.
+
+    Source: Guo et al., ICML 2017.
     """
     return _calibration_error(reliability_bins(probabilities, labels, bins))
 

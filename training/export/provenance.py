@@ -25,8 +25,9 @@ def provenance(
     seed: int | None = None,
     duration_s: float | None = None,
 ) -> Provenance:
-    """Return the provenance of a bundle that this process has made. libraries: packages beyond those always
-    recorded.
+    """Return the provenance of a bundle that this process has made.
+
+    libraries: packages beyond those always recorded.
     """
     return Provenance(
         dataset=dataset,

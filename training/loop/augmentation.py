@@ -93,8 +93,9 @@ def _rand_augment(channels: int) -> nn.Module:
 
 
 def _erase(augmentation: Augmentation) -> list[nn.Module]:
-    """Return random erasing, applied after scaling, where 0 is the mean of all pixels. Source: Zhong et al., AAAI
-    2020.
+    """Return random erasing, applied after scaling, where 0 is the mean of all pixels.
+
+    Source: Zhong et al., AAAI 2020.
     """
     if not augmentation.erase:
         return []

@@ -16,8 +16,9 @@ class ConvNorm(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """The sum of the input and two convolutions of it. It starts as the identity, which makes the first epochs
-    stable.
+    """The sum of the input and two convolutions of it.
+
+    It starts as the identity, which makes the first epochs stable.
     """
 
     def __init__(self, channels: int) -> None:

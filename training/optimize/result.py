@@ -19,8 +19,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class MeasuredVariant:
-    """Measurements of one graph. agreement: None for fp32 itself; pareto: no other graph is better, see
-    `mark_pareto`.
+    """Measurements of one graph.
+
+    agreement: None for fp32 itself; pareto: no other graph is better, see `mark_pareto`.
     """
 
     precision: Precision

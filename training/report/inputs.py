@@ -78,8 +78,9 @@ def open_graph(bundle: Bundle) -> Graph:
 
 
 def find_photos(bundle: Bundle, chosen: Path | None) -> list[Photo]:
-    """Return `chosen`, then the golden images, then, for colour, the sample photos of scikit-learn. Raises
-    ReportError.
+    """Return `chosen`, then the golden images, then, for colour, the sample photos of scikit-learn.
+
+    Raises ReportError.
     """
     paths = [] if chosen is None else [chosen]
     paths += [bundle.file(path) for path in bundle.manifest.golden.images]
