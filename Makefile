@@ -18,7 +18,7 @@ SELF := --no-deps --editable .
 SERVICE_CODE := service models snellen scripts tests benchmarks
 PEERS_MADE = $(filter litserve mosec,$(subst $(COMMA), ,$(PEERS)))
 COMMA := ,
-TRAINING_COMMANDS := explained import_network optimize report summary train
+TRAINING_COMMANDS := training_extra $(addprefix commands/,import_network optimize report summary train)
 
 .PHONY: serve install-training test test-service test-training test-slow check format lock docs load bench bench-check clean
 

@@ -1,1 +1,1 @@
-"""The command `snellen`."""
+"""The command line program `snellen`."""

@@ -1,17 +1,17 @@
-"""The command `snellen`; each subcommand lives in a file of its own and imports what it needs when it runs."""
+"""The command `snellen`. Each subcommand is in its own file and imports what it needs when it runs."""
 
 import typer
 
-from snellen.bench import bench
-from snellen.classify import classify
-from snellen.import_network import import_network
-from snellen.optimize import optimize
-from snellen.report import report
-from snellen.serve import serve
-from snellen.summary import summary
-from snellen.train import train
-from snellen.tune import tune
-from snellen.verify import verify
+from snellen.commands.bench import bench
+from snellen.commands.classify import classify
+from snellen.commands.import_network import import_network
+from snellen.commands.optimize import optimize
+from snellen.commands.report import report
+from snellen.commands.serve import serve
+from snellen.commands.summary import summary
+from snellen.commands.train import train
+from snellen.commands.tune import tune
+from snellen.commands.verify import verify
 
 app = typer.Typer(
     name="snellen",
@@ -35,7 +35,7 @@ app.command()(tune)
 
 
 def main() -> None:
-    """Entry point of the installed command."""
+    """Run the command line program."""
     app()
 
 

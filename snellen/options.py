@@ -1,5 +1,6 @@
-"""Options that several commands share, what they become, and how a command gives up."""
+"""Options that several commands share, and the exit with an error message."""
 
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -10,22 +11,32 @@ Providers = Annotated[str, typer.Option(help="execution providers, as in cuda,cp
 
 
 def provider_names(text: str) -> tuple[str, ...]:
-    """Names between commas. Ends the command with status 2 at one that is none."""
+    """Return the names between commas. Ends the command with status 2 at an unknown name."""
     from service.engine.providers import PROVIDERS
 
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if unknown := [name for name in names if name not in PROVIDERS]:
-        give_up(f"--providers: {unknown[0]!r} is none of {', '.join(PROVIDERS)}", status=2)
+        exit_with_error(f"--providers: {unknown[0]!r} is none of {', '.join(PROVIDERS)}", status=2)
     return names
 
 
 def service_default(setting: str) -> int:
-    """What `snellen serve` allows when nobody says otherwise. Not the options' own default: training lacks Settings."""
+    """Return the default of a setting of `snellen serve`.
+
+    It is read when a command runs, since environments for training have no `service.settings`.
+    """
     from service.settings import Settings
 
     return int(Settings.model_fields[setting].default)
 
 
-def give_up(reason: str, status: int) -> NoReturn:
+def exit_with_error(reason: str, status: int) -> NoReturn:
+    """Print the reason on stderr and end the command with this status."""
     typer.echo(f"snellen: {printable(reason)}", err=True)
     raise typer.Exit(status)
+
+
+Name = Annotated[str, typer.Option(help="Name of the model: lower-case letters, digits, '.', '_' and '-'.")]
+Version = Annotated[int, typer.Option(min=1, help="Version of the bundle.")]
+Models = Annotated[Path, typer.Option(help="Model repository; the bundle goes to MODELS/NAME/VERSION.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the bundle if it is there already.")]

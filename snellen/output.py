@@ -1,4 +1,4 @@
-"""How `snellen classify` writes its answers: a table for people, JSON lines and CSV for programs."""
+"""Output of `snellen classify`: a table for people, JSON lines and CSV for programs."""
 
 import csv
 import io
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How the answers are written."""
+    """Output format of the results."""
 
     TABLE = "table"
     JSONL = "jsonl"
     CSV = "csv"
 
 
-class Classification(NamedTuple):
-    """One file: its result, or why there is none."""
+class FileResult(NamedTuple):
+    """The result of one file, or the reason why there is none."""
 
     path: Path
     result: "Result | None"
@@ -35,24 +35,25 @@ class Classification(NamedTuple):
 
 
 def path_text(path: Path) -> str:
-    r"""The path as it is, but bytes that are no UTF-8 as \xNN: no format could hold them."""
+    r"""Return the path as text, with bytes that are no UTF-8 as \xNN, since no output format can hold them."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def printable(text: str) -> str:
-    """For a terminal: line ends, control characters and the like as in a Python literal."""
+    """Escape line ends, control characters and the like as in a Python literal."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 class Failures:
-    """Reports files that could not be classified as they come, and counts them."""
+    """Reports files that could not be classified on the console, and counts them."""
 
     def __init__(self, console: Console) -> None:
         self.count = 0
         self._console = console
 
-    def report(self, done: Iterable[Classification]) -> Iterator[Classification]:
-        for item in done:
+    def report(self, results: Iterable[FileResult]) -> Iterator[FileResult]:
+        """Yield all items unchanged, and print those with an error."""
+        for item in results:
             if item.error is not None:
                 self.count += 1
                 line = printable(f"{path_text(item.path)}: {item.error}")
@@ -60,9 +61,9 @@ class Failures:
             yield item
 
 
-def _write_table(done: Iterable[Classification]) -> None:
+def _write_table(results: Iterable[FileResult]) -> None:
     table = Table(Column("file", overflow="fold"), Column("class", overflow="fold"), Column("probability"))
-    for item in done:
+    for item in results:
         for index, prediction in enumerate(item.result.predictions if item.result else ()):
             first = printable(path_text(item.path)) if index == 0 else ""
             table.add_row(Text(first), Text(printable(prediction.label)), f"{prediction.probability:.4f}")
@@ -71,36 +72,37 @@ def _write_table(done: Iterable[Classification]) -> None:
 
 
 def print_table(table: Table) -> None:
+    """Print a table on standard output."""
     _reconfigure(None)
     Console().print(table)
 
 
-def _write_jsonl(done: Iterable[Classification]) -> None:
+def _write_jsonl(results: Iterable[FileResult]) -> None:
     _reconfigure("utf-8")
-    for item in done:
+    for item in results:
         answer = item.result.model_dump(exclude_none=True) if item.result else {"error": item.error}
         print(json.dumps({"path": path_text(item.path)} | answer, ensure_ascii=False), flush=True)
 
 
-def _write_csv(done: Iterable[Classification]) -> None:
+def _write_csv(results: Iterable[FileResult]) -> None:
     columns = ("rank", "class_id", "label", "probability")
     write_csv(
-        done,
+        results,
         columns,
         lambda result: ((i, p.class_id, p.label, p.probability) for i, p in enumerate(result.predictions, 1)),
     )
 
 
 def write_csv(
-    done: Iterable[Classification],
+    results: Iterable[FileResult],
     columns: Sequence[str],
     lines: "Callable[[Result], Iterable[tuple[object, ...]]]",
 ) -> None:
-    """`columns` and what `lines` makes of a result, between path and error."""
+    """Write `columns`, and the rows that `lines` returns for a result, between path and error."""
     _reconfigure("utf-8")
     writer = csv.writer(sys.stdout)
     writer.writerow(["path", *columns, "error"])
-    for item in done:
+    for item in results:
         path = path_text(item.path)
         for line in lines(item.result) if item.result else ():
             writer.writerow([path, *line, ""])
@@ -109,13 +111,16 @@ def write_csv(
 
 
 def _reconfigure(encoding: str | None) -> None:
-    """Standard output in `encoding`, else in that of the terminal; what it cannot show is escaped, never an error."""
+    """Set the encoding of standard output, None: the terminal's.
+
+    Characters it cannot show are escaped, never an error.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
-Writer = Callable[[Iterable[Classification]], None]
-"""To standard output, as the answers come; a table at the end, since its columns have to fit."""
+Writer = Callable[[Iterable[FileResult]], None]
+"""Writes to standard output as the results arrive; a table is written at the end, since its columns have to fit."""
 
 WRITERS: dict[Format, Writer] = {
     Format.TABLE: _write_table,

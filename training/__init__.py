@@ -1,5 +1,5 @@
-"""Offline: data -> network -> calibration -> ONNX bundle. The service needs nothing of this."""
+"""Training of image classifiers: from labelled images to a verified ONNX bundle. The service needs none of this."""
 
 import os
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before onnxruntime is loaded: PyPI's builds report to their maker
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before onnxruntime is imported: PyPI's builds send usage data

@@ -1,32 +1,35 @@
-"""What can go wrong on the way to a bundle; the messages say what to do."""
+"""Errors of training, importing and exporting. Every message says what to change."""
 
 
 class TrainingError(Exception):
-    """Base of everything that training, importing and exporting raise on purpose."""
+    """Base of all errors that training, importing and exporting raise on purpose."""
 
 
 class DatasetError(TrainingError):
-    """Files that are missing, damaged or do not belong together."""
+    """Raised for image files that are missing, damaged or inconsistent with each other."""
 
 
 class DivergedError(TrainingError):
-    """The loss is no longer a finite number."""
+    """Raised when the loss or a weight is no longer a finite number."""
 
 
 class ParityError(TrainingError):
-    """The exported graph does not compute what PyTorch computes."""
+    """Raised when an exported graph does not compute what PyTorch computes."""
 
 
 class BundleExistsError(TrainingError):
-    """The version is there already."""
+    """Raised when the version exists already and may not be overwritten."""
 
 
 class CheckpointError(TrainingError):
-    """A run that cannot be taken up again from what it left behind."""
+    """Raised when a run cannot be resumed from its checkpoint, or cannot write one."""
 
 
 class InterruptedRunError(TrainingError):
-    """A signal ended the run; its checkpoint is there. `status` is the exit status that a shell expects."""
+    """Raised when a signal ended the run after its checkpoint was written.
+
+    status: exit status that a shell expects, 128 plus the number of the signal.
+    """
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -34,4 +37,16 @@ class InterruptedRunError(TrainingError):
 
 
 class ConfigurationError(TrainingError):
-    """Settings that do not make a run."""
+    """Raised for settings that do not describe a valid run."""
+
+
+class ReportError(TrainingError):
+    """Raised when a report, or a part of it, cannot be made. The message names the input at fault and the remedy."""
+
+
+class OptimizeError(TrainingError):
+    """Raised when no variant can be made. The message says what to change."""
+
+
+class SkippedVariant(TrainingError):
+    """Raised when one variant cannot be made of this bundle; the others can."""

@@ -1,4 +1,4 @@
-"""What a person sees of a long run: a bar with rate and time left on a terminal, one line an epoch elsewhere."""
+"""Progress of a long run: a bar with rate and time left on a terminal, one line per epoch elsewhere."""
 
 from time import monotonic
 from types import TracebackType
@@ -8,9 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
-class Progressing:
-    """Counts images, `done` of them before the run was resumed. Enter it for the time of the run; leaving it leaves the
-    terminal clean, also after Ctrl-C."""
+class ProgressDisplay:
+    """Context manager that counts images and shows the progress on stderr.
+
+    images: number of images of the whole run; done: images processed before the run was resumed. Leaving the context
+    restores the terminal, also after Ctrl-C.
+    """
 
     def __init__(self, images: int, console: Console | None = None, *, done: int = 0, quiet: bool = False) -> None:
         self._console = console or Console(stderr=True, quiet=quiet)
@@ -39,16 +42,17 @@ class Progressing:
         self._bar.stop()
 
     def advance(self, images: int) -> None:
+        """Count `images` more images."""
         self._done += images
         self._bar.update(self._task, advance=images, rate=self.rate)
 
     @property
     def rate(self) -> float:
-        """Images a second since the start."""
+        """Images per second since the start of this process."""
         return self._done / max(monotonic() - self._started, 1e-9)
 
-    def say(self, line: str) -> None:
-        """Print a line above the bar, or, with what the bar would show, as plain text."""
+    def print_line(self, line: str) -> None:
+        """Print a line above the bar; without a terminal, print it with the rate and the time left."""
         if not self._console.is_terminal:
             left_s = (self._images - self._done) / max(self.rate, 1e-9)
             line = f"{line}, {self.rate:.0f} images/s, {left_s / 60:.1f} min left"

@@ -1,4 +1,4 @@
-"""One run, readable from top to bottom: images -> network -> calibration -> ONNX -> bundle.
+"""One training run from top to bottom: images -> network -> calibration -> ONNX -> bundle.
 
 snellen train --data fashion-mnist --name fashion-mnist --version 1
 """
@@ -11,26 +11,27 @@ import torch
 from rich.console import Console
 
 from models.contract import Calibration, Manifest, Precision, Variant
-from training.bundle import MODEL, list_files, new_bundle, refuse_existing, write_manifest
-from training.calibration import calibrate, check_ood_name, measure, out_of_distribution
-from training.configuration import CONFIG, TrainingConfig, write_config
 from training.data.dataset import Dataset, open_dataset
-from training.data.images import LabelledImages, per_class_examples, to_picture
+from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
 from training.errors import BundleExistsError, DatasetError
-from training.evaluate import Evaluation, evaluate
-from training.export import PARITY_TOLERANCE, export
-from training.golden import GoldenImage, encode, write_golden
-from training.loop.devices import Place, take_place
+from training.evaluation.calibrate import calibrate, measure
+from training.evaluation.evaluate import Evaluation, evaluate
+from training.evaluation.out_of_distribution import check_ood_name, out_of_distribution
+from training.export.bundle_writer import MODEL, list_files, new_bundle, refuse_existing, write_manifest
+from training.export.golden_images import GoldenImage, encode, write_golden
+from training.export.onnx_export import PARITY_TOLERANCE, export
+from training.export.provenance import provenance
+from training.initialization import check_name, input_of, save_network, start
+from training.loop.config import CONFIG, TrainingConfig, write_config
+from training.loop.device import Device, open_device
 from training.loop.fit import fit
-from training.loop.journal import trained_s
-from training.loop.lesson import Lesson, logits_of
-from training.loop.run import Score
-from training.model_card import model_card
-from training.networks.mirrored import mirrored
+from training.loop.history import training_seconds
+from training.loop.training_data import TrainingData, logits_of
+from training.loop.training_state import Score
+from training.model_card.model_card import model_card
+from training.networks.exported_module import ExportedModule, Scaling
+from training.networks.flip_average import flip_averaged
 from training.networks.network import Network, count_parameters
-from training.provenance import provenance
-from training.served import Scaling, ServedNetwork
-from training.starting import check_name, input_of, keep_network, start
 
 _GOLDEN_CLASSES = 10
 _CONSOLE = Console(stderr=True)
@@ -38,7 +39,7 @@ _CONSOLE = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run has learnt and is judged by."""
+    """The result of the training loop: network, pixel scaling, validation score and training time."""
 
     network: Network
     scaling: Scaling
@@ -49,34 +50,34 @@ class Trained:
 def run(
     config: TrainingConfig, repository: Path, runs: Path, *, resume: bool = False, overwrite: bool = False
 ) -> Path | None:
-    """Train, calibrate, export, measure once on the test set, and write the bundle.
+    """Train, calibrate, export, measure once on the test images, and write the bundle.
 
-    Returns its folder; None in a process that only helped. Raises TrainingError: then there is no bundle, and what was
-    learnt is in the folder of the run.
+    Returns the folder of the bundle, or None in a process that is not the main one. Raises TrainingError: then no
+    bundle was written, and the trained weights are in the folder of the run.
     """
     for name in config.unfamiliar:
         check_ood_name(name)
     check_name(config)
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
     folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
-    with take_place(config.device, config.threads) as place:
-        dataset = _open(config, place)
-        trained = _train(config, dataset, folder, place, resume=resume)
-        place.wait()
-        if not place.leads:
+    with open_device(config.device, config.threads) as device:
+        dataset = _open(config, device)
+        trained = _train(config, dataset, folder, device, resume=resume)
+        device.wait()
+        if not device.is_main:
             return None
     return _write_bundle(config, dataset, trained, repository, overwrite=overwrite)
 
 
 def _run_folder(config: TrainingConfig, runs: Path, *, resume: bool, overwrite: bool) -> Path:
-    """Where the run keeps what it learns. Raises BundleExistsError for a run that is there and not to be resumed."""
+    """Return the folder of the run. Raises BundleExistsError for a run that exists and is not to be resumed."""
     folder = runs / config.name / str(config.version)
     if (folder / CONFIG).exists() and not (resume or overwrite):
         raise BundleExistsError(f"{folder} holds a run: go on with --resume, or replace it with --overwrite")
     return folder
 
 
-def _open(config: TrainingConfig, place: Place) -> Dataset:
+def _open(config: TrainingConfig, device: Device) -> Dataset:
     dataset = open_dataset(
         config.data,
         target=input_of(config),
@@ -85,31 +86,31 @@ def _open(config: TrainingConfig, place: Place) -> Dataset:
         calibration=config.calibration,
         labels=config.labels,
     )
-    if place.leads:
+    if device.is_main:
         for sentence in dataset.sentences():
             _CONSOLE.print(sentence, highlight=False, markup=False, soft_wrap=True)
     return dataset
 
 
-def _train(config: TrainingConfig, dataset: Dataset, folder: Path, place: Place, *, resume: bool) -> Trained:
+def _train(config: TrainingConfig, dataset: Dataset, folder: Path, device: Device, *, resume: bool) -> Trained:
     torch.manual_seed(config.seed)
-    begin = start(config, dataset)
-    if place.rank:
-        torch.manual_seed(config.seed + place.rank)  # each process draws its own augmentation
-    if place.leads:
+    initial = start(config, dataset)
+    if device.rank:
+        torch.manual_seed(config.seed + device.rank)  # each process draws its own augmentation
+    if device.is_main:
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         write_config(config, folder)
-    classes = len(dataset.facts.labels)
-    lesson = Lesson(dataset.train, dataset.validation, dataset.target, begin.scaling, classes)
+    classes = len(dataset.metadata.labels)
+    training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
     network, score = fit(
-        begin.network, lesson, config.recipe, seed=config.seed, place=place, folder=folder, resume=resume
+        initial.network, training_data, config.recipe, seed=config.seed, device=device, folder=folder, resume=resume
     )
     network = network.cpu()
-    if place.leads:
-        keep_network(folder, network, begin.scaling)
-    kept = mirrored(network) if config.mirror else network
-    return Trained(kept, begin.scaling, score, trained_s(folder, len(dataset.train)))
+    if device.is_main:
+        save_network(folder, network, initial.scaling)
+    kept = flip_averaged(network) if config.mirror else network
+    return Trained(kept, initial.scaling, score, training_seconds(folder, len(dataset.train)))
 
 
 def _write_bundle(
@@ -121,21 +122,21 @@ def _write_bundle(
     overwrite: bool,
 ) -> Path:
     calibration = _calibrate(config, dataset, trained)
-    served = ServedNetwork(trained.network, trained.scaling, calibration.temperature)
+    module = ExportedModule(trained.network, trained.scaling, calibration.temperature)
     with new_bundle(repository, config.name, config.version, overwrite=overwrite) as folder:
-        dense = export(served, dataset.target, folder / MODEL)
-        golden = write_golden(folder, _examples(dataset), served, dataset.target, dataset.how)
-        test, source = _tested(dataset, folder / MODEL)
+        dense = export(module, dataset.target, folder / MODEL)
+        golden = write_golden(folder, _examples(dataset), module, dataset.target, dataset.preprocessing)
+        test, source = _evaluate(dataset, folder / MODEL)
         others = [out_of_distribution(name, folder / MODEL, dataset.target) for name in config.unfamiliar]
         manifest = Manifest(
             name=config.name,
             version=config.version,
-            description=dataset.facts.description,
+            description=dataset.metadata.description,
             architecture=config.network,
             parameters=count_parameters(trained.network),
-            labels=dataset.facts.labels,
+            labels=dataset.metadata.labels,
             input=dataset.target,
-            preprocessing=dataset.how,
+            preprocessing=dataset.preprocessing,
             files=list_files(folder),
             variants=(Variant(precision=Precision.FP32, path=MODEL, metrics=test.metrics(source)),),
             class_map=trained.network.has_class_map,
@@ -143,8 +144,8 @@ def _write_bundle(
             calibration=measure(calibration, test, source, others),
             golden=golden,
             provenance=provenance(
-                dataset=dataset.facts.title,
-                licence=dataset.facts.licence,
+                dataset=dataset.metadata.title,
+                licence=dataset.metadata.licence,
                 notes=_notes(config, dataset, trained),
                 seed=config.seed,
                 duration_s=trained.duration_s,
@@ -159,21 +160,23 @@ def _calibrate(config: TrainingConfig, dataset: Dataset, trained: Trained) -> Ca
     return calibrate(logits, dataset.calibration.labels, "images held out from training and from early stopping")
 
 
-def _tested(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
-    """What the graph scores, and on what: the test images, or the validation images where there are none."""
+def _evaluate(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
+    """Return the evaluation and what it was measured on: test images, or validation images where there are none."""
     if dataset.test is None:
-        source = f"validation images of {dataset.facts.title}, which also chose the epoch: there are no test images"
-        return evaluate(model, dataset.validation, dataset.target, dataset.how), f"{source}; ONNX Runtime on the CPU"
-    source = f"test set of {dataset.facts.title}, used once by this run, after training; ONNX Runtime on the CPU"
-    return evaluate(model, dataset.test, dataset.target, dataset.how), source
+        source = f"validation images of {dataset.metadata.title}, which also chose the epoch: there are no test images"
+        return evaluate(
+            model, dataset.validation, dataset.target, dataset.preprocessing
+        ), f"{source}; ONNX Runtime on the CPU"
+    source = f"test set of {dataset.metadata.title}, used once by this run, after training; ONNX Runtime on the CPU"
+    return evaluate(model, dataset.test, dataset.target, dataset.preprocessing), source
 
 
 def _examples(dataset: Dataset) -> list[GoldenImage]:
-    """One held-out image of each of the first classes, by turns PNG and JPEG."""
+    """Return one held-out image of each of the first classes, alternately as PNG and JPEG."""
     images: LabelledImages = dataset.calibration
     if not len(images):
         raise DatasetError("there are no images to calibrate on: hold some out with --set calibration=0.05")
-    classes = [label for label in range(len(dataset.facts.labels)) if (images.labels == label).any()]
+    classes = [label for label in range(len(dataset.metadata.labels)) if (images.labels == label).any()]
     return [
         encode(to_picture(images.images[index]), f"{label}.{suffix}", "JPEG" if suffix == "jpg" else "PNG")
         for label, index in zip(classes, per_class_examples(images.labels, classes[:_GOLDEN_CLASSES]), strict=False)
@@ -182,12 +185,12 @@ def _examples(dataset: Dataset) -> list[GoldenImage]:
 
 
 def _notes(config: TrainingConfig, dataset: Dataset, trained: Trained) -> tuple[str, ...]:
-    best = trained.score
+    score = trained.score
     return (
         *config.notes,
-        *dataset.facts.limits,
-        f"Trained on {len(dataset.train):,} images; epoch {best.epoch} of {config.recipe.epochs} was kept, with a "
-        f"validation accuracy of {best.accuracy:.4f} and NLL of {best.nll:.4f}.",
+        *dataset.metadata.limits,
+        f"Trained on {len(dataset.train):,} images; epoch {score.epoch} of {config.recipe.epochs} was kept, with a "
+        f"validation accuracy of {score.accuracy:.4f} and NLL of {score.nll:.4f}.",
         f"Configuration: {config.model_dump_json(exclude={'notes', 'labels'})}.",
         f"Before the manifest was written, ONNX Runtime agreed with PyTorch within {PARITY_TOLERANCE:g}.",
     )

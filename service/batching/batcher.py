@@ -44,17 +44,25 @@ class BatchRunner:
 
     def __init__(self, engine: Engine, inline: InlineRunner | None) -> None:
         self._engine, self._inline = engine, inline
+        self._ran_inline = False
         self.steps = 0
 
     async def run(self, step: BatchJob, waiting: int) -> Prediction:
         """waiting: images that are queued behind it. Raises NothingToRun, and what the engine raises."""
         if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline(waiting):
+            self._ran_inline = True
             return self._inline.run(step.batch())
         self.steps += 1
         try:
             return await self._engine.predict(step.batch)
         finally:
             self.steps -= 1
+
+    async def yield_to_io(self) -> None:
+        """After a batch in the event loop, however many images are queued: answers leave, and sockets are read."""
+        if self._ran_inline:
+            self._ran_inline = False
+            await asyncio.sleep(0)
 
     def _largest_inline(self, waiting: int) -> int:
         """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""
@@ -150,7 +158,7 @@ class Batcher:
     async def _run(self) -> None:
         """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
         while True:
-            await asyncio.sleep(0)  # answers of the batch before leave, and the sockets are read
+            await self._runner.yield_to_io()
             priority, batch = await self._waiting.take(self._max_batch_size, self._bulk.most)
             batch = self._share(batch, priority)
             try:

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from models.contract import Colour, Input, Preprocessing
-from training.export import export
+from training.export.onnx_export import export
+from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.small_resnet import small_resnet
-from training.served import Scaling, ServedNetwork
+from training.onnx_graph.graph import Graph
 
 torch.set_num_threads(1)  # two threads spend their time waiting for each other on images this small
 os.environ["OMP_NUM_THREADS"] = "1"  # also in the processes that tests start
@@ -51,10 +52,10 @@ def write_dataset(folder: Path, train: int = 400, test: int = 80) -> Path:
 class Exported:
     """A network and the ONNX file made of it."""
 
-    network: ServedNetwork
+    network: ExportedModule
     path: Path
     target: Input
-    how: Preprocessing
+    preprocessing: Preprocessing
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def dataset(tmp_path: Path) -> Path:
     return write_dataset(folder)
 
 
-def served_network(temperature: float = 1.5, seed: int = 0) -> ServedNetwork:
+def untrained_module(temperature: float = 1.5, seed: int = 0) -> ExportedModule:
     """Random weights and running statistics, so that folding the norms has something to do."""
     torch.manual_seed(seed)
     network = small_resnet(len(LABELS))
@@ -74,13 +75,18 @@ def served_network(temperature: float = 1.5, seed: int = 0) -> ServedNetwork:
             torch.nn.init.normal_(module.bias, std=0.2)
             module.running_mean = torch.randn(module.num_features) * 0.1
             module.running_var = torch.rand(module.num_features) + 0.5
-    return ServedNetwork(network, Scaling((60.0,), (50.0,)), temperature)
+    return ExportedModule(network, Scaling((60.0,), (50.0,)), temperature)
 
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     target = Input(colour=Colour.L, height=SIDE, width=SIDE)
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    network = served_network()
+    network = untrained_module()
     export(network, target, path)
     return Exported(network, path, target, Preprocessing(resize="squash"))
+
+
+@pytest.fixture(scope="session")
+def graph(exported: Exported) -> Graph:
+    return Graph(exported.path)

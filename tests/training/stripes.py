@@ -5,11 +5,13 @@ from typing import Any
 
 from models.contract import Calibration, Golden, Input, Manifest, Metrics, Precision, Preprocessing, Variant
 from tests.training.conftest import LABELS
-from training.bundle import MODEL, list_files
-from training.provenance import provenance
+from training.export.bundle_writer import MODEL, list_files
+from training.export.provenance import provenance
 
 
-def stripes_manifest(folder: Path, golden: Golden, target: Input, how: Preprocessing, **others: Any) -> Manifest:
+def stripes_manifest(
+    folder: Path, golden: Golden, target: Input, preprocessing: Preprocessing, **others: Any
+) -> Manifest:
     """Of `stripes/1` with the files that lie in `folder`; `others` take the place of what is said here."""
     metrics = Metrics(measured=True, source="stripes", images=80, top1=0.75)
     facts: dict[str, Any] = {
@@ -20,7 +22,7 @@ def stripes_manifest(folder: Path, golden: Golden, target: Input, how: Preproces
         "parameters": 1,
         "labels": LABELS,
         "input": target,
-        "preprocessing": how,
+        "preprocessing": preprocessing,
         "files": list_files(folder),
         "variants": (Variant(precision=Precision.FP32, path=MODEL, metrics=metrics),),
         "class_map": True,

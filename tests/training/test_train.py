@@ -12,12 +12,12 @@ import typer
 from typer.testing import CliRunner, Result
 
 from models.contract import read_bundle
-from snellen.import_network import import_network
-from snellen.train import train
+from snellen.commands.import_network import import_network
+from snellen.commands.train import train
 from tests.training.conftest import LABELS, idx, write_dataset
-from training.data.idx import read_idx
-from training.evaluate import evaluate_bundle
-from training.golden import check_golden
+from training.data.sources.idx import read_idx
+from training.evaluation.evaluate import evaluate_bundle
+from training.export.golden_images import check_golden
 
 app = typer.Typer()
 app.command("train")(train)

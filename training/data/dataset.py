@@ -1,23 +1,23 @@
-"""Any source of labelled images, opened, checked and split: what a run trains, stops, calibrates and tests on."""
+"""Any source of labelled images, read, checked and split into training, validation, calibration and test images."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.contract import Input, Preprocessing
-from training.data.arrays import Arrays, open_arrays
-from training.data.balance import describe_imbalance
-from training.data.facts import DatasetFacts
-from training.data.findings import Findings
-from training.data.folders import list_class_folders
-from training.data.idx_folder import holds_idx, read_idx_folder
-from training.data.images import LabelledImages
-from training.data.listing import Listing
-from training.data.named import NAMES, open_named
-from training.data.parts import HoldOut
-from training.data.pictures import open_pictures
-from training.data.storage import MEMORY_BYTES, Storage, default_cache
-from training.data.tables import SUFFIXES, list_table
+from training.data.class_balance import describe_imbalance
+from training.data.labelled_images import LabelledImages
+from training.data.metadata import DatasetMetadata
+from training.data.pixel_storage import MEMORY_BYTES, PixelStorage, default_cache
+from training.data.sources.arrays import Arrays, open_arrays
+from training.data.sources.folders import list_class_folders
+from training.data.sources.idx import holds_idx, read_idx_folder
+from training.data.sources.image_files import open_pictures
+from training.data.sources.listing import Listing
+from training.data.sources.named import NAMES, open_named
+from training.data.sources.tables import SUFFIXES, list_table
+from training.data.split import HoldOut
+from training.data.warnings_list import DatasetWarnings
 from training.errors import DatasetError
 
 
@@ -25,33 +25,33 @@ from training.errors import DatasetError
 class Dataset:
     """validation, calibration and test are as the network takes them: uint8 [N, *target.shape], by `preprocess`.
 
-    train: in the input's colours, but of another height and width where there is room for random crops (photographs)
-    or the images are smaller than the input (arrays). `test` is None where the source has no such part.
+    train: in the input's colours, but of another height and width where random crops need a margin (photos) or the
+    images are smaller than the input (arrays). `test` is None where the source has no test part.
     """
 
-    facts: DatasetFacts
+    metadata: DatasetMetadata
     target: Input
-    how: Preprocessing
+    preprocessing: Preprocessing
     train: LabelledImages
     validation: LabelledImages
     calibration: LabelledImages
     test: LabelledImages | None
-    findings: Findings
+    warnings: DatasetWarnings
 
     def sentences(self) -> list[str]:
-        """What to tell before the training starts: sizes, imbalance, files passed over, copies."""
+        """Return what a person should know before the training: sizes, imbalance, skipped files, copies."""
         sizes = {"train": self.train, "validation": self.validation, "calibration": self.calibration, "test": self.test}
         parts = ", ".join(f"{len(images):,} {part}" for part, images in sizes.items() if images)
-        uneven = describe_imbalance(self.train.labels, self.facts.labels)
-        title = f"{self.facts.title}: {len(self.facts.labels)} classes, images: {parts}"
-        return [title, *([uneven] if uneven else []), *self.findings.sentences()]
+        uneven = describe_imbalance(self.train.labels, self.metadata.labels)
+        title = f"{self.metadata.title}: {len(self.metadata.labels)} classes, images: {parts}"
+        return [title, *([uneven] if uneven else []), *self.warnings.sentences()]
 
 
 def open_dataset(
     source: str,
     *,
     target: Input | None = None,
-    how: Preprocessing | None = None,
+    preprocessing: Preprocessing | None = None,
     seed: int = 0,
     validation: float = HoldOut.validation,
     calibration: float = HoldOut.calibration,
@@ -62,33 +62,33 @@ def open_dataset(
     """Read, check, split and decode `source`, before any training.
 
     source: a folder of class folders or of IDX files, a CSV or Parquet table, or one of NAMES.
-    target: what the network takes; by default the size and colours of small images, and 224x224 RGB for photographs.
+    target: the network's input; by default the size and colours of small images, and 224x224 RGB for photos.
     validation, calibration: fractions of the training images, held out where the source has no such part.
-    labels: names of the classes in the order of their numbers, where the source does not say or to check what it says.
+    labels: names of the classes in the order of their numbers, where the source has none or to check those it has.
     cache: folder for downloads, and for pixels beyond `memory_bytes`; by default `default_cache()`.
     Raises DatasetError, whose sentence says what to change.
     """
     cache = cache or default_cache()
     opened_source = _find(source, labels, cache)
-    hold_out, storage = HoldOut(validation, calibration, seed), Storage(cache, memory_bytes)
+    hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
-        opened = open_pictures(opened_source, target, how, hold_out, storage)
+        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage)
     else:
-        opened = open_arrays(opened_source, target, how, hold_out, storage)
+        opened = open_arrays(opened_source, target, preprocessing, hold_out, storage)
     return Dataset(
-        facts=opened_source.facts,
+        metadata=opened_source.metadata,
         target=opened.target,
-        how=opened.how,
+        preprocessing=opened.preprocessing,
         train=opened.parts["train"],
         validation=opened.parts["validation"],
         calibration=opened.parts["calibration"],
         test=opened.parts.get("test"),
-        findings=opened.findings,
+        warnings=opened.warnings,
     )
 
 
 def _find(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:
-    """A name goes before a path: write ./mnist for a folder of that name."""
+    """Return the source. A name is tried before a path: write ./mnist for a folder of that name."""
     path = Path(os.path.expanduser(source))
     if source in NAMES:
         return open_named(source, cache, labels)

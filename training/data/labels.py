@@ -1,4 +1,4 @@
-"""Names of classes: what may be one, and how somebody's own list of them is held against what the source has."""
+"""Names of classes: which names are valid, and how given names are matched with those of the source."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -8,13 +8,13 @@ from unicodedata import normalize
 from training.errors import DatasetError
 
 
-def normal(name: str) -> str:
-    """Composed Unicode (NFC): macOS keeps file names decomposed, and a typed option is composed."""
+def normalize_name(name: str) -> str:
+    """Return `name` in composed Unicode (NFC): macOS decomposes file names, while typed options are composed."""
     return normalize("NFC", name)
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """Raises DatasetError unless there are two classes or more, each with a printable name of its own."""
+    """Raise DatasetError unless there are at least two classes, each with a printable name of its own."""
     for name in names:
         if not name.strip() or not name.isprintable():
             raise DatasetError(f"{where}: {name!a} cannot be the name of a class: rename it to printable text in UTF-8")
@@ -27,23 +27,25 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 
 def choose_names(found: Collection[str], wanted: tuple[str, ...], where: str) -> tuple[str, ...]:
-    """The labels in order: `wanted` where given, which must be just those found, else the found ones sorted."""
-    names = tuple(normal(name) for name in wanted) or tuple(sorted(found))
+    """Return the labels in order: `wanted` where given, which must be exactly those found, else the found ones
+    sorted.
+    """
+    names = tuple(normalize_name(name) for name in wanted) or tuple(sorted(found))
     if unknown := sorted(set(found) - set(names)):
-        raise DatasetError(f"{where} has the class {unknown[0]!r}, which is not among the labels: {short(names)}")
+        raise DatasetError(f"{where} has the class {unknown[0]!r}, which is not among the labels: {shorten(names)}")
     if missing := [name for name in names if name not in found]:
         raise DatasetError(
-            f"{where} has no class {missing[0]!r}, which is among the labels; it has {short(sorted(found))}"
+            f"{where} has no class {missing[0]!r}, which is among the labels; it has {shorten(sorted(found))}"
         )
     check_names(names, where)
     return names
 
 
 def printable(path: Path) -> str:
-    """For messages: names that no terminal could show, or that would command it, in escapes."""
+    """Return the path for a message; a path that a terminal cannot show safely is escaped."""
     return str(path) if str(path).isprintable() else ascii(str(path))
 
 
-def short(names: Sequence[str], limit: int = 10) -> str:
-    """The first of many names, separated by commas."""
+def shorten(names: Sequence[str], limit: int = 10) -> str:
+    """Return the first `limit` names, separated by commas, and the number of the others."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -1,18 +1,37 @@
-"""Which images train, which stop the training early, and which calibrate."""
+"""The part of each image: training, validation, calibration or test, as given by the source or held out at random."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.images import Indices
+from models.contract import Input, Preprocessing
+from training.data.duplicates import Digests, groups
+from training.data.labelled_images import Indices, LabelledImages
+from training.data.warnings_list import DatasetWarnings
 from training.errors import DatasetError
+
+Labels = NDArray[np.int64]
+Parts = NDArray[np.str_]
+Part = Literal["train", "validation", "calibration", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "calibration", "test")
+PART_NAMES: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "calibration": "calibration",
+    "test": "test",
+}
+"""Folder and column names that stand for a part, in lower case."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into the images that were split; no two parts share one."""
+    """Disjoint indices into the images that were split."""
 
     train: Indices
     validation: Indices
@@ -22,9 +41,10 @@ class Split:
 def stratified_split(
     labels: NDArray[np.int64], validation: float, calibration: float, seed: int, names: Sequence[str] = ()
 ) -> Split:
-    """Split so that every part has the classes in the same proportions. Fractions of the whole; the rest is training.
+    """Split so that every part has the classes in the same proportions.
 
-    A part of a fraction above zero gets at least one image of each class. `names` of the classes are for the error.
+    validation, calibration: fractions of the whole; the rest is training. A part with a fraction above zero gets at
+    least one image of each class. names: of the classes, for the error message.
     Raises DatasetError for fractions that leave nothing, and for a class too small to be in every part.
     """
     if not (min(validation, calibration) >= 0 and validation + calibration < 1):
@@ -48,3 +68,54 @@ def stratified_split(
 
 def _share(count: int, fraction: float) -> int:
     return max(1, round(count * fraction)) if fraction else 0
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Fractions of the training images that are held out, and the seed of the draw."""
+
+    validation: float = 0.05
+    calibration: float = 0.05
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class OpenedImages:
+    """The images of each part that exists: training always, and none of them empty."""
+
+    target: Input
+    preprocessing: Preprocessing
+    parts: dict[Part, LabelledImages]
+    warnings: DatasetWarnings
+
+
+def assign_parts(labels: Labels, given: Parts, digests: Digests, names: Sequence[str], hold_out: HoldOut) -> Parts:
+    """Return the part of each image: as given, with some training images of each class held out.
+
+    Equal images stay in one part: a copy of a training image would make the validation score too good.
+    Raises DatasetError for a class without training images, or with too few to hold some out.
+    """
+    training = np.flatnonzero(given == "train")
+    check_classes(labels[training], names)
+    first, group = groups(digests[training])
+    validation, calibration = (0.0 if (given == part).any() else share for part, share in _shares(hold_out))
+    split = stratified_split(labels[training[first]], validation, calibration, hold_out.seed, names)
+    parts = given.astype(f"<U{max(map(len, PARTS))}")
+    held = np.full(len(first), "train", parts.dtype)
+    held[split.validation], held[split.calibration] = "validation", "calibration"
+    parts[training] = held[group]
+    return parts
+
+
+def check_classes(labels: Labels, names: Sequence[str]) -> None:
+    """Raise DatasetError for a class that has no training images."""
+    empty = np.flatnonzero(np.bincount(labels, minlength=len(names)) == 0)
+    if len(empty):
+        raise DatasetError(f"the class {names[empty[0]]!r} has no training images: add some, or leave the class out")
+
+
+def _shares(hold_out: HoldOut) -> tuple[tuple[Part, float], ...]:
+    for name, share in (("validation", hold_out.validation), ("calibration", hold_out.calibration)):
+        if not 0 < share < 1:
+            raise DatasetError(f"{name} {share:g} is not a fraction of the training images: choose one such as 0.05")
+    return ("validation", hold_out.validation), ("calibration", hold_out.calibration)

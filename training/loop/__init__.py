@@ -1,1 +1,1 @@
-"""From a network and labelled images to trained weights, through interruptions."""
+"""A training run: its configuration, its steps, and its checkpoints."""

@@ -1,19 +1,23 @@
-"""What a run has learnt so far, on disk: replaced whole or not at all."""
+"""Checkpoints of a run: replaced whole or not at all, and written again when the disk was full."""
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import torch
 
 from training.errors import CheckpointError
 
+CHECKPOINT = "checkpoint.pt"
+_TRIES, _PAUSE_S = 60, 10.0
 State = dict[str, Any]
 
 
 def save_state(path: Path, state: State) -> None:
-    """Write `state` beside `path`, then put it in its place: a crash or a full disk leaves the former one.
+    """Write `state` beside `path`, then rename it: after a crash or with a full disk the former file is still there.
 
     Raises OSError.
     """
@@ -24,13 +28,13 @@ def save_state(path: Path, state: State) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(path)
-    except (OSError, RuntimeError) as error:  # PyTorch's zip writer turns a full disk into a RuntimeError
+    except (OSError, RuntimeError) as error:  # PyTorch's zip writer raises RuntimeError for a full disk
         beside.unlink(missing_ok=True)
         raise error if isinstance(error, OSError) else OSError(f"{path} could not be written: {error}") from error
 
 
 def load_state(path: Path) -> State:
-    """Raises CheckpointError when there is none or it is damaged. Nothing in the file is run."""
+    """Read a checkpoint without running any code in it. Raises CheckpointError when it is missing or damaged."""
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -41,14 +45,14 @@ def load_state(path: Path) -> State:
 
 
 def random_state() -> State:
-    """The state of every source of random numbers that training draws from."""
+    """Return the state of every random number generator that training uses."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     version, words, gauss = random.getstate()
     return {"torch": torch.get_rng_state(), "cuda": cuda, "python": [version, list(words), gauss]}
 
 
 def restore_random_state(states: list[State] | State, rank: int = 0) -> None:
-    """That of the process `rank`; one that the run did not have before keeps its own.
+    """Restore the generators of the process `rank`; a process that the run did not have before keeps its own.
 
     states: by rank, or of the only process, as in checkpoints made before there were several.
     """
@@ -61,3 +65,63 @@ def restore_random_state(states: list[State] | State, rank: int = 0) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
+
+
+def checkpoint_in(folder: Path | None) -> Path:
+    """Return the path of the checkpoint. Raises CheckpointError for a run without a folder."""
+    if folder is None:
+        raise CheckpointError("a run without a folder cannot be resumed")
+    return folder / CHECKPOINT
+
+
+class CheckpointWriter:
+    """Writes checkpoints into a folder; without a folder it writes nothing.
+
+    warn: called with one line per failed attempt; pause_s: pause between two attempts to write the last checkpoint.
+    """
+
+    def __init__(self, folder: Path | None, warn: Callable[[str], None] = print, pause_s: float = _PAUSE_S) -> None:
+        self._path = None if folder is None else folder / CHECKPOINT
+        self._warn, self._pause_s = warn, pause_s
+
+    @property
+    def how_to_resume(self) -> str:
+        """Sentence that says how to continue the run."""
+        return self._where("go on with --resume")
+
+    @property
+    def how_to_recover(self) -> str:
+        """Sentence that says how to continue a run that diverged."""
+        return self._where("go on from it with --resume and a lower --lr")
+
+    def _where(self, what_to_do: str) -> str:
+        if self._path is None or not self._path.exists():
+            return "nothing was kept"
+        return f"the last good checkpoint is {self._path}: {what_to_do}"
+
+    def save(self, state: State, *, last: bool = False) -> None:
+        """Write a checkpoint.
+
+        When that fails, the run goes on with the former one on disk. The last checkpoint is tried again for some
+        minutes, so that somebody can free disk space.
+        Raises CheckpointError when the last attempt failed too.
+        """
+        tries = _TRIES if last else 1
+        for left in reversed(range(tries)):
+            error = self._try(state)
+            if error is None:
+                return
+            if last and left:
+                sleep(self._pause_s)
+        if last:
+            raise CheckpointError(f"no checkpoint could be written: {error}; {self.how_to_resume}")
+
+    def _try(self, state: State) -> OSError | None:
+        try:
+            if self._path is not None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                save_state(self._path, state)
+        except OSError as error:
+            self._warn(f"no checkpoint was written, training goes on: {error}")
+            return error
+        return None

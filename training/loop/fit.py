@@ -1,42 +1,43 @@
-"""The training loop: epochs of steps, an evaluation after each, a checkpoint, and the best network of them all."""
+"""The training loop: epochs of steps with an evaluation and a checkpoint after each; the best network is returned."""
 
 from pathlib import Path
 
 import torch
 
 from training.errors import DivergedError
-from training.loop.devices import Place
-from training.loop.interruption import noting_interruptions
-from training.loop.lesson import Lesson
+from training.loop.device import Device
+from training.loop.interruption import catch_interruptions
 from training.loop.recipe import Recipe
-from training.loop.run import Run, Score
+from training.loop.training_data import TrainingData
+from training.loop.training_state import Score, TrainingState
 from training.networks.network import Network
 
 
 def fit(
     network: Network,
-    lesson: Lesson,
+    data: TrainingData,
     recipe: Recipe,
     *,
     seed: int = 0,
-    place: Place | None = None,
+    device: Device | None = None,
     folder: Path | None = None,
     resume: bool = False,
 ) -> tuple[Network, Score]:
-    """Train `network`; returns its moving average at the epoch with the highest validation accuracy, and its score.
+    """Train `network`. Returns its moving average at the epoch with the highest validation accuracy, and its score.
 
-    With a `folder` the run keeps its checkpoint and history there; `resume` goes on from them to the very same weights.
-    Raises DivergedError for a loss that is no number, InterruptedRunError after Ctrl-C or SIGTERM, CheckpointError.
+    folder: the run keeps its checkpoint and history there; with `resume` it continues from them to the very same
+    weights.
+    Raises DivergedError for a loss that is not finite, InterruptedRunError after Ctrl-C or SIGTERM, CheckpointError.
     """
-    place = place or Place(torch.device("cpu"))
-    run = Run(network, lesson, recipe, seed=seed, place=place, folder=folder, resume=resume)
-    with noting_interruptions() as interruption, run.journal:
+    device = device or Device(torch.device("cpu"))
+    state = TrainingState(network, data, recipe, seed=seed, device=device, folder=folder, resume=resume)
+    with catch_interruptions() as interruption, state.history:
         try:
-            while run.goes_on:
-                run.epoch_of_steps(interruption)
-                run.close_epoch()
+            while state.has_epochs_left:
+                state.run_epoch(interruption)
+                state.finish_epoch()
             if interruption.signal is not None:
-                raise interruption.error(run.keeper.how_to_resume)
+                raise interruption.error(state.checkpoints.how_to_resume)
         except DivergedError as error:
-            raise DivergedError(f"{error}; {run.keeper.how_to_recover}") from error
-    return run.best_network(), run.best
+            raise DivergedError(f"{error}; {state.checkpoints.how_to_recover}") from error
+    return state.best_network(), state.best

@@ -1,4 +1,4 @@
-"""The optimizers by name, with weight decay on weights only; Muon is our own, see docs/decisions/training-recipe.md."""
+"""Optimizers by name, with weight decay on weights only. Muon is our own: see docs/decisions/training-recipe.md."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,13 +11,13 @@ from training.loop.recipe import Recipe
 from training.networks.network import Network
 
 _REST_LR = 5 / 3
-"""Rate of what Muon does not take, as a share of Muon's own."""
+"""Learning rate of the parameters that Muon does not take, as a multiple of Muon's own."""
 _REST_DECAY = 0.1
 _MOMENTUM = 0.9
 
 
 class Muon(Optimizer):
-    """Momentum whose update is made orthogonal, so that no direction of a weight matrix dominates a step.
+    """Momentum with orthogonalized updates, so that no direction of a weight matrix dominates a step.
 
     Source: Jordan et al., 2024, "Muon: an optimizer for hidden layers"; convolutions are taken as [outputs, rest].
     """
@@ -27,7 +27,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update; `closure` is there for the base class and not used."""
+        """Update the parameters once. closure: required by the base class, not used."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -44,8 +44,10 @@ class Muon(Optimizer):
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """float32 [m, n] with singular values near 1 and the singular vectors of `matrix`, by Newton-Schulz in bfloat16."""
-    a, b, c = 3.4445, -4.7750, 2.0315  # the quintic of the source: fast, and good to about 30 % is good enough
+    """Return float32 [m, n] with singular values near 1 and the singular vectors of `matrix`, by Newton-Schulz in
+    bfloat16.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315  # the source's quintic: fast, with an error of up to 30 %, which is enough
     tall = len(matrix) > matrix.shape[1]
     x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
     x = x.T if tall else x
@@ -57,7 +59,7 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 def build_optimizers(network: Network, recipe: Recipe) -> tuple[Optimizer, ...]:
-    """The optimizers that together hold every parameter once, at their peak rates."""
+    """Return the optimizers that together hold every parameter once, at their peak rates."""
     body_share = recipe.body_lr if recipe.freeze else 1.0
     body = _groups(network.body.parameters(), recipe.peak_lr * body_share, recipe.decay)
     head = _groups(network.head.parameters(), recipe.peak_lr, recipe.decay)
@@ -67,7 +69,7 @@ def build_optimizers(network: Network, recipe: Recipe) -> tuple[Optimizer, ...]:
 
 
 def _groups(parameters: Iterable[Tensor], lr: float, decay: float) -> list[dict[str, Any]]:
-    """Weights, which decay, and vectors (norms and biases), which do not."""
+    """Return parameter groups: weights with decay, and vectors (norms and biases) without."""
     every = list(parameters)
     weights = {"params": [p for p in every if p.ndim > 1], "lr": lr, "weight_decay": decay}
     vectors = {"params": [p for p in every if p.ndim <= 1], "lr": lr, "weight_decay": 0.0}
@@ -75,7 +77,7 @@ def _groups(parameters: Iterable[Tensor], lr: float, decay: float) -> list[dict[
 
 
 def _muon(network: Network, recipe: Recipe, body_share: float) -> tuple[Optimizer, ...]:
-    """Muon for all convolutions but the first and the depthwise; SGD for these, the head, norms and biases."""
+    """Return Muon for all convolutions but the first and the depthwise, and SGD for all other parameters."""
     convolutions = [p for p in network.body.parameters() if p.ndim == 4]
     hidden = [p for p in convolutions[1:] if p.shape[1] > 1]
     chosen = {id(p) for p in hidden}

@@ -1,15 +1,15 @@
-"""The recipe of a run: everything that changes how weights are found, as one value that a run keeps."""
+"""The recipe of a run: all hyperparameters, as one value that is stored with the run."""
 
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Optimizer = Literal["muon", "sgd", "momentum", "rmsprop", "adam", "adamw"]
-Schedule = Literal["constant", "step", "cosine", "one-cycle"]
-Precision = Literal["auto", "float32", "bfloat16"]
+OptimizerName = Literal["muon", "sgd", "momentum", "rmsprop", "adam", "adamw"]
+ScheduleName = Literal["constant", "step", "cosine", "one-cycle"]
+NumberFormat = Literal["auto", "float32", "bfloat16"]
 Share = Field(ge=0, le=1)
 
-_PEAK_RATES: dict[Optimizer, float] = {
+_PEAK_RATES: dict[OptimizerName, float] = {
     "muon": 0.03,
     "sgd": 0.1,
     "momentum": 0.05,
@@ -17,7 +17,7 @@ _PEAK_RATES: dict[Optimizer, float] = {
     "adam": 1e-3,
     "adamw": 1e-3,
 }
-_DECAYS: dict[Optimizer, float] = {"muon": 5e-3, "adamw": 0.05}
+_DECAYS: dict[OptimizerName, float] = {"muon": 5e-3, "adamw": 0.05}
 _USUAL_DECAY = 5e-4
 
 
@@ -26,7 +26,7 @@ class _Part(BaseModel):
 
 
 class Augmentation(_Part):
-    """Random changes of training images that leave their label true; each image draws its own."""
+    """Random changes of training images that do not change their label; each image draws its own."""
 
     flip: bool = Field(True, description="mirror half of the images; not for digits or letters")
     vertical_flip: bool = Field(False, description="turn half of the images upside down")
@@ -51,17 +51,17 @@ class Recipe(_Part):
     epochs: int = Field(32, ge=1, description="passes over the training images")
     batch_size: int = Field(128, ge=2, description="images a step")
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added up before a step")
-    optimizer: Optimizer = Field("muon", description="muon takes the convolutions, with SGD for the rest")
+    optimizer: OptimizerName = Field("muon", description="muon takes the convolutions, with SGD for the rest")
     lr: float | None = Field(None, gt=0, description="peak learning rate; default: one that suits the optimizer")
     weight_decay: float | None = Field(None, ge=0, description="not on norms and biases; default: by optimizer")
-    schedule: Schedule = Field("one-cycle", description="of the learning rate, after the warm-up")
+    schedule: ScheduleName = Field("one-cycle", description="of the learning rate, after the warm-up")
     warm_up: float = Field(0.15, ge=0, lt=1, description="share of the steps in which the rate rises")
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of the target spread over all classes")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
     patience: int = Field(10, ge=0, description="epochs without a better validation score before stopping; 0: never")
     balance: bool = Field(False, description="draw images so that all classes are seen equally often")
-    precision: Precision = Field("auto", description="auto: bfloat16 where the device computes in it")
+    precision: NumberFormat = Field("auto", description="auto: bfloat16 where the device computes in it")
     freeze: int = Field(0, ge=0, description="first epochs in which a pretrained body is kept as it is")
     unfreeze: float = Field(1.0, ge=0, le=1, description="share of the body, from the top, that learns after them")
     body_lr: float = Field(0.1, gt=0, le=1, description="learning rate of a pretrained body, as a share of the head's")
@@ -69,10 +69,12 @@ class Recipe(_Part):
 
     @property
     def peak_lr(self) -> float:
+        """Peak learning rate, by default that of the optimizer."""
         return self.lr if self.lr is not None else _PEAK_RATES[self.optimizer]
 
     @property
     def decay(self) -> float:
+        """Weight decay, by default that of the optimizer."""
         return self.weight_decay if self.weight_decay is not None else _DECAYS.get(self.optimizer, _USUAL_DECAY)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""One step after the other: all that changes in a run, and how it is written down and read back."""
+"""Training steps, and all state that they change."""
 
 import math
 from time import perf_counter
@@ -11,44 +11,52 @@ from torch.nn.utils import clip_grad_norm_
 from models.contract import Input
 from training.errors import DivergedError
 from training.loop.augmentation import Augment, build_mixing
-from training.loop.average import MovingAverage
 from training.loop.checkpoint import State
-from training.loop.devices import Place
+from training.loop.device import Device
+from training.loop.ema import MovingAverage
+from training.loop.lr_schedule import LrSchedule
 from training.loop.optimizers import build_optimizers
 from training.loop.recipe import Recipe
-from training.loop.schedule import Schedule
+from training.networks.exported_module import Scaling
 from training.networks.network import Network
-from training.served import Scaling
 
 _MANY_STEPS = 1000
-"""From here on the moving average takes in every fourth step only, which comes to the same."""
+"""Number of steps from which on the moving average is updated every fourth step only, with the same result."""
 
 
 class Trainer:
-    """Weights, their average, optimizers and the count of steps."""
+    """Weights, their moving average, optimizers and the number of steps."""
 
     def __init__(
-        self, network: Network, recipe: Recipe, target: Input, scaling: Scaling, classes: int, steps: int, place: Place
+        self,
+        network: Network,
+        recipe: Recipe,
+        target: Input,
+        scaling: Scaling,
+        classes: int,
+        steps: int,
+        device: Device,
     ) -> None:
-        self.network = network.to(place.device).to(memory_format=torch.channels_last)
+        self.network = network.to(device.torch_device).to(memory_format=torch.channels_last)
         self.optimizers = build_optimizers(self.network, recipe)
         self.average = MovingAverage(self.network, recipe.average, every=4 if steps >= _MANY_STEPS else 1)
         self.step = 0
         self.augmented_s = 0.0
-        """Time spent on augmentation; on a GPU only on asking for it."""
-        self._schedule = Schedule(self.optimizers, steps, recipe.schedule, recipe.warm_up)
-        self._augment = Augment(recipe.augmentation, target, scaling).to(place.device)
+        """Seconds spent on augmentation; on a GPU, only the time to launch it."""
+        self._schedule = LrSchedule(self.optimizers, steps, recipe.schedule, recipe.warm_up)
+        self._augment = Augment(recipe.augmentation, target, scaling).to(device.torch_device)
         self._mix = build_mixing(recipe.augmentation, classes)
-        self._recipe, self._place, self._called = recipe, place, place.wrap(self.network, freezes=bool(recipe.freeze))
+        self._recipe, self._device = recipe, device
+        self._wrapped = device.wrap(self.network, freezes=bool(recipe.freeze))
 
     def train_batch(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Learn from uint8 images [n, H, W, C] and labels [n]. Returns the loss, not yet known to be finite."""
+        """Train on uint8 images [n, H, W, C] and labels [n]. Returns the loss, which may not be finite."""
         pixels, targets = self._prepare(images, labels)
-        with self._place.autocast(self._recipe.precision):
-            logits = self._called(pixels.contiguous(memory_format=torch.channels_last))
+        with self._device.autocast(self._recipe.precision):
+            logits = self._wrapped(pixels.contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self._recipe.label_smoothing)
         torch.autograd.backward(loss / self._recipe.accumulate)
-        self._descend()
+        self._step_optimizers()
         return loss.detach()
 
     def _prepare(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,8 +66,8 @@ class Trainer:
         self.augmented_s += perf_counter() - started
         return mixed
 
-    def _descend(self) -> None:
-        """A step of the optimizers, or none yet where gradients are added up over several batches."""
+    def _step_optimizers(self) -> None:
+        """Step the optimizers, unless gradients are still accumulated over several batches."""
         self._schedule.set(self.step)
         self.step += 1
         if self.step % self._recipe.accumulate:
@@ -72,17 +80,17 @@ class Trainer:
         self.average.update(self.network, self.step // self._recipe.accumulate)
 
     def check(self, loss: Tensor) -> float:
-        """The loss as a number. Raises DivergedError when it is none."""
+        """Return the loss as a number. Raises DivergedError when it is not finite."""
         return self.check_number("loss", loss.item())
 
     def check_number(self, name: str, value: float) -> float:
-        """Raises DivergedError when it is none."""
+        """Return `value`. Raises DivergedError when it is not finite."""
         if not math.isfinite(value):
             raise self._diverged(f"the {name} is {value}")
         return value
 
     def check_weights(self) -> None:
-        """Raises DivergedError when any is no longer a number: the loss of the step before does not show that."""
+        """Raise DivergedError when a weight is not finite, which the loss of the step before does not show."""
         if not all(torch.isfinite(parameter).all() for parameter in self.network.parameters()):
             raise self._diverged("a weight is no longer a number")
 
@@ -90,10 +98,11 @@ class Trainer:
         return DivergedError(f"{what} at step {self.step}: lower the learning rate (--lr) or look at the data")
 
     def rate(self) -> float:
-        """The learning rate of the first group."""
+        """Return the learning rate of the first group."""
         return float(self.optimizers[0].param_groups[0]["lr"])
 
     def state(self) -> State:
+        """Return everything that a checkpoint has to hold."""
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -103,6 +112,7 @@ class Trainer:
         }
 
     def restore(self, state: State) -> None:
+        """Continue from the state of a checkpoint."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])

@@ -1,0 +1,1 @@
+"""Architectures by name, and the parts that they are made of."""

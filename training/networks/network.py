@@ -1,20 +1,21 @@
-"""What every classifier is to the rest of training: a body, and a head on top of it."""
+"""The structure of every classifier here: a body that computes features, and a head on top of it."""
 
 import torch
 from torch import Tensor, nn
 
 
 class GlobalAveragePool(nn.Module):
-    """[N, F, h, w] -> [N, F]."""
+    """Mean over height and width: [N, F, h, w] -> [N, F]."""
 
     def forward(self, features: Tensor) -> Tensor:
         return features.mean((2, 3))
 
 
 class Network(nn.Module):
-    """body: float [N, C, H, W] -> features [N, F, h, w] if `pooled`, else an embedding [N, F]; head: [N, F] -> [N, K].
+    """A classifier.
 
-    `pooled`: between the two there is nothing but the mean over h and w, so a linear head makes a class map.
+    body: float [N, C, H, W] -> features [N, F, h, w] if `pooled`, else an embedding [N, F]; head: [N, F] -> [N, K].
+    pooled: the only operation between body and head is the mean over h and w, so that a linear head gives a class map.
     """
 
     def __init__(self, body: nn.Module, head: nn.Module, *, pooled: bool, dropout: float = 0.0) -> None:
@@ -24,22 +25,23 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """pixels: float [N, C, H, W], scaled. Returns logits [N, K]."""
+        """Return logits [N, K] of scaled pixels, float [N, C, H, W]."""
         logits: Tensor = self.head(self.dropout(self.embed(pixels)))
         return logits
 
     def embed(self, pixels: Tensor) -> Tensor:
-        """The input of the head: float [N, F]."""
+        """Return the input of the head: float [N, F]."""
         embedding: Tensor = self.pool(self.body(pixels))
         return embedding
 
     @property
     def has_class_map(self) -> bool:
+        """Whether the head can be applied to each position of the features."""
         return self.pooled and isinstance(self.head, nn.Linear)
 
 
 def is_fully_convolutional(network: Network, channels: int, height: int, width: int) -> bool:
-    """Whether the features grow with the image, so that one pass classifies every part of a larger one."""
+    """Return whether the features grow with the image, so that one pass classifies every part of a larger image."""
     if not network.has_class_map:
         return False
     network.eval()
@@ -54,5 +56,5 @@ def is_fully_convolutional(network: Network, channels: int, height: int, width: 
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Trained numbers: weights and biases, not the running statistics of norms."""
+    """Return the number of trained values: weights and biases, not the running statistics of norms."""
     return sum(parameter.numel() for parameter in network.parameters())

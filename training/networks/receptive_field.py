@@ -1,6 +1,7 @@
-"""Windows followed through a network while it runs, operation by operation."""
+"""Receptive fields: the window of the image that one unit sees, tracked through every operation of a forward pass."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -10,17 +11,62 @@ from torch.nn.modules.utils import _pair
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from training.networks.window import Span, Window
-
+Pair = tuple[int, int]
 _MIXING = {"matmul", "bmm", "einsum", "scaled_dot_product_attention", "roll", "flip", "cumsum", "interpolate"}
-"""Operations that may keep the shape and still bring other places in."""
+"""Operations that may keep the shape and still combine different positions."""
 _NCHW = (-2, -1)
 
 
-class WindowTracker(TorchFunctionMode):
-    """While entered, it knows the window of every tensor that comes from `image`, float [N, C, H, W].
+@dataclass(frozen=True)
+class Span:
+    """A window along one axis, in pixels: its start for unit 0, its size, and the step to the window of unit 1."""
 
-    None stands for no window: behind a dense layer, a mean over all places or a gate made of one, and among tokens.
+    start: int
+    size: int
+    step: int
+
+    def widened(self, kernel: int, stride: int, padding: int, dilation: int) -> "Span":
+        """Return the span after a convolution or a pooling over `kernel` units."""
+        start = self.start - padding * self.step
+        return Span(start, self.size + (kernel - 1) * dilation * self.step, self.step * stride)
+
+    def __or__(self, other: "Span") -> "Span":
+        """Return the smallest span that holds both, where two branches are combined."""
+        start = min(self.start, other.start)
+        end = max(self.start + self.size, other.start + other.size)
+        return Span(start, end - start, self.step)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Receptive field. dims: the two dimensions of the tensor for rows and columns, counted from the last, -1."""
+
+    dims: Pair
+    rows: Span
+    columns: Span
+
+    def widened(self, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> "Window":
+        """Return the window after a convolution or a pooling; each pair is (down, across)."""
+        rows, columns = zip(kernel, stride, padding, dilation, strict=True)
+        return replace(self, rows=self.rows.widened(*rows), columns=self.columns.widened(*columns))
+
+    def permuted(self, order: Sequence[int]) -> "Window":
+        """Return the window after a permutation: dimension i of the result is dimension `order[i]` of this one."""
+        ndim = len(order)
+        places = [place % ndim for place in order]
+        rows, columns = (places.index(dim % ndim) - ndim for dim in self.dims)
+        return replace(self, dims=(rows, columns))
+
+    def __or__(self, other: "Window") -> "Window":
+        """Return the smallest window that holds both."""
+        return replace(self, rows=self.rows | other.rows, columns=self.columns | other.columns)
+
+
+class WindowTracker(TorchFunctionMode):
+    """Context manager that knows the window of every tensor computed from `image`, float [N, C, H, W].
+
+    None means that there is no window: after a dense layer, a mean over all positions or a gate computed from one, and
+    among tokens.
     """
 
     def __init__(self, image: Tensor) -> None:
@@ -29,7 +75,7 @@ class WindowTracker(TorchFunctionMode):
         self._known: dict[int, tuple[Tensor, Window | None]] = {id(image): (image, Window(_NCHW, pixel, pixel))}
 
     def window(self, tensor: Tensor) -> Window | None:
-        """Its window, if it has one; the tensors are held, so that none takes the place of another."""
+        """Return the window of a tensor, or None. Known tensors are kept alive, so that no other takes the same id."""
         return self._known.get(id(tensor), (tensor, None))[1]
 
     def __torch_function__(
@@ -39,7 +85,7 @@ class WindowTracker(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run `func` as it is, then note the windows of what it returns."""
+        """Run `func` unchanged, then record the windows of its results."""
         shapes = {id(leaf): leaf.shape for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         result = func(*args, **(kwargs or {}))
         inputs = [(self._known[key][1], shape) for key, shape in shapes.items() if key in self._known]
@@ -68,7 +114,7 @@ def _behind(
 
 
 def _places(window: Window, shape: Size) -> tuple[int, ...]:
-    """Number of rows and columns; nothing when the tensor has too few dimensions."""
+    """Return the number of rows and columns; nothing when the tensor has too few dimensions."""
     return tuple(shape[dim] for dim in window.dims if -dim <= len(shape))
 
 
@@ -101,7 +147,7 @@ def _mean_pooled(
 
 
 def _padded(window: Window, _: Tensor, pad: Sequence[int], *rest: object, **more: object) -> Window:
-    """`pad`: before and after, from the last dimension on."""
+    """Return the window after padding. pad: before and after, from the last dimension on."""
     before = [*pad[::2], 0, 0, 0, 0]
     rows, columns = (before[-dim - 1] for dim in window.dims)
     return window.widened((1, 1), (1, 1), (rows, columns))
@@ -118,12 +164,12 @@ def _transposed(window: Window, x: Tensor, first: int, second: int) -> Window:
 
 
 def _dense(window: Window, *args: object, **kwargs: object) -> Window | None:
-    """A linear layer reads all of the last dimension."""
+    """Return no window when a linear layer reads the last dimension."""
     return None if -1 in window.dims else window
 
 
 def _normalised(window: Window, _: Tensor, shape: Sequence[int], *rest: object, **more: object) -> Window | None:
-    """A layer norm reads all of the last dimensions."""
+    """Return no window when a layer norm reads rows or columns."""
     return None if max(window.dims) >= -len(shape) else window
 
 
@@ -142,4 +188,4 @@ _RULES: dict[str, Callable[..., Window | None]] = {
     "layer_norm": _normalised,
     "softmax": _softmaxed,
 }
-"""By the names of PyTorch's functions; whatever is not here is taken to work place by place if it keeps the places."""
+"""Rules by the names of PyTorch's functions. Any other function that keeps the positions keeps the windows."""

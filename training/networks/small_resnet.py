@@ -7,7 +7,7 @@ from training.networks.network import Network
 
 
 class ConvNorm(nn.Sequential):
-    """3x3 convolution without bias, then batch norm."""
+    """A 3x3 convolution without bias, then batch norm."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
@@ -16,7 +16,10 @@ class ConvNorm(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """x + two convolutions of it; starts as the identity, which makes the first epochs stable."""
+    """The sum of the input and two convolutions of it.
+
+    It starts as the identity, which makes the first epochs stable.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -29,7 +32,7 @@ class Residual(nn.Module):
 
 
 def small_resnet(classes: int, channels: int = 1) -> Network:
-    """Shapes for 28x28 pixels."""
+    """Build the network. Shapes at line ends are for 28x28 pixels."""
     body = nn.Sequential(
         ConvNorm(channels, 32),  # [N, 32, 28, 28]
         nn.ReLU(),

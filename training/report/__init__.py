@@ -1,1 +1,1 @@
-"""A report on a bundle: what it gets wrong, how far it can be trusted, and what it sees, in one HTML file."""
+"""A report on a bundle as one HTML file: mistakes, calibration, and what the network computes inside."""

@@ -1,19 +1,20 @@
-"""The bundle's model card, set as HTML."""
+"""The bundle's model card as HTML."""
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from training.bundle import CARD
+from training.export.bundle_writer import CARD
+from training.report.inputs import ReportInputs
 from training.report.section import Content, Prose
-from training.report.subject import Subject
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-"""HTML in the card stays text, and nothing is fetched."""
+"""Parser that keeps HTML in the card as text and loads no images."""
 
 
-def model_card(subject: Subject) -> Content:
+def model_card(inputs: ReportInputs) -> Content:
+    """Return the chapter with the model card."""
     try:
-        text = subject.bundle.file(CARD).read_text(encoding="utf-8")
+        text = inputs.bundle.file(CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return Content(missing=f"The bundle has no readable {CARD}.")
     tokens = _MARKDOWN.parse(text)

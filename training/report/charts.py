@@ -1,4 +1,4 @@
-"""Matplotlib figures as inline SVG that takes its colours and its font from the page, in light and in dark."""
+"""Matplotlib figures as inline SVG that takes colours and font from the page, in light and in dark."""
 
 import io
 import re
@@ -45,7 +45,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.left": False,
 }
 _PROPERTY = {colour: f"var(--{name})" for name, colour in LIGHT.items()} | {
-    "#1a202c": "var(--ink)",  # from here on: of the reliability diagram, which is drawn for other pages too
+    "#1a202c": "var(--ink)",  # from here on: colours of the reliability diagram, which other pages use too
     "#c53030": "var(--wrong)",
     "#718096": "var(--soft)",
     "#ffffff": "var(--sheet)",
@@ -53,26 +53,28 @@ _PROPERTY = {colour: f"var(--{name})" for name, colour in LIGHT.items()} | {
 
 
 styled = mpl.rc_context(_STYLE)
-"""Decorates a function that draws: within it figures are in the report's manner."""
+"""Decorator of drawing functions: figures inside them have the report's style."""
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty figure of this size, in inches, and its axes."""
+    """Return an empty figure of this size, in inches, and its axes."""
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots()
 
 
 def chart(figure: Figure, name: str, alt: str) -> Markup:
-    """Inline SVG of `figure`. name: differs between the charts of a page, so that their ids do."""
+    """Return inline SVG of `figure`. name: unique among the charts of a page, so that their ids are."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the browser's fonts know more letters
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the browser's fonts have more glyphs
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return Markup('<svg role="img" aria-label="{}" {}').format(alt, Markup(_themed(buffer.getvalue())))  # noqa: S704 - escaped
 
 
 def _themed(svg: str) -> str:
-    """What follows `<svg ` in matplotlib's document, with the page's colours and font, without ids that repeat."""
+    """Return the text after `<svg ` of matplotlib's document, with the page's colours and font and without repeated
+    ids.
+    """
     svg = svg[svg.index("<svg ") + len("<svg ") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)

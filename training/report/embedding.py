@@ -1,4 +1,4 @@
-"""Images laid out so that those which the network finds alike lie together."""
+"""t-SNE: images arranged so that those with similar embeddings are close."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from models.contract import Pixels, preprocess
-from training.data.images import to_picture
+from training.data.labelled_images import to_picture
+from training.onnx_graph.graph import Floats
 from training.report.charts import canvas, chart, styled
-from training.report.graph import Floats
+from training.report.inline_images import picture
+from training.report.inputs import LabelledData, Photo, ReportInputs
 from training.report.palette import CLASSES, LIGHT
-from training.report.pictures import picture
 from training.report.section import Content, Figure, Gallery
-from training.report.subject import HeldOut, Photo, Subject
 
 Positions = NDArray[np.float64]
 _IMAGES = 2000
@@ -26,41 +26,44 @@ _COMPONENTS = 50
 _SHEET_PIXELS = 1280
 
 
-def embedding(subject: Subject) -> Content:
-    if subject.held_out is not None:
-        return _of_held_out(subject, subject.held_out)
-    return _of_crops(subject)
+def embedding(inputs: ReportInputs) -> Content:
+    """Return the chapter on t-SNE."""
+    if inputs.labelled is not None:
+        return _of_held_out(inputs, inputs.labelled)
+    return _of_crops(inputs)
 
 
-def _of_held_out(subject: Subject, held_out: HeldOut) -> Content:
-    random = np.random.default_rng(subject.seed)
-    chosen = random.permutation(len(held_out.images))[:_IMAGES]
-    images = held_out.images.take(chosen)
-    positions = arrange(subject.graph.compute([subject.graph.penultimate], images.images)[0], subject.seed)
-    wrong = held_out.evaluation.probabilities[chosen].argmax(axis=1) != images.labels
-    names = subject.labels if len(subject.labels) <= len(CLASSES) else ()
+def _of_held_out(inputs: ReportInputs, labelled: LabelledData) -> Content:
+    random = np.random.default_rng(inputs.seed)
+    chosen = random.permutation(len(labelled.images))[:_IMAGES]
+    images = labelled.images.take(chosen)
+    positions = arrange(inputs.graph.compute([inputs.graph.penultimate], images.images)[0], inputs.seed)
+    wrong = labelled.evaluation.probabilities[chosen].argmax(axis=1) != images.labels
+    names = inputs.labels if len(inputs.labels) <= len(CLASSES) else ()
     scatter = Figure(
         _scatter(positions, images.labels, wrong, names),
-        f"{len(images):,} of the {held_out.source}",
+        f"{len(images):,} of the {labelled.source}",
         "Rings are mistakes. They belong between groups; one amid another group may be a wrong label.",
     )
     return Content([Gallery([scatter, _sheet(images.images, positions, cells=40)], "half")])
 
 
-def _of_crops(subject: Subject) -> Content:
-    height, width, _ = subject.manifest.input.shape
-    large = [photo for photo in subject.photos if min(photo.picture.size) >= max(height, width)]
+def _of_crops(inputs: ReportInputs) -> Content:
+    height, width, _ = inputs.manifest.input.shape
+    large = [photo for photo in inputs.photos if min(photo.picture.size) >= max(height, width)]
     if not large:
         return Content(missing="This needs many images: name labelled ones with --data.")
-    crops = _crops(large, subject)
-    positions = arrange(subject.graph.compute([subject.graph.penultimate], crops)[0], subject.seed)
+    crops = _crops(large, inputs)
+    positions = arrange(inputs.graph.compute([inputs.graph.penultimate], crops)[0], inputs.seed)
     note = f"Without labelled images, these are {len(crops)} random crops of {len(large)} photos."
     return Content([Gallery([_sheet(crops, positions, cells=20)], "full", note=note)])
 
 
-def _crops(photos: Sequence[Photo], subject: Subject) -> Pixels:
-    """uint8 [N, H, W, C]: squares of a quarter to `_LARGEST_CROP` of the shorter side, as many of each photo."""
-    random = np.random.default_rng(subject.seed)
+def _crops(photos: Sequence[Photo], inputs: ReportInputs) -> Pixels:
+    """Return uint8 [N, H, W, C]: squares of a quarter to `_LARGEST_CROP` of the shorter side, equally many of each
+    photo.
+    """
+    random = np.random.default_rng(inputs.seed)
     crops = []
     for photo in photos:
         width, height = photo.picture.size
@@ -68,12 +71,12 @@ def _crops(photos: Sequence[Photo], subject: Subject) -> Pixels:
             side = int(min(width, height) * random.uniform(0.25, _LARGEST_CROP))
             left, top = int(random.integers(0, width - side + 1)), int(random.integers(0, height - side + 1))
             part = photo.picture.crop((left, top, left + side, top + side))
-            crops.append(preprocess(part, subject.manifest.input, subject.manifest.preprocessing))
+            crops.append(preprocess(part, inputs.manifest.input, inputs.manifest.preprocessing))
     return np.stack(crops)
 
 
 def arrange(features: Floats, seed: int) -> Positions:
-    """[N, ...] -> positions [N, 2], each coordinate 0..1. N at least 4.
+    """Return positions [N, 2] of features [N, ...], each coordinate 0..1. N is at least 4.
 
     Source: t-SNE of van der Maaten and Hinton, JMLR 2008, after a principal component analysis.
     """
@@ -90,7 +93,7 @@ def arrange(features: Floats, seed: int) -> Positions:
 def _scatter(positions: Positions, labels: NDArray[np.int64], wrong: NDArray[np.bool_], names: Sequence[str]) -> Markup:
     figure, axes = canvas(6.4, 6.4)
     axes.set_axis_off()
-    axes.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), aspect="equal")  # downwards, as the rows of pictures go
+    axes.set(xlim=(-0.02, 1.02), ylim=(1.02, -0.02), aspect="equal")  # y points down, as rows of an image do
     colours = [CLASSES[label] for label in labels] if names else LIGHT["soft"]
     axes.scatter(positions[:, 0], positions[:, 1], s=9, c=colours, alpha=0.8, linewidths=0)
     axes.scatter(positions[wrong, 0], positions[wrong, 1], s=22, c="none", edgecolors=LIGHT["ink"], linewidths=0.9)
@@ -103,7 +106,7 @@ def _scatter(positions: Positions, labels: NDArray[np.int64], wrong: NDArray[np.
 
 
 def _sheet(images: Pixels, positions: Positions, cells: int) -> Figure:
-    """Thumbnails on a grid of `cells` a side, where each image lies; of several in a cell the first is shown."""
+    """Draw thumbnails at their positions on a grid of `cells` a side; of several in a cell the first is shown."""
     side = _SHEET_PIXELS // cells
     canvas = np.zeros((cells * side, cells * side, 4), np.uint8)
     places = np.minimum((positions * cells).astype(int), cells - 1)

@@ -1,20 +1,21 @@
-"""The first convolution: the only weights that are pictures themselves."""
+"""The filters of the first convolution, the only weights that can be shown as images."""
 
 import numpy as np
 
 from models.contract import Pixels
-from training.report.graph import Floats
-from training.report.pictures import coloured, mosaic, picture
+from training.onnx_graph.graph import Floats
+from training.report.inline_images import coloured, mosaic, picture
+from training.report.inputs import ReportInputs
 from training.report.section import Content, Figure, Gallery
-from training.report.subject import Subject
 
 _LIMIT = 96
 _DIVERGING = "PuOr_r"
-"""Orange above zero, purple below, white at zero; apart for colour-blind people. Source: ColorBrewer."""
+"""Orange above zero, purple below, white at zero; distinct for colour-blind people. Source: ColorBrewer."""
 
 
-def filters(subject: Subject) -> Content:
-    weights = subject.graph.first_filters
+def filters(inputs: ReportInputs) -> Content:
+    """Return the chapter on first-layer filters."""
+    weights = inputs.graph.first_filters
     if weights is None:
         return Content(missing="This network does not begin with a convolution.")
     shown = as_pixels(weights)[:_LIMIT]
@@ -27,10 +28,10 @@ def filters(subject: Subject) -> Content:
 
 
 def as_pixels(weights: Floats) -> Pixels:
-    """[F, C, h, w] -> uint8 [F, h, w, 3], each filter scaled by its own largest weight, zero in the middle.
+    """Return uint8 [F, h, w, 3] of filters [F, C, h, w], each scaled by its own largest weight, zero in the middle.
 
-    Three channels are red, green and blue; others are averaged. A folded batch norm has scaled each filter, so a
-    scale that all share would show little but the strongest.
+    Three channels are red, green and blue; others are averaged. A folded batch norm has scaled each filter, so a common
+    scale would show only the strongest.
     """
     largest = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
     unit = 0.5 + 0.5 * weights / np.maximum(largest, 1e-12)

@@ -1,32 +1,33 @@
-"""The images that the network was most wrong about."""
+"""The images with the largest losses among the wrongly classified."""
 
 from collections.abc import Sequence
 
-from training.report.pictures import picture
+from training.report.inline_images import picture
+from training.report.inputs import UNLABELLED, LabelledData, ReportInputs
 from training.report.scores import worst_mistakes
 from training.report.section import Content, Figure, Gallery
-from training.report.subject import UNLABELLED, HeldOut, Subject
 
 _MISTAKES = 24
 
 
-def mistakes(subject: Subject) -> Content:
-    if subject.held_out is None:
+def mistakes(inputs: ReportInputs) -> Content:
+    """Return the chapter on mistakes."""
+    if inputs.labelled is None:
         return Content(missing=UNLABELLED)
-    figures = _mistakes(subject.held_out, subject.labels)
+    figures = _mistakes(inputs.labelled, inputs.labels)
     if not figures:
-        return Content(missing=f"There is no mistake among {len(subject.held_out.images):,} images.")
+        return Content(missing=f"There is no mistake among {len(inputs.labelled.images):,} images.")
     return Content([Gallery(figures, "small")])
 
 
-def _mistakes(held_out: HeldOut, labels: Sequence[str]) -> list[Figure]:
+def _mistakes(labelled: LabelledData, labels: Sequence[str]) -> list[Figure]:
     return [
         Figure(
-            picture(held_out.images.images[each.image], f"Image {each.image}, of the class {labels[each.true]}"),
+            picture(labelled.images.images[each.image], f"Image {each.image}, of the class {labels[each.true]}"),
             f"{labels[each.predicted]} {each.p_predicted:.1%}",
             f"is {labels[each.true]}, {_percent(each.p_true)}; loss {each.loss:.1f}",
         )
-        for each in worst_mistakes(held_out.evaluation, _MISTAKES)
+        for each in worst_mistakes(labelled.evaluation, _MISTAKES)
     ]
 
 

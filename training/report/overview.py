@@ -1,16 +1,16 @@
-"""What stands at the head of the report."""
+"""The facts at the top of the report."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.contract import Manifest, Metrics, Precision
+from training.report.inputs import ReportInputs
 from training.report.section import Fact
-from training.report.subject import Subject
 
 
 @dataclass(frozen=True)
 class Overview:
-    """basis: what the scores among the facts were measured on, or who published them."""
+    """basis: the images that the scores were measured on, or who published the scores."""
 
     title: str
     about: str
@@ -18,19 +18,20 @@ class Overview:
     basis: str
 
 
-def overview(subject: Subject) -> Overview:
-    manifest = subject.manifest
+def overview(inputs: ReportInputs) -> Overview:
+    """Return title, description and facts of the bundle."""
+    manifest = inputs.manifest
     variant = manifest.variant(Precision.FP32)
-    assert variant is not None  # the manifest's own rule
+    assert variant is not None  # the manifest requires it
     metrics = variant.metrics
-    if subject.held_out is not None:
-        metrics = subject.held_out.evaluation.metrics(subject.held_out.source)
-    size = subject.bundle.model_path(Precision.FP32).stat().st_size
+    if inputs.labelled is not None:
+        metrics = inputs.labelled.evaluation.metrics(inputs.labelled.source)
+    size = inputs.bundle.model_path(Precision.FP32).stat().st_size
     return Overview(
         title=f"{manifest.name}, version {manifest.version}",
         about=manifest.description,
         facts=(*_scores(metrics), *_shape(manifest), Fact("Model file", f"{size / 1e6:.1f} MB", "ONNX, fp32")),
-        basis=f"{manifest.architecture}. Scores {_how(subject, metrics)}: {metrics.source}.",
+        basis=f"{manifest.architecture}. Scores {_score_source(inputs, metrics)}: {metrics.source}.",
     )
 
 
@@ -53,7 +54,7 @@ def _shape(manifest: Manifest) -> Iterator[Fact]:
     )
 
 
-def _how(subject: Subject, metrics: Metrics) -> str:
-    if subject.held_out is not None:
+def _score_source(inputs: ReportInputs, metrics: Metrics) -> str:
+    if inputs.labelled is not None:
         return "measured for this report"
     return "measured when the bundle was made" if metrics.measured else "published, not measured here"

@@ -1,4 +1,4 @@
-"""Sections -> one HTML document."""
+"""The HTML document of a report."""
 
 from collections.abc import Sequence
 
@@ -18,6 +18,6 @@ _TEMPLATES = Environment(
 
 
 def page(overview: Overview, sections: Sequence[Section]) -> str:
-    """The document: text is escaped, styles and pictures are inside it, and it runs no script."""
+    """Return the document: text is escaped, styles and images are embedded, and there is no script."""
     template = _TEMPLATES.get_template("page.html.j2")
     return template.render(overview=overview, sections=sections, light=LIGHT, dark=DARK)

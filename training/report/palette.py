@@ -1,4 +1,4 @@
-"""The colours of the report, once: the page's custom properties, and what charts are drawn with."""
+"""The colours of the report, for the page's custom properties and for charts."""
 
 LIGHT = {
     "paper": "#f7f5ef",
@@ -20,6 +20,6 @@ DARK = {
     "wrong": "#f0944d",
     "cool": "#83b0ee",
 }
-"""Green-blue against orange, from the pairs that colour-blind people tell apart. Source: Okabe and Ito, 2008."""
+"""Green-blue against orange, from the pairs that colour-blind people can distinguish. Source: Okabe and Ito, 2008."""
 CLASSES = ("#3f90da", "#e6930a", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#5bbfc4")
-"""Ten colours that stay apart in light and dark and for colour-blind people; after Petroff, 2021."""
+"""Ten colours that are distinct in light and dark and for colour-blind people; after Petroff, 2021."""

@@ -1,22 +1,22 @@
-"""Whether 80 % sure is right four times out of five."""
+"""The reliability diagram and its numbers."""
 
 from collections.abc import Sequence
 
 from models.contract import ReliabilityBin
-from training.calibration.diagram import reliability_figure
-from training.metrics import expected_calibration_error, reliability_bins
+from training.evaluation.metrics import expected_calibration_error, reliability_bins
+from training.evaluation.reliability_diagram import reliability_figure
 from training.report.charts import chart, styled
+from training.report.inputs import UNLABELLED, ReportInputs
 from training.report.section import Content, Figure, Gallery, Row, Table
-from training.report.subject import UNLABELLED, Subject
 
 
-def reliability(subject: Subject) -> Content:
-    """From the labelled images, else as the manifest has it."""
-    stored = subject.manifest.calibration.reliability
-    if subject.held_out is not None:
-        evaluation = subject.held_out.evaluation
+def reliability(inputs: ReportInputs) -> Content:
+    """Return the chapter on reliability, from the labelled images, else from the manifest."""
+    stored = inputs.manifest.calibration.reliability
+    if inputs.labelled is not None:
+        evaluation = inputs.labelled.evaluation
         ece = expected_calibration_error(evaluation.probabilities, evaluation.labels)
-        bins, source = reliability_bins(evaluation.probabilities, evaluation.labels), subject.held_out.source
+        bins, source = reliability_bins(evaluation.probabilities, evaluation.labels), inputs.labelled.source
     elif stored is not None:
         bins, ece, source = stored.bins, stored.ece_after, stored.measured_on
     else:

@@ -1,4 +1,4 @@
-"""Bundle -> one HTML file."""
+"""The report of a bundle: from its inputs to one HTML file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +9,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from models.contract import read_bundle
-from training.hold_out import hold_out_of, kept_config
-from training.report.chapters import CHAPTERS, Chapter
-from training.report.errors import ReportError
-from training.report.held_out import open_held_out
-from training.report.learning import read_history
+from training.errors import ReportError
+from training.loop.held_out import hold_out_of_run, read_run_config
+from training.report.contents import CHAPTERS, Chapter
+from training.report.inputs import ReportInputs, find_photos, open_graph
+from training.report.labelled_data import open_labelled_data
 from training.report.overview import overview
 from training.report.page import page
 from training.report.section import Section
-from training.report.subject import Subject, find_photos, open_graph
+from training.report.training_curves import read_history
 
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """data: where `open_dataset` finds labelled images; run: what training kept; image: the photo to look at.
+    """data: source of labelled images for `open_dataset`; run: folder of the training run; image: the photo to follow
+    through the network.
 
-    seed: of t-SNE, crops and inversions; which images were held out is decided by the training.
+    seed: of t-SNE, crops and inversions; the training decided which images were held out.
     """
 
     bundle: Path
@@ -36,33 +37,34 @@ class ReportConfig:
 
 
 def write_report(config: ReportConfig) -> Path:
-    """Make the report and return where it lies; the same bundle, data and seed give the same file.
+    """Make the report and return its path; the same bundle, data and seed give the same file.
 
-    Raises BundleError, ConfigurationError, DatasetError, ReportError before anything that takes long.
+    Raises BundleError, ConfigurationError, DatasetError, ReportError before any long computation.
     """
     with _new_file(config.output) as staging:
-        subject = _open(config)
+        inputs = _open(config)
         sections = [
-            Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(subject)) for chapter in _shown(CHAPTERS)
+            Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(inputs))
+            for chapter in _with_progress(CHAPTERS)
         ]
-        staging.write_text(page(overview(subject), sections), encoding="utf-8")
+        staging.write_text(page(overview(inputs), sections), encoding="utf-8")
     return config.output
 
 
-def _open(config: ReportConfig) -> Subject:
-    """What is cheap to refuse comes first."""
+def _open(config: ReportConfig) -> ReportInputs:
+    """Open all inputs, those that can fail quickly first."""
     bundle = read_bundle(config.bundle)
     if config.run is not None:
         read_history(config.run)
     photos = find_photos(bundle, config.image)
     graph = open_graph(bundle)
-    hold_out = hold_out_of(bundle.manifest, kept_config(config.run))
-    held_out = None if config.data is None else open_held_out(config.data, bundle, hold_out)
-    return Subject(bundle, graph, photos, held_out, config.run, config.seed)
+    hold_out = hold_out_of_run(bundle.manifest, read_run_config(config.run))
+    labelled = None if config.data is None else open_labelled_data(config.data, bundle, hold_out)
+    return ReportInputs(bundle, graph, photos, labelled, config.run, config.seed)
 
 
-def _shown(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
-    """The chapters; on a terminal with a bar, elsewhere with a line each."""
+def _with_progress(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
+    """Yield the chapters; show a bar on a terminal, and one line per chapter elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
@@ -77,7 +79,7 @@ def _shown(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
 
 @contextmanager
 def _new_file(output: Path) -> Iterator[Path]:
-    """A file beside `output` that takes its place when the block ends without an error. Raises ReportError."""
+    """Yield a file beside `output` that replaces it when the block ends without an error. Raises ReportError."""
     staging = output.with_name(f".{output.name}.new")
     try:
         if output.is_dir():

@@ -1,4 +1,4 @@
-"""What goes wrong, counted: per class, in pairs of classes, and image by image."""
+"""Errors counted per class, per pair of classes, and per image."""
 
 import math
 from typing import NamedTuple
@@ -6,20 +6,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluate import Evaluation
+from training.evaluation.evaluate import Evaluation
 
 Counts = NDArray[np.int64]
-"""[K, K]: rows are the true classes, columns the predicted ones."""
+"""Counts [K, K]: rows are the true classes, columns the predicted ones."""
 
 
 _TINY = 1e-38
-"""Stands for a probability that float32 has rounded to zero."""
+"""Replaces a probability that float32 has rounded to zero."""
 
 
 class ClassScore(NamedTuple):
-    """precision: share of the images given this class that are of it; recall: share of its images given this class.
+    """precision: share of the images given this class that belong to it; recall: share of its images given this class.
 
-    A share of nothing is None. images: how many are of the class; wrongly_given: how many of others were given it.
+    A share of nothing is None. images: number of images of the class; wrongly_given: images of other classes that were
+    given this class.
     """
 
     class_id: int
@@ -30,8 +31,8 @@ class ClassScore(NamedTuple):
     wrongly_given: int
 
 
-class Confusion(NamedTuple):
-    """How many images of `true` were given `predicted`."""
+class ConfusedPair(NamedTuple):
+    """Number of images of the class `true` that were given the class `predicted`."""
 
     true: int
     predicted: int
@@ -39,7 +40,7 @@ class Confusion(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """image: its place among the images; loss: -log p(true), in nats."""
+    """image: index among the images; loss: -log p(true), in nats."""
 
     image: int
     true: int
@@ -49,11 +50,12 @@ class Mistake(NamedTuple):
 
     @property
     def loss(self) -> float:
+        """-log p(true), in nats."""
         return -math.log(max(self.p_true, _TINY))
 
 
 def class_scores(counts: Counts) -> list[ClassScore]:
-    """One a class, the lowest F1 first; the harmonic mean of precision and recall as 2 TP / (images + given)."""
+    """Return one score per class, the lowest F1 first. F1 is 2 TP / (images + given)."""
     scores = []
     for class_id, (of, given) in enumerate(zip(counts.sum(axis=1), counts.sum(axis=0), strict=True)):
         hit = int(counts[class_id, class_id])
@@ -62,16 +64,16 @@ def class_scores(counts: Counts) -> list[ClassScore]:
     return sorted(scores, key=lambda score: (score.f1, score.class_id))
 
 
-def confusions(counts: Counts, limit: int) -> list[Confusion]:
-    """The most frequent pairs of different classes, at most `limit`."""
+def confused_pairs(counts: Counts, limit: int) -> list[ConfusedPair]:
+    """Return the most frequent pairs of different classes, at most `limit`."""
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
     pairs = (np.unravel_index(index, wrong.shape) for index in order)
-    return [Confusion(int(i), int(j), int(wrong[i, j])) for i, j in pairs if wrong[i, j]]
+    return [ConfusedPair(int(i), int(j), int(wrong[i, j])) for i, j in pairs if wrong[i, j]]
 
 
 def worst_mistakes(evaluation: Evaluation, limit: int) -> list[Mistake]:
-    """Images whose most probable class is not theirs, the largest loss first, at most `limit`."""
+    """Return wrongly classified images, the largest loss first, at most `limit`."""
     predicted = evaluation.probabilities.argmax(axis=1)
     rows = np.arange(len(predicted))
     p_true = evaluation.probabilities[rows, evaluation.labels]

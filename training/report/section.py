@@ -1,4 +1,4 @@
-"""What a report is made of: sections of parts, and each part knows the template that shows it."""
+"""The elements of a report: sections of parts, each of which names its template."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 @dataclass(frozen=True)
 class Figure:
-    """An `<img>` or `<svg>` that holds its own text alternative, and what stands under it."""
+    """An `<img>` or `<svg>` with its own text alternative, and the text below it."""
 
     image: Markup
     caption: str = ""
@@ -18,8 +18,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Figures side by side. size: how wide one is, `small`, `third`, `half`, `full`, or `triples` for figures
-    in groups of three."""
+    """Figures side by side.
+
+    size: width of one figure, `small`, `third`, `half`, `full`, or `triples` for figures in groups of three.
+    """
 
     template: ClassVar = "gallery.html.j2"
     figures: Sequence[Figure]
@@ -37,7 +39,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under named columns, the first `texts` of which are words, the others numbers."""
+    """Rows under named columns. texts: number of columns with words; the others have numbers."""
 
     template: ClassVar = "table.html.j2"
     caption: str
@@ -46,8 +48,8 @@ class Table:
     texts: int = 1
 
 
-class Cell(NamedTuple):
-    """share: of the images of its row, 0 to 1."""
+class MatrixCell(NamedTuple):
+    """A cell of a confusion matrix. share: of the images of its row, 0 to 1."""
 
     images: int
     share: float
@@ -55,16 +57,16 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Matrix:
-    """As many rows and columns as labels."""
+    """A confusion matrix with one row and one column per label."""
 
     template: ClassVar = "matrix.html.j2"
     labels: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[MatrixCell]]
 
 
 @dataclass(frozen=True)
 class Prose:
-    """Text with headings and tables of its own."""
+    """Text with its own headings and tables."""
 
     template: ClassVar = "prose.html.j2"
     html: Markup
@@ -74,14 +76,14 @@ Part = Gallery | Table | Matrix | Prose
 
 
 class Content(NamedTuple):
-    """The parts of a section, or in one sentence why there are none."""
+    """The parts of a section, or one sentence that says why there are none."""
 
     parts: Sequence[Part] = ()
     missing: str = ""
 
 
 class Section(NamedTuple):
-    """anchor: its id in the page; lead: what one sees and how to read it."""
+    """anchor: its id in the page; lead: what it shows and how to read it."""
 
     anchor: str
     title: str
@@ -90,7 +92,7 @@ class Section(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """A figure at the head of the report."""
+    """A number at the top of the report."""
 
     name: str
     value: str

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from training.data.balance import describe_imbalance, sampling_weights
 from training.data.split import stratified_split
 from training.errors import DatasetError
 
@@ -45,21 +44,3 @@ def test_fractions_must_leave_something_to_train_on(fractions: tuple[float, floa
     """Before anything is split."""
     with pytest.raises(DatasetError, match="leave nothing to train on"):
         stratified_split(np.zeros(100, np.int64), *fractions, seed=0)
-
-
-def test_weights_make_every_class_equally_likely() -> None:
-    """They are probabilities: of 90 and 10 images, each class is drawn half of the time."""
-    labels = np.repeat([0, 2], [90, 10]).astype(np.int64)
-    weights = sampling_weights(labels)
-    assert weights.dtype == np.float64
-    np.testing.assert_allclose([weights.sum(), weights[labels == 2].sum()], [1, 0.5])
-
-
-def test_uneven_classes_get_a_sentence_and_even_ones_none() -> None:
-    """Largest first, with the number of images of each."""
-    uneven = np.repeat([0, 1], [10, 40]).astype(np.int64)
-    sentence = describe_imbalance(uneven, ("ant", "bee"))
-    assert sentence is not None
-    assert "4.0 times" in sentence
-    assert "bee 40, ant 10" in sentence
-    assert describe_imbalance(np.repeat([0, 1], [40, 39]).astype(np.int64), ("ant", "bee")) is None

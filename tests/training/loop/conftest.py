@@ -4,8 +4,8 @@ import numpy as np
 
 from models.contract import Colour, Input
 from tests.training.conftest import LABELS, SIDE, striped
-from training.data.images import LabelledImages
-from training.loop.lesson import Lesson, scaling_of
+from training.data.labelled_images import LabelledImages
+from training.loop.training_data import TrainingData, scaling_of
 
 TARGET = Input(colour=Colour.L, height=SIDE, width=SIDE)
 CLASSES = len(LABELS)
@@ -16,6 +16,6 @@ def labelled(count: int, seed: int) -> LabelledImages:
     return LabelledImages(images[..., None], labels.astype(np.int64))
 
 
-def lesson(train: int = 96, validation: int = 40) -> Lesson:
+def training_data(train: int = 96, validation: int = 40) -> TrainingData:
     images = labelled(train, seed=1)
-    return Lesson(images, labelled(validation, seed=2), TARGET, scaling_of(images.images), CLASSES)
+    return TrainingData(images, labelled(validation, seed=2), TARGET, scaling_of(images.images), CLASSES)

@@ -6,7 +6,7 @@ import torch
 from models.contract import Colour, Input
 from training.loop.augmentation import Augment, build_mixing, scale
 from training.loop.recipe import Augmentation
-from training.served import Scaling
+from training.networks.exported_module import Scaling
 
 GREY = Input(colour=Colour.L, height=12, width=10)
 RGB = Input(colour=Colour.RGB, height=16, width=16)
@@ -15,15 +15,15 @@ BATCH = torch.arange(64 * 12 * 10).remainder(251).to(torch.uint8).reshape(64, 12
 BLACK_AND_WHITE = Scaling([0.0], [255.0])
 
 
-def changed(images: torch.Tensor, how: Augmentation, target: Input = GREY, seed: int = 0) -> torch.Tensor:
+def changed(images: torch.Tensor, augmentation: Augmentation, target: Input = GREY, seed: int = 0) -> torch.Tensor:
     torch.manual_seed(seed)
     scaling = Scaling([0.0] * target.colour.channels, [255.0] * target.colour.channels)
-    result: torch.Tensor = Augment(how, target, scaling)(images)
+    result: torch.Tensor = Augment(augmentation, target, scaling)(images)
     return result
 
 
 @pytest.mark.parametrize(
-    "how",
+    "augmentation",
     [
         Augmentation(),
         Augmentation(vertical_flip=True, rotation=20, translation=0.1),
@@ -33,10 +33,10 @@ def changed(images: torch.Tensor, how: Augmentation, target: Input = GREY, seed:
     ],
 )
 @pytest.mark.parametrize("target", [GREY, RGB])
-def test_the_network_gets_its_shape(how: Augmentation, target: Input) -> None:
+def test_the_network_gets_its_shape(augmentation: Augmentation, target: Input) -> None:
     """Float pixels in the layout of convolutions, whatever is switched on."""
     images = torch.randint(0, 256, (8, *target.shape), dtype=torch.uint8)
-    result = changed(images, how, target)
+    result = changed(images, augmentation, target)
     assert result.shape == (8, target.colour.channels, target.height, target.width)
     assert result.dtype == torch.float32
     assert bool(torch.isfinite(result).all())
@@ -77,8 +77,8 @@ def test_a_share_of_the_images_is_painted_over_with_the_mean() -> None:
     """Half of them keep every pixel; of the others at most the stated area goes."""
     white = torch.full((200, 20, 20, 1), 255, dtype=torch.uint8)
     target = Input(colour=Colour.L, height=20, width=20)
-    how = NOTHING.model_copy(update={"erase": 0.5, "erase_area": 0.2})
-    painted = (changed(white, how, target) == 0).sum((1, 2, 3))
+    augmentation = NOTHING.model_copy(update={"erase": 0.5, "erase_area": 0.2})
+    painted = (changed(white, augmentation, target) == 0).sum((1, 2, 3))
     assert 60 < int((painted == 0).sum()) < 140
     assert int(painted.max()) <= 0.25 * 400
 
@@ -98,14 +98,16 @@ def test_a_smaller_image_is_enlarged_to_the_input() -> None:
 
 def test_the_same_seed_makes_the_same_batch() -> None:
     """A run can be repeated."""
-    how = Augmentation(policy="trivial", rotation=10)
-    assert torch.equal(changed(BATCH, how, seed=5), changed(BATCH, how, seed=5))
+    augmentation = Augmentation(policy="trivial", rotation=10)
+    assert torch.equal(changed(BATCH, augmentation, seed=5), changed(BATCH, augmentation, seed=5))
 
 
-@pytest.mark.parametrize("how", [Augmentation(mixup=0.4), Augmentation(cutmix=1.0), Augmentation(mixup=1, cutmix=1)])
-def test_mixed_labels_share_the_whole_between_classes(how: Augmentation) -> None:
+@pytest.mark.parametrize(
+    "augmentation", [Augmentation(mixup=0.4), Augmentation(cutmix=1.0), Augmentation(mixup=1, cutmix=1)]
+)
+def test_mixed_labels_share_the_whole_between_classes(augmentation: Augmentation) -> None:
     """Each image's target sums to one."""
-    mix = build_mixing(how, classes=4)
+    mix = build_mixing(augmentation, classes=4)
     assert mix is not None
     images, labels = mix(torch.rand(8, 1, 12, 10), torch.arange(8) % 4)
     assert images.shape == (8, 1, 12, 10)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.loop.conftest import CLASSES, lesson
+from tests.training.loop.conftest import CLASSES, training_data
 from training.errors import DivergedError
 from training.loop.fit import fit
-from training.loop.recipe import Augmentation, Optimizer, Recipe
-from training.networks.network import Network, count_parameters
+from training.loop.recipe import Augmentation, OptimizerName, Recipe
+from training.networks.network import Network
 from training.networks.small_resnet import small_resnet
 
 PLAIN = Augmentation(flip=False, shift=0, erase=0)
@@ -22,35 +22,37 @@ def network(seed: int = 0) -> Network:
     return small_resnet(CLASSES)
 
 
-def test_the_network_has_under_0_8_million_parameters() -> None:
-    """With the ten classes of Fashion-MNIST."""
-    assert count_parameters(small_resnet(10)) < 800_000
-
-
 @pytest.mark.parametrize("optimizer", ["muon", "momentum", "adamw"])
-def test_training_learns_a_simple_task(optimizer: Optimizer) -> None:
+def test_training_learns_a_simple_task(optimizer: OptimizerName) -> None:
     """Four epochs over 240 striped images are enough for most of the others."""
     recipe = Recipe(epochs=4, batch_size=16, optimizer=optimizer, average=0.9, augmentation=PLAIN)
-    _, score = fit(network(), lesson(train=240), recipe)
+    _, score = fit(network(), training_data(train=240), recipe)
     assert score.accuracy > 0.8
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
-def test_every_optimizer_lowers_the_loss(optimizer: Optimizer, tmp_path: Path) -> None:
+def test_every_optimizer_lowers_the_loss(optimizer: OptimizerName, tmp_path: Path) -> None:
     """From the first epoch to the third."""
     recipe = Recipe(epochs=3, batch_size=16, optimizer=optimizer, augmentation=PLAIN)
-    fit(network(), lesson(), recipe, folder=tmp_path)
+    fit(network(), training_data(), recipe, folder=tmp_path)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert losses[-1] < losses[0]
 
 
 def test_all_the_rest_of_a_recipe_runs_together() -> None:
     """Mixing, clipping, accumulation, balance, cosine: the loss stays a number."""
-    how = Augmentation(mixup=0.2, cutmix=1.0, policy="trivial", rotation=10, translation=0.1)
+    augmentation = Augmentation(mixup=0.2, cutmix=1.0, policy="trivial", rotation=10, translation=0.1)
     recipe = Recipe(
-        epochs=1, batch_size=16, accumulate=2, clip=1.0, balance=True, schedule="cosine", augmentation=how, average=0
+        epochs=1,
+        batch_size=16,
+        accumulate=2,
+        clip=1.0,
+        balance=True,
+        schedule="cosine",
+        augmentation=augmentation,
+        average=0,
     )
-    _, score = fit(network(), lesson(), recipe)
+    _, score = fit(network(), training_data(), recipe)
     assert math.isfinite(score.nll)
 
 
@@ -58,65 +60,23 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     """Rates far too high end in an error that says where, what to do, and what is left of the run."""
     recipe = Recipe(epochs=30, batch_size=16, optimizer="sgd", lr=1e30, warm_up=0, average=0)
     with pytest.raises(DivergedError, match=r"at step .*lower the learning rate.*nothing was kept"):
-        fit(network(), lesson(train=16), recipe, folder=tmp_path)
+        fit(network(), training_data(train=16), recipe, folder=tmp_path)
 
 
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path: Path) -> None:
     """What was learnt before is there, all finite, and the error names it."""
     good = Recipe(epochs=1, batch_size=16, schedule="constant")
-    fit(network(), lesson(), good, folder=tmp_path)
+    fit(network(), training_data(), good, folder=tmp_path)
     bad = good.model_copy(update={"epochs": 9, "lr": 1e30, "optimizer": "sgd"})
     before = (tmp_path / "checkpoint.pt").read_bytes()
     with pytest.raises(DivergedError, match=r"checkpoint\.pt"):
-        fit(network(), lesson(), bad, folder=tmp_path)
+        fit(network(), training_data(), bad, folder=tmp_path)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_training_stops_when_nothing_gets_better(capsys: pytest.CaptureFixture[str]) -> None:
     """With rates near zero no epoch improves after the running statistics have settled."""
     recipe = Recipe(epochs=40, batch_size=16, lr=1e-12, weight_decay=0, patience=1, augmentation=PLAIN)
-    _, score = fit(network(), lesson(train=64), recipe)
+    _, score = fit(network(), training_data(train=64), recipe)
     assert score.epoch < 39
     assert "stopped early" in capsys.readouterr().err
-
-
-def test_off_a_terminal_each_epoch_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A log file gets text with rate and time left, and no control characters."""
-    fit(network(), lesson(train=32), Recipe(epochs=2, batch_size=16))
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
-    assert "images/s" in lines[0]
-    assert "\x1b" not in lines[0]
-
-
-def test_tensorboard_gets_scalars_filters_and_predictions(tmp_path: Path) -> None:
-    """The event files hold what a person looks for."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    fit(network(), lesson(), Recipe(epochs=1, batch_size=16), folder=tmp_path)
-    events = EventAccumulator(str(tmp_path / "events"))
-    events.Reload()
-    tags = events.Tags()
-    assert {"epoch/accuracy", "epoch/loss", "step/learning rate", "step/loss"} <= set(tags["scalars"])
-    assert set(tags["images"]) == {"first-layer filters", "validation images"}
-    assert tags["tensors"] == ["validation images/text_summary"]
-
-
-def test_a_frozen_body_keeps_weights_and_statistics() -> None:
-    """Only the head learns in the first epochs."""
-    start = network()
-    before = {name: value.clone() for name, value in start.body.state_dict().items()}
-    head = start.head.state_dict()["weight"].clone()
-    trained, _ = fit(start, lesson(), Recipe(epochs=1, batch_size=16, freeze=1))
-    assert all(torch.equal(value, before[name]) for name, value in trained.body.state_dict().items())
-    assert not torch.equal(trained.head.state_dict()["weight"], head)
-
-
-def test_the_top_of_the_body_thaws_after_the_frozen_epochs() -> None:
-    """With half of it unfrozen, the first layer stays and the last learns."""
-    start = network()
-    before = [parameter.detach().clone() for parameter in start.body.parameters()]
-    trained, _ = fit(start, lesson(), Recipe(epochs=2, batch_size=16, freeze=1, unfreeze=0.5, average=0))
-    after = list(trained.body.parameters())
-    assert torch.equal(after[0], before[0])
-    assert not torch.equal(after[-1], before[-1])

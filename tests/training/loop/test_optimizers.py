@@ -7,15 +7,13 @@ import pytest
 import torch
 
 from training.loop.optimizers import Muon, build_optimizers, orthogonalize
-from training.loop.recipe import Optimizer, Recipe
-from training.loop.recipe import Schedule as ScheduleName
-from training.loop.schedule import Schedule, share_of_peak
+from training.loop.recipe import OptimizerName, Recipe
 from training.networks.network import Network
 from training.networks.small_resnet import small_resnet
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "sgd", "momentum", "rmsprop", "adam", "adamw"])
-def test_every_parameter_is_held_once_and_only_weights_decay(optimizer: Optimizer) -> None:
+def test_every_parameter_is_held_once_and_only_weights_decay(optimizer: OptimizerName) -> None:
     """Weight decay pulls at weights, never at norms and biases."""
     network = small_resnet(4)
     groups = list(chain.from_iterable(o.param_groups for o in build_optimizers(network, Recipe(optimizer=optimizer))))
@@ -48,26 +46,3 @@ def test_muon_skips_what_has_no_gradient() -> None:
     weight = torch.nn.Parameter(torch.ones(4, 4))
     Muon([weight], lr=0.1, momentum=0.9, weight_decay=0.1).step()
     assert torch.equal(weight, torch.ones(4, 4))
-
-
-@pytest.mark.parametrize(
-    ("schedule", "at_half", "at_end"),
-    [("constant", 1.0, 1.0), ("step", 0.1, 0.01), ("cosine", 0.5, 0.0), ("one-cycle", 0.5, 0.0)],
-)
-def test_schedules_by_their_definition(schedule: ScheduleName, at_half: float, at_end: float) -> None:
-    """Shares of the peak, without a warm-up, half-way and at the end."""
-    assert math.isclose(share_of_peak(schedule, 0.0, 0.5), at_half)
-    assert math.isclose(share_of_peak(schedule, 0.0, 1.0), at_end, abs_tol=1e-12)
-
-
-def test_the_warm_up_rises_in_a_straight_line_to_the_peak() -> None:
-    """Then the schedule takes over from there."""
-    assert [share_of_peak("cosine", 0.2, done) for done in (0.05, 0.1, 0.2)] == pytest.approx([0.25, 0.5, 1.0])
-
-
-def test_rates_are_set_on_every_group_from_its_own_peak() -> None:
-    """The body's and the head's keep their ratio."""
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in (2.0, 0.2)]
-    optimizer = torch.optim.SGD(groups)
-    Schedule([optimizer], steps=9, schedule="one-cycle", warm_up=0.0).set(4)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1.0, 0.1])

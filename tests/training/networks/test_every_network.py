@@ -12,11 +12,10 @@ from service.engine.onnx_engine import OnnxEngine
 from service.engine.session import EngineOptions
 from service.types import Batch, Prediction
 from tests.conftest import ROOT
-from training.export import export, fixed_images, open_session
-from training.networks.catalogue import NETWORKS
+from training.export.onnx_export import export, fixed_images, open_session
+from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
-from training.networks.zoo import build_network
-from training.served import Scaling, ServedNetwork
+from training.networks.registry import NETWORKS, build_network
 
 CLASSES = 4
 QUICK = ("lenet-5", "two-conv", "three-conv", "small-resnet", "squeezenet")
@@ -31,8 +30,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def smallest_input(name: str) -> Input:
     """What the network takes at least, in the colours it was designed for."""
-    entry = NETWORKS[name]
-    return entry.native.model_copy(update={"height": entry.smallest, "width": entry.smallest})
+    info = NETWORKS[name]
+    return info.native.model_copy(update={"height": info.smallest, "width": info.smallest})
 
 
 def scaled(target: Input, count: int) -> torch.Tensor:
@@ -84,7 +83,7 @@ def test_it_trains_exports_and_is_served(name: str, tmp_path: Path) -> None:
     assert [path for path, weight in network.named_parameters() if weight.grad is None] == []
     settle(network, target)
 
-    served = ServedNetwork(network, Scaling((128.0,) * target.colour.channels, (64.0,) * target.colour.channels))
+    served = ExportedModule(network, Scaling((128.0,) * target.colour.channels, (64.0,) * target.colour.channels))
     dense = export(served, target, tmp_path / "model.onnx")
     images = fixed_images(target)
     answered = answer(tmp_path / "model.onnx", manifest_of(network, target, dense), images)
@@ -107,6 +106,6 @@ def test_names_of_the_outputs(tmp_path: Path) -> None:
     for name in ("lenet-5", "three-conv"):
         target = smallest_input(name)
         scaling = Scaling((128.0,) * target.colour.channels, (64.0,) * target.colour.channels)
-        export(ServedNetwork(build_network(name, CLASSES, target), scaling), target, tmp_path / name)
+        export(ExportedModule(build_network(name, CLASSES, target), scaling), target, tmp_path / name)
         names[name] = [output.name for output in open_session(tmp_path / name).get_outputs()]
     assert names == {"lenet-5": [PROBABILITIES, LOGITS], "three-conv": [PROBABILITIES, LOGITS, CLASS_MAP]}

@@ -3,21 +3,19 @@
 import pytest
 from typer.testing import CliRunner
 
-from models.contract import Colour, Input
 from snellen.__main__ import app
-from training.networks.catalogue import NETWORKS
-from training.networks.summary import Summary, summarise
-from training.networks.zoo import build_network
+from training.networks.registry import NETWORKS, build_network
+from training.networks.summary import NetworkSummary, summarise
 
 Row = tuple[str, tuple[int, ...], int, int, int | None]
 
 
-def summary_of(name: str) -> Summary:
-    entry = NETWORKS[name]
-    return summarise(build_network(name, entry.classes, entry.native), entry.native)
+def summary_of(name: str) -> NetworkSummary:
+    info = NETWORKS[name]
+    return summarise(build_network(name, info.classes, info.native), info.native)
 
 
-def rows(summary: Summary) -> list[Row]:
+def rows(summary: NetworkSummary) -> list[Row]:
     """Type, output shape, parameters, multiply-adds, rows of the receptive field."""
     return [
         (
@@ -81,12 +79,6 @@ def test_totals_are_the_published_ones(name: str, parameters: int, giga_multiply
     assert max(layer.window.rows.size for layer in summary.layers if layer.window) == window
 
 
-def test_the_channel_gates_of_efficientnet_see_everything() -> None:
-    """Its windows end at the first gate, which is a mean over all places."""
-    summary = summarise(build_network("efficientnet-b0", 5, _colour(64)), _colour(64))
-    assert max(layer.window.rows.size for layer in summary.layers if layer.window) == 7
-
-
 def test_the_command_prints_table_and_totals() -> None:
     """For an input of one's own, wide and grey."""
     command = ["summary", "three-conv", "--classes", "7", "--height", "40", "--width", "64", "--colour", "grey"]
@@ -102,7 +94,3 @@ def test_the_command_ends_in_one_line() -> None:
     assert (unknown.exit_code, small.exit_code) == (1, 1)
     assert "did you mean resnet-" in unknown.output
     assert small.output == "snellen: resnet-18 needs images of at least 32x32 pixels, not 8x8\n"
-
-
-def _colour(side: int) -> Input:
-    return Input(colour=Colour.RGB, height=side, width=side)

@@ -10,11 +10,10 @@ from PIL import Image
 from models.contract import Bundle, read_bundle
 from tests.training.conftest import LABELS, Exported, striped
 from tests.training.stripes import stripes_manifest
-from training.bundle import MODEL, new_bundle, write_manifest
-from training.golden import encode, write_golden
-from training.model_card import model_card
-from training.provenance import provenance
-from training.report.graph import Graph
+from training.export.bundle_writer import MODEL, new_bundle, write_manifest
+from training.export.golden_images import encode, write_golden
+from training.export.provenance import provenance
+from training.model_card.model_card import model_card
 
 MakeBundle = Callable[..., Bundle]
 
@@ -29,16 +28,11 @@ def make_bundle(exported: Exported, tmp_path: Path) -> MakeBundle:
             images = [
                 encode(Image.fromarray(image), f"{n}.png", "PNG") for n, image in enumerate(striped(2, seed=0)[0])
             ]
-            golden = write_golden(folder, images, exported.network, exported.target, exported.how)
+            golden = write_golden(folder, images, exported.network, exported.target, exported.preprocessing)
             notes = provenance(dataset="stripes", licence="CC0", notes=("Only <b>stripes</b>.",))
             facts = {"labels": labels, "provenance": notes}
-            manifest = stripes_manifest(folder, golden, exported.target, exported.how, **facts)
+            manifest = stripes_manifest(folder, golden, exported.target, exported.preprocessing, **facts)
             write_manifest(folder, manifest, model_card(manifest))
         return read_bundle(tmp_path / "models" / "stripes" / "1")
 
     return make
-
-
-@pytest.fixture(scope="session")
-def graph(exported: Exported) -> Graph:
-    return Graph(exported.path)

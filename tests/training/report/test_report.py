@@ -12,10 +12,9 @@ from PIL import Image
 from models.contract import BundleError
 from tests.training.conftest import striped
 from tests.training.report.conftest import MakeBundle
-from training.errors import DatasetError
-from training.loop.journal import HISTORY
-from training.report.chapters import CHAPTERS
-from training.report.errors import ReportError
+from training.errors import DatasetError, ReportError
+from training.loop.history import HISTORY
+from training.report.contents import CHAPTERS
 from training.report.report import ReportConfig, write_report
 
 HOSTILE = ("<script>alert(1)</script>", 'bottom"onload="alert(1)', "$belt$ & {{ braces }}", "pole")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training.evaluate import Evaluation
-from training.report.scores import class_scores, confusions, worst_mistakes
+from training.evaluation.evaluate import Evaluation
+from training.report.scores import class_scores, confused_pairs, worst_mistakes
 
 COUNTS = np.array([[8, 2, 0], [1, 9, 0], [3, 0, 0]])
 
@@ -37,8 +37,8 @@ def test_scores_agree_with_scikit_learn() -> None:
 
 def test_the_most_frequent_confusions_come_first() -> None:
     """Only different classes, and none that never happened."""
-    assert confusions(COUNTS, limit=10) == [(2, 0, 3), (0, 1, 2), (1, 0, 1)]
-    assert confusions(COUNTS, limit=1) == [(2, 0, 3)]
+    assert confused_pairs(COUNTS, limit=10) == [(2, 0, 3), (0, 1, 2), (1, 0, 1)]
+    assert confused_pairs(COUNTS, limit=1) == [(2, 0, 3)]
 
 
 def test_the_worst_mistake_is_the_one_whose_truth_was_least_likely() -> None:

@@ -1,0 +1,1 @@
+"""The subcommands of `snellen`, one file each."""

@@ -1,0 +1,114 @@
+"""`snellen classify`: classification of files and folders without a server, with the service's decoder and engine."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from snellen import image_files
+from snellen.dense_output import DENSE_WRITERS
+from snellen.options import Providers, exit_with_error, provider_names, service_default
+from snellen.output import WRITERS, Failures, FileResult, Format, path_text
+
+if TYPE_CHECKING:
+    from service.api.v1.rendering import ResponseWriter
+    from service.inference.offline import OfflineClassifier
+
+
+def classify(
+    paths: Annotated[list[Path], typer.Argument(help="image files, and folders that are searched for them")],
+    bundle: Annotated[Path, typer.Option(help="folder of the bundle")] = Path("models/imagenet/1"),
+    output_format: Annotated[Format, typer.Option("--format", help="how to write the answers")] = Format.TABLE,
+    top_k: Annotated[int | None, typer.Option(min=1, help="classes; unset: 5, and 1 for each cell")] = None,
+    dense: Annotated[bool, typer.Option("--dense", help="classify every part of large images, at their scale")] = False,
+    providers: Providers = "",
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="largest image; unset: as the service; with --dense memory grows with it")
+    ] = None,
+    max_bytes: Annotated[int | None, typer.Option(min=1, help="largest file; unset: as the service's bodies")] = None,
+) -> None:
+    """Name what is in pictures; exit status 1 when a file could not be classified, 2 when none could be tried."""
+    found = list(image_files.find_images(paths))
+    if not found:
+        exit_with_error(
+            f"no image found; files in folders count when they end in {', '.join(image_files.SUFFIXES)}", status=2
+        )
+    from service.api.v1.rendering import ResponseWriter
+
+    names = provider_names(providers)
+    classifier = _open(bundle, names, top_k, max_pixels, dense=dense)
+    limit = max_bytes or service_default("max_body_bytes")
+    writer = ResponseWriter(classifier.manifest)
+    results = _in_order(
+        lambda file: _classify_file(classifier, writer, file, limit), found, classifier.engine.concurrency
+    )
+    console = Console(stderr=True)
+    failures = Failures(console)
+    writers = DENSE_WRITERS if dense else WRITERS
+    writers[output_format](failures.report(_with_progress(results, len(found), console)))
+    raise typer.Exit(1 if failures.count else 0)
+
+
+def _open(
+    path: Path, providers: tuple[str, ...], top_k: int | None, max_pixels: int | None, *, dense: bool
+) -> "OfflineClassifier":
+    """Open the bundle.
+
+    With `dense` all cores work on one image, so that memory holds only one; else each core on its own.
+    """
+    from models.contract import BundleError, read_bundle
+    from service.decoding.decode import DecodeLimits
+    from service.engine.session import EngineOptions, EngineRejected
+    from service.engine.verification import open_verified
+    from service.errors import NotDense
+    from service.inference.dense import require_dense
+    from service.inference.offline import OfflineClassifier
+    from service.settings import FORMATS, usable_cores
+
+    cores = usable_cores()
+    try:
+        bundle = read_bundle(path)
+        if dense:
+            require_dense(bundle.manifest)
+        engine = open_verified(bundle, EngineOptions(providers, threads_per_batch=cores if dense else 1, cores=cores))
+    except (BundleError, EngineRejected, NotDense) as error:
+        exit_with_error(f"{path_text(path)}: {error}", status=2)
+    limits = DecodeLimits(FORMATS, max_pixels or service_default("max_pixels"))
+    dense_pixels = (max_pixels or service_default("max_dense_pixels")) if dense else None
+    return OfflineClassifier(bundle.manifest, limits, engine, top_k, dense_pixels)
+
+
+def _in_order(work: Callable[[Path], FileResult], paths: list[Path], threads: int) -> Iterator[FileResult]:
+    """Yield the results in the order of `paths`, computed by `threads` threads that read only a few files ahead."""
+    waiting: deque[Future[FileResult]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for path in paths:
+            waiting.append(pool.submit(work, path))
+            if len(waiting) > 4 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _classify_file(classifier: "OfflineClassifier", writer: "ResponseWriter", path: Path, max_bytes: int) -> FileResult:
+    from service.api.v1.schemas import Result
+    from service.errors import ServiceError
+
+    try:
+        answer = writer.result(classifier.classify(image_files.read_image(path, max_bytes)))
+        return FileResult(path, Result.model_validate_json(answer))
+    except OSError as error:
+        return FileResult(path, None, error.strerror or str(error))
+    except ServiceError as error:
+        return FileResult(path, None, error.detail)
+
+
+def _with_progress(results: Iterator[FileResult], total: int, console: Console) -> Iterator[FileResult]:
+    columns = (TextColumn("classifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield from progress.track(results, total)

@@ -1,0 +1,39 @@
+"""`snellen report`: one HTML file on the mistakes of a bundle and the features that it computes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from snellen.training_extra import errors_as_messages
+
+
+def report(
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder, as in models/imagenet/1.")],
+    output: Annotated[Path | None, typer.Option(help="File to write; default: NAME-VERSION.html, here.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Labelled images that it never trained on, as for `snellen train --data`.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder that its training kept; default: runs/NAME/VERSION, if there.")
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Image to follow through the network; default: a golden one.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of t-SNE, of crops and of the inversions.")] = 0,
+) -> None:
+    """Write a self-contained HTML report: mistakes, calibration, filters, feature maps, what each layer remembers."""
+    with errors_as_messages():
+        from training.report.report import ReportConfig, write_report
+
+        name, version = bundle.resolve().parts[-2:]
+        kept = Path("runs", name, version)
+        config = ReportConfig(
+            bundle=bundle,
+            output=output or Path(f"{name}-{version}.html"),
+            data=data,
+            run=run or (kept if (kept / "history.jsonl").is_file() else None),
+            image=image,
+            seed=seed,
+        )
+        typer.echo(f"wrote {write_report(config)}")

@@ -1,0 +1,41 @@
+"""The extra `train`: a check that it is installed, and one-line messages for its errors."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import typer
+
+_NEEDED = ("kornia", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pyarrow", "sklearn", "timm", "torch")
+
+
+@contextmanager
+def errors_as_messages() -> Iterator[None]:
+    """Turn errors of training into one line and exit status 1, and Ctrl-C into exit status 130."""
+    _require_extra()
+    from models.contract import BundleError
+    from training.errors import InterruptedRunError, TrainingError
+
+    try:
+        yield
+    except InterruptedRunError as error:
+        typer.echo(f"snellen: {error}", err=True)
+        raise typer.Exit(error.status) from None
+    except (TrainingError, BundleError, OSError, ValueError) as error:
+        typer.echo(f"snellen: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        typer.echo("snellen: stopped", err=True)
+        raise typer.Exit(130) from None
+
+
+def _require_extra() -> None:
+    missing = [module for module in _NEEDED if find_spec(module) is None]
+    if missing:
+        typer.echo(
+            f"snellen: {', '.join(missing)} not installed in {sys.prefix}; "
+            "in a clone run: make install-training, then .venv-train/bin/snellen",
+            err=True,
+        )
+        raise typer.Exit(1)

@@ -1,0 +1,55 @@
+"""Image files decoded for training and for evaluation."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from models.contract import Colour, Input, Preprocessing, preprocess
+from tests.training.data.conftest import CLASSES, picture
+from training.data.dataset import open_dataset
+
+SMALL = Input(colour=Colour.RGB, height=7, width=7)
+
+
+def test_training_pictures_have_room_for_random_crops(photos: Path) -> None:
+    """An eighth of each side is margin: 8 pixels where the network takes 7."""
+    assert open_dataset(str(photos), target=SMALL).train.images.shape == (54, 8, 8, 3)
+
+
+def test_the_middle_of_a_training_picture_is_what_evaluation_sees(tmp_path: Path) -> None:
+    """Where evaluation cuts the margin off, it has the same scale: only the resampling of the border differs."""
+    smooth = Image.linear_gradient("L").resize((256, 256)).convert("RGB")
+    for number, name in enumerate(CLASSES * 3):
+        (tmp_path / name).mkdir(exist_ok=True)
+        smooth.point(lambda value, n=number: value * (20 - n) // 20).resize((300, 320)).save(
+            tmp_path / name / f"{number}.png"
+        )
+    target, preprocessing = Input(colour=Colour.RGB, height=56, width=56), Preprocessing(crop_fraction=0.875)
+    dataset = open_dataset(str(tmp_path), target=target, preprocessing=preprocessing)
+    middle = dataset.train.images[:, 4:60, 4:60].astype(int)
+    brightest = [
+        preprocess(Image.open(tmp_path / name / f"{n}.png"), target, preprocessing)
+        for n, name in enumerate(CLASSES * 3)
+    ]
+    assert all(min(np.abs(row - seen).max() for seen in brightest) <= 2 for row in middle)
+
+
+def test_small_pictures_of_one_size_keep_it(tmp_path: Path) -> None:
+    """A folder of grey 12x10 pictures is a data set of grey 12x10 pixels, not of photographs."""
+    for name in CLASSES:
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            picture(ord(name[0]) * 100 + number, mode="L").save(tmp_path / name / f"{number}.png")
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.target == Input(colour=Colour.L, height=10, width=12)
+    assert dataset.train.images.shape == (9, 10, 12, 1)
+    assert dataset.preprocessing.resize == "squash"
+
+
+def test_pictures_of_many_sizes_are_taken_as_photographs(photos: Path) -> None:
+    """224x224 in colour, 256x256 for training, unless the user says otherwise."""
+    picture(0, (30, 20)).save(photos / "ant" / "other.png")
+    dataset = open_dataset(str(photos))
+    assert dataset.target.shape == (224, 224, 3)
+    assert dataset.train.images.shape[1:] == (256, 256, 3)

@@ -1,0 +1,104 @@
+"""The temperature, and calibration as a whole: fitted on held-out images, measured on others."""
+
+import numpy as np
+import pytest
+
+from models.contract import Calibration
+from tests.training.evaluation.known_truth import CLASSES, drawn
+from training.evaluation.calibrate import calibrate, measure
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.metrics import softmax
+from training.evaluation.out_of_distribution import OutOfDistribution
+
+
+def test_calibration_lowers_nll_and_ece_of_overconfident_logits() -> None:
+    """Both figures in the manifest go down, and the ranking stays."""
+    logits, labels = drawn(4000, sharpness=3.0)
+    result = calibrate(logits, labels, "held-out images")
+    assert (result.nll_before or 0) > (result.nll_after or 9)
+    assert (result.ece_before or 0) > 3 * (result.ece_after or 9)
+    assert (result.adaptive_ece_before or 0) > 3 * (result.adaptive_ece_after or 9)
+    assert (softmax(logits, result.temperature).argmax(1) == logits.argmax(1)).all()
+
+
+def evaluation(count: int, temperature: float, sharpness: float, seed: int) -> Evaluation:
+    """What a graph with this temperature inside would give."""
+    logits, labels = drawn(count, sharpness, seed)
+    return Evaluation(softmax(logits, temperature).astype(np.float32), logits.astype(np.float32), labels)
+
+
+def measured_calibration() -> Calibration:
+    fitted = calibrate(*drawn(2000, sharpness=3.0), fitted_on="held-out images")
+    test = evaluation(5000, fitted.temperature, sharpness=3.0, seed=1)
+    flat = OutOfDistribution("flat logits", np.zeros((50, CLASSES), np.float32))
+    return measure(fitted, test, "the test set", [flat])
+
+
+def test_everything_is_measured_on_images_that_nothing_was_fitted_to() -> None:
+    """The temperature, sets and energy keep their promises there, each with the name of the set and its size."""
+    result = measured_calibration()
+    reliability, sets, energy = result.reliability, result.prediction_sets, result.energy
+    assert reliability is not None
+    assert sets is not None
+    assert energy is not None
+    assert {part.measured_on for part in (reliability, sets, energy)} == {"the test set"}
+    assert {reliability.images, sets.measured_images, energy.measured_images} == {5000}
+    assert reliability.ece_after < 0.02
+    assert reliability.ece_before > 0.1
+    assert reliability.nll_after < reliability.nll_before
+    assert sets.measured_coverage["0.9"] == pytest.approx(0.9, abs=0.02)
+    assert energy.measured_true_positive_rate == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_reliability_bins_hold_each_image_and_make_the_ece() -> None:
+    """Nothing is drawn that was not counted."""
+    reliability = measured_calibration().reliability
+    assert reliability is not None
+    assert sum(part.images for part in reliability.bins) == reliability.images
+    gap = sum(part.images * abs(part.confidence - part.accuracy) for part in reliability.bins)
+    assert gap / reliability.images == pytest.approx(reliability.ece_after)
+
+
+def test_measuring_changes_nothing_that_was_fitted() -> None:
+    """Temperature, thresholds and the figures of the calibration images stay as they were."""
+    fitted = calibrate(*drawn(2000, sharpness=3.0), fitted_on="held-out images")
+    result = measured_calibration()
+    assert result.model_copy(update={"reliability": None, "prediction_sets": None, "energy": None}) == (
+        fitted.model_copy(update={"prediction_sets": None, "energy": None})
+    )
+    assert result.prediction_sets is not None
+    assert fitted.prediction_sets is not None
+    assert result.prediction_sets.thresholds == fitted.prediction_sets.thresholds
+
+
+def test_a_network_without_held_out_images_is_measured_as_it_is() -> None:
+    """Its temperature is 1, so nothing changes between before and after, and it has no thresholds to measure."""
+    unfitted = calibrate(*drawn(0), fitted_on="nothing")
+    result = measure(unfitted, evaluation(500, 1.0, 1.0, seed=2), "the test set")
+    assert (unfitted.fitted_on, unfitted.temperature) == (None, 1.0)
+    assert result.reliability is not None
+    assert result.reliability.ece_before == pytest.approx(result.reliability.ece_after, abs=1e-4)
+    assert result.prediction_sets is None
+    assert result.energy is None
+
+
+def test_few_held_out_images_promise_less_and_say_so() -> None:
+    """Ten are too few for 95 % and 99 %, and for the threshold of energy."""
+    result = calibrate(*drawn(10), fitted_on="held-out images")
+    assert result.prediction_sets is not None
+    assert list(result.prediction_sets.thresholds) == ["0.8", "0.9"]
+    assert "99 held-out images, there were 10" in result.prediction_sets.not_fitted["0.99"]
+    assert result.energy is None
+    assert "19 held-out images" in result.note
+
+
+def test_a_measured_calibration_survives_its_json() -> None:
+    """What training writes is what the service reads, fields and bounds included."""
+    result = measured_calibration()
+    assert Calibration.model_validate_json(result.model_dump_json()) == result
+
+
+def test_manifests_from_before_these_numbers_still_load() -> None:
+    """All of them are optional."""
+    old = Calibration.model_validate({"temperature": 1.2, "fitted_on": None, "note": "as it was"})
+    assert (old.reliability, old.energy, old.adaptive_ece_after) == (None, None, None)

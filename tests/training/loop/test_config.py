@@ -1,0 +1,71 @@
+"""The configuration of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from training.errors import ConfigurationError
+from training.loop.config import configure, read_config, write_config
+
+GIVEN = {"name": "clothes", "data": "fashion-mnist"}
+
+
+def test_flags_win_over_the_file_and_settings_over_flags(tmp_path: Path) -> None:
+    """What is nearer to the person wins; what nobody says has its default."""
+    file = tmp_path / "run.toml"
+    file.write_text('seed = 7\n[recipe]\nepochs = 3\nlr = 0.5\n[recipe.augmentation]\npolicy = "trivial"\n')
+    config = configure(file, GIVEN | {"recipe.epochs": 4, "recipe.lr": None}, ["augmentation.mixup=0.2", "lr=0.1"])
+    assert (config.seed, config.recipe.epochs, config.recipe.lr) == (7, 4, 0.1)
+    assert (config.recipe.augmentation.policy, config.recipe.augmentation.mixup) == ("trivial", 0.2)
+    assert config.recipe.batch_size == 128
+
+
+def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:
+    """What was written is what is read."""
+    config = configure(None, GIVEN, ["optimizer=adamw", "notes=['a note']"])
+    write_config(config, tmp_path / "run")
+    assert read_config(tmp_path / "run") == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (["epochs"], "name=value"),
+        (["epochs=0"], "recipe.epochs: Input should be greater than or equal to 1"),
+        (["learning=1"], "learning: Extra inputs"),
+        (["optimizer=lion"], "recipe.optimizer: Input should be 'muon'"),
+        (["recipe.epochs.more=1"], "epochs is a value"),
+        (["epochs=5", "freeze=6"], "freeze 6 is more than the 5 epochs"),
+        (["freeze=1"], "give --from"),
+        (["colour=RGB"], "a colour needs a size"),
+        (["lr=inf"], "recipe.lr"),
+    ],
+)
+def test_a_wrong_setting_is_said_in_one_sentence(settings: list[str], says: str) -> None:
+    """The message names the setting."""
+    values = ["recipe.epochs=3", *settings] if "recipe.epochs.more=1" in settings else settings
+    with pytest.raises(ConfigurationError, match=".") as refused:
+        configure(None, GIVEN, values)
+    assert says in str(refused.value)
+
+
+def test_from_imagenet_has_a_network_of_its_own_that_stays_frozen() -> None:
+    """Unless somebody names another, or a number of frozen epochs."""
+    plain = configure(None, GIVEN | {"start": "imagenet", "recipe.epochs": 7}, [])
+    assert (plain.network, plain.recipe.freeze) == ("efficientnet-lite0", 7)
+    chosen = configure(None, GIVEN | {"start": "imagenet", "network": "resnet-18", "recipe.freeze": 2}, [])
+    assert (chosen.network, chosen.recipe.freeze) == ("resnet-18", 2)
+
+
+def test_a_file_that_is_no_toml_is_said(tmp_path: Path) -> None:
+    """With its name."""
+    file = tmp_path / "run.toml"
+    file.write_text("epochs: 3")
+    with pytest.raises(ConfigurationError, match=r"run\.toml is not TOML"):
+        configure(file, GIVEN, [])
+
+
+def test_a_run_that_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
+    """The message names the folder."""
+    with pytest.raises(ConfigurationError, match="no run to resume in"):
+        read_config(tmp_path / "nowhere")

@@ -1,0 +1,34 @@
+"""Training on top of a body that has learnt before."""
+
+import torch
+
+from tests.training.loop.conftest import CLASSES, training_data
+from training.loop.fit import fit
+from training.loop.recipe import Recipe
+from training.networks.network import Network
+from training.networks.small_resnet import small_resnet
+
+
+def network(seed: int = 0) -> Network:
+    torch.manual_seed(seed)
+    return small_resnet(CLASSES)
+
+
+def test_a_frozen_body_keeps_weights_and_statistics() -> None:
+    """Only the head learns in the first epochs."""
+    start = network()
+    before = {name: value.clone() for name, value in start.body.state_dict().items()}
+    head = start.head.state_dict()["weight"].clone()
+    trained, _ = fit(start, training_data(), Recipe(epochs=1, batch_size=16, freeze=1))
+    assert all(torch.equal(value, before[name]) for name, value in trained.body.state_dict().items())
+    assert not torch.equal(trained.head.state_dict()["weight"], head)
+
+
+def test_the_top_of_the_body_thaws_after_the_frozen_epochs() -> None:
+    """With half of it unfrozen, the first layer stays and the last learns."""
+    start = network()
+    before = [parameter.detach().clone() for parameter in start.body.parameters()]
+    trained, _ = fit(start, training_data(), Recipe(epochs=2, batch_size=16, freeze=1, unfreeze=0.5, average=0))
+    after = list(trained.body.parameters())
+    assert torch.equal(after[0], before[0])
+    assert not torch.equal(after[-1], before[-1])

@@ -1,0 +1,26 @@
+"""The model card tells everything that the manifest knows, and nothing that it does not."""
+
+from pathlib import Path
+
+import numpy as np
+
+from models.contract import Manifest, read_bundle
+from training.model_card.model_card import model_card
+
+MODELS = Path(__file__).parents[3] / "models"
+
+
+def test_a_card_of_a_bundle_without_calibration_has_no_empty_section() -> None:
+    """What its manifest does not know is left out."""
+    card = model_card(read_bundle(MODELS / "imagenet" / "1").manifest)
+    assert "### Reliability" not in card
+    assert "None" not in card.split("## Limits")[0].replace("None of", "")
+    assert "|  |" not in card.replace("|  | before", "")
+
+
+def test_a_bar_in_a_label_does_not_break_the_table() -> None:
+    """Every row of the confusion matrix keeps its columns."""
+    manifest = read_bundle(MODELS / "fashion-mnist" / "2").manifest
+    labels = ("left|right", *manifest.labels[1:])
+    card = model_card(Manifest.model_validate({**manifest.model_dump(), "labels": labels}), np.eye(10, dtype=np.int64))
+    assert "| 0 left\\|right | 1 |" in card

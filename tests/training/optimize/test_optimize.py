@@ -1,0 +1,148 @@
+"""`snellen optimize` on a whole bundle: what is admitted, what is not, and what is left on disk."""
+
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from models.contract import CLASS_MAP, INPUT, LOGITS, MANIFEST, PROBABILITIES, Precision, read_bundle
+from service.engine.session import EngineOptions
+from service.engine.verification import open_verified
+from tests.training.conftest import SIDE
+from training.errors import OptimizeError
+from training.export.golden_images import check_golden
+from training.export.onnx_export import open_session
+from training.optimize.make_variants import VariantOptions
+from training.optimize.optimize import Source, optimize
+from training.optimize.result import OptimizeResult
+from training.optimize.table import as_json, print_table
+from training.optimize.update_bundle import read_confusion
+
+pytestmark = pytest.mark.timeout(300)
+ALL = (Precision.INT8, Precision.FP16, Precision.PRUNED)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file under `folder`, hidden ones too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def optimized(original: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, OptimizeResult]:
+    """All three variants, with a budget that they keep."""
+    folder = tmp_path_factory.mktemp("optimized") / "stripes" / "1"
+    shutil.copytree(original, folder)
+    options = VariantOptions(budget=20, sparsity=0.5, epochs=3)
+    return folder, optimize(folder, ALL, options, Source(str(source), folder / "no-run"), log=lambda _: None)
+
+
+def test_admitted_variants_are_part_of_a_whole_bundle(optimized: tuple[Path, OptimizeResult]) -> None:
+    """Hashes, golden images of each within its own tolerance, and nothing left over."""
+    folder, result = optimized
+    assert [row.verdict for row in result.rows] == ["reference", "admitted", "admitted", "admitted"]
+    bundle = read_bundle(folder)
+    bundle.check_files()
+    for precision in ALL:
+        assert check_golden(bundle, precision) <= bundle.tolerance(precision)
+    assert {path.name for path in folder.parent.iterdir()} == {"1"}
+    listed = {file.path for file in bundle.manifest.files} | {MANIFEST, "MODEL_CARD.md"}
+    assert set(contents(folder)) == listed
+
+
+@pytest.mark.parametrize("precision", ALL)
+def test_a_variant_keeps_the_graph_contract(optimized: tuple[Path, OptimizeResult], precision: Precision) -> None:
+    """uint8 in, float32 out, probabilities that sum to one, and a class map whose mean gives the logits."""
+    session = open_session(read_bundle(optimized[0]).model_path(precision))
+    assert [(node.name, node.type) for node in session.get_inputs()] == [(INPUT, "tensor(uint8)")]
+    assert {node.name: node.type for node in session.get_outputs()} == dict.fromkeys(
+        (PROBABILITIES, LOGITS, CLASS_MAP), "tensor(float)"
+    )
+    images = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 1), dtype=np.uint8)
+    probabilities, logits, class_map = session.run([PROBABILITIES, LOGITS, CLASS_MAP], {INPUT: images})
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-3)
+    bias = logits - class_map.mean((2, 3))
+    np.testing.assert_allclose(bias, bias[:1].repeat(3, 0), atol=0.02)
+
+
+def test_the_manifest_says_how_each_was_made(optimized: tuple[Path, OptimizeResult]) -> None:
+    """Agreement, speed, sparsity and provenance, beside metrics of the same images."""
+    manifest = read_bundle(optimized[0]).manifest
+    for precision in ALL:
+        variant = manifest.variant(precision)
+        assert variant is not None
+        assert variant.agreement is not None
+        assert variant.agreement.images == variant.metrics.images == 80
+        assert variant.speed is not None
+        assert variant.provenance is not None
+        assert variant.provenance.notes[1] == (
+            "Admitted by the rule: top-1 accuracy on the same images at most 20 points below fp32."
+        )
+    pruned = manifest.variant(Precision.PRUNED)
+    assert pruned is not None
+    assert pruned.sparsity == pytest.approx(0.5, abs=0.01)
+
+
+def test_int8_holds_weights_of_one_byte(optimized: tuple[Path, OptimizeResult]) -> None:
+    """Convolutions per channel; the head, which the class map shares, stays float."""
+    graph = onnx.load(read_bundle(optimized[0]).model_path(Precision.INT8)).graph
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    assert sum(kind == onnx.TensorProto.INT8 for kind in kinds.values()) >= 2
+    assert [kind for name, kind in kinds.items() if name.endswith("head.weight")] == [onnx.TensorProto.FLOAT]
+
+
+def test_the_card_keeps_its_confusion(optimized: tuple[Path, OptimizeResult]) -> None:
+    """No other file has it."""
+    card = (optimized[0] / "MODEL_CARD.md").read_text()
+    confusion = read_confusion(card, 4)
+    assert confusion is not None
+    np.testing.assert_array_equal(confusion, np.diag(np.arange(1, 5)))
+    assert "Measured, int8: test set of" in card
+
+
+def test_the_table_has_every_row(optimized: tuple[Path, OptimizeResult], capsys: pytest.CaptureFixture[str]) -> None:
+    """As text for a log, and as JSON."""
+    print_table(optimized[1])
+    printed = capsys.readouterr().out
+    assert all(f"\n  {name} " in printed for name in ("fp32", "int8", "fp16", "pruned"))
+    assert "\x1b" not in printed
+    assert [row["precision"] for row in json.loads(as_json(optimized[1]))["rows"]] == ["fp32", *ALL]
+
+
+def test_a_variant_can_be_made_again(optimized: tuple[Path, OptimizeResult], source: Path, tmp_path: Path) -> None:
+    """It takes the place of the former one."""
+    folder = tmp_path / "stripes" / "1"
+    shutil.copytree(optimized[0], folder)
+    optimize(folder, (Precision.FP16,), VariantOptions(budget=20), Source(str(source), tmp_path), log=lambda _: None)
+    bundle = read_bundle(folder)
+    bundle.check_files()
+    assert sorted(variant.precision for variant in bundle.manifest.variants) == ["fp16", "fp32", "int8", "pruned"]
+
+
+def test_what_is_outside_the_budget_changes_nothing(original: Path, source: Path, tmp_path: Path) -> None:
+    """Pruned to almost nothing and barely fine-tuned: rejected, with the number."""
+    folder = tmp_path / "stripes" / "1"
+    shutil.copytree(original, folder)
+    options = VariantOptions(budget=0.5, sparsity=0.99, epochs=1)
+    result = optimize(folder, (Precision.PRUNED,), options, Source(str(source), tmp_path), log=lambda _: None)
+    assert not result.rows[1].admitted
+    assert result.rows[1].verdict.startswith("rejected: ")
+    assert contents(folder.parent) == contents(original.parent)
+
+
+def test_grey_images_without_data_are_refused_at_once(original: Path, tmp_path: Path) -> None:
+    """Photographs could not stand for them."""
+    with pytest.raises(OptimizeError, match="name the data set that it was trained on with --data"):
+        optimize(original, ALL, VariantOptions(), Source(None, tmp_path), log=lambda _: None)
+
+
+@pytest.mark.parametrize("precision", ALL)
+def test_the_service_accepts_every_admitted_variant(
+    optimized: tuple[Path, OptimizeResult], precision: Precision
+) -> None:
+    """Files, graph, larger images and golden images, by its own loading code."""
+    with closing(open_verified(read_bundle(optimized[0]), EngineOptions(("cpu",)), precision)) as engine:
+        assert engine.provider == "cpu"

@@ -1,0 +1,146 @@
+"""Image files: all headers are read first, then the remaining files are decoded in parallel."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from models.contract import Colour, Input, Pixels, Preprocessing
+from training.data.duplicates import count_copies, count_disputed, refuse_across, to_digests
+from training.data.labelled_images import LabelledImages
+from training.data.labels import printable
+from training.data.parallel_map import parallel_map
+from training.data.pixel_storage import PixelStorage
+from training.data.sources.arrays import native_preprocessing
+from training.data.sources.listing import Listing
+from training.data.sources.open_image import Header, UnreadableImage, read_header, read_pixels
+from training.data.split import PARTS, HoldOut, OpenedImages, Part, assign_parts
+from training.data.warnings_list import SkippedFile, collect_warnings
+from training.errors import DatasetError
+
+R = TypeVar("R")
+_MAX_SIDE = 4096
+MARGIN = 0.875
+"""Ratio of the input's side to that of a training image: the margin for random crops (224 of 256)."""
+PHOTO_INPUT = Input(colour=Colour.RGB, height=224, width=224)
+"""Default input for images of several sizes."""
+
+
+def open_pictures(
+    listing: Listing,
+    target: Input | None,
+    preprocessing: Preprocessing | None,
+    hold_out: HoldOut,
+    storage: PixelStorage,
+) -> OpenedImages:
+    """Decode every image once: preprocessed for evaluation, and with a margin for random crops for training.
+
+    target: by default the size that all images share, if it is at most 224, else 224x224 RGB.
+    Raises DatasetError for a class with no or too few readable images, and for an image in two parts.
+    """
+    listing, headers, unreadable = _with_headers(listing)
+    digests = to_digests([header.digest for header in headers])
+    refuse_across(digests, listing.parts, lambda index: printable(listing.paths[index]))
+    parts = assign_parts(listing.labels, listing.parts, digests, listing.metadata.labels, hold_out)
+    native = _native(headers)
+    target = target or native or PHOTO_INPUT
+    preprocessing = preprocessing or (native_preprocessing(target) if native else Preprocessing())
+    opened: dict[Part, LabelledImages] = {}
+    for part in PARTS:
+        if len(indices := np.flatnonzero(parts == part)):
+            crops = part == "train" and target != native
+            form = with_crop_margin(target, preprocessing) if crops else (target, preprocessing)
+            opened[part], damaged = _decoded(listing.take(indices), part, *form, storage)
+            unreadable += damaged
+    disputed = count_disputed(digests, listing.labels)
+    return OpenedImages(
+        target, preprocessing, opened, collect_warnings(unreadable, count_copies(digests, parts), disputed)
+    )
+
+
+def with_crop_margin(target: Input, preprocessing: Preprocessing) -> tuple[Input, Preprocessing]:
+    """Return input and preprocessing of training images: larger than the network's input by the margin for crops.
+
+    Where `preprocessing` cuts, they show that much more, and their centre of the input's size is what evaluation sees.
+    Where `preprocessing` keeps the whole image, evaluation sees the whole of them.
+    """
+    height, width = (min(round(side / MARGIN), _MAX_SIDE) for side in (target.height, target.width))
+    wider = preprocessing.model_copy(update={"crop_fraction": min(1.0, preprocessing.crop_fraction / MARGIN)})
+    return target.model_copy(update={"height": height, "width": width}), wider
+
+
+def _with_headers(listing: Listing) -> tuple[Listing, list[Header], list[SkippedFile]]:
+    """Return the readable files, their headers and the skipped files.
+
+    Raises DatasetError when a whole class is skipped.
+    """
+    results = list(_progress(parallel_map(_header, listing.paths), len(listing), "reading"))
+    headers = [result for result in results if isinstance(result, Header)]
+    skipped = [result for result in results if isinstance(result, SkippedFile)]
+    readable = np.flatnonzero([isinstance(result, Header) for result in results])
+    left = listing.take(readable)
+    _refuse_lost(listing, left, skipped)
+    return left, headers, skipped
+
+
+def _refuse_lost(before: Listing, after: Listing, skipped: Sequence[SkippedFile]) -> None:
+    """Raise DatasetError when a class has lost all its files."""
+    lost = np.setdiff1d(before.labels, after.labels)
+    if len(lost):
+        paths = {printable(before.paths[index]) for index in np.flatnonzero(before.labels == lost[0])}
+        first = next(file for file in skipped if file.path in paths)
+        name = before.metadata.labels[lost[0]]
+        raise DatasetError(f"no picture of the class {name!r} can be read; the first is {first.path}: {first.reason}")
+
+
+def _native(headers: Sequence[Header]) -> Input | None:
+    """Return the shape that all images share, or None when they differ or are large."""
+    sizes = {header.size for header in headers}
+    if len(sizes) > 1 or max(max(size) for size in sizes) > PHOTO_INPUT.height:
+        return None
+    (width, height) = sizes.pop()
+    colour = Colour.L if all(header.grey for header in headers) else Colour.RGB
+    return Input(colour=colour, height=height, width=width)
+
+
+def _decoded(
+    listing: Listing, part: Part, target: Input, preprocessing: Preprocessing, storage: PixelStorage
+) -> tuple[LabelledImages, list[SkippedFile]]:
+    """Decode the files of one part. Damaged files leave no gap; a class may lose its held-out images, but no more."""
+    images = storage.empty((len(listing), *target.shape))
+    kept: list[int] = []
+    skipped: list[SkippedFile] = []
+    pixels = parallel_map(partial(_pixels, target=target, preprocessing=preprocessing), listing.paths)
+    for index, result in enumerate(_progress(pixels, len(listing), f"decoding {part}")):
+        if isinstance(result, SkippedFile):
+            skipped.append(result)
+        else:
+            images[len(kept)] = result
+            kept.append(index)
+    left = listing.take(np.array(kept, np.int64))
+    if part == "train" or not kept:
+        _refuse_lost(listing, left, skipped)
+    return LabelledImages(images[: len(kept)], left.labels), skipped
+
+
+def _header(path: Path) -> Header | SkippedFile:
+    try:
+        return read_header(path)
+    except UnreadableImage as reason:
+        return SkippedFile(printable(path), str(reason))
+
+
+def _pixels(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels | SkippedFile:
+    try:
+        return read_pixels(path, target, preprocessing)
+    except UnreadableImage as reason:
+        return SkippedFile(printable(path), str(reason))
+
+
+def _progress(results: Iterator[R], total: int, what: str) -> Iterable[R]:
+    console = Console(stderr=True)
+    return track(results, what, total, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,41 @@
+"""Image files as a source lists them: path, label and part of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.labelled_images import Indices
+from training.data.metadata import DatasetMetadata
+from training.data.split import Part
+
+
+@dataclass(frozen=True)
+class Listing:
+    """paths: N files; labels: int64 [N], from 0, in the order of `metadata.labels`; parts: the `Part` of each file."""
+
+    metadata: DatasetMetadata
+    paths: tuple[Path, ...]
+    labels: NDArray[np.int64]
+    parts: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, indices: Indices) -> Self:
+        """Return the listing of the files at `indices`."""
+        paths = tuple(self.paths[index] for index in indices)
+        return type(self)(self.metadata, paths, self.labels[indices], self.parts[indices])
+
+
+def listing(metadata: DatasetMetadata, rows: Sequence[tuple[Path, int, Part]]) -> Listing:
+    """Build a listing from rows of (path, label, part)."""
+    return Listing(
+        metadata=metadata,
+        paths=tuple(path for path, _, _ in rows),
+        labels=np.array([label for _, label, _ in rows], np.int64),
+        parts=np.array([part for _, _, part in rows], np.str_),
+    )

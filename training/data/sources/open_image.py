@@ -1,0 +1,83 @@
+"""Image files opened within limits; files that are no images, too large or damaged are refused with a reason."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+"""Pillow's names of the formats that the server accepts by default."""
+MAX_PIXELS = 89_478_485
+"""Pixel limit of one image: the value up to which Pillow does not warn (Image.MAX_IMAGE_PIXELS)."""
+MAX_FILE_BYTES = 256 << 20
+_GREY = ("1", "L", "I;16", "I;16B")
+
+
+class UnreadableImage(Exception):
+    """Raised with the reason why a file is skipped."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Properties of an image before it is decoded. digest: sha256 of the file; size: width and height."""
+
+    digest: bytes
+    size: tuple[int, int]
+    grey: bool
+
+
+def read_header(path: Path) -> Header:
+    """Read the whole file without decoding it. Raises UnreadableImage."""
+    content = _read(path)
+    with _opened(content) as image:
+        return Header(hashlib.sha256(content).digest(), image.size, image.mode in _GREY)
+
+
+def read_pixels(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels:
+    """Return uint8 [height, width, channels] of the file, preprocessed as by the service. Raises UnreadableImage."""
+    with _opened(_read(path)) as image:
+        return preprocess(image, target, preprocessing)
+
+
+def _read(path: Path) -> bytes:
+    """Read a regular file only: reading a pipe or a device might never end."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UnreadableImage("not a file")
+        if (size := path.stat().st_size) > MAX_FILE_BYTES:
+            raise UnreadableImage(f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(error.strerror or "cannot be read") from error
+    except ValueError as error:  # a null byte in the path
+        raise UnreadableImage(str(error)) from error
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Image.Image]:
+    """Open an image and translate Pillow's exceptions until the end of the block."""
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if (pixels := image.width * image.height) > MAX_PIXELS:
+                raise UnreadableImage(f"{image.width}x{image.height} is {pixels:,} pixels, more than {MAX_PIXELS:,}")
+            yield image
+    except UnreadableImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"not a picture in one of the formats {', '.join(FORMATS)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableImage(f"more than {MAX_PIXELS:,} pixels") from error
+    except UnsupportedMode as error:
+        raise UnreadableImage(str(error)) from error
+    except MemoryError as error:
+        raise UnreadableImage("decoding it takes too much memory") from error
+    except (
+        Exception
+    ) as error:  # decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError ...
+        raise UnreadableImage("truncated or damaged") from error

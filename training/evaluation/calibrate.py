@@ -1,0 +1,81 @@
+"""Calibration: fitted on held-out images, then measured on images that neither training nor fitting used."""
+
+from collections.abc import Sequence
+
+from models.contract import Calibration, Reliability
+from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, measure_energy
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.metrics import (
+    Floats,
+    Labels,
+    adaptive_calibration_error,
+    expected_calibration_error,
+    negative_log_likelihood,
+    reliability_bins,
+    softmax,
+)
+from training.evaluation.out_of_distribution import OutOfDistribution
+from training.evaluation.prediction_sets import fit_sets, measure_sets
+from training.evaluation.temperature import fit_temperature
+
+_METHOD = "One temperature for all classes, by NLL on held-out images and a weak prior at 1; it changes no ranking."
+_NO_IMAGES = "No images were held out: temperature 1 is not fitted, and there are no prediction sets."
+_NO_ENERGY = f"No energy threshold: it needs {ENERGY_IMAGES} held-out images."
+
+
+def calibrate(logits: Floats, labels: Labels, fitted_on: str) -> Calibration:
+    """Fit temperature and thresholds of prediction sets and of energy to logits [N, K] of images that training did not
+    use.
+
+    labels: int64 [N]. A threshold that too few images allow is left out, and the result says so.
+    """
+    if len(labels) == 0:
+        return Calibration(temperature=1.0, fitted_on=None, note=_NO_IMAGES)
+    temperature = fit_temperature(logits, labels)
+    after = softmax(logits, temperature)
+    energy = fit_energy(logits, fitted_on)
+    return Calibration(
+        temperature=temperature,
+        fitted_on=fitted_on,
+        images=len(labels),
+        **_errors(softmax(logits), after, labels),
+        prediction_sets=fit_sets(after, labels, fitted_on),
+        energy=energy,
+        note=_METHOD if energy else f"{_METHOD} {_NO_ENERGY}",
+    )
+
+
+def measure(
+    calibration: Calibration, test: Evaluation, measured_on: str, others: Sequence[OutOfDistribution] = ()
+) -> Calibration:
+    """Return the calibration with everything that can be measured on test images and on sets of none of the classes."""
+    sets, energy = calibration.prediction_sets, calibration.energy
+    return calibration.model_copy(
+        update={
+            "reliability": _reliability(test, measured_on),
+            "prediction_sets": sets and measure_sets(sets, test.probabilities, test.labels, measured_on),
+            "energy": energy and measure_energy(energy, test.logits, measured_on, others),
+        }
+    )
+
+
+def _reliability(test: Evaluation, measured_on: str) -> Reliability:
+    return Reliability(
+        measured_on=measured_on,
+        images=len(test.labels),
+        **_errors(softmax(test.logits), test.probabilities, test.labels),
+        bins=reliability_bins(test.probabilities, test.labels),
+    )
+
+
+def _errors(before: Floats, after: Floats, labels: Labels) -> dict[str, float]:
+    """Return the fields that `Calibration` and `Reliability` share."""
+    return {
+        f"{name}_{when}": measure_of(probabilities, labels)
+        for when, probabilities in (("before", before), ("after", after))
+        for name, measure_of in (
+            ("nll", negative_log_likelihood),
+            ("ece", expected_calibration_error),
+            ("adaptive_ece", adaptive_calibration_error),
+        )
+    }

@@ -1,0 +1,63 @@
+"""Energy score: how unfamiliar an image is, from its logits. Source: Liu et al., NeurIPS 2020, at T = 1."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from models.contract import EnergyThreshold, OutOfDistributionResult
+from training.evaluation.conformal_quantile import conformal_quantile, images_needed
+from training.evaluation.metrics import Floats
+from training.evaluation.out_of_distribution import OutOfDistribution
+
+TRUE_POSITIVE_RATE = Fraction("0.95")
+ENERGY_IMAGES = images_needed(TRUE_POSITIVE_RATE)
+"""The smallest number of held-out images that a threshold can be fitted to."""
+
+
+def energy(logits: Floats) -> NDArray[np.float64]:
+    """Return -log sum exp of logits [N, K], in nats: float64 [N]. A larger energy means less familiar."""
+    return np.asarray(-np.logaddexp.reduce(logits.astype(np.float64), axis=1))
+
+
+def fit_energy(logits: Floats, fitted_on: str) -> EnergyThreshold | None:
+    """Return the energy that 95 % of similar images do not exceed, or None for fewer than `ENERGY_IMAGES` images."""
+    threshold = conformal_quantile(energy(logits), TRUE_POSITIVE_RATE)
+    if threshold is None:
+        return None
+    return EnergyThreshold(
+        threshold=threshold, true_positive_rate=float(TRUE_POSITIVE_RATE), fitted_on=fitted_on, images=len(logits)
+    )
+
+
+def measure_energy(
+    fitted: EnergyThreshold, logits: Floats, measured_on: str, others: Sequence[OutOfDistribution]
+) -> EnergyThreshold:
+    """Return the threshold with the shares of test images, and of images of other sets, at or below it."""
+    familiar = energy(logits)
+    return fitted.model_copy(
+        update={
+            "measured_on": measured_on,
+            "measured_images": len(logits),
+            "measured_true_positive_rate": _rate(familiar, fitted.threshold),
+            "out_of_distribution": tuple(_result(familiar, other, fitted.threshold) for other in others),
+        }
+    )
+
+
+def _result(familiar: Floats, other: OutOfDistribution, threshold: float) -> OutOfDistributionResult:
+    unfamiliar = energy(other.logits)
+    foreign = np.repeat([False, True], [len(familiar), len(unfamiliar)])
+    return OutOfDistributionResult(
+        title=other.title,
+        images=len(unfamiliar),
+        false_positive_rate=_rate(unfamiliar, threshold),
+        auroc=round(float(roc_auc_score(foreign, np.concatenate([familiar, unfamiliar]))), 6),
+    )
+
+
+def _rate(energies: Floats, threshold: float) -> float:
+    """Return the share at or below the threshold."""
+    return round(float((energies <= threshold).mean()), 6)

@@ -1,0 +1,71 @@
+"""Evaluation of an exported model, with the pixels and the graph of the service."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.contract import INPUT, LOGITS, PROBABILITIES, Bundle, Input, Metrics, Pixels, Precision, Preprocessing
+from training.data.labelled_images import LabelledImages, evaluation_batch, evaluation_pixels
+from training.evaluation.metrics import (
+    accuracy,
+    adaptive_calibration_error,
+    confusion_matrix,
+    expected_calibration_error,
+    negative_log_likelihood,
+)
+from training.export.onnx_export import open_session
+
+Outputs = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Outputs of the graph for labelled images: probabilities and logits float32 [N, K], labels int64 [N]."""
+
+    probabilities: Outputs
+    logits: Outputs
+    labels: NDArray[np.int64]
+
+    def metrics(self, source: str) -> Metrics:
+        """Return the metrics. source: the images, in words."""
+        return Metrics(
+            measured=True,
+            source=source,
+            images=len(self.labels),
+            top1=accuracy(self.probabilities, self.labels),
+            top5=accuracy(self.probabilities, self.labels, k=5),
+            nll=negative_log_likelihood(self.probabilities, self.labels),
+            ece=expected_calibration_error(self.probabilities, self.labels),
+            adaptive_ece=adaptive_calibration_error(self.probabilities, self.labels),
+        )
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Return counts [K, K]: the row is the true class, the column the predicted one."""
+        return confusion_matrix(self.probabilities, self.labels)
+
+
+def evaluate(model: Path, images: LabelledImages, target: Input, preprocessing: Preprocessing) -> Evaluation:
+    """Run an ONNX file on labelled images on the CPU."""
+    probabilities, logits = run_graph(model, evaluation_pixels(images.images, target, preprocessing))
+    return Evaluation(probabilities, logits, images.labels)
+
+
+def evaluate_bundle(bundle: Bundle, images: LabelledImages, precision: Precision = Precision.FP32) -> Evaluation:
+    """Run one precision of a bundle on labelled images on the CPU."""
+    manifest = bundle.manifest
+    return evaluate(bundle.model_path(precision), images, manifest.input, manifest.preprocessing)
+
+
+def run_graph(model: Path, pixels: Pixels) -> tuple[Outputs, Outputs]:
+    """Return probabilities and logits, both float32 [N, K], of uint8 [N, H, W, C] of the graph's size; N is at least
+    1.
+    """
+    session = open_session(model)
+    wanted = [PROBABILITIES, LOGITS]
+    size = evaluation_batch(pixels)
+    starts = range(0, len(pixels), size)
+    batches = [session.run(wanted, {INPUT: pixels[start : start + size]}) for start in starts]
+    probabilities, logits = (np.concatenate(parts).astype(np.float32) for parts in zip(*batches, strict=True))
+    return probabilities, logits

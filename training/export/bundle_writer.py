@@ -1,0 +1,67 @@
+"""Writing of a new bundle, whole or not at all: in a hidden folder, which is read back and only then renamed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from models.contract import MANIFEST, File, Manifest, read_bundle, sha256_of
+from training.errors import BundleExistsError
+from training.export.golden_images import check_golden
+
+MODEL = "model.onnx"
+CARD = "MODEL_CARD.md"
+
+
+def refuse_existing(repository: Path, name: str, version: int, *, overwrite: bool) -> Path:
+    """Return the folder of the bundle. Raises BundleExistsError when it exists and may not be replaced."""
+    destination = repository / name / str(version)
+    if destination.exists() and not overwrite:
+        raise BundleExistsError(f"{destination} exists: choose another --version, or replace it with --overwrite")
+    return destination
+
+
+@contextmanager
+def new_bundle(repository: Path, name: str, version: int, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield an empty folder to fill, published as `repository/name/version` when the block ends without an error.
+
+    An error leaves nothing behind, and an existing bundle stays as it was.
+    """
+    destination = refuse_existing(repository, name, version, overwrite=overwrite)
+    repository.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".new-bundle-", dir=repository) as staging:
+        folder = Path(staging, name, str(version))
+        folder.mkdir(parents=True)
+        yield folder
+        _verify(folder)
+        _publish(folder, destination, Path(staging, "replaced"))
+
+
+def write_manifest(folder: Path, manifest: Manifest, card: str) -> None:
+    """Write the last files of a bundle. The card is for people and has no hash."""
+    (folder / CARD).write_text(card, encoding="utf-8")
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def list_files(folder: Path) -> tuple[File, ...]:
+    """Return the files in `folder` with sizes and hashes, sorted by path."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return tuple(
+        File(path=path.relative_to(folder).as_posix(), sha256=sha256_of(path), bytes=path.stat().st_size)
+        for path in paths
+    )
+
+
+def _verify(folder: Path) -> None:
+    """Read the bundle as a server does: schema, hashes, golden images in a new session."""
+    bundle = read_bundle(folder)
+    bundle.check_files()
+    check_golden(bundle)
+
+
+def _publish(folder: Path, destination: Path, replaced: Path) -> None:
+    destination.parent.mkdir(exist_ok=True)
+    if destination.exists():
+        destination.rename(replaced)
+    folder.rename(destination)
+    destination.chmod(0o755)

@@ -1,0 +1,71 @@
+"""Golden images: encoded images with the probabilities that PyTorch computed, which a server has to reproduce."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from models.contract import Bundle, BundleError, Golden, Input, Precision, Preprocessing, Row, preprocess
+from training.errors import ParityError
+from training.export.onnx_export import open_session, predict
+from training.networks.exported_module import ExportedModule
+
+FOLDER = "golden"
+PROBABILITIES_FILE = f"{FOLDER}/probabilities.json"
+TOLERANCE = 0.01
+"""Allowed absolute difference of a probability: another JPEG decoder (one or two grey levels) and TF32 on a GPU stay
+below it, swapped channels or a missing scale are far above it.
+"""
+
+
+@dataclass(frozen=True)
+class GoldenImage:
+    """File name, whose suffix names the format, and the encoded bytes."""
+
+    name: str
+    encoded: bytes
+
+
+def encode(image: Image.Image, name: str, picture_format: str) -> GoldenImage:
+    """Encode an image as lossless PNG, or as JPEG of quality 92 without chroma subsampling."""
+    buffer = io.BytesIO()
+    options = {"quality": 92, "subsampling": 0} if picture_format == "JPEG" else {"optimize": True}
+    image.save(buffer, picture_format, **options)
+    return GoldenImage(name, buffer.getvalue())
+
+
+def write_golden(
+    folder: Path, images: Sequence[GoldenImage], network: ExportedModule, target: Input, preprocessing: Preprocessing
+) -> Golden:
+    """Write images and PyTorch's probabilities into the bundle `folder`. Returns their entry of the manifest."""
+    (folder / FOLDER).mkdir()
+    rows: dict[str, list[float]] = {}
+    for image in images:
+        path = f"{FOLDER}/{image.name}"
+        (folder / path).write_bytes(image.encoded)
+        rows[path] = [round(float(value), 8) for value in _torch_row(image, network, target, preprocessing)]
+    (folder / PROBABILITIES_FILE).write_text(json.dumps(rows) + "\n", encoding="utf-8")
+    return Golden(images=tuple(rows), probabilities=PROBABILITIES_FILE, tolerance=TOLERANCE)
+
+
+def check_golden(bundle: Bundle, precision: Precision = Precision.FP32) -> float:
+    """Return the largest absolute difference of any probability in a new session.
+
+    Raises ParityError above the tolerance.
+    """
+    session = open_session(bundle.model_path(precision))
+    try:
+        return bundle.check_golden(lambda pixels: np.asarray(predict(session, pixels[None])[0], np.float32), precision)
+    except BundleError as error:
+        raise ParityError(str(error)) from error
+
+
+def _torch_row(image: GoldenImage, network: ExportedModule, target: Input, preprocessing: Preprocessing) -> Row:
+    pixels = preprocess(Image.open(io.BytesIO(image.encoded)), target, preprocessing)
+    with torch.inference_mode():
+        return np.asarray(network(torch.tensor(pixels)[None])[0][0].numpy(), np.float32)

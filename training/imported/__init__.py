@@ -1,1 +1,0 @@
-"""Networks that others trained, made into bundles."""

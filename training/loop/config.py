@@ -1,0 +1,151 @@
+"""The configuration of a run: defaults, then a TOML file, then flags. It is stored with the run."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from models.contract import Colour, Input, ModelName
+from training.data.split import HoldOut
+from training.errors import ConfigurationError
+from training.loop.device import DeviceName
+from training.loop.recipe import Recipe
+
+CONFIG = "config.json"
+PACKAGED = "efficientnet-lite0"
+"""Network whose ImageNet weights are part of a Python package; weights of timm are downloaded."""
+Tree = dict[str, Any]
+
+
+class TrainingConfig(BaseModel):
+    """All settings that determine the result of a run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: ModelName
+    version: int = Field(1, ge=1)
+    data: str = Field(description="folder, table or name of the labelled images")
+    labels: tuple[str, ...] = ()
+    network: str = "small-resnet"
+    start: str = Field(
+        "scratch", description="scratch, imagenet (a body with published weights) or the folder of a run"
+    )
+    size: int | None = Field(None, ge=1, le=4096, description="side of the network's input; default: that of the data")
+    colour: Colour | None = Field(None, description="of the network's input; default: that of the data")
+    validation: float = Field(HoldOut.validation, gt=0, lt=1)
+    calibration: float = Field(HoldOut.calibration, gt=0, lt=1)
+    seed: int = Field(0, ge=0)
+    device: DeviceName = "auto"
+    threads: int = Field(0, ge=0)
+    mirror: bool = Field(False, description="answer the mean of the image and its mirror image, for twice the work")
+    unfamiliar: tuple[str, ...] = Field(
+        ("noise",), description="sets that are none of the classes, for the energy threshold"
+    )
+    notes: tuple[str, ...] = ()
+    recipe: Recipe = Recipe()
+
+    @property
+    def target(self) -> Input | None:
+        """The network's input if the configuration determines it."""
+        if self.size is None:
+            return None
+        return Input(colour=self.colour or Colour.RGB, height=self.size, width=self.size)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_from_imagenet(cls, tree: Any) -> Any:
+        """Choose the packaged network and freeze its body, unless the settings say otherwise."""
+        if not isinstance(tree, dict) or tree.get("start") != "imagenet":
+            return tree
+        recipe = tree.get("recipe", {})
+        if isinstance(recipe, dict):
+            recipe = {"freeze": recipe.get("epochs", Recipe.model_fields["epochs"].default)} | recipe
+        return {"network": PACKAGED} | tree | {"recipe": recipe}
+
+    @model_validator(mode="after")
+    def _freezes_what_has_learnt(self) -> "TrainingConfig":
+        if self.start == "scratch" and self.recipe.freeze:
+            raise ValueError("freeze keeps a body as it is, which random weights should not be: give --from, too")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_with_colours(self) -> "TrainingConfig":
+        if self.colour is not None and self.size is None:
+            raise ValueError("a colour needs a size: give both, or neither and take those of the data")
+        return self
+
+
+def configure(
+    file: Path | None, flags: Mapping[str, Any], settings: list[str], defaults: Mapping[str, Any] | None = None
+) -> TrainingConfig:
+    """Return the configuration from defaults, a TOML file, flags (dotted names, None where not given) and `name=value`
+    settings.
+
+    Later ones win. Raises ConfigurationError with one sentence.
+    """
+    tree = {**(defaults or {}), **(_read(file) if file is not None else {})}
+    given = [(name, value) for name, value in flags.items() if value is not None]
+    for name, value in [*given, *(_parse(setting) for setting in settings)]:
+        _put(tree, name.split("."), value)
+    return _validated(tree)
+
+
+def read_config(folder: Path) -> TrainingConfig:
+    """Return the configuration that a run was started with. Raises ConfigurationError."""
+    try:
+        return TrainingConfig.model_validate_json((folder / CONFIG).read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"there is no run to resume in {folder}: {error.strerror}") from error
+    except ValidationError as error:
+        raise ConfigurationError(f"{folder / CONFIG}: {_first(error)}") from error
+
+
+def write_config(config: TrainingConfig, folder: Path) -> None:
+    """Write the configuration into the folder of a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _read(file: Path) -> Tree:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} is not TOML: {error}") from error
+
+
+def _parse(setting: str) -> tuple[str, Any]:
+    """Parse `lr=0.1` with a TOML value; other text is a string. Names of fields of the recipe are in the recipe."""
+    name, equals, text = setting.partition("=")
+    if not equals:
+        raise ConfigurationError(f"--set takes name=value, such as lr=0.1, not {setting!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    return (f"recipe.{name}" if name.split(".")[0] in Recipe.model_fields else name), value
+
+
+def _put(tree: Tree, path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise ConfigurationError(f"{'.'.join(path)}: {name} is a value, not a group of settings")
+    tree[path[-1]] = value
+
+
+def _validated(tree: Tree) -> TrainingConfig:
+    try:
+        return TrainingConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigurationError(_first(error)) from error
+
+
+def _first(error: ValidationError) -> str:
+    """Return name and message of the first of pydantic's errors."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the configuration"
+    return f"{place}: {first['msg']}"

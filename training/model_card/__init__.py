@@ -1,0 +1,1 @@
+"""The model card: the manifest as Markdown for people."""

@@ -1,0 +1,1 @@
+"""Smaller or faster variants of a bundle, each admitted only with measurements."""

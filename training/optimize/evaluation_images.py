@@ -1,0 +1,101 @@
+"""The images that a variant is made with and tested on; no image is used for both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.contract import Colour, Manifest, Pixels
+from training.data.dataset import Dataset, open_dataset
+from training.data.labelled_images import LabelledImages, evaluation_pixels
+from training.data.split import HoldOut
+from training.errors import OptimizeError
+from training.loop.held_out import hold_out_of_run, read_run_config
+from training.optimize.sample_photos import sample_crops
+
+_RANGE_IMAGES, _SELECTION_IMAGES = 512, 1024
+_SMALLEST_PHOTO = 96
+
+
+@dataclass(frozen=True)
+class EvaluationImages:
+    """All images are as the network takes them: uint8 [N, height, width, channels].
+
+    range_images: measure the ranges of activations for int8; selection_images: select its layers in float;
+    training_images: returns those that fine-tune the pruned variant, None where there are too few; test_images:
+    measure, with labels int64 [N] where there are any; made_with, source: describe the first and the last.
+    """
+
+    range_images: Pixels
+    selection_images: Pixels
+    training_images: Callable[[], Pixels] | None
+    test_images: Pixels
+    labels: NDArray[np.int64] | None
+    made_with: str
+    source: str
+
+
+def find_evaluation_images(manifest: Manifest, data: str | None, run: Path) -> EvaluationImages:
+    """Return images of the data set that the network was trained on, or of sample photos where none is known.
+
+    data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also knows what
+    was held out.
+    Raises OptimizeError, DatasetError, ConfigurationError.
+    """
+    config = read_run_config(run)
+    data = data or (None if config is None else config.data)
+    if data is not None:
+        return _from_dataset(manifest, data, hold_out_of_run(manifest, config))
+    if manifest.input.colour is Colour.RGB and min(manifest.input.shape[:2]) >= _SMALLEST_PHOTO:
+        return _from_photographs(manifest)
+    raise OptimizeError(
+        f"{manifest.name} takes small or grey images, which sample photographs cannot stand for: "
+        "name the data set that it was trained on with --data, or the folder of its run with --run"
+    )
+
+
+def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut) -> EvaluationImages:
+    """Open the data set with the fractions and the seed of the training, so that the same images are held out."""
+    dataset = open_dataset(
+        data,
+        target=manifest.input,
+        preprocessing=manifest.preprocessing,
+        labels=manifest.labels,
+        seed=hold_out.seed,
+        validation=hold_out.validation,
+        calibration=hold_out.calibration,
+    )
+    test_images, part = _test_images(dataset)
+    train, preprocessing = dataset.train.images, manifest.preprocessing
+    chosen = np.sort(np.random.default_rng(seed=0).permutation(len(train))[:_RANGE_IMAGES])
+    return EvaluationImages(
+        range_images=evaluation_pixels(train[chosen], manifest.input, preprocessing),
+        selection_images=dataset.calibration.images[:_SELECTION_IMAGES],
+        training_images=partial(evaluation_pixels, train, manifest.input, preprocessing),
+        test_images=test_images.images,
+        labels=test_images.labels,
+        made_with=f"training images of {dataset.metadata.title}; layers chosen on held-out ones",
+        source=f"{part} of {dataset.metadata.title}; ONNX Runtime on the CPU",
+    )
+
+
+def _test_images(dataset: Dataset) -> tuple[LabelledImages, str]:
+    if dataset.test is not None:
+        return dataset.test, "test set"
+    return dataset.validation, "validation images, which also stopped the training early, since there is no test set,"
+
+
+def _from_photographs(manifest: Manifest) -> EvaluationImages:
+    making, testing = sample_crops(manifest.input, manifest.preprocessing)
+    return EvaluationImages(
+        range_images=making.pixels[::2],
+        selection_images=making.pixels[1::2],
+        training_images=None,
+        test_images=testing.pixels,
+        labels=None,
+        made_with=making.description,
+        source=f"{testing.description}, without labels: the proof is agreement with fp32, not accuracy",
+    )

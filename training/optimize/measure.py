@@ -1,0 +1,51 @@
+"""Measurements of fp32 and its variants, all on the same test images, golden images and machine."""
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from models.contract import Bundle, Metrics, Pixels, Precision, Row
+from training.evaluation.evaluate import Evaluation, run_graph
+from training.export.onnx_export import open_session, predict
+from training.optimize.agreement import Rows, compare
+from training.optimize.evaluation_images import EvaluationImages
+from training.optimize.result import Candidate, MeasuredVariant
+from training.optimize.speed import measure_speeds
+
+
+def measure(bundle: Bundle, candidates: Sequence[Candidate], images: EvaluationImages) -> list[MeasuredVariant]:
+    """Return fp32 first, then the candidates in their order."""
+    models = {Precision.FP32: bundle.model_path(Precision.FP32)} | {each.precision: each.path for each in candidates}
+    speeds = measure_speeds(models, images.test_images)
+    outputs = {precision: run_graph(path, images.test_images) for precision, path in models.items()}
+    reference = outputs[Precision.FP32][0]
+    return [
+        MeasuredVariant(
+            precision=precision,
+            metrics=_metrics(*outputs[precision], images),
+            agreement=None if precision is Precision.FP32 else compare(reference, outputs[precision][0], images.source),
+            speed=speeds[precision],
+            size_bytes=path.stat().st_size,
+            gzip_bytes=len(gzip.compress(path.read_bytes(), compresslevel=6)),
+            golden_difference=_golden_difference(bundle, path),
+        )
+        for precision, path in models.items()
+    ]
+
+
+def _metrics(probabilities: Rows, logits: Rows, images: EvaluationImages) -> Metrics:
+    if images.labels is None:
+        return Metrics(measured=True, source=images.source, images=len(images.test_images))
+    return Evaluation(probabilities, logits, images.labels).metrics(images.source)
+
+
+def _golden_difference(bundle: Bundle, path: Path) -> float:
+    """Return the largest absolute difference of any probability of any golden image."""
+    session = open_session(path)
+
+    def row(pixels: Pixels) -> Row:
+        return np.asarray(predict(session, pixels[None])[0], np.float32)
+
+    return bundle.golden_difference(row)

@@ -1,0 +1,1 @@
+"""Bundles of networks with published weights."""

@@ -1,0 +1,32 @@
+"""A network with published weights, and everything that its bundle says about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.contract import Input, Metrics, Preprocessing
+from training.networks.exported_module import ExportedModule
+from training.pretrained.golden_photos import Photos
+
+NOT_FITTED = (
+    "No held-out images were at hand, so no temperature was fitted (it stays 1) and there are no prediction "
+    "sets: read the probabilities as the network's own, not as checked frequencies."
+)
+
+
+@dataclass(frozen=True)
+class PublishedNetwork:
+    """`load` and `labels` read files, and are called after `packages` are known to be installed."""
+
+    name: str
+    architecture: str
+    description: str
+    load: Callable[[], ExportedModule]
+    labels: Callable[[], tuple[str, ...]]
+    target: Input
+    preprocessing: Preprocessing
+    metrics: Metrics
+    dataset: str
+    licence: str
+    notes: tuple[str, ...]
+    photos: Photos
+    packages: tuple[str, ...]

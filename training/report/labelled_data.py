@@ -1,0 +1,59 @@
+"""Labelled images of a data set, and the bundle's outputs for them."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from models.contract import Bundle, Manifest, Precision
+from training.data.dataset import Dataset, open_dataset
+from training.data.split import HoldOut
+from training.errors import ReportError
+from training.evaluation.evaluate import Evaluation, run_graph
+from training.report.inputs import LabelledData
+
+_LIMIT = 20_000
+"""Limit of images; more would take longer without changing the result."""
+
+
+def open_labelled_data(source: str, bundle: Bundle, hold_out: HoldOut) -> LabelledData:
+    """Return the test images of `source`, else its validation images, at most _LIMIT. Raises DatasetError, ReportError.
+
+    hold_out: of the training; with another one the validation images may contain training images.
+    """
+    dataset = _with_classes_of(bundle.manifest, source, hold_out)
+    part, images = ("validation", dataset.validation) if dataset.test is None else ("test", dataset.test)
+    if len(images) > _LIMIT:
+        images = images.take(np.sort(np.random.default_rng(hold_out.seed).permutation(len(images))[:_LIMIT]))
+    probabilities, logits = run_graph(bundle.model_path(Precision.FP32), images.images)
+    evaluation = Evaluation(probabilities, logits, images.labels)
+    return LabelledData(images, evaluation, f"{len(images):,} {part} images of {dataset.metadata.title}")
+
+
+def _with_classes_of(manifest: Manifest, source: str, hold_out: HoldOut) -> Dataset:
+    """Open the data set with its classes in the bundle's order.
+
+    A source that only numbers its classes gets the bundle's names.
+    """
+    labels = manifest.labels
+    dataset = _open(manifest, source, hold_out)
+    found = dataset.metadata.labels
+    if found == labels or found == tuple(str(number) for number in range(len(labels))):
+        return replace(dataset, metadata=replace(dataset.metadata, labels=labels))
+    if set(found) != set(labels):
+        raise ReportError(
+            f"the classes of --data {source} are not those of {manifest.name}: {len(found)}, such as {found[0]!r}, "
+            f"where the bundle has {len(labels)}, such as {labels[0]!r}"
+        )
+    return _open(manifest, source, hold_out, labels)
+
+
+def _open(manifest: Manifest, source: str, hold_out: HoldOut, labels: tuple[str, ...] = ()) -> Dataset:
+    return open_dataset(
+        source,
+        target=manifest.input,
+        preprocessing=manifest.preprocessing,
+        seed=hold_out.seed,
+        validation=hold_out.validation,
+        calibration=hold_out.calibration,
+        labels=labels,
+    )

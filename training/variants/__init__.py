@@ -1,1 +1,0 @@
-"""Smaller or faster networks derived from a bundle's fp32, each admitted only with proof."""
