@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    """All in this process. A supervisor needs none of these modules, and its fronts wait while it loads them."""
+    """All in this process. A supervisor needs none of these modules, and its frontends wait while it loads them."""
     from service.app import create_app  # noqa: PLC0415
     from service.repository.registry import RepositoryError  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415

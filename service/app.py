@@ -105,7 +105,7 @@ def _decoder(settings: Settings, metrics: Metrics) -> DecoderPool:
         settings.decode_threads,
         DecodeLimits(settings.formats, settings.max_pixels),
         WorkerLimits(settings.decode_limit_s, settings.decode_memory_bytes),
-        metrics.process.decoder_losses.inc,
+        metrics.process.decode_worker_restarts.inc,
     )
 
 
@@ -117,7 +117,7 @@ def _receiver(settings: Settings, metrics: Metrics) -> BodyReader:
 
 def _pacing(settings: Settings, metrics: Metrics) -> RefusalPacer:
     pacing = RefusalPacer(most_waiting=settings.max_connections // 2)
-    metrics.requests.waiting_refusals.set_function(lambda: pacing.waiting)
+    metrics.requests.delayed_rejections.set_function(lambda: pacing.waiting)
     return pacing
 
 

@@ -35,7 +35,7 @@ def tuning_options(settings: Settings, cores: int) -> TuningOptions:
         settings.threads_per_batch,
         settings.max_batch_size,
         cores,
-        settings.latency_ms / 1000,
+        settings.max_batch_latency_ms / 1000,
         settings.tune_s,
         settings.profile_cache or default_folder(),
     )
@@ -45,13 +45,20 @@ def engine_factory(settings: Settings, cores: int) -> EngineFactory:
     """A simulated device is for tests and benchmarks: it only takes its time."""
     if (points := simulated.wanted()) is not None:
         return lambda bundle: simulated.load_simulated(bundle, points)
-    lone_threads, decoders = settings.lone_threads or min(cores, MOST), min(cores, settings.decode_threads)
-    return partial(_prepared, wanted=tuning_options(settings, cores), lone_threads=lone_threads, decoders=decoders)
+    single_image_threads, decoders = (
+        settings.single_image_threads or min(cores, MOST),
+        min(cores, settings.decode_threads),
+    )
+    return partial(
+        _prepared, wanted=tuning_options(settings, cores), single_image_threads=single_image_threads, decoders=decoders
+    )
 
 
-def _prepared(bundle: Bundle, wanted: TuningOptions, lone_threads: int, decoders: int) -> LoadedEngine:
+def _prepared(bundle: Bundle, wanted: TuningOptions, single_image_threads: int, decoders: int) -> LoadedEngine:
     """decoders: threads that this process would decode with otherwise."""
     found = autotune(bundle, wanted)
     engine = found.engine
     decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders
-    return LoadedEngine(*found, decodes, after_all_loaded=partial(add_latency_session, bundle, found, lone_threads))
+    return LoadedEngine(
+        *found, decodes, after_all_loaded=partial(add_latency_session, bundle, found, single_image_threads)
+    )

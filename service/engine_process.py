@@ -24,7 +24,7 @@ from service.telemetry.metrics import Metrics
 
 
 class EngineProcess:
-    """Loads every version, tells all fronts, and answers them; ends when supervisor and fronts have."""
+    """Loads every version, tells all frontends, and answers them; ends when supervisor and frontends have."""
 
     def __init__(self, start: WorkerConfig, end: socket.socket) -> None:
         """Inside the event loop. Raises RepositoryError."""
@@ -49,13 +49,13 @@ class EngineProcess:
         await self._over.wait()
 
     async def load(self, version: ModelVersion) -> None:
-        """As the registry's loader: here, and the fronts are told what became of it."""
+        """As the registry's loader: here, and the frontends are told what became of it."""
         await self._loader.load(version)
         for link in self._links:
             link.report(self._report(version))
 
     async def after_all_loaded(self) -> None:
-        """Nothing: that an image is alone is known to fronts only."""
+        """Nothing: that an image is alone is known to frontends only."""
 
     def _served(self) -> int:
         """A file with what this process has read and loaded."""
@@ -92,14 +92,14 @@ class EngineProcess:
         self._end_if_alone()
 
     def _end_if_alone(self) -> None:
-        """Fronts that lost their supervisor still answer what they have accepted."""
+        """Frontends that lost their supervisor still answer what they have accepted."""
         if self._orphaned and not self._links:
             log.flush()
             os._exit(0)  # a batch that still runs is nobody's
 
 
 def report_of(version: ModelVersion, number: int) -> Report:
-    """What a front needs to serve the version through this engine, or why it cannot."""
+    """What a frontend needs to serve the version through this engine, or why it cannot."""
     report: dict[str, Any] = {
         "version": version.identity,
         "model": number,

@@ -1,4 +1,4 @@
-"""A front: a whole server but for the listening; `python -m service.frontend DESCRIPTOR` of its channel."""
+"""A frontend: a whole server but for the listening; `python -m service.frontend DESCRIPTOR` of its channel."""
 
 import asyncio
 import socket
@@ -136,9 +136,9 @@ def main(start: WorkerConfig, end: socket.socket) -> int:
     scraping = MetricsClient(metrics)
     remote = _remote(start, metrics, lifecycle) if start.engines else None
     app = create_app(settings, lifecycle, ProcessContext(metrics, scraping.scrape, remote, start.served))
-    front = FrontendServer(app, lifecycle, settings, end, scraping, remote)
-    front.run()
-    return front.status
+    frontend = FrontendServer(app, lifecycle, settings, end, scraping, remote)
+    frontend.run()
+    return frontend.status
 
 
 def _remote(start: WorkerConfig, metrics: Metrics, lifecycle: Health) -> RemoteLoader:
@@ -146,8 +146,10 @@ def _remote(start: WorkerConfig, metrics: Metrics, lifecycle: Health) -> RemoteL
     settings = start.settings
     sizes = image_sizes(settings.models)
     slots = PixelSlots(settings.max_queue * max(1, len(sizes)), max(sizes, default=1))
-    return RemoteLoader(slots, limits_of(settings), metrics, lifecycle, fronts=start.fronts, engines=start.engines)
+    return RemoteLoader(
+        slots, limits_of(settings), metrics, lifecycle, frontends=start.frontends, engines=start.engines
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(run_worker("front", int(sys.argv[1]), main))
+    sys.exit(run_worker("frontend", int(sys.argv[1]), main))

@@ -56,16 +56,19 @@ class Settings(BaseSettings):
         description="variant to serve of bundles that have it, such as int8; the others serve fp32; "
         "auto: the fastest of each bundle",
     )
-    fronts: int = Field(
+    frontends: int = Field(
         0, ge=0, le=256, description="processes that speak HTTP and decode; 0: as many as suit the machine"
     )
     engines: int = Field(
-        0, ge=0, le=64, description="processes that run the networks, one for each device; 0: each front does it itself"
+        0,
+        ge=0,
+        le=64,
+        description="processes that run the networks, one for each device; 0: each frontend does it itself",
     )
     threads_per_batch: int = Field(
         0, ge=0, le=256, description="onnxruntime's intra-op threads, on CPU; 0: the fastest is found out"
     )
-    lone_threads: int = Field(
+    single_image_threads: int = Field(
         0,
         ge=0,
         le=256,
@@ -73,7 +76,7 @@ class Settings(BaseSettings):
     )
     concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: the fastest is found out")
     max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")
-    latency_ms: float = Field(
+    max_batch_latency_ms: float = Field(
         50.0, gt=0, description="what a batch may take with all others at work; one of a single image may take longer"
     )
     tune_s: float = Field(
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
     keep_alive_s: int = Field(5, ge=0, description="time that an idle connection stays open")
     drain_delay_s: float = Field(1.0, ge=0, description="after SIGTERM: time unready but still accepting")
     drain_limit_s: int = Field(30, ge=1, description="after that: time for accepted requests to be answered")
-    hang_limit_s: float = Field(
+    worker_timeout_s: float = Field(
         10.0, ge=1, description="a process of several that does not answer for so long is killed and started again"
     )
     access_log: bool = Field(False, description="one log line per request")

@@ -26,7 +26,7 @@ class Batch(NamedTuple):
 
     images: Pixels
     class_map: bool = False
-    lone: bool = False
+    only_request: bool = False
 
 
 class Prediction(NamedTuple):
@@ -59,7 +59,7 @@ class Engine(Protocol):
     def threads_per_batch(self) -> int: ...
 
     @property
-    def lone_threads(self) -> int:
+    def single_image_threads(self) -> int:
         """Threads for an image that is the only one."""
         ...
 
@@ -85,14 +85,14 @@ class Engine(Protocol):
 class EngineInfo:
     """What clients may know of an engine, in this process or in another one.
 
-    provider: execution provider in use. concurrency: batches at a time. lone_threads: threads for an image that is the
-    only one.
+    provider: execution provider in use. concurrency: batches at a time. single_image_threads: for an image that
+    is the only one.
     """
 
     provider: str
     concurrency: int
     threads_per_batch: int
-    lone_threads: int
+    single_image_threads: int
 
 
 class Priority(StrEnum):

@@ -57,7 +57,7 @@ def server_of(bundle: Bundle, options: ServiceOptions, image: Path, cache: Path 
     command = [sys.executable, "-m", "service", "--port", str(port), "--models", str(models)]
     command += ["--default-model", bundle.manifest.name]
     command += ["--providers", options.provider, "--precision", options.precision]
-    command += ["--fronts", str(options.frontends), "--engines", str(options.engines), "--drain-delay-s", "0"]
+    command += ["--frontends", str(options.frontends), "--engines", str(options.engines), "--drain-delay-s", "0"]
     command += ["--max-batch-size", str(options.max_batch_size), "--max-queue", "4096"]
     command += ["--max-inflight-bytes", str(2**30)]
     command += ["--tune-s", str(options.tune_s), "--profile-cache", str(cache / "cache")]

@@ -37,8 +37,8 @@ _MODEL = "fashion-mnist"
 _SMALL_CLIENTS, _LARGE_CLIENTS = 6, 2
 _READY_S = 60.0
 _HANG_LIMIT_S = 3
-TWO_FRONTENDS = ("--fronts", "2")
-TWO_FRONTENDS_ONE_ENGINE = ("--fronts", "2", "--engines", "1")
+TWO_FRONTENDS = ("--frontends", "2")
+TWO_FRONTENDS_ONE_ENGINE = ("--frontends", "2", "--engines", "1")
 
 
 @dataclass
@@ -151,7 +151,7 @@ def started(fault: Fault) -> Iterator[Service]:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "models" / _MODEL, Path(folder) / _MODEL)
         command = [sys.executable, "-m", "service", "--port", str(port), "--models", folder]
-        command += [*fault.flags, "--hang-limit-s", str(_HANG_LIMIT_S)]
+        command += [*fault.flags, "--worker-timeout-s", str(_HANG_LIMIT_S)]
         reading, log = os.pipe() if fault.stderr == "pipe" else (-1, os.open(fault.stderr or os.devnull, os.O_WRONLY))
         process = Popen(command, stdout=DEVNULL, stderr=log, cwd=ROOT)
         os.close(log)
@@ -171,7 +171,9 @@ def started(fault: Fault) -> Iterator[Service]:
 def _await_all(service: Service, flags: tuple[str, ...]) -> None:
     """Wait until the metrics report all processes. Raises TimeoutError after _READY_S."""
     end_s = time.monotonic() + _READY_S
-    counts = {kind: int(flags[flags.index(f"--{kind}s") + 1]) for kind in ("front", "engine") if f"--{kind}s" in flags}
+    counts = {
+        kind: int(flags[flags.index(f"--{kind}s") + 1]) for kind in ("frontend", "engine") if f"--{kind}s" in flags
+    }
     lines = [f'snellen_processes{{kind="{kind}"}} {count:.1f}' for kind, count in counts.items()]
     while True:
         with suppress(OSError, http.client.HTTPException):

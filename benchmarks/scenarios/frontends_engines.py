@@ -67,7 +67,7 @@ class LoadRow(NamedTuple):
 def served(workload: Workload, counts: ProcessCounts, device: str) -> Iterator[RunningServer]:
     """Run the service with these numbers of processes; enter once all of them have answered requests."""
     server = service(workload, free_port())
-    flags = ["--fronts", str(counts.frontends), "--engines", str(counts.engines), "--max-batch-size", "128"]
+    flags = ["--frontends", str(counts.frontends), "--engines", str(counts.engines), "--max-batch-size", "128"]
     flags += ["--max-queue", "1024", "--drain-delay-s", "0"]
     environment = {"SNELLEN_TEST_DEVICE": device} if device else {}
     with running(dataclasses.replace(server, command=server.command + flags, environment=environment)) as ready:

@@ -62,10 +62,10 @@ class AdmissionController:
         capacity: int,
         forecast: LatencyModel,
         on_error_s: Callable[[float], object] = lambda _error_s: None,
-        on_urgent: Callable[[int], object] = lambda _images: None,
+        on_interactive: Callable[[int], object] = lambda _images: None,
     ) -> None:
         """Told: of each answer the seconds that it took beyond the forecast; how many interactive images are inside."""
-        self._on_urgent = on_urgent
+        self._on_urgent = on_interactive
         self.forecast = forecast
         self.on_error_s = on_error_s
         self._all = CapacityLimiter(capacity, "images of this model", forecast.answer_s)

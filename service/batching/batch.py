@@ -24,10 +24,10 @@ class BatchJob:
     `broken`: images, by their place in the batch, whose answer is no number.
     """
 
-    def __init__(self, entries: Sequence[Entry], *, lone: bool) -> None:
-        """lone: nothing else is to be done meanwhile."""
+    def __init__(self, entries: Sequence[Entry], *, only_request: bool) -> None:
+        """only_request: nothing else is to be done meanwhile."""
         self._entries = entries
-        self._lone = lone
+        self._only_request = only_request
         self._ready: list[Entry] = []
         self._failed: list[tuple[Entry, Exception]] = []
         self._began = self._decoded = 0.0
@@ -50,7 +50,7 @@ class BatchJob:
         stacked = np.array(images)
         images.clear()  # an error's traceback may hold this frame
         self._decoded = time.perf_counter()
-        return Batch(stacked, any(entry.class_map for entry in self._ready), self._lone)
+        return Batch(stacked, any(entry.class_map for entry in self._ready), self._only_request)
 
     def _pixels(self, entry: Entry) -> Pixels | None:
         if not entry.alive:

@@ -95,7 +95,7 @@ class Batcher:
         self._max_batch_size = max_batch_size
         self._bulk = PreemptibleBatches(engine, self._slots, max_batch_size)
         self._waiting: PriorityQueue[Entry] = PriorityQueue(max_queue, self._bulk.claim)
-        self._urgent = 0
+        self._interactive = 0
         self._observer = observer or BatchCallbacks()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -117,9 +117,9 @@ class Batcher:
             entry.fail(NotReady(_SHUTTING_DOWN))
         await asyncio.to_thread(self._engine.close)
 
-    def expect(self, urgent: int) -> None:
+    def expect(self, interactive: int) -> None:
         """So many interactive images are accepted and not answered, those that are still being decoded among them."""
-        by, self._urgent = urgent - self._urgent, urgent
+        by, self._interactive = interactive - self._interactive, interactive
         self._slots.add_interactive(by)
 
     def _look_again(self) -> None:
@@ -193,7 +193,7 @@ class Batcher:
 
     async def _answer(self, batch: list[Entry], priority: Priority) -> None:
         interactive = priority is Priority.INTERACTIVE
-        step = BatchJob(batch, lone=interactive and len(batch) == 1 and self._is_alone())
+        step = BatchJob(batch, only_request=interactive and len(batch) == 1 and self._is_alone())
         with closing(step), suppress(NothingToRun):
             running = self._runner.run(step, len(self._waiting)) if interactive else self._bulk.run(step)
             prediction = await running

@@ -8,7 +8,7 @@ from service.types import Engine, Prediction
 
 
 class Preempted(Exception):
-    """Something more urgent has come."""
+    """Something more interactive has come."""
 
 
 class PreemptibleBatches:

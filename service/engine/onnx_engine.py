@@ -41,7 +41,7 @@ class OnnxEngine:
         on_gpu = self.provider in ON_GPU
         self._latency_session: Session | None = None
         self._dense_session = self._opened_for_dense(model, manifest, options)
-        self.threads_per_batch = self.lone_threads = 1 if on_gpu else options.threads_per_batch
+        self.threads_per_batch = self.single_image_threads = 1 if on_gpu else options.threads_per_batch
         self.concurrency = options.concurrency or (1 if on_gpu else max(1, options.cores // self.threads_per_batch))
         self.sizes = prepared_sizes(options.largest) if on_gpu and options.largest else ()
         self._graphs = options.cuda_graph
@@ -64,7 +64,7 @@ class OnnxEngine:
     def add_latency_session(self, other: "OnnxEngine") -> None:
         """Run an image that is the only one in the session of `other` from now on."""
         self._latency_session = other._session
-        self.lone_threads = other.threads_per_batch
+        self.single_image_threads = other.threads_per_batch
         other.close()  # its threads; the session lives on
 
     def run_callers(self, concurrency: int) -> None:
@@ -95,7 +95,7 @@ class OnnxEngine:
             return Prediction(self._guarded(lambda: binding.run(batch.images, run), batch.images, run))
         images, count = padded(batch.images, self.sizes), len(batch.images)
         names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        session = self._latency_session if batch.lone and self._latency_session else self._session
+        session = self._latency_session if batch.only_request and self._latency_session else self._session
         outputs = [rows[:count] for rows in self._outputs(session, names, images, run)]
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 

@@ -1,4 +1,4 @@
-"""A device that does nothing but take its time: what fronts and batches do on a fast one is seen without one."""
+"""A device that does nothing but take its time: what frontends and batches do on a fast one is seen without one."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ class SimulatedEngine:
 
     provider = "simulated"
     concurrency = 1
-    threads_per_batch = lone_threads = 1
+    threads_per_batch = single_image_threads = 1
 
     def __init__(self, manifest: Manifest, profile: list[BatchSeconds]) -> None:
         self._classes = len(manifest.labels)

@@ -78,9 +78,9 @@ class Loader:
             try:
                 await asyncio.to_thread(after_all_loaded)
             except Exception:
-                logger.exception("%s serves without a session for lone images", version.name)
+                logger.exception("%s serves without a session for single images", version.name)
             if version.serving is not None:
-                version.serving.engine.lone_threads = engine.lone_threads
+                version.serving.engine.single_image_threads = engine.single_image_threads
 
     def _refuse(self, version: ModelVersion, reason: str) -> None:
         version.state, version.reason = "failed", reason
@@ -102,5 +102,5 @@ class Loader:
         metrics.models.ready.labels(*version.labels, engine.provider).set(1)
         batcher.start()
         precision = Precision(profile.chosen.precision)
-        info = EngineInfo(engine.provider, engine.concurrency, engine.threads_per_batch, engine.lone_threads)
+        info = EngineInfo(engine.provider, engine.concurrency, engine.threads_per_batch, engine.single_image_threads)
         return Deployment(precision, info, batcher, lane, admission, size, profile, decodes)

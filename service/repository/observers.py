@@ -39,10 +39,10 @@ def admission(
     forecast: LatencyModel,
     max_queue: int,
     metrics: Metrics,
-    on_urgent: Callable[[int], object] = lambda _images: None,
+    on_interactive: Callable[[int], object] = lambda _images: None,
 ) -> AdmissionController:
     """The door of one version."""
-    errors = metrics.models.forecast_errors.labels(*version.labels)
-    door = AdmissionController(max_queue, forecast, errors.observe, on_urgent)
+    errors = metrics.models.latency_prediction_errors.labels(*version.labels)
+    door = AdmissionController(max_queue, forecast, errors.observe, on_interactive)
     metrics.models.pending.labels(*version.labels).set_function(lambda: door.inside)
     return door

@@ -24,8 +24,8 @@ class RequestMetrics:
         )
         for stage in STAGES:
             self.stages.labels(stage)
-        self.waiting_refusals = Gauge(
-            "snellen_waiting_refusals",
+        self.delayed_rejections = Gauge(
+            "snellen_delayed_rejections",
             "Refused requests whose answer waits a moment, since most are refused",
             registry=to,
         )
@@ -41,8 +41,8 @@ class ModelMetrics:
         self.images = Counter("snellen_images", "Images classified", _MODEL, registry=to)
         self.queue_depth = Gauge("snellen_queue_depth", "Images waiting for a batch", _MODEL, registry=to)
         self.pending = Gauge("snellen_pending_images", "Images accepted, not answered", _MODEL, registry=to)
-        self.forecast_errors = Histogram(
-            "snellen_forecast_error_seconds",
+        self.latency_prediction_errors = Histogram(
+            "snellen_latency_prediction_error_seconds",
             "Time that answers took beyond what was forecast when they were accepted; below 0: they came earlier",
             _MODEL,
             buckets=_SECONDS_BEYOND,
@@ -82,8 +82,8 @@ class ProcessMetrics:
     def __init__(self, to: CollectorRegistry) -> None:
         ProcessCollector(namespace="snellen", registry=to)
         self.ready = Gauge("snellen_ready", "1 when /readyz says so", registry=to)
-        self.decoder_losses = Counter(
-            "snellen_decoder_losses", "Decoding processes lost to an image, and started again", registry=to
+        self.decode_worker_restarts = Counter(
+            "snellen_decode_worker_restarts", "Decoding processes lost to an image, and started again", registry=to
         )
         self.dropped_log_lines = Counter(
             "snellen_dropped_log_lines", "Lines of the log dropped, since standard error was not read", registry=to

@@ -10,10 +10,10 @@ import pytest
 
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.pictures import GREEN, picture
-from tests.support.processes import engines_of, fronts_of, sample, until
+from tests.support.processes import engines_of, frontends_of, sample, until
 from tests.support.server import ServerProcess, running
 
-REFUSED = 'snellen_refused_processes{kind="front"}'
+REFUSED = 'snellen_refused_processes{kind="frontend"}'
 
 
 def classify(server: ServerProcess) -> tuple[int, str, str]:
@@ -25,22 +25,22 @@ def classify(server: ServerProcess) -> tuple[int, str, str]:
 
 
 def both_at_work(server: ServerProcess) -> None:
-    until(lambda: sample(server, 'snellen_processes{kind="front"}') == 2, server)
+    until(lambda: sample(server, 'snellen_processes{kind="frontend"}') == 2, server)
 
 
 def kill(pid: int, server: ServerProcess) -> None:
     os.kill(pid, signal.SIGKILL)
-    until(lambda: pid not in fronts_of(server) + engines_of(server), server)
+    until(lambda: pid not in frontends_of(server) + engines_of(server), server)
 
 
 def test_a_front_that_finds_another_bundle_gets_no_connections(tmp_path: Path) -> None:
     """It is said in log, metric and /readyz, and over as soon as the folder is as it was."""
     folder = write_bundle(tmp_path)
     manifest = (folder / "manifest.json").read_bytes()
-    with running(tmp_path, "--fronts", "2") as server:
+    with running(tmp_path, "--frontends", "2") as server:
         both_at_work(server)
         change_manifest(folder, labels=["one", "two", "three"])
-        kill(fronts_of(server)[0], server)
+        kill(frontends_of(server)[0], server)
         until(lambda: sample(server, REFUSED) == 1, server)
         assert [classify(server) for _ in range(20)] == [(200, "1", "green")] * 20
         readiness = httpx.get(f"{server.url}/readyz")
@@ -57,10 +57,10 @@ def test_a_front_that_finds_another_bundle_gets_no_connections(tmp_path: Path) -
 def test_a_version_that_was_added_is_not_served_by_one_front_alone(tmp_path: Path) -> None:
     """Else half of the answers would come from another model."""
     write_bundle(tmp_path)
-    with running(tmp_path, "--fronts", "2") as server:
+    with running(tmp_path, "--frontends", "2") as server:
         both_at_work(server)
         write_bundle(tmp_path, version=2)
-        kill(fronts_of(server)[0], server)
+        kill(frontends_of(server)[0], server)
         both_at_work(server)
         assert [classify(server) for _ in range(20)] == [(200, "1", "green")] * 20
 
@@ -69,17 +69,17 @@ def test_a_version_that_was_added_is_not_served_by_one_front_alone(tmp_path: Pat
 def test_a_front_that_cannot_load_any_more_leaves_the_service_to_the_others(tmp_path: Path, damage: str) -> None:
     """A file is damaged, or everything is gone."""
     folder = write_bundle(tmp_path)
-    with running(tmp_path, "--fronts", "2") as server:
+    with running(tmp_path, "--frontends", "2") as server:
         both_at_work(server)
         if damage == "all":
             shutil.rmtree(folder)
         else:
             (folder / damage).write_bytes(b"damaged")
-        kill(fronts_of(server)[0], server)
+        kill(frontends_of(server)[0], server)
         until(lambda: sample(server, REFUSED) == 1, server)
         assert [classify(server) for _ in range(20)] == [(200, "1", "green")] * 20
         if damage == "all":
-            kill(next(pid for pid in fronts_of(server)), server)
+            kill(next(pid for pid in frontends_of(server)), server)
             assert server.process.wait(60) == 2
             assert "snellen: no bundle" in server.log
 
@@ -87,10 +87,10 @@ def test_a_front_that_cannot_load_any_more_leaves_the_service_to_the_others(tmp_
 def test_when_no_process_is_left_that_serves_the_old_bundle_the_new_one_is_served(tmp_path: Path) -> None:
     """By all of them, as after a restart of the service."""
     folder = write_bundle(tmp_path)
-    with running(tmp_path, "--fronts", "2", "--drain-delay-s", "0") as server:
+    with running(tmp_path, "--frontends", "2", "--drain-delay-s", "0") as server:
         both_at_work(server)
         change_manifest(folder, labels=["one", "two", "three"])
-        for pid in fronts_of(server):
+        for pid in frontends_of(server):
             os.kill(pid, signal.SIGKILL)
         until(lambda: "the service starts anew" in server.log, server)
         both_at_work(server)
@@ -100,7 +100,7 @@ def test_when_no_process_is_left_that_serves_the_old_bundle_the_new_one_is_serve
 def test_an_engine_never_runs_another_bundle_for_a_front(tmp_path: Path) -> None:
     """Labels and network are of the same bundle in every answer."""
     folder = write_bundle(tmp_path)
-    with running(tmp_path, "--fronts", "1", "--engines", "1", "--drain-delay-s", "0", "--deadline-s", "5") as server:
+    with running(tmp_path, "--frontends", "1", "--engines", "1", "--drain-delay-s", "0", "--deadline-s", "5") as server:
         assert classify(server) == (200, "1", "green")
         change_manifest(folder, labels=["one", "two", "three"])
         kill(engines_of(server)[0], server)

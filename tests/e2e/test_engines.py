@@ -1,4 +1,4 @@
-"""Fronts and engines as real processes: whoever dies, accepted requests are answered and no slot is lost."""
+"""Frontends and engines as real processes: whoever dies, accepted requests are answered and no slot is lost."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
-from tests.support.processes import engines_of, fronts_of, sample, until
+from tests.support.processes import engines_of, frontends_of, sample, until
 from tests.support.server import ServerProcess, running
 
 FREE, TAKEN = 'snellen_slots{state="free"}', 'snellen_slots{state="taken"}'
@@ -24,13 +24,22 @@ MANY_S = 60
 
 @contextmanager
 def service(
-    repository: Path, *flags: str, fronts: int = 2, engines: int = 1, device: str = ""
+    repository: Path, *flags: str, frontends: int = 2, engines: int = 1, device: str = ""
 ) -> Iterator[ServerProcess]:
     """All processes at work."""
     environment = {"SNELLEN_TEST_DEVICE": device} if device else {}
-    counts = ["--fronts", str(fronts), "--engines", str(engines), "--drain-delay-s", "0", "--deadline-s", str(MANY_S)]
+    counts = [
+        "--frontends",
+        str(frontends),
+        "--engines",
+        str(engines),
+        "--drain-delay-s",
+        "0",
+        "--deadline-s",
+        str(MANY_S),
+    ]
     with running(repository, *counts, *flags, wait=False, **environment) as server:
-        until(lambda: at_work(server, "front") == fronts and at_work(server, "engine") == engines, server)
+        until(lambda: at_work(server, "frontend") == frontends and at_work(server, "engine") == engines, server)
         yield server
 
 
@@ -98,22 +107,22 @@ def test_one_of_two_engines_carries_on(tmp_path: Path) -> None:
 
 
 def test_a_front_that_dies_takes_its_slots_with_it(slow: ServerProcess) -> None:
-    """The other front's requests are answered; the next one begins with all slots free."""
+    """The other frontend's requests are answered; the next one begins with all slots free."""
     free = sample(slow, FREE)
     with ThreadPoolExecutor(8) as pool:
         calls = in_flight(slow, pool, 8)
-        os.kill(fronts_of(slow)[0], signal.SIGKILL)
+        os.kill(frontends_of(slow)[0], signal.SIGKILL)
         answers = [call.exception() or call.result().status_code for call in calls]
     assert 200 in answers
     assert all(answer == 200 or isinstance(answer, httpx.TransportError) for answer in answers)
-    until(lambda: at_work(slow, "front") == 2, slow)
+    until(lambda: at_work(slow, "frontend") == 2, slow)
     all_free(slow)
     assert sample(slow, FREE) == free
     assert classify(slow).status_code == 200
 
 
 def test_a_drain_under_load_answers_everything(slow: ServerProcess) -> None:
-    """Engines end after the fronts."""
+    """Engines end after the frontends."""
     with ThreadPoolExecutor(8) as pool:
         calls = in_flight(slow, pool, 8)
         slow.terminate()
@@ -123,7 +132,7 @@ def test_a_drain_under_load_answers_everything(slow: ServerProcess) -> None:
 
 def test_without_the_supervisor_accepted_requests_are_answered_and_nothing_is_left(slow: ServerProcess) -> None:
     """No process, and no memory with a name."""
-    pids = fronts_of(slow) + engines_of(slow)
+    pids = frontends_of(slow) + engines_of(slow)
     with ThreadPoolExecutor(4) as pool:
         calls = in_flight(slow, pool, 4)
         slow.process.kill()
@@ -139,7 +148,7 @@ def test_without_the_supervisor_accepted_requests_are_answered_and_nothing_is_le
 def test_slots_of_an_engine_that_hangs_are_refused_and_come_back(tmp_path: Path) -> None:
     """Deadlines free nothing that the engine may still read."""
     write_bundle(tmp_path)
-    with service(tmp_path, "--max-queue", "2", fronts=1) as server:
+    with service(tmp_path, "--max-queue", "2", frontends=1) as server:
         engine = engines_of(server)[0]
         os.kill(engine, signal.SIGSTOP)
         hasty = {"X-Deadline-Ms": "100"}
@@ -154,7 +163,7 @@ def test_slots_of_an_engine_that_hangs_are_refused_and_come_back(tmp_path: Path)
 def test_an_engine_that_hangs_loses_no_request(tmp_path: Path) -> None:
     """It is killed, and what it held is run again within its deadline."""
     write_bundle(tmp_path)
-    with service(tmp_path, "--hang-limit-s", "3", device=SLOW) as server, ThreadPoolExecutor(4) as pool:
+    with service(tmp_path, "--worker-timeout-s", "3", device=SLOW) as server, ThreadPoolExecutor(4) as pool:
         calls = in_flight(server, pool, 4)
         hangs = engines_of(server)[0]
         os.kill(hangs, signal.SIGSTOP)
@@ -167,6 +176,6 @@ def test_an_engine_that_hangs_loses_no_request(tmp_path: Path) -> None:
 def test_a_service_whose_engine_cannot_start_gives_up(tmp_path: Path) -> None:
     """With one line, instead of starting it for ever."""
     write_bundle(tmp_path)
-    with running(tmp_path, "--fronts", "1", "--engines", "1", wait=False, SNELLEN_TEST_DEVICE="nonsense") as server:
+    with running(tmp_path, "--frontends", "1", "--engines", "1", wait=False, SNELLEN_TEST_DEVICE="nonsense") as server:
         assert server.process.wait(MANY_S) == 1
     assert server.log.count("snellen: engine 0 has died") == 1

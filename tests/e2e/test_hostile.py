@@ -18,7 +18,7 @@ from service.settings import MIB
 from service.telemetry.log import MAX_LINES
 from tests.support.bundles import write_bundle
 from tests.support.pictures import RED, picture, progressive_bomb
-from tests.support.processes import fronts_of, sample, until
+from tests.support.processes import frontends_of, sample, until
 from tests.support.server import ServerProcess, running
 
 
@@ -46,7 +46,7 @@ def test_bombs_hold_up_neither_others_nor_the_end(tmp_path: Path) -> None:
             assert not any(bomb.done() for bomb in bombs)
             assert post(picture(RED, (3000, 2000), "JPEG"))[0] == 200
             assert [bomb.result() for bomb in bombs] == [(422, "/problems/decode-limit")] * 2
-            assert metric(server, "snellen_decoder_losses_total") == 2
+            assert metric(server, "snellen_decode_worker_restarts_total") == 2
             late = pool.submit(post, bomb)
             time.sleep(0.3)
             server.terminate()
@@ -66,11 +66,11 @@ FLOODS = [
 
 @pytest.mark.timeout(300)
 def test_floods_of_json_take_neither_the_interpreter_nor_the_memory(tmp_path: Path) -> None:
-    """No front is taken for one that hangs, requests beside them are answered, and memory stays bounded."""
+    """No frontend is taken for one that hangs, requests beside them are answered, and memory stays bounded."""
     write_bundle(tmp_path)
-    with running(tmp_path, "--fronts", "2", "--hang-limit-s", "2") as server, ThreadPoolExecutor(8) as pool:
-        until(lambda: sample(server, 'snellen_processes{kind="front"}') == 2, server)
-        before = [memory_peak(pid) for pid in fronts_of(server)]
+    with running(tmp_path, "--frontends", "2", "--worker-timeout-s", "2") as server, ThreadPoolExecutor(8) as pool:
+        until(lambda: sample(server, 'snellen_processes{kind="frontend"}') == 2, server)
+        before = [memory_peak(pid) for pid in frontends_of(server)]
 
         def flood(number: int) -> int:
             headers = {"Content-Type": "application/json"}
@@ -83,19 +83,19 @@ def test_floods_of_json_take_neither_the_interpreter_nor_the_memory(tmp_path: Pa
             small.append(httpx.post(f"{server.url}/v1/classify", content=picture(RED), timeout=60).status_code)
         assert {each.result() for each in floods} <= {400, 415, 503}
         assert set(small) == {200}
-        grown = [memory_peak(pid) - peak for pid, peak in zip(fronts_of(server), before, strict=True)]
+        grown = [memory_peak(pid) - peak for pid, peak in zip(frontends_of(server), before, strict=True)]
         assert max(grown) < 7 * 3 * 32 * MIB
-        assert sample(server, 'snellen_process_restarts_total{kind="front"}') in (None, 0)
+        assert sample(server, 'snellen_process_restarts_total{kind="frontend"}') in (None, 0)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("fronts", [1, 2])
-def test_a_log_that_is_not_read_stops_nothing(tmp_path: Path, fronts: int) -> None:
+@pytest.mark.parametrize("frontends", [1, 2])
+def test_a_log_that_is_not_read_stops_nothing(tmp_path: Path, frontends: int) -> None:
     """Neither requests nor the end: lines that the pipe does not take are dropped and counted."""
     write_bundle(tmp_path)
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
-    flags = ["--port", "0", "--models", str(tmp_path), "--fronts", str(fronts), "--access-log"]
+    flags = ["--port", "0", "--models", str(tmp_path), "--frontends", str(frontends), "--access-log"]
     process = subprocess.Popen([sys.executable, "-m", "service", *flags, "--drain-delay-s", "0"], stderr=writing)
     os.close(writing)
     try:

@@ -43,13 +43,13 @@ def classify(server: ServerProcess) -> int | None:
         return None
 
 
-@pytest.mark.parametrize("fronts", [1, 2])
-def test_a_drain_resets_no_connection_that_is_kept_alive(tmp_path: Path, fronts: int) -> None:
+@pytest.mark.parametrize("frontends", [1, 2])
+def test_a_drain_resets_no_connection_that_is_kept_alive(tmp_path: Path, frontends: int) -> None:
     """Answers say that it ends, so that the client opens its next one elsewhere, until no new one is accepted."""
     write_bundle(tmp_path)
     for _ in range(3):
         with (
-            running(tmp_path, "--fronts", str(fronts), "--drain-delay-s", "0.5") as server,
+            running(tmp_path, "--frontends", str(frontends), "--drain-delay-s", "0.5") as server,
             ThreadPoolExecutor(8) as pool,
         ):
             calls = [pool.submit(until_refused, server.port) for _ in range(8)]

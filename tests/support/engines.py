@@ -31,7 +31,7 @@ class GatedEngine:
         self.gate.set()
 
     threads_per_batch: int = 1
-    lone_threads: int = 1
+    single_image_threads: int = 1
 
     async def predict(self, make: Callable[[], Batch]) -> Prediction:
         batch = await asyncio.to_thread(make) if self.in_thread else make()

@@ -19,7 +19,7 @@ def until(true: Callable[[], bool], server: ServerProcess, limit_s: float = 60) 
         time.sleep(0.05)
 
 
-def fronts_of(server: ServerProcess) -> list[int]:
+def frontends_of(server: ServerProcess) -> list[int]:
     return _children(server, "service.frontend")
 
 
@@ -29,7 +29,7 @@ def engines_of(server: ServerProcess) -> list[int]:
 
 def decode_workers_of(server: ServerProcess) -> list[int]:
     """Of all processes of the service."""
-    parents = [server.process.pid, *fronts_of(server)]
+    parents = [server.process.pid, *frontends_of(server)]
     return [pid for parent in parents for pid in _children_of(parent, "service.decoding.worker_main")]
 
 

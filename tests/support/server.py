@@ -46,7 +46,7 @@ class ServerProcess:
 def running(models: Path, *flags: str, wait: bool = True, **environment: str) -> Iterator[ServerProcess]:
     """Serve `models` until the block ends."""
     command = [sys.executable, "-m", "service", "--port", "0", "--models", str(models), *flags]
-    variables = {"SNELLEN_FRONTS": "1"} | os.environ | environment  # one process, unless the test is about several
+    variables = {"SNELLEN_FRONTENDS": "1"} | os.environ | environment  # one process, unless the test is about several
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables)
     server = ServerProcess(process)
     reader = threading.Thread(target=_collect, args=(server,), daemon=True)

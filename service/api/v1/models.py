@@ -79,7 +79,7 @@ def _engine(serving: Deployment) -> EngineInfo:
         precision=serving.precision.value,
         concurrency=serving.engine.concurrency,
         threads_per_batch=serving.engine.threads_per_batch,
-        lone_threads=serving.engine.lone_threads,
+        single_image_threads=serving.engine.single_image_threads,
         max_batch_size=serving.max_batch_size,
         batch_profile=[
             BatchTime(

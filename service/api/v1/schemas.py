@@ -101,7 +101,7 @@ class EngineInfo(BaseModel):
     precision: str
     concurrency: int = Field(description="batches at a time")
     threads_per_batch: int
-    lone_threads: int = Field(description="for an image that comes alone, where that turns out to be faster")
+    single_image_threads: int = Field(description="for an image that comes alone, where that turns out to be faster")
     max_batch_size: int
     batch_profile: list[BatchTime]
     chosen: Chosen

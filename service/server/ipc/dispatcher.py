@@ -1,4 +1,4 @@
-"""What a front asks of the engines, from the question to its reply, whichever engine dies in between."""
+"""What a frontend asks of the engines, from the question to its reply, whichever engine dies in between."""
 
 import asyncio
 import itertools

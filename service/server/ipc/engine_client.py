@@ -1,4 +1,4 @@
-"""A front's links to the engines: entries out, replies and reports in."""
+"""A frontend's links to the engines: entries out, replies and reports in."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""An engine's side of the link to a front: questions in, each through the version's own batcher, answers out."""
+"""An engine's side of the link to a frontend: questions in, each through the version's own batcher, answers out."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class FrontendConnection(asyncio.Protocol):
-    """To one front; what it asked is dropped when it has ended."""
+    """To one frontend; what it asked is dropped when it has ended."""
 
     def __init__(
         self, shared: PixelSlotsView, versions: Sequence[ModelVersion], lost: Callable[["FrontendConnection"], None]
@@ -85,7 +85,7 @@ class FrontendConnection(asyncio.Protocol):
         self._answer(question, arrays, answer.queue_s, answer.infer_s)
 
     async def _dense(self, question: RequestHeader, behind: bytes) -> None:
-        """One at a time, whichever front asks: such an image takes much memory."""
+        """One at a time, whichever frontend asks: such an image takes much memory."""
         image: Pixels = np.frombuffer(behind, np.uint8, offset=SHAPE.size).reshape(SHAPE.unpack_from(behind))
         lane = self._versions[question.model].ready().lane
         async with lane.turn() as queue_s:
@@ -112,7 +112,7 @@ class FrontendConnection(asyncio.Protocol):
 async def accept_frontend(
     end: socket.socket, versions: Sequence[ModelVersion], lost: Callable[[FrontendConnection], None]
 ) -> FrontendConnection | None:
-    """A link, once the front has shown its slots; None when it ends before."""
+    """A link, once the frontend has shown its slots; None when it ends before."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     end.setblocking(False)
@@ -125,7 +125,7 @@ async def accept_frontend(
         link = FrontendConnection(shared, versions, lost)
         await loop.create_unix_connection(lambda: link, sock=end)
     except (OSError, IndexError, ValueError):
-        logger.warning("a front ended before it had begun")
+        logger.warning("a frontend ended before it had begun")
         end.close()
         return None
     return link

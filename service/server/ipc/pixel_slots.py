@@ -14,7 +14,7 @@ _RETRY_S = 1.0
 
 
 class PixelSlots:
-    """A front's: each holds one image from when it is decoded until the engine has done with it."""
+    """A frontend's: each holds one image from when it is decoded until the engine has done with it."""
 
     def __init__(self, count: int, size: int) -> None:
         """size: bytes of the largest image."""
@@ -44,7 +44,7 @@ class PixelSlots:
 
 
 class PixelSlotsView:
-    """An engine's view of a front's slots."""
+    """An engine's view of a frontend's slots."""
 
     def __init__(self, descriptor: int, count: int, size: int) -> None:
         """Closes the descriptor. Raises ValueError when it has not the size that it should have."""

@@ -1,4 +1,4 @@
-"""What a front and an engine say to each other through a stream: heads of 32 bytes, most with nothing behind them."""
+"""What a frontend and an engine say to each other through a stream: heads of 32 bytes, most with no data behind."""
 
 import struct
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ REQUEST = struct.Struct("<BBHIQdiI")
 RESPONSE = struct.Struct("<BxHIQffII")
 """Kind, rows and columns of a class map (0: none), number, seconds queued and run, unused, bytes behind it."""
 HELLO = struct.Struct("<II")
-"""A front's first bytes, with the descriptor of its slots: how many, and of how many bytes each."""
+"""A frontend's first bytes, with the descriptor of its slots: how many, and of how many bytes each."""
 SHAPE = struct.Struct("<III")
 """Before the pixels of an image that has no slot: height, width, channels."""
 
@@ -25,15 +25,15 @@ class Kind(IntEnum):
     FORGET = 3
     """To an engine: nobody waits for this number any more."""
     ANSWER = 4
-    """To a front: float32 probabilities, and the class map if there is one; of DENSE the logits between them."""
+    """To a frontend: float32 probabilities, and the class map if there is one; of DENSE the logits between them."""
     PROBLEM = 5
-    """To a front: JSON of an error."""
+    """To a frontend: JSON of an error."""
     REPORT = 6
-    """To a front: JSON of a version that was loaded, or refused."""
+    """To a frontend: JSON of a version that was loaded, or refused."""
 
 
 class RequestHeader(NamedTuple):
-    """A head that a front sends."""
+    """A head that a frontend sends."""
 
     kind: int
     class_map: int

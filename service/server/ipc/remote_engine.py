@@ -1,4 +1,4 @@
-"""Versions whose networks run in engine processes, put to work in a front as if they ran here."""
+"""Versions whose networks run in engine processes, put to work in a frontend as if they ran here."""
 
 import asyncio
 import socket
@@ -52,7 +52,7 @@ class RemoteSubmitter:
         return EngineResult(numbers[: self._classes], rest, max(0.0, queue_s), reply.infer_s)
 
     async def stop(self) -> None:
-        """Nothing of its own: engines end after the fronts."""
+        """Nothing of its own: engines end after the frontends."""
         self._dispatch.close()
 
 
@@ -75,13 +75,20 @@ class RemoteLoader:
     """A version is ready when an engine says so, and failed when all of them have refused it."""
 
     def __init__(
-        self, slots: PixelSlots, limits: ModelLimits, metrics: Metrics, lifecycle: Health, *, fronts: int, engines: int
+        self,
+        slots: PixelSlots,
+        limits: ModelLimits,
+        metrics: Metrics,
+        lifecycle: Health,
+        *,
+        frontends: int,
+        engines: int,
     ) -> None:
-        """Of how many fronts this is one: each may count on its share of the engines."""
+        """Of how many frontends this is one: each may count on its share of the engines."""
         self._lifecycle = lifecycle
         self._dispatch = EngineDispatcher(slots, self._tell_probes)
         self._limits, self._metrics = limits, metrics
-        self._share, self._engines = engines / fronts, engines
+        self._share, self._engines = engines / frontends, engines
         self._dense_turns = asyncio.Semaphore(1)
         self._reports: dict[str, list[Report]] = {}
         self._heard = asyncio.Event()

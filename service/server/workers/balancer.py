@@ -1,4 +1,4 @@
-"""Accepts for all fronts and hands each connection to the one with the fewest: nobody's luck decides."""
+"""Accepts for all frontends and hands each connection to the one with the fewest: nobody's luck decides."""
 
 import asyncio
 import logging
@@ -15,17 +15,17 @@ _TRY_AGAIN_S = 0.2
 
 
 class ConnectionBalancer:
-    """While no front takes connections they wait in the system's backlog, and none is lost."""
+    """While no frontend takes connections they wait in the system's backlog, and none is lost."""
 
-    def __init__(self, listeners: Sequence[socket.socket], fronts: Sequence[ManagedProcess]) -> None:
-        self._listeners, self._fronts = listeners, fronts
+    def __init__(self, listeners: Sequence[socket.socket], frontends: Sequence[ManagedProcess]) -> None:
+        self._listeners, self._frontends = listeners, frontends
         self._open = False
         for listener in listeners:
             listener.setblocking(False)
 
     def watch(self) -> None:
-        """Open while a front is up; to be told whenever that may have changed."""
-        wanted = any(front.up for front in self._fronts)
+        """Open while a frontend is up; to be told whenever that may have changed."""
+        wanted = any(frontend.up for frontend in self._frontends)
         if wanted == self._open:
             return
         self._open = wanted
@@ -35,9 +35,9 @@ class ConnectionBalancer:
         for listener in self._listeners if not wanted else ():
             loop.remove_reader(listener.fileno())
 
-    def ended(self, front: ManagedProcess, connections: int) -> None:
+    def ended(self, frontend: ManagedProcess, connections: int) -> None:
         """So many of its connections have; known a moment later than it happened."""
-        front.open_connections -= connections
+        frontend.open_connections -= connections
 
     def shut(self) -> None:
         """Hand over who has come already, and let nobody else in."""
@@ -60,18 +60,22 @@ class ConnectionBalancer:
             self._hand_over(connection)
 
     def _hand_over(self, connection: socket.socket) -> None:
-        front = min(self._candidates(), key=_load, default=None)
-        if front is None:
+        frontend = min(self._candidates(), key=_load, default=None)
+        if frontend is None:
             connection.close()
             return
-        front.open_connections += 1
-        front.handed_over += 1
-        front.tell(CONNECTION, descriptors=[connection.detach()])
+        frontend.open_connections += 1
+        frontend.handed_over += 1
+        frontend.tell(CONNECTION, descriptors=[connection.detach()])
 
     def _candidates(self) -> Sequence[ManagedProcess]:
         """One that is loading answers probes, but nothing else, so it waits while another can do more."""
-        ready = [front for front in self._fronts if front.ready]
-        return [front for front in ready if not front.hangs] or ready or [front for front in self._fronts if front.up]
+        ready = [frontend for frontend in self._frontends if frontend.ready]
+        return (
+            [frontend for frontend in ready if not frontend.hangs]
+            or ready
+            or [frontend for frontend in self._frontends if frontend.up]
+        )
 
     def _rest(self, error: OSError) -> None:
         """No descriptors are left, say; the listener stays readable, so trying at once would take all of a core."""
@@ -83,6 +87,6 @@ class ConnectionBalancer:
         loop.call_later(_TRY_AGAIN_S, self.watch)
 
 
-def _load(front: ManagedProcess) -> tuple[int, int]:
+def _load(frontend: ManagedProcess) -> tuple[int, int]:
     """Fewest connections first; of equals the one that was given fewest so far."""
-    return front.open_connections, front.handed_over
+    return frontend.open_connections, frontend.handed_over

@@ -21,7 +21,7 @@ class WorkerConfig:
 
     settings: Settings
     number: int
-    fronts: int
+    frontends: int
     engines: int
     served: ServedVersions | None = None
 
@@ -47,4 +47,4 @@ def run_worker(kind: str, descriptor: int, main: Callable[[WorkerConfig, socket.
 def _start(told: dict[str, Any], descriptors: Sequence[int]) -> WorkerConfig:
     settings = Settings.model_validate(told["settings"])
     served = ServedVersions.from_json(read_memfd(descriptors[0])) if told["served"] else None
-    return WorkerConfig(settings, told["number"], told["fronts"], told["engines"], served)
+    return WorkerConfig(settings, told["number"], told["frontends"], told["engines"], served)

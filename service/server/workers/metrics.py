@@ -1,4 +1,4 @@
-"""`/metrics` of the service: every process is asked for its own, and the front that was scraped gets the sum."""
+"""`/metrics` of the service: every process is asked for its own, and the frontend that was scraped gets the sum."""
 
 import asyncio
 import json

@@ -11,32 +11,32 @@ from service.settings import Settings, usable_cores
 _DEVICES = Path("/proc/driver/nvidia/gpus")
 _DEVICE_VARIABLE = "CUDA_VISIBLE_DEVICES"
 _MOST_ALONE = 4
-"""Fronts that are chosen where each runs the networks itself: each holds all models in memory."""
+"""Frontends that are chosen where each runs the networks itself: each holds all models in memory."""
 _SHARED = ("max_queue", "max_dense_queue", "max_inflight_bytes", "max_connections", "decode_threads", "concurrency")
-"""Counts that fronts divide, so that the service keeps to the limit that it was given."""
+"""Counts that frontends divide, so that the service keeps to the limit that it was given."""
 
 
 @dataclass(frozen=True)
 class ProcessPlan:
-    """So many processes; no engines: each front runs the networks itself."""
+    """So many processes; no engines: each frontend runs the networks itself."""
 
-    front_count: int
+    frontend_count: int
     engine_count: int
 
     @property
     def one_process(self) -> bool:
-        return self.front_count == 1 and self.engine_count == 0
+        return self.frontend_count == 1 and self.engine_count == 0
 
-    def fronts(self, settings: Settings) -> list[ManagedProcess]:
-        share = frontend_settings(settings, self.front_count, self.engine_count)
+    def frontends(self, settings: Settings) -> list[ManagedProcess]:
+        share = frontend_settings(settings, self.frontend_count, self.engine_count)
         return [
-            ManagedProcess("front", number, "service.frontend", _start(share, number, self))
-            for number in range(self.front_count)
+            ManagedProcess("frontend", number, "service.frontend", _start(share, number, self))
+            for number in range(self.frontend_count)
         ]
 
     def engines(self, settings: Settings) -> list[ManagedProcess]:
-        room = self.front_count * frontend_settings(settings, self.front_count, self.engine_count).max_queue
-        settings = settings.model_copy(update={"max_queue": room})  # all fronts may choose the same engine
+        room = self.frontend_count * frontend_settings(settings, self.frontend_count, self.engine_count).max_queue
+        settings = settings.model_copy(update={"max_queue": room})  # all frontends may choose the same engine
         return [
             ManagedProcess(
                 "engine",
@@ -51,8 +51,8 @@ class ProcessPlan:
 
 def plan_processes(settings: Settings) -> ProcessPlan:
     """What the settings say, or what suits this machine where they leave the choice."""
-    if settings.fronts:
-        return ProcessPlan(settings.fronts, settings.engines)
+    if settings.frontends:
+        return ProcessPlan(settings.frontends, settings.engines)
     cores, engines = usable_cores(), settings.engines
     if not engines and _on_cuda(settings) and cores > 2:
         engines = len(devices())
@@ -61,16 +61,16 @@ def plan_processes(settings: Settings) -> ProcessPlan:
     return ProcessPlan(max(1, cores - engines), engines)
 
 
-def frontend_settings(settings: Settings, fronts: int, engines: int) -> Settings:
-    """One front's settings. A request may hold as many images as before, so its queue has room for one of those."""
-    shares: dict[str, Any] = {name: -(-getattr(settings, name) // fronts) for name in _SHARED}
+def frontend_settings(settings: Settings, frontends: int, engines: int) -> Settings:
+    """One frontend's settings. A request may hold as many images as before, so its queue has room for one of those."""
+    shares: dict[str, Any] = {name: -(-getattr(settings, name) // frontends) for name in _SHARED}
     shares["max_queue"] = max(shares["max_queue"], min(settings.max_images, settings.max_queue))
     shares["max_inflight_bytes"] = max(
         shares["max_inflight_bytes"], min(settings.max_body_bytes, settings.max_inflight_bytes)
     )
     if not engines and not settings.concurrency and not _on_cuda(settings):
-        shares["threads_per_batch"] = settings.threads_per_batch or 1  # fronts compete, so neighbours cannot help
-        shares["concurrency"] = max(1, usable_cores() // shares["threads_per_batch"] // fronts)
+        shares["threads_per_batch"] = settings.threads_per_batch or 1  # frontends compete, so neighbours cannot help
+        shares["concurrency"] = max(1, usable_cores() // shares["threads_per_batch"] // frontends)
     return settings.model_copy(update=shares)
 
 
@@ -90,6 +90,6 @@ def _start(settings: Settings, number: int, plan: ProcessPlan) -> dict[str, Any]
     return {
         "settings": settings.model_dump(mode="json"),
         "number": number,
-        "fronts": plan.front_count,
+        "frontends": plan.frontend_count,
         "engines": plan.engine_count,
     }

@@ -24,7 +24,7 @@ MAX_QUICK_DEATHS = 6
 
 @dataclass
 class ManagedProcess:
-    """`front 1`, say: the process in it, the channel to it, how often it has died, and whether it answers.
+    """`frontend 1`, say: the process in it, the channel to it, how often it has died, and whether it answers.
 
     refused: why it may not serve with the others; empty when it may.
     """

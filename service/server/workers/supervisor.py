@@ -1,4 +1,4 @@
-"""The main process of several: listens, starts fronts and engines, starts again what dies, and ends last."""
+"""The main process of several: listens, starts frontends and engines, starts again what dies, and ends last."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from service.telemetry import log
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 20.0
-"""A front ends itself after its drain, whatever hangs in it; later than that nothing of it is left."""
+"""A frontend ends itself after its drain, whatever hangs in it; later than that nothing of it is left."""
 _MAX_SAID = 2000
 """Characters about other processes in the answer to /readyz."""
 
@@ -32,7 +32,7 @@ _MAX_SAID = 2000
 def supervise(settings: Settings, plan: ProcessPlan) -> int:
     """Serve until told to stop; the exit status. Raises CannotListen."""
     if not hasattr(os, "memfd_create"):
-        raise CannotListen("several processes need Linux; leave out --fronts and --engines")
+        raise CannotListen("several processes need Linux; leave out --frontends and --engines")
     listeners = listen(settings.host, settings.port)
     return asyncio.run(Supervisor(settings, plan, listeners).run())
 
@@ -44,10 +44,10 @@ class Supervisor:
         """Inside an event loop."""
         self._settings = settings
         self._listeners = listeners
-        self._fronts, self._engines = plan.fronts(settings), plan.engines(settings)
-        self._door = ConnectionBalancer(listeners, self._fronts)
-        self._gathering = MetricsCollector([*self._fronts, *self._engines])
-        self._pulse = Heartbeat(self._places, settings.hang_limit_s)
+        self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
+        self._door = ConnectionBalancer(listeners, self._frontends)
+        self._gathering = MetricsCollector([*self._frontends, *self._engines])
+        self._pulse = Heartbeat(self._places, settings.worker_timeout_s)
         self._agreement = Agreement(engines=bool(self._engines))
         self._draining = False
         self._finished: asyncio.Future[int] | None = None
@@ -68,13 +68,13 @@ class Supervisor:
             self._kill_all()
 
     def _places(self) -> "chain[ManagedProcess]":
-        return chain(self._engines, self._fronts)
+        return chain(self._engines, self._frontends)
 
     def _start(self, place: ManagedProcess) -> None:
-        if self._draining and place in self._fronts:
+        if self._draining and place in self._frontends:
             return
         place.launch(self._hear, self._agreement.served)
-        others = self._fronts if place in self._engines else self._engines
+        others = self._frontends if place in self._engines else self._engines
         for other in others:
             if other.process is not None:
                 _connect(place, other)
@@ -105,7 +105,7 @@ class Supervisor:
             self._refuse(place, reason)
             return
         place.up = True
-        if place in self._fronts:
+        if place in self._frontends:
             self._announce()
             self._tell_degraded()
         self._door.watch()
@@ -138,10 +138,10 @@ class Supervisor:
         self._tell_degraded()
 
     def _tell_degraded(self) -> None:
-        """/readyz of every front says what is wrong with others."""
+        """/readyz of every frontend says what is wrong with others."""
         said = "; ".join(_said(place) for place in self._places() if place.refused)
-        for front in self._fronts:
-            front.tell(control_channel.DEGRADED, said[:_MAX_SAID].encode())
+        for frontend in self._frontends:
+            frontend.tell(control_channel.DEGRADED, said[:_MAX_SAID].encode())
 
     def _announce(self) -> None:
         """Once: the address that clients can use."""
@@ -150,16 +150,16 @@ class Supervisor:
             logger.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
         self._listeners = ()
 
-    def _let_end(self, front: ManagedProcess) -> None:
+    def _let_end(self, frontend: ManagedProcess) -> None:
         """Everything handed over to it so far comes before this answer, and nothing after it."""
         if self._draining:
             self._door.shut()
-        front.up = front.ready = False
+        frontend.up = frontend.ready = False
         self._door.watch()
-        front.tell(control_channel.STOP_ACCEPTING)
+        frontend.tell(control_channel.STOP_ACCEPTING)
 
     def _reap(self) -> None:
-        """Of every child, also of those that a dead front has left to this process where it is the first of all."""
+        """Of every child, also of those that a dead frontend has left to this process where it is the first of all."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -174,7 +174,7 @@ class Supervisor:
         self._gathering.ended(place)
         pause_s = place.ended(status)
         self._door.watch()
-        if self._draining and place in self._fronts:
+        if self._draining and place in self._frontends:
             self._finish_if_drained()
         elif place.restart_limit_reached:
             self._give_up(f"{place.name} has died {MAX_QUICK_DEATHS} times right after its start; the log says why", 1)
@@ -187,24 +187,24 @@ class Supervisor:
         """As one process would: the first signal drains, the second skips the delay, the third the answers."""
         if not self._draining:
             self._draining = True
-            for front in self._fronts:
-                front.status = 0
+            for frontend in self._frontends:
+                frontend.status = 0
             limit_s = self._settings.drain_delay_s + self._settings.drain_limit_s + _GRACE_S
             asyncio.get_running_loop().call_later(limit_s, self._finish, 1)
-        for front in self._fronts:
-            front.signal(number)
+        for frontend in self._frontends:
+            frontend.signal(number)
         self._finish_if_drained()
 
     def _finish_if_drained(self) -> None:
-        if all(front.process is None for front in self._fronts):
-            self._finish(int(any(front.status for front in self._fronts)))
+        if all(frontend.process is None for frontend in self._frontends):
+            self._finish(int(any(frontend.status for frontend in self._frontends)))
 
     def _finish(self, status: int) -> None:
         if self._finished is not None and not self._finished.done():
             self._finished.set_result(status)
 
     def _kill_all(self) -> None:
-        """Fronts have ended by now, or must; engines have nothing left to do."""
+        """Frontends have ended by now, or must; engines have nothing left to do."""
         asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
         for place in self._places():
             if place.process is not None:

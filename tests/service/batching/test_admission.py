@@ -113,7 +113,7 @@ def test_bulk_work_takes_at_most_half_of_the_places() -> None:
 def test_who_is_inside_is_told() -> None:
     """Interactive images only."""
     told: list[int] = []
-    admission = AdmissionController(10, forecast(), on_urgent=told.append)
+    admission = AdmissionController(10, forecast(), on_interactive=told.append)
     with admission.admit(2, 1), admission.admit(3, 1, BULK), admission.admit(1, 1):
         assert told == [2, 3]
     assert told == [2, 3, 2, 0]

@@ -11,7 +11,7 @@ def snapshot(requests: float, ready: float) -> Snapshot:
 
 
 def test_counters_add_up_and_readiness_is_that_of_all() -> None:
-    """Two fronts, one of which is still loading."""
+    """Two frontends, one of which is still loading."""
     requests, ready = added([snapshot(3, 1), snapshot(4, 0)])
     assert requests.samples == [("snellen_requests_total", {"status": "200"}, 7)]
     assert ready.samples == [("snellen_ready", {}, 0)]

@@ -345,12 +345,12 @@ def test_refusals_that_wait_are_a_metric(repository: Path, monkeypatch: pytest.M
     with ready_client(repository, max_inflight_bytes=len(body) - 1) as client, ThreadPoolExecutor(1) as pool:
         for _ in range(64):
             assert client.post("/v1/classify", content=body).status_code == 503
-        assert "snellen_waiting_refusals 0.0" in client.get("/metrics").text
+        assert "snellen_delayed_rejections 0.0" in client.get("/metrics").text
         last = pool.submit(client.post, "/v1/classify", content=body)
-        while "snellen_waiting_refusals 1.0" not in client.get("/metrics").text:
+        while "snellen_delayed_rejections 1.0" not in client.get("/metrics").text:
             assert not last.done()
         assert last.result().status_code == 503
-        assert "snellen_waiting_refusals 0.0" in client.get("/metrics").text
+        assert "snellen_delayed_rejections 0.0" in client.get("/metrics").text
 
 
 def test_more_images_than_places_can_never_be_accepted(repository: Path) -> None:

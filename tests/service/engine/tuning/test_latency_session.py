@@ -28,7 +28,7 @@ def test_lone_images_have_the_answers_of_all(found: Tuned) -> None:
     images = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
     expected = found.engine.run(Batch(images)).probabilities
     for _ in range(3):
-        answer = found.engine.run(Batch(images, lone=True)).probabilities
+        answer = found.engine.run(Batch(images, only_request=True)).probabilities
         np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-5)
 
 
@@ -48,7 +48,7 @@ def test_the_session_is_kept_where_it_is_faster(
 ) -> None:
     """Measured once, when it is opened; else its memory is given back."""
     monkeypatch.setattr(latency_session, "_MIN_GAIN", min_gain)
-    found.engine._latency_session, found.engine.lone_threads = None, 1
+    found.engine._latency_session, found.engine.single_image_threads = None, 1
     add_latency_session(read_bundle(IMAGENET), found, threads=2)
-    assert found.engine.lone_threads == kept
+    assert found.engine.single_image_threads == kept
     assert (found.engine._latency_session is not None) == (kept == 2)

@@ -58,7 +58,7 @@ async def test_an_answer_frees_the_slot(dispatch: EngineDispatcher) -> None:
 
 
 async def test_entries_go_where_fewest_are(dispatch: EngineDispatcher) -> None:
-    """Of this front's own."""
+    """Of this frontend's own."""
     engines = [Remembering(dispatch), Remembering(dispatch)]
     tasks = [asked(dispatch) for _ in range(4)]
     await asyncio.sleep(0)

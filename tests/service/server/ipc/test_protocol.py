@@ -1,4 +1,4 @@
-"""Streams between fronts and engines, and the memory beside them."""
+"""Streams between frontends and engines, and the memory beside them."""
 
 import os
 from typing import Any

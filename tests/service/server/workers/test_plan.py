@@ -13,18 +13,18 @@ def settings(**values: object) -> Settings:
 
 def test_one_front_without_engines_is_one_process() -> None:
     """And nobody supervises it; what the settings leave open is chosen."""
-    assert plan_processes(settings(fronts=1)).one_process
-    assert plan_processes(settings()) == plan_processes(settings(fronts=0))
+    assert plan_processes(settings(frontends=1)).one_process
+    assert plan_processes(settings()) == plan_processes(settings(frontends=0))
 
 
-@pytest.mark.parametrize(("cores", "fronts"), [(1, 1), (2, 2), (64, 4)])
+@pytest.mark.parametrize(("cores", "frontends"), [(1, 1), (2, 2), (64, 4)])
 def test_without_a_device_fronts_run_the_networks_themselves(
-    monkeypatch: pytest.MonkeyPatch, cores: int, fronts: int
+    monkeypatch: pytest.MonkeyPatch, cores: int, frontends: int
 ) -> None:
-    """Measured: docs/decisions/fronts-and-engines.md."""
+    """Measured: docs/decisions/frontends-and-engines.md."""
     monkeypatch.setattr(plan, "devices", list)
     monkeypatch.setattr(plan, "usable_cores", lambda: cores)
-    assert plan_processes(settings(fronts=0)) == ProcessPlan(fronts, 0)
+    assert plan_processes(settings(frontends=0)) == ProcessPlan(frontends, 0)
 
 
 @pytest.mark.parametrize(("cores", "devices", "expected"), [(16, 1, (15, 1)), (16, 2, (14, 2)), (2, 1, (2, 0))])
@@ -34,7 +34,7 @@ def test_each_device_gets_an_engine_and_the_other_cores_a_front(
     """Where there are cores enough."""
     monkeypatch.setattr(plan, "devices", lambda: [str(number) for number in range(devices)])
     monkeypatch.setattr(plan, "usable_cores", lambda: cores)
-    assert plan_processes(settings(fronts=0)) == ProcessPlan(*expected)
+    assert plan_processes(settings(frontends=0)) == ProcessPlan(*expected)
 
 
 def test_an_engine_sees_only_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
