@@ -54,8 +54,11 @@ class ProcessContext:
 
 def create_app(
     settings: Settings, lifecycle: Health | None = None, surroundings: ProcessContext | None = None
-) -> routes.ClassifyFastPath:
-    """The ASGI application. Raises RepositoryError when there is nothing to serve."""
+) -> FastAPI:
+    """Return the ASGI application; it takes middleware, and can be mounted, as any other.
+
+    Raises RepositoryError when there is nothing to serve.
+    """
     lifecycle, surroundings = lifecycle or Health(), surroundings or ProcessContext()
     metrics = surroundings.metrics
     log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
@@ -68,17 +71,16 @@ def create_app(
     receiver, pacing = _receiver(settings, metrics), _pacing(settings, metrics)
     classify = ClassifyEndpoint(Classifier(registry, decoder), receiver, pacing, max_images, settings.deadline_s)
 
+    loading = _Loading(decoder, registry)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         """Load while already answering probes; stop in the order of the request's way."""
-        starting = asyncio.create_task(_start(decoder, registry))
+        loading.begin()
         try:
             yield
         finally:
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-            await decoder.stop()
-            await registry.close()
+            await loading.end()
 
     app = FastAPIOffline(
         title="Snellen",
@@ -89,15 +91,43 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.registry = registry
-    app.include_router(routes.router())
+    app.include_router(routes.router(classify))
     app.include_router(models.router(registry))
     app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
-    app.include_router(page.router)
+    page.install(app)
     problems.install(app)
-    app.add_middleware(RequestContextMiddleware, metrics=metrics, access_log=settings.access_log, lifecycle=lifecycle)
-    return routes.ClassifyFastPath(
-        app, RequestContextMiddleware(problems.ProblemMiddleware(classify), metrics, settings.access_log, lifecycle)
+    app.add_middleware(
+        RequestContextMiddleware,
+        metrics=metrics,
+        access_log=settings.access_log,
+        lifecycle=lifecycle,
+        begin=loading.begin,
     )
+    return app
+
+
+class _Loading:
+    """Loads the models once: when the application starts, or at the first request where it is mounted in another one.
+
+    Starlette does not run the lifespan of a mounted application.
+    """
+
+    def __init__(self, decoder: DecoderPool, registry: Registry) -> None:
+        self._decoder, self._registry = decoder, registry
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Inside the event loop."""
+        if self._task is None:
+            self._task = asyncio.create_task(_start(self._decoder, self._registry))
+
+    async def end(self) -> None:
+        """Stop in the order of the way of a request."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._decoder.stop()
+        await self._registry.close()
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> DecoderPool:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from service.api.v1.routes import ClassifyFastPath
+from fastapi import FastAPI
+
 from service.app import ProcessContext, create_app
 from service.build import limits_of
 from service.repository.registry import Registry, image_sizes
@@ -31,7 +32,7 @@ class FrontendServer(Server):
 
     def __init__(
         self,
-        app: ClassifyFastPath,
+        app: FastAPI,
         lifecycle: Health,
         settings: Settings,
         end: socket.socket,
@@ -40,7 +41,7 @@ class FrontendServer(Server):
     ) -> None:
         config = configuration(app, settings)
         super().__init__(config, lifecycle, settings.drain_delay_s, settings.drain_limit_s)
-        self._registry: Registry = app.framework.state.registry
+        self._registry: Registry = app.state.registry
         self._health = lifecycle
         self._health.not_ready_reasons.add(_UNKNOWN)
         self._told_ready = False

@@ -9,7 +9,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import errors
 from service.api.v1.schemas import Problem
@@ -75,26 +74,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-class ProblemMiddleware:
-    """The ASGI application `app`, the errors that it raises before its answer answered too."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except errors.ServiceError as error:
-            response = await _on_service_error(Request(scope), errors.released(error))
-            await response(scope, receive, send)
-        except RequestValidationError as error:
-            response = await _on_validation_error(Request(scope), errors.released(error))
-            await response(scope, receive, send)
-
-
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)
-    problem = problem_of(error)
+    problem = problem_of(errors.released(error))
     request.state.problems.append(problem.type)
     headers = {}
     if isinstance(error, errors.Unavailable):
@@ -106,6 +88,7 @@ async def _on_service_error(request: Request, error: Exception) -> Response:
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    errors.released(error)
     detail = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors())
     return respond(plain_problem(422, f"A parameter is not valid. {detail}"), request.state.request_id)
 

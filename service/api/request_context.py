@@ -5,6 +5,7 @@ import logging
 import random
 import re
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -29,8 +30,17 @@ _CLIENT_CLOSED = 499  # nginx's number for a request whose client left
 class RequestContextMiddleware:
     """Middleware; puts `request_id`, `stages` (seconds by name) and `problems` (types) into the request's state."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access_log: bool, lifecycle: Health) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        access_log: bool,
+        lifecycle: Health,
+        begin: Callable[[], None] = lambda: None,
+    ) -> None:
+        """begin: called before each request, where the lifespan of the application may not have been run."""
         self._app = app
+        self._begin = begin
         self._lifecycle = lifecycle
         self._metrics = metrics
         self._access_log = access_log
@@ -41,6 +51,7 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._begin()
         started = time.perf_counter()
         state: dict[str, Any] = scope.setdefault("state", {})
         state |= {"request_id": _request_id(scope), "stages": {}, "problems": []}
@@ -75,7 +86,7 @@ class RequestContextMiddleware:
             self._record(scope, state, status or _CLIENT_CLOSED)
 
     def _record(self, scope: Scope, state: dict[str, Any], status: int) -> None:
-        route: str = state["route"] if "route" in state else getattr(scope.get("route"), "path", "unmatched")
+        route: str = getattr(scope.get("route"), "path", "unmatched")
         self._answered(route, status).inc()
         for problem in state["problems"]:
             self._metrics.requests.problems.labels(problem.removeprefix("/problems/")).inc()

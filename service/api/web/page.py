@@ -1,22 +1,15 @@
-"""The web page at `/`: a handful of static files, read once and answered under a strict content security policy."""
+"""The web page at `/`: a handful of static files under a strict content security policy."""
 
-import hashlib
+import mimetypes
+import os
 from pathlib import Path
-from typing import NamedTuple
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import FastAPI
 from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
-router = APIRouter(include_in_schema=False)
-
-MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".jpg": "image/jpeg",
-}
-
+FOLDER = Path(__file__).parent / "static"
 HEADERS = {
     # Names have no hash in them, so a browser asks each time and mostly hears 304.
     "Cache-Control": "no-cache",
@@ -25,35 +18,25 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+mimetypes.add_type("text/javascript", ".js")  # the system's table may have an older name
 
 
-class File(NamedTuple):
-    """One file as it is sent."""
+class PageFiles(StaticFiles):
+    """Static files with the headers of the page."""
 
-    body: bytes
-    media_type: str
-    etag: str
-
-
-def _read(path: Path) -> File:
-    body = path.read_bytes()
-    return File(body, MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Raises HTTPException 404 and 405."""
+        response = await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        return response
 
 
-FILES = {path.name: _read(path) for path in (Path(__file__).parent / "static").iterdir() if path.suffix in MEDIA_TYPES}
+def install(app: FastAPI) -> None:
+    """Answer `/` and `/page/...`."""
+    files = PageFiles(directory=FOLDER)
+    app.mount("/page", files, name="page")
 
-
-@router.api_route("/", methods=["GET", "HEAD"])
-async def index(request: Request) -> Response:
-    return await file(request, "index.html")
-
-
-@router.api_route("/page/{name}", methods=["GET", "HEAD"])
-async def file(request: Request, name: str) -> Response:
-    if name not in FILES:
-        raise HTTPException(404)
-    found = FILES[name]
-    headers = HEADERS | {"ETag": found.etag}
-    if found.etag in request.headers.get("If-None-Match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(found.body, headers=headers, media_type=found.media_type)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def index() -> Response:
+        path = os.fspath(FOLDER / "index.html")
+        return files.file_response(path, os.stat(path), {"method": "GET", "headers": []})
