@@ -1,7 +1,10 @@
 """The command `snellen`. Each subcommand is in its own file and imports what it needs when it runs."""
 
+import sys
+
 import typer
 
+from snellen import shadowed
 from snellen.commands.bench import bench
 from snellen.commands.classify import classify
 from snellen.commands.import_network import import_network
@@ -36,6 +39,9 @@ app.command()(tune)
 
 def main() -> None:
     """Run the command line program."""
+    if message := shadowed():
+        sys.stderr.write(f"snellen: {message}\n")
+        sys.exit(2)
     app()
 
 
