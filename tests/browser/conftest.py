@@ -76,4 +76,4 @@ def visit(browser: Browser, site: ServerProcess) -> Iterator[Open]:
 @pytest.fixture(scope="session")
 def photo() -> Path:
     """A cat, 451 x 300."""
-    return ROOT / "service" / "page" / "sample.jpg"
+    return ROOT / "service" / "api" / "web" / "static" / "sample.jpg"

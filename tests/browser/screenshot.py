@@ -15,7 +15,11 @@ from tests.browser.conftest import FLAGS
 from tests.browser.visit import Visit
 from tests.conftest import ROOT
 
-DEFAULTS = ("http://localhost:8000", str(ROOT / "service" / "page" / "sample.jpg"), str(ROOT / "docs" / "page.png"))
+DEFAULTS = (
+    "http://localhost:8000",
+    str(ROOT / "service" / "api" / "web" / "static" / "sample.jpg"),
+    str(ROOT / "docs" / "page.png"),
+)
 
 
 def main(arguments: list[str]) -> None:
