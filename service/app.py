@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -22,7 +22,6 @@ from service.build import local_loader
 from service.decoding.decode import DecodeLimits
 from service.decoding.decoder import DecoderPool
 from service.decoding.worker import WorkerLimits
-from service.errors import NotReady
 from service.inference.classifier import Classifier
 from service.repository.registry import Registry, VersionLoader
 from service.repository.served_versions import ServedVersions
@@ -119,7 +118,7 @@ class _Loading:
     def begin(self) -> None:
         """Inside the event loop."""
         if self._task is None:
-            self._task = asyncio.create_task(_start(self._decoder, self._registry))
+            self._task = asyncio.create_task(_start(self._registry))
 
     async def end(self) -> None:
         """Stop in the order of the way of a request."""
@@ -151,11 +150,8 @@ def _pacing(settings: Settings, metrics: Metrics) -> RefusalPacer:
     return pacing
 
 
-async def _start(decoder: DecoderPool, registry: Registry) -> None:
-    """One after the other: loading measures, and should have the machine to itself."""
+async def _start(registry: Registry) -> None:
     try:
-        with suppress(NotReady):  # it is in the log, and a worker is started again when one is needed
-            await decoder.start()
         await registry.load()
     except Exception:
         logger.exception("the service cannot become ready")

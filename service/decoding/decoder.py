@@ -39,10 +39,6 @@ class DecoderPool:
         for worker in self._workers:
             self._idle.put_nowait(worker)
 
-    async def start(self) -> None:
-        """Start the workers, so that no request waits for it."""
-        await asyncio.gather(*(worker.start() for worker in self._workers))
-
     async def stop(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.gather(*(worker.stop() for worker in self._workers))
@@ -81,6 +77,7 @@ class DecoderPool:
         try:
             return decode_reply(await worker.ask(asked))
         finally:
+            worker.rest()
             self._idle.put_nowait(worker)
 
 

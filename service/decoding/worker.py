@@ -1,6 +1,7 @@
 """One decode worker as the service sees it: started, asked, and replaced when it has died."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -23,6 +24,8 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most; else large pixels are new pages each time
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
+IDLE_S = 60.0
+"""Time after which a worker without work is ended; it holds some 50 MiB, and is started again in half a second."""
 _BUFFER_BYTES = 1024 * 1024
 """Limit of what is read ahead from a worker."""
 _MESSAGE_BYTES = 2000
@@ -76,16 +79,23 @@ class _Running:
     async def kill(self) -> int:
         """End the process, whatever it does, and return its exit status."""
         self._writer.close()
-        return await _killed(self.process)
+        status = await _killed(self.process)
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+        return status
 
 
 class DecodeWorker:
     """One worker process, asked by one caller at a time and replaced when it has died."""
 
-    def __init__(self, limits: WorkerLimits, on_restart: Callable[[], None]) -> None:
+    def __init__(self, limits: WorkerLimits, on_restart: Callable[[], None], idle_s: float = IDLE_S) -> None:
+        """idle_s: time without an image after which the process is ended; the next image starts another one."""
         self._limits = limits
-        self._on_loss = on_restart
+        self._on_restart = on_restart
+        self._idle_s = idle_s
         self._running: _Running | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[int]] = set()
 
     @property
     def pid(self) -> int | None:
@@ -117,23 +127,44 @@ class DecodeWorker:
             return await running.exchange(frame)
         except _Died as death:
             self._running = None
-            self._on_loss()
+            self._on_restart()
             if death.status == -signal.SIGALRM:
                 raise DecodeLimit(
                     f"decoding this image takes more than {self._limits.time_s:g} s; send it smaller, or encoded anew"
                 ) from None
             raise
 
+    def rest(self) -> None:
+        """End the process after a while, unless there is another image for it."""
+        self._stay()
+        self._idle_timer = asyncio.get_running_loop().call_later(self._idle_s, self._end)
+
+    def _stay(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _end(self) -> None:
+        self._idle_timer = None
+        if self._running is not None:
+            running, self._running = self._running, None
+            task = asyncio.ensure_future(running.kill())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
     async def stop(self) -> None:
         """End the process, whatever it does."""
+        self._stay()
         running, self._running = self._running, None
         if running is not None:
             await running.kill()
+        await asyncio.gather(*self._ending)
 
     async def _ready(self) -> _Running:
+        self._stay()
         if self._running is not None and not self._running.alive:
             await self.stop()
-            self._on_loss()
+            self._on_restart()
         if self._running is None:
             self._running = await self._started()
         return self._running

@@ -29,7 +29,7 @@ def tune(
     concurrency: Annotated[int | None, typer.Option(help="as of serve")] = None,
     threads_per_batch: Annotated[int | None, typer.Option(help="as of serve")] = None,
     max_batch_size: Annotated[int | None, typer.Option(help="as of serve")] = None,
-    latency_ms: Annotated[float | None, typer.Option(help="as of serve")] = None,
+    max_batch_latency_ms: Annotated[float | None, typer.Option(help="as of serve")] = None,
     profile_cache: Annotated[Path | None, typer.Option(help="as of serve")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="also write all that was tried to this file")] = None,
 ) -> None:
@@ -44,7 +44,7 @@ def tune(
         "concurrency": concurrency,
         "threads_per_batch": threads_per_batch,
         "max_batch_size": max_batch_size,
-        "latency_ms": latency_ms,
+        "max_batch_latency_ms": max_batch_latency_ms,
         "profile_cache": profile_cache,
         "tune_s": seconds,
     }

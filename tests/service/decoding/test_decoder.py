@@ -14,8 +14,9 @@ from PIL import Image
 from models.contract import Preprocessing
 from service.decoding.decode import DecodeLimits, decode
 from service.decoding.decoder import SMALL_BYTES, DecoderPool, may_be_small
-from service.decoding.worker import WorkerLimits
+from service.decoding.worker import DecodeWorker, WorkerLimits
 from service.decoding.worker_ipc import SHARED_BYTES
+from service.decoding.worker_main import decode_reply, encode_request
 from service.errors import CorruptImage, DecodeLimit, NotReady, UnsupportedFormat
 from service.settings import FORMATS, MIB
 from tests.support.bundles import INPUT
@@ -47,7 +48,7 @@ async def decoder(losses: Losses) -> AsyncIterator[DecoderPool]:
     """One at a time, at most a second and 1 GB each."""
     limits = DecodeLimits(FORMATS, 64_000_000)
     decoder = DecoderPool(1, limits, WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB), losses)
-    await decoder.start()
+    await decoder._workers[0].start()
     yield decoder
     await decoder.stop()
 
@@ -140,6 +141,22 @@ async def test_an_image_that_kills_every_worker_is_refused(decoder: DecoderPool,
         await work
     assert losses.count == 2
     assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+
+
+async def test_a_worker_without_work_is_ended(losses: Losses) -> None:
+    """After a while, and the next image starts another one; that is no loss."""
+    worker = DecodeWorker(WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB), losses, idle_s=0.1)
+    message = encode_request(picture(RED, (2000, 1000)), INPUT, HOW, DecodeLimits(FORMATS, 64_000_000))
+    pids = []
+    for _ in range(2):
+        assert decode_reply(await worker.ask(message)).pixels[8, 8, 0] > 200
+        pids.append(worker.pid)
+        worker.rest()
+        await asyncio.sleep(1)
+        assert worker.pid is None
+    await worker.stop()
+    assert len(set(pids)) == 2
+    assert losses.count == 0
 
 
 async def test_a_worker_that_cannot_be_started_is_said(losses: Losses, caplog: pytest.LogCaptureFixture) -> None:
