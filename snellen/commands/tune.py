@@ -59,6 +59,7 @@ def _settings(given: dict[str, Any]) -> "Settings":
 
     from service.settings import Settings
 
+    assert given.keys() <= Settings.model_fields.keys(), "Settings ignores names that it does not know"
     try:
         return Settings(**given)
     except ValidationError as error:
