@@ -1,4 +1,4 @@
-"""What a client is told of one image, before a protocol writes it."""
+"""The results for one image, independent of the protocol."""
 
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
@@ -10,7 +10,7 @@ from pydantic import Field
 from models.contract import Row
 
 ClassIds = NDArray[np.intp]
-"""Indices of labels."""
+"""Indices into the labels."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class Grid:
 
 
 class Classification(NamedTuple):
-    """What a client is told of one image: probabilities [K], the classes named of them, and what else was asked for."""
+    """The result for one image.
+
+    probabilities: [K]. classes: ids of the top k classes. The other fields hold the optional parts that were requested.
+    """
 
     probabilities: Row
     classes: ClassIds
@@ -69,5 +72,5 @@ class Classification(NamedTuple):
 
 
 def rounded(probability: float) -> float:
-    """As many digits as mean something."""
+    """Round to six significant digits."""
     return float(f"{probability:.6g}")

@@ -1,4 +1,4 @@
-"""The paths of `classify`: documented with FastAPI, taken past it by the shortest way."""
+"""The paths of `classify`: FastAPI documents them, but their requests bypass it."""
 
 import re
 from typing import Annotated, Any
@@ -15,13 +15,13 @@ ModelPath = Annotated[str, Path(max_length=64, description="a model's name", exa
 VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]
 _PATH = re.compile(r"/v1/(?:models/(?P<model>[^/]+)/(?:versions/(?P<version>[^/]+)/)?)?classify")
 _ROUTES = ("/v1/classify", "/v1/models/{model}/classify", "/v1/models/{model}/versions/{version}/classify")
-"""By how many names are in the path."""
+"""Route templates, indexed by the number of names in the path."""
 DeadlineHeader = Annotated[Milliseconds | None, Header(alias=DEADLINE)]
 PriorityHeader = Annotated[Priority, Header(alias=PRIORITY, description="bulk fills the gaps of interactive work")]
 
 
 class ClassifyFastPath:
-    """The whole application: requests to classify go to `classify`, the others to `framework`."""
+    """The whole application: requests to classify go to `classify`, all others to `framework`."""
 
     def __init__(self, framework: FastAPI, classify: ASGIApp) -> None:
         self.framework = framework
@@ -38,7 +38,7 @@ class ClassifyFastPath:
 
 
 def router() -> APIRouter:
-    """The documentation of the three paths of one operation; it answers what is no POST."""
+    """Return routes that document the three paths of one operation; they answer all methods but POST."""
     routes = APIRouter(prefix="/v1", tags=["classify"])
     documented: dict[str, Any] = {
         "response_model": ClassifyResponse,
@@ -51,7 +51,7 @@ def router() -> APIRouter:
     def classify_default(
         options: asked, deadline_ms: DeadlineHeader = None, priority: PriorityHeader = Priority.INTERACTIVE
     ) -> None:
-        """Of each image: its most probable classes."""
+        """Return the most probable classes of each image."""
 
     @routes.post("/models/{model}/classify", summary="Classify with a model's newest ready version", **documented)
     def classify_model(
@@ -60,7 +60,7 @@ def router() -> APIRouter:
         deadline_ms: DeadlineHeader = None,
         priority: PriorityHeader = Priority.INTERACTIVE,
     ) -> None:
-        """Of each image: its most probable classes."""
+        """Return the most probable classes of each image."""
 
     @routes.post("/models/{model}/versions/{version}/classify", summary="Classify with one version", **documented)
     def classify_version(
@@ -70,6 +70,6 @@ def router() -> APIRouter:
         deadline_ms: DeadlineHeader = None,
         priority: PriorityHeader = Priority.INTERACTIVE,
     ) -> None:
-        """Of each image: its most probable classes."""
+        """Return the most probable classes of each image."""
 
     return routes

@@ -1,4 +1,4 @@
-"""The JSON that a client sees: answers, descriptions of models, and the problem document."""
+"""The schemas of the JSON API: responses, descriptions of models, and the problem document."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The web page at `/`: a handful of static files, read once and answered under a strict content security policy."""
+"""The web page at `/`: static files, read once at import, sent with a strict content security policy."""
 
 import hashlib
 from pathlib import Path
@@ -18,7 +18,7 @@ MEDIA_TYPES = {
 }
 
 HEADERS = {
-    # Names have no hash in them, so a browser asks each time and mostly hears 304.
+    # File names hold no hash, so a browser revalidates each time and mostly receives 304.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -28,7 +28,7 @@ HEADERS = {
 
 
 class File(NamedTuple):
-    """One file as it is sent."""
+    """The body and the headers of one file."""
 
     body: bytes
     media_type: str
