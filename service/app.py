@@ -1,4 +1,4 @@
-"""Assembles registry, classifier and routes, and owns their lifespan; the only file that knows all others."""
+"""Assembles registry, classifier and routes, and manages their lifespan. Imports all other rooms."""
 
 import asyncio
 import logging
@@ -40,10 +40,10 @@ Every error is a problem document (RFC 9457, `application/problem+json`) whose `
 
 @dataclass(frozen=True)
 class ProcessContext:
-    """What other processes may do for this one; by default there are none.
+    """What other processes provide for this one; nothing by default.
 
-    `scrape`: what /metrics answers instead of `metrics`. `loader`: gives the versions an engine instead of our own.
-    `served`: the versions that other processes serve.
+    metrics: of this process. scrape: returns the metrics of all processes for /metrics. loader: loads the versions into
+    engines of other processes. served: the versions that other processes serve.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
@@ -55,7 +55,7 @@ class ProcessContext:
 def create_app(
     settings: Settings, lifecycle: Health | None = None, surroundings: ProcessContext | None = None
 ) -> routes.ClassifyFastPath:
-    """The ASGI application. Raises RepositoryError when there is nothing to serve."""
+    """Return the ASGI application. Raises RepositoryError when there is nothing to serve."""
     lifecycle, surroundings = lifecycle or Health(), surroundings or ProcessContext()
     metrics = surroundings.metrics
     log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
@@ -70,7 +70,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        """Load while already answering probes; stop in the order of the request's way."""
+        """Load while probes are answered already; stop decoding before batching, in the order of a request."""
         starting = asyncio.create_task(_start(decoder, registry))
         try:
             yield
@@ -122,9 +122,9 @@ def _pacing(settings: Settings, metrics: Metrics) -> RefusalPacer:
 
 
 async def _start(decoder: DecoderPool, registry: Registry) -> None:
-    """One after the other: loading measures, and should have the machine to itself."""
+    """Start the decode workers, then load the models. Not in parallel, because loading measures times."""
     try:
-        with suppress(NotReady):  # it is in the log, and a worker is started again when one is needed
+        with suppress(NotReady):  # the reason is in the log; a worker is started when one is needed
             await decoder.start()
         await registry.load()
     except Exception:
