@@ -129,8 +129,7 @@ def released(error: Raised) -> Raised:
     """Remove the traceback, cause and context from the error and from its causes, and return the error.
 
     The frames of a traceback hold the body and the pixels of the request. A frame often refers to the error too, and
-    such
-    a cycle would keep that memory until the garbage collector runs.
+    such a cycle would keep that memory until the garbage collector runs.
     """
     chain: list[BaseException | None] = [error]
     while chain:

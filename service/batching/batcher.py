@@ -87,8 +87,7 @@ class BatchRunner:
         """Return the size limit of a batch in the event loop.
 
         An engine with several concurrent batches gets only a single image, and only when nothing else runs or waits:
-        while the
-        event loop is busy, no other batch can be started.
+        while the event loop is busy, no other batch can be started.
         """
         assert self._inline is not None
         if self._engine.concurrency == 1:
@@ -100,10 +99,8 @@ class Batcher:
     """Feeds an engine from a queue.
 
     Each of `engine.concurrency` loops takes all images that wait, up to the limit, as soon as it is free. So batches
-    grow
-    with the load, without a timer. Bulk batches run only when no interactive image waits; when one arrives, a bulk
-    batch
-    is preempted and run again later.
+    grow with the load, without a timer. Bulk batches run only when no interactive image waits; when one arrives, a bulk
+    batch is preempted and run again later.
     """
 
     def __init__(

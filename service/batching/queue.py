@@ -26,8 +26,7 @@ class PriorityQueue(Generic[T]):
         """Create an empty queue.
 
         bulk_may_leave: called when no interactive item waits; returns whether bulk items may be taken. Call
-        `look_again` when
-        its result may have changed.
+        `look_again` when its result may have changed.
         """
         self._limit = limit
         self._bulk_may_leave = bulk_may_leave

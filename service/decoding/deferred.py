@@ -20,8 +20,7 @@ class DeferredDecode:
         """Create a payload that is not decoded yet.
 
         decode: returns None for an image beyond the limits; see `decode_if_small`. tiny: whether decoding takes less
-        time than
-        a change of threads.
+        time than a change of threads.
         """
         self._decode: Callable[[], Decoded | None] | None = decode
         self.needs_thread = not tiny

@@ -100,8 +100,7 @@ class DecodeWorker:
         """Return the reply of a worker. If the worker dies, try once more with a new one.
 
         Raises DecodeLimit when the worker ran out of time, CorruptImage when two workers died of this image, NotReady
-        when the
-        second one cannot be started.
+        when the second one cannot be started.
         """
         try:
             return await self._ask_once(frame)

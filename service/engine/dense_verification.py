@@ -9,7 +9,7 @@ from service.errors import EngineFailure
 from service.types import DensePrediction
 
 _STRIDES = 8
-"""Strides by which the test image exceeds the input; enough to tell a stride from half of it."""
+"""Strides by which the test image exceeds the input; enough to distinguish a stride from half of it."""
 _TOLERANCE = 0.01
 """Limit of the difference of a probability; an int8 variant may differ by half of it through rounding."""
 

@@ -11,9 +11,8 @@ class LoadedEngine(NamedTuple):
     """A verified engine, with its measured profile.
 
     cached: whether the profile was measured at an earlier start. decodes: whether the engine has at least as many
-    threads
-    as would decode images otherwise, so that it decodes them itself. after_all_loaded: work to do when all models
-    serve.
+    threads as would decode images otherwise, so that it decodes them itself. after_all_loaded: work to do when all
+    models serve.
     """
 
     engine: Engine

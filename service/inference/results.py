@@ -15,7 +15,7 @@ ClassIds = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Region:
-    """The part of the upright picture that the network saw, as fractions of its width and height."""
+    """The part of the upright image that the network received, as fractions of its width and height."""
 
     left: float
     top: float
@@ -34,7 +34,7 @@ class Heatmap:
 
 @dataclass(frozen=True)
 class Size:
-    """Pixels."""
+    """Height and width in pixels."""
 
     height: int
     width: int
@@ -42,7 +42,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Grid:
-    """Classes of every part of an upright picture at its own scale.
+    """Classes of every part of an upright image in its own resolution.
 
     The cell in row r and column c begins r * stride.height pixels from the top and c * stride.width from the left.
     """

@@ -52,8 +52,7 @@ class Registry:
         """Read the manifests.
 
         served: the versions that the other processes serve, None if there are none. Only these versions are read, and
-        they
-        must be unchanged.
+        they must be unchanged.
         Raises RepositoryError when there is no bundle or no default model, RepositoryChanged when a version has
         changed.
         """

@@ -52,8 +52,7 @@ def last_connections(listener: socket.socket) -> list[socket.socket]:
     """Return the connections that wait to be accepted, and close the listener without resetting any.
 
     A connection made between the last accept and the close would be reset. So a packet filter first makes the kernel
-    drop
-    requests for new connections. Their clients repeat the request, and are refused once the socket is closed.
+    drop requests for new connections. Their clients repeat the request, and are refused once the socket is closed.
     """
     with contextlib.suppress(OSError):  # not Linux, or a container whose kernel does not support it
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _drop_new_connections())

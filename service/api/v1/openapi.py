@@ -53,8 +53,7 @@ def problems(*statuses: int, plain: dict[int, str] | None = None) -> Responses:
     """Return the documentation of the error responses with these statuses.
 
     statuses: every error of the problem table with one of them is included. plain: status -> detail, for problems
-    without
-    a type of their own.
+    without a type of their own.
     """
     examples: dict[int, dict[str, Problem]] = {status: {} for status in (*statuses, *(plain or {}))}
     for error, face in PROBLEM_TYPES.items():

@@ -22,8 +22,7 @@ class TuningOptions:
     """Options of tuning; see Settings for those that are not listed here. 0 means that tuning decides.
 
     precision: None for the fastest variant of the bundle. cores: of this process. latency_s: limit of a batch of more
-    than
-    one image. cache: folder, None for none.
+    than one image. cache: folder, None for none.
     """
 
     providers: tuple[str, ...] = ()

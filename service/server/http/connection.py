@@ -38,9 +38,8 @@ class ConnectionLimits:
 class HttpConnection(HttpToolsProtocol):
     """The connection of one client.
 
-    The client has `patience_s` for each step, such as sending a head or reading a response, and uvicorn's keep-alive
-    time
-    for its next request.
+    The client has `patience_s` seconds for each step, such as sending a head or reading a response. For its next
+    request it has uvicorn's keep-alive time.
     """
 
     limits: ClassVar[ConnectionLimits]

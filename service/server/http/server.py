@@ -1,4 +1,4 @@
-"""uvicorn with a drain: readiness turns off first, the drain always ends, and the exit status tells how it went."""
+"""uvicorn with a drain: readiness turns off first, the drain always ends, and the exit status reports its success."""
 
 import asyncio
 import faulthandler
@@ -56,8 +56,7 @@ class Server(uvicorn.Server):
         """Handle SIGTERM and SIGINT.
 
         SIGTERM drains. SIGINT and a second signal skip the delay, one more skips the outstanding responses. Unlike
-        uvicorn's
-        method, this one does not record the signal, so uvicorn does not raise it again at the end.
+        uvicorn's method, this one does not record the signal, so uvicorn does not raise it again at the end.
         """
         if self._lifecycle.draining or sig == signal.SIGINT:
             self.force_exit = self.should_exit

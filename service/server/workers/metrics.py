@@ -23,7 +23,7 @@ REFUSED = Family(
 
 @dataclass
 class _Round:
-    """One scrape: which frontend asked, and which processes have not replied yet."""
+    """One scrape: the frontend that requested it, and the processes that have not replied yet."""
 
     asker: ManagedProcess
     token: bytes
