@@ -101,13 +101,12 @@ class AdmissionController:
     def enter(self, count: int, deadline_s: float, priority: Priority) -> tuple[int, float]:
         """Admit `count` images.
 
-        Return the number of images ahead of them, and the seconds to the response as predicted.
-
+        Return the number of images ahead of them, and the expected seconds to the response.
         Raises QueueFull, or DeadlineExceeded when the deadline is too short even without other images.
         """
         ahead = self.inside if priority is Priority.BULK else self.inside - self._bulk.inside
         expected_s = self.forecast.answer_s(ahead, count)
-        # With nothing ahead the request is admitted in any case: only so can a forecast that is too high be corrected.
+        # With nothing ahead the request is admitted in any case; else a forecast that is too high would stay too high.
         late_s = self.forecast.late_s(ahead, count)
         if ahead and late_s > deadline_s:
             self._refuse(ahead, count, deadline_s, late_s)

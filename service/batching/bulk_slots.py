@@ -68,9 +68,11 @@ class BulkSlots:
         return self._interactive <= 1 and not self._bulk
 
     def _slots(self, concurrency: int) -> int:
-        """Return the number of slots.
+        """Return the number of slots, out of `concurrency` engine runs.
 
-        One engine run stays free for interactive images, also for a second after the last one.
+        While interactive images are in work, each has a run and one more stays free; for a second after the last one,
+        one run
+        stays free.
         """
         if self._interactive:
             return max(0, concurrency - self._interactive - 1)

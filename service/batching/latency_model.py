@@ -9,7 +9,7 @@ _WEIGHT = 0.1
 _DEVIATIONS = 3.0
 """Mean deviations above the average for the pessimistic forecast; 1 % of normally distributed times exceed it."""
 _LEAST_SPREAD = 0.1
-"""Lower bound of the mean deviation, as a share of the average: even times do not stay even."""
+"""Lower bound of the mean deviation, as a share of the average, because steady times do not stay steady."""
 _LEAST, _MOST = 0.5, 20.0
 """Bounds of the correction, so that one outlier does not make the controller reject all requests."""
 
@@ -35,7 +35,7 @@ class LatencyModel:
         return self._correction * self._modelled_s(ahead + count)
 
     def late_s(self, ahead: int, count: int = 1) -> float:
-        """Return the same as a pessimistic estimate, which about 1 % of the responses exceed."""
+        """Return the same as a pessimistic estimate, which few responses exceed."""
         spread = max(self._spread, _LEAST_SPREAD * self._correction)
         return (self._correction + _DEVIATIONS * spread) * self._modelled_s(ahead + count)
 

@@ -14,7 +14,8 @@ class Preempted(Exception):
 class PreemptibleBatches:
     """The running bulk batches of one model.
 
-    `most`: size limit of the next bulk batch; half of the last one after a preemption, doubled after a completed batch.
+    `most`: size limit of the next bulk batch; half of the preempted batch after a preemption, doubled after a completed
+    batch.
     """
 
     def __init__(self, engine: Engine, slots: BulkSlots, max_batch_size: int) -> None:

@@ -14,12 +14,14 @@ from service.decoding.worker_ipc import Message
 from service.decoding.worker_main import decode_reply, encode_request
 
 SMALL_BYTES = 256 * 1024
+"""Limit of a file decoded in this process, in bytes; see SMALL."""
 SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
 """Limits of an image decoded in this process, together with SMALL_BYTES.
 
 They bound a decode to tens of milliseconds and to tens of megabytes.
 """
 TINY_BYTES = 4 * 1024
+"""Limit of a file decoded in the calling thread, in bytes; see TINY."""
 TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
 """Limits, with TINY_BYTES, of an image decoded in the calling thread: that takes less time than a change of threads."""
 QUICK = DecodeLimits(SMALL.formats, max_pixels=500_000)

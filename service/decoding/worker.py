@@ -146,7 +146,7 @@ class DecodeWorker:
         except (OSError, asyncio.IncompleteReadError) as error:
             said = os.pread(messages, _MESSAGE_BYTES, max(0, os.fstat(messages).st_size - _MESSAGE_BYTES))
             logger.error("a decode worker could not be started: %s %s", error, said.decode(errors="replace"))
-            raise NotReady("no process can be started to decode this image in; send it again in a moment") from None
+            raise NotReady("no process can be started to decode this image; send it again in a moment") from None
         finally:
             os.close(messages)
 

@@ -7,6 +7,7 @@ from service.errors import InvalidOption, NoClassMap, NotCalibrated
 from service.inference.results import ClassIds, Heatmap, Region
 
 DEFAULT_TOP_K = 5
+"""Classes per image when the request does not set `top_k`."""
 _SORTED_WHOLE = 256
 """Number of classes up to which sorting all of them is faster than selecting the first with a partition."""
 

@@ -10,6 +10,7 @@ from service.telemetry import log
 logger = logging.getLogger(__name__)
 
 _STEP_S = 0.1
+"""Seconds between two checks of the deadline."""
 
 
 class ExitWatchdog(threading.Thread):

@@ -75,7 +75,7 @@ class ClassifyEndpoint:
         async with self._receiver.receive(receive, head.length, whole=whole) as (body, seconds):
             scope["state"]["stages"]["receive"] = seconds
             images = await self._images(body, head.content_type)
-            del body  # the images were copied or sliced from it
+            del body  # the images hold what is needed of it
             question = ClassifyRequest(
                 images=images,
                 model=path.get("model"),

@@ -138,7 +138,7 @@ class EngineDispatcher:
             if entry.result.done():
                 self._end(entry, None)
             elif entry.tries >= MAX_TRIES:
-                self._end(entry, EngineFailure("engines died while they worked on this image; it is not tried again"))
+                self._end(entry, EngineFailure("engine processes died with this image; it is not tried again"))
             else:
                 self._send(entry)
 

@@ -46,7 +46,7 @@ class EngineConnection(Carrier, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         if self.held:
-            logger.warning("an engine has ended; %d images that it held are run again", len(self.held))
+            logger.warning("an engine process has ended; its %d images are run again", len(self.held))
         self._dispatch.lost(self)
 
     def carry(self, entry: Entry) -> None:

@@ -69,11 +69,11 @@ class FrontendConnection(asyncio.Protocol):
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         """Reply in every case, because the reply frees the slot; also for a task that was cancelled before it began."""
         del self._tasks[number]
-        error = EngineFailure("forgotten, as was asked") if task.cancelled() else task.exception()
+        error = EngineFailure("cancelled by the frontend") if task.cancelled() else task.exception()
         if isinstance(error, TimeoutError):
             error = DeadlineExceeded("the deadline passed while the image waited for a batch")
         elif error is not None and not isinstance(error, ServiceError):
-            logger.error("a question could not be answered", exc_info=error)
+            logger.error("a request of a frontend failed", exc_info=error)
             error = EngineFailure("the model could not be run; the cause is in the service's log")
         if error is not None:
             self._reply(Kind.PROBLEM, number, json.dumps(error_to_json(error)).encode())
@@ -128,7 +128,7 @@ async def accept_frontend(
         link = FrontendConnection(shared, versions, lost)
         await loop.create_unix_connection(lambda: link, sock=end)
     except (OSError, IndexError, ValueError):
-        logger.warning("a frontend ended before it had begun")
+        logger.warning("a frontend ended before its connection was set up")
         end.close()
         return None
     return link

@@ -34,7 +34,7 @@ class PixelSlots:
     def take(self, image: Pixels) -> int:
         """Copy the image to a free slot and return its number. Raises QueueFull."""
         if not self._free:
-            raise QueueFull(f"all {self.count} places for images are taken; send the request again later", _RETRY_S)
+            raise QueueFull(f"all {self.count} slots for images are in use; send the request again later", _RETRY_S)
         slot = self._free.pop()
         self._memory[slot, : image.size] = image.reshape(-1)
         return slot

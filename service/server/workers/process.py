@@ -17,6 +17,7 @@ from service.server.workers.control_channel import START, ControlChannel, close_
 _QUICK_S = 10.0
 """Seconds after which the start of a process counts as successful, whatever ends it later."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+"""Seconds until a dead process is started again; doubled after each death soon after the start."""
 _REFUSED_PAUSE_S = 10.0
 """Seconds until a process that could not load what the others serve is started again.
 
