@@ -1,1 +1,4 @@
-"""What training and service share: import it from `models.contract`. The bundles lie beside the code."""
+"""The bundle format, shared by training and service; import it from `models.contract`.
+
+The bundles lie beside the code.
+"""

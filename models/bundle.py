@@ -1,4 +1,4 @@
-"""A bundle on disk: `models/<name>/<version>/`, read and checked, never written here."""
+"""Reads and checks a bundle on disk, `models/<name>/<version>/`. Never writes one."""
 
 import hashlib
 import os
@@ -17,20 +17,20 @@ from models.variant import Precision, Variant
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 32 * 1024 * 1024
-"""The manifest of 21,843 classes has about 1 MiB."""
+"""Limit of a manifest, in bytes; that of a model with 21,843 classes has about 1 MiB."""
 Row = NDArray[np.float32]
 _ROWS = TypeAdapter(dict[str, list[float]])
 
 
 class BundleError(Exception):
-    """A bundle that cannot be trusted; the message says which of its files and why."""
+    """The bundle cannot be trusted; the message says which of its files and why."""
 
 
 @dataclass(frozen=True)
 class Bundle:
     """A folder and its manifest.
 
-    sha256: of the manifest's bytes, which hold the hash of every other file, so that it stands for the whole bundle.
+    sha256: of the bytes of the manifest. They hold the hash of every other file, so it identifies the whole bundle.
     """
 
     path: Path
@@ -41,24 +41,28 @@ class Bundle:
         return self.path / relative
 
     def model_path(self, precision: Precision) -> Path:
-        """The ONNX file of a precision. Raises BundleError when the bundle has no such variant."""
+        """Return the ONNX file of a precision. Raises BundleError when the bundle has no such variant."""
         return self.file(self._variant(precision).path)
 
     def tolerance(self, precision: Precision = Precision.FP32) -> float:
-        """Largest absolute difference of any probability of a golden image. Raises BundleError as `model_path` does."""
+        """Return the largest allowed absolute difference of any probability of a golden image.
+
+        Raises BundleError when the bundle has no such variant.
+        """
         return self._variant(precision).golden_tolerance or self.manifest.golden.tolerance
 
     def check_golden(
         self, predict: Callable[[Pixels], Row], precision: Precision = Precision.FP32, where: str = "onnxruntime"
     ) -> float:
-        """Run the golden images of a variant through `predict`, which knows its graph and runs it on `where`.
+        """Run the golden images of a variant through `predict` and return the largest difference of any probability.
 
-        predict: uint8 [H, W, C] -> probabilities float32 [K]. Returns the largest difference of any probability.
+        predict: uint8 [H, W, C] -> probabilities float32 [K], by the graph of this variant. where: runtime or device on
+        which `predict` runs, for the error text.
         Raises BundleError above the tolerance, and for an image that cannot be read, decoded or run.
         """
         worst, allowed = 0.0, self.tolerance(precision)
         for path, difference in self._golden_differences(predict, where):
-            if not difference <= allowed:  # NaN is not below anything
+            if not difference <= allowed:  # `not <=` also catches NaN
                 raise BundleError(
                     f"golden image {path}: a probability is off by {difference:.6f} on {where}, "
                     f"the manifest allows {allowed:g}: decoder, runtime or device compute differently"
@@ -67,11 +71,14 @@ class Bundle:
         return worst
 
     def golden_difference(self, predict: Callable[[Pixels], Row]) -> float:
-        """The same without a limit, for a graph that is not in the bundle yet; NaN where a probability is."""
+        """Return the largest difference without checking it, for a graph that is not in the bundle yet.
+
+        NaN if an output holds NaN.
+        """
         return float(np.max([difference for _, difference in self._golden_differences(predict, "onnxruntime")]))
 
     def golden(self) -> Iterator[tuple[str, bytes, Row]]:
-        """Path, encoded bytes and expected probabilities float32 [K] of each golden image. Raises BundleError."""
+        """Yield path, encoded bytes and expected probabilities float32 [K] of each golden image. Raises BundleError."""
         golden, classes = self.manifest.golden, len(self.manifest.labels)
         try:
             expected = _ROWS.validate_json(self._read(golden.probabilities))
@@ -84,7 +91,7 @@ class Bundle:
             yield path, self._read(path), row
 
     def check_files(self) -> None:
-        """Raises BundleError for the first file that is missing or differs in size or hash."""
+        """Check all files. Raises BundleError for the first that is missing or differs in size or hash."""
         for file in self.manifest.files:
             try:
                 self._check(file)
@@ -98,20 +105,20 @@ class Bundle:
         return variant
 
     def _golden_differences(self, predict: Callable[[Pixels], Row], where: str) -> Iterator[tuple[str, float]]:
-        """Of each golden image, its path and the largest difference of any probability."""
+        """Yield the path of each golden image and the largest difference of any of its probabilities."""
         for path, body, expected in list(self.golden()):
             yield path, float(np.abs(self._golden_row(path, body, predict, where) - expected).max())
 
     def _golden_row(self, path: str, body: bytes, predict: Callable[[Pixels], Row], where: str) -> Row:
         try:
             pixels = decode_golden(body, self.manifest.input, self.manifest.preprocessing)
-        except Exception as error:  # decoders raise many kinds
+        except Exception as error:  # decoders raise many classes of exceptions
             raise BundleError(
                 f"golden image {path} cannot be decoded as JPEG or PNG ({type(error).__name__})"
             ) from error
         try:
             return predict(pixels)
-        except Exception as error:  # and so do runtimes
+        except Exception as error:  # and so do runtimes: onnxruntime's have no common base
             raise BundleError(f"golden image {path} cannot be run on {where}: {error}") from error
 
     def _check(self, file: File) -> None:
@@ -139,10 +146,10 @@ def sha256_of(path: Path) -> str:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read the manifest of the bundle in `path`; hashes are for `Bundle.check_files`.
+    """Read the manifest of the bundle in `path`. Hashes are checked by `Bundle.check_files`.
 
-    Raises BundleError when there is no manifest, it does not fit the schema, or it names another version. A link
-    counts by its own name, so that no bundle is there twice under one name.
+    A symbolic link counts by its own name, so that no bundle occurs twice under one name.
+    Raises BundleError when there is no manifest, it does not fit the schema, or it names another version.
     """
     content = _read_manifest(path / MANIFEST)
     try:
@@ -158,7 +165,7 @@ def read_bundle(path: Path) -> Bundle:
 def _read_manifest(path: Path) -> bytes:
     """Return the content of a regular file, or of one that a link leads to. Raises BundleError.
 
-    Opened without waiting, since opening a named pipe would wait for a writer.
+    Opened with O_NONBLOCK, because opening a named pipe would wait for a writer.
     """
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
@@ -173,13 +180,13 @@ def _read_manifest(path: Path) -> bytes:
 
 
 def _first(error: ValidationError) -> str:
-    """Where and what, of the first of pydantic's complaints."""
+    """Return location and text of pydantic's first error."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "the document"
     return f"{place}: {first['msg']}"
 
 
 def find_bundles(repository: Path) -> list[Path]:
-    """Folders `<name>/<version>` with a manifest under `repository`, by name, then by version."""
+    """Return the folders `<name>/<version>` with a manifest under `repository`, sorted by name, then by version."""
     found = [path.parent for path in repository.glob(f"*/*/{MANIFEST}") if path.parent.name.isdecimal()]
     return sorted(found, key=lambda path: (path.parent.name, int(path.name)))

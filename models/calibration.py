@@ -1,6 +1,6 @@
-"""How far the probabilities can be trusted: temperature, prediction sets, reliability, and what is none of the classes.
+"""The calibration of the probabilities: temperature, prediction sets, reliability, out-of-distribution threshold.
 
-docs/calibration.md says what each number means to somebody who must decide by it.
+docs/calibration.md explains what each number means for a decision.
 """
 
 from typing import Self
@@ -10,10 +10,14 @@ from pydantic import Field, model_validator
 from models.parts import Coverage, Fraction, Part
 
 RELIABILITY_BINS = 15
+"""Number of bins of the calibration errors and of the reliability diagram."""
 
 
 class ReliabilityBin(Part):
-    """Images whose largest probability is above `lower` and at most `upper`: its mean, and the share that was right."""
+    """Images whose largest probability is above `lower` and at most `upper`.
+
+    confidence: mean of that probability. accuracy: share of these images whose most probable class is right.
+    """
 
     lower: Fraction
     upper: Fraction
@@ -23,7 +27,7 @@ class ReliabilityBin(Part):
 
 
 class Reliability(Part):
-    """Errors of the probabilities before and after temperature, and the reliability diagram of those after it.
+    """Errors of the probabilities before and after temperature scaling, and the reliability diagram after it.
 
     `ece` has bins of equal width (Guo et al., ICML 2017), `adaptive_ece` bins of equally many images (Nguyen and
     O'Connor, EMNLP 2015). `bins` are those of `ece` without the empty ones, by rising confidence.
@@ -49,9 +53,9 @@ class Reliability(Part):
 class PredictionSets(Part):
     """Adaptive prediction sets (Romano, Sesia and Candes, 2020), in their deterministic form.
 
-    The set of an image is the smallest number of classes, most probable first, whose probabilities sum to at
-    least the threshold of the wanted coverage. `thresholds` maps coverage to that sum; `not_fitted` maps a
-    coverage that has no threshold to the reason. `measured_coverage` and `mean_size` are those of `measured_on`.
+    The set of an image is the smallest number of classes, most probable first, whose probabilities sum to at least the
+    threshold of the requested coverage. `thresholds` maps coverage to that sum; `not_fitted` maps a coverage without a
+    threshold to the reason. `measured_coverage` and `mean_size` are those of `measured_on`.
     """
 
     fitted_on: str
@@ -76,10 +80,10 @@ class PredictionSets(Part):
 
 
 class OutOfDistributionResult(Part):
-    """How well the energy tells a set of images that show none of the classes from the test images.
+    """How well the energy separates a set of images that show none of the classes from the test images.
 
-    `false_positive_rate`: share of the set that the threshold takes for familiar, wrongly. `auroc`: chance that an
-    image of the set has a larger energy than a test image; 0.5 is guessing.
+    `false_positive_rate`: share of the set that the threshold wrongly accepts as familiar. `auroc`: probability that an
+    image of the set has a larger energy than a test image; 0.5 is chance.
     """
 
     title: str
@@ -91,9 +95,9 @@ class OutOfDistributionResult(Part):
 class EnergyThreshold(Part):
     """Energy score E = -log sum exp(logits), in nats: the larger, the less familiar (Liu et al., NeurIPS 2020).
 
-    An image counts as familiar when E <= `threshold`; above it, it is probably none of the classes.
-    `true_positive_rate` is the wanted share of familiar images that count as such, `measured_true_positive_rate` the
-    share of `measured_on` that does.
+    An image counts as familiar when E <= `threshold`; above, it probably shows none of the classes.
+    `true_positive_rate`: requested share of familiar images that count as such. `measured_true_positive_rate`: that
+    share on `measured_on`.
     """
 
     threshold: float
@@ -107,7 +111,7 @@ class EnergyThreshold(Part):
 
 
 class Calibration(Part):
-    """Softmax temperature, already inside the graph. `fitted_on` None: no held-out data was at hand.
+    """The softmax temperature, which is already inside the graph. `fitted_on` None: there were no held-out data.
 
     NLL and calibration errors here are those of the images it was fitted on; `reliability` has those of others.
     """

@@ -1,4 +1,4 @@
-"""All that training and service share. Both import from here and from nowhere else in this package."""
+"""All that training and service share. Both import from here and from no other module of this package."""
 
 from models.bundle import MANIFEST, Bundle, BundleError, Row, find_bundles, read_bundle, sha256_of
 from models.calibration import (
@@ -24,7 +24,7 @@ PROBABILITIES = "probabilities"
 LOGITS = "logits"
 """Graph output: float32 [N, K]."""
 CLASS_MAP = "class_map"
-"""Graph output where the manifest says so: float32 [N, K, h, w], the final linear layer at every position."""
+"""Graph output if the manifest says so: float32 [N, K, h, w], the final linear layer at every position."""
 
 __all__ = [
     "CLASS_MAP",

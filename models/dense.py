@@ -1,4 +1,4 @@
-"""From the class map of a large image to the probabilities of each of its cells."""
+"""Computes the probabilities of the cells of a large image from its class map."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -10,10 +10,10 @@ Floats = NDArray[np.float32]
 
 
 def grid_size(height: int, width: int, target: Input, dense: Dense) -> tuple[int, int]:
-    """Rows and columns of cells: parts of the input's size, a stride apart, that lie in the image as a whole.
+    """Return the rows and columns of cells: parts of the input's size, one stride apart, completely inside the image.
 
-    Cell (r, c) begins r * stride[0] pixels from the top and c * stride[1] from the left. What is left over at the
-    bottom and at the right, less than a stride, is in no cell. Zero for an image that is smaller than the input.
+    Cell (r, c) begins r * stride[0] pixels from the top and c * stride[1] from the left. The rest at the bottom and at
+    the right, less than a stride, is in no cell. Returns (0, 0) for an image that is smaller than the input.
     """
     down, across = dense.stride
     rows, columns = (height - target.height) // down + 1, (width - target.width) // across + 1
@@ -23,12 +23,13 @@ def grid_size(height: int, width: int, target: Input, dense: Dense) -> tuple[int
 def cell_probabilities(
     logits: Floats, class_map: Floats, grid: tuple[int, int], dense: Dense, temperature: float
 ) -> Floats:
-    """Probabilities float32 [rows, columns, K] of the cells of one image.
+    """Return the probabilities float32 [rows, columns, K] of the cells of one image.
 
-    logits: [K]. class_map: [K, h, w], both of one run over the whole image; grid: of `grid_size`. The logits of a cell
-    are the mean of the class map over its window, plus the bias, which is what the logits of the whole image add to
-    their mean. Without padding in the network that is what it answers for the cell cut out of the image.
-    Raises ValueError when the class map is too small for the grid: the graph is not what the manifest says.
+    logits: [K]. class_map: [K, h, w]; both of one run over the whole image. grid: from `grid_size`.
+    The logits of a cell are the mean of the class map over its window, plus the bias. The bias is the difference
+    between the logits of the whole image and the mean of the whole class map. For a network without padding, this
+    equals its output for the cell cut out of the image.
+    Raises ValueError when the class map is too small for the grid, so that the graph does not match the manifest.
     Source: Sermanet et al., OverFeat, ICLR 2014, section 3.5.
     """
     rows, columns = grid
@@ -42,7 +43,7 @@ def cell_probabilities(
 
 
 def _softmax(values: Floats) -> Floats:
-    """Over the last axis."""
+    """Return the softmax over the last axis."""
     powers = np.exp(values - values.max(-1, keepdims=True))
     shares: Floats = powers / powers.sum(-1, keepdims=True)
     return shares

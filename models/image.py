@@ -1,4 +1,4 @@
-"""The one way from a picture to the pixels that a network sees, for evaluation in training and for the service."""
+"""Turns an image into the input of a network. Evaluation in training and the service share this implementation."""
 
 import io
 import math
@@ -14,11 +14,14 @@ Pixels = NDArray[np.uint8]
 
 
 class UnsupportedMode(ValueError):
-    """A pixel format that cannot be turned into 8-bit colour without guessing."""
+    """The pixel format has no unambiguous conversion to 8-bit colour."""
 
 
 class Upright(NamedTuple):
-    """uint8 [height, width, channels], read-only, and width and height of the whole picture as decoded and turned."""
+    """An image after its orientation was applied.
+
+    pixels: uint8 [height, width, channels], read-only. size: width and height of the whole image in pixels.
+    """
 
     pixels: Pixels
     size: tuple[int, int]
@@ -41,21 +44,21 @@ _TURNS = {
 
 
 def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
-    """Turn `image` into the network's input: uint8 [height, width, channels], C-contiguous, read-only.
+    """Resize and crop `image` to the network's input: uint8 [height, width, channels], C-contiguous, read-only.
 
     image: opened by Pillow, pixels not necessarily loaded yet; any mode but LAB, signed integers and 32 bits a channel.
-    One resize with a box, not resize-then-crop: a 1x10000 image must not become 224x2240000 on the way.
+    One resize with a box does both, so that a 1x10000 image never becomes 224x2240000 on the way.
     A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that still has enough pixels. Colour, background and
-    orientation are settled on the small image, where they cost nothing. The transparent grey that a 16-bit PNG can
-    name (tRNS) is not applied: such a picture counts as opaque.
-    Raises UnsupportedMode for any other mode, and for a damaged file whatever its decoder raises (OSError mostly).
+    orientation are applied to the small image, where they cost little. The transparent grey that a 16-bit PNG can name
+    (tRNS) is not applied: such an image counts as opaque.
+    Raises UnsupportedMode for any other mode, and for a damaged file what its decoder raises (mostly OSError).
     Source: evaluation crop of Krizhevsky et al., NeurIPS 2012, section 2.
     """
     return preprocessed(image, target, how).pixels
 
 
 def preprocessed(image: Image.Image, target: Input, how: Preprocessing) -> Upright:
-    """What `preprocess` returns, with the picture's size. Raises what `preprocess` raises."""
+    """Return the result of `preprocess` with the size of the image. Raises what `preprocess` raises."""
     _reduce(image, target, how)
     image.load()
     orientation = _orientation(image)
@@ -64,24 +67,24 @@ def preprocessed(image: Image.Image, target: Input, how: Preprocessing) -> Uprig
 
 
 def decode_golden(body: bytes, target: Input, how: Preprocessing) -> Pixels:
-    """The pixels of a golden image. Raises what its decoder raises for anything but a whole JPEG or PNG."""
+    """Return the pixels of a golden image. Raises what its decoder raises unless it is a complete JPEG or PNG."""
     with Image.open(io.BytesIO(body), formats=("JPEG", "PNG")) as image:
         return preprocess(image, target, how)
 
 
 def at_own_scale(image: Image.Image, target: Input, how: Preprocessing) -> Upright:
-    """Turn `image` into pixels as `preprocess` does, but neither resized nor cropped.
+    """Convert `image` to pixels as `preprocess` does, but without resizing or cropping.
 
-    The same pixels as of `preprocess` where the size is the target's and nothing is cropped. Raises what it raises.
+    Equal to `preprocess` if the image has the target's size and nothing is cropped. Raises what `preprocess` raises.
     """
     image.load()
     return _upright(image, _colour(_resizable(image), target, how), _orientation(image))
 
 
 def region(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[float, float, float, float]:
-    """The part of an upright picture that `preprocess` keeps: left, top, right, bottom as fractions of its size.
+    """Return the part of an upright image that `preprocess` keeps: left, top, right, bottom as fractions of its size.
 
-    size: width and height of the upright picture, in pixels.
+    size: width and height of the upright image, in pixels.
     """
     left, upper, right, lower = _box(size, (target.width, target.height), how)
     return left / size[0], upper / size[1], right / size[0], lower / size[1]
@@ -98,7 +101,7 @@ def _before_turning(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 
 def _box(source: tuple[int, int], size: tuple[int, int], how: Preprocessing) -> tuple[float, float, float, float]:
-    """The part of the source that is kept: left, upper, right, lower in source pixels."""
+    """Return the part of the source that is kept: left, upper, right, lower in source pixels."""
     width, height = source
     if how.resize == "squash":
         return 0, 0, width, height
@@ -108,9 +111,9 @@ def _box(source: tuple[int, int], size: tuple[int, int], how: Preprocessing) -> 
 
 
 def _reduce(image: Image.Image, target: Input, how: Preprocessing) -> None:
-    """Ask the JPEG decoder for a smaller picture; Pillow ignores this for every other format.
+    """Ask the JPEG decoder for a smaller image; Pillow ignores this for every other format.
 
-    The longer side of the target is asked for in both directions, since the orientation is not known yet.
+    The longer side of the target is requested in both directions, because the orientation is not known yet.
     """
     side = max(target.width, target.height)
     left, upper, right, lower = _box(image.size, (target.width, target.height), how)
@@ -120,7 +123,7 @@ def _reduce(image: Image.Image, target: Input, how: Preprocessing) -> None:
 
 
 def _resize(image: Image.Image, size: tuple[int, int], how: Preprocessing) -> Image.Image:
-    """The part that is kept, at `size`; the picture itself where it is that already."""
+    """Return the part that is kept, at `size`; the image itself if it is that already."""
     box = _box(image.size, size, how)
     if image.size == size and box == (0, 0, *size):
         return image
@@ -128,20 +131,20 @@ def _resize(image: Image.Image, size: tuple[int, int], how: Preprocessing) -> Im
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8. Damaged EXIF data count as upright: the picture itself is whole.
+    """Return the EXIF orientation, 1 to 8. Damaged EXIF data count as upright, because the image itself is complete.
 
-    Read after loading, since Pillow turns TIFF and AVIF pictures itself and then drops the tag.
+    Must be read after loading: Pillow turns TIFF and AVIF images itself and then drops the tag.
     """
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # whatever the parser of a damaged block raises
+    except Exception:  # the parser of a damaged block raises many classes of exceptions
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _resizable(image: Image.Image) -> Image.Image:
-    """The same picture in a mode whose pixels can be averaged."""
-    if image.mode in ("F", "I", "LAB"):  # of integers, Pillow keeps signed ones and those of 32 bits as I
+    """Return the same image in a mode whose pixels can be averaged."""
+    if image.mode in ("F", "I", "LAB"):  # I is Pillow's mode for signed and for 32-bit integers
         raise UnsupportedMode(
             f"pixel format {image.mode} has no defined way to RGB; send 8 or 16 bits a channel, without a sign"
         )
@@ -159,9 +162,9 @@ def _resizable(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """The upper 8 bits of grey values of 16.
+    """Return the upper 8 bits of 16-bit grey values.
 
-    Of a TIFF Pillow neither scales 12 bits up nor turns white-is-zero round, as it does for 8 bits.
+    For a 16-bit TIFF, Pillow neither scales 12-bit values nor inverts white-is-zero, as it does for 8 bits.
     """
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]

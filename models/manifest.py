@@ -1,4 +1,4 @@
-"""The manifest of a bundle: what a model is, how its pixels are made, what was measured, where it came from."""
+"""The manifest of a bundle: the model, its preprocessing, its measured scores, its provenance."""
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -12,7 +12,7 @@ from models.variant import Precision, Variant
 
 
 class Colour(StrEnum):
-    """Pillow's name of the colour mode that the network was trained on."""
+    """The colour mode of the network's input, by Pillow's name."""
 
     RGB = "RGB"
     L = "L"
@@ -23,7 +23,7 @@ class Colour(StrEnum):
 
 
 class Input(Part):
-    """Shape of one image as the graph takes it: uint8 [height, width, colour.channels]."""
+    """Shape of one image of the graph's input: uint8 [height, width, colour.channels]."""
 
     colour: Colour
     height: int = Field(ge=1, le=4096)
@@ -35,10 +35,11 @@ class Input(Part):
 
 
 class Preprocessing(Part):
-    """How a picture of any size becomes `Input`.
+    """How an image of any size becomes `Input`.
 
-    resize `crop`: the centred part with the input's aspect ratio, `crop_fraction` of its full length a side;
-    `squash`: the whole picture, aspect ratio given up. `background` is what transparent pixels show.
+    resize: `crop` keeps the centred part with the input's aspect ratio, `crop_fraction` of the largest such part per
+    side; `squash` keeps the whole image and changes its aspect ratio. background: colour behind transparent pixels,
+    RGB.
     """
 
     resize: Literal["crop", "squash"] = "crop"
@@ -48,7 +49,7 @@ class Preprocessing(Part):
 
 
 class File(Part):
-    """One file of the bundle, its path relative to the manifest."""
+    """One file of the bundle. `path` is relative to the manifest."""
 
     path: RelativePath
     sha256: Sha256
@@ -64,10 +65,10 @@ class Golden(Part):
 
 
 class Dense(Part):
-    """The graph takes images larger than `Input` and answers every part of them in one pass.
+    """The graph accepts images larger than `Input` and classifies every part of them in one pass.
 
     `stride`: pixels from one cell of the class map to the next, down and across. `window`: cells of the class map of an
-    image of the input's size, down and across; their mean is what the network answers for that image.
+    image of the input's size, down and across; their mean is the network's output for that image.
     """
 
     stride: tuple[int, int]
@@ -75,7 +76,7 @@ class Dense(Part):
 
 
 class Manifest(Part):
-    """`manifest.json`. Labels are in the order of the graph's K outputs."""
+    """The content of `manifest.json`. Labels are in the order of the graph's K outputs."""
 
     schema_version: Literal[1] = Field(1, description="version of this format; a reader refuses one it does not know")
     name: ModelName

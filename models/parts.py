@@ -1,4 +1,4 @@
-"""What the parts of a manifest are made of."""
+"""Base class and field types of the parts of a manifest."""
 
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -18,7 +18,7 @@ def _stay_inside(path: str) -> str:
 
 
 def _between_0_and_1(text: str) -> str:
-    """Raises ValueError, which is also what float() raises for a text that is no number."""
+    """Return the text. Raises ValueError unless it is a number between 0 and 1, exclusive."""
     if not 0 < float(text) < 1:
         raise ValueError(f"{text!r} is not between 0 and 1")
     return text
@@ -29,5 +29,5 @@ RelativePath = Annotated[str, AfterValidator(_stay_inside)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Coverage = Annotated[str, AfterValidator(_between_0_and_1)]
-"""A wanted coverage as text, since the keys of a JSON object are texts: "0.9"."""
+"""A coverage as text, because the keys of a JSON object are texts: "0.9"."""
 Channel = Annotated[int, Field(ge=0, le=255)]

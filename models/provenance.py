@@ -1,4 +1,4 @@
-"""Where a network came from, so that somebody can make it again."""
+"""The provenance of a network, so that it can be reproduced."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from models.parts import Part
 
 
 class Provenance(Part):
-    """How to make it again."""
+    """What is needed to reproduce the network."""
 
     dataset: str
     licence: str

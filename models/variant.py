@@ -1,4 +1,4 @@
-"""The network in one precision, and what it scored."""
+"""A variant: the network in one precision, and its scores."""
 
 from enum import StrEnum
 
@@ -8,11 +8,11 @@ from models.parts import Fraction, Part, RelativePath
 from models.provenance import Provenance
 
 LARGEST_TOLERANCE = 0.25
-"""Of golden images: beyond it a variant is another network."""
+"""Limit of a variant's tolerance for golden images, a difference of probabilities; beyond it, it is another network."""
 
 
 class Precision(StrEnum):
-    """What a variant's weights are: number format, or float32 with most of them zero (`pruned`)."""
+    """The weights of a variant: number format, or float32 with most of them zero (`pruned`)."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -21,7 +21,7 @@ class Precision(StrEnum):
 
 
 class Metrics(Part):
-    """What one variant scored. `measured` false: quoted from `source`, not computed by this project.
+    """The scores of one variant. `measured` false: quoted from `source`, not computed by this project.
 
     `ece` has bins of equal width, `adaptive_ece` bins of equally many images.
     """
@@ -37,9 +37,9 @@ class Metrics(Part):
 
 
 class Agreement(Part):
-    """How far a variant's probabilities are from those of fp32 on the same images.
+    """The difference between a variant's probabilities and those of fp32 on the same images.
 
-    `top1`: share of images with the same most probable class; accuracy cannot differ by more than the rest.
+    `top1`: share of images with the same most probable class; the accuracies differ by at most 1 - `top1`.
     `mean_distance`, `max_distance`: total variation, half the sum of the absolute differences, over the images.
     """
 
@@ -51,7 +51,7 @@ class Agreement(Part):
 
 
 class Speed(Part):
-    """Images a second beside fp32, measured by turns on one machine. `ratio`: median over the rounds."""
+    """Images per second compared with fp32, measured in turns on one machine. `ratio`: median over the rounds."""
 
     machine: str
     threads: int = Field(ge=1)
@@ -61,7 +61,7 @@ class Speed(Part):
 
 
 class Variant(Part):
-    """The network in one precision. What comes after the metrics is known of variants derived from fp32."""
+    """The network in one precision. The fields after `metrics` are set for variants derived from fp32."""
 
     precision: Precision
     path: RelativePath

@@ -1,5 +1,5 @@
-"""The server; runs without PyTorch."""
+"""The server. Runs without PyTorch."""
 
 import os
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before onnxruntime is loaded: PyPI's builds report to their maker
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # set before the import: onnxruntime from PyPI sends telemetry

@@ -1,4 +1,4 @@
-"""Reads Settings from flags and environment, builds the app, runs uvicorn: `python -m service`."""
+"""Starts the server: `python -m service`. Reads the settings from flags and the environment."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; the exit status."""
+    """Serve until a signal ends the service, and return the exit status."""
     try:
         settings = CliApp.run(Settings, cli_args=list(sys.argv[1:] if arguments is None else arguments))
     except ValidationError as error:
@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    """All in this process. A supervisor needs none of these modules, and its frontends wait while it loads them."""
+    """Serve in this process.
+
+    The imports are local: the main process of several needs none of these modules, and its frontends would wait for
+    them.
+    """
     from service.app import create_app  # noqa: PLC0415
     from service.repository.registry import RepositoryError  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Assembles registry, classifier and routes, and owns their lifespan; the only file that knows all others."""
+"""Assembles registry, classifier and routes, and manages their lifespan. Imports all other rooms."""
 
 import asyncio
 import logging
@@ -39,10 +39,10 @@ Every error is a problem document (RFC 9457, `application/problem+json`) whose `
 
 @dataclass(frozen=True)
 class ProcessContext:
-    """What other processes may do for this one; by default there are none.
+    """What other processes provide for this one; nothing by default.
 
-    `scrape`: what /metrics answers instead of `metrics`. `loader`: gives the versions an engine instead of our own.
-    `served`: the versions that other processes serve.
+    metrics: of this process. scrape: returns the metrics of all processes for /metrics. loader: loads the versions into
+    engines of other processes. served: the versions that other processes serve.
     """
 
     metrics: Metrics = field(default_factory=Metrics)

@@ -1,4 +1,4 @@
-"""The loader of a process that runs the networks itself, as the settings want it."""
+"""Builds the loader of a process that runs the networks itself, from the settings."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from service.telemetry.metrics import Metrics
 
 
 def local_loader(settings: Settings, metrics: Metrics, cores: int | None = None) -> Loader:
-    """cores: of this process, all by default."""
+    """Return the loader. cores: number of cores for this process, None for all."""
     return Loader(engine_factory(settings, cores or usable_cores()), limits_of(settings), metrics)
 
 
@@ -26,7 +26,7 @@ def limits_of(settings: Settings) -> ModelLimits:
 
 
 def tuning_options(settings: Settings, cores: int) -> TuningOptions:
-    """What the settings leave to be found out, and what they do not."""
+    """Return the options of tuning: what the settings fix, and what tuning decides."""
     return TuningOptions(
         settings.providers,
         settings.strict,
@@ -42,7 +42,7 @@ def tuning_options(settings: Settings, cores: int) -> TuningOptions:
 
 
 def engine_factory(settings: Settings, cores: int) -> EngineFactory:
-    """A simulated device is for tests and benchmarks: it only takes its time."""
+    """Return the function that makes engines; simulated ones if the environment asks for them (tests, benchmarks)."""
     if (points := simulated.wanted()) is not None:
         return lambda bundle: simulated.load_simulated(bundle, points)
     single_image_threads, decoders = (
@@ -55,7 +55,7 @@ def engine_factory(settings: Settings, cores: int) -> EngineFactory:
 
 
 def _prepared(bundle: Bundle, wanted: TuningOptions, single_image_threads: int, decoders: int) -> LoadedEngine:
-    """decoders: threads that this process would decode with otherwise."""
+    """Return the tuned engine of a bundle. decoders: threads that would decode if the engine does not."""
     found = autotune(bundle, wanted)
     engine = found.engine
     decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders

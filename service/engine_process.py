@@ -1,4 +1,7 @@
-"""An engine: networks on one device, without HTTP; `python -m service.engine_process DESCRIPTOR` of its channel."""
+"""An engine process: runs networks on one device, without HTTP.
+
+`python -m service.engine_process DESCRIPTOR`, with the descriptor of its control channel.
+"""
 
 import asyncio
 import os
@@ -24,10 +27,10 @@ from service.telemetry.metrics import Metrics
 
 
 class EngineProcess:
-    """Loads every version, tells all frontends, and answers them; ends when supervisor and frontends have."""
+    """Loads every version, reports to all frontends and answers them. Ends after the main process and the frontends."""
 
     def __init__(self, start: WorkerConfig, end: socket.socket) -> None:
-        """Inside the event loop. Raises RepositoryError."""
+        """Create it inside the event loop. Raises RepositoryError."""
         metrics = Metrics()
         log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
         cores = max(1, usable_cores() // start.engines)
@@ -49,16 +52,16 @@ class EngineProcess:
         await self._over.wait()
 
     async def load(self, version: ModelVersion) -> None:
-        """As the registry's loader: here, and the frontends are told what became of it."""
+        """Load a version in this process and report its state to the frontends. Called by the registry."""
         await self._loader.load(version)
         for link in self._links:
             link.report(self._report(version))
 
     async def after_all_loaded(self) -> None:
-        """Nothing: that an image is alone is known to frontends only."""
+        """Do nothing: only frontends know whether a request is the only one."""
 
     def _served(self) -> int:
-        """A file with what this process has read and loaded."""
+        """Return the descriptor of a file with the versions that this process has read and loaded."""
         return control_channel.to_memfd(self._registry.versions_now.to_json())
 
     def _report(self, version: ModelVersion) -> Report:
@@ -92,14 +95,17 @@ class EngineProcess:
         self._end_if_alone()
 
     def _end_if_alone(self) -> None:
-        """Frontends that lost their supervisor still answer what they have accepted."""
+        """End once the main process and all frontends have ended.
+
+        Frontends without a main process still answer the requests they have accepted.
+        """
         if self._orphaned and not self._links:
             log.flush()
-            os._exit(0)  # a batch that still runs is nobody's
+            os._exit(0)  # no client waits for a batch that still runs
 
 
 def report_of(version: ModelVersion, number: int) -> Report:
-    """What a frontend needs to serve the version through this engine, or why it cannot."""
+    """Return what a frontend needs to serve the version through this engine process, or why it cannot."""
     report: dict[str, Any] = {
         "version": version.identity,
         "model": number,
@@ -119,7 +125,7 @@ def report_of(version: ModelVersion, number: int) -> Report:
 
 
 def main(start: WorkerConfig, end: socket.socket) -> int:
-    """Until nobody is left. Raises RepositoryError."""
+    """Run until no frontend is left. Raises RepositoryError."""
 
     async def run() -> None:
         await EngineProcess(start, end).run()

@@ -1,10 +1,10 @@
-"""What can go wrong, as data; `problems.py` gives each its HTTP face.
+"""The errors of the service, as a tree of exceptions; `api/problems.py` maps each one to an HTTP response.
 
 ServiceError
 ├── BodyError: EmptyBody, BodyTooLarge, MalformedBody, BodyTimeout, TooManyImages
 ├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels, TooSmall, TooManyCells, DecodeLimit
 ├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap, NotDense
-├── Unavailable: QueueFull, NotReady (both know when to come back)
+├── Unavailable: QueueFull, NotReady (both carry `retry_after_s`)
 └── DeadlineExceeded, EngineFailure
 """
 
@@ -14,7 +14,7 @@ Raised = TypeVar("Raised", bound=BaseException)
 
 
 class ServiceError(Exception):
-    """`detail` is for the client: what happened and what to do about it."""
+    """Base of all errors of the service. `detail` is written for the client: what happened, and what to change."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -22,55 +22,55 @@ class ServiceError(Exception):
 
 
 class BodyError(ServiceError):
-    """The request's body cannot be taken apart into images."""
+    """The body of the request cannot be split into images."""
 
 
 class EmptyBody(BodyError):
-    """There is no image in it."""
+    """The body holds no image."""
 
 
 class BodyTooLarge(BodyError):
-    """More bytes than the service takes."""
+    """The body has more bytes than the service accepts."""
 
 
 class MalformedBody(BodyError):
-    """The form or the JSON does not parse."""
+    """The form or the JSON cannot be parsed."""
 
 
 class BodyTimeout(BodyError):
-    """The client stopped sending."""
+    """The body did not arrive within the time limit."""
 
 
 class TooManyImages(BodyError):
-    """More images than one request may hold."""
+    """The request holds more images than the limit."""
 
 
 class ImageError(ServiceError):
-    """One image cannot be classified; its neighbours can."""
+    """One image cannot be classified. The other images of the request are not affected."""
 
 
 class UnsupportedFormat(ImageError):
-    """Not an image of an accepted format."""
+    """The bytes are not an image of an accepted format."""
 
 
 class CorruptImage(ImageError):
-    """Starts like an image but cannot be decoded."""
+    """The bytes begin like an image but cannot be decoded."""
 
 
 class TooManyPixels(ImageError):
-    """Larger than the service decodes."""
+    """The image has more pixels than the service decodes."""
 
 
 class TooSmall(ImageError):
-    """At its own scale it is smaller than what the model was trained on."""
+    """The image is smaller than the model's input, so that it cannot be classified without enlarging it."""
 
 
 class TooManyCells(ImageError):
-    """The grid of its classes would be larger than an answer may be."""
+    """The grid of classes would exceed the limit for one response."""
 
 
 class DecodeLimit(ImageError):
-    """Decoding it would take more time or memory than one image may."""
+    """Decoding the image would take more time or memory than the limit for one image."""
 
 
 class ModelError(ServiceError):
@@ -78,7 +78,7 @@ class ModelError(ServiceError):
 
 
 class ModelNotFound(ModelError):
-    """No model of that name."""
+    """There is no model of that name."""
 
 
 class VersionNotFound(ModelError):
@@ -86,23 +86,23 @@ class VersionNotFound(ModelError):
 
 
 class InvalidOption(ModelError):
-    """A parameter is well formed but out of the model's range."""
+    """A parameter is well formed but outside the range of the model."""
 
 
 class NotCalibrated(ModelError):
-    """Prediction sets were asked of a bundle without thresholds for that coverage."""
+    """Prediction sets were requested, but the bundle has no threshold for that coverage."""
 
 
 class NoClassMap(ModelError):
-    """A heatmap was asked of a graph without a class map."""
+    """A heatmap was requested, but the graph has no class map."""
 
 
 class NotDense(ModelError):
-    """Images larger than the input were asked of a network that cannot take them."""
+    """Dense classification was requested, but the network takes images of one size only."""
 
 
 class Unavailable(ServiceError):
-    """Come back after `retry_after_s` seconds."""
+    """The service cannot accept the request now. The client can send it again after `retry_after_s` seconds."""
 
     def __init__(self, detail: str, retry_after_s: float = 1.0) -> None:
         super().__init__(detail)
@@ -110,15 +110,15 @@ class Unavailable(ServiceError):
 
 
 class QueueFull(Unavailable):
-    """Accepting this request would take more memory or time than there is."""
+    """Accepting this request would exceed a limit of memory, of queue length or of waiting time."""
 
 
 class NotReady(Unavailable):
-    """The model is being loaded, was refused at load, or the service is draining."""
+    """The model is being loaded, was rejected at load, or the service is draining."""
 
 
 class DeadlineExceeded(ServiceError):
-    """The answer would come too late."""
+    """The deadline has passed, or would pass before the response."""
 
 
 class EngineFailure(ServiceError):
@@ -126,9 +126,10 @@ class EngineFailure(ServiceError):
 
 
 def released(error: Raised) -> Raised:
-    """The same, without the frames that it and its causes came through: they hold the request's body and pixels.
+    """Remove the traceback, cause and context from the error and from its causes, and return the error.
 
-    A frame often holds the error too, and then all of that would stay until the garbage collector comes.
+    The frames of a traceback hold the body and the pixels of the request. A frame often refers to the error too, and
+    such a cycle would keep that memory until the garbage collector runs.
     """
     chain: list[BaseException | None] = [error]
     while chain:

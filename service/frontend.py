@@ -1,4 +1,7 @@
-"""A frontend: a whole server but for the listening; `python -m service.frontend DESCRIPTOR` of its channel."""
+"""A frontend process: the whole server without the listening sockets.
+
+`python -m service.frontend DESCRIPTOR`, with the descriptor of its control channel.
+"""
 
 import asyncio
 import socket
@@ -24,11 +27,12 @@ from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
 _PATIENCE_S = 3.0
+"""Seconds to wait, at the start of a drain, for the connections that the main process has accepted."""
 _UNKNOWN = "the supervisor does not know yet that models are loaded"
 
 
 class FrontendServer(Server):
-    """A server whose connections were accepted by the supervisor."""
+    """A server whose connections are accepted by the main process."""
 
     def __init__(
         self,
@@ -66,7 +70,7 @@ class FrontendServer(Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take what was handed over before the supervisor heard that it is enough; then as any server."""
+        """Take the connections that the main process passes on before it confirms the end, then shut down."""
         if self._channel is not None:
             self._channel.send(control_channel.STOP_ACCEPTING)
             await asyncio.wait([asyncio.ensure_future(self._all_have_come.wait())], timeout=_PATIENCE_S)
@@ -75,7 +79,7 @@ class FrontendServer(Server):
 
     def _hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
         match kind:
-            case control_channel.CONNECTION if not descriptors:  # this process may not have more, and it is closed
+            case control_channel.CONNECTION if not descriptors:  # above this process's limit; the kernel has closed it
                 self._count_ended()
             case control_channel.CONNECTION:
                 task = asyncio.ensure_future(self._attach(socket.socket(fileno=descriptors[0])))
@@ -96,7 +100,7 @@ class FrontendServer(Server):
                 self._scraping.hear(kind, text, descriptors)
 
     def _served(self) -> int:
-        """A file with what this process has read and loaded."""
+        """Return the descriptor of a file with the versions that this process has read and loaded."""
         return control_channel.to_memfd(self._registry.versions_now.to_json())
 
     async def _attach(self, connection: socket.socket) -> None:
@@ -104,7 +108,10 @@ class FrontendServer(Server):
             self._count_ended()
 
     def _count_ended(self) -> None:
-        """Many end at once when a client with many leaves: one message for all."""
+        """Count an ended connection.
+
+        Many end at once when a client with many disconnects: one message reports all of them.
+        """
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._tell_ended)
         self._ended += 1
@@ -115,13 +122,13 @@ class FrontendServer(Server):
         self._ended = 0
 
     def _orphaned(self) -> None:
-        """Nobody brings connections any more; those that are here get their answers."""
+        """Shut down after the end of the main process: no more connections arrive, the existing ones are served."""
         self._channel = self._scraping.channel = None
         self.should_exit = True
 
 
 def _counted(base: Any, ended: Callable[[], None]) -> type[HttpConnection]:
-    """`base`, which tells when one of its connections has ended."""
+    """Return a subclass of `base` that calls `ended` when one of its connections has ended."""
 
     class Counted(base):  # type: ignore[misc]
         def connection_lost(self, exc: Exception | None) -> None:
@@ -132,7 +139,7 @@ def _counted(base: Any, ended: Callable[[], None]) -> type[HttpConnection]:
 
 
 def main(start: WorkerConfig, end: socket.socket) -> int:
-    """Until told to stop, or left alone. Raises RepositoryError."""
+    """Serve until a message or the end of the main process. Return the exit status. Raises RepositoryError."""
     settings, lifecycle, metrics = start.settings, Health(), Metrics()
     scraping = MetricsClient(metrics)
     remote = _remote(start, metrics, lifecycle) if start.engines else None
@@ -143,7 +150,7 @@ def main(start: WorkerConfig, end: socket.socket) -> int:
 
 
 def _remote(start: WorkerConfig, metrics: Metrics, lifecycle: Health) -> RemoteLoader:
-    """With room for what each of the models may have accepted; memory is taken only by what is used."""
+    """Return the loader, with slots for all images that all models may admit. Unused slots take no memory."""
     settings = start.settings
     sizes = image_sizes(settings.models)
     slots = PixelSlots(settings.max_queue * max(1, len(sizes)), max(sizes, default=1))

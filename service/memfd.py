@@ -1,4 +1,4 @@
-"""Memory without a name, for two processes to map or one to read: nothing of it can be left behind."""
+"""Unnamed memory files, shared between processes; nothing remains after the processes have ended."""
 
 import fcntl
 import os
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL  # else a shorter file would be a SIGBUS
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL  # access to a shrunk file would raise SIGBUS
 
 
 def sealed_memory(name: str, size: int) -> int:
-    """The descriptor of `size` zero bytes that nobody can make fewer, for several processes.
+    """Return the descriptor of `size` zero bytes that no process can resize.
 
-    The memory goes when nobody maps it and no descriptor is open any more.
+    The memory is freed when it is not mapped and no descriptor is open any more.
     """
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, size)
@@ -22,7 +22,10 @@ def sealed_memory(name: str, size: int) -> int:
 
 @contextmanager
 def file_in_memory(name: str, content: bytes) -> Iterator[Path]:
-    """A file for who reads only files, until the end of the block."""
+    """Yield the path of a file with this content, for libraries that read only files.
+
+    It exists until the end of the block.
+    """
     with open(os.memfd_create(name, os.MFD_CLOEXEC), "wb") as file:
         file.write(content)
         file.flush()

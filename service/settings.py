@@ -1,4 +1,4 @@
-"""One frozen Settings object: every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
+"""The settings: one frozen object. Every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
 
 import os
 from collections.abc import Iterable
@@ -22,7 +22,10 @@ def usable_cores() -> int:
 
 PREFIX = "SNELLEN_"
 _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
-"""Kubernetes writes variables of the first two kinds for a Service called snellen, the tests read the third."""
+"""Prefixes of variables that are not settings.
+
+Kubernetes sets variables of the first two for a Service called snellen; the tests read the third.
+"""
 
 
 class Settings(BaseSettings):
@@ -123,7 +126,7 @@ class Settings(BaseSettings):
     @field_validator("port", mode="before")
     @classmethod
     def _ignore_kubernetes(cls, value: object) -> object:
-        """A Kubernetes Service called snellen puts SNELLEN_PORT=tcp://... into every pod; it is not meant for us."""
+        """Ignore SNELLEN_PORT=tcp://..., which Kubernetes sets in every pod for a Service called snellen."""
         return cls.model_fields["port"].default if isinstance(value, str) and value.startswith("tcp://") else value
 
     @field_validator("providers", "formats", mode="before")
@@ -136,7 +139,7 @@ class Settings(BaseSettings):
 
 
 def unknown_variables(environment: Iterable[str]) -> list[str]:
-    """Names that look like settings and are none: a typing error would go unnoticed."""
+    """Return names that look like settings but are not, because a typing error would go unnoticed."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(
         name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(_NOT_OURS)

@@ -1,4 +1,7 @@
-"""The vocabulary that rooms share: the contracts of an engine and of the way to one, and what passes between them."""
+"""The vocabulary that the rooms share.
+
+Defines the contracts `Engine` and `Submitter`, and the values that pass between them.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -13,16 +16,23 @@ from models.contract import Pixels, Row
 from service.errors import EngineFailure
 
 _CLIENT_STATE = "snellen.client"
-"""Key in the scope of a request."""
+"""Key of the ClientState in the ASGI scope of a request."""
 NO_NUMBERS = (
     "the network's answer to this image holds values that are no numbers; "
     "where it is served in half precision, precision=fp32 may help"
 )
-"""What half precision may come to with an image that no golden image is like."""
+"""Error detail for an output with NaN or infinity.
+
+Half precision (fp16) can overflow on an image that none of the bundle's golden images resembles.
+"""
 
 
 class Batch(NamedTuple):
-    """uint8 [N, H, W, C], whether the class maps are wanted too, whether nothing else is to be done meanwhile."""
+    """The input of one engine run.
+
+    images: uint8 [N, H, W, C]. class_map: whether the class maps are needed too.
+    only_request: whether the engine has nothing else to run meanwhile, so that it may use all threads for this batch.
+    """
 
     images: Pixels
     class_map: bool = False
@@ -30,14 +40,14 @@ class Batch(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """float32 [N, K] and, if it was wanted, float32 [N, K, h, w]."""
+    """The output of one engine run: float32 [N, K] and, if class maps were requested, float32 [N, K, h, w]."""
 
     probabilities: NDArray[np.float32]
     class_map: NDArray[np.float32] | None = None
 
 
 class DensePrediction(NamedTuple):
-    """Of one image of any size: float32 probabilities and logits [K], class map [K, h, w]."""
+    """The output for one image of any size: float32 probabilities and logits [K], float32 class map [K, h, w]."""
 
     probabilities: NDArray[np.float32]
     logits: NDArray[np.float32]
@@ -49,7 +59,7 @@ class Engine(Protocol):
 
     @property
     def provider(self) -> str:
-        """The execution provider in use, by its short name: cpu, cuda, ..."""
+        """Short name of the execution provider in use: cpu, cuda, ..."""
         ...
 
     @property
@@ -60,22 +70,23 @@ class Engine(Protocol):
 
     @property
     def single_image_threads(self) -> int:
-        """Threads for an image that is the only one."""
+        """Threads for a batch of one image while the engine has nothing else to run."""
         ...
 
     def run(self, batch: Batch) -> Prediction:
-        """Return the answer to a batch, in the calling thread. Raises EngineFailure when the model cannot be run."""
+        """Run a batch in the calling thread. Raises EngineFailure when the model cannot be run."""
         ...
 
     async def predict(self, make: Callable[[], Batch]) -> Prediction:
-        """Make a batch and run it, both in a thread of the engine.
+        """Call `make` and run the batch it returns, both in a thread of the engine.
 
-        Cancelling it ends the run soon. Raises EngineFailure when the model cannot be run, and what `make` raises.
+        Cancelling this coroutine stops the run soon.
+        Raises EngineFailure when the model cannot be run, and any exception that `make` raises.
         """
         ...
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
-        """Return the answer to one image uint8 [H, W, C] of any size. Raises EngineFailure."""
+        """Run one image of any size, uint8 [H, W, C]. Raises EngineFailure when the model cannot be run."""
         ...
 
     def close(self) -> None: ...
@@ -83,10 +94,10 @@ class Engine(Protocol):
 
 @dataclass
 class EngineInfo:
-    """What clients may know of an engine, in this process or in another one.
+    """The properties of an engine that clients can read; the engine runs in this process or in another one.
 
-    provider: execution provider in use. concurrency: batches at a time. single_image_threads: for an image that
-    is the only one.
+    provider: short name of the execution provider in use. concurrency: batches that run at a time.
+    single_image_threads: threads for a batch of one image while the engine has nothing else to run.
     """
 
     provider: str
@@ -96,14 +107,14 @@ class EngineInfo:
 
 
 class Priority(StrEnum):
-    """Bulk work fills the gaps that interactive work leaves."""
+    """The priority of a request. Bulk images run only while no interactive image needs the engine."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
 
 
 class Payload(Protocol):
-    """One image on its way to an engine, in whatever form."""
+    """One image in a queue: decoded pixels, or encoded bytes that are decoded later."""
 
     @property
     def deferred(self) -> bool:
@@ -112,16 +123,16 @@ class Payload(Protocol):
 
     @property
     def needs_thread(self) -> bool:
-        """Whether decoding it takes longer than handing it to another thread."""
+        """Whether decoding takes longer than handing the work to another thread."""
         ...
 
     def pixels(self) -> Pixels:
-        """Return uint8 [H, W, C]; called in the thread that runs the engine. Raises what decoding raises."""
+        """Return uint8 [H, W, C]. Called in the thread that runs the engine. Raises any error of decoding."""
         ...
 
 
 class ReadyPixels:
-    """An image that has been decoded: uint8 [H, W, C]."""
+    """A payload that is already decoded: uint8 [H, W, C]."""
 
     __slots__ = ("_pixels",)
     deferred = needs_thread = False
@@ -130,14 +141,15 @@ class ReadyPixels:
         self._pixels = pixels
 
     def pixels(self) -> Pixels:
-        """Return the pixels as they are."""
+        """Return the pixels unchanged."""
         return self._pixels
 
 
 class EngineResult(NamedTuple):
-    """What the network says of one image: probabilities [K], class map [K, h, w] if it was asked for; times in seconds.
+    """The output of the network for one image: probabilities [K], and the class map [K, h, w] if it was requested.
 
-    decode_s: of all deferred images of its batch; 0 for an image that was decoded before.
+    queue_s: seconds in the queue. infer_s: seconds of the engine run of the batch.
+    decode_s: seconds to decode all deferred images of the batch; 0 for an image that was decoded before.
     """
 
     probabilities: Row
@@ -148,7 +160,7 @@ class EngineResult(NamedTuple):
 
 
 class Submitter(Protocol):
-    """The way of an image to an engine, in this process or in another one."""
+    """Passes images to an engine, in this process or in another one."""
 
     @property
     def depth(self) -> int:
@@ -162,10 +174,10 @@ class Submitter(Protocol):
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
     ) -> EngineResult:
-        """Return the network's answer for one image.
+        """Return the network's output for one image.
 
-        deadline: on the clock of time.monotonic. Raises QueueFull, EngineFailure, NotReady, TimeoutError, and what the
-        payload raises.
+        deadline: seconds on the clock of time.monotonic; None for no deadline.
+        Raises QueueFull, EngineFailure, NotReady, TimeoutError at the deadline, and any exception of `payload.pixels`.
         """
         ...
 
@@ -173,9 +185,11 @@ class Submitter(Protocol):
 
 
 class ClientState:
-    """What a connection knows of a client, and the application needs: whether its request is complete, whether it left.
+    """The state of a request's connection that the application needs.
 
-    The connection sets both; a server of another kind does not offer one.
+    sent_all: whether the whole request has been received. has_left: whether the client has disconnected.
+    task: the task that works for the client and is cancelled when the client disconnects.
+    Only our own connection class sets this state; another ASGI server does not offer one.
     """
 
     __slots__ = ("has_left", "sent_all", "task")
@@ -186,23 +200,23 @@ class ClientState:
         self.task: asyncio.Task[Any] | None = None
 
     def leave(self) -> None:
-        """Cancel the task that works for the client."""
+        """Record that the client has disconnected, and cancel the task that works for the client."""
         self.has_left = True
         if self.task is not None:
             self.task.cancel()
 
 
 def attach_client_state(scope: Any) -> None:
-    """Put the state of the client into the scope of a request, before the application sees it."""
+    """Attach a new ClientState to the scope of a request, before the application receives the scope."""
     scope[_CLIENT_STATE] = ClientState()
 
 
 def client_state_of(scope: Any) -> ClientState | None:
-    """Return the state that the connection attached to the request; None with another server."""
+    """Return the state that the connection attached to the request, or None with another ASGI server."""
     return scope.get(_CLIENT_STATE)  # type: ignore[no-any-return]
 
 
 def check_numbers(*outputs: NDArray[np.float32]) -> None:
-    """Of one image. Raises EngineFailure for what holds no number."""
+    """Check the outputs for one image. Raises EngineFailure when one holds NaN or infinity."""
     if not all(np.isfinite(output).all() for output in outputs):
         raise EngineFailure(NO_NUMBERS)

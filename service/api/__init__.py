@@ -1,1 +1,1 @@
-"""Protocols in, protocols out."""
+"""The protocols: requests are parsed into calls of the use cases, and results are written as responses."""

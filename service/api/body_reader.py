@@ -1,4 +1,4 @@
-"""A request's body, counted while it streams in: no more bytes and no more time than allowed, in each and in all."""
+"""Reads the body of a request and enforces limits on its size, on its time, and on the bytes of all bodies together."""
 
 import asyncio
 import time
@@ -12,17 +12,18 @@ from service.batching.admission import CapacityLimiter
 from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
 
 _DISCARD_S = 2.0
+"""Seconds for which the rest of a rejected body is read and discarded."""
 
 
 class Body(NamedTuple):
-    """The whole of it, and the seconds it took to come."""
+    """The complete body, and the seconds that receiving it took."""
 
     content: bytes
     seconds: float
 
 
 class BodyReader:
-    """`gate` counts the bytes of all bodies that are being received or worked on."""
+    """Reads bodies. `gate` counts the bytes of all bodies that are being received or processed."""
 
     def __init__(self, max_body_bytes: int, gate: CapacityLimiter, timeout_s: float) -> None:
         self.limit = max_body_bytes
@@ -30,16 +31,17 @@ class BodyReader:
         self.timeout_s = timeout_s
 
     def receive(self, messages: Receive, announced: int | None, *, whole: bool = False) -> "Receiving":
-        """A context that gives the Body, whose bytes count as held until it ends.
+        """Return a context manager that yields the Body; its bytes count as in use until the context ends.
 
-        messages: ASGI's `receive`. announced: Content-Length. whole: it is there already.
-        Raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull, ClientDisconnect.
+        messages: the `receive` callable of ASGI. announced: value of Content-Length, None if the request has none.
+        whole: whether the body has been received already, so that no timeout is needed.
+        Entering raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull or ClientDisconnect.
         """
         return Receiving(self, messages, announced, whole)
 
 
 class Receiving:
-    """What one request receives, and holds of the gate."""
+    """Receives the body of one request and owns its share of the limiter."""
 
     def __init__(self, receiver: BodyReader, messages: Receive, announced: int | None, whole: bool) -> None:
         self._receiver = receiver
@@ -101,7 +103,7 @@ class Receiving:
 
 
 async def _next(messages: Receive) -> tuple[bytes, bool]:
-    """A piece of the body and whether there are more."""
+    """Return the next piece of the body and whether more follow. Raises ClientDisconnect."""
     message = await messages()
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
@@ -109,7 +111,10 @@ async def _next(messages: Receive) -> tuple[bytes, bool]:
 
 
 async def _discard(messages: Receive) -> None:
-    """Read on for a moment, keeping nothing: most clients look for an answer only when they have sent everything."""
+    """Read and discard the rest of the body for up to _DISCARD_S seconds.
+
+    Most clients read the response only after they have sent the whole body.
+    """
     try:
         async with asyncio.timeout(_DISCARD_S):
             while (await _next(messages))[1]:

@@ -1,4 +1,4 @@
-"""Work for a client is cancelled when the client hangs up."""
+"""Cancels the work for a client when the client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 
 async def cancel_on_disconnect(client: ClientState | None, receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when the client hangs up. Raises ClientDisconnect then."""
+    """Return the result of `work`. When the client disconnects, cancel `work` and raise ClientDisconnect.
+
+    client: state that the connection keeps; None with another ASGI server, where a second task reads `receive` instead.
+    """
     if client is None:
         return await _listening(receive, work)
     if client.has_left:
@@ -31,7 +34,7 @@ async def cancel_on_disconnect(client: ClientState | None, receive: Receive, wor
 
 
 async def _listening(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The same for any ASGI server."""
+    """Do the same with any ASGI server: wait for the work and for the disconnect message at the same time."""
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz`, `/metrics`: what probes and Prometheus ask."""
+"""The endpoints `/livez`, `/readyz` and `/metrics` for probes and for Prometheus."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,7 +14,10 @@ from service.telemetry.metrics import Metrics
 
 
 def readiness(registry: Registry, lifecycle: Health) -> Readiness:
-    """Ready once every version was tried and the default model answers, until the service drains."""
+    """Return the readiness of the service.
+
+    Ready from the moment when loading has ended and the default model can answer, until the service drains.
+    """
     default = registry.find()
     if lifecycle.draining:
         ready, detail = False, "draining: accepted requests are being answered, then the process ends"
@@ -36,7 +39,11 @@ def router(
     metrics: Metrics,
     scrape: Callable[[], Awaitable[bytes]] | None = None,
 ) -> APIRouter:
-    """scrape: the metrics of several processes, if there are several."""
+    """Return the routes of the three endpoints.
+
+    scrape: returns the merged metrics of all processes, where there are several; None to use the registry of this
+    process.
+    """
     routes = APIRouter(tags=["health"])
     metrics.process.ready.set_function(lambda: readiness(registry, lifecycle).ready)
 

@@ -1,4 +1,4 @@
-"""The only place where an error becomes an HTTP answer: RFC 9457, `application/problem+json`."""
+"""Turns errors into HTTP responses of the type `application/problem+json` (RFC 9457). No other module does."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemType(NamedTuple):
-    """How one kind of error looks from outside."""
+    """The HTTP form of one error class."""
 
     status: int
     slug: str
@@ -52,23 +52,24 @@ PROBLEM_TYPES: dict[type[errors.ServiceError], ProblemType] = {
 
 
 def problem_of(error: errors.ServiceError) -> Problem:
-    """The document for an error of the domain."""
+    """Return the problem document for a ServiceError."""
     face = PROBLEM_TYPES[type(error)]
     return Problem(type=f"/problems/{face.slug}", title=face.title, status=face.status, detail=error.detail)
 
 
 def plain_problem(status: int, detail: str) -> Problem:
-    """The document for what has no type of its own: unknown paths, wrong methods, bad parameters."""
+    """Return a problem document without a type of its own: unknown paths, wrong methods, invalid parameters."""
     return Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail)
 
 
 def respond(problem: Problem, request_id: str | None, headers: dict[str, str] | None = None) -> Response:
+    """Return the HTTP response for a problem document."""
     body = problem.model_copy(update={"request_id": request_id}).model_dump_json(exclude_none=True)
     return Response(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Give every error that can leave `app` the same shape."""
+    """Register handlers on `app`, so that every error leaves the application as a problem document."""
     app.add_exception_handler(errors.ServiceError, _on_service_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -82,7 +83,7 @@ async def _on_service_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.Unavailable):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, errors.BodyTimeout | errors.BodyTooLarge | errors.NotReady):
-        headers["Connection"] = "close"  # the rest of the body is not wanted, or another process may be ready
+        headers["Connection"] = "close"  # the rest of the body is not read, or another process may be ready
     return respond(problem, request.state.request_id, headers)
 
 

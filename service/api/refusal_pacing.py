@@ -1,23 +1,27 @@
-"""A pace for refusals: clients that come again at once would take the cores from what was accepted."""
+"""Delays refusals (503) to clients that retry at once, which would otherwise use the CPU time of accepted requests."""
 
 import asyncio
 import time
 from collections.abc import Callable
 
 _AT_ONCE = 64
-"""Refusals beyond those that answers and time pay for, before any has to wait."""
+"""Refusals in excess of the credit from responses and from time that are sent without delay."""
 CREDIT_PER_ANSWER = 2
-"""Refusals that one answer pays for: at three times the load nobody waits for long."""
+"""Refusals without delay that one response earns. At three times the capacity, no refusal is delayed for long."""
 _PAID_PER_S = 32
-"""That a second pays for: so few take nothing from anybody."""
+"""Refusals without delay that one second earns. So few refusals take no measurable CPU time."""
 _WAIT_S = 0.25
+"""Seconds by which a refusal is delayed."""
 
 
 class RefusalPacer:
-    """Of one process, whoever its clients are."""
+    """Delays the refusals of one process, for all clients together."""
 
     def __init__(self, most_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """most_waiting: refusals that wait at a time; further ones are told at once. clock: in seconds."""
+        """Create a pacer.
+
+        most_waiting: refusals delayed at a time; further ones are sent at once. clock: returns seconds.
+        """
         self._most_waiting = most_waiting
         self._clock = clock
         self._unpaid = 0.0
@@ -25,13 +29,13 @@ class RefusalPacer:
         self.waiting = 0
 
     def answered(self) -> None:
-        """A request got its answer."""
+        """Count a request that was answered."""
         self._pay(CREDIT_PER_ANSWER)
 
     async def refuse(self, deadline_s: float) -> None:
-        """Until the client may be told: at once, or a moment later while most are refused.
+        """Return when the refusal may be sent: at once, or after a delay while most requests are refused.
 
-        At most half of `deadline_s`, so that it can ask elsewhere.
+        The delay is at most half of `deadline_s`, so that the client has time to ask another server.
         """
         now = self._clock()
         self._pay((now - self._paid_until) * _PAID_PER_S)

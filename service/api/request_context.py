@@ -1,4 +1,4 @@
-"""Around every request: its id, its times, its metrics, and a problem instead of a traceback. Plain ASGI."""
+"""ASGI middleware for every request: id, stage times, metrics, access log, and problem documents for exceptions."""
 
 import asyncio
 import logging
@@ -23,12 +23,15 @@ access = logging.getLogger("service.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _CLOSE = (b"connection", b"close")
-"""While the service drains: the client opens its next connection elsewhere, instead of losing a request on this one."""
-_CLIENT_CLOSED = 499  # nginx's number for a request whose client left
+"""Header sent while the service drains.
+
+The client opens its next connection to another server, so that it loses no request on this connection.
+"""
+_CLIENT_CLOSED = 499  # nginx's status for a request whose client disconnected
 
 
 class RequestContextMiddleware:
-    """Middleware; puts `request_id`, `stages` (seconds by name) and `problems` (types) into the request's state."""
+    """Puts `request_id`, `stages` (seconds by name) and `problems` (types) into the state of each request."""
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class RequestContextMiddleware:
         except ClientDisconnect as left:
             released(left)
             status = _CLIENT_CLOSED
-        except asyncio.CancelledError:  # by the server, at the drain's limit
+        except asyncio.CancelledError:  # by the server, when the time limit of the drain has passed
             if not status:
                 problem = problem_of(NotReady("the service is shutting down; send the request again"))
                 await respond(problem, state["request_id"], {"Retry-After": "1"})(scope, receive, send_enveloped)
@@ -99,7 +102,7 @@ class RequestContextMiddleware:
 
 
 def _request_id(scope: Scope) -> str:
-    """The first one that the client sent, if it is fit for logs and headers, or a new one."""
+    """Return the first X-Request-ID of the client if it is safe for logs and headers, otherwise a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             given: str = value.decode("latin-1")

@@ -1,6 +1,6 @@
-"""Work in steps, so that the event loop serves other requests between them.
+"""Splits long work into steps, so that the event loop serves other requests between the steps.
 
-A thread would not do: parsers and decoders of text hold the interpreter's lock for as long as one call of them takes.
+A thread would not help: the parsers and the text decoders hold the GIL for the whole of each call.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Steps = Generator[None, None, T]
-"""Work that pauses after each step of at most a few milliseconds, and returns its result."""
+"""A generator that yields after each step of at most a few milliseconds, and returns its result."""
 
 
 def finish(steps: Steps[T]) -> T:
-    """Return the result of all steps, taken without a pause. Raises what they raise."""
+    """Run all steps without a pause and return the result. Raises what the steps raise."""
     while True:
         try:
             next(steps)
@@ -23,7 +23,7 @@ def finish(steps: Steps[T]) -> T:
 
 
 async def interleave(steps: Steps[T]) -> T:
-    """Return the result of all steps; the event loop turns once after each. Raises what they raise."""
+    """Run all steps, let the event loop run once after each, and return the result. Raises what the steps raise."""
     while True:
         try:
             next(steps)

@@ -1,1 +1,1 @@
-"""Admission, queue, batch and delivery; knows neither HTTP nor image formats nor ONNX."""
+"""Admission, queue, batch and delivery. Independent of HTTP, of image formats and of ONNX."""

@@ -1,4 +1,7 @@
-"""Who is let in: capacity is refused at the door, and so is what cannot be answered in time. Trying, never waiting."""
+"""Admission control: rejects a request on arrival when a limit is reached or its deadline cannot be met.
+
+Never waits.
+"""
 
 import time
 from collections.abc import Callable
@@ -9,19 +12,23 @@ from service.types import Priority
 
 
 class CapacityLimiter:
-    """Counts what is inside; `capacity` is never exceeded."""
+    """Counts what is in use and never lets it exceed `capacity`."""
 
     def __init__(
         self, capacity: int, noun: str, seconds_until_free: Callable[[int], float] = lambda _inside: 1.0
     ) -> None:
-        """noun: what is counted, for the client. seconds_until_free: of the number inside, for Retry-After."""
+        """Create a limiter with nothing in use.
+
+        noun: what is counted, for the error text. seconds_until_free: maps the number in use to seconds, for
+        Retry-After.
+        """
         self._capacity = capacity
         self._noun = noun
         self._seconds_until_free = seconds_until_free
         self.inside = 0
 
     def enter(self, count: int) -> None:
-        """Raises QueueFull, and takes nothing, when fewer than `count` places are free."""
+        """Add `count`. Raises QueueFull, and adds nothing, when fewer than `count` are free."""
         if self.inside + count > self._capacity:
             raise QueueFull(
                 f"the service already holds {self.inside} of {self._capacity} {self._noun}; "
@@ -34,12 +41,12 @@ class CapacityLimiter:
         self.inside -= count
 
     def hold(self, count: int) -> "CapacityLease":
-        """A context; enters at its beginning and leaves at its end."""
+        """Return a context manager that enters at its beginning and leaves at its end."""
         return CapacityLease(self, count)
 
 
 class CapacityLease:
-    """Places taken until the end of a `with` block."""
+    """Counts as in use until the end of a `with` block."""
 
     __slots__ = ("_count", "_gate")
 
@@ -55,7 +62,10 @@ class CapacityLease:
 
 
 class AdmissionController:
-    """The door of one model: places for `capacity` images, half of them for bulk work, and a forecast of the wait."""
+    """Admits the images of one model.
+
+    Up to `capacity` images are admitted at a time, at most half of them bulk, and only if their deadline can be met.
+    """
 
     def __init__(
         self,
@@ -64,7 +74,12 @@ class AdmissionController:
         on_error_s: Callable[[float], object] = lambda _error_s: None,
         on_interactive: Callable[[int], object] = lambda _images: None,
     ) -> None:
-        """Told: of each answer the seconds that it took beyond the forecast; how many interactive images are inside."""
+        """Create a controller with no image admitted.
+
+        forecast: predicts the seconds to a response.
+        on_error_s: called with actual minus predicted seconds of each interactive response.
+        on_interactive: called with the number of admitted interactive images whenever it changes.
+        """
         self._on_urgent = on_interactive
         self.forecast = forecast
         self.on_error_s = on_error_s
@@ -73,18 +88,25 @@ class AdmissionController:
 
     @property
     def inside(self) -> int:
-        """Images accepted and not yet answered."""
+        """Images that were admitted and are not yet answered."""
         return self._all.inside
 
     def admit(self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE) -> "AdmissionTicket":
-        """A context for `count` images. Entering raises QueueFull, or DeadlineExceeded where no wait would help."""
+        """Return a context manager for `count` images.
+
+        Entering raises QueueFull, or DeadlineExceeded when the deadline is too short even without other images.
+        """
         return AdmissionTicket(self, count, deadline_s, priority)
 
     def enter(self, count: int, deadline_s: float, priority: Priority) -> tuple[int, float]:
-        """Images ahead, and the seconds that the answer is expected to take."""
+        """Admit `count` images.
+
+        Return the number of images ahead of them, and the expected seconds to the response.
+        Raises QueueFull, or DeadlineExceeded when the deadline is too short even without other images.
+        """
         ahead = self.inside if priority is Priority.BULK else self.inside - self._bulk.inside
         expected_s = self.forecast.answer_s(ahead, count)
-        # With nothing ahead it is tried: a forecast that is too dark learns only so.
+        # With nothing ahead the request is admitted in any case; else a forecast that is too high would stay too high.
         late_s = self.forecast.late_s(ahead, count)
         if ahead and late_s > deadline_s:
             self._refuse(ahead, count, deadline_s, late_s)
@@ -121,7 +143,7 @@ class AdmissionController:
 
 
 class AdmissionTicket:
-    """Places taken until the end of a `with` block."""
+    """One request's admission, from the beginning to the end of a `with` block."""
 
     __slots__ = ("_admission", "_ahead", "_count", "_deadline_s", "_expected_s", "_priority", "_started")
 
@@ -140,7 +162,10 @@ class AdmissionTicket:
         self._admission.leave(self._count, self._priority)
 
     def answered(self) -> None:
-        """It was, or its time is over: what that took is compared with the forecast. Refused images tell nothing."""
+        """Correct the forecast with the time that the request took until its response or its deadline.
+
+        Not called for rejected images: the time they took says nothing about the engine.
+        """
         if self._priority is Priority.INTERACTIVE:
             took_s = time.perf_counter() - self._started
             self._admission.forecast.learn(self._ahead, self._count, took_s)

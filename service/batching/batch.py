@@ -1,4 +1,4 @@
-"""From images in a queue to a batch and back: what is still encoded is decoded by whoever is about to run it."""
+"""Builds a batch from queue entries, in the thread that runs it, and delivers the results."""
 
 import logging
 import time
@@ -15,17 +15,20 @@ logger = logging.getLogger(__name__)
 
 
 class NothingToRun(Exception):
-    """Nobody waits for any of the images, or none could be decoded."""
+    """No entry of the batch is still waited for, or none of its images could be decoded."""
 
 
 class BatchJob:
-    """Entries that are run together. `batch` works in any thread, the rest belongs to the event loop.
+    """Entries that are run together. `batch` can be called in any thread, all other methods in the event loop.
 
-    `broken`: images, by their place in the batch, whose answer is no number.
+    `broken`: indices of the images of the batch whose output holds NaN or infinity.
     """
 
     def __init__(self, entries: Sequence[Entry], *, only_request: bool) -> None:
-        """only_request: nothing else is to be done meanwhile."""
+        """Create a job.
+
+        only_request: whether the engine has nothing else to run meanwhile.
+        """
         self._entries = entries
         self._only_request = only_request
         self._ready: list[Entry] = []
@@ -38,17 +41,17 @@ class BatchJob:
 
     @property
     def worth_a_thread(self) -> bool:
-        """Whether there is something to decode that is not tiny."""
+        """Whether the job has to decode an image that is not tiny."""
         return any(entry.payload.needs_thread for entry in self._entries)
 
     def batch(self) -> Batch:
-        """Of those that somebody waits for and that could be decoded. Raises NothingToRun."""
+        """Return the batch of all images that are still waited for and could be decoded. Raises NothingToRun."""
         self._began = time.perf_counter()
         images = [pixels for entry in self._entries if (pixels := self._pixels(entry)) is not None]
         if not images:
             raise NothingToRun
         stacked = np.array(images)
-        images.clear()  # an error's traceback may hold this frame
+        images.clear()  # the traceback of an error may keep this frame alive
         self._decoded = time.perf_counter()
         return Batch(stacked, any(entry.class_map for entry in self._ready), self._only_request)
 
@@ -57,14 +60,17 @@ class BatchJob:
             return None
         try:
             pixels = entry.payload.pixels()
-        except Exception as error:  # its neighbours are answered, whatever it is
+        except Exception as error:  # any error of one image must not fail the other images of the batch
             self._failed.append((entry, error))
             return None
         self._ready.append(entry)
         return pixels
 
     def answer(self, prediction: Prediction) -> float:
-        """Give each entry its row, unless that is not made of numbers; the network's seconds."""
+        """Deliver each entry's row, or EngineFailure if it holds NaN or infinity.
+
+        Return the seconds of the engine run.
+        """
         infer_s, decoding_s = time.perf_counter() - self._decoded, self._decoded - self._began
         self.broken = broken = set((~np.isfinite(prediction.probabilities)).nonzero()[0].tolist())
         if broken:
@@ -79,7 +85,7 @@ class BatchJob:
         return infer_s
 
     def close(self) -> None:
-        """Tell those that have no answer why, and hold nobody any more."""
+        """Deliver the errors to the entries that have no result, and release all entries."""
         for entry, error in self._failed:
             entry.fail(error)
         self._failed.clear()

@@ -1,4 +1,7 @@
-"""Bounded queue, batch formation, delivery of results; knows neither HTTP nor image formats."""
+"""The dynamic batcher: bounded queue, batch formation, delivery of results.
+
+Independent of HTTP and of image formats.
+"""
 
 import asyncio
 import logging
@@ -19,13 +22,20 @@ from service.types import Batch, Engine, EngineResult, Payload, Prediction, Prio
 logger = logging.getLogger(__name__)
 
 _MOST_DECODED = 8
-"""Images of a batch that are decoded one after the other before any of them is answered."""
+"""Limit of a batch that has to be decoded first, in images.
+
+All are decoded one after the other before any is answered.
+"""
 _SHUTTING_DOWN = "the service is shutting down; send the request again"
 
 
 @dataclass(frozen=True, slots=True)
 class BatchCallbacks:
-    """Told what happens, for metrics."""
+    """Callbacks that the batcher calls to record metrics.
+
+    batch: size and seconds of a batch. failure: a batch failed or holds a broken output. preemption: a bulk batch was
+    preempted.
+    """
 
     batch: Callable[[int, float], None] = lambda _size, _seconds: None
     failure: Callable[[], None] = lambda: None
@@ -33,14 +43,17 @@ class BatchCallbacks:
 
 
 class InlineRunner(NamedTuple):
-    """Runs batches of up to `largest` images in the event loop: they take less time than a thread is worth."""
+    """Runs batches of up to `largest` images in the event loop, as they are shorter than a change of threads."""
 
     run: Callable[[Batch], Prediction]
     largest: int
 
 
 class BatchRunner:
-    """Runs a short batch in the event loop, others in the engine's threads. `steps`: how many run in threads."""
+    """Runs short batches in the event loop and others in the engine's threads.
+
+    `steps`: batches now running in threads.
+    """
 
     def __init__(self, engine: Engine, inline: InlineRunner | None) -> None:
         self._engine, self._inline = engine, inline
@@ -48,7 +61,10 @@ class BatchRunner:
         self.steps = 0
 
     async def run(self, step: BatchJob, waiting: int) -> Prediction:
-        """waiting: images that are queued behind it. Raises NothingToRun, and what the engine raises."""
+        """Run a batch. Raises NothingToRun, and what the engine raises.
+
+        waiting: images that are queued behind the batch.
+        """
         if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline(waiting):
             self._ran_inline = True
             return self._inline.run(step.batch())
@@ -59,13 +75,20 @@ class BatchRunner:
             self.steps -= 1
 
     async def yield_to_io(self) -> None:
-        """After a batch in the event loop, however many images are queued: answers leave, and sockets are read."""
+        """Let the event loop run once after a batch that ran in it, so that responses are sent and sockets are read.
+
+        Does so even when images are queued.
+        """
         if self._ran_inline:
             self._ran_inline = False
             await asyncio.sleep(0)
 
     def _largest_inline(self, waiting: int) -> int:
-        """Where several batches can run at a time, only a lone image: meanwhile nothing else is begun."""
+        """Return the size limit of a batch in the event loop.
+
+        An engine with several concurrent batches gets only a single image, and only when nothing else runs or waits:
+        while the event loop is busy, no other batch can be started.
+        """
         assert self._inline is not None
         if self._engine.concurrency == 1:
             return self._inline.largest
@@ -73,9 +96,12 @@ class BatchRunner:
 
 
 class Batcher:
-    """Feeds an engine: `engine.concurrency` loops take what is there at once, so batches grow with load; no timer.
+    """Feeds an engine from a queue.
 
-    Bulk batches are run in the gaps that interactive images leave, and given up, to be run again, when one comes.
+    Each of `engine.concurrency` loops takes all images that wait, up to the limit, as soon as it is free. So batches
+    grow
+    with the load, without a timer. Bulk batches start only while no interactive image waits. When an interactive image
+    arrives and no loop is free, a bulk batch is preempted and run again later.
     """
 
     def __init__(
@@ -87,7 +113,10 @@ class Batcher:
         inline: InlineRunner | None = None,
         slots: BulkSlots | None = None,
     ) -> None:
-        """slots: of the process, shared by its models."""
+        """Create a batcher that is not started.
+
+        slots: the bulk slots of the process, shared by all its models.
+        """
         self._engine = engine
         self._slots = slots or BulkSlots()
         self._slots.watch(self._look_again)
@@ -108,7 +137,7 @@ class Batcher:
         self._loops = [asyncio.create_task(self._run()) for _ in range(self._engine.concurrency)]
 
     async def stop(self) -> None:
-        """Fail what still waits, let running batches end, close the engine."""
+        """Fail the entries that wait, let running batches end, and close the engine."""
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -118,7 +147,7 @@ class Batcher:
         await asyncio.to_thread(self._engine.close)
 
     def expect(self, interactive: int) -> None:
-        """So many interactive images are accepted and not answered, those that are still being decoded among them."""
+        """Set the number of interactive images that are admitted and not answered, decoded or not."""
         by, self._interactive = interactive - self._interactive, interactive
         self._slots.add_interactive(by)
 
@@ -133,7 +162,7 @@ class Batcher:
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
     ) -> EngineResult:
-        """Return the network's answer for one image: see Submitter."""
+        """Return the network's output for one image. See Submitter."""
         if not self._loops:
             raise NotReady(_SHUTTING_DOWN)
         loop = asyncio.get_running_loop()
@@ -156,7 +185,7 @@ class Batcher:
             raise QueueFull("too many images are waiting; send the request again later") from None
 
     async def _run(self) -> None:
-        """Answer batches until cancelled; whatever a batch raises, the loop outlives it."""
+        """Run batches until cancelled. The loop goes on after any error of a batch."""
         while True:
             await self._runner.yield_to_io()
             priority, batch = await self._waiting.take(self._max_batch_size, self._bulk.most)
@@ -179,12 +208,15 @@ class Batcher:
             else:
                 if priority is Priority.BULK:
                     self._bulk.release()
-                    await asyncio.sleep(0)  # another model's turn
+                    await asyncio.sleep(0)  # let another model run its bulk batch
             finally:
                 self._bulk.release()
 
     def _share(self, batch: list[Entry], priority: Priority) -> list[Entry]:
-        """What is to be decoded first is left to the other loops too, and nobody waits for many others' decoding."""
+        """Shorten a batch that has to be decoded first: return the part to run now, requeue the rest.
+
+        So the other loops decode a share of the images too, and no image waits until many others are decoded.
+        """
         if not any(entry.payload.needs_thread for entry in batch):
             return batch
         most = min(_MOST_DECODED, -(-(len(batch) + len(self._waiting)) // self._engine.concurrency))
@@ -202,5 +234,5 @@ class Batcher:
                 self._observer.failure()
 
     def _is_alone(self) -> bool:
-        """Of a batch that is about to run: whether nothing else is to be done meanwhile."""
+        """Return whether nothing else runs or waits besides the batch that is about to run."""
         return not self._runner.steps and self._slots.only_request

@@ -1,4 +1,4 @@
-"""How busy a process is: whether bulk work has room, and whether an image is the only one."""
+"""Counts the work of a process, to limit its bulk batches and to detect a single request."""
 
 import math
 import time
@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable
 
 _LATELY_S = 1.0
-"""A client that has sent an interactive image within this time may send another one soon."""
+"""Seconds after an interactive image during which one slot stays free: its client may soon send another one."""
 
 
 class BulkSlots:
-    """Of one process, whatever the number of its models."""
+    """The slots for bulk batches of one process, shared by all its models."""
 
     def __init__(self) -> None:
         self._interactive = 0
@@ -20,20 +20,21 @@ class BulkSlots:
         self._watchers: deque[Callable[[], None]] = deque()
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Call `changed` when there may be more or less room for bulk work than before."""
+        """Call `changed` whenever the number of free slots may have changed."""
         self._watchers.append(changed)
 
     def add_interactive(self, images: int) -> None:
-        """Count more, or fewer, interactive images that are accepted and not answered."""
+        """Change the number of interactive images that are admitted and not answered. images: may be negative."""
         self._interactive += images
         self._interactive_at = time.monotonic()
         if self._bulk or self._waits:
             self.recheck()
 
     def claim(self, concurrency: int) -> bool:
-        """Take a slot for a bulk batch, where the process runs `concurrency` batches at a time, if there is one.
+        """Take a slot for a bulk batch if one is free, and return whether it was taken.
 
-        If there is none, `watch` says when to ask again.
+        concurrency: batches that the engine runs at a time. When no slot is free, the callbacks of `watch` are called
+        later.
         """
         if self._bulk < self._slots(concurrency):
             self._bulk += 1
@@ -42,13 +43,16 @@ class BulkSlots:
         return False
 
     def release(self, batches: int) -> None:
-        """Give back the slots of bulk batches."""
+        """Free the slots of bulk batches."""
         self._bulk -= batches
         if self._waits:
             self.recheck()
 
     def recheck(self) -> None:
-        """Let bulk work that waits try to claim a slot; each time another model is first."""
+        """Let waiting bulk work try to claim a slot.
+
+        The models are called in rotation, so that each is the first in turn.
+        """
         self._waits = False
         self._watchers.rotate()
         for changed in tuple(self._watchers):
@@ -64,7 +68,12 @@ class BulkSlots:
         return self._interactive <= 1 and not self._bulk
 
     def _slots(self, concurrency: int) -> int:
-        """Return the slots for bulk batches; one stays free beside interactive images, and for likely ones."""
+        """Return the number of slots, out of `concurrency` engine runs.
+
+        While interactive images are in work, each has a run and one more stays free; for a second after the last one,
+        one run
+        stays free.
+        """
         if self._interactive:
             return max(0, concurrency - self._interactive - 1)
         lately = time.monotonic() - self._interactive_at < _LATELY_S

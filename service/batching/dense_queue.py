@@ -1,4 +1,4 @@
-"""Images of any size beside the batcher: each has a shape of its own, so it runs alone, one at a time."""
+"""Runs images of any size, which cannot be batched because their shapes differ, one at a time."""
 
 import asyncio
 import time
@@ -13,15 +13,16 @@ from service.errors import EngineFailure, NotReady, TooManyImages
 from service.types import DensePrediction
 
 _FIRST_GUESS_S = 1.0
+"""Assumed seconds for one image before any was measured; used for Retry-After."""
 
 
 PredictDense = Callable[[Pixels], Awaitable[DensePrediction]]
-"""As Engine.predict_dense."""
+"""Has the contract of Engine.predict_dense."""
 
 
 @dataclass(frozen=True)
 class DenseLimits:
-    """See Settings."""
+    """Limits of dense classification; see Settings for each."""
 
     max_pixels: int
     max_predictions: int
@@ -29,7 +30,10 @@ class DenseLimits:
 
 
 class DenseQueue:
-    """Of one model. What waits are encoded images: pixels are made when it is an image's turn, so memory is bounded."""
+    """The dense queue of one model.
+
+    Encoded images wait, and are decoded only when a slot is free. So memory is bounded.
+    """
 
     def __init__(
         self,
@@ -38,7 +42,10 @@ class DenseQueue:
         turns: asyncio.Semaphore,
         observer: BatchCallbacks | None = None,
     ) -> None:
-        """turns: shared by all lanes of a process; its value is how many images are decoded and run at a time."""
+        """Create a queue.
+
+        turns: shared by all models of a process; its initial value is the number of images decoded and run at a time.
+        """
         self.limits = limits
         self._predict = predict
         self._turns = turns
@@ -49,7 +56,7 @@ class DenseQueue:
 
     @contextmanager
     def hold(self, images: int) -> Iterator[None]:
-        """Places for the images of one request. Raises TooManyImages, QueueFull."""
+        """Count the images of one request as queued until the end of the context. Raises TooManyImages, QueueFull."""
         if images > self.limits.max_queue:
             raise TooManyImages(f"with dense=1 a request holds at most {self.limits.max_queue} images; send several")
         with self._gate.hold(images):
@@ -57,7 +64,7 @@ class DenseQueue:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[float]:
-        """Yields the seconds that it took to come."""
+        """Wait for a slot, keep it until the end of the context, and yield the seconds that the wait took."""
         asked = time.perf_counter()
         async with self._turns:
             began = time.perf_counter()
@@ -65,7 +72,7 @@ class DenseQueue:
             self._seconds = time.perf_counter() - began
 
     async def run(self, image: Pixels) -> tuple[DensePrediction, float]:
-        """What the network says of uint8 [H, W, C], and the seconds it took. Raises EngineFailure, NotReady."""
+        """Return the network's output for uint8 [H, W, C] and the seconds it took. Raises EngineFailure, NotReady."""
         if self._stopped:
             raise NotReady("the service is shutting down; send the request again")
         started = time.perf_counter()
@@ -79,5 +86,5 @@ class DenseQueue:
         return prediction, seconds
 
     def stop(self) -> None:
-        """Begin nothing new; closing the engine ends what runs."""
+        """Start no further image. Closing the engine ends the running one."""
         self._stopped = True

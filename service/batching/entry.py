@@ -1,4 +1,4 @@
-"""One image on its way to an engine, and what comes back."""
+"""The queue entry of one image."""
 
 import asyncio
 import time
@@ -10,7 +10,10 @@ from service.types import EngineResult, Payload, Prediction
 
 @dataclass(slots=True)
 class Entry:
-    """One image on its way; a future already done means that nobody waits any more."""
+    """One image in a queue and the future of its result.
+
+    A future that is done means that the client no longer waits.
+    """
 
     payload: Payload
     class_map: bool
@@ -31,6 +34,6 @@ class Entry:
 
 
 def class_map_of(prediction: Prediction, index: int, entry: Entry) -> Row | None:
-    """That of the image at `index` of a batch, if it was asked for."""
+    """Return the class map of the image at `index` of a batch, or None if it was not requested."""
     wanted = entry.class_map and prediction.class_map is not None
     return prediction.class_map[index] if wanted and prediction.class_map is not None else None

@@ -1,4 +1,4 @@
-"""Bulk batches of one model while they run: each has a place among all bulk work, and can be given up."""
+"""Runs the bulk batches of one model, each in a bulk slot of the process, and preempts them."""
 
 import asyncio
 
@@ -8,11 +8,15 @@ from service.types import Engine, Prediction
 
 
 class Preempted(Exception):
-    """Something more interactive has come."""
+    """The bulk batch was cancelled because an interactive image needs the engine."""
 
 
 class PreemptibleBatches:
-    """`most`: images of the next batch; fewer after one was given up, as the gaps are short, more after a whole one."""
+    """The running bulk batches of one model.
+
+    `most`: size limit of the next bulk batch; half of the preempted batch after a preemption, doubled after a completed
+    batch.
+    """
 
     def __init__(self, engine: Engine, slots: BulkSlots, max_batch_size: int) -> None:
         self.most = self._max_batch_size = max_batch_size
@@ -24,36 +28,39 @@ class PreemptibleBatches:
         return bool(self._runs)
 
     def claim(self) -> bool:
-        """A place for a batch, if there is one; it is run, or released, before anything else happens."""
+        """Claim a bulk slot for a batch and return whether there was one.
+
+        The caller has to run the batch, or release the slot, without an await in between.
+        """
         claimed = self._slots.claim(self._engine.concurrency)
         self._claims += claimed
         return claimed
 
     def release(self) -> None:
-        """The places of batches that do not run any more."""
+        """Release the slots of batches that no longer run."""
         if ended := self._claims - len(self._runs):
             self._claims -= ended
             self._slots.release(ended)
 
     def preempt_one(self) -> None:
-        """Its `run` raises Preempted."""
+        """Cancel the newest running bulk batch. Its `run` raises Preempted."""
         self._runs.pop().cancel()
         self.release()
 
     def make_room(self) -> None:
-        """Give up as many as have to go."""
+        """Preempt as many of this model's batches as exceed the slots of the process."""
         while self._runs and self._slots.surplus(self._engine.concurrency):
             self.preempt_one()
 
     async def run(self, step: BatchJob) -> Prediction:
-        """Raises Preempted, NothingToRun, and what the engine raises."""
+        """Run a bulk batch. Raises Preempted, NothingToRun, and what the engine raises."""
         run = asyncio.ensure_future(self._engine.predict(step.batch))
         self._runs.append(run)
         try:
             prediction = await run
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if run in self._runs or (task is not None and task.cancelling()):  # it is the caller who was cancelled
+            if run in self._runs or (task is not None and task.cancelling()):  # the caller was cancelled
                 raise
             self.most = max(1, len(step) // 2)
             raise Preempted from None

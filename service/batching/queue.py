@@ -1,4 +1,4 @@
-"""What waits for an engine: two queues with one bound, the interactive one always served first."""
+"""A bounded queue with two priorities; interactive items are always taken first."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from service.types import Priority
 
 
 class Waits(Protocol):
-    """Something in a queue; nobody waits for it any more when it is not `alive`."""
+    """An item of the queue. `alive` is false when the client no longer waits for it."""
 
     @property
     def alive(self) -> bool: ...
@@ -20,10 +20,14 @@ T = TypeVar("T", bound=Waits)
 
 
 class PriorityQueue(Generic[T]):
-    """At most `limit` things; each batch holds those of one priority, oldest first."""
+    """Holds at most `limit` items. Each batch holds items of one priority, oldest first."""
 
     def __init__(self, limit: int, bulk_may_leave: Callable[[], bool] = lambda: True) -> None:
-        """bulk_may_leave: asked when nothing interactive waits; call `look_again` when the answer may have changed."""
+        """Create an empty queue.
+
+        bulk_may_leave: called when no interactive item waits; returns whether bulk items may be taken. Call
+        `look_again` when its result may have changed.
+        """
         self._limit = limit
         self._bulk_may_leave = bulk_may_leave
         self._queues: dict[Priority, deque[T]] = {priority: deque() for priority in Priority}
@@ -34,41 +38,44 @@ class PriorityQueue(Generic[T]):
 
     @property
     def idle_waiters(self) -> int:
-        """Who waits for something to come."""
+        """The number of `take` calls that wait for an item."""
         return len(self._takers)
 
     def put(self, thing: T, priority: Priority) -> None:
-        """Raises asyncio.QueueFull."""
+        """Append an item. Raises asyncio.QueueFull."""
         if len(self) >= self._limit:
             raise asyncio.QueueFull
         self._queues[priority].append(thing)
         self._wake()
 
     def requeue(self, things: Iterable[T], priority: Priority) -> None:
-        """Before all others, in their order; they had places before, so the limit is not asked."""
+        """Put items back before all others, in their order. The limit does not apply: they were in the queue before."""
         if back := list(things):
             self._queues[priority].extendleft(reversed(back))
             self._wake()
 
     async def take(self, most: int, most_bulk: int | None = None) -> tuple[Priority, list[T]]:
-        """At least one thing, waited for, and at most so many; `most` too of bulk work by default."""
+        """Wait for an item and return the priority and a batch of up to `most` items.
+
+        most_bulk: limit of a batch of bulk items; None for `most`.
+        """
         limits = {Priority.INTERACTIVE: most, Priority.BULK: most_bulk or most}
         while True:
             for priority, queue in self._queues.items():
                 _drop_dead(queue)
                 if queue and (priority is Priority.INTERACTIVE or self._bulk_may_leave()):
                     batch = _first_alive(queue, limits[priority])
-                    self.look_again()  # there may be room for another one
+                    self.look_again()  # another bulk batch may be allowed now
                     return priority, batch
             await self._arrival()
 
     def look_again(self) -> None:
-        """For whoever waits while there is something that was not to leave."""
+        """Wake a waiter if bulk items are queued, so that it calls `bulk_may_leave` again."""
         if self._queues[Priority.BULK]:
             self._wake()
 
     def drain(self) -> list[T]:
-        """All that is left."""
+        """Remove and return all items."""
         left = [thing for queue in self._queues.values() for thing in queue]
         for queue in self._queues.values():
             queue.clear()
@@ -81,7 +88,7 @@ class PriorityQueue(Generic[T]):
             await taker
         except asyncio.CancelledError:
             if taker.done() and not taker.cancelled():
-                self._wake()  # it was woken for something that another one has to take now
+                self._wake()  # this waiter was woken and cancelled: wake another one for the item
             raise
         finally:
             with contextlib.suppress(ValueError):
@@ -96,7 +103,7 @@ class PriorityQueue(Generic[T]):
 
 
 def _drop_dead(queue: deque[T]) -> None:
-    """From its beginning."""
+    """Remove the items at the beginning that are not alive."""
     while queue and not queue[0].alive:
         queue.popleft()
 

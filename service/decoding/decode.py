@@ -1,4 +1,4 @@
-"""Compressed bytes -> uint8 image, with format and pixel limits: a pure function, whoever runs it."""
+"""Decodes an image file to uint8 pixels, within limits of format and size. Pure functions, called in any process."""
 
 import io
 import logging
@@ -15,7 +15,7 @@ from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixel
 
 logger = logging.getLogger(__name__)
 
-Image.init()  # all plugins now, not at the first image of an unknown kind
+Image.init()  # loads all plugins now instead of at the first image of an unknown format
 _SIGNATURES = {
     "JPEG": re.compile(rb"\xff\xd8\xff"),
     "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
@@ -25,21 +25,28 @@ _SIGNATURES = {
     "TIFF": re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"),
     "AVIF": re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL),
 }
-"""First bytes by format: a file that begins so and cannot be opened is damaged, any other one is no image."""
+"""First bytes by format.
+
+A file with one of them that cannot be opened is damaged; any other file is not an image of an accepted format.
+"""
 Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything large is decoded
 _DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
 
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """Accepted formats by Pillow's names, and the largest width times height."""
+    """Accepted formats by Pillow's names, and the limit of width times height."""
 
     formats: tuple[str, ...]
     max_pixels: int
 
 
 class Decoded(NamedTuple):
-    """uint8 [H, W, C] as the model takes it, the upright picture's width and height as decoded, the seconds."""
+    """A decoded image.
+
+    pixels: uint8 [H, W, C] for the model. size: width and height of the image after its orientation was applied.
+    seconds: duration of decoding.
+    """
 
     pixels: Pixels
     size: tuple[int, int]
@@ -49,8 +56,9 @@ class Decoded(NamedTuple):
 def decode(
     body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
 ) -> Decoded:
-    """Pixels of the target's size; with `dense_pixels`, those of the picture at its own scale, at most so many.
+    """Decode and resize an image to the target's size.
 
+    dense_pixels: if set, return the image in its own resolution instead, with at most so many pixels.
     Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out.
     """
     started = time.perf_counter()
@@ -66,7 +74,7 @@ def decode_if_small(
     small: DecodeLimits,
     dense_pixels: int | None = None,
 ) -> Decoded | None:
-    """The same, but nothing is decoded of an image whose header says that it exceeds `small`."""
+    """Do the same, but return None without decoding when the header says that the image exceeds `small`."""
     started = time.perf_counter()
     with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
         fits = image.format in small.formats and image.width * image.height <= small.max_pixels
@@ -79,7 +87,7 @@ def _decoded(image: Image.Image, target: Input, how: Preprocessing, started: flo
 
 
 def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Image.Image:
-    """Return the image with its header read and checked; its pixels are not decoded yet."""
+    """Return the image with its header read and checked. Its pixels are not decoded yet."""
     image = _open(body, limits.formats)
     _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
     if dense_pixels is not None:
@@ -88,7 +96,7 @@ def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Imag
 
 
 def _open(body: bytes, formats: tuple[str, ...]) -> Image.Image:
-    """Raises UnsupportedFormat, CorruptImage."""
+    """Open the image. Raises UnsupportedFormat, CorruptImage."""
     try:
         return Image.open(io.BytesIO(body), formats=formats)
     except UnidentifiedImageError as error:
@@ -108,7 +116,7 @@ def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
 
 
 class _Translation:
-    """Pillow's many exceptions become ours."""
+    """Context manager that turns Pillow's many exceptions into those of the service."""
 
     def __enter__(self) -> None:
         pass
@@ -124,7 +132,10 @@ _TRANSLATION = _Translation()
 
 
 def _translated(error: Exception) -> ServiceError:
-    """Decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError and more."""
+    """Return the ServiceError for an exception of a decoder.
+
+    Decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError and more.
+    """
     match error:
         case UnsupportedMode():
             return UnsupportedFormat(str(error))

@@ -1,4 +1,4 @@
-"""What a file tells without a decoder: hints where to decode it, no more."""
+"""Estimates from the bytes of a file what decoding costs. The estimates only select where to decode."""
 
 import struct
 
@@ -10,20 +10,24 @@ _SIZE = struct.Struct(">II")
 _SEGMENT = struct.Struct(">BBH")
 _FRAME = struct.Struct(">HH")
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-"""JPEG markers with height and width, of the processes that Pillow decodes."""
+"""JPEG markers of the frame headers, which hold height and width, for the coding processes that Pillow decodes."""
 _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA), 0xFF})
-"""What has no place here, or is no marker: TEM, RSTn, SOI, EOI, filling bytes."""
+"""Bytes that no marker segment with a length begins with: TEM, RSTn, SOI, EOI, fill bytes."""
 _MOST_SEGMENTS = 64
+"""JPEG segments that are searched for the frame header."""
 _COSTLY = (0xDA, 0xE1)
-"""JPEG markers, start of scan and APP1, that a small file can repeat thousands of times; each costs a pass over it."""
+"""JPEG markers that a small file can repeat thousands of times: start of scan and APP1.
+
+Each costs a pass over the file.
+"""
 _PACKED = (b"iCCP", b"zTXt", b"iTXt")
-"""PNG chunks that are unpacked though nobody asks: of a few bytes each may become a MiB."""
+"""PNG chunks that Pillow always decompresses: a few bytes of each may become a MiB."""
 
 
 def claimed_pixels(body: bytes) -> int | None:
-    """Width times height as the header of a JPEG or PNG has it; None for others, and where it is not found soon.
+    """Return width times height from the header of a JPEG or PNG; None for other files and when it is not found soon.
 
-    Never trusted: decoders read the header again, and check it.
+    The value is a hint: the decoders read and check the header again.
     """
     try:
         if body.startswith(PNG_SIGNATURE):
@@ -34,7 +38,7 @@ def claimed_pixels(body: bytes) -> int | None:
 
 
 def jpeg_marker_count(body: bytes) -> int:
-    """How often a JPEG has the more frequent of them; 0 for other files."""
+    """Return the count of the more frequent of the costly markers in a JPEG; 0 for other files."""
     if not body.startswith(_JPEG):
         return 0
     data = np.frombuffer(body, np.uint8)
@@ -43,12 +47,12 @@ def jpeg_marker_count(body: bytes) -> int:
 
 
 def png_compressed_chunk_count(body: bytes) -> int:
-    """How many a PNG may have beside its picture; 0 for other files."""
+    """Return an upper bound of the compressed metadata chunks in a PNG; 0 for other files."""
     return sum(map(body.count, _PACKED)) if body.startswith(PNG_SIGNATURE) else 0
 
 
 def _of_png(body: bytes) -> int | None:
-    """Its first chunk has to be the one with the size."""
+    """Return the pixels of a PNG; None unless IHDR is its first chunk, as the standard demands."""
     if body[12:16] != b"IHDR":
         return None
     width, height = _SIZE.unpack_from(body, 16)
@@ -56,7 +60,7 @@ def _of_png(body: bytes) -> int | None:
 
 
 def _of_jpeg(body: bytes) -> int | None:
-    """ITU T.81, B.1 and B.2.2: segments of a marker and their length, until one that begins a frame."""
+    """Return the pixels of a JPEG: skip segments by their lengths until a frame header (ITU T.81, B.1 and B.2.2)."""
     at = len(_JPEG)
     for _ in range(_MOST_SEGMENTS):
         start, marker, length = _SEGMENT.unpack_from(body, at)

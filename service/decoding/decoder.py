@@ -1,4 +1,4 @@
-"""Who decodes: small images in threads of this process, what may be costly in worker processes that can be lost."""
+"""Selects where to decode: cheap images in threads of this process, costly ones in worker processes."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,26 +14,31 @@ from service.decoding.worker_ipc import Message
 from service.decoding.worker_main import decode_reply, encode_request
 
 SMALL_BYTES = 256 * 1024
+"""Limit of a file decoded in this process, in bytes; see SMALL."""
 SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
-"""Together they bound a decode in this process: to tens of milliseconds, and to tens of megabytes."""
+"""Limits of an image decoded in this process, together with SMALL_BYTES.
+
+They bound a decode to tens of milliseconds and to tens of megabytes.
+"""
 TINY_BYTES = 4 * 1024
+"""Limit of a file decoded in the calling thread, in bytes; see TINY."""
 TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
-"""So small that decoding takes less time than handing the image to a thread."""
+"""Limits, with TINY_BYTES, of an image decoded in the calling thread: that takes less time than a change of threads."""
 QUICK = DecodeLimits(SMALL.formats, max_pixels=500_000)
-"""Decoded in so few milliseconds that who runs a network may do it first."""
+"""Limits of an image decoded in the engine's thread just before it is run: a few milliseconds."""
 _MANY, _FEW = 64, 4
-"""Costly markers of a JPEG and packed chunks of a PNG that are no reason yet to decode it in a process of its own."""
+"""Limits of costly JPEG markers and of compressed PNG chunks for decoding in this process."""
 
 
 class DecoderPool:
-    """Turns bodies into pixels, `concurrency` small ones at a time and as many costly ones."""
+    """Decodes request bodies, `concurrency` cheap ones and as many costly ones at a time."""
 
     def __init__(
         self, concurrency: int, limits: DecodeLimits, worker_limits: WorkerLimits, on_restart: Callable[[], None]
     ) -> None:
         self._limits = limits
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="decode")
-        self._free = asyncio.Semaphore(concurrency)  # so that a body waits here, where it can be given up
+        self._free = asyncio.Semaphore(concurrency)  # bodies wait here, where waiting can be cancelled
         self._workers = [DecodeWorker(worker_limits, on_restart) for _ in range(concurrency)]
         self._idle: asyncio.LifoQueue[DecodeWorker] = asyncio.LifoQueue()
         for worker in self._workers:
@@ -44,20 +49,23 @@ class DecoderPool:
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     def decode_inline(self, body: bytes, target: Input, how: Preprocessing) -> Decoded | None:
-        """As `decode`, in the calling thread, when that takes less time than another thread would."""
+        """Decode a tiny image in the calling thread; return None for a larger one."""
         return decode_if_small(body, target, how, self._limits, TINY) if len(body) <= TINY_BYTES else None
 
     def defer(self, body: bytes, target: Input, how: Preprocessing) -> DeferredDecode | None:
-        """For whoever runs the network on it, if its header promises that it is quick to decode."""
+        """Return a payload that the engine's thread decodes, or None if the header does not promise a quick decode."""
         claimed = claimed_pixels(body) or 0
         if not 0 < claimed <= QUICK.max_pixels or not may_be_small(body):
             return None
         tiny = len(body) <= TINY_BYTES and claimed <= TINY.max_pixels
-        limits = TINY if tiny else QUICK  # whatever the header claimed
+        limits = TINY if tiny else QUICK  # enforced when decoding, in case the header was wrong
         return DeferredDecode(partial(decode_if_small, body, target, how, self._limits, limits), tiny=tiny)
 
     async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
-        """As `decoding.decode`. Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit."""
+        """Decode an image of any size; see `decode.decode`.
+
+        Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit.
+        """
         if may_be_small(body):
             async with self._free:
                 loop = asyncio.get_running_loop()
@@ -69,11 +77,11 @@ class DecoderPool:
         worker = await self._idle.get()
         asked = encode_request(body, target, how, self._limits, dense_pixels)
         work = asyncio.ensure_future(self._decode_costly(worker, asked))
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # who asked may have left
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # an unread exception is logged
         return await asyncio.shield(work)
 
     async def _decode_costly(self, worker: DecodeWorker, asked: Message) -> Decoded:
-        """To its end, also when nobody waits any more: the worker's own limits bound it."""
+        """Decode in a worker process. Runs to its end even if the caller is cancelled; the worker's limits bound it."""
         try:
             return decode_reply(await worker.ask(asked))
         finally:
@@ -82,5 +90,5 @@ class DecoderPool:
 
 
 def may_be_small(body: bytes) -> bool:
-    """Whether the header is worth a look in this process."""
+    """Return whether the image may be decoded in this process, judged by its bytes."""
     return len(body) <= SMALL_BYTES and jpeg_marker_count(body) <= _MANY and png_compressed_chunk_count(body) <= _FEW

@@ -1,4 +1,4 @@
-"""An image that is still encoded when it waits for a network: the thread that runs it decodes it first."""
+"""A payload whose encoded image is decoded by the thread that runs the engine."""
 
 from collections.abc import Callable
 
@@ -7,23 +7,30 @@ from service.decoding.decode import Decoded
 
 
 class LargerThanClaimed(Exception):
-    """The header claimed less than there is; the image has to be decoded where it can be stopped."""
+    """The image is larger than its header claimed, so it has to be decoded in a worker process, which can be killed."""
 
 
 class DeferredDecode:
-    """Decoded once, in any thread; what came out stays here, what went in only until nobody waits any more."""
+    """Caches the decoded pixels. `forget()` frees the encoded bytes."""
 
     __slots__ = ("_decode", "decoded", "needs_thread")
     deferred = True
 
     def __init__(self, decode: Callable[[], Decoded | None], *, tiny: bool = False) -> None:
-        """decode: see `decode_if_small`. tiny: that takes less time than another thread is worth."""
+        """Create a payload that is not decoded yet.
+
+        decode: returns None for an image beyond the limits; see `decode_if_small`. tiny: whether decoding takes less
+        time than a change of threads.
+        """
         self._decode: Callable[[], Decoded | None] | None = decode
         self.needs_thread = not tiny
         self.decoded: Decoded | None = None
 
     def decode(self) -> Decoded:
-        """Raises LargerThanClaimed, also when it is forgotten, and the ImageError that the decoder raises."""
+        """Decode once, in any thread.
+
+        Raises LargerThanClaimed, also after `forget`, and the ImageError of the decoder.
+        """
         if self.decoded is None and self._decode is not None:
             self.decoded = self._decode()
         if self.decoded is None:
@@ -31,9 +38,9 @@ class DeferredDecode:
         return self.decoded
 
     def pixels(self) -> Pixels:
-        """Return the decoded pixels. Raises as `decode`."""
+        """Return the decoded pixels. Raises what `decode` raises."""
         return self.decode().pixels
 
     def forget(self) -> None:
-        """Nobody waits any more: the encoded bytes are not held by what is left in a queue."""
+        """Free the encoded bytes when the client no longer waits, even while the entry is still in a queue."""
         self._decode = None

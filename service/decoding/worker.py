@@ -1,4 +1,4 @@
-"""One decode worker as the service sees it: started, asked, and replaced when it has died."""
+"""The parent's side of a decode worker process: start it, send requests, and replace it after its death."""
 
 import asyncio
 import contextlib
@@ -21,27 +21,27 @@ logger = logging.getLogger(__name__)
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # threads and arenas take address space
     "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most; else large pixels are new pages each time
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the maximum; below it, large pixel buffers are mapped anew each time
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 IDLE_S = 60.0
 """Time after which a worker without work is ended; it holds some 50 MiB, and is started again in half a second."""
 _BUFFER_BYTES = 1024 * 1024
-"""Limit of what is read ahead from a worker."""
+"""Limit of the bytes that are read ahead from a worker."""
 _MESSAGE_BYTES = 2000
-"""Limit of the part of a worker's last words that is logged."""
+"""Limit of the part of a worker's stderr that is logged, in bytes."""
 
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """Of one decode in a worker process; reaching one ends the process."""
+    """Limits of one decode in a worker process. Reaching one ends the process."""
 
     time_s: float
     memory_bytes: int
 
 
 class _Died(Exception):
-    """The worker ended during an exchange; `status` is its exit status as `subprocess` gives it."""
+    """The worker ended during an exchange. `status`: its exit status as in `subprocess`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -49,7 +49,7 @@ class _Died(Exception):
 
 
 class _Running:
-    """A worker process that has said that it is ready, and the two ways to it: a socket and shared memory."""
+    """A worker process that has reported that it is ready, with its socket and its shared memory."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class _Running:
 
     @property
     def alive(self) -> bool:
-        """Whether a message can be sent: the process has not ended, and neither has its socket."""
+        """Whether a message can be sent: neither the process nor its socket has ended."""
         return self.process.poll() is None and not self._writer.is_closing() and not self._reader.at_eof()
 
     async def exchange(self, frame: Message) -> Message:
-        """Return the answer. Raises _Died."""
+        """Send a request and return the reply. Raises _Died."""
         try:
             self._writer.writelines(self._channel.pack(frame))
             await self._writer.drain()
@@ -77,7 +77,7 @@ class _Running:
             raise _Died(await self.kill()) from None
 
     async def kill(self) -> int:
-        """End the process, whatever it does, and return its exit status."""
+        """Kill the process and return its exit status."""
         self._writer.close()
         status = await _killed(self.process)
         with contextlib.suppress(OSError):
@@ -86,7 +86,7 @@ class _Running:
 
 
 class DecodeWorker:
-    """One worker process, asked by one caller at a time and replaced when it has died."""
+    """One worker process, replaced after its death. Serves one caller at a time."""
 
     def __init__(self, limits: WorkerLimits, on_restart: Callable[[], None], idle_s: float = IDLE_S) -> None:
         """idle_s: time without an image after which the process is ended; the next image starts another one."""
@@ -99,15 +99,15 @@ class DecodeWorker:
 
     @property
     def pid(self) -> int | None:
-        """Of the process; None before the first start."""
+        """The process id; None before the first start."""
         return self._running.process.pid if self._running else None
 
     async def start(self) -> None:
-        """Start the process, or start another one in the place of one that has died. Raises NotReady."""
+        """Start the process, or replace a dead one. Raises NotReady."""
         await self._ready()
 
     async def ask(self, frame: Message) -> Message:
-        """Return the answer of a worker; when that one is killed, of another one.
+        """Return the reply of a worker. If the worker dies, try once more with a new one.
 
         Raises DecodeLimit when the worker ran out of time, CorruptImage when two workers died of this image, NotReady
         when the second one cannot be started.
@@ -170,23 +170,23 @@ class DecodeWorker:
         return self._running
 
     async def _started(self) -> _Running:
-        """Raises NotReady; the reason is in the log."""
+        """Return a new worker. Raises NotReady; the reason is in the log."""
         messages = os.memfd_create("snellen-decoding-messages", os.MFD_CLOEXEC)
         try:
             return await _launched(self._limits, messages)
         except (OSError, asyncio.IncompleteReadError) as error:
             said = os.pread(messages, _MESSAGE_BYTES, max(0, os.fstat(messages).st_size - _MESSAGE_BYTES))
             logger.error("a decode worker could not be started: %s %s", error, said.decode(errors="replace"))
-            raise NotReady("no process can be started to decode this image in; send it again in a moment") from None
+            raise NotReady("no process can be started to decode this image; send it again in a moment") from None
         finally:
             os.close(messages)
 
 
 async def _launched(limits: WorkerLimits, messages: int) -> _Running:
-    """Return a worker that has said that it is ready.
+    """Return a worker that has reported that it is ready.
 
-    `subprocess` closes every descriptor that the child is not given; uvloop's own way to start a process does not.
-    messages: descriptor of a file that takes what the worker writes before it is ready, a traceback for example.
+    Uses `subprocess`, which closes every descriptor that the child is not given; uvloop's process support does not.
+    messages: descriptor of a file for what the worker writes to stderr, for example a traceback before it is ready.
     Raises OSError, IncompleteReadError.
     """
     memory = sealed_memory("snellen-decoding", SHARED_BYTES)
@@ -196,7 +196,7 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
             process = subprocess.Popen(  # noqa: S603, ASYNC220  returns once the child runs, in milliseconds
                 [
                     sys.executable,
-                    "-P",  # a folder `service` where the service was started is not ours
+                    "-P",  # do not import a folder `service` of the working directory
                     "-m",
                     "service.decoding.worker_main",
                     str(limits.time_s),
@@ -207,7 +207,7 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
                 stdout=theirs.fileno(),
                 stderr=messages,
                 pass_fds=(memory,),
-                start_new_session=True,  # Ctrl-C in a terminal is for the service, which drains first
+                start_new_session=True,  # Ctrl-C in a terminal reaches the service only, which drains first
                 env=os.environ | _ENVIRONMENT,
             )
         channel = WorkerPipe(memory)
@@ -229,5 +229,5 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
 
 async def _killed(process: subprocess.Popen[bytes]) -> int:
     """Kill a process that may have ended, and return its exit status."""
-    process.kill()  # nothing, when it has been waited for
+    process.kill()  # does nothing if the process has been waited for
     return await asyncio.to_thread(process.wait)

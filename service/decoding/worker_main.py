@@ -1,9 +1,9 @@
-"""A process that decodes what may be costly: it dies at the limits of time and memory, and nobody else with it.
+"""The decode worker process. Reaching a limit of time or memory ends this process and no other.
 
 `python -m service.decoding.worker_main TIME_LIMIT_S MEMORY_LIMIT_BYTES DESCRIPTOR` reads requests from its standard
-input and writes answers to its standard output, each a `Message` as a `WorkerPipe` with the memory behind DESCRIPTOR
-packs it; it ends when its input does. Nothing that comes back is unpickled. What libraries print while it decodes goes
-nowhere: libtiff warns of what a file holds, and a full pipe would stop the worker.
+input and writes replies to its standard output. Each is a `Message`, packed by a `WorkerPipe` with the memory behind
+DESCRIPTOR. The process ends at the end of its input. The parent unpickles nothing that a worker sends. What libraries
+print while decoding is discarded: libtiff prints warnings about a file, and a full pipe would block the worker.
 """
 
 import os
@@ -20,7 +20,7 @@ from service.decoding.worker_ipc import HEAD_BYTES, Message, MessageLengths, Wor
 from service.errors import ImageError
 
 READY = b"ready"
-"""The first thing that a worker writes."""
+"""The first bytes that a worker writes."""
 
 
 def encode_request(
@@ -37,7 +37,7 @@ def encode_request(
 
 
 def decode_reply(frame: Message) -> Decoded:
-    """What the worker answered. Raises the ImageError that it met."""
+    """Return the decoded image of a worker's reply. Raises the ImageError of the reply."""
     if "error" in frame.head:
         known = {error.__name__: error for error in ImageError.__subclasses__()}
         raise known[frame.head["error"]](frame.head["detail"])
@@ -67,7 +67,10 @@ def _read(source: BinaryIO, channel: WorkerPipe) -> Message | None:
 
 
 def main(time_limit_s: float, memory_limit_bytes: int, descriptor: int) -> None:
-    """Answer until the input ends. SIGALRM has its default effect: the end, also in the middle of a decoder."""
+    """Answer requests until the input ends.
+
+    SIGALRM has its default action, which ends the process even inside a decoder.
+    """
     channel = WorkerPipe(descriptor)
     os.close(descriptor)
     resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))

@@ -1,1 +1,1 @@
-"""One graph on one device: sessions, verification, tuning."""
+"""The engine: one graph on one device. Sessions, verification, tuning."""

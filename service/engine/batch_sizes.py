@@ -1,4 +1,7 @@
-"""Batch sizes that a device is prepared for: a batch is padded to the next one, so that no shape is ever new to it."""
+"""The batch sizes that a device is prepared for.
+
+A batch is padded to the next one, so that no shape is new to the device.
+"""
 
 from collections.abc import Sequence
 
@@ -8,7 +11,7 @@ from models.contract import Pixels
 
 
 def prepared_sizes(largest: int) -> tuple[int, ...]:
-    """Powers of two below `largest`, and `largest` itself."""
+    """Return the powers of two below `largest`, and `largest` itself."""
     sizes = []
     size = 1
     while size < largest:
@@ -18,11 +21,11 @@ def prepared_sizes(largest: int) -> tuple[int, ...]:
 
 
 def padded_size(count: int, sizes: Sequence[int]) -> int:
-    """The smallest of the ascending `sizes` that holds `count` images; more than any does: `count` itself."""
+    """Return the smallest of the ascending `sizes` that holds `count` images, or `count` if none does."""
     return next((size for size in sizes if size >= count), count)
 
 
 def padded(images: Pixels, sizes: Sequence[int]) -> Pixels:
-    """uint8 [N, H, W, C] with black images behind, up to the next size; the same array when N is one."""
+    """Pad uint8 [N, H, W, C] with black images to the next size. Return the same array when N is a prepared size."""
     missing = padded_size(len(images), sizes) - len(images)
     return np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images

@@ -1,4 +1,4 @@
-"""The class map as a branch of a graph: onnxruntime computes all outputs of a graph, asked for or not."""
+"""Moves the class map into a branch of the graph, because onnxruntime computes all outputs of a graph, used or not."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from graphlib import TopologicalSorter
@@ -15,11 +15,12 @@ _THEN, _ELSE = f"{CLASS_MAP_WANTED}_then", f"{CLASS_MAP_WANTED}_else"
 
 
 def with_optional_class_map(path: Path, classes: int) -> bytes | None:
-    """The model with one more input, CLASS_MAP_WANTED: bool []. Without it the class map is empty and costs nothing.
+    """Return the serialized model with one more input, CLASS_MAP_WANTED: bool [].
 
-    None where there is nothing to gain: no class map, or all that it needs is needed by other outputs too, or weights
-    that lie outside the file. What onnx makes of an unusual or damaged file is raised as it is; onnxruntime may not
-    accept the result where it accepts the file.
+    Where it is false, the class map is empty and costs nothing.
+    Returns None where nothing would be gained: there is no class map, the other outputs need all its nodes too, or the
+    weights are outside the file. Raises what onnx raises for an unusual or damaged file. onnxruntime may not accept the
+    result even if it accepts the file.
     """
     model = onnx.load(path, load_external_data=False)
     graph = model.graph
@@ -41,8 +42,8 @@ def with_optional_class_map(path: Path, classes: int) -> bytes | None:
 
 
 def _branch(own: Sequence[NodeProto], classes: int) -> NodeProto:
-    """float32, as everywhere in the contract."""
-    for node in own:  # a tensor has one name in the graph and its branches
+    """Return the If node that computes the class map or an empty one; both float32, as in the contract."""
+    for node in own:  # tensor names are unique across a graph and its branches
         node.output[:] = [_THEN if name == CLASS_MAP else name for name in node.output]
         node.input[:] = [_THEN if name == CLASS_MAP else name for name in node.input]
     empty = helper.make_tensor(_ELSE, onnx.TensorProto.FLOAT, [0, classes, 0, 0], [])
@@ -55,14 +56,14 @@ def _branch(own: Sequence[NodeProto], classes: int) -> NodeProto:
 
 
 def _in_order(nodes: Sequence[NodeProto], own: Collection[int]) -> list[NodeProto]:
-    """onnxruntime sorts a graph, but not its branches."""
+    """Return the nodes sorted topologically: onnxruntime sorts a graph, but not its branches."""
     makers = {name: index for index in own for name in nodes[index].output}
     needs = {index: {makers[name] for name in _read(nodes[index]) if name in makers} for index in sorted(own)}
     return [nodes[index] for index in TopologicalSorter(needs).static_order()]
 
 
 def _needed(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:
-    """Numbers of the nodes that these tensors are made by."""
+    """Return the indices of the nodes that compute these tensors, directly or indirectly."""
     makers = {name: index for index, node in enumerate(nodes) for name in node.output}
     found, wanted = set[int](), list(names)
     while wanted:
@@ -74,7 +75,7 @@ def _needed(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:
 
 
 def _following(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:
-    """Numbers of the nodes that depend on these tensors; the others are constants, which onnxruntime folds."""
+    """Return the indices of the nodes that depend on these tensors; onnxruntime folds the others as constants."""
     readers: dict[str, list[int]] = {}
     for index, node in enumerate(nodes):
         for name in _read(node):
@@ -88,7 +89,7 @@ def _following(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:
 
 
 def _read(node: NodeProto) -> Iterator[str]:
-    """Names of all tensors that a node takes, in its branches and loops too."""
+    """Yield the names of all tensors that a node reads, also inside its branches and loops."""
     yield from filter(None, node.input)
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):

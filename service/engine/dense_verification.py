@@ -1,4 +1,4 @@
-"""A manifest's promise about large images, tried on the graph: stride and window of the class map, temperature."""
+"""Verifies what a manifest says about large images: stride and window of the class map, and the temperature."""
 
 import numpy as np
 
@@ -9,13 +9,16 @@ from service.errors import EngineFailure
 from service.types import DensePrediction
 
 _STRIDES = 8
-"""So many strides more than the input: enough to tell a stride from its half."""
+"""Strides by which the test image exceeds the input; enough to distinguish a stride from half of it."""
 _TOLERANCE = 0.01
-"""Of a probability: a variant of eight bits may round it by half of that."""
+"""Limit of the difference of a probability; an int8 variant may differ by half of it through rounding."""
 
 
 def check_dense(manifest: Manifest, engine: OnnxEngine) -> None:
-    """The class map grows by a cell a stride, and one cell is the usual answer. Raises EngineRejected."""
+    """Check that the class map grows by one cell per stride, and that a single cell equals the ordinary output.
+
+    Raises EngineRejected.
+    """
     if manifest.dense is None:
         return
     answer = _answer(manifest, manifest.dense, engine, strides=0)
@@ -27,7 +30,7 @@ def check_dense(manifest: Manifest, engine: OnnxEngine) -> None:
 
 
 def _answer(manifest: Manifest, dense: Dense, engine: OnnxEngine, strides: int) -> DensePrediction:
-    """For a striped image of the input's size and so many strides more, its class map checked."""
+    """Run a striped image that exceeds the input by `strides` strides, and check the size of its class map."""
     height, width, channels = manifest.input.shape
     height, width = height + strides * dense.stride[0], width + strides * dense.stride[1]
     try:

@@ -1,4 +1,7 @@
-"""Which other files an ONNX file takes its weights from: nothing may be served that the manifest has no hash for."""
+"""Finds the other files from which an ONNX file takes its weights.
+
+Only files with a hash in the manifest may be served.
+"""
 
 import mmap
 import posixpath
@@ -12,7 +15,7 @@ from onnx import TensorProto
 from models.contract import Bundle, BundleError, Precision
 
 _MARK = b"location"
-"""The key under which a tensor names its file; without these bytes a file has no such tensor."""
+"""The key under which a tensor names its file. A file without these bytes has no external tensor."""
 
 
 def check_external_data(bundle: Bundle, precision: Precision) -> None:

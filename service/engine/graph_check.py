@@ -1,4 +1,4 @@
-"""Whether a graph's inputs and outputs are what the manifest says; knows no onnxruntime."""
+"""Checks that the inputs and outputs of a graph match the manifest. Independent of onnxruntime."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest
 
 CLASS_MAP_WANTED = "class_map_wanted"
-"""A further input of graphs that the service has given one: whether to compute the class map."""
+"""Further input of graphs that the service has changed: whether to compute the class map."""
 
 
 class TensorSpec(NamedTuple):
-    """Type and shape of an input or output of a graph; a free dimension is a name or None."""
+    """Type and shape of an input or output of a graph. A free dimension is a name or None."""
 
     type: str
     shape: list[int | str | None]
@@ -19,7 +19,7 @@ class TensorSpec(NamedTuple):
 def contract_violation(
     inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec], manifest: Manifest
 ) -> str | None:
-    """Why this graph cannot be the manifest's; None when it can."""
+    """Return why the graph does not match the manifest; None if it does."""
     if reason := _misfit_of_inputs(inputs, manifest):
         return reason
     names = [PROBABILITIES, LOGITS] + ([CLASS_MAP] if manifest.class_map else [])
@@ -46,5 +46,5 @@ def _misfit_of_inputs(inputs: Mapping[str, TensorSpec], manifest: Manifest) -> s
 
 
 def _plain(ports: Mapping[str, TensorSpec]) -> dict[str, tuple[str, list[int | str | None]]]:
-    """Without the size of a batch."""
+    """Return types and shapes without the batch dimension."""
     return {name: (port.type, port.shape[1:]) for name, port in ports.items()}

@@ -1,6 +1,6 @@
-"""Batches on a device through buffers that stay: per batch size one on the host, one on the device, one for the answer.
+"""Runs batches on a GPU with permanent buffers: for each batch size one on the host, and two on the device.
 
-uint8 pixels cross the bus, a quarter of what floats would be; nothing is allocated while requests are answered.
+uint8 pixels are copied to the device, a quarter of the bytes of float32. No request allocates memory.
 """
 
 import threading
@@ -21,17 +21,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAPH_ID = "gpu_graph_id"
+"""onnxruntime's run option for the number of a CUDA graph."""
 NO_GRAPH = "-1"
-"""onnxruntime's key of a run: the number of its CUDA graph, or that it has none."""
+"""Value of GRAPH_ID for a run without a CUDA graph."""
 
 
 class BoundBuffers:
-    """Of one batch size; for one caller at a time."""
+    """The buffers of one batch size, for one caller at a time."""
 
     def __init__(
         self, session: ort.InferenceSession, device: str, shape: tuple[int, ...], classes: int, graph: int | None
     ) -> None:
-        """shape: [N, H, W, C]. device: as onnxruntime calls it. graph: number of the CUDA graph, if there is one."""
+        """Allocate the buffers.
+
+        device: onnxruntime's name of it. shape: [N, H, W, C]. graph: number of the CUDA graph, None for none.
+        """
         self._session = session
         self._pixels: Pixels = np.zeros(shape, np.uint8)
         self._locked = device == "cuda" and pin(self._pixels)
@@ -43,7 +47,10 @@ class BoundBuffers:
         self._graph = graph
 
     def run(self, images: Pixels, run: ort.RunOptions) -> "NDArray[np.float32]":
-        """uint8 [n, H, W, C] -> float32 [n, K], n not above N. What other rows held does not matter to these."""
+        """Run uint8 [n, H, W, C], n <= N, and return float32 [n, K].
+
+        The content of the other rows does not affect these.
+        """
         self._pixels[: len(images)] = images
         self._input.update_inplace(self._pixels)
         if self._graph is not None:
@@ -60,7 +67,7 @@ class BoundBuffers:
 
 
 class IoBindingPool:
-    """BoundBuffers of all batch sizes, as many of each as there were callers at a time."""
+    """Buffers for all batch sizes; of each size as many as there were callers at a time."""
 
     def __init__(
         self,
@@ -72,7 +79,11 @@ class IoBindingPool:
         *,
         graphs: bool = False,
     ) -> None:
-        """image: [H, W, C]. sizes: ascending. graphs: replay a CUDA graph for each size; then one caller at a time."""
+        """Create a pool without buffers.
+
+        image: [H, W, C]. sizes: batch sizes, ascending. graphs: replay a CUDA graph per size, with one caller at a
+        time.
+        """
         self._session, self._device, self._image, self._classes = session, device, image, classes
         self._sizes, self._graphs = tuple(sizes), graphs
         self._idle: dict[int, list[BoundBuffers]] = {size: [] for size in sizes}
@@ -83,14 +94,14 @@ class IoBindingPool:
         return len(images) <= self._sizes[-1] and images.shape[1:] == self._image
 
     def run(self, images: Pixels, run: ort.RunOptions) -> "NDArray[np.float32]":
-        """uint8 [n, H, W, C] that fits -> float32 [n, K]."""
+        """Run uint8 [n, H, W, C] that fits, and return float32 [n, K]."""
         with self._borrowed(padded_size(len(images), self._sizes)) as buffers:
             return buffers.run(images, run)
 
     @contextmanager
     def _borrowed(self, size: int) -> "Iterator[BoundBuffers]":
         if self._graphs:
-            with self._graph_lock, self._taken(size) as buffers:  # graphs are not for several threads at a time
+            with self._graph_lock, self._taken(size) as buffers:  # CUDA graphs: one thread at a time
                 yield buffers
         else:
             with self._taken(size) as buffers:
@@ -113,6 +124,6 @@ class IoBindingPool:
         return BoundBuffers(self._session, self._device, (size, *self._image), self._classes, graph)
 
     def close(self) -> None:
-        """When no run is under way."""
+        """Release the pinned memory. No run may be in progress."""
         for buffers in (each for idle in self._idle.values() for each in idle):
             buffers.close()

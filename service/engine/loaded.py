@@ -1,4 +1,4 @@
-"""What a bundle becomes before it serves: an engine that has proven itself, and what was measured of it."""
+"""The result of loading a bundle: a verified engine and its measurements."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,9 +8,11 @@ from service.types import Engine
 
 
 class LoadedEngine(NamedTuple):
-    """An engine, its profile, whether that was measured earlier, and work that can wait until all models serve.
+    """A verified engine, with its measured profile.
 
-    decodes: whether as many threads run batches as would decode beside them, so that these are not needed.
+    cached: whether the profile was measured at an earlier start. decodes: whether the engine has at least as many
+    threads as would decode images otherwise, so that it decodes them itself. after_all_loaded: work to do when all
+    models serve.
     """
 
     engine: Engine

@@ -1,4 +1,4 @@
-"""One onnxruntime session that answers batches, warm in all their sizes."""
+"""An engine with one onnxruntime session, warmed up for all batch sizes."""
 
 import asyncio
 import logging
@@ -24,18 +24,24 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 _ARENAS = dict.fromkeys(ON_GPU, "cpu:0;gpu:0")
-"""Where onnxruntime keeps memory between runs, if not on the CPU alone."""
+"""Memory arenas that onnxruntime keeps between runs, by provider. Other providers have the CPU arena only."""
 _FATAL = 4
-"""Of onnxruntime's severities. Lower ones are written to standard error at once, which blocks when it is not read."""
+"""onnxruntime's highest log severity.
+
+It writes lower ones to standard error, which blocks when its reader does not read.
+"""
 _RUNS_UNTIL_CAPTURED = 3
-"""onnxruntime captures a CUDA graph after two ordinary runs."""
+"""Runs until a CUDA graph is captured: onnxruntime captures it after two ordinary runs."""
 
 
 class OnnxEngine:
-    """One session that several threads run at a time: onnxruntime's sessions are thread-safe."""
+    """One session that several threads use at a time; onnxruntime's sessions are thread-safe."""
 
     def __init__(self, model: Path, manifest: Manifest, options: EngineOptions) -> None:
-        """Raises EngineRejected when the graph does not fit the manifest or the wanted provider is not there."""
+        """Open the session.
+
+        Raises EngineRejected when the graph does not match the manifest or the first provider is not available.
+        """
         self._session = open_session(model, manifest, options)
         self.provider = self._session.provider
         on_gpu = self.provider in ON_GPU
@@ -51,7 +57,7 @@ class OnnxEngine:
         self._dense_run = _run_options()
 
     def _opened_for_dense(self, model: Path, manifest: Manifest, options: EngineOptions) -> Session:
-        """TensorRT's engine takes images of the input's size only; of any other size CUDA takes care."""
+        """Return the session for dense images: with TensorRT, which takes only the input's size, one of CUDA."""
         if self.provider != "tensorrt" or manifest.dense is None:
             return self._session
         return open_session(model, manifest, replace(options, providers=("cuda",), cuda_graph=False))
@@ -62,25 +68,25 @@ class OnnxEngine:
         return IoBindingPool(self._session.opened, "cuda", image, classes, self.sizes, graphs=graphs)
 
     def add_latency_session(self, other: "OnnxEngine") -> None:
-        """Run an image that is the only one in the session of `other` from now on."""
+        """Use the session of `other` from now on for a batch with `only_request`."""
         self._latency_session = other._session
         self.single_image_threads = other.threads_per_batch
-        other.close()  # its threads; the session lives on
+        other.close()  # ends the threads of `other`; its session stays open
 
     def run_callers(self, concurrency: int) -> None:
-        """From now on so many batches at a time."""
+        """Set how many batches run at a time."""
         self._threads.shutdown(wait=True)
         self.concurrency = concurrency
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="engine")
 
     def warm_up(self, batches: Iterable[Batch]) -> None:
-        """Run each as often as it takes until its size is no news. Raises EngineFailure."""
+        """Run each batch once, or three times when CUDA graphs are captured. Raises EngineFailure."""
         for batch in batches:
             for _ in range(_RUNS_UNTIL_CAPTURED if self._graphs else 1):
                 self.run(batch)
 
     async def predict(self, make: Callable[[], Batch]) -> Prediction:
-        """Make a batch and run it, both in one thread; cancelling it ends the run within a node of the graph."""
+        """Call `make` and run its batch in one thread. Cancelling ends the run after the current node of the graph."""
         run = _run_options()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.run(make(), run))
@@ -88,7 +94,7 @@ class OnnxEngine:
             run.terminate = True
 
     def run(self, batch: Batch, run: ort.RunOptions | None = None) -> Prediction:
-        """The same in the calling thread."""
+        """Run a batch in the calling thread. Raises EngineFailure."""
         run = run or _run_options()
         binding = self._binding
         if binding is not None and not batch.class_map and binding.fits(batch.images):
@@ -100,9 +106,9 @@ class OnnxEngine:
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
-        """One image uint8 [H, W, C] of any size that is not below the input's, one at a time, beside the batches.
+        """Run one image uint8 [H, W, C], not smaller than the input; one image at a time, in parallel to the batches.
 
-        Cancelling it ends the run within a node of the graph. Raises EngineFailure.
+        Cancelling ends the run after the current node of the graph. Raises EngineFailure.
         """
         self._dense_run = run = _run_options()
         try:
@@ -111,7 +117,7 @@ class OnnxEngine:
             run.terminate = True
 
     def run_dense(self, image: Pixels, run: ort.RunOptions | None = None) -> DensePrediction:
-        """The same in the calling thread. The memory is given back: the next image may be far smaller."""
+        """Run one dense image in the calling thread, then release its memory: the next one may be far smaller."""
         run = run or _run_options()
         run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS.get(self.provider, "cpu:0"))
         outputs = self._outputs(self._dense_session, [PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
@@ -128,13 +134,13 @@ class OnnxEngine:
     def _guarded(self, work: Callable[[], Result], images: Pixels, run: ort.RunOptions) -> Result:
         try:
             return work()
-        except Exception as error:  # onnxruntime's exceptions have no common base
+        except Exception as error:  # the exceptions of onnxruntime have no common base class
             if not run.terminate:
                 logger.error("onnxruntime could not run %s: %s: %s", images.shape, type(error).__name__, error)
             raise EngineFailure("the model could not be run; the cause is in the service's log") from error
 
     def close(self) -> None:
-        """Batches that run are let end, an image that runs alone is not."""
+        """Wait for running batches, but terminate a running dense image."""
         self._dense_run.terminate = True
         for threads in (self._dense_thread, self._threads):
             threads.shutdown(wait=True, cancel_futures=True)
@@ -143,7 +149,7 @@ class OnnxEngine:
 
 
 def _run_options() -> ort.RunOptions:
-    """Return options of one run, during which onnxruntime prints nothing: what it would print is in its exception."""
+    """Return the options of one run. onnxruntime prints nothing during it; its exceptions hold the same text."""
     options = ort.RunOptions()
     options.log_severity_level = _FATAL
     return options

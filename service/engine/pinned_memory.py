@@ -1,4 +1,4 @@
-"""Memory that a GPU reads without the processor's help: copies from it take a fraction of the time."""
+"""Pins host memory (page-locked), from which copies to a GPU take a fraction of the time."""
 
 import ctypes
 import logging
@@ -9,11 +9,11 @@ from models.contract import Pixels
 logger = logging.getLogger(__name__)
 
 _LIBRARIES = ("libcudart.so.13", "libcudart.so.12")
-"""What onnxruntime-gpu is linked with, hence loaded already; Linux finds it by this name."""
+"""The CUDA runtime, which onnxruntime-gpu has loaded already, so that the loader finds it by this name."""
 
 
 def pin(array: Pixels) -> bool:
-    """Whether it could be done; copies are only slower where not. Undo it before the array is freed."""
+    """Pin the array and return whether that was possible. If not, copies are slower. Undo before the array is freed."""
     runtime = _cuda_runtime()
     if runtime is None:
         return False
@@ -24,7 +24,7 @@ def pin(array: Pixels) -> bool:
 
 
 def unlock_pages(array: Pixels) -> None:
-    """Of an array whose pages were locked."""
+    """Unpin an array that was pinned."""
     if (runtime := _cuda_runtime()) is not None:
         runtime.cudaHostUnregister(ctypes.c_void_p(array.ctypes.data))
 

@@ -1,4 +1,4 @@
-"""How long batches take on this machine, and the shape of the engine that was chosen for it: values, no measuring."""
+"""The measured batch times of a machine, and the configuration that was chosen by them. Plain values."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -6,32 +6,41 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 TOLERANCE = 0.03
-"""Of throughput: what a smaller batch may cost. See docs/decisions/the-smallest-batch-within-three-percent.md."""
+"""Share of the throughput that a smaller batch may cost.
+
+See docs/decisions/the-smallest-batch-within-three-percent.md.
+"""
 INLINE_S = 0.005
-"""A batch that takes no longer is run in the event loop: other requests wait for it anyway, and no thread is woken."""
+"""Limit in seconds for running a batch in the event loop.
+
+Other requests would wait for the batch in any case, and no thread has to be woken.
+"""
 _HAND_OVER_S, _INLINE_HAND_OVER_S = 0.001, 0.0002
-"""Of a core, for a batch of any size; see docs/decisions/the-smallest-batch-within-three-percent.md."""
+"""Seconds of a core to dispatch a batch of any size.
+
+See docs/decisions/the-smallest-batch-within-three-percent.md.
+"""
 
 
 def with_dispatch_cost(seconds: float) -> float:
-    """Of a batch that takes `seconds` in the network: with what it takes to form it, hand it over and answer it."""
+    """Return the seconds of a batch in the engine plus those to form, dispatch and answer it."""
     return seconds + (_INLINE_HAND_OVER_S if seconds <= INLINE_S else _HAND_OVER_S)
 
 
 class BatchSeconds(NamedTuple):
-    """Measured time of one batch, while as many others ran beside it as the engine takes at a time."""
+    """The measured seconds of one batch, with as many others running as the engine takes at a time."""
 
     batch_size: int
     seconds: float
 
     @property
     def images_per_s(self) -> float:
-        """Of one caller, handing over included."""
+        """Throughput of one caller, dispatch included."""
         return self.batch_size / with_dispatch_cost(self.seconds)
 
 
 class Measurement(BaseModel):
-    """One way to run the network, and how long a batch took with all its callers at work."""
+    """One configuration and batch size, and the seconds of a batch with all callers running."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,17 +54,17 @@ class Measurement(BaseModel):
 
     @property
     def images_per_s(self) -> float:
-        """Of all callers together, handing over included."""
+        """Throughput of all callers together, dispatch included."""
         return self.concurrency * self.batch_size / with_dispatch_cost(self.seconds)
 
     @property
     def way(self) -> tuple[str, str, bool, int, int]:
-        """All but the batch."""
+        """The configuration without the batch size."""
         return self.precision, self.provider, self.cuda_graph, self.concurrency, self.threads_per_batch
 
 
 class Profile(BaseModel):
-    """What was chosen, why, and what it was chosen among. JSON goes into the cache and to other processes."""
+    """The chosen configuration, the reason, and all measurements. Stored as JSON and sent to other processes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,18 +81,21 @@ class Profile(BaseModel):
 
     @property
     def images_per_s(self) -> float:
-        """With all callers at work on batches of the chosen size, handing over included."""
+        """Throughput of all callers with batches of the chosen size, dispatch included."""
         return self.chosen.images_per_s
 
     def seconds(self, batch_size: int) -> float:
-        """Of one batch at full concurrency: that of the next larger size measured, beyond those in proportion."""
+        """Return the seconds of one batch at full concurrency.
+
+        Takes the next larger size that was measured; beyond the largest, time grows in proportion to the size.
+        """
         last = self.points[-1]
         larger = (point.seconds for point in self.points if point.batch_size >= batch_size)
         return next(larger, last.seconds * batch_size / last.batch_size)
 
 
 def plain_profile(points: Sequence[BatchSeconds], provider: str) -> Profile:
-    """Of an engine that was not searched for: one batch at a time, as large as pays."""
+    """Return the profile of an engine that was not tuned: one batch at a time, of the best size."""
     size = best_batch_size(points)
     seconds = next(point.seconds for point in points if point.batch_size == size)
     chosen = Measurement(
@@ -93,11 +105,14 @@ def plain_profile(points: Sequence[BatchSeconds], provider: str) -> Profile:
 
 
 def best_batch_size(points: Sequence[BatchSeconds], tolerance: float = TOLERANCE) -> int:
-    """The smallest measured size within `tolerance` of the best throughput: larger would only add latency."""
+    """Return the smallest measured size within `tolerance` of the best throughput.
+
+    A larger one would only add latency.
+    """
     best = max(point.images_per_s for point in points)
     return next(point.batch_size for point in points if point.images_per_s >= best * (1 - tolerance))
 
 
 def largest_within(points: Iterable[BatchSeconds], seconds: float) -> int:
-    """Images of the largest batch that takes no more than `seconds`; 0: not even one does."""
+    """Return the size of the largest batch that takes at most `seconds`; 0 if none does."""
     return max((point.batch_size for point in points if point.seconds <= seconds), default=0)

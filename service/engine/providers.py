@@ -1,4 +1,4 @@
-"""Execution providers: our short names, onnxruntime's, and the options that each is opened with."""
+"""Execution providers: our short names, onnxruntime's names, and the options of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-"""Our short names and onnxruntime's."""
+"""onnxruntime's name by our short name."""
 NAMES = {value: key for key, value in PROVIDERS.items()}
 ON_GPU = frozenset({"cuda", "tensorrt"})
 EVERY: tuple[str, ...] = ("auto",)
-"""In the place of names: try all that are installed."""
+"""Stands for all installed providers."""
 FASTEST_FIRST = ("tensorrt", "cuda", "openvino", "cpu")
 
 Options = dict[str, str]
@@ -24,10 +24,10 @@ Options = dict[str, str]
 
 @dataclass(frozen=True)
 class SessionUse:
-    """What a session is for, as far as provider options depend on it.
+    """The properties of a session on which provider options depend.
 
-    image: [height, width, channels] of the input. tf32: products of ten bits of mantissa where float32 is asked for.
-    engines: folder for what TensorRT builds. batches, threads: at a time, and of each.
+    image: [height, width, channels] of the input. tf32: allow TF32, products with 10 bits of mantissa, for float32.
+    engines: folder for the engines that TensorRT builds. batches: run at a time. threads: of each batch.
     """
 
     image: tuple[int, int, int]
@@ -41,13 +41,16 @@ class SessionUse:
 
 
 def with_options(names: Sequence[str], purpose: SessionUse) -> list[tuple[str, Options]]:
-    """As onnxruntime takes them: what TensorRT leaves goes to CUDA, what CUDA leaves to the CPU."""
+    """Return providers and options for onnxruntime.
+
+    CUDA runs the nodes that TensorRT cannot, the CPU those that CUDA cannot.
+    """
     names = [*names, "cuda"] if "tensorrt" in names and "cuda" not in names else [*names]
     return [(PROVIDERS[name], options_of(name, purpose)) for name in names]
 
 
 def options_of(name: str, purpose: SessionUse) -> Options:
-    """The options of one provider."""
+    """Return the options of one provider."""
     match name:
         case "cuda":
             return _cuda(purpose)
@@ -59,7 +62,11 @@ def options_of(name: str, purpose: SessionUse) -> Options:
 
 
 def _cuda(purpose: SessionUse) -> Options:
-    """Batches come in few sizes that are all run at load: exhaustive search for algorithms, memory as requested."""
+    """Return the options of CUDA.
+
+    Few batch sizes occur, and all are run at load: so algorithms are searched exhaustively, and memory grows as
+    requested.
+    """
     return {
         "cudnn_conv_algo_search": "EXHAUSTIVE",
         "cudnn_conv_use_max_workspace": "1",
@@ -71,7 +78,10 @@ def _cuda(purpose: SessionUse) -> Options:
 
 
 def _tensorrt(purpose: SessionUse) -> Options:
-    """One engine for all batch sizes, best at the largest, kept on disk. It has no CUDA graphs for several sizes."""
+    """Return the options of TensorRT: one engine for all batch sizes, optimised for the largest, cached on disk.
+
+    It has no CUDA graphs for several batch sizes.
+    """
     size = "x".join(map(str, purpose.image))
     options = {
         "trt_fp16_enable": _flag(purpose.precision is Precision.FP16),
@@ -88,9 +98,9 @@ def _tensorrt(purpose: SessionUse) -> Options:
 
 
 def _openvino(purpose: SessionUse) -> Options:
-    """On the CPU, in float32 where the graph says so; a stream for each batch that runs at a time.
+    """Return the options of OpenVINO: on the CPU, in float32 where the graph is, one stream per concurrent batch.
 
-    Not pinned: with a number of threads each process would take the same first cores.
+    Threads are not pinned: with a fixed number of threads every process would use the same first cores.
     """
     return {
         "device_type": "CPU",

@@ -1,4 +1,4 @@
-"""Opens a graph with onnxruntime on the wanted execution provider, or says why it cannot be served here."""
+"""Opens a graph with onnxruntime on an execution provider, or rejects it with the reason."""
 
 import logging
 from collections.abc import Sequence
@@ -20,15 +20,17 @@ RUNTIME = f"onnxruntime {ort.__version__}"
 
 
 class EngineRejected(Exception):
-    """This model must not serve here; the message says why."""
+    """The model must not be served here; the message says why."""
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """`providers` in order of preference, short names, empty for the best installed; see Settings for the rest.
+    """Options of an engine; see Settings for those that are not listed here.
 
-    precision: of the graph. tf32: allow it on a GPU. largest: batch that a GPU is prepared for, 0 for none.
-    cuda_graph: one for each batch size. engines: folder of what TensorRT builds. rests: threads stop between runs.
+    providers: short names in order of preference, empty for the best installed. precision: of the graph.
+    tf32: allow TF32 on a GPU. largest: batch size that a GPU is prepared for, 0 for none. cuda_graph: one per batch
+    size.
+    engines: folder for the engines that TensorRT builds. rests: threads stop spinning between runs.
     """
 
     providers: tuple[str, ...] = ()
@@ -45,18 +47,18 @@ class EngineOptions:
 
 
 def installed_providers() -> tuple[str, ...]:
-    """What the installed onnxruntime could use: cuda before cpu, whether the machine has it or not."""
+    """Return the providers of the installed onnxruntime, cuda before cpu. The machine may lack the device."""
     return tuple(name for name in ("cuda", "cpu") if name in all_providers())
 
 
 def all_providers() -> tuple[str, ...]:
-    """Every one that is installed and that we know, probably fastest first."""
+    """Return every installed provider that we support, presumably fastest first."""
     available = ort.get_available_providers()
     return tuple(name for name in FASTEST_FIRST if PROVIDERS[name] in available)
 
 
 class Session:
-    """A graph that is ready to run, and the provider that it runs on."""
+    """An open graph, and the provider that it runs on."""
 
     def __init__(self, opened: ort.InferenceSession) -> None:
         first = opened.get_providers()[0]
@@ -66,7 +68,7 @@ class Session:
         self._has_branch = self._inputs.pop(CLASS_MAP_WANTED, None) is not None
 
     def run(self, names: Sequence[str], images: Pixels, options: ort.RunOptions) -> list[NDArray[np.float32]]:
-        """images: uint8 [N, H, W, C]. These outputs; raises what onnxruntime raises."""
+        """Run uint8 [N, H, W, C] and return these outputs. Raises what onnxruntime raises."""
         feeds: dict[str, object] = {INPUT: images}
         if self._has_branch:
             feeds[CLASS_MAP_WANTED] = np.array(CLASS_MAP in names)
@@ -74,12 +76,12 @@ class Session:
         return outputs
 
     def contract_violation(self, manifest: Manifest) -> str | None:
-        """Why its graph cannot be the manifest's; None when it can."""
+        """Return why the graph does not match the manifest; None if it does."""
         return contract_violation(self._inputs, self._outputs, manifest)
 
 
 def open_session(model: Path, manifest: Manifest, options: EngineOptions) -> Session:
-    """On the CPU it leaves the class map out of runs that do not ask for it. Raises EngineRejected."""
+    """Open a session. On the CPU, runs that do not need the class map do not compute it. Raises EngineRejected."""
     providers = _known(options)
     session = _branched(model, manifest, options) if providers == ["cpu"] else None
     session = session or _as_it_is(model, manifest, options, providers)
@@ -97,7 +99,7 @@ def _known(options: EngineOptions) -> list[str]:
 
 
 def _branched(model: Path, manifest: Manifest, options: EngineOptions) -> Session | None:
-    """For the CPU, with the class map as a branch; None where there is no map, or where it can be no branch."""
+    """Return a CPU session with the class map as a branch; None if there is no class map or it cannot be a branch."""
     if not manifest.class_map:
         return None
     from service.engine.class_map_graph import with_optional_class_map  # noqa: PLC0415  onnx takes 12 MiB, and not all processes open graphs
@@ -106,16 +108,19 @@ def _branched(model: Path, manifest: Manifest, options: EngineOptions) -> Sessio
         changed = with_optional_class_map(model, len(manifest.labels))
         if changed is None:
             return None
-        with file_in_memory("snellen-graph", changed) as path:  # onnxruntime would keep bytes
+        with file_in_memory("snellen-graph", changed) as path:  # given bytes, onnxruntime would keep them in memory
             session = Session(_open(path, manifest, options, ["cpu"]))
-    except Exception as error:  # neither onnx's exceptions nor onnxruntime's have a common base
+    except Exception as error:  # the exceptions of onnx and of onnxruntime have no common base class
         logger.info("%s is run as it is, with its class map: %s: %s", model, type(error).__name__, error)
         return None
     return None if session.contract_violation(manifest) else session
 
 
 def _as_it_is(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> Session:
-    """The reason that clients see names no path; onnxruntime's own words, which do, go to the log."""
+    """Open the file unchanged.
+
+    Clients see the reason, so it holds no path. onnxruntime's message does, and goes to the log.
+    """
     try:
         return Session(_open(model, manifest, options, providers))
     except Exception as error:
@@ -126,7 +131,7 @@ def _as_it_is(model: Path, manifest: Manifest, options: EngineOptions, providers
 
 def _open(model: Path, manifest: Manifest, options: EngineOptions, providers: list[str]) -> ort.InferenceSession:
     session_options = ort.SessionOptions()
-    session_options.enable_mem_pattern = manifest.dense is None  # else it keeps a plan for every size it has met
+    session_options.enable_mem_pattern = manifest.dense is None  # else a memory plan is kept for every input size
     session_options.intra_op_num_threads = options.threads_per_batch
     session_options.inter_op_num_threads = 1
     session_options.log_severity_level = 3

@@ -1,4 +1,4 @@
-"""A device that does nothing but take its time: what frontends and batches do on a fast one is seen without one."""
+"""A simulated device that only waits, to test frontends and batching as on a fast device without having one."""
 
 import asyncio
 import os
@@ -15,11 +15,11 @@ from service.errors import EngineFailure
 from service.types import Batch, DensePrediction, Prediction
 
 VARIABLE = "SNELLEN_TEST_DEVICE"
-"""Milliseconds by batch size, as in 1:2.0,8:3.0,32:6.0; for tests and benchmarks only, hence no setting."""
+"""Milliseconds by batch size, as in 1:2.0,8:3.0,32:6.0. Not a setting, because it is for tests and benchmarks only."""
 
 
 class SimulatedEngine:
-    """Uniform probabilities after the time of the next larger batch size in the table; uses no CPU meanwhile."""
+    """Returns uniform probabilities after the time of the next larger batch size in the table; uses no CPU."""
 
     provider = "simulated"
     concurrency = 1
@@ -34,7 +34,7 @@ class SimulatedEngine:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self.run(make()))
 
     def run(self, batch: Batch) -> Prediction:
-        """The same in the calling thread."""
+        """Wait, and return the prediction, in the calling thread."""
         count = len(batch.images)
         time.sleep(self._seconds(count))
         rows = np.full((count, self._classes), 1 / self._classes, np.float32)
@@ -53,7 +53,7 @@ class SimulatedEngine:
 
 
 def wanted() -> list[BatchSeconds] | None:
-    """The table of the environment."""
+    """Return the table of the environment variable; None if it is not set."""
     if not (text := os.environ.get(VARIABLE)):
         return None
     points = (point.split(":") for point in text.split(","))
@@ -61,6 +61,6 @@ def wanted() -> list[BatchSeconds] | None:
 
 
 def load_simulated(bundle: Bundle, points: list[BatchSeconds]) -> LoadedEngine:
-    """In the place of a network that was verified and measured."""
+    """Return a simulated engine in place of a verified and measured one."""
     profile = plain_profile(points, SimulatedEngine.provider)
     return LoadedEngine(SimulatedEngine(bundle.manifest, points), profile, cached=False)

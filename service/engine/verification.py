@@ -1,4 +1,4 @@
-"""A bundle proves itself before it serves: hashes, graph, and golden images through the engine that will answer."""
+"""Verifies a bundle before it serves: hashes, graph, and golden images on the engine that will run the requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from service.types import Batch
 
 
 def open_verified(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
-    """An engine for `bundle` that reproduced its golden images. Raises EngineRejected with the reason."""
+    """Return an engine for `bundle` that reproduced its golden images. Raises EngineRejected with the reason."""
     engine = open_checked(bundle, options, precision)
     with _closed_on_error(engine):
         check_golden(bundle, engine, precision)
@@ -22,7 +22,7 @@ def open_verified(bundle: Bundle, options: EngineOptions, precision: Precision =
 
 
 def open_again(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
-    """One more session of a graph that was verified in this moment on this provider: golden images only.
+    """Open one more session of a graph that was just verified on this provider; check only the golden images.
 
     Raises EngineRejected.
     """
@@ -33,7 +33,10 @@ def open_again(bundle: Bundle, options: EngineOptions, precision: Precision = Pr
 
 
 def open_checked(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
-    """The same before its golden images: files are whole and the graph fits. Raises EngineRejected."""
+    """Do the same without the golden images: check that files are whole and that the graph matches.
+
+    Raises EngineRejected.
+    """
     try:
         bundle.check_files()
         _check_external_data(bundle, precision)
@@ -52,7 +55,7 @@ def _check_external_data(bundle: Bundle, precision: Precision) -> None:
 
 
 def _check_class_map(class_map: NDArray[np.float32] | None, classes: int) -> None:
-    """class_map: [N, K, h, w]. A branch of a graph does not say what it makes."""
+    """Check the class map [N, K, h, w]: the outputs of a branch have no declared shape. Raises EngineRejected."""
     if class_map is not None and class_map.shape[1:2] != (classes,):
         raise EngineRejected(f"output class_map should be [N, {classes}, ...], but is {list(class_map.shape)}")
 
@@ -67,7 +70,7 @@ def _closed_on_error(engine: OnnxEngine) -> Iterator[None]:
 
 
 def check_golden(bundle: Bundle, engine: OnnxEngine, precision: Precision = Precision.FP32) -> float:
-    """The largest difference of any probability of any golden image.
+    """Return the largest difference of any probability of any golden image.
 
     Raises EngineRejected above the tolerance, and for an image that cannot be read, decoded or run.
     """

@@ -1,1 +1,1 @@
-"""Use cases: from an encoded image to a classification."""
+"""The use cases: from an encoded image to a classification."""

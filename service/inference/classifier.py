@@ -1,4 +1,4 @@
-"""The use case: encoded images -> pixels -> probabilities -> top k, within a deadline; knows neither HTTP nor ONNX."""
+"""The main use case: decode images, run them, select classes, within a deadline. Independent of HTTP and of ONNX."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ Timed = tuple[Classification, Timing]
 
 
 class Classified(NamedTuple):
-    """One result or error per image, in order; of several images the slowest counts in each stage."""
+    """One result or error per image, in order. For several images, each stage time is that of the slowest image."""
 
     version: ModelVersion
     results: list[Classification | ServiceError]
@@ -42,7 +42,7 @@ class Classified(NamedTuple):
 
 
 class Classifier:
-    """Answers questions with the models of a registry."""
+    """Answers requests with the models of a registry."""
 
     def __init__(self, registry: Registry, decoder: DecoderPool) -> None:
         self._registry = registry
@@ -50,7 +50,10 @@ class Classifier:
         self._network = ImagePipeline(decoder)
 
     async def classify(self, question: ClassifyRequest) -> Classified:
-        """Raises any ServiceError that concerns the whole request, the only image's included."""
+        """Classify the images of one request.
+
+        Raises any ServiceError that concerns the whole request, and the error of the image if the request has only one.
+        """
         version = self._registry.find(question.model, question.version)
         serving = version.ready()
         _check(question, version.manifest)
@@ -86,7 +89,7 @@ class Classifier:
         serving: Deployment,
         deadline: float,
     ) -> Timed | ServiceError:
-        """An error of one image is its result, so that its neighbours are answered."""
+        """Classify one image. Returns its error as a value, so that the other images of the request are answered."""
         manifest = version.manifest
         try:
             if isinstance(image, ServiceError):
@@ -100,12 +103,12 @@ class Classifier:
         except ServiceError as error:
             return released(error)
         except TimeoutError as late:
-            raise released(late)  # noqa: B904  of nothing: also its cause is let go
+            raise released(late)  # noqa: B904  `from` would keep the cause that released() removes
         timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
         return _classification(answer, decoded, question, manifest), timing
 
     async def _dense(self, image: bytes, question: ClassifyRequest, manifest: Manifest, lane: DenseQueue) -> Timed:
-        """One image at its own scale."""
+        """Classify one image in its own resolution."""
         limits = lane.limits
         async with lane.turn() as queue_s:
             decoded = await self._decoder.decode(image, manifest.input, manifest.preprocessing, limits.max_pixels)
@@ -116,7 +119,7 @@ class Classifier:
 
 
 async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
-    """What all of them return. When one raises, the others end too."""
+    """Return the results of all. When one raises, cancel the others."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         return await asyncio.gather(*tasks)
@@ -126,7 +129,7 @@ async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def _check(question: ClassifyRequest, manifest: Manifest) -> None:
-    """Refuse what this model cannot do before any work is done."""
+    """Reject options that this model does not support, before any work is done."""
     if question.top_k is not None:
         postprocess.check_top_k(question.top_k, manifest)
     if question.heatmap:
@@ -138,7 +141,7 @@ def _check(question: ClassifyRequest, manifest: Manifest) -> None:
 
 
 def _apart(results: list[Timed | ServiceError]) -> tuple[list[Classification | ServiceError], Timing]:
-    """Raises the error of a request's only image."""
+    """Split results from times. Raises the error of the image if the request has only one."""
     if len(results) == 1:
         if isinstance(results[0], ServiceError):
             raise results[0]

@@ -1,4 +1,4 @@
-"""What the network said of a large image -> the grid of classes that a client reads."""
+"""Turns the network's output for a large image into a grid of classes."""
 
 from itertools import chain
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from service.inference.results import Classification, Grid, Size, rounded
 from service.types import DensePrediction
 
 CELL_TOP_K = 1
-"""Classes of a cell when nobody says how many."""
+"""Classes per cell when the request does not set `top_k`."""
 
 
 class GridShape(NamedTuple):
@@ -25,14 +25,17 @@ class GridShape(NamedTuple):
 
 
 def require_dense(manifest: Manifest) -> Dense:
-    """Raises NotDense."""
+    """Return the dense section of the manifest. Raises NotDense when there is none."""
     if manifest.dense is None:
         raise NotDense(f"the network of {manifest.name} takes images of one size: dense classification is not possible")
     return manifest.dense
 
 
 def shape_of(pixels: Pixels, manifest: Manifest, top_k: int | None, max_predictions: int) -> GridShape:
-    """Raises TooSmall, TooManyCells."""
+    """Return the shape of the grid. Raises TooSmall, TooManyCells.
+
+    max_predictions: limit of rows * columns * top_k.
+    """
     top_k = top_k or CELL_TOP_K
     height, width = pixels.shape[:2]
     rows, columns = grid_size(height, width, manifest.input, require_dense(manifest))
@@ -50,7 +53,7 @@ def shape_of(pixels: Pixels, manifest: Manifest, top_k: int | None, max_predicti
 
 
 def result(prediction: DensePrediction, shape: GridShape, manifest: Manifest, top_k: int | None) -> Classification:
-    """Classes of the whole image and of its cells. Takes up to seconds for many of both.
+    """Return the classes of the whole image and of its cells. Takes up to seconds for many cells and many classes.
 
     Raises ValueError when the class map does not cover the image, which verification at load excludes.
     """
@@ -65,7 +68,7 @@ def _grid(prediction: DensePrediction, shape: GridShape, manifest: Manifest, top
     dense = require_dense(manifest)
     temperature = manifest.calibration.temperature
     cells = cell_probabilities(prediction.logits, prediction.class_map, (shape.rows, shape.columns), dense, temperature)
-    # Row by row, and copied: the ranks of all classes of all cells take much memory.
+    # One row at a time, and copied: the ranks of all classes of all cells would take much memory.
     orders = [ranking(row)[:, :top_k].copy() for row in cells]
     best = [np.take_along_axis(row, order, axis=1) for row, order in zip(cells, orders, strict=True)]
     class_ids = [order.tolist() for order in orders]

@@ -1,4 +1,4 @@
-"""One image of ordinary size: decoded where that is cheapest, then through the network."""
+"""Decodes one image of ordinary size where decoding costs least, and submits it to the engine."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,23 @@ Asked = tuple[Decoded, EngineResult]
 
 
 class ImagePipeline:
-    """A lone image that is quick to decode is decoded where its batch is run, others before they queue."""
+    """Decodes images and submits them to the engine.
+
+    The image of an interactive request with a single image is decoded in the engine's thread if decoding is fast; all
+    other images are decoded before they enter the queue.
+    """
 
     def __init__(self, decoder: DecoderPool) -> None:
         self._decoder = decoder
-        self._bulk_turn = asyncio.Semaphore(1)  # one bulk image is decoded at a time: cores stay free for the others
+        self._bulk_turn = asyncio.Semaphore(1)  # bulk: one decode at a time, cores stay free
 
     async def answer(
         self, image: bytes, question: ClassifyRequest, manifest: Manifest, serving: Deployment, deadline: float
     ) -> Asked:
-        """deadline: on the clock of time.monotonic. Raises TimeoutError, ImageError, Unavailable, EngineFailure."""
+        """Return the decoded image and the network's output.
+
+        deadline: seconds on the clock of time.monotonic. Raises TimeoutError, ImageError, Unavailable, EngineFailure.
+        """
         if question.is_single_interactive:
             try:
                 if (asked := await self._in_one_step(image, question, manifest, serving, deadline)) is not None:
@@ -44,7 +51,10 @@ class ImagePipeline:
     async def _in_one_step(
         self, image: bytes, question: ClassifyRequest, manifest: Manifest, serving: Deployment, deadline: float
     ) -> Asked | None:
-        """None where it has to be decoded before. Raises LargerThanClaimed."""
+        """Decode the image in the engine's thread and run it there. Returns None if it has to be decoded before.
+
+        Raises LargerThanClaimed when the image has more pixels than its header says.
+        """
         if not serving.decodes:
             return None
         encoded = self._decoder.defer(image, manifest.input, manifest.preprocessing)

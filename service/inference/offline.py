@@ -1,4 +1,4 @@
-"""The same way from bytes to classes without HTTP and without a queue, for `snellen classify`."""
+"""The same steps from bytes to classes without HTTP and without a queue, for `snellen classify`."""
 
 import sys
 from dataclasses import dataclass
@@ -14,7 +14,11 @@ from service.types import Batch, check_numbers
 
 @dataclass(frozen=True)
 class OfflineClassifier:
-    """Safe to call from several threads. dense_pixels: keep images of up to so many at their own scale."""
+    """Classifies images in the calling thread; safe to call from several threads.
+
+    dense_pixels: limit of pixels for dense classification in the image's own resolution; None for ordinary
+    classification.
+    """
 
     manifest: Manifest
     limits: DecodeLimits
@@ -23,11 +27,11 @@ class OfflineClassifier:
     dense_pixels: int | None = None
 
     def classify(self, body: bytes) -> Classification:
-        """Return what the service would answer. Raises ImageError, EngineFailure."""
+        """Return the classification that the service would return. Raises ImageError, EngineFailure."""
         manifest = self.manifest
         pixels = decode(body, manifest.input, manifest.preprocessing, self.limits, self.dense_pixels).pixels
         if self.dense_pixels is not None:
-            shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # an answer of any size can be written
+            shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # a file can hold a result of any size
             return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
         row = self.engine.run(Batch(pixels[None])).probabilities[0]
         check_numbers(row)

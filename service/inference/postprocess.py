@@ -1,4 +1,4 @@
-"""What the network said -> what a client is told: top k, prediction sets, heatmaps."""
+"""Turns the network's output into results: top k, prediction sets, heatmaps."""
 
 import numpy as np
 
@@ -7,24 +7,25 @@ from service.errors import InvalidOption, NoClassMap, NotCalibrated
 from service.inference.results import ClassIds, Heatmap, Region
 
 DEFAULT_TOP_K = 5
+"""Classes per image when the request does not set `top_k`."""
 _SORTED_WHOLE = 256
-"""So few classes are sorted in less time than the first of them are found."""
+"""Number of classes up to which sorting all of them is faster than selecting the first with a partition."""
 
 
 def check_top_k(top_k: int, manifest: Manifest) -> None:
-    """Raises InvalidOption when the model has fewer classes."""
+    """Check `top_k`. Raises InvalidOption when the model has fewer classes."""
     if top_k > len(manifest.labels):
         raise InvalidOption(f"top_k is at most {len(manifest.labels)}, the number of classes of {manifest.name}")
 
 
 def check_class_map(manifest: Manifest) -> None:
-    """Raises NoClassMap."""
+    """Check that the model has a class map. Raises NoClassMap when it has none."""
     if not manifest.class_map:
         raise NoClassMap(f"the graph of {manifest.name} has no class map, so explain=heatmap is not possible")
 
 
 def coverage_threshold(coverage: float, manifest: Manifest) -> float:
-    """The sum of probabilities that a prediction set must reach. Raises NotCalibrated."""
+    """Return the sum of probabilities that a prediction set must reach. Raises NotCalibrated."""
     sets = manifest.calibration.prediction_sets
     thresholds = sets.threshold_of if sets else {}
     if coverage not in thresholds:
@@ -34,12 +35,12 @@ def coverage_threshold(coverage: float, manifest: Manifest) -> float:
 
 
 def ranking(probabilities: Row) -> ClassIds:
-    """ClassIds along the last axis, most probable first, ties in the order of the labels."""
+    """Return the class ids along the last axis, most probable first; equal ones in the order of the labels."""
     return (-probabilities).argsort(kind="stable")
 
 
 def top(probabilities: Row, count: int) -> ClassIds:
-    """The first `count` of the ranking of one image's probabilities [K], all of them numbers."""
+    """Return the first `count` of the ranking of one image. probabilities: [K], all finite."""
     if len(probabilities) <= _SORTED_WHOLE or count >= len(probabilities):
         return ranking(probabilities)[:count]
     least = np.partition(probabilities, -count)[-count]
@@ -49,7 +50,7 @@ def top(probabilities: Row, count: int) -> ClassIds:
 
 
 def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> ClassIds:
-    """The fewest classes, most probable first, that together reach the coverage_threshold of `coverage`."""
+    """Return the fewest classes, most probable first, whose sum reaches the threshold of `coverage`."""
     order = ranking(probabilities)
     sums = np.cumsum(probabilities[order].astype(np.float64))
     count = min(int(np.searchsorted(sums, coverage_threshold(coverage, manifest))) + 1, len(order))
@@ -57,9 +58,10 @@ def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> C
 
 
 def heatmap(probabilities: Row, class_map: Row, size: tuple[int, int], manifest: Manifest) -> Heatmap:
-    """Class activation map (Zhou et al., CVPR 2016) of the first class, negative evidence cut off, scaled to 0..1.
+    """Return the class activation map of the most probable class, with negative values set to 0, scaled to 0..1.
 
-    class_map: float32 [K, h, w]. size: width and height of the upright picture.
+    class_map: float32 [K, h, w]. size: width and height of the image after its orientation was applied.
+    Source: Zhou et al., CVPR 2016.
     """
     class_id = int(probabilities.argmax())
     positive = np.maximum(class_map[class_id], 0)

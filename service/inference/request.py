@@ -1,4 +1,4 @@
-"""What a client asks."""
+"""The classification request, independent of the protocol."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,7 +8,12 @@ from service.types import Priority
 
 
 class ClassifyRequest(NamedTuple):
-    """What a client asks: encoded images, in order, or why one could not be read, and how it wants the answer."""
+    """One classification request.
+
+    images: encoded images in order; an error stands for an image that could not be read. model, version: None for the
+    default. top_k: None for the default of the use case. coverage: of the prediction set, 0 to 1, None for no set.
+    dense: classify all parts of a large image. deadline_s: seconds from the arrival of the complete body.
+    """
 
     images: Sequence[bytes | ServiceError]
     model: str | None = None
@@ -22,5 +27,5 @@ class ClassifyRequest(NamedTuple):
 
     @property
     def is_single_interactive(self) -> bool:
-        """Whether somebody waits for a single image."""
+        """Whether the request is interactive and holds a single image."""
         return len(self.images) == 1 and self.priority is Priority.INTERACTIVE

@@ -1,4 +1,4 @@
-"""What a client is told of one image, before a protocol writes it."""
+"""The results for one image, independent of the protocol."""
 
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
@@ -10,12 +10,12 @@ from pydantic import Field
 from models.contract import Row
 
 ClassIds = NDArray[np.intp]
-"""Indices of labels."""
+"""Indices into the labels."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """The part of the upright picture that the network saw, as fractions of its width and height."""
+    """The part of the upright image that the network received, as fractions of its width and height."""
 
     left: float
     top: float
@@ -34,7 +34,7 @@ class Heatmap:
 
 @dataclass(frozen=True)
 class Size:
-    """Pixels."""
+    """Height and width in pixels."""
 
     height: int
     width: int
@@ -42,7 +42,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Grid:
-    """Classes of every part of an upright picture at its own scale.
+    """Classes of every part of an upright image in its own resolution.
 
     The cell in row r and column c begins r * stride.height pixels from the top and c * stride.width from the left.
     """
@@ -58,7 +58,10 @@ class Grid:
 
 
 class Classification(NamedTuple):
-    """What a client is told of one image: probabilities [K], the classes named of them, and what else was asked for."""
+    """The result for one image.
+
+    probabilities: [K]. classes: ids of the top k classes. The other fields hold the optional parts that were requested.
+    """
 
     probabilities: Row
     classes: ClassIds
@@ -69,5 +72,5 @@ class Classification(NamedTuple):
 
 
 def rounded(probability: float) -> float:
-    """As many digits as mean something."""
+    """Round to six significant digits."""
     return float(f"{probability:.6g}")

@@ -1,1 +1,1 @@
-"""Which model versions exist, what became of them, and which answers."""
+"""Which model versions exist, their states, and which version answers a request."""

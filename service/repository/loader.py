@@ -1,4 +1,4 @@
-"""A bundle at rest -> a version at work: verified, warmed up, measured, with a batcher and a gate of its own."""
+"""Loads a bundle into a deployment: verified, warmed up, measured, with its own batcher and admission control."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """Of each model: see Settings."""
+    """Limits of each model; see Settings."""
 
     max_queue: int
     dense: DenseLimits
@@ -37,14 +37,17 @@ class Loader:
     """Loads versions one after the other."""
 
     def __init__(self, prepare: EngineFactory, limits: ModelLimits, metrics: Metrics) -> None:
-        """prepare: how an engine is made and measured, in a thread."""
+        """Create a loader.
+
+        prepare: makes, verifies and measures an engine; called in a thread.
+        """
         self._prepare, self._limits, self._metrics = prepare, limits, metrics
         self._slots = BulkSlots()
         self._to_settle: list[tuple[ModelVersion, Engine, Callable[[], None]]] = []
-        self._dense_turns = asyncio.Semaphore(1)  # whatever the number of models: an image takes much memory
+        self._dense_turns = asyncio.Semaphore(1)  # one for all models: a dense image takes much memory
 
     async def load(self, version: ModelVersion) -> None:
-        """Ends with the version ready, or failed with the reason."""
+        """Load a version. Afterwards it is ready, or failed with the reason."""
         started = time.perf_counter()
         try:
             engine, profile, cached, decodes, after_all_loaded = await asyncio.to_thread(self._prepare, version.bundle)
@@ -72,7 +75,10 @@ class Loader:
         )
 
     async def after_all_loaded(self) -> None:
-        """Once all are loaded: what can wait until then. A version whose part fails serves as before."""
+        """Run the parts of loading that can wait until all versions are loaded.
+
+        A version whose part fails serves without it.
+        """
         while self._to_settle:
             version, engine, after_all_loaded = self._to_settle.pop(0)
             try:

@@ -1,4 +1,4 @@
-"""What a version's parts tell its metrics: batches, failures, and what is let in."""
+"""Callbacks that record the metrics of a version: batches, failures, admission."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from service.telemetry.metrics import Metrics
 
 
 def of_batches(version: ModelVersion, metrics: Metrics) -> BatchCallbacks:
-    """For its batcher."""
+    """Return the callbacks for the version's batcher."""
     batches, labels = metrics.batches, version.labels
     images, sizes = metrics.models.images.labels(*labels), batches.sizes.labels(*labels)
     seconds = batches.seconds.labels(*labels)
@@ -24,7 +24,7 @@ def of_batches(version: ModelVersion, metrics: Metrics) -> BatchCallbacks:
 
 
 def of_dense(version: ModelVersion, metrics: Metrics) -> BatchCallbacks:
-    """For images that are run alone, at their own scale."""
+    """Return the callbacks for the version's dense queue."""
     images = metrics.models.images.labels(*version.labels)
 
     def observe(size: int, took_s: float) -> None:
@@ -41,7 +41,7 @@ def admission(
     metrics: Metrics,
     on_interactive: Callable[[int], object] = lambda _images: None,
 ) -> AdmissionController:
-    """The door of one version."""
+    """Return the admission controller of a version, with its metrics connected."""
     errors = metrics.models.latency_prediction_errors.labels(*version.labels)
     door = AdmissionController(max_queue, forecast, errors.observe, on_interactive)
     metrics.models.pending.labels(*version.labels).set_function(lambda: door.inside)

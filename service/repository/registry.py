@@ -1,4 +1,4 @@
-"""Which models and versions there are, which is the default, and which answers when none is named."""
+"""The models and versions of the repository folder, the default model, and the default version of each model."""
 
 import contextlib
 import logging
@@ -16,25 +16,26 @@ from service.repository.version import ModelVersion
 logger = logging.getLogger(__name__)
 
 USUAL_DEFAULT = "imagenet"
+"""Default model when the settings name none and there are several models."""
 
 
 class RepositoryError(Exception):
-    """The repository folder cannot be served at all; the message says what to change."""
+    """The repository folder cannot be served. The message says what to change."""
 
 
 class RepositoryChanged(RepositoryError):
-    """The folder no longer holds what the other processes of the service have verified and serve."""
+    """The folder no longer holds the versions that the other processes of the service have verified and serve."""
 
 
 class VersionLoader(Protocol):
-    """Puts versions to work, here or elsewhere."""
+    """Loads versions into deployments, in this process or in another one."""
 
     async def load(self, version: ModelVersion) -> None:
-        """Ends with the version ready, or failed with the reason."""
+        """Load a version. Afterwards it is ready, or failed with the reason."""
         ...
 
     async def after_all_loaded(self) -> None:
-        """Once all are loaded: what can wait until then."""
+        """Run the parts of loading that can wait until all versions are loaded."""
         ...
 
 
@@ -50,8 +51,10 @@ class Registry:
     ) -> None:
         """Read the manifests.
 
-        served: by the other processes, where there are some: just these versions are read, and have to be unchanged.
-        Raises RepositoryError when there is no bundle or no default model, RepositoryChanged when one has changed.
+        served: the versions that the other processes serve, None if there are none. Only these versions are read, and
+        they must be unchanged.
+        Raises RepositoryError when there is no bundle or no default model, RepositoryChanged when a version has
+        changed.
         """
         self._loader = loader
         self._served = served
@@ -70,7 +73,10 @@ class Registry:
         self.loading = True
 
     def _read(self, path: Path) -> None:
-        """Keep the bundle, or why there is none. No two are the same: each has the name of the folder it lies in."""
+        """Read one bundle, or record why it cannot be read.
+
+        Names are unique: a bundle has the name of the folder that holds it.
+        """
         try:
             bundle = read_bundle(path)
         except BundleError as error:
@@ -99,7 +105,10 @@ class Registry:
         return name
 
     async def load(self) -> None:
-        """Verify, warm up and start every version, the default model's first; a version that fails says why."""
+        """Verify, warm up and start every version, those of the default model first.
+
+        A failed version records its reason.
+        """
         versions = sorted(self, key=lambda version: version.manifest.name != self.default_model)
         for version in versions:
             if version.state == "loading":
@@ -114,7 +123,7 @@ class Registry:
 
     @property
     def versions_now(self) -> ServedVersions:
-        """What was read, and what of it was refused so far."""
+        """The versions that were read, and those of them that have been rejected so far."""
         failed = frozenset(version.name for version in self if version.state == "failed")
         return ServedVersions({version.name: version.bundle.sha256 for version in self}, failed)
 
@@ -122,13 +131,13 @@ class Registry:
         return (version for versions in self._models.values() for version in versions)
 
     def versions(self, model: str) -> list[ModelVersion]:
-        """Oldest first. Raises ModelNotFound."""
+        """Return the versions of a model, oldest first. Raises ModelNotFound."""
         if model not in self._models:
             raise ModelNotFound(f"there is no model {model[:64]!r}; the models are {', '.join(sorted(self._models))}")
         return self._models[model]
 
     def find(self, model: str | None = None, version: str | None = None) -> ModelVersion:
-        """The version named, else the newest ready one. Raises ModelNotFound, VersionNotFound."""
+        """Return the named version, or else the newest ready one. Raises ModelNotFound, VersionNotFound."""
         versions = self.versions(model or self.default_model)
         if version is None:
             return next((v for v in reversed(versions) if v.state == "ready"), versions[-1])
@@ -140,7 +149,7 @@ class Registry:
 
 
 def image_sizes(repository: Path) -> list[int]:
-    """Bytes of an image uint8 [H, W, C] of each bundle that can be read."""
+    """Return the bytes of one input image uint8 [H, W, C] for each bundle that can be read."""
     sizes = []
     for path in find_bundles(repository):
         with contextlib.suppress(BundleError):
@@ -149,5 +158,5 @@ def image_sizes(repository: Path) -> list[int]:
 
 
 def _as_text(name: str) -> str:
-    """A folder's name for JSON, its bytes that are no UTF-8 as \\xNN."""
+    """Return the name of a folder as text for JSON. Bytes that are not UTF-8 become \\xNN."""
     return os.fsencode(name).decode(errors="backslashreplace")

@@ -1,4 +1,7 @@
-"""Which versions a service of several processes serves: the first process decides, restarted ones serve the same."""
+"""Which versions a service of several processes serves.
+
+The first process decides, and restarted ones serve the same.
+"""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 class ServedVersions:
     """The versions of a service.
 
-    hashes: sha256 of the manifest by version, as in `imagenet/1`. failed: those of them that were refused at load.
+    hashes: sha256 of the manifest by version, as in `imagenet/1`. failed: those that were rejected at load.
     """
 
     hashes: Mapping[str, str]
@@ -26,7 +29,10 @@ class ServedVersions:
         return cls(read["hashes"], frozenset(read["failed"]))
 
     def difference(self, hashes: Mapping[str, str]) -> str | None:
-        """Return how a folder with these hashes differs from what is served, for the log; None when it holds it all."""
+        """Return how a folder with these hashes differs from what is served, for the log.
+
+        None if it holds all served versions.
+        """
         gone = sorted(name for name in self.hashes if name not in hashes)
         changed = sorted(name for name, sha256 in self.hashes.items() if hashes.get(name, sha256) != sha256)
         reasons = [f"{_some(gone)} cannot be read any more"] * bool(gone)

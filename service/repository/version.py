@@ -1,4 +1,4 @@
-"""One version of one model: its bundle, and what became of it here."""
+"""One version of one model: its bundle, its state and its deployment."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,7 +13,7 @@ from service.types import EngineInfo, Submitter
 
 @dataclass(frozen=True)
 class Deployment:
-    """A verified version at work."""
+    """A verified version that answers requests."""
 
     precision: Precision
     engine: EngineInfo
@@ -23,10 +23,13 @@ class Deployment:
     max_batch_size: int
     profile: Profile
     decodes: bool = False
-    """Whether its threads decode too: a thread of its own for decoding would only be one more change of threads."""
+    """Whether the engine's threads decode images too.
+
+    If they do, small images need no decode thread, which would only add a change of threads.
+    """
 
     async def stop(self) -> None:
-        """Let running batches end, and refuse what waits."""
+        """Let running batches end, and fail the entries that wait."""
         self.lane.stop()
         await self.batcher.stop()
 
@@ -36,7 +39,7 @@ State = Literal["loading", "ready", "failed"]
 
 @dataclass(eq=False)
 class ModelVersion:
-    """One bundle: its manifest, and what became of it here."""
+    """One bundle, and its state in this process."""
 
     bundle: Bundle
     state: State = "loading"
@@ -53,16 +56,16 @@ class ModelVersion:
 
     @property
     def identity(self) -> str:
-        """The name and the hash of the manifest: another bundle of the same name has another one."""
+        """The name and the hash of the manifest; differs for another bundle of the same name."""
         return f"{self.name}@{self.bundle.sha256}"
 
     @property
     def labels(self) -> tuple[str, str]:
-        """Of metrics: model and version."""
+        """Labels of its metrics: model and version."""
         return self.manifest.name, str(self.manifest.version)
 
     def ready(self) -> Deployment:
-        """Raises NotReady with the reason."""
+        """Return the deployment. Raises NotReady with the reason."""
         if self.serving is not None:
             return self.serving
         if self.state == "failed":

@@ -1,4 +1,4 @@
-"""What the process needs of the system before it serves: an address, and descriptors for its connections."""
+"""What a process needs of the operating system before it serves: listening sockets, and descriptors for connections."""
 
 import contextlib
 import ctypes
@@ -10,8 +10,9 @@ import struct
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+"""Connections that the kernel queues before they are accepted."""
 _SO_ATTACH_FILTER = 26
-"""Linux's number, which the socket module does not have; see socket(7)."""
+"""Number of the socket option on Linux; the socket module does not define it. See socket(7)."""
 _DROP_SYN = ctypes.create_string_buffer(
     b"".join(
         struct.pack("HBBI", *instruction)
@@ -25,15 +26,15 @@ _DROP_SYN = ctypes.create_string_buffer(
     )
 )
 _OTHER_DESCRIPTORS = 256
-"""For models, decode workers, event loop, log: 20 were counted with one model on two cores."""
+"""Descriptors for models, decode workers, event loop and log: 20 were counted with one model on two cores."""
 
 
 class CannotListen(Exception):
-    """The message says where and why."""
+    """The service cannot listen. The message says on which address and why."""
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets for every address of `host`. Raises CannotListen."""
+    """Return a listening socket for every address of `host`. Raises CannotListen."""
     sockets: list[socket.socket] = []
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -50,10 +51,10 @@ def listen(host: str, port: int) -> list[socket.socket]:
 def last_connections(listener: socket.socket) -> list[socket.socket]:
     """Return the connections that wait to be accepted, and close the listener without resetting any.
 
-    A connection that is made between the last accept and the close would be reset. So the system is told first to drop
-    requests for new connections; their clients ask again, and are refused then.
+    A connection made between the last accept and the close would be reset. So a packet filter first makes the kernel
+    drop requests for new connections. Their clients repeat the request, and are refused once the socket is closed.
     """
-    with contextlib.suppress(OSError):  # no Linux, or a container whose system does not have it
+    with contextlib.suppress(OSError):  # not Linux, or a container whose kernel does not support it
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _drop_new_connections())
     listener.setblocking(False)
     found: list[socket.socket] = []
@@ -70,7 +71,10 @@ def _drop_new_connections() -> bytes:
 
 
 def raise_descriptor_limit(connections: int, spare: int) -> int:
-    """How many of `connections` the system allows with `spare` besides, the soft limit raised where it can be."""
+    """Raise the soft limit of open files where possible, and return how many of `connections` it allows.
+
+    spare: descriptors needed besides those of the connections.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + spare + _OTHER_DESCRIPTORS
     if soft == resource.RLIM_INFINITY or soft >= needed:

@@ -1,4 +1,4 @@
-"""Ends a process that should have ended: no thread that hangs, in a decoder or a driver, can keep it alive."""
+"""Ends a process after a deadline, even when a thread hangs in a decoder or a driver."""
 
 import logging
 import os
@@ -10,19 +10,20 @@ from service.telemetry import log
 logger = logging.getLogger(__name__)
 
 _STEP_S = 0.1
+"""Seconds between two checks of the deadline."""
 
 
 class ExitWatchdog(threading.Thread):
-    """Once started, lets the process live until its deadline. Setting plain attributes is safe in a signal handler."""
+    """A thread that ends the process at its deadline. Its attributes may be set in a signal handler."""
 
     def __init__(self, status: int) -> None:
-        """status: how the process ends then; may be changed."""
+        """Create a watchdog without a deadline. status: exit status of the process; may be changed later."""
         super().__init__(name="watchdog", daemon=True)
         self.status = status
         self._deadline = float("inf")
 
     def end_within(self, seconds: float) -> None:
-        """Never later than what was said before."""
+        """Set the deadline; an earlier one stays in force."""
         self._deadline = min(self._deadline, time.monotonic() + seconds)
 
     def run(self) -> None:

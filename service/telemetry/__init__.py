@@ -1,1 +1,1 @@
-"""Metrics, log, and whether the process is fit for requests."""
+"""Metrics, log, and whether the process is ready for requests."""

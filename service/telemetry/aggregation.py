@@ -1,4 +1,4 @@
-"""Metrics of several processes -> those of the service: what is counted is added up."""
+"""Merges the metrics of several processes into those of the service."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ Sample = tuple[str, dict[str, str], float]
 
 
 class Family(NamedTuple):
-    """One metric of one process or of all; the type as Prometheus names it."""
+    """One metric of one process or of all. `type`: Prometheus's name of it."""
 
     name: str
     type: str
@@ -23,11 +23,11 @@ _NOT_ADDED: dict[str, Callable[[float, float], float]] = {
     "snellen_process_start_time_seconds": min,
     "snellen_process_max_fds": min,
 }
-"""Gauges that say the same of each process."""
+"""How to merge gauges that have the same meaning in each process, instead of adding them."""
 
 
 def added(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """Samples with the same name and labels become one; families in the order in which they are first seen."""
+    """Return the merged snapshot: samples with equal name and labels become one, in the order of first occurrence."""
     families: dict[str, Family] = {}
     sums: dict[str, dict[Any, Sample]] = {}
     for family in (Family(*family) for snapshot in snapshots for family in snapshot):
@@ -37,7 +37,10 @@ def added(snapshots: Iterable[Snapshot]) -> Snapshot:
 
 
 def lasting(snapshot: Snapshot) -> Snapshot:
-    """What still counts when the process has ended: a sum must never fall, or Prometheus takes it for a restart."""
+    """Return the families to keep after a process has ended.
+
+    A counter must never fall, because Prometheus would take that for a restart.
+    """
     return [family for family in (Family(*family) for family in snapshot) if family.type in {"counter", "histogram"}]
 
 

@@ -1,4 +1,4 @@
-"""Whether the process is draining, or waits for another one: read by readiness."""
+"""Whether the process is draining or waits for another one; read by readiness."""
 
 from dataclasses import dataclass, field
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 class Health:
     """Shared by the server, which receives signals, and the application, which answers probes.
 
-    not_ready_reasons: why requests should not come just now, although models are loaded.
-    degraded: what is wrong with another process, empty when nothing is.
+    draining: the process is ending. degraded: what is wrong with another process, empty if nothing is.
+    not_ready_reasons: why requests should not be sent here now, although models are loaded.
     """
 
     draining: bool = False

@@ -1,4 +1,4 @@
-"""The log: a bounded queue and one thread that writes it to standard error, so that no request waits for its reader."""
+"""The log: a bounded queue and a thread that writes it to standard error, so that no request waits for a reader."""
 
 import logging
 import os
@@ -11,17 +11,17 @@ from collections.abc import Callable
 from logging.handlers import QueueHandler
 
 MAX_LINES = 10_000
-"""Lines that wait for a reader of standard error; further ones are dropped and counted."""
+"""Limit of lines that wait to be written to standard error; further ones are dropped and counted."""
 _END_S = 1.0
-"""Time that the end of the process waits for lines to be written."""
+"""Seconds that the end of the process waits for lines to be written."""
 _LOGGERS_OF_A_LINE_PER_REQUEST = ("python_multipart",)
-"""Of libraries that warn of what a client sends; the client gets a problem that says the same."""
+"""Loggers of libraries that warn about what a client sends. The client gets the same as a problem document."""
 
 
 class QueuedLog(QueueHandler):
-    """A handler that never waits: its lines are written to `descriptor` by a thread.
+    """A handler that never waits; a thread writes its lines to `descriptor`.
 
-    dropped: called for each line that does not fit into the queue, or that cannot be written.
+    dropped: called for each line that does not fit into the queue or cannot be written.
     """
 
     queue: "queue.Queue[bytes]"
@@ -38,14 +38,17 @@ class QueuedLog(QueueHandler):
         return f"{self.format(record)}\n".encode(errors="backslashreplace")
 
     def enqueue(self, record: bytes) -> None:  # type: ignore[override]
-        """Put a line into the queue, or drop it: the handler of the standard library would write to standard error."""
+        """Put a line into the queue, or drop it.
+
+        The handler of the standard library would write to standard error instead.
+        """
         try:
             self.queue.put_nowait(record)
         except queue.Full:
             self._drop()
 
     def flush(self) -> None:
-        """Wait until all lines are written, at most a second; `logging` calls it at the end of the process."""
+        """Wait until all lines are written, at most a second. `logging` calls it at the end of the process."""
         end_s = time.monotonic() + _END_S
         while self.queue.unfinished_tasks and time.monotonic() < end_s:
             time.sleep(0.01)
@@ -79,7 +82,7 @@ _log: QueuedLog | None = None
 
 
 def configure(level: str, process: str = "") -> None:
-    """Send the log of this process to standard error. process: its name, where there are several."""
+    """Send the log of this process to standard error. process: its name, if there are several."""
     global _log  # noqa: PLW0603  there is one standard error
     _log = QueuedLog(sys.stderr.fileno())
     name = f"[{process}] " if process else ""
@@ -97,7 +100,7 @@ def count_dropped_lines(dropped: Callable[[], None]) -> None:
 
 
 def write_line(text: str) -> None:
-    """Write a line for the person who started the service, in its turn among those of the log."""
+    """Write a line for the operator, in order with the lines of the log."""
     line = f"snellen: {text}\n".encode(errors="backslashreplace")
     if _log is not None:
         _log.enqueue(line)
@@ -106,6 +109,6 @@ def write_line(text: str) -> None:
 
 
 def flush() -> None:
-    """Wait for the log, at most a second, before a process ends without Python's help."""
+    """Wait for the log, at most a second, before the process ends without Python's shutdown."""
     if _log is not None:
         _log.flush()

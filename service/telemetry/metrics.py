@@ -1,4 +1,4 @@
-"""Counters and stage histograms; every name starts with `snellen_`."""
+"""The metrics of a process; every name starts with `snellen_`."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
@@ -12,7 +12,7 @@ STAGES = ("receive", "decode", "queue", "infer", "total")
 
 
 class RequestMetrics:
-    """From its arrival to its answer."""
+    """Metrics of requests."""
 
     def __init__(self, to: CollectorRegistry) -> None:
         self.answered = Counter("snellen_requests", "Requests by route and status", ("route", "status"), registry=to)
@@ -35,7 +35,7 @@ class RequestMetrics:
 
 
 class ModelMetrics:
-    """By version: its queue, and who is let into it."""
+    """Metrics by version: queue and admission."""
 
     def __init__(self, to: CollectorRegistry) -> None:
         self.images = Counter("snellen_images", "Images classified", _MODEL, registry=to)
@@ -57,7 +57,7 @@ class ModelMetrics:
 
 
 class BatchMetrics:
-    """By version: what its engine runs."""
+    """Metrics by version: batches of the engine."""
 
     def __init__(self, to: CollectorRegistry) -> None:
         self.sizes = Histogram("snellen_batch_size", "Images in a batch", _MODEL, buckets=_SIZES, registry=to)
@@ -77,7 +77,7 @@ class BatchMetrics:
 
 
 class ProcessMetrics:
-    """Of this process and those that work for it."""
+    """Metrics of this process and of its decode workers."""
 
     def __init__(self, to: CollectorRegistry) -> None:
         ProcessCollector(namespace="snellen", registry=to)

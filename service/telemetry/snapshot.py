@@ -1,4 +1,4 @@
-"""One process's metrics as JSON for the others, and what all of them add up to as Prometheus reads it."""
+"""Exports the metrics of a process as JSON, and renders merged metrics in Prometheus's text format."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from service.telemetry.aggregation import Family
 
 
 def taken(registry: CollectorRegistry) -> bytes:
-    """All families of `registry` now."""
+    """Return all families of `registry` as JSON."""
     return json.dumps(
         [
             Family(
@@ -26,14 +26,14 @@ def taken(registry: CollectorRegistry) -> bytes:
 
 
 def rendered(snapshot: bytes) -> bytes:
-    """Prometheus's text format."""
+    """Return Prometheus's text format."""
     registry = CollectorRegistry()
     registry.register(_Given([Family(*family) for family in json.loads(snapshot)]))
     return generate_latest(registry)
 
 
 class _Given(Collector):
-    """Families that were collected elsewhere."""
+    """A collector of families that were collected in other processes."""
 
     def __init__(self, families: list[Family]) -> None:
         self._families = families

@@ -1,4 +1,4 @@
-"""The body of a request -> encoded images: raw bytes, multipart form, or JSON with base64."""
+"""Splits the body of a request into encoded images: raw bytes, a multipart form, or JSON with base64."""
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -10,19 +10,19 @@ from service.errors import EmptyBody, MalformedBody, TooManyImages
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 _STEP_BYTES = 16 * 1024
-"""Of a form that one step looks at: the parser takes up to 1 us for a byte of a part's header."""
+"""Bytes of a form that one step parses. The parser takes up to 1 us for each byte of a part header."""
 _MAX_CONTENT_TYPE = 1024
-"""Characters of a Content-Type; taking 60,000 semicolons apart takes 130 ms."""
+"""Limit of a Content-Type header, in characters. Parsing 60,000 semicolons takes 130 ms."""
 
 EncodedImage = bytes | MalformedBody
-"""The bytes of an image file, or why this one of several cannot be read."""
+"""The bytes of an image file, or the error for one of several images that cannot be read."""
 
 
 def parse_images(body: bytes, content_type: str, max_images: int) -> Steps[list[EncodedImage]]:
-    """The images in `body`, in order; any other media type than a form or JSON means the image itself.
+    """Return the images in `body`, in order. With a media type other than a form or JSON, the body itself is the image.
 
-    Works in steps of a few milliseconds; memory is at most twice that of the body, which is not counted.
-    Raises MalformedBody, EmptyBody, TooManyImages. An image that is empty or no image is left to the decoder.
+    Works in steps of a few milliseconds. Allocates at most twice the size of the body, which is not counted in that.
+    Raises MalformedBody, EmptyBody, TooManyImages. The decoder reports an image that is empty or has no image format.
     """
     media_type = _media_type(content_type)
     images: list[EncodedImage]
@@ -38,7 +38,7 @@ def parse_images(body: bytes, content_type: str, max_images: int) -> Steps[list[
 
 
 def needs_parsing(content_type: str) -> bool:
-    """Whether a body has to be taken apart."""
+    """Return whether a body of this media type has to be parsed to find its images."""
     return _media_type(content_type) in (MULTIPART, JSON)
 
 
@@ -51,10 +51,10 @@ def too_many(limit: int) -> TooManyImages:
 
 
 class _Form:
-    """Collects the file parts of a multipart body that is already in memory; nothing goes to disk."""
+    """Collects the file parts of a multipart body that is already in memory; writes nothing to disk."""
 
     def __init__(self, content_type: str, max_images: int) -> None:
-        """Raises MalformedBody."""
+        """Read the boundary. Raises MalformedBody when the Content-Type header is too long."""
         if len(content_type) > _MAX_CONTENT_TYPE:
             raise MalformedBody(f"Content-Type has more than {_MAX_CONTENT_TYPE} characters; send it without the rest")
         _, options = parse_options_header(content_type)
@@ -112,7 +112,7 @@ class _Form:
 
     def _header(self) -> None:
         if self._name.lower() == b"content-disposition":
-            # The parser does not know RFC 5987, which some clients use for names that are not ASCII.
+            # The parser does not support RFC 5987, which some clients use for file names that are not ASCII.
             named = b"filename" in parse_options_header(bytes(self._value))[1]
             self._is_file = named or b"filename*=" in self._value.lower()
         self._name.clear()
@@ -129,7 +129,10 @@ class _Form:
             raise too_many(self._max_images)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        """Keep where the data lie in the body; the start of a boundary that was none is not from there."""
+        """Keep a view of the data in the body.
+
+        Bytes that began like a boundary but were not one come from a buffer of the parser, so they are copied.
+        """
         self._advanced = True
         self._pieces.append(self._step_view[start:end] if data is self._step else data[start:end])
 

@@ -1,4 +1,4 @@
-"""From an ASGI request to its answer: read the body, call the classifier, send what it says."""
+"""The endpoint of `classify`: read the body, call the classifier, send the response."""
 
 import asyncio
 import math
@@ -22,13 +22,16 @@ from service.repository.version import ModelVersion
 from service.types import Priority, client_state_of
 
 _LARGE_BODY = 256 * 1024
-"""Bytes of a form from which on it is taken apart in steps, one form at a time, so that no other request waits."""
+"""Size of a form or JSON body, in bytes, from which on it is parsed in steps, one body at a time.
+
+Smaller ones are parsed without a pause; a larger one would delay all other requests of the event loop.
+"""
 _LARGE_ANSWER = 5_000
-"""Classes of an answer from which on a thread writes it, for the same reason."""
+"""Number of classes from which on the response is written in a thread, so that other requests are not delayed."""
 
 
 class ClassifyEndpoint:
-    """The plain ASGI application behind the three paths: no framework between a request and the classifier."""
+    """The ASGI application behind the three paths. It calls the classifier without a web framework."""
 
     def __init__(
         self, classifier: Classifier, receiver: BodyReader, pacing: RefusalPacer, max_images: int, deadline_s: float
@@ -55,7 +58,10 @@ class ClassifyEndpoint:
     async def _classified(
         self, scope: Scope, receive: Receive, options: QueryParams, head: "RequestHeaders", deadline_s: float
     ) -> Classified | QueueFull:
-        """A refusal is returned as it may have to wait, without what holds the images: its way here and its cause."""
+        """Return the result, or the refusal as a value.
+
+        The pacer may delay a refusal. The exception is returned without its traceback and cause, which hold the images.
+        """
         try:
             return await self._received_and_classified(scope, receive, options, head, deadline_s)
         except QueueFull as refusal:
@@ -69,7 +75,7 @@ class ClassifyEndpoint:
         async with self._receiver.receive(receive, head.length, whole=whole) as (body, seconds):
             scope["state"]["stages"]["receive"] = seconds
             images = await self._images(body, head.content_type)
-            del body  # the images are cut out of it
+            del body  # the images hold what is needed of it
             question = ClassifyRequest(
                 images=images,
                 model=path.get("model"),
@@ -121,7 +127,7 @@ def _failed(error: ServiceError) -> bytes:
 
 
 class RequestHeaders(NamedTuple):
-    """What matters of the headers; length is the announced one."""
+    """The request headers that the endpoint reads. `length` is Content-Length in bytes."""
 
     content_type: str
     length: int | None

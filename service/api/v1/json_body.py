@@ -1,8 +1,9 @@
-"""`{"images": ["<base64>", ...]}` -> images, without an object for each JSON value and without a copy of the text.
+"""Parses `{"images": ["<base64>", ...]}` without an object for each JSON value and without a copy of the text.
 
-A general JSON parser makes objects of whatever a client sends, before anything can be refused: 32 MiB of `[[],[],...`
-took 8 s and 1.7 GiB. This one accepts only the form above, refuses at the first byte that differs from it, and works
-in steps: time is bounded by one pass over the body, memory by the decoded images and one step.
+A general JSON parser builds objects for whatever a client sends, before the service can reject anything: 32 MiB of
+`[[],[],...` took 8 s and 1.7 GiB. This parser accepts only the form above, rejects the body at the first byte that
+differs from it, and works in steps. Time is bounded by one pass over the body, memory by the decoded images and one
+step.
 """
 
 import binascii
@@ -14,10 +15,11 @@ from service.api.steps import Steps
 from service.errors import MalformedBody, TooManyImages
 
 _STEP_BYTES = 64 * 1024
-"""Text that one step looks at: 0.3 ms, and up to 10 ms where every character is an escape sequence."""
+"""Bytes of text that one step parses: 0.3 ms, and up to 10 ms where every character is an escape sequence."""
 _MAX_NAME_BYTES = 64
+"""Limit of an unknown name that the error text repeats, in bytes."""
 _MAX_DATA_URL_HEAD_BYTES = 256
-"""`data:image/png;base64,` and its relatives."""
+"""Limit of the head of a data URL, such as `data:image/png;base64,`, in bytes."""
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _QUOTED_NAME = re.compile(rb'"([A-Za-z0-9_.-]{1,%d})"' % _MAX_NAME_BYTES)
 _SPACE = b" "
@@ -30,12 +32,13 @@ _ESCAPED = {
     },
     **{f"\\u00{digits}".encode(): _SPACE for digits in ("0a", "0A", "0d", "0D", "09", "20")},
 }
-"""JSON's escape sequences of base64's characters and of line breaks. PHP, Java and .NET escape `/`, `+` and `=`."""
+"""JSON's escape sequences for base64 characters and for line breaks. PHP, Java and .NET escape `/`, `+` and `=`."""
 _LONGEST_ESCAPE = 6
+"""Characters of the longest escape sequence, `\\u0041`."""
 
 
 class JsonBody:
-    """One body of the type application/json, read once."""
+    """One body of the type application/json; can be parsed once."""
 
     def __init__(self, body: bytes, max_images: int) -> None:
         self._body = body
@@ -43,7 +46,7 @@ class JsonBody:
         self._at = 0
 
     def images(self) -> Steps[list[bytes | MalformedBody]]:
-        """Decode the images, in order; one that is not base64 stands there as its error.
+        """Decode the images, in order. The list holds a MalformedBody for an image that is not base64.
 
         Raises MalformedBody, TooManyImages.
         """
@@ -60,7 +63,7 @@ class JsonBody:
         return images
 
     def _strings(self) -> Steps[list[tuple[int, int]]]:
-        """Return where each image's text begins and ends, once the whole body is known to have the right form."""
+        """Return where the text of each image begins and ends, after checking the form of the whole body."""
         yield from self._skip_blanks()
         if self._at == len(self._body):
             self._refuse("there is no JSON in it")
@@ -146,7 +149,7 @@ class JsonBody:
 
 
 def _from_base64(body: bytes, start: int, end: int) -> Steps[bytes]:
-    """Decode the text of a JSON string; blanks and a data URL's head are passed over. Raises binascii.Error."""
+    """Decode the text of a JSON string; ignores blanks and the head of a data URL. Raises binascii.Error."""
     if body.startswith(b"data:", start, end):
         comma = body.find(b",", start, min(end, start + _MAX_DATA_URL_HEAD_BYTES))
         if comma < 0:
@@ -169,7 +172,7 @@ def _from_base64(body: bytes, start: int, end: int) -> Steps[bytes]:
 
 
 def _end_of_step(body: bytes, start: int, end: int) -> int:
-    """Return where the step that begins at `start` ends: never inside an escape sequence."""
+    """Return the end of the step that begins at `start`; never inside an escape sequence."""
     stop = start + _STEP_BYTES
     if stop >= end:
         return end
@@ -178,7 +181,7 @@ def _end_of_step(body: bytes, start: int, end: int) -> int:
 
 
 def _unescaped(text: bytes) -> bytes:
-    """Return the characters for which the text has escape sequences. Raises binascii.Error for others than base64's."""
+    """Replace the escape sequences of the text. Raises binascii.Error for those of characters outside base64."""
     if b"\\" not in text:
         return text
     text = text.replace(rb"\/", b"/") if rb"\\" not in text else text

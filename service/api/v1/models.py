@@ -1,4 +1,4 @@
-"""`/v1/models`: what is loaded, and all that a client may want to know of it."""
+"""The endpoint `/v1/models`: the loaded models with all properties that a client can read."""
 
 from typing import Annotated
 

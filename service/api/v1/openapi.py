@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the signatures: the three forms of a body, and an example of every error."""
+"""The parts of the OpenAPI document that no signature holds: the three forms of a body, and an example per error."""
 
 from typing import Any
 
@@ -50,7 +50,11 @@ CLASSIFY_BODY: dict[str, Any] = {
 
 
 def problems(*statuses: int, plain: dict[int, str] | None = None) -> Responses:
-    """The error answers with these statuses: every type of the table, and `plain` ones by status and detail."""
+    """Return the documentation of the error responses with these statuses.
+
+    statuses: every error of the problem table with one of them is included. plain: status -> detail, for problems
+    without a type of their own.
+    """
     examples: dict[int, dict[str, Problem]] = {status: {} for status in (*statuses, *(plain or {}))}
     for error, face in PROBLEM_TYPES.items():
         if face.status in statuses:
@@ -99,10 +103,10 @@ _DETAILS = {
     "deadline-exceeded": "no answer within 50 ms; raise X-Deadline-Ms, or send less at a time",
     "engine-failure": "the model could not be run; the cause is in the service's log",
 }
-"""One detail per type, as the service writes them."""
+"""One example detail per problem type, in the wording of the service."""
 
 CLASSIFY_RESPONSES = problems(
     *sorted({face.status for face in PROBLEM_TYPES.values()}),
     plain={422: "A parameter is not valid. top_k: Input should be greater than or equal to 1"},
 )
-"""Every error that `classify` can answer."""
+"""Every error response of `classify`."""

@@ -1,4 +1,4 @@
-"""What a client asks for beside the image: the query, `X-Deadline-Ms` and `X-Priority`, read and checked."""
+"""Reads and checks the parameters of a request: the query, `X-Deadline-Ms` and `X-Priority`."""
 
 from functools import lru_cache
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from service.types import Priority
 
 _CACHED_BYTES = 128
-"""Longer queries are parsed anew each time, so that the cache stays small."""
+"""Limit of a cached query, in bytes. Longer ones are parsed each time, so that the cache stays small."""
 
 
 class QueryParams(BaseModel):
@@ -42,12 +42,12 @@ _PRIORITY: TypeAdapter[Priority] = TypeAdapter(Priority)
 
 
 def read_options(query: bytes) -> QueryParams:
-    """Of a query string as it was sent; the last value of a name counts. Raises RequestValidationError."""
+    """Parse a raw query string; the last value of a name is used. Raises RequestValidationError."""
     return _cached(query) if len(query) <= _CACHED_BYTES else _parsed(query)
 
 
 def read_deadline(header: bytes) -> int:
-    """Milliseconds. Raises RequestValidationError."""
+    """Return the deadline in milliseconds. Raises RequestValidationError."""
     try:
         return _MILLISECONDS.validate_python(header.decode("latin-1"))
     except ValidationError as error:
@@ -55,7 +55,7 @@ def read_deadline(header: bytes) -> int:
 
 
 def read_priority(header: bytes) -> Priority:
-    """Raises RequestValidationError."""
+    """Return the priority. Raises RequestValidationError."""
     try:
         return _PRIORITY.validate_python(header.decode("latin-1").lower())
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Classifications -> the bytes of an answer, built once from arrays; labels are encoded when a model is loaded."""
+"""Writes classifications as JSON bytes directly from arrays; the labels are encoded once per model version."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _PARTS: TypeAdapter[Heatmap | Grid] = TypeAdapter(Heatmap | Grid)
 
 
 class ResponseWriter:
-    """What the answers of one model have in common."""
+    """Writes the responses of one model version."""
 
     def __init__(self, manifest: Manifest) -> None:
         name = json.dumps({"model": manifest.name, "version": str(manifest.version)}, separators=(",", ":"))
@@ -23,11 +23,11 @@ class ResponseWriter:
         ]
 
     def answer(self, results: Iterable[bytes]) -> bytes:
-        """The JSON of schemas.ClassifyResponse, in UTF-8, of that of its results."""
+        """Return the JSON of schemas.ClassifyResponse in UTF-8. results: the JSON of each result."""
         return b"%s%s]}" % (self._head, b",".join(results))
 
     def result(self, result: Classification) -> bytes:
-        """The JSON of schemas.Result."""
+        """Return the JSON of schemas.Result."""
         parts = [b'{"predictions":', self._predictions(result.classes, result.probabilities)]
         if result.prediction_set is not None:
             members = self._predictions(result.prediction_set, result.probabilities)

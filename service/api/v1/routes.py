@@ -49,7 +49,7 @@ def router(classify: ASGIApp) -> APIRouter:
     def classify_default(
         options: asked, deadline_ms: DeadlineHeader = None, priority: PriorityHeader = Priority.INTERACTIVE
     ) -> None:
-        """Of each image: its most probable classes."""
+        """Return the most probable classes of each image."""
 
     @routes.post("/models/{model}/classify", summary="Classify with a model's newest ready version", **documented)
     def classify_model(
@@ -58,7 +58,7 @@ def router(classify: ASGIApp) -> APIRouter:
         deadline_ms: DeadlineHeader = None,
         priority: PriorityHeader = Priority.INTERACTIVE,
     ) -> None:
-        """Of each image: its most probable classes."""
+        """Return the most probable classes of each image."""
 
     @routes.post("/models/{model}/versions/{version}/classify", summary="Classify with one version", **documented)
     def classify_version(
@@ -68,6 +68,6 @@ def router(classify: ASGIApp) -> APIRouter:
         deadline_ms: DeadlineHeader = None,
         priority: PriorityHeader = Priority.INTERACTIVE,
     ) -> None:
-        """Of each image: its most probable classes."""
+        """Return the most probable classes of each image."""
 
     return routes

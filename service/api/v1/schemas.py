@@ -1,4 +1,4 @@
-"""The JSON that a client sees: answers, descriptions of models, and the problem document."""
+"""The schemas of the JSON API: responses, descriptions of models, and the problem document."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,7 +11,7 @@ from service.repository.version import State
 
 
 class Problem(BaseModel):
-    """RFC 9457. `type` identifies the kind, `detail` says what happened here and what to change."""
+    """A problem document (RFC 9457). `type` identifies the kind, `detail` says what happened and what to change."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +38,7 @@ class PredictionSet(BaseModel):
 
 
 class Result(BaseModel):
-    """The answer for one image, most probable class first; of a large one at its own scale, for all of it."""
+    """The result for one image, most probable class first. With dense=1, `predictions` are those of the whole image."""
 
     predictions: list[Prediction]
     prediction_set: PredictionSet | None = None
@@ -47,7 +47,7 @@ class Result(BaseModel):
 
 
 class FailedResult(BaseModel):
-    """Stands in the place of an image that could not be classified, among others that could."""
+    """Replaces the result of an image that could not be classified, in a request with several images."""
 
     error: Problem
 
@@ -69,9 +69,9 @@ class ClassifyBody(BaseModel):
 
 
 class BatchTime(BaseModel):
-    """Measured with `concurrency` batches of this size at work.
+    """Measured with `concurrency` batches of this size running at a time.
 
-    `images_per_s` is of one of them, handing over included.
+    `images_per_s`: throughput of one of them, dispatch included.
     """
 
     batch_size: int
@@ -80,7 +80,7 @@ class BatchTime(BaseModel):
 
 
 class Chosen(BaseModel):
-    """The way to run the network that was found to be the best here, and why."""
+    """The configuration that was measured to be the best on this machine, and the reason."""
 
     provider: str
     precision: str
@@ -95,7 +95,7 @@ class Chosen(BaseModel):
 
 
 class EngineInfo(BaseModel):
-    """What runs the network."""
+    """The engine that runs the network."""
 
     provider: str = Field(examples=["cpu"], description="execution provider in use")
     precision: str
@@ -124,7 +124,7 @@ class ModelSummary(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All that the repository folder holds."""
+    """All models and versions of the repository folder."""
 
     default_model: str
     models: list[ModelSummary]
@@ -132,7 +132,7 @@ class ModelList(BaseModel):
 
 
 class ModelDetail(ModelSummary):
-    """All a client may want to know before it sends an image."""
+    """All properties of one version."""
 
     versions: list[str]
     labels: list[str]
@@ -148,7 +148,7 @@ class ModelDetail(ModelSummary):
 
 
 class Readiness(BaseModel):
-    """Whether traffic should come here, and why not."""
+    """Whether requests should be sent to this service, and why not."""
 
     ready: bool
     detail: str
@@ -156,6 +156,6 @@ class Readiness(BaseModel):
 
 
 class Liveness(BaseModel):
-    """The process answers."""
+    """The process responds."""
 
     live: Literal[True] = True

@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "static"
 HEADERS = {
-    # Names have no hash in them, so a browser asks each time and mostly hears 304.
+    # File names hold no hash, so a browser revalidates each time and mostly receives 304.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -25,7 +25,7 @@ class PageFiles(StaticFiles):
     """Static files with the headers of the page."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Raises HTTPException 404 and 405."""
+        """Return a file with the headers of the page. Raises HTTPException 404 and 405."""
         response = await super().get_response(path, scope)
         response.headers.update(HEADERS)
         return response

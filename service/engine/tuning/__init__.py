@@ -1,1 +1,1 @@
-"""Find out how a graph runs fastest on this machine."""
+"""Finds out how a graph runs fastest on this machine."""

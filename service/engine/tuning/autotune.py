@@ -1,4 +1,4 @@
-"""A bundle -> the engine that suits this machine, verified, warm in every size, with what was measured of it."""
+"""Opens the engine that fits this machine best: verified, warmed up for every batch size, with its measurements."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Tuned(NamedTuple):
-    """An engine in its shape. `cached`: its profile was measured before."""
+    """An engine in its chosen configuration. `cached`: whether its profile was measured at an earlier start."""
 
     engine: OnnxEngine
     profile: Profile
@@ -30,7 +30,7 @@ class Tuned(NamedTuple):
 
 
 def autotune(bundle: Bundle, wanted: TuningOptions) -> Tuned:
-    """By the profile of an earlier search, else of one that is made now. Raises EngineRejected."""
+    """Open the engine by a cached profile, or by a new search. Raises EngineRejected."""
     candidates = Candidates(bundle, wanted)
     cache, key = ProfileCache(wanted.cache), candidates.key()
     if (profile := cache.get(key)) is not None:
@@ -44,7 +44,10 @@ def autotune(bundle: Bundle, wanted: TuningOptions) -> Tuned:
 def search(
     bundle: Bundle, wanted: TuningOptions, window_s: float = 0.02, observe: ProgressCallback = lambda _lane, _size: None
 ) -> Tuned:
-    """Measure without looking at the cache. Raises EngineRejected when nothing could be opened."""
+    """Measure without the cache. Raises EngineRejected when no session could be opened.
+
+    window_s: seconds of one timing. observe: called after each timing.
+    """
     candidates = Candidates(bundle, wanted)
     lanes, image = candidates.lanes(), bundle.manifest.input.shape
     budget_s = wanted.budget_s * len(candidates.variants)
@@ -61,7 +64,7 @@ def search(
 
 
 def renew(bundle: Bundle, wanted: TuningOptions, window_s: float, observe: ProgressCallback) -> Profile:
-    """Measure and keep it in the cache for those that serve. Raises EngineRejected."""
+    """Measure again and store the profile in the cache. Raises EngineRejected."""
     found = search(bundle, wanted, window_s, observe)
     found.engine.close()
     ProfileCache(wanted.cache).put(Candidates(bundle, wanted).key(), found.profile)
@@ -82,7 +85,10 @@ def _verdict(
 
 
 def _reopened(candidates: Candidates, profile: Profile) -> Tuned:
-    """Raises KeyError when the profile names what is not there any more, EngineRejected."""
+    """Open the engine of a profile.
+
+    Raises EngineRejected, and KeyError when the profile names a configuration that does not exist any more.
+    """
     lane = candidates.chosen(profile.chosen)
     try:
         lane.contender.ready()
@@ -93,7 +99,7 @@ def _reopened(candidates: Candidates, profile: Profile) -> Tuned:
 
 
 def _shaped(bundle: Bundle, lane: CandidateConfig, profile: Profile) -> OnnxEngine:
-    """With as many callers as were chosen, and no batch size that is new to any of them."""
+    """Return the engine with the chosen number of callers, warmed up for every batch size."""
     engine = lane.contender.ready()
     engine.run_callers(lane.shape.concurrency)
     engine.warm_up(_every_batch(bundle, engine, profile.batch_size))
@@ -101,7 +107,7 @@ def _shaped(bundle: Bundle, lane: CandidateConfig, profile: Profile) -> OnnxEngi
 
 
 def _every_batch(bundle: Bundle, engine: OnnxEngine, largest: int) -> Iterator[Batch]:
-    """Each size that can occur, with the class map too where there is one: on a GPU the prepared ones."""
+    """Yield a batch of each size that can occur (on a GPU, the prepared ones), also with class map if there is one."""
     image = bundle.manifest.input.shape
     sizes = [size for size in engine.sizes if size <= largest] or range(1, largest + 1)
     for size in sizes:

@@ -1,4 +1,4 @@
-"""Sessions that could serve, opened when it is their turn, and what was timed of each."""
+"""Candidate sessions, opened when they are first timed, and their batch times."""
 
 from bisect import insort
 from collections import defaultdict
@@ -13,12 +13,12 @@ from service.engine.profile import BatchSeconds, Measurement, with_dispatch_cost
 from service.engine.tuning.parallelism import Parallelism
 
 _MANY_WINDOWS = 5
-"""After so many a time is believed whatever the smaller batches say: caches do hold small ones better."""
+"""Timings after which a mean is trusted even if smaller batches are faster: they do fit into caches better."""
 
 
 @dataclass
 class CandidateSession:
-    """One session: a variant on a provider with so many threads. `open` raises EngineRejected."""
+    """One session: a variant on a provider with a number of threads. `open` raises EngineRejected."""
 
     precision: Precision
     provider: str
@@ -28,11 +28,11 @@ class CandidateSession:
 
     @property
     def kind(self) -> tuple[Precision, str, bool]:
-        """What fails together: whether it runs does not depend on threads."""
+        """What decides whether a session runs at all; threads do not matter for that."""
         return self.precision, self.provider, self.cuda_graph
 
     def ready(self) -> OnnxEngine:
-        """The session, opened if it is not yet. Raises EngineRejected."""
+        """Return the session, opening it if necessary. Raises EngineRejected."""
         self.engine = self.engine or self.open()
         return self.engine
 
@@ -44,7 +44,10 @@ class CandidateSession:
 
 @dataclass
 class CandidateConfig:
-    """A contender in one shape; estimated seconds of a batch by its size. full: no larger ones run."""
+    """A candidate session with a parallelism.
+
+    seconds: estimated seconds of a batch by its size. full: larger batches do not run.
+    """
 
     contender: CandidateSession
     shape: Parallelism
@@ -53,13 +56,19 @@ class CandidateConfig:
     _windows: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, size: int, seconds: float) -> None:
-        """One more window. The mean of the faster half counts: other work only slows, and a single one may be luck."""
+        """Add one timing.
+
+        The mean of the faster half counts: other load only slows a run down, and a single fast timing may be luck.
+        """
         insort(self._windows[size], seconds)
         for each in sorted(self._windows):
             self.seconds[each] = self._estimate(each)
 
     def _estimate(self, size: int) -> float:
-        """After few windows no more than smaller batches in a row would take: what is above that is other work."""
+        """Return the estimated seconds of a batch.
+
+        After few timings it is at most the time of smaller batches in a row: anything above is due to other load.
+        """
         windows = self._windows[size]
         measured = mean(windows[: (len(windows) + 1) // 2])
         if len(windows) >= _MANY_WINDOWS:
@@ -67,7 +76,7 @@ class CandidateConfig:
         return min([measured, *(ceil(size / each) * self.seconds[each] for each in self._windows if each < size)])
 
     def rate(self, size: int) -> float:
-        """Images a second of all callers, handing over included."""
+        """Return the images per second of all callers, dispatch included."""
         return self.shape.concurrency * size / with_dispatch_cost(self.seconds[size])
 
     def best_rate(self) -> float:

@@ -1,4 +1,4 @@
-"""What may be chosen for a model: the settings that matter, and the contenders that follow from them."""
+"""The candidates for a model: the settings that matter, and the configurations that follow from them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,9 +19,10 @@ from service.engine.verification import open_again, open_verified
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """See Settings; 0 is for what is to be found out. precision None: the fastest variant of the bundle.
+    """Options of tuning; see Settings for those that are not listed here. 0 means that tuning decides.
 
-    cores: of this process. latency_s: that a batch of more than one may take. cache: folder, None for none.
+    precision: None for the fastest variant of the bundle. cores: of this process. latency_s: limit of a batch of more
+    than one image. cache: folder, None for none.
     """
 
     providers: tuple[str, ...] = ()
@@ -38,7 +39,7 @@ class TuningOptions:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The ways in which one bundle could be served as wanted."""
+    """The configurations in which one bundle could be served with these options."""
 
     bundle: Bundle
     wanted: TuningOptions
@@ -46,7 +47,7 @@ class Candidates:
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """fp32 first; a bundle without the wanted variant serves fp32."""
+        """The precisions to try, fp32 first. A bundle without the requested variant serves fp32."""
         manifest, precision = self.bundle.manifest, self.wanted.precision
         if precision is None:
             return tuple(sorted((each.precision for each in manifest.variants), key=lambda p: p is not Precision.FP32))
@@ -54,26 +55,26 @@ class Candidates:
 
     @property
     def provider_lists(self) -> tuple[tuple[str, ...], ...]:
-        """Each as EngineOptions has it."""
+        """The provider lists to try, each as in EngineOptions."""
         if self.wanted.providers == EVERY:
             return tuple((name,) for name in all_providers())
         return (self.wanted.providers,)
 
     @property
     def variants(self) -> list[tuple[Precision, tuple[str, ...]]]:
-        """Each with the providers that it may run on."""
+        """The precisions, each with the providers that it may run on."""
         return [(precision, names) for names in self.provider_lists for precision in self.precisions]
 
     def lanes(self) -> list[CandidateConfig]:
-        """In the order of their turns: the first shape of every variant, then the second ...
+        """Return the configurations in the order of the search: the first of every variant, then the second ...
 
-        Shapes with a session in common share a contender.
+        Configurations that use the same session share a CandidateSession.
         """
         turns = zip_longest(*(self._of(precision, names) for precision, names in self.variants))
         return [lane for turn in turns for lane in turn if lane is not None]
 
     def chosen(self, tried: Measurement) -> CandidateConfig:
-        """The one of a profile. Raises KeyError when it is none of ours any more."""
+        """Return the configuration of a measurement. Raises KeyError when it is not among the candidates any more."""
         for lane in self.lanes():
             contender, shape = lane.contender, Parallelism(tried.concurrency, tried.threads_per_batch)
             if (contender.precision, contender.provider, contender.cuda_graph, lane.shape) == (
@@ -135,7 +136,7 @@ class Candidates:
         return engine
 
     def _engines(self, provider: str) -> Path | None:
-        """For what TensorRT builds: it holds for one GPU, driver, runtime and model."""
+        """Return the folder for engines that TensorRT builds, each valid for one GPU, driver, runtime and model."""
         if provider != "tensorrt" or self.wanted.cache is None:
             return None
         facts = {"gpu": hardware.gpu(), "runtime": RUNTIME, "models": self._hashes()}
@@ -149,7 +150,7 @@ class Candidates:
         }
 
     def key(self) -> str:
-        """Of the profile: two searches with the same key would find the same."""
+        """Return the cache key of the profile: two searches with the same key would find the same."""
         wanted = replace(self.wanted, budget_s=0.0, cache=None)
         purpose = SessionUse(
             self.bundle.manifest.input.shape, tf32=wanted.precision is None, largest=wanted.max_batch_size

@@ -1,4 +1,4 @@
-"""What a measurement holds for: processor, GPU and driver, as text."""
+"""The hardware that a measurement is valid for, as text: processor, GPU and driver."""
 
 import os
 import platform
@@ -13,13 +13,13 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 @cache
 def processor() -> str:
-    """The first core's name and features; virtual machines often hide the name."""
+    """Return name and features of the first core. Virtual machines often hide the name."""
     fields = _fields(_CPU)
     return "; ".join(fields[name] for name in _CPU_FIELDS if name in fields) or platform.processor() or "unknown"
 
 
 def gpu() -> str:
-    """Names of the GPUs that this process may use, and their driver; empty when there is none."""
+    """Return the names of the GPUs that this process may use, and the driver; empty when there is none."""
     if not _GPUS.is_dir():
         return ""
     names = [_fields(folder / "information").get("Model", "?") for folder in sorted(_GPUS.iterdir())]
@@ -29,7 +29,7 @@ def gpu() -> str:
 
 
 def _fields(path: Path) -> dict[str, str]:
-    """`name : value` of each line, the first of a name."""
+    """Return the values of lines `name : value` by name; the first line of a name counts."""
     found: dict[str, str] = {}
     for line in _text(path).splitlines():
         name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""One more session for an image that is the only one, with threads that work together on it."""
+"""A second session for single requests, whose threads work together on one image."""
 
 import contextlib
 import fcntl
@@ -16,16 +16,17 @@ from service.engine.verification import open_again
 from service.types import Batch
 
 _WORTH_IT_S = 0.0005
-"""Time of a single image below which threads spend more time on meeting than they save."""
+"""Seconds of a single image below which several threads need more time to synchronise than they save."""
 _MIN_GAIN = 1.3
-"""Below, the second session is not worth its memory: it holds the weights once more."""
+"""Speed-up from which on the second session is worth its memory: it holds the weights once more."""
 _WINDOW_S = 0.1
+"""Seconds for which both sessions are timed."""
 MOST = 8
-"""Threads beyond so many share too little work, unless the setting says otherwise."""
+"""Limit of threads unless the setting says otherwise; more threads would share too little work."""
 
 
 def add_latency_session(bundle: Bundle, found: Tuned, threads: int) -> None:
-    """Open it with so many threads, on the CPU, and keep it where it is faster. Raises EngineRejected."""
+    """Open a session with `threads` threads on the CPU, and keep it if it is faster. Raises EngineRejected."""
     chosen = found.profile.chosen
     if chosen.provider != "cpu" or threads <= chosen.threads_per_batch or found.profile.alone_s < _WORTH_IT_S:
         return
@@ -40,7 +41,7 @@ def add_latency_session(bundle: Bundle, found: Tuned, threads: int) -> None:
 
 
 def _gain(usual: OnnxEngine, other: OnnxEngine, image: Batch) -> float:
-    """Return how many times as fast the other one is, by the fastest of several runs: other work only slows."""
+    """Return the speed-up of the other session, by the fastest of several runs: other load only slows runs down."""
     fastest_s = {usual: float("inf"), other: float("inf")}
     end_s = time.perf_counter() + _WINDOW_S
     for engine in fastest_s:
@@ -55,7 +56,7 @@ def _gain(usual: OnnxEngine, other: OnnxEngine, image: Batch) -> float:
 
 @contextlib.contextmanager
 def _one_process_at_a_time(folder: Path) -> Iterator[None]:
-    """Frontends measure at the same moment, and a session of all cores gains nothing beside another one."""
+    """Hold a lock, because frontends start together, and sessions that use all cores slow each other down."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # a file system without locks

@@ -1,4 +1,4 @@
-"""Profiles on disk: one JSON file each, named by what it was measured for."""
+"""Stores profiles on disk: one JSON file each, named by a hash of what it was measured for."""
 
 import hashlib
 import json
@@ -15,27 +15,29 @@ from service.engine.profile import Profile
 logger = logging.getLogger(__name__)
 
 _MOST_FILES = 256
+"""Limit of profiles in the folder; the oldest are deleted."""
 _FORMAT = 3
+"""Version of the format; part of the key."""
 
 
 def default_folder() -> Path | None:
-    """Where users keep what can be made again; None: nowhere."""
+    """Return the user's cache folder; None if there is none."""
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "snellen"
     try:
         return Path.home() / ".cache" / "snellen"
-    except RuntimeError:  # a user without an entry and without HOME
+    except RuntimeError:  # no HOME, and no entry in the user database
         return None
 
 
 def key_of(facts: Mapping[str, object]) -> str:
-    """A name for all that a profile depends on; `facts` go through JSON."""
+    """Return a file name for the facts that a profile depends on; `facts` must be serializable as JSON."""
     text = json.dumps({"format": _FORMAT, **facts}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class ProfileCache:
-    """A folder, or nothing: what cannot be read or written is measured again, and the log says so once."""
+    """A folder of profiles, or none. Profiles that cannot be read or written are measured again, with one log line."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder / "profiles" if folder else None
@@ -53,7 +55,7 @@ class ProfileCache:
             return None
 
     def put(self, key: str, profile: Profile) -> None:
-        """In one step: whoever reads meanwhile has the old file or the new one."""
+        """Store a profile atomically: readers see the old file or the new one."""
         if self._folder is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Spends a time budget on timing: every lane climbs the batch sizes, then the good ones take turns in rounds."""
+"""Times configurations within a budget: first each with growing batches, then the good ones in rounds."""
 
 import logging
 import time
@@ -13,18 +13,25 @@ from service.errors import EngineFailure
 logger = logging.getLogger(__name__)
 
 _CLEARLY_WORSE = 0.8
-"""Of the best throughput of its lane: larger batches than one like this are not tried."""
+"""Share of a configuration's best throughput below which it tries no larger batches."""
 _HOPELESS = 0.5
-"""Of the best of all: a lane that is below and hardly grows is left."""
+"""Share of the best throughput of all below which a configuration that hardly grows is abandoned."""
 _FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.5, 0.95, 0.07
-"""Of the best throughput: what stays in the rounds, stricter each time; one bad window should cost nobody the place."""
+"""Share of the best throughput needed to stay in the rounds, in the first and last round, and its step.
+
+The margin rises slowly, so that one slow timing excludes no candidate.
+"""
 
 ProgressCallback = Callable[[CandidateConfig, int], None]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """latency_s: of a batch of more than one. sizes: ascending. image: [H, W, C]."""
+    """The rules of a search.
+
+    image: [H, W, C]. sizes: batch sizes, ascending. latency_s: limit of a batch of more than one image.
+    budget_s: seconds for all timings. window_s: seconds of one timing.
+    """
 
     image: tuple[int, ...]
     sizes: Sequence[int]
@@ -34,7 +41,7 @@ class Rules:
 
 
 class Search:
-    """Fills in what is known of lanes. The first lane is always measured, others while there is time."""
+    """Measures configurations. The first one is always measured, the others while time is left."""
 
     def __init__(
         self, lanes: Sequence[CandidateConfig], rules: Rules, observe: ProgressCallback = lambda _lane, _size: None
@@ -47,7 +54,7 @@ class Search:
         self.refusals: list[str] = []
 
     def run(self) -> None:
-        """Lanes whose session cannot be opened, or does not run, stay without a number."""
+        """Time all configurations. Those whose session cannot be opened or does not run get no measurement."""
         for lane in self._lanes:
             if not self._measured_any() or self._time_left(self._opening_s(lane)):
                 self._open(lane)
@@ -58,7 +65,7 @@ class Search:
         return self._end is None or time.perf_counter() + needed_s < self._end
 
     def _opening_s(self, lane: CandidateConfig) -> float:
-        """By the last session that was opened; nothing for one that is open."""
+        """Return the expected seconds to open the session: as for the last one, 0 if it is open."""
         return 0.0 if lane.contender.engine is not None else self._last_opening_s
 
     def _measured_any(self) -> bool:
@@ -71,13 +78,13 @@ class Search:
             began = time.perf_counter()
             lane.contender.ready()
             self._last_opening_s = time.perf_counter() - began
-            self._end = self._end or time.perf_counter() + self._rules.budget_s  # the first one has to be opened anyway
+            self._end = self._end or time.perf_counter() + self._rules.budget_s  # not counting the first, needed anyway
             self._measure(lane, self._rules.sizes[0])
         except (EngineRejected, EngineFailure) as error:
             self._refuse(lane, error)
 
     def _climb(self, lane: CandidateConfig) -> None:
-        """To larger batches while they promise something: again in each round, by better numbers."""
+        """Try larger batches while they may be better. Called in each round, with better estimates each time."""
         for size in self._rules.sizes:
             if not lane.seconds or lane.full:
                 return
@@ -99,7 +106,7 @@ class Search:
         logger.warning("%s on %s is not tried: %s", lane.contender.precision, lane.contender.provider, error)
 
     def _promising(self, lane: CandidateConfig) -> bool:
-        """Whether a larger batch could be chosen, by those before it."""
+        """Return whether a larger batch could be chosen, judged by the smaller ones."""
         sizes = sorted(lane.seconds)
         last, before = sizes[-1], sizes[-2] if len(sizes) > 1 else None
         growth = lane.seconds[last] / lane.seconds[before] if before else 1.0
@@ -108,7 +115,7 @@ class Search:
         if lane.rate(last) < _CLEARLY_WORSE * lane.best_rate():
             return False
         if max(map(lane.rate, sizes[-2:])) < max(map(lane.rate, sizes[:-2]), default=0.0):
-            return False  # two in a row were no better
+            return False  # the last two sizes were no better
         growing = before is None or lane.rate(last) > 1.1 * lane.rate(before)
         return growing or lane.best_rate() >= _HOPELESS * self._best_rate()
 
@@ -122,14 +129,17 @@ class Search:
         self._observe(lane, size)
 
     def _rounds(self) -> None:
-        """Noise hits all alike, since they take turns; the time goes more and more to those that may be chosen."""
+        """Time the good candidates in turn until the budget is spent.
+
+        Other load affects all alike, because they take turns. More and more time goes to those that may be chosen.
+        """
         margin = _FIRST_MARGIN
         while self._measured_any() and self._time_left():
             for lane in self._lanes:
                 self._climb(lane)
             near = [(lane, size) for lane in self._lanes for size in lane.seconds if self._is_near(lane, size, margin)]
             if len(near) == 1 and margin == _LAST_MARGIN:
-                break  # nothing left to decide
+                break  # only one candidate is left
             for lane, size in near:
                 if self._time_left():
                     self._measure(lane, size)

@@ -1,4 +1,4 @@
-"""Which of all that was tried serves, and why, in a sentence."""
+"""Selects the configuration to serve with, and explains the choice in a sentence."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,10 @@ from service.engine.profile import TOLERANCE, Measurement
 
 
 def select(tried: Sequence[Measurement], latency_s: float) -> Measurement:
-    """The smallest batch within TOLERANCE of the best throughput that meets the objective; one image always does."""
+    """Return the smallest batch within TOLERANCE of the best throughput that meets the latency limit.
+
+    A batch of one image always counts as meeting the limit.
+    """
     allowed = [each for each in tried if each.batch_size == 1 or each.seconds <= latency_s] or list(tried)
     best = max(each.images_per_s for each in allowed)
     near = [each for each in allowed if each.images_per_s >= best * (1 - TOLERANCE)]
@@ -14,7 +17,7 @@ def select(tried: Sequence[Measurement], latency_s: float) -> Measurement:
 
 
 def explain_selection(chosen: Measurement, tried: Sequence[Measurement], latency_s: float) -> str:
-    """As shown to clients and in the log."""
+    """Return the reason for the choice, for clients and for the log."""
     text = f"{chosen.images_per_s:.0f} images/s, batches of {chosen.batch_size} in {chosen.seconds * 1000:.1f} ms"
     others = [each for each in tried if each != chosen]
     if not others:
@@ -29,7 +32,10 @@ def explain_selection(chosen: Measurement, tried: Sequence[Measurement], latency
 
 
 def described(tried: Measurement, beside: Measurement | None = None) -> str:
-    """In words; beside another one only what differs: `fp32 on cpu, 2 at a time of 1 thread, batches of 4`."""
+    """Return a measurement in words, such as `fp32 on cpu, 2 at a time of 1 thread, batches of 4`.
+
+    beside: if given, only the differences to this measurement are named.
+    """
     parts = []
     if beside is None or (tried.precision, tried.provider) != (beside.precision, beside.provider):
         parts.append(f"{tried.precision} on {tried.provider}{' with CUDA graphs' * tried.cuda_graph}")

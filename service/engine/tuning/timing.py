@@ -1,4 +1,4 @@
-"""Times batches with all callers of a shape at work."""
+"""Times batches with all callers of a configuration running."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,24 +9,25 @@ import numpy as np
 from service.types import Batch, Engine
 
 _LONGEST = 10_000
-"""Batches of one caller in a window."""
+"""Limit of the batches of one caller in one timing."""
 
 
 def zero_batch(size: int, image: tuple[int, ...], *, class_map: bool = False) -> Batch:
-    """A batch of black images [H, W, C]: what is in them does not matter to the time."""
+    """Return a batch of black images [H, W, C]; the content does not affect the time."""
     return Batch(np.zeros((size, *image), np.uint8), class_map)
 
 
 class BatchTimer:
-    """Runs windows of about `window_s` seconds, or one batch of each caller if that takes longer."""
+    """Times batches for about `window_s` seconds, or one batch per caller if that takes longer."""
 
     def __init__(self, window_s: float = 0.02) -> None:
         self._window_s = window_s
 
     def seconds(self, engine: Engine, batch: Batch, concurrency: int, expected_s: float | None = None) -> float:
-        """Of one batch while all callers are at work: from the first to the last, by the number of their turns.
+        """Return the seconds of one batch with all callers running: total time by the number of batches per caller.
 
-        expected_s: by an earlier window; without it the first run warms up and says how many make a window.
+        expected_s: result of an earlier timing. Without it, the first run warms up, and the second sets the number of
+        batches.
         """
         if expected_s is None:
             _window(engine, batch, concurrency, 1)

@@ -1,1 +1,1 @@
-"""uvicorn, with limits for what clients may take and a drain that ends."""
+"""uvicorn with limits on what clients may use, and with a drain that ends."""

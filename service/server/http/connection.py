@@ -1,4 +1,4 @@
-"""Around uvicorn's protocol: nobody is waited for without a limit, and what is no request gets a problem document."""
+"""Extends uvicorn's HTTP protocol: every wait has a time limit, and input that is not HTTP gets a problem document."""
 
 import asyncio
 from collections import deque
@@ -17,15 +17,18 @@ from service.server.http.write_buffer import WriteCoalescer
 from service.types import attach_client_state, client_state_of
 
 SPARE_CONNECTIONS = 64
-"""Connections beyond the limit that are held for a moment, so that their clients can read why they were refused."""
+"""Connections above the limit that are kept open briefly, so that their clients can read the refusal."""
 
 _FIRST_REQUEST_S = 1.0
-"""At the end of a drain, the time for the first request on a connection that was made just before."""
+"""At the end of a drain, seconds for the first request on a connection that was made just before."""
 
 
 @dataclass
 class ConnectionLimits:
-    """Of all connections together and of each; `refused` are those beyond `max_connections`."""
+    """The limits of the connections of a process.
+
+    patience_s: seconds a client has for each step of a request. refused: connections above `max_connections`.
+    """
 
     patience_s: float
     max_connections: int
@@ -33,7 +36,11 @@ class ConnectionLimits:
 
 
 class HttpConnection(HttpToolsProtocol):
-    """One client's connection. The client gets `patience_s` for each thing that it owes, keep-alive for the next."""
+    """The connection of one client.
+
+    The client has `patience_s` seconds for each step, such as sending a head or reading a response. For its next
+    request it has uvicorn's keep-alive time.
+    """
 
     limits: ClassVar[ConnectionLimits]
 
@@ -53,7 +60,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.limits.refused.discard(self)
-        for cycle in self._unanswered:  # uvicorn tells only the last of several, and the others go on using the socket
+        for cycle in self._unanswered:  # uvicorn disconnects only the last one; the others would still write
             _disconnect(cycle)
         self.pipeline.clear()
         self._patience.end()
@@ -65,7 +72,7 @@ class HttpConnection(HttpToolsProtocol):
             self._read_on()
 
     def eof_received(self) -> None:
-        """The transport closes when this has returned."""
+        """Write the buffered responses; the transport closes when this method returns."""
         self._answers.flush()
 
     def on_headers_complete(self) -> None:
@@ -77,9 +84,9 @@ class HttpConnection(HttpToolsProtocol):
         self._unanswered.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
-        """As uvicorn's, but a piece is not copied unless the task has left another one before it."""
+        """Extend uvicorn's method: copy a piece only if an earlier piece has not been read by the task."""
         if not self.cycle.body:
-            self.cycle.body = b""  # type: ignore[assignment]  # with nothing before it, += keeps the piece itself
+            self.cycle.body = b""  # type: ignore[assignment]  # += onto empty bytes keeps the piece without a copy
         elif isinstance(self.cycle.body, bytes):
             self.cycle.body = bytearray(self.cycle.body)
         super().on_body(body)
@@ -90,9 +97,9 @@ class HttpConnection(HttpToolsProtocol):
             client.sent_all = True
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, without its timer for the next request: that is TimeoutKind.REQUEST."""
+        """Do what uvicorn's method does, but without its keep-alive timer, which TimeoutKind.REQUEST replaces."""
         self.server_state.total_requests += 1
-        if len(self.tasks) == 1:  # there are no other answers to wait for
+        if len(self.tasks) == 1:  # no other response could be written together with this one
             self._answers.flush()
         self._unanswered.popleft()
         if not self.transport.is_closing():
@@ -112,7 +119,7 @@ class HttpConnection(HttpToolsProtocol):
         self._watch()
 
     def shutdown(self) -> None:
-        """End after the answers that are owed; a client that has just connected may send its request."""
+        """Close after the outstanding responses; a client that has just connected may still send its first request."""
         if self._unanswered:
             self._unanswered[-1].keep_alive = False
         elif self.cycle is None and not self._ending:
@@ -133,7 +140,7 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.close()
 
     def _read_on(self) -> None:
-        """Parse while there is a use for it; the socket is read again when nothing is left over."""
+        """Parse received data while the connection can use it, and read from the socket again when all is parsed."""
         while self._intake and self._wants_more():
             try:
                 self._intake.take()
@@ -145,7 +152,7 @@ class HttpConnection(HttpToolsProtocol):
         self._watch()
 
     def _wants_more(self) -> bool:
-        """One request is worked on at a time, so what follows it can wait."""
+        """Return whether to parse on. One request is processed at a time, so later ones can wait unparsed."""
         return not (self.flow.read_paused or self.pipeline or self.transport.is_closing())
 
     def _pause_reading(self, paused: bool) -> None:
@@ -158,7 +165,7 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.resume_reading()
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Once the answers still owed are out; what the client sends from now on is thrown away."""
+        """Send an error after the outstanding responses and discard all further data of the client."""
         self.logger.debug("%s is refused with %d: %s", self.client, status, detail)
         self._refusal = final_response(status, detail)
         self._intake.clear()
@@ -168,7 +175,10 @@ class HttpConnection(HttpToolsProtocol):
             self._say_goodbye(self._refusal)
 
     def _give_up(self) -> None:
-        """The last request's body cannot be read; there is one answer to each request, so perhaps no final_response."""
+        """Abandon the last request, whose body cannot be parsed.
+
+        A request gets only one response: if its response has started, the error is not sent.
+        """
         cycle = self.cycle
         if cycle.response_started:
             self._refusal = b""
@@ -212,7 +222,7 @@ class HttpConnection(HttpToolsProtocol):
 
 
 class _Flow(FlowControl):
-    """Pauses the parser where uvicorn pauses the socket, which a task may do after the socket's end."""
+    """Pauses the parser where uvicorn would pause the socket, since a task may do so after the socket is closed."""
 
     def __init__(self, transport: asyncio.Transport, resumed: Callable[[], object]) -> None:
         super().__init__(transport)
@@ -228,12 +238,12 @@ class _Flow(FlowControl):
 
 
 def protocol(patience_s: float, max_connections: int) -> type[HttpConnection]:
-    """uvicorn's protocol with these limits, as the class that its configuration wants."""
+    """Return a protocol class with these limits, for uvicorn's configuration."""
     return type("Limited", (HttpConnection,), {"limits": ConnectionLimits(patience_s, max_connections)})
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:
-    """As uvicorn does when a client has left: nothing more is written for it, and whoever works on it is told."""
+    """Mark a request as disconnected, as uvicorn does: nothing more is written for it, and its task is cancelled."""
     cycle.disconnected = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()

@@ -1,4 +1,4 @@
-"""A final_response of a connection rather than of a request: written past uvicorn, and the last thing that is."""
+"""The last response of a connection, for errors outside any request. Written directly, not by uvicorn."""
 
 import json
 from http import HTTPStatus
@@ -8,12 +8,12 @@ _STATUS_LINES = {
     400: b"HTTP/1.1 400 Bad Request",
     408: b"HTTP/1.1 408 Request Timeout",
     431: b"HTTP/1.1 431 Request Header Fields Too Large",
-    503: b"HTTP/1.1 503 Busy",
+    503: b"HTTP/1.1 503 Service Unavailable",
 }
 
 
 def final_response(status: int, detail: str) -> bytes:
-    """Head and problem document of an answer after which the connection is closed."""
+    """Return the head and the problem document of a response after which the connection is closed."""
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     body = json.dumps(problem, separators=(",", ":"), ensure_ascii=False).encode()
     headers: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Between the socket and the parser's callbacks: small pieces, heads of limited size, offers to upgrade ignored."""
+"""Feeds the HTTP parser: in small pieces, with a limit on heads, and ignoring requests to upgrade the protocol."""
 
 from collections.abc import Iterable
 from enum import Enum, auto
@@ -7,19 +7,20 @@ from typing import Protocol
 from httptools import HttpParserUpgrade, HttpRequestParser
 
 MAX_HEAD_BYTES = 64 * 1024
-_PIECE = 8 * 1024  # so few that one piece holds neither a harmful head nor thousands of pipelined requests
-_BODY_PIECE = 256 * 1024  # of what is known to be body
+"""Limit of the head of a request, in bytes."""
+_PIECE = 8 * 1024  # bytes; too few for a harmful head or thousands of pipelined requests
+_BODY_PIECE = 256 * 1024  # bytes of a piece that is known to be body
 
 
 _NOTHING = memoryview(b"")
 
 
 class HeadTooLarge(Exception):
-    """A request line and headers, or the trailers of a chunked body, beyond MAX_HEAD_BYTES."""
+    """A request line with headers, or the trailers of a chunked body, exceeds MAX_HEAD_BYTES."""
 
 
 class Stage(Enum):
-    """Where in a request the parser is."""
+    """The parser's position in a request."""
 
     BETWEEN = auto()
     HEAD = auto()
@@ -27,7 +28,7 @@ class Stage(Enum):
 
 
 class Messages(Protocol):
-    """Told what was parsed, as httptools does it; `url` and `headers` are what the last head held."""
+    """The receiver of httptools's callbacks. `url` and `headers` hold those of the last head."""
 
     parser: HttpRequestParser
     url: bytes
@@ -42,13 +43,13 @@ class Messages(Protocol):
 
 
 class RequestFeed:
-    """Holds what a client has sent until `take` parses the next piece of it for `messages`."""
+    """Buffers the data of a client until `take` parses the next piece of it for `messages`."""
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
         self._waiting = _NOTHING
-        self._unfinished = 0  # bytes parsed since the last complete head or byte of a body
-        self._announced = 0  # bytes of the body that are still to come
+        self._unfinished = 0  # bytes parsed since the last complete head or the last byte of a body
+        self._announced = 0  # bytes of the body that have not arrived yet
         self.stage = Stage.BETWEEN
         self._renew_parser()
 
@@ -63,14 +64,14 @@ class RequestFeed:
 
     @property
     def head_begun(self) -> bool:
-        """Empty lines before a request count: a client that sends them has to come to the point too."""
+        """Whether a head has begun. Blank lines before a request count towards the head timeout."""
         return self.stage is Stage.HEAD or (self.stage is Stage.BETWEEN and self._unfinished > 0)
 
     def take(self) -> None:
         """Parse one piece. Raises HttpParserError, HeadTooLarge."""
         size = max(_PIECE, min(_BODY_PIECE, self._announced))
         piece, rest = self._waiting[:size], self._waiting[size:]
-        self._waiting = rest or _NOTHING  # an empty view would hold all that was received
+        self._waiting = rest or _NOTHING  # an empty view would keep the whole buffer alive
         self._unfinished += len(piece)
         try:
             self._parser.feed_data(piece)
@@ -80,9 +81,9 @@ class RequestFeed:
             raise HeadTooLarge
 
     def _decline(self, rest: bytes) -> None:
-        """Begin the request again without its `Upgrade` header, which the parser would end the message for.
+        """Parse the head again without its `Upgrade` header, at which the parser would end the message.
 
-        A server may ignore the header (RFC 9110, 7.8); curl --http2 and Java's HttpClient send it with every request.
+        A server may ignore the header (RFC 9110, 7.8). curl --http2 and Java's HttpClient send it with every request.
         """
         method, version = self._parser.get_method(), self._parser.get_http_version().encode()
         headers = [b"%s: %s\r\n" % header for header in self._messages.headers if header[0].lower() != b"upgrade"]
@@ -93,7 +94,7 @@ class RequestFeed:
 
     def _renew_parser(self) -> None:
         self._parser = self._messages.parser = HttpRequestParser(self)
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # such data is read and thrown away
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # such data is read and discarded
 
     def on_message_begin(self) -> None:
         self.stage = Stage.HEAD
@@ -103,7 +104,7 @@ class RequestFeed:
         self._messages.on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.stage is Stage.HEAD:  # trailers are no headers
+        if self.stage is Stage.HEAD:  # trailers are not headers
             self._messages.on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -128,5 +129,8 @@ class RequestFeed:
 
 
 def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """0 where it is not known, as with chunks; the parser has refused what is no number."""
+    """Return Content-Length; 0 if there is none, as with chunks.
+
+    The parser has rejected values that are not numbers.
+    """
     return next((int(value) for name, value in headers if name == b"content-length"), 0)

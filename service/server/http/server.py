@@ -1,4 +1,4 @@
-"""uvicorn, with a drain that turns readiness off first, ends in every case, and says by its status how it went."""
+"""uvicorn with a drain: readiness turns off first, the drain always ends, and the exit status reports its success."""
 
 import asyncio
 import faulthandler
@@ -22,13 +22,21 @@ from service.telemetry.health import Health
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 5.0
+"""Seconds after the time limit of a drain at which the watchdog ends the process."""
 _FORCED_GRACE_S = 1.0
+"""Seconds to a forced end, after a signal that skips the outstanding responses."""
 _COLLECT_AFTER = 5_000
-"""Objects that are new and alive. Requests leave no cycles, connections some 50 objects; a batch has hundreds."""
+"""Threshold of the garbage collector's first generation, in objects.
+
+Requests leave no cycles and connections some 50 objects; a batch has hundreds of live objects.
+"""
 
 
 class Server(uvicorn.Server):
-    """On SIGTERM: unready for `drain_delay_s`, then no new connections, then the accepted requests, then the end."""
+    """A server that drains on SIGTERM.
+
+    Readiness is off for `drain_delay_s`, then new connections are refused, then accepted requests are answered.
+    """
 
     def __init__(self, config: uvicorn.Config, lifecycle: Health, drain_delay_s: float, drain_limit_s: float):
         super().__init__(config)
@@ -41,13 +49,14 @@ class Server(uvicorn.Server):
 
     @property
     def status(self) -> int:
-        """Of the process: 0 when every accepted request was answered."""
+        """Exit status of the process: 0 if every accepted request was answered."""
         return self._watchdog.status
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM drains; SIGINT and a second signal skip the delay, one more the answers.
+        """Handle SIGTERM and SIGINT.
 
-        uvicorn would raise the signal again at its end.
+        SIGTERM drains. SIGINT and a second signal skip the delay, one more skips the outstanding responses. Unlike
+        uvicorn's method, this one does not record the signal, so uvicorn does not raise it again at the end.
         """
         if self._lifecycle.draining or sig == signal.SIGINT:
             self.force_exit = self.should_exit
@@ -59,7 +68,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         gc.collect()
-        gc.freeze()  # modules
+        gc.freeze()  # the modules' objects: never examined again
         gc.set_threshold(_COLLECT_AFTER)
         await super().startup(sockets)
         for listener in sockets or []:
@@ -81,7 +90,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _take_last_connections(self, listeners: list[socket.socket]) -> None:
-        """Serve the connections that wait to be accepted: closing their listener would reset them."""
+        """Serve the connections that wait to be accepted, because closing their listener would reset them."""
         last = [connection for listener in listeners for connection in last_connections(listener)]
         for server in self.servers:
             server.close()
@@ -89,7 +98,7 @@ class Server(uvicorn.Server):
             await self.attach(connection)
 
     async def attach(self, connection: socket.socket) -> bool:
-        """Serve a connection that was accepted; return whether it had not ended already."""
+        """Serve an accepted connection. Return false if it had ended already."""
         connection.setblocking(False)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(self._new_protocol, connection)
@@ -105,7 +114,7 @@ class Server(uvicorn.Server):
         return protocol
 
     async def _wait_tasks_to_complete(self) -> None:
-        """uvicorn cancels this, and then the requests, at the drain's limit."""
+        """Wait for the requests. At the time limit of the drain, uvicorn cancels this wait and then the requests."""
         try:
             await super()._wait_tasks_to_complete()
         finally:
@@ -114,7 +123,7 @@ class Server(uvicorn.Server):
 
 
 def serve(app: ASGIApp, settings: Settings, lifecycle: Health) -> int:
-    """Answer until a signal comes; the exit status. Raises CannotListen."""
+    """Serve until a signal ends the server, and return the exit status. Raises CannotListen."""
     sockets = listen(settings.host, settings.port)
     server = Server(configuration(app, settings), lifecycle, settings.drain_delay_s, settings.drain_limit_s)
     server.run(sockets)
@@ -122,16 +131,16 @@ def serve(app: ASGIApp, settings: Settings, lifecycle: Health) -> int:
 
 
 def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """uvicorn's, with our protocol as `http`."""
+    """Return uvicorn's configuration with our protocol."""
     connections = raise_descriptor_limit(settings.max_connections, SPARE_CONNECTIONS)
     options: dict[str, Any] = {"http": protocol(settings.body_timeout_s, connections), "ws": "none"}
     return uvicorn.Config(
         app,
         loop="auto",
-        log_config=None,  # its loggers speak as ours do
+        log_config=None,  # uvicorn's loggers use our root handler
         log_level=settings.log_level,
         access_log=False,
-        proxy_headers=False,  # what a proxy says of its client is used nowhere
+        proxy_headers=False,  # the client's address is not used
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_limit_s,
@@ -140,5 +149,5 @@ def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 
 
 def _end_even_without_python(seconds: float) -> None:
-    """Where even the watchdog gets no turn, since native code holds the interpreter: C code prints where, and exits."""
+    """Schedule an exit by C code with a traceback, in case native code holds the GIL and the watchdog cannot run."""
     faulthandler.dump_traceback_later(seconds + 2 * _GRACE_S, exit=True)

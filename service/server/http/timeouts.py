@@ -1,4 +1,4 @@
-"""How long a connection waits for what."""
+"""The timeouts of a connection."""
 
 import asyncio
 import math
@@ -6,34 +6,38 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 _LINGER_S = 2.0
+"""Seconds that a client has to close the connection after a refusal."""
 
 
 class TimeoutKind(Enum):
-    """What a connection is waiting for: the client in all but one case."""
+    """What a connection waits for. In all cases but SERVICE it waits for the client."""
 
     SERVICE = auto()
-    """An answer of ours, which has limits of its own."""
+    """The service's response, which has limits of its own."""
     REQUEST = auto()
-    """Another request after one that was answered."""
+    """The next request after one that was answered."""
     HEAD = auto()
     """The first request, or the rest of a head."""
     BODY = auto()
-    """The rest of a body that was answered before it was complete."""
+    """The rest of a body whose request was answered before the body was complete."""
     READER = auto()
-    """The client has to take what was written before more is."""
+    """The client has to read before more is written."""
     FAREWELL = auto()
-    """The client has to close after a refusal: closing first could take the refusal from it."""
+    """The client has to close after a refusal. If the server closed first, the client might lose the refusal."""
     END = auto()
-    """The client has to take the last bytes of a closed connection."""
+    """The client has to read the last bytes of a closed connection."""
 
 
 class ConnectionTimeouts:
-    """Of one connection. Tells `over` what was waited for too long."""
+    """The timeouts of one connection. Calls `over` with the kind that has expired."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, client_s: float, keep_alive_s: float, over: Callable[[TimeoutKind], None]
     ) -> None:
-        """client_s: for each thing that the client owes; keep_alive_s: for its next request."""
+        """Create timeouts, none of them running.
+
+        client_s: seconds for each step that waits for the client. keep_alive_s: seconds for the next request.
+        """
         self._limits_s = {
             TimeoutKind.SERVICE: math.inf,
             TimeoutKind.REQUEST: keep_alive_s,
@@ -46,7 +50,7 @@ class ConnectionTimeouts:
         self._timer: asyncio.TimerHandle | None = None
 
     def wait_for(self, wait: TimeoutKind) -> None:
-        """When it is another thing than before, it has its time from now on."""
+        """Start the timeout of this kind, unless it is the one already running."""
         if wait is self._wait:
             return
         self._wait = wait
@@ -56,7 +60,7 @@ class ConnectionTimeouts:
             self._timer = self._loop.call_later(limit_s, self._ring)
 
     def end(self) -> None:
-        """Keeps no timer."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,13 +1,19 @@
-"""Answers go out at the end of a turn of the event loop: each in one packet, those of a batch one after the other."""
+"""Delays writes to the end of an iteration of the event loop, so that each response is one packet.
+
+The responses of a batch are then sent one after the other.
+"""
 
 import asyncio
 
 _MOST_HELD = 64 * 1024
-"""Bytes. More go out at once, so that the transport sees how slow its client is."""
+"""Limit of delayed bytes; more are written at once, so that the transport notices a slow client."""
 
 
 class WriteCoalescer:
-    """The part of asyncio.Transport that answers are written to. What is written in one turn leaves at its end."""
+    """The part of asyncio.Transport that responses use.
+
+    Writes of one iteration of the event loop are sent at its end.
+    """
 
     __slots__ = ("_held", "_loop", "_size", "_transport")
 
@@ -18,7 +24,7 @@ class WriteCoalescer:
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        """With all others of this turn."""
+        """Write together with all other data of this iteration."""
         if not self._held:
             self._loop.call_soon(self.flush)
         self._held.append(data)
@@ -27,7 +33,7 @@ class WriteCoalescer:
             self.flush()
 
     def flush(self) -> None:
-        """What was held, unless the connection has ended."""
+        """Write the delayed data, unless the connection has ended."""
         held, self._held, self._size = self._held, [], 0
         if held and not self._transport.is_closing():
             self._transport.writelines(held)

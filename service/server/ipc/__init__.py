@@ -1,1 +1,1 @@
-"""Images and answers between frontends and engine processes."""
+"""Exchange of images and results between frontends and engine processes."""

@@ -1,4 +1,4 @@
-"""What a frontend asks of the engines, from the question to its reply, whichever engine dies in between."""
+"""Dispatches a frontend's images to the engine processes, and sends them again when an engine process dies."""
 
 import asyncio
 import itertools
@@ -14,18 +14,18 @@ from service.server.ipc.protocol import ResponseHeader
 from service.types import Priority
 
 MAX_TRIES = 3
-"""An image that has been with so many engines when they died may be what killed them."""
+"""Engine processes that may die with an image before it fails; the image may be the cause."""
 
 
 IpcReply = tuple[ResponseHeader, bytes]
-"""A head, and the numbers behind it."""
+"""The header of a reply, and the bytes that follow it."""
 
 
 @dataclass(slots=True)
 class Entry:
-    """One image on its way to an engine, in a slot, or as it is when it has a size of its own (dense).
+    """One image on its way to an engine process: in a pixel slot, or as an array if its size differs (dense).
 
-    A result already done means that nobody waits any more.
+    A result that is done means that the client no longer waits.
     """
 
     number: int
@@ -46,12 +46,12 @@ def _too_late(entry: Entry) -> None:
 
 
 class Carrier:
-    """What brings entries to one engine; a link in practice."""
+    """Sends entries to one engine process; a connection in production."""
 
     def __init__(self) -> None:
         self.held: dict[int, Entry] = {}
         self.models: dict[str, int] = {}
-        """Numbers that the engine has for the versions that it serves."""
+        """By version, the number that the engine process uses for it."""
 
     def carry(self, entry: Entry) -> None: ...
 
@@ -59,10 +59,13 @@ class Carrier:
 
 
 class EngineDispatcher:
-    """Gives each entry to the engine that has the fewest of ours, and again to another when that one dies."""
+    """Sends each entry to the engine process with the fewest of this frontend's, and to another one if that dies."""
 
     def __init__(self, slots: PixelSlots, changed: Callable[[bool], None] = lambda _served: None) -> None:
-        """changed: told whether any engine is at work, whenever that may be news."""
+        """Create a dispatcher without engines.
+
+        changed: called with whether any engine process serves a model, whenever that may have changed.
+        """
         self.slots = slots
         self._changed = changed
         self._carriers: list[Carrier] = []
@@ -80,9 +83,10 @@ class EngineDispatcher:
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
     ) -> IpcReply:
-        """The reply and what is behind it; being cancelled frees the engine.
+        """Return the reply for one image. Cancelling this coroutine also cancels the work in the engine process.
 
-        Raises QueueFull, NotReady, EngineFailure, TimeoutError at the deadline (time.monotonic).
+        deadline: seconds on the clock of time.monotonic.
+        Raises QueueFull, NotReady, EngineFailure, and TimeoutError at the deadline.
         """
         if self._closed:
             raise NotReady("the service is shutting down; send the request again")
@@ -112,7 +116,7 @@ class EngineDispatcher:
         self._carriers.append(carrier)
 
     def serves(self, carrier: Carrier, version: str, model: int) -> None:
-        """From now on; what has waited for this goes at once."""
+        """Record that an engine process serves a version, and send it the entries that wait for that version."""
         carrier.models[version] = model
         self._changed(True)
         for entry in [entry for entry in self._waiting.values() if entry.version == version]:
@@ -125,7 +129,7 @@ class EngineDispatcher:
             self._end(entry, outcome)
 
     def lost(self, carrier: Carrier) -> None:
-        """What it held goes to others, or waits for the next."""
+        """Send the entries of a lost engine process to others, or keep them until one is available."""
         if carrier in self._carriers:
             self._carriers.remove(carrier)
             self._changed(any(other.models for other in self._carriers))
@@ -134,12 +138,12 @@ class EngineDispatcher:
             if entry.result.done():
                 self._end(entry, None)
             elif entry.tries >= MAX_TRIES:
-                self._end(entry, EngineFailure("engines died while they worked on this image; it is not tried again"))
+                self._end(entry, EngineFailure("engine processes died with this image; it is not tried again"))
             else:
                 self._send(entry)
 
     def close(self) -> None:
-        """Fail what waits, and take nothing new."""
+        """Fail the entries that wait, and reject new ones."""
         self._closed = True
         for entry in self._waiting.values():
             self._end(entry, NotReady("the service is shutting down; send the request again"))
@@ -156,7 +160,10 @@ class EngineDispatcher:
         chosen.carry(entry)
 
     def _forget(self, entry: Entry) -> None:
-        """Unless it was answered. Its slot stays taken until the engine says that it does not read it."""
+        """Tell the engine process that the entry is no longer needed, unless it was answered.
+
+        Its slot stays in use until the engine process has replied that it no longer reads the slot.
+        """
         entry.result.cancel()
         if self._waiting.pop(entry.number, None) is not None:
             self._end(entry, None)

@@ -1,4 +1,4 @@
-"""A frontend's links to the engines: entries out, replies and reports in."""
+"""The frontend's side of a connection to an engine process: sends entries, receives replies and reports."""
 
 import asyncio
 import json
@@ -16,11 +16,11 @@ from service.types import Priority
 logger = logging.getLogger(__name__)
 
 Report = dict[str, Any]
-"""Of one version in one engine: see engine.report_of."""
+"""The report on one version in one engine process; see engine_process.report_of."""
 
 
 class EngineConnection(Carrier, asyncio.Protocol):
-    """To one engine, until one of the two ends."""
+    """A connection to one engine process, until one of the two processes ends."""
 
     def __init__(self, dispatch: EngineDispatcher, hear: Callable[["EngineConnection", Report], None]) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class EngineConnection(Carrier, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         if self.held:
-            logger.warning("an engine has ended; %d images that it held are run again", len(self.held))
+            logger.warning("an engine process has ended; its %d images are run again", len(self.held))
         self._dispatch.lost(self)
 
     def carry(self, entry: Entry) -> None:
@@ -72,7 +72,10 @@ class EngineConnection(Carrier, asyncio.Protocol):
 
 
 async def attach(end: socket.socket, slots: PixelSlots, link: EngineConnection) -> None:
-    """Show the engine our slots, then speak; an engine that has ended meanwhile is no error."""
+    """Send the engine process the descriptor of the slots, then start the connection.
+
+    An engine process that has ended meanwhile is not an error.
+    """
     try:
         socket.send_fds(end, [HELLO.pack(slots.count, slots.size)], [slots.descriptor])
         end.setblocking(False)
@@ -82,13 +85,13 @@ async def attach(end: socket.socket, slots: PixelSlots, link: EngineConnection) 
 
 
 def error_to_json(error: errors.ServiceError) -> dict[str, Any]:
-    """JSON of an error, for `error_from_json` on the other side."""
+    """Return an error as JSON for `error_from_json` in the other process."""
     retry_after_s = getattr(error, "retry_after_s", None)
     return {"error": type(error).__name__, "detail": error.detail, "retry_after_s": retry_after_s}
 
 
 def error_from_json(problem: dict[str, Any]) -> errors.ServiceError:
-    """Raises AttributeError for one that there is not."""
+    """Return the error. Raises AttributeError for a name that is not an error class."""
     kind: type[errors.ServiceError] = getattr(errors, problem["error"])
     if issubclass(kind, errors.Unavailable):
         return kind(problem["detail"], problem["retry_after_s"])

@@ -1,4 +1,4 @@
-"""An engine's side of the link to a frontend: questions in, each through the version's own batcher, answers out."""
+"""The engine process's side of a connection to a frontend: passes requests to batchers and sends replies."""
 
 import asyncio
 import json
@@ -24,12 +24,15 @@ logger = logging.getLogger(__name__)
 
 
 class FrontendConnection(asyncio.Protocol):
-    """To one frontend; what it asked is dropped when it has ended."""
+    """A connection to one frontend. When it ends, its requests are cancelled."""
 
     def __init__(
         self, shared: PixelSlotsView, versions: Sequence[ModelVersion], lost: Callable[["FrontendConnection"], None]
     ) -> None:
-        """versions: by the numbers that the reports gave them."""
+        """Create a connection.
+
+        versions: indexed by the model numbers in the reports. lost: called when the connection has ended.
+        """
         self._shared, self._versions, self._lost = shared, versions, lost
         self._pieces = FrameDecoder(REQUEST)
         self._transport: asyncio.WriteTransport | None = None
@@ -64,13 +67,13 @@ class FrontendConnection(asyncio.Protocol):
         task.add_done_callback(lambda done: self._ended(number, done))
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
-        """There is a reply in every case, also of a task that was cancelled before it began: it frees the slot."""
+        """Reply in every case, because the reply frees the slot; also for a task that was cancelled before it began."""
         del self._tasks[number]
-        error = EngineFailure("forgotten, as was asked") if task.cancelled() else task.exception()
+        error = EngineFailure("cancelled by the frontend") if task.cancelled() else task.exception()
         if isinstance(error, TimeoutError):
             error = DeadlineExceeded("the deadline passed while the image waited for a batch")
         elif error is not None and not isinstance(error, ServiceError):
-            logger.error("a question could not be answered", exc_info=error)
+            logger.error("a request of a frontend failed", exc_info=error)
             error = EngineFailure("the model could not be run; the cause is in the service's log")
         if error is not None:
             self._reply(Kind.PROBLEM, number, json.dumps(error_to_json(error)).encode())
@@ -85,7 +88,7 @@ class FrontendConnection(asyncio.Protocol):
         self._answer(question, arrays, answer.queue_s, answer.infer_s)
 
     async def _dense(self, question: RequestHeader, behind: bytes) -> None:
-        """One at a time, whichever frontend asks: such an image takes much memory."""
+        """Run one dense image; one at a time for all frontends, because such an image takes much memory."""
         image: Pixels = np.frombuffer(behind, np.uint8, offset=SHAPE.size).reshape(SHAPE.unpack_from(behind))
         lane = self._versions[question.model].ready().lane
         async with lane.turn() as queue_s:
@@ -112,7 +115,7 @@ class FrontendConnection(asyncio.Protocol):
 async def accept_frontend(
     end: socket.socket, versions: Sequence[ModelVersion], lost: Callable[[FrontendConnection], None]
 ) -> FrontendConnection | None:
-    """A link, once the frontend has shown its slots; None when it ends before."""
+    """Return a connection after the frontend has sent the descriptor of its slots; None if it ends before."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     end.setblocking(False)
@@ -125,7 +128,7 @@ async def accept_frontend(
         link = FrontendConnection(shared, versions, lost)
         await loop.create_unix_connection(lambda: link, sock=end)
     except (OSError, IndexError, ValueError):
-        logger.warning("a frontend ended before it had begun")
+        logger.warning("a frontend ended before its connection was set up")
         end.close()
         return None
     return link

@@ -1,4 +1,7 @@
-"""Pixels that two processes see: memory without a name, so that nothing of it can be left behind."""
+"""Shared memory for the pixels of images, mapped by a frontend and by engine processes.
+
+It has no name in the file system, so that nothing remains after the processes have ended.
+"""
 
 import mmap
 import os
@@ -11,26 +14,27 @@ from service.errors import QueueFull
 from service.memfd import sealed_memory
 
 _RETRY_S = 1.0
+"""Seconds in Retry-After when all slots are in use."""
 
 
 class PixelSlots:
-    """A frontend's: each holds one image from when it is decoded until the engine has done with it."""
+    """The slots of a frontend. Each holds one image from its decoding until the engine process no longer reads it."""
 
     def __init__(self, count: int, size: int) -> None:
-        """size: bytes of the largest image."""
+        """Allocate the memory. size: bytes of one slot, which is the largest image."""
         self.count, self.size = count, size
         self.descriptor = sealed_memory("snellen-slots", count * size)
         self._memory = np.frombuffer(mmap.mmap(self.descriptor, count * size), np.uint8).reshape(count, size)
-        self._free = list(range(count - 1, -1, -1))  # the last one freed is used first: it is in the caches
+        self._free = list(range(count - 1, -1, -1))  # the last slot freed is used first, as it is in the CPU caches
 
     @property
     def free(self) -> int:
         return len(self._free)
 
     def take(self, image: Pixels) -> int:
-        """The number of a slot that now holds `image`. Raises QueueFull."""
+        """Copy the image to a free slot and return its number. Raises QueueFull."""
         if not self._free:
-            raise QueueFull(f"all {self.count} places for images are taken; send the request again later", _RETRY_S)
+            raise QueueFull(f"all {self.count} slots for images are in use; send the request again later", _RETRY_S)
         slot = self._free.pop()
         self._memory[slot, : image.size] = image.reshape(-1)
         return slot
@@ -39,15 +43,15 @@ class PixelSlots:
         self._free.append(slot)
 
     def close(self) -> None:
-        """The memory goes when nobody maps it any more."""
+        """Close the descriptor. The memory is freed when no process maps it any more."""
         os.close(self.descriptor)
 
 
 class PixelSlotsView:
-    """An engine's view of a frontend's slots."""
+    """An engine process's read-only view of a frontend's slots."""
 
     def __init__(self, descriptor: int, count: int, size: int) -> None:
-        """Closes the descriptor. Raises ValueError when it has not the size that it should have."""
+        """Map the slots and close the descriptor. Raises ValueError when the file does not have the expected size."""
         try:
             if os.fstat(descriptor).st_size != count * size:
                 raise ValueError("slots of another size")
@@ -57,6 +61,6 @@ class PixelSlotsView:
         self._memory = np.frombuffer(memory, np.uint8).reshape(count, size)
 
     def image(self, slot: int, shape: Sequence[int]) -> Pixels:
-        """uint8 [H, W, C], not copied. Raises IndexError for a slot that there is not."""
+        """Return uint8 [H, W, C] without a copy. Raises IndexError for a slot number out of range."""
         height, width, channels = shape
         return self._memory[slot, : height * width * channels].reshape(height, width, channels)

@@ -1,4 +1,4 @@
-"""What a frontend and an engine say to each other through a stream: heads of 32 bytes, most with no data behind."""
+"""The binary protocol between frontends and engine processes: headers of 32 bytes, some followed by data."""
 
 import struct
 from collections.abc import Iterator
@@ -6,34 +6,34 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 REQUEST = struct.Struct("<BBHIQdiI")
-"""Kind, whether the class map is wanted, model, slot, number, deadline (time.monotonic), priority, bytes behind it."""
+"""Kind, whether the class map is needed, model, slot, number, deadline (time.monotonic), priority, bytes behind it."""
 RESPONSE = struct.Struct("<BxHIQffII")
-"""Kind, rows and columns of a class map (0: none), number, seconds queued and run, unused, bytes behind it."""
+"""Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, unused, bytes that follow."""
 HELLO = struct.Struct("<II")
-"""A frontend's first bytes, with the descriptor of its slots: how many, and of how many bytes each."""
+"""The first bytes of a frontend, sent with the descriptor of its slots: their number, and the bytes of each."""
 SHAPE = struct.Struct("<III")
-"""Before the pixels of an image that has no slot: height, width, channels."""
+"""Precedes the pixels of an image without a slot: height, width, channels."""
 
 
 class Kind(IntEnum):
-    """The first byte of a head."""
+    """The first byte of a header."""
 
     CLASSIFY = 1
-    """To an engine: the pixels in this slot."""
+    """To an engine process: run the pixels in this slot."""
     DENSE = 2
-    """To an engine: the pixels behind the head, of any size."""
+    """To an engine process: run the pixels that follow the header, of any size."""
     FORGET = 3
-    """To an engine: nobody waits for this number any more."""
+    """To an engine process: the result of this number is no longer needed."""
     ANSWER = 4
-    """To a frontend: float32 probabilities, and the class map if there is one; of DENSE the logits between them."""
+    """To a frontend: float32 probabilities, for DENSE then the logits, then the class map if there is one."""
     PROBLEM = 5
-    """To a frontend: JSON of an error."""
+    """To a frontend: an error as JSON."""
     REPORT = 6
-    """To a frontend: JSON of a version that was loaded, or refused."""
+    """To a frontend: a version was loaded or rejected, as JSON."""
 
 
 class RequestHeader(NamedTuple):
-    """A head that a frontend sends."""
+    """A header sent by a frontend; see REQUEST."""
 
     kind: int
     class_map: int
@@ -46,7 +46,7 @@ class RequestHeader(NamedTuple):
 
 
 class ResponseHeader(NamedTuple):
-    """A head that an engine sends."""
+    """A header sent by an engine process; see RESPONSE."""
 
     kind: int
     rows: int
@@ -59,14 +59,14 @@ class ResponseHeader(NamedTuple):
 
 
 class FrameDecoder:
-    """Cuts a stream into heads and what is behind them, whatever pieces it arrives in."""
+    """Splits a byte stream into headers and the data that follows each."""
 
     def __init__(self, head: struct.Struct) -> None:
         self._head = head
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
-        """All that `data` completes."""
+        """Return all frames that `data` completes."""
         self._buffer += data
         begin, whole = 0, []
         with memoryview(self._buffer) as view:

@@ -1,4 +1,4 @@
-"""Versions whose networks run in engine processes, put to work in a frontend as if they ran here."""
+"""Deploys in a frontend the versions whose networks run in engine processes."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ _NO_ENGINE = "engines are being started; requests wait for them"
 
 
 class RemoteSubmitter:
-    """Of one version: the way to it that `Batcher` is in one process."""
+    """The Submitter of one version whose batcher runs in engine processes."""
 
     def __init__(self, dispatch: EngineDispatcher, version: ModelVersion) -> None:
         self._dispatch = dispatch
@@ -37,7 +37,10 @@ class RemoteSubmitter:
         deadline: float | None = None,
         priority: Priority = Priority.INTERACTIVE,
     ) -> EngineResult:
-        """As Batcher's; what is not spent in the network counts as waiting for it."""
+        """Return the network's output for one image; see Submitter.
+
+        All time except the engine run counts as queue time.
+        """
         began = asyncio.get_running_loop().time()
         self.depth += 1
         try:
@@ -52,7 +55,7 @@ class RemoteSubmitter:
         return EngineResult(numbers[: self._classes], rest, max(0.0, queue_s), reply.infer_s)
 
     async def stop(self) -> None:
-        """Nothing of its own: engines end after the frontends."""
+        """Close the dispatcher. The engine processes end after the frontends."""
         self._dispatch.close()
 
 
@@ -64,7 +67,7 @@ class RemoteDense:
         self._version, self._classes = version.identity, len(version.manifest.labels)
 
     async def predict(self, image: Pixels) -> DensePrediction:
-        """As Engine.predict_dense."""
+        """Run one image; see Engine.predict_dense."""
         reply, behind = await self._dispatch.ask(self._version, image, dense=True)
         numbers, classes = np.frombuffer(behind, np.float32), self._classes
         class_map = numbers[2 * classes :].reshape(classes, reply.rows, reply.columns)
@@ -72,7 +75,7 @@ class RemoteDense:
 
 
 class RemoteLoader:
-    """A version is ready when an engine says so, and failed when all of them have refused it."""
+    """Loads versions: one is ready when an engine process reports so, and failed when all of them have rejected it."""
 
     def __init__(
         self,
@@ -84,7 +87,10 @@ class RemoteLoader:
         frontends: int,
         engines: int,
     ) -> None:
-        """Of how many frontends this is one: each may count on its share of the engines."""
+        """Create a loader.
+
+        frontends, engines: number of processes. Each frontend plans with its share of the engine processes.
+        """
         self._lifecycle = lifecycle
         self._dispatch = EngineDispatcher(slots, self._tell_probes)
         self._limits, self._metrics = limits, metrics
@@ -97,7 +103,7 @@ class RemoteLoader:
         metrics.process.slots.labels("taken").set_function(lambda: slots.count - slots.free)
 
     def link(self, end: socket.socket) -> None:
-        """To an engine that has just been started, or to one that was here before us."""
+        """Start the connection to an engine process that has just started, or that ran before this frontend."""
         task = asyncio.ensure_future(attach(end, self._dispatch.slots, EngineConnection(self._dispatch, self._hear)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -111,7 +117,7 @@ class RemoteLoader:
         version.state = "ready"
 
     async def after_all_loaded(self) -> None:
-        """The engines have done it."""
+        """Do nothing: the engine processes load completely before they report."""
 
     def _hear(self, link: EngineConnection, report: Report) -> None:
         self._reports.setdefault(report["version"], []).append(report)
@@ -134,7 +140,7 @@ class RemoteLoader:
     def _start(self, version: ModelVersion, report: Report) -> Deployment:
         profile = Profile.model_validate(report["profile"])
         concurrency, threads = report["concurrency"], report["threads_per_batch"]
-        info = EngineInfo(report["provider"], concurrency, threads, threads)  # none of them knows what is alone
+        info = EngineInfo(report["provider"], concurrency, threads, threads)  # only frontends know single requests
         size, share = report["max_batch_size"], self._share
         forecast = LatencyModel(lambda images: profile.seconds(images) / share, concurrency, size)
         admission = observers.admission(version, forecast, self._limits.max_queue, self._metrics)

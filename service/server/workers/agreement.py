@@ -1,4 +1,4 @@
-"""All processes serve the same versions: what the first one has loaded, a process that starts later has to load too."""
+"""Makes all processes serve the same versions: later processes have to load what the first one has loaded."""
 
 from dataclasses import replace
 
@@ -6,9 +6,9 @@ from service.repository.served_versions import ServedVersions
 
 
 class Agreement:
-    """In the supervisor: what is served, and whether a process may serve with the others.
+    """Keeps, in the main process, which versions are served, and decides whether a process may serve them.
 
-    engines: there are engine processes, so that a version may be refused by one of them and served by another.
+    engines: whether there are engine processes. If so, a version may be rejected by one of them and served by another.
     """
 
     def __init__(self, *, engines: bool) -> None:
@@ -17,14 +17,14 @@ class Agreement:
         self.served: ServedVersions | None = None
 
     def found(self, told: ServedVersions) -> str | None:
-        """Return why a process that has read the folder cannot serve with the others; None when it can."""
+        """Return why a process that has read the folder may not serve with the others; None if it may."""
         if self.served is None:
             self.served = replace(told, failed=frozenset())
             return None
         return self.served.difference(told.hashes) or replace(told, failed=frozenset()).difference(self.served.hashes)
 
     def loaded(self, told: ServedVersions) -> str | None:
-        """The same for a process that has loaded what it can."""
+        """Return the same for a process that has loaded its versions."""
         if (reason := self.found(told)) is not None:
             return reason
         assert self.served is not None
@@ -37,6 +37,6 @@ class Agreement:
         return f"{refused} was refused at load in one process and served by another"
 
     def forget(self) -> None:
-        """The next process decides: none is left that serves what was served."""
+        """Let the next process decide, because no process is left that serves the agreed versions."""
         self.served = None
         self._all_loaded = False

@@ -1,4 +1,4 @@
-"""Accepts for all frontends and hands each connection to the one with the fewest: nobody's luck decides."""
+"""Accepts connections for all frontends and passes each to the frontend with the least connections."""
 
 import asyncio
 import logging
@@ -12,10 +12,11 @@ from service.server.workers.process import ManagedProcess
 logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 0.2
+"""Seconds until accepting is tried again after an error."""
 
 
 class ConnectionBalancer:
-    """While no frontend takes connections they wait in the system's backlog, and none is lost."""
+    """Accepts while a frontend is up. Otherwise connections wait in the kernel's backlog, and none is lost."""
 
     def __init__(self, listeners: Sequence[socket.socket], frontends: Sequence[ManagedProcess]) -> None:
         self._listeners, self._frontends = listeners, frontends
@@ -24,7 +25,7 @@ class ConnectionBalancer:
             listener.setblocking(False)
 
     def watch(self) -> None:
-        """Open while a frontend is up; to be told whenever that may have changed."""
+        """Start or stop accepting. Has to be called whenever a frontend may have become available or unavailable."""
         wanted = any(frontend.up for frontend in self._frontends)
         if wanted == self._open:
             return
@@ -36,11 +37,11 @@ class ConnectionBalancer:
             loop.remove_reader(listener.fileno())
 
     def ended(self, frontend: ManagedProcess, connections: int) -> None:
-        """So many of its connections have; known a moment later than it happened."""
+        """Subtract ended connections of a frontend. The frontend reports them with a short delay."""
         frontend.open_connections -= connections
 
     def shut(self) -> None:
-        """Hand over who has come already, and let nobody else in."""
+        """Pass on the connections that wait to be accepted, and refuse new ones."""
         for listener in self._listeners:
             if listener.fileno() >= 0:
                 asyncio.get_running_loop().remove_reader(listener.fileno())
@@ -69,7 +70,10 @@ class ConnectionBalancer:
         frontend.tell(CONNECTION, descriptors=[connection.detach()])
 
     def _candidates(self) -> Sequence[ManagedProcess]:
-        """One that is loading answers probes, but nothing else, so it waits while another can do more."""
+        """Return the frontends that may get connections: responsive ready ones, else ready ones, else those up.
+
+        A frontend that is loading can answer probes only, so it gets connections only while there is no other.
+        """
         ready = [frontend for frontend in self._frontends if frontend.ready]
         return (
             [frontend for frontend in ready if not frontend.hangs]
@@ -78,7 +82,10 @@ class ConnectionBalancer:
         )
 
     def _rest(self, error: OSError) -> None:
-        """No descriptors are left, say; the listener stays readable, so trying at once would take all of a core."""
+        """Pause accepting after an error, for example when no descriptors are left.
+
+        The listener stays readable, so that trying again at once would use a whole core.
+        """
         logger.error("cannot accept connections: %s; trying again in %g s", error, _TRY_AGAIN_S)
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
@@ -88,5 +95,5 @@ class ConnectionBalancer:
 
 
 def _load(frontend: ManagedProcess) -> tuple[int, int]:
-    """Fewest connections first; of equals the one that was given fewest so far."""
+    """Return the sort key of a frontend: its open connections, then the connections it ever got."""
     return frontend.open_connections, frontend.handed_over

@@ -1,4 +1,4 @@
-"""How each process of several begins: its channel, its settings, its log, an end when it cannot be of use."""
+"""The start of each frontend and engine process: channel, settings, log, and errors that prevent the start."""
 
 import socket
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ from service.telemetry import log
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What the supervisor said first: the settings, which process of its kind this is, and how many there are.
+    """The first message of the main process: settings, number of this process within its kind, number of processes.
 
-    served: what it has to load, if others have loaded it.
+    served: the versions it has to load, if other processes have loaded them.
     """
 
     settings: Settings
@@ -27,7 +27,10 @@ class WorkerConfig:
 
 
 def run_worker(kind: str, descriptor: int, main: Callable[[WorkerConfig, socket.socket], int]) -> int:
-    """The exit status; a repository that nobody can serve is said to the supervisor, since one line is enough."""
+    """Run a frontend or an engine process and return its exit status.
+
+    A repository that cannot be served is reported to the main process, which logs one line for all processes.
+    """
     end = socket.socket(fileno=descriptor)
     end.set_inheritable(False)
     try:

@@ -1,4 +1,4 @@
-"""Messages with file descriptors between the supervisor and a process of its own, whole and in order."""
+"""Messages with file descriptors between the main process and each process it started, complete and in order."""
 
 import array
 import asyncio
@@ -12,48 +12,59 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 MAX_MESSAGE = 64 * 1024
+"""Limit of one message, in bytes."""
 MOST_DESCRIPTORS = 32
-"""In one message."""
+"""Limit of descriptors in one message."""
 _TRY_AGAIN_S = 0.02
+"""Seconds until sending is tried again when too many descriptors are in transit."""
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 """Flag of recvmsg that makes received descriptors close-on-exec; 0 where the system does not have it."""
 
 START = b"S"
-"""To a process: what it is and its settings, JSON; and a file with the ServedVersions, if any."""
+"""To a process: its number and its settings as JSON, and a file with the ServedVersions if there are any."""
 STARTED = b"U"
-"""From a process, a frontend takes connections now: a file with the ServedVersions that it found."""
+"""From a process: it has read the folder, and a frontend takes connections; a file with the ServedVersions found."""
 READY = b"R"
-"""From a process: models are loaded, and a file with the ServedVersions; to it: /readyz may say so from now on."""
+"""From a process: models are loaded, with a file with the ServedVersions.
+
+To a process: /readyz may report ready now.
+"""
 CHANGED = b"D"
-"""From a process: why it cannot serve what the others serve."""
+"""From a process: the reason why it cannot serve what the others serve."""
 DEGRADED = b"W"
-"""To a frontend: what is wrong with another process, empty when nothing is any more."""
+"""To a frontend: what is wrong with another process; empty when nothing is wrong any more."""
 CONNECTION = b"C"
 """To a frontend: a client's connection, one descriptor."""
 CONNECTIONS_CLOSED = b"G"
-"""From a frontend: so many connections have ended, decimal."""
+"""From a frontend: number of connections that have ended, decimal."""
 STOP_ACCEPTING = b"E"
-"""From a frontend: no more connections; to it: what was handed over before is all."""
+"""From a frontend: send no more connections. To a frontend: all connections have been sent."""
 LINK = b"L"
-"""To a frontend and an engine: the two ends of a stream between them, the number of the other side, one descriptor."""
+"""To a frontend and an engine process: the ends of a stream between them. Number of the other side, one descriptor."""
 FATAL = b"F"
-"""From a process: why the service cannot be, for the one who started it."""
+"""From a process: the reason why the service cannot start, for the operator."""
 PING = b"P"
-"""To a process, and back from it: its event loop turns."""
+"""To a process, and back from it: its event loop is running."""
 SNAPSHOT = b"M"
-"""To a process: its metrics are wanted, under this number; from it: a file with them, one descriptor."""
+"""To a process: send the metrics, with this number. From a process: a file with the metrics, one descriptor."""
 SCRAPE = b"Q"
-"""From a frontend: the metrics of all are wanted, under this number; to it: files with them, and of what has ended."""
+"""From a frontend: send the metrics of all processes, with this number. To a frontend: a file with their sum.
+
+The sum includes the counts of processes that have ended.
+"""
 
 Message = Callable[[bytes, bytes, Sequence[int]], None]
-"""Kind, text, descriptors that are now the receiver's."""
+"""Receives a message: kind, text, descriptors that now belong to the receiver."""
 
 
 class ControlChannel:
-    """One side's end. A descriptor that is sent is closed here."""
+    """One end of a channel. A descriptor that is sent is closed in the sending process."""
 
     def __init__(self, end: socket.socket, on_message: Message, on_end: Callable[[], None]) -> None:
-        """Inside the event loop that is to be told."""
+        """Create the end inside the event loop in which the callbacks run.
+
+        on_message: called with each message. on_end: called when the other side has closed the channel.
+        """
         end.setblocking(False)
         self._end, self._on_message, self._on_end = end, on_message, on_end
         self._loop = asyncio.get_running_loop()
@@ -61,7 +72,7 @@ class ControlChannel:
         self._loop.add_reader(end.fileno(), self._read)
 
     def send(self, kind: bytes, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
-        """Now, or as soon as the other side has read on; nothing, once it has ended."""
+        """Send a message now, or as soon as the other side reads. Does nothing when the other side has ended."""
         self._waiting.append((kind + text, descriptors))
         if len(self._waiting) == 1:
             self._write()
@@ -85,10 +96,10 @@ class ControlChannel:
                 self._loop.add_writer(self._end.fileno(), self._write)
                 return
             except OSError as error:
-                if error.errno == errno.ETOOMANYREFS:  # more descriptors on their way than a user may have
+                if error.errno == errno.ETOOMANYREFS:  # more descriptors in transit than a user may have
                     self._loop.call_later(_TRY_AGAIN_S, self._write)
                     return
-                self._drop()  # the other side is gone; the reader hears of it
+                self._drop()  # the other side has ended; _read notices that
                 break
             self._waiting.popleft()
             close_all(descriptors)
@@ -100,7 +111,7 @@ class ControlChannel:
             close_all(self._waiting.popleft()[1])
 
     def _read(self) -> None:
-        """All that is there, for connections come in crowds."""
+        """Read all messages that are there; connections often arrive many at a time."""
         while self._end.fileno() >= 0:
             try:
                 message, descriptors = receive(self._end, MAX_MESSAGE, MOST_DESCRIPTORS)
@@ -116,12 +127,15 @@ class ControlChannel:
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Two ends for channels: packets keep each descriptor with its message."""
+    """Return the two ends of a channel. A packet socket keeps each descriptor with its message."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def receive_start(end: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The first message to a process, waited for, and its descriptors. Raises EOFError: the supervisor has ended."""
+    """Wait for the first message to a process and return it with its descriptors.
+
+    Raises EOFError when the main process has ended.
+    """
     message, descriptors = receive(end, MAX_MESSAGE, MOST_DESCRIPTORS)
     if message[:1] != START:
         raise EOFError("the supervisor has ended")
@@ -129,10 +143,10 @@ def receive_start(end: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def receive(end: socket.socket, size: int, max_descriptors: int) -> tuple[bytes, list[int]]:
-    """Return a message of at most `size` bytes and the descriptors that came with it, none of them inheritable.
+    """Return a message of at most `size` bytes and its descriptors, none of which child processes inherit.
 
-    `socket.recv_fds` ignores its flags, so that each process started later would keep a copy of every descriptor:
-    a client's connection would stay open although the process that answers it has closed it or has ended.
+    `socket.recv_fds` ignores its flags, so that each process started later would keep a copy of every descriptor: the
+    connection of a client would stay open although the process that serves it has closed it or has ended.
     Raises OSError.
     """
     received = array.array("i")
@@ -153,15 +167,15 @@ def close_all(descriptors: Sequence[int]) -> None:
             os.close(descriptor)
 
 
-def to_memfd(read_memfd: bytes) -> int:
-    """A file without a name, as large as need be, that can be sent like a message."""
+def to_memfd(text: bytes) -> int:
+    """Return the descriptor of an unnamed file with this content, which can be sent with a message of any size."""
     descriptor = os.memfd_create("snellen-message")
-    os.write(descriptor, read_memfd)
+    os.write(descriptor, text)
     return descriptor
 
 
 def read_memfd(descriptor: int) -> bytes:
-    """All of such a file, which is closed."""
+    """Return the content of such a file and close it."""
     try:
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
     finally:

@@ -1,4 +1,4 @@
-"""Finds processes that hang: a loaded one that does not answer the supervisor for a while is killed."""
+"""Finds unresponsive processes: a loaded process that does not answer the main process for a while is killed."""
 
 import asyncio
 import logging
@@ -11,18 +11,24 @@ from service.server.workers.process import ManagedProcess
 logger = logging.getLogger(__name__)
 
 _BEATS = 5
-"""Unanswered in a row. They are counted, not timed: while a container is paused, say, none is sent."""
+"""Unanswered heartbeats in a row after which a process is killed.
+
+They are counted and not timed: while a container is paused, for example, none is sent.
+"""
 
 
 class Heartbeat:
-    """Only processes that have loaded their models: what a library does before that may take any time."""
+    """Sends heartbeats to processes that have loaded their models.
+
+    Before that, library calls may block for any time.
+    """
 
     def __init__(self, places: Callable[[], Iterable[ManagedProcess]], limit_s: float) -> None:
         self._places = places
         self._limit_s = limit_s
 
     def start(self) -> None:
-        """Inside the event loop."""
+        """Start inside the event loop."""
         asyncio.get_running_loop().call_later(self._limit_s / _BEATS, self._beat)
 
     def _beat(self) -> None:

@@ -1,4 +1,4 @@
-"""`/metrics` of the service: every process is asked for its own, and the frontend that was scraped gets the sum."""
+"""Collects `/metrics` of the service: asks every process and sends the sum to the frontend that was scraped."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from service.server.workers.process import ManagedProcess
 from service.telemetry.aggregation import Family, Sample, Snapshot, added, lasting
 
 _PATIENCE_S = 1.0
-"""For a process that is busy or hangs; its metrics of the time before stand for it then."""
+"""Seconds to wait for a process that is busy or hangs. After them, its last known metrics are used."""
 
 
 PROCESSES = Family("snellen_processes", "gauge", "Processes at work, where there are several", [])
@@ -23,7 +23,7 @@ REFUSED = Family(
 
 @dataclass
 class _Round:
-    """One scrape: who asked, and whose snapshots are still to come."""
+    """One scrape: the frontend that requested it, and the processes that have not replied yet."""
 
     asker: ManagedProcess
     token: bytes
@@ -31,7 +31,10 @@ class _Round:
 
 
 class MetricsCollector:
-    """In the supervisor. What ended processes had counted, as far as it was ever scraped, is counted on."""
+    """Collects metrics in the main process.
+
+    Counts of ended processes stay in the sum, as of their last scrape.
+    """
 
     def __init__(self, places: Sequence[ManagedProcess]) -> None:
         self._places = places
@@ -41,7 +44,7 @@ class MetricsCollector:
         self._number = 0
 
     def gather(self, asker: ManagedProcess, token: bytes) -> None:
-        """Answer `asker` as soon as everybody has answered, or patience has ended."""
+        """Send the sum to `asker` when all processes have replied, or after _PATIENCE_S."""
         self._number = number = self._number + 1
         running = [place for place in self._places if place.up]
         self._rounds[number] = _Round(asker, token, {place.name for place in running})
@@ -54,7 +57,7 @@ class MetricsCollector:
         self._gone(place, number)
 
     def ended(self, place: ManagedProcess) -> None:
-        """Keep what lasts."""
+        """Keep the counters and histograms of an ended process."""
         if snapshot := self._latest.pop(place.name, None):
             self._of_ended = added([self._of_ended, lasting(snapshot)])
         for number in list(self._rounds):
@@ -72,7 +75,7 @@ class MetricsCollector:
             finished.asker.tell(SCRAPE, finished.token, [to_memfd(json.dumps(everything).encode())])
 
     def _of_places(self) -> Snapshot:
-        """What only the supervisor knows."""
+        """Return the metrics that only the main process can count."""
         ready, restarts, refused = Counter[str](), Counter[str](), Counter[str]()
         for place in self._places:
             ready[place.kind] += place.ready

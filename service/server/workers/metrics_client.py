@@ -1,4 +1,4 @@
-"""One process's side of `/metrics`: its own for whoever asks, and everybody's for its own clients."""
+"""One process's side of `/metrics`: sends its own metrics, and fetches those of all processes for its clients."""
 
 import asyncio
 import itertools
@@ -10,10 +10,11 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.snapshot import rendered, taken
 
 _PATIENCE_S = 3.0
+"""Seconds to wait for the metrics of all processes."""
 
 
 class MetricsClient:
-    """Speaks through `channel` as soon as there is one."""
+    """Exchanges metrics through `channel`, once that is set."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.channel: ControlChannel | None = None
@@ -22,7 +23,7 @@ class MetricsClient:
         self._numbers = itertools.count()
 
     async def scrape(self) -> bytes:
-        """Metrics of all processes, as Prometheus reads them. Raises NotReady."""
+        """Return the metrics of all processes in Prometheus's text format. Raises NotReady."""
         number = next(self._numbers)
         came: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._asked[number] = came
@@ -37,7 +38,7 @@ class MetricsClient:
             del self._asked[number]
 
     def hear(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
-        """SNAPSHOT and SCRAPE from the supervisor."""
+        """Handle a SNAPSHOT or SCRAPE message of the main process."""
         if kind == SNAPSHOT and self.channel is not None:
             self.channel.send(SNAPSHOT, text, [to_memfd(taken(self._metrics.registry))])
         elif kind == SCRAPE:

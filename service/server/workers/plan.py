@@ -1,7 +1,8 @@
-"""How many processes of which kind, and what share of the machine and of the limits each has."""
+"""Plans the number of processes of each kind, and each one's share of the machine and of the limits."""
 
 import os
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ from service.settings import Settings, usable_cores
 _DEVICES = Path("/proc/driver/nvidia/gpus")
 _DEVICE_VARIABLE = "CUDA_VISIBLE_DEVICES"
 _MOST_ALONE = 4
-"""Frontends that are chosen where each runs the networks itself: each holds all models in memory."""
+"""Limit of the default number of frontends that run the networks themselves; each holds all models in memory."""
 _SHARED = ("max_queue", "max_dense_queue", "max_inflight_bytes", "max_connections", "decode_threads", "concurrency")
-"""Counts that frontends divide, so that the service keeps to the limit that it was given."""
+"""Limits that are divided among the frontends, so that the service as a whole keeps to the setting."""
 
 
 @dataclass(frozen=True)
 class ProcessPlan:
-    """So many processes; no engines: each frontend runs the networks itself."""
+    """The number of processes. Without engine processes, each frontend runs the networks itself."""
 
     frontend_count: int
     engine_count: int
@@ -36,7 +37,7 @@ class ProcessPlan:
 
     def engines(self, settings: Settings) -> list[ManagedProcess]:
         room = self.frontend_count * frontend_settings(settings, self.frontend_count, self.engine_count).max_queue
-        settings = settings.model_copy(update={"max_queue": room})  # all frontends may choose the same engine
+        settings = settings.model_copy(update={"max_queue": room})  # all frontends may choose the same engine process
         return [
             ManagedProcess(
                 "engine",
@@ -50,7 +51,7 @@ class ProcessPlan:
 
 
 def plan_processes(settings: Settings) -> ProcessPlan:
-    """What the settings say, or what suits this machine where they leave the choice."""
+    """Return the plan of the settings, or one that fits this machine where the settings leave the choice."""
     if settings.frontends:
         return ProcessPlan(settings.frontends, settings.engines)
     cores, engines = usable_cores(), settings.engines
@@ -62,22 +63,30 @@ def plan_processes(settings: Settings) -> ProcessPlan:
 
 
 def frontend_settings(settings: Settings, frontends: int, engines: int) -> Settings:
-    """One frontend's settings. A request may hold as many images as before, so its queue has room for one of those."""
+    """Return the settings of one frontend.
+
+    A request may still hold as many images as the settings say, so the queue of a frontend has room for one such
+    request.
+    """
     shares: dict[str, Any] = {name: -(-getattr(settings, name) // frontends) for name in _SHARED}
     shares["max_queue"] = max(shares["max_queue"], min(settings.max_images, settings.max_queue))
     shares["max_inflight_bytes"] = max(
         shares["max_inflight_bytes"], min(settings.max_body_bytes, settings.max_inflight_bytes)
     )
     if not engines and not settings.concurrency and not _on_cuda(settings):
-        shares["threads_per_batch"] = settings.threads_per_batch or 1  # frontends compete, so neighbours cannot help
+        shares["threads_per_batch"] = settings.threads_per_batch or 1  # frontends already compete for cores
         shares["concurrency"] = max(1, usable_cores() // shares["threads_per_batch"] // frontends)
     return settings.model_copy(update=shares)
 
 
 def devices() -> list[str]:
-    """Names of the CUDA devices of this machine, as their driver's variable wants them."""
-    if os.environ.get(_DEVICE_VARIABLE):
-        return [name.strip() for name in os.environ[_DEVICE_VARIABLE].split(",")]
+    """Return the names of this machine's CUDA devices, in the form of CUDA_VISIBLE_DEVICES.
+
+    An empty variable hides all of them, and a negative number those that follow.
+    """
+    if (visible := os.environ.get(_DEVICE_VARIABLE)) is not None:
+        names = (name.strip() for name in visible.split(","))
+        return list(takewhile(lambda name: name and not name.startswith("-"), names))
     return [str(number) for number, _ in enumerate(_DEVICES.iterdir())] if _DEVICES.is_dir() else []
 
 
@@ -86,7 +95,7 @@ def _on_cuda(settings: Settings) -> bool:
 
 
 def _start(settings: Settings, number: int, plan: ProcessPlan) -> dict[str, Any]:
-    """What a process is told first."""
+    """Return the content of a process's START message."""
     return {
         "settings": settings.model_dump(mode="json"),
         "number": number,

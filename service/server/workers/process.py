@@ -1,4 +1,4 @@
-"""A place in the service that one process at a time holds: started, and started again when it has died."""
+"""A process of the service that the main process starts, and starts again when it has died."""
 
 import asyncio
 import contextlib
@@ -15,18 +15,23 @@ from service.repository.served_versions import ServedVersions
 from service.server.workers.control_channel import START, ControlChannel, close_all, pair, to_memfd
 
 _QUICK_S = 10.0
-"""A process that lives longer has started well, whatever ends it."""
+"""Seconds after which the start of a process counts as successful, whatever ends it later."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+"""Seconds until a dead process is started again; doubled after each death soon after the start."""
 _REFUSED_PAUSE_S = 10.0
-"""Until a process is tried again that could not load what the others serve: the folder may have been put right."""
+"""Seconds until a process that could not load what the others serve is started again.
+
+The folder may be repaired by then.
+"""
 MAX_QUICK_DEATHS = 6
+"""Deaths soon after the start, in a row, after which the service gives up."""
 
 
 @dataclass
 class ManagedProcess:
-    """`frontend 1`, say: the process in it, the channel to it, how often it has died, and whether it answers.
+    """One process of the plan, for example `frontend 1`: the running process, its channel, its restarts and its state.
 
-    refused: why it may not serve with the others; empty when it may.
+    refused: the reason why it may not serve with the others; empty if it may.
     """
 
     kind: str
@@ -53,12 +58,12 @@ class ManagedProcess:
 
     @property
     def hangs(self) -> bool:
-        """Whether it let a beat pass without an answer; see pulse.py."""
+        """Whether the process has left a heartbeat unanswered; see heartbeat.py."""
         return self.missed_heartbeats > 1
 
     @property
     def restart_limit_reached(self) -> bool:
-        """Whether starting it once more is not worth it."""
+        """Whether the process has died too often right after its start."""
         return self._quick_deaths >= MAX_QUICK_DEATHS
 
     def launch(
@@ -66,9 +71,9 @@ class ManagedProcess:
         hear: Callable[["ManagedProcess", bytes, bytes, Sequence[int]], None],
         served: ServedVersions | None = None,
     ) -> None:
-        """Start a process, and listen to it.
+        """Start a process and read its messages.
 
-        served: what it has to load, if other processes have loaded something.
+        hear: called with each message. served: the versions it has to load, if other processes have loaded some.
         """
         ours, theirs = pair()
         with theirs:
@@ -80,7 +85,7 @@ class ManagedProcess:
         self.channel.send(START, json.dumps(start).encode(), file)
 
     def ended(self, status: int) -> float:
-        """The process has; the seconds until another should be started."""
+        """Record the end of the process, and return the seconds until it should be started again."""
         lived_s = asyncio.get_running_loop().time() - self._started_at
         assert self.channel is not None
         self.channel.close()
@@ -95,25 +100,28 @@ class ManagedProcess:
         return float(min(_FIRST_PAUSE_S * 2 ** max(0, self._quick_deaths - 1), _LONGEST_PAUSE_S))
 
     def tell(self, kind: bytes, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
-        """Nothing, while the place is empty."""
+        """Send a message. Does nothing while no process runs."""
         if self.channel is None:
             close_all(descriptors)
         else:
             self.channel.send(kind, text, descriptors)
 
     def signal(self, number: int) -> None:
-        """Not by Popen, which would wait for a process that has just ended, and then nobody hears of its end."""
+        """Send a signal.
+
+        Does not use Popen.send_signal: it would reap a process that has just ended, and `_reap` would not see its end.
+        """
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, number)
 
 
 def _launched(module: str, end: socket.socket, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """A fresh interpreter, not a fork: the libraries inside have threads, and a device wants its own process."""
+    """Start a new interpreter, not a fork: the libraries have threads, and a CUDA device needs a process of its own."""
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-P", "-m", module, str(end.fileno())],
         stdin=subprocess.DEVNULL,
         pass_fds=[end.fileno()],
-        start_new_session=True,  # Ctrl-C in a terminal is for the supervisor, which forwards it
+        start_new_session=True,  # Ctrl-C in a terminal reaches the main process, which forwards it
         env={**os.environ, **environment},
     )

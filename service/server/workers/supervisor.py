@@ -1,4 +1,4 @@
-"""The main process of several: listens, starts frontends and engines, starts again what dies, and ends last."""
+"""The main process: listens, starts frontends and engine processes, restarts dead ones, and ends last."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ from service.telemetry import log
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 20.0
-"""A frontend ends itself after its drain, whatever hangs in it; later than that nothing of it is left."""
+"""Seconds after the drain of the frontends at which the main process ends. A frontend's own watchdog ends it before."""
 _MAX_SAID = 2000
-"""Characters about other processes in the answer to /readyz."""
+"""Limit of the text about other processes in the response of /readyz, in characters."""
 
 
 def supervise(settings: Settings, plan: ProcessPlan) -> int:
-    """Serve until told to stop; the exit status. Raises CannotListen."""
+    """Serve until a signal ends the service, and return the exit status. Raises CannotListen."""
     if not hasattr(os, "memfd_create"):
         raise CannotListen("several processes need Linux; leave out --frontends and --engines")
     listeners = listen(settings.host, settings.port)
@@ -38,10 +38,10 @@ def supervise(settings: Settings, plan: ProcessPlan) -> int:
 
 
 class Supervisor:
-    """Does no work on requests: it passes descriptors on, and keeps every place taken."""
+    """Starts and restarts the processes and passes descriptors on. Does no work on requests."""
 
     def __init__(self, settings: Settings, plan: ProcessPlan, listeners: Sequence[socket.socket]) -> None:
-        """Inside an event loop."""
+        """Create a supervisor inside an event loop."""
         self._settings = settings
         self._listeners = listeners
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
@@ -53,7 +53,7 @@ class Supervisor:
         self._finished: asyncio.Future[int] | None = None
 
     async def run(self) -> int:
-        """Exit status: 0 when told to stop and every accepted request was answered."""
+        """Run until the service ends. Return exit status 0 after a signal if every accepted request was answered."""
         loop = asyncio.get_running_loop()
         self._finished = loop.create_future()
         loop.add_signal_handler(signal.SIGCHLD, self._reap)
@@ -119,7 +119,11 @@ class Supervisor:
         place.tell(control_channel.READY)
 
     def _refuse(self, place: ManagedProcess, reason: str) -> None:
-        """It gets no connections while others serve what was verified; when none does, all start anew."""
+        """Stop a process that cannot load what the others serve.
+
+        While others serve the verified versions, it gets no connections and is tried again. If none does, all start
+        again.
+        """
         known, place.refused = place.refused == reason, reason
         place.signal(signal.SIGKILL)
         if known:
@@ -138,20 +142,23 @@ class Supervisor:
         self._tell_degraded()
 
     def _tell_degraded(self) -> None:
-        """/readyz of every frontend says what is wrong with others."""
+        """Send all frontends what is wrong with other processes, for /readyz."""
         said = "; ".join(_said(place) for place in self._places() if place.refused)
         for frontend in self._frontends:
             frontend.tell(control_channel.DEGRADED, said[:_MAX_SAID].encode())
 
     def _announce(self) -> None:
-        """Once: the address that clients can use."""
+        """Log the addresses of the service, once."""
         for listener in self._listeners:
             host, port = listener.getsockname()[:2]
             logger.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
         self._listeners = ()
 
     def _let_end(self, frontend: ManagedProcess) -> None:
-        """Everything handed over to it so far comes before this answer, and nothing after it."""
+        """Confirm that a frontend gets no more connections.
+
+        Messages keep their order: every connection passed to the frontend before arrives before this confirmation.
+        """
         if self._draining:
             self._door.shut()
         frontend.up = frontend.ready = False
@@ -159,7 +166,10 @@ class Supervisor:
         frontend.tell(control_channel.STOP_ACCEPTING)
 
     def _reap(self) -> None:
-        """Of every child, also of those that a dead frontend has left to this process where it is the first of all."""
+        """Collect the exit status of every child.
+
+        If this process is PID 1, these include the orphaned children of a dead frontend.
+        """
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -184,7 +194,7 @@ class Supervisor:
             asyncio.get_running_loop().call_later(pause_s, self._start, place)
 
     def _stop(self, number: int) -> None:
-        """As one process would: the first signal drains, the second skips the delay, the third the answers."""
+        """Handle a signal: the first drains, the second skips the delay, the third skips the responses."""
         if not self._draining:
             self._draining = True
             for frontend in self._frontends:
@@ -204,7 +214,10 @@ class Supervisor:
             self._finished.set_result(status)
 
     def _kill_all(self) -> None:
-        """Frontends have ended by now, or must; engines have nothing left to do."""
+        """Kill the processes that are left.
+
+        Frontends have ended or exceeded their time; engine processes have no more work.
+        """
         asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
         for place in self._places():
             if place.process is not None:
@@ -212,7 +225,7 @@ class Supervisor:
                 place.process.wait()
 
     def _give_up(self, message: str, status: int) -> None:
-        """One line, although several processes may have the same to say."""
+        """Log one line and end, even if several processes report the same error."""
         if self._finished is not None and not self._finished.done():
             log.write_line(message)
             self._finish(status)
@@ -223,7 +236,7 @@ def _said(place: ManagedProcess) -> str:
 
 
 def _connect(one: ManagedProcess, other: ManagedProcess) -> None:
-    """A stream between them that has no name anywhere."""
+    """Connect two processes by an unnamed stream socket."""
     ends = socket.socketpair()
     one.tell(control_channel.LINK, str(other.number).encode(), [ends[0].detach()])
     other.tell(control_channel.LINK, str(one.number).encode(), [ends[1].detach()])

@@ -51,3 +51,12 @@ def test_fronts_share_the_limits_of_the_service() -> None:
     assert frontend_settings(settings(max_queue=256, max_images=64), 16, 1).max_queue == 64
     assert frontend_settings(settings(max_queue=8, max_images=64), 16, 1).max_queue == 8
     assert frontend_settings(settings(max_body_bytes=32, max_inflight_bytes=64), 8, 1).max_inflight_bytes == 32
+
+
+@pytest.mark.parametrize(("visible", "expected"), [("", []), ("-1", []), ("4, 7", ["4", "7"]), ("2,-1,3", ["2"])])
+def test_devices_are_those_that_cuda_would_see(
+    monkeypatch: pytest.MonkeyPatch, visible: str, expected: list[str]
+) -> None:
+    """An empty variable hides all of them."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert plan.devices() == expected
