@@ -20,7 +20,7 @@ from service.server.ipc.engine_server import FrontendConnection, accept_frontend
 from service.server.workers import control_channel
 from service.server.workers.bootstrap import WorkerConfig, run_worker
 from service.server.workers.control_channel import ControlChannel
-from service.server.workers.metrics_client import MetricsClient
+from service.server.workers.metrics import MetricsClient
 from service.settings import usable_cores
 from service.telemetry import log
 from service.telemetry.metrics import Metrics

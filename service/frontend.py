@@ -21,7 +21,7 @@ from service.server.ipc.remote_engine import RemoteLoader
 from service.server.workers import control_channel
 from service.server.workers.bootstrap import WorkerConfig, run_worker
 from service.server.workers.control_channel import ControlChannel
-from service.server.workers.metrics_client import MetricsClient
+from service.server.workers.metrics import MetricsClient
 from service.settings import Settings
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
