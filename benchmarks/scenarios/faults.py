@@ -108,6 +108,28 @@ def _change_folder(service: Service) -> None:
     os.kill(service.processes("frontend")[0], signal.SIGKILL)
 
 
+def _flood(service: Service) -> None:
+    """Six clients post JSON bodies of 30 MiB that are costly for a general parser, four each."""
+    mib = 1024 * 1024
+    bodies = [
+        b"[" + b"[]," * (10 * mib) + b"[]]",
+        b'{"images": ["' + b"aG " * (10 * mib) + b'"]}',
+        b'{"images": ["' + b"a" * (30 * mib) + "\N{GRINNING FACE}".encode() + b'"]}',
+    ]
+
+    def post(first: int) -> None:
+        for number in range(first, first + 4):
+            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
+            with suppress(OSError, http.client.HTTPException):
+                body = bodies[number % len(bodies)]
+                connection.request("POST", "/v1/classify", body, {"Content-Type": "application/json"})
+                connection.getresponse().read()
+            connection.close()
+
+    for first in range(6):
+        threading.Thread(target=post, args=(first,)).start()
+
+
 _CLIENTS = _SMALL_CLIENTS + _LARGE_CLIENTS
 FAULTS = {
     "frontend-killed": Fault("a frontend is killed", _signal("frontend", signal.SIGKILL), _CLIENTS // 2 + 1),
@@ -133,6 +155,7 @@ FAULTS = {
     "log-blocked": Fault(
         "the log pipe is not read", lambda _: None, 0, (*TWO_FRONTENDS, "--access-log"), stderr="pipe"
     ),
+    "json-flood": Fault("six clients post 30 MiB of awkward JSON each, four times", _flood, 0),
     "folder-changed": Fault("the models folder changes and a frontend is killed", _change_folder, _CLIENTS // 2 + 1),
 }
 

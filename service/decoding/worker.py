@@ -26,6 +26,10 @@ _ENVIRONMENT = {
 }
 IDLE_S = 60.0
 """Time after which a worker without work is ended; it holds some 50 MiB, and is started again in half a second."""
+_GRACE_S = 1.0
+"""Time beyond the limit of a decode after which a worker is killed that has not ended itself."""
+_START_S = 60.0
+"""Time for a worker to start; half a second on an idle machine."""
 _BUFFER_BYTES = 1024 * 1024
 """Limit of the bytes that are read ahead from a worker."""
 _MESSAGE_BYTES = 2000
@@ -57,8 +61,11 @@ class _Running:
         channel: WorkerPipe,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        limit_s: float,
     ) -> None:
+        """limit_s: time for an exchange, longer than the worker's own limit, for a worker that is stopped or hangs."""
         self.process, self._channel, self._reader, self._writer = process, channel, reader, writer
+        self._limit_s = limit_s
 
     @property
     def alive(self) -> bool:
@@ -68,12 +75,13 @@ class _Running:
     async def exchange(self, frame: Message) -> Message:
         """Send a request and return the reply. Raises _Died."""
         try:
-            self._writer.writelines(self._channel.pack(frame))
-            await self._writer.drain()
-            lengths = MessageLengths.of(await self._reader.readexactly(HEAD_BYTES))
-            head = await self._reader.readexactly(lengths.head)
-            return self._channel.unpack(lengths, head, await self._reader.readexactly(lengths.piped))
-        except (asyncio.IncompleteReadError, ConnectionError):
+            async with asyncio.timeout(self._limit_s):
+                self._writer.writelines(self._channel.pack(frame))
+                await self._writer.drain()
+                lengths = MessageLengths.of(await self._reader.readexactly(HEAD_BYTES))
+                head = await self._reader.readexactly(lengths.head)
+                return self._channel.unpack(lengths, head, await self._reader.readexactly(lengths.piped))
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             raise _Died(await self.kill()) from None
 
     async def kill(self) -> int:
@@ -187,7 +195,7 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
 
     Uses `subprocess`, which closes every descriptor that the child is not given; uvloop's process support does not.
     messages: descriptor of a file for what the worker writes to stderr, for example a traceback before it is ready.
-    Raises OSError, IncompleteReadError.
+    Raises OSError, which TimeoutError is too, and IncompleteReadError.
     """
     memory = sealed_memory("snellen-decoding", SHARED_BYTES)
     ours, theirs = socket.socketpair()
@@ -218,9 +226,10 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
         os.close(memory)
     ours.setblocking(False)
     reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER_BYTES)
-    running = _Running(process, channel, reader, writer)
+    running = _Running(process, channel, reader, writer, limits.time_s + _GRACE_S)
     try:
-        await reader.readexactly(len(READY))
+        async with asyncio.timeout(_START_S):
+            await reader.readexactly(len(READY))
     except BaseException:
         await running.kill()
         raise

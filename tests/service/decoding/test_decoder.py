@@ -131,6 +131,13 @@ async def test_a_worker_that_dies_while_it_decodes_loses_no_image(decoder: Decod
     assert losses.count == 1
 
 
+async def test_a_worker_that_hangs_is_replaced(decoder: DecoderPool, losses: Losses) -> None:
+    """Stopped, it cannot end itself at its limit of time; another worker decodes the image."""
+    kill(decoder, signal.SIGSTOP)
+    assert (await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)).pixels[8, 8, 0] > 200
+    assert losses.count == 1
+
+
 async def test_an_image_that_kills_every_worker_is_refused(decoder: DecoderPool, losses: Losses) -> None:
     """After two of them; the next image gets a third."""
     work = asyncio.ensure_future(decoder.decode(progressive_bomb(3000), INPUT, HOW))
