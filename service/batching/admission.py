@@ -80,7 +80,7 @@ class AdmissionController:
         on_error_s: called with actual minus predicted seconds of each interactive response.
         on_interactive: called with the number of admitted interactive images whenever it changes.
         """
-        self._on_urgent = on_interactive
+        self._on_interactive = on_interactive
         self.forecast = forecast
         self.on_error_s = on_error_s
         self._all = CapacityLimiter(capacity, "images of this model", forecast.answer_s)
@@ -112,7 +112,7 @@ class AdmissionController:
             self._refuse(ahead, count, deadline_s, late_s)
         self._all.enter(count)
         if priority is Priority.INTERACTIVE:
-            self._on_urgent(ahead + count)
+            self._on_interactive(ahead + count)
             return ahead, expected_s
         try:
             self._bulk.enter(count)
@@ -126,7 +126,7 @@ class AdmissionController:
         if priority is Priority.BULK:
             self._bulk.leave(count)
         else:
-            self._on_urgent(self._all.inside - self._bulk.inside)
+            self._on_interactive(self._all.inside - self._bulk.inside)
 
     def _refuse(self, ahead: int, count: int, deadline_s: float, late_s: float) -> None:
         alone_s = self.forecast.answer_s(0, count)

@@ -119,7 +119,7 @@ class Batcher:
         """
         self._engine = engine
         self._slots = slots or BulkSlots()
-        self._slots.watch(self._look_again)
+        self._slots.watch(self._recheck_bulk)
         self._runner = BatchRunner(engine, inline)
         self._max_batch_size = max_batch_size
         self._bulk = PreemptibleBatches(engine, self._slots, max_batch_size)
@@ -151,9 +151,9 @@ class Batcher:
         by, self._interactive = interactive - self._interactive, interactive
         self._slots.add_interactive(by)
 
-    def _look_again(self) -> None:
+    def _recheck_bulk(self) -> None:
         self._bulk.make_room()
-        self._waiting.look_again()
+        self._waiting.recheck()
 
     async def submit(
         self,

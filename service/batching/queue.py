@@ -26,12 +26,12 @@ class PriorityQueue(Generic[T]):
         """Create an empty queue.
 
         bulk_may_leave: called when no interactive item waits; returns whether bulk items may be taken. Call
-        `look_again` when its result may have changed.
+        `recheck` when its result may have changed.
         """
         self._limit = limit
         self._bulk_may_leave = bulk_may_leave
         self._queues: dict[Priority, deque[T]] = {priority: deque() for priority in Priority}
-        self._takers: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
@@ -39,7 +39,7 @@ class PriorityQueue(Generic[T]):
     @property
     def idle_waiters(self) -> int:
         """The number of `take` calls that wait for an item."""
-        return len(self._takers)
+        return len(self._waiters)
 
     def put(self, thing: T, priority: Priority) -> None:
         """Append an item. Raises asyncio.QueueFull."""
@@ -65,11 +65,11 @@ class PriorityQueue(Generic[T]):
                 _drop_dead(queue)
                 if queue and (priority is Priority.INTERACTIVE or self._bulk_may_leave()):
                     batch = _first_alive(queue, limits[priority])
-                    self.look_again()  # another bulk batch may be allowed now
+                    self.recheck()  # another bulk batch may be allowed now
                     return priority, batch
             await self._arrival()
 
-    def look_again(self) -> None:
+    def recheck(self) -> None:
         """Wake a waiter if bulk items are queued, so that it calls `bulk_may_leave` again."""
         if self._queues[Priority.BULK]:
             self._wake()
@@ -83,7 +83,7 @@ class PriorityQueue(Generic[T]):
 
     async def _arrival(self) -> None:
         taker = asyncio.get_running_loop().create_future()
-        self._takers.append(taker)
+        self._waiters.append(taker)
         try:
             await taker
         except asyncio.CancelledError:
@@ -92,11 +92,11 @@ class PriorityQueue(Generic[T]):
             raise
         finally:
             with contextlib.suppress(ValueError):
-                self._takers.remove(taker)
+                self._waiters.remove(taker)
 
     def _wake(self) -> None:
-        while self._takers:
-            taker = self._takers.popleft()
+        while self._waiters:
+            taker = self._waiters.popleft()
             if not taker.done():
                 taker.set_result(None)
                 return

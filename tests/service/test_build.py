@@ -30,7 +30,7 @@ def test_threads_that_run_batches_decode_where_there_is_one_for_each_core(
 
 
 @pytest.mark.parametrize("frontends", [1, 2, 4])
-def test_fronts_decode_where_they_run_the_networks(tmp_path: Path, frontends: int) -> None:
+def test_frontends_decode_where_they_run_the_networks(tmp_path: Path, frontends: int) -> None:
     """Each has its share of the batches, and of the threads that would decode."""
     settings = Settings(threads_per_batch=1, tune_s=0.05, profile_cache=tmp_path / "cache")
     assert decodes_itself(tmp_path, frontend_settings(settings, frontends, 0), usable_cores())

@@ -27,10 +27,10 @@ _FIRST_REQUEST_S = 1.0
 class ConnectionLimits:
     """The limits of the connections of a process.
 
-    patience_s: seconds a client has for each step of a request. refused: connections above `max_connections`.
+    client_timeout_s: seconds a client has for each step of a request. refused: connections above `max_connections`.
     """
 
-    patience_s: float
+    client_timeout_s: float
     max_connections: int
     refused: set["HttpConnection"] = field(default_factory=set)
 
@@ -38,7 +38,7 @@ class ConnectionLimits:
 class HttpConnection(HttpToolsProtocol):
     """The connection of one client.
 
-    The client has `patience_s` seconds for each step, such as sending a head or reading a response. For its next
+    The client has `client_timeout_s` seconds for each step, such as sending a head or reading a response. For its next
     request it has uvicorn's keep-alive time.
     """
 
@@ -51,9 +51,9 @@ class HttpConnection(HttpToolsProtocol):
         self._answers = WriteCoalescer(transport, self.loop)
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._refusal: bytes | None = None
-        self._said_goodbye = self._reading_paused = self._ending = False
+        self._sent_final_response = self._reading_paused = self._ending = False
         self._patience = ConnectionTimeouts(
-            self.loop, self.limits.patience_s, self.timeout_keep_alive, self._time_is_up
+            self.loop, self.limits.client_timeout_s, self.timeout_keep_alive, self._time_is_up
         )
         self._check_place()
         self._watch()
@@ -107,7 +107,7 @@ class HttpConnection(HttpToolsProtocol):
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
         if self._refusal is not None and not self._unanswered:
-            self._say_goodbye(self._refusal)
+            self._send_final_response(self._refusal)
         self._read_on()
 
     def pause_writing(self) -> None:
@@ -170,11 +170,11 @@ class HttpConnection(HttpToolsProtocol):
         self._refusal = final_response(status, detail)
         self._intake.clear()
         if self._intake.stage is Stage.BODY:
-            self._give_up()
+            self._abandon_request()
         if not self._unanswered:
-            self._say_goodbye(self._refusal)
+            self._send_final_response(self._refusal)
 
-    def _give_up(self) -> None:
+    def _abandon_request(self) -> None:
         """Abandon the last request, whose body cannot be parsed.
 
         A request gets only one response: if its response has started, the error is not sent.
@@ -187,17 +187,17 @@ class HttpConnection(HttpToolsProtocol):
             self.pipeline = deque(queued for queued in self.pipeline if queued[0] is not cycle)
             _disconnect(cycle)
 
-    def _say_goodbye(self, last_words: bytes) -> None:
+    def _send_final_response(self, last_words: bytes) -> None:
         self._answers.flush()
         if not self.transport.is_closing():
             self.transport.write(last_words)
             self.transport.write_eof()
-            self._said_goodbye = True
+            self._sent_final_response = True
 
     def _waiting_for(self) -> TimeoutKind:
         if self.transport.is_closing():
             return TimeoutKind.END
-        if self._said_goodbye:
+        if self._sent_final_response:
             return TimeoutKind.FAREWELL
         if self.flow.write_paused:
             return TimeoutKind.READER
@@ -213,7 +213,7 @@ class HttpConnection(HttpToolsProtocol):
     def _time_is_up(self, wait: TimeoutKind) -> None:
         match wait:
             case TimeoutKind.HEAD:
-                self._refuse(408, f"no request head within {self.limits.patience_s:g} s")
+                self._refuse(408, f"no request head within {self.limits.client_timeout_s:g} s")
             case TimeoutKind.REQUEST | TimeoutKind.BODY | TimeoutKind.FAREWELL:
                 self._answers.close()
             case TimeoutKind.READER | TimeoutKind.END:
@@ -237,9 +237,9 @@ class _Flow(FlowControl):
             self._resumed()
 
 
-def protocol(patience_s: float, max_connections: int) -> type[HttpConnection]:
+def protocol(client_timeout_s: float, max_connections: int) -> type[HttpConnection]:
     """Return a protocol class with these limits, for uvicorn's configuration."""
-    return type("Limited", (HttpConnection,), {"limits": ConnectionLimits(patience_s, max_connections)})
+    return type("Limited", (HttpConnection,), {"limits": ConnectionLimits(client_timeout_s, max_connections)})
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

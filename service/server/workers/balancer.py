@@ -76,7 +76,7 @@ class ConnectionBalancer:
         """
         ready = [frontend for frontend in self._frontends if frontend.ready]
         return (
-            [frontend for frontend in ready if not frontend.hangs]
+            [frontend for frontend in ready if not frontend.unresponsive]
             or ready
             or [frontend for frontend in self._frontends if frontend.up]
         )

@@ -24,7 +24,7 @@ class Heartbeat:
     """
 
     def __init__(self, places: Callable[[], Iterable[ManagedProcess]], limit_s: float) -> None:
-        self._places = places
+        self._processes = places
         self._limit_s = limit_s
 
     def start(self) -> None:
@@ -33,7 +33,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         self.start()
-        for place in self._places():
+        for place in self._processes():
             if place.ready:
                 self._feel(place)
 

@@ -40,7 +40,7 @@ class MetricsCollector:
     """
 
     def __init__(self, places: Sequence[ManagedProcess]) -> None:
-        self._places = places
+        self._processes = places
         self._latest: dict[str, Snapshot] = {}
         self._of_ended: Snapshot = []
         self._rounds: dict[int, _Round] = {}
@@ -49,7 +49,7 @@ class MetricsCollector:
     def gather(self, asker: ManagedProcess, token: bytes) -> None:
         """Send the sum to `asker` when all processes have replied, or after _PATIENCE_S."""
         self._number = number = self._number + 1
-        running = [place for place in self._places if place.up]
+        running = [place for place in self._processes if place.up]
         self._rounds[number] = _Round(asker, token, {place.name for place in running})
         for place in running:
             place.tell(SNAPSHOT, str(number).encode())
@@ -80,7 +80,7 @@ class MetricsCollector:
     def _of_places(self) -> Snapshot:
         """Return the metrics that only the main process can count."""
         ready, restarts, refused = Counter[str](), Counter[str](), Counter[str]()
-        for place in self._places:
+        for place in self._processes:
             ready[place.kind] += place.ready
             restarts[place.kind] += place.restarts
             refused[place.kind] += bool(place.refused)

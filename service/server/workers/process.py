@@ -57,7 +57,7 @@ class ManagedProcess:
         return f"{self.kind} {self.number}"
 
     @property
-    def hangs(self) -> bool:
+    def unresponsive(self) -> bool:
         """Whether the process has left a heartbeat unanswered; see heartbeat.py."""
         return self.missed_heartbeats > 1
 

@@ -45,9 +45,9 @@ class Supervisor:
         self._settings = settings
         self._listeners = listeners
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
-        self._door = ConnectionBalancer(listeners, self._frontends)
+        self._balancer = ConnectionBalancer(listeners, self._frontends)
         self._gathering = MetricsCollector([*self._frontends, *self._engines])
-        self._pulse = Heartbeat(self._places, settings.worker_timeout_s)
+        self._heartbeat = Heartbeat(self._processes, settings.worker_timeout_s)
         self._agreement = Agreement(engines=bool(self._engines))
         self._draining = False
         self._finished: asyncio.Future[int] | None = None
@@ -60,14 +60,14 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
         try:
-            for place in self._places():
+            for place in self._processes():
                 self._start(place)
-            self._pulse.start()
+            self._heartbeat.start()
             return await self._finished
         finally:
             self._kill_all()
 
-    def _places(self) -> "chain[ManagedProcess]":
+    def _processes(self) -> "chain[ManagedProcess]":
         return chain(self._engines, self._frontends)
 
     def _start(self, place: ManagedProcess) -> None:
@@ -90,7 +90,7 @@ class Supervisor:
             case control_channel.PING:
                 place.missed_heartbeats = 0
             case control_channel.CONNECTIONS_CLOSED:
-                self._door.ended(place, int(text))
+                self._balancer.ended(place, int(text))
             case control_channel.STOP_ACCEPTING:
                 self._let_end(place)
             case control_channel.SNAPSHOT:
@@ -108,7 +108,7 @@ class Supervisor:
         if place in self._frontends:
             self._announce()
             self._tell_degraded()
-        self._door.watch()
+        self._balancer.watch()
 
     def _take_into_service(self, place: ManagedProcess, loaded: ServedVersions) -> None:
         if reason := self._agreement.loaded(loaded):
@@ -128,14 +128,14 @@ class Supervisor:
         place.signal(signal.SIGKILL)
         if known:
             return
-        if any(other.ready for other in self._places() if other.kind == place.kind):
+        if any(other.ready for other in self._processes() if other.kind == place.kind):
             logger.error(
                 "%s; the others go on, it is tried again; restart the service to serve what is there now", _said(place)
             )
         else:
             logger.error("%s, and no other process is left that can: the service starts anew", _said(place))
             self._agreement.forget()
-            for other in self._places():
+            for other in self._processes():
                 other.refused = ""
                 if other is not place:
                     other.signal(signal.SIGTERM)
@@ -143,7 +143,7 @@ class Supervisor:
 
     def _tell_degraded(self) -> None:
         """Send all frontends what is wrong with other processes, for /readyz."""
-        said = "; ".join(_said(place) for place in self._places() if place.refused)
+        said = "; ".join(_said(place) for place in self._processes() if place.refused)
         for frontend in self._frontends:
             frontend.tell(control_channel.DEGRADED, said[:_MAX_SAID].encode())
 
@@ -160,9 +160,9 @@ class Supervisor:
         Messages keep their order: every connection passed to the frontend before arrives before this confirmation.
         """
         if self._draining:
-            self._door.shut()
+            self._balancer.shut()
         frontend.up = frontend.ready = False
-        self._door.watch()
+        self._balancer.watch()
         frontend.tell(control_channel.STOP_ACCEPTING)
 
     def _reap(self) -> None:
@@ -175,7 +175,7 @@ class Supervisor:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if not pid:
                     return
-                for place in self._places():
+                for place in self._processes():
                     if place.process is not None and place.process.pid == pid:
                         place.process.returncode = os.waitstatus_to_exitcode(status)
                         self._ended(place, place.process.returncode)
@@ -183,7 +183,7 @@ class Supervisor:
     def _ended(self, place: ManagedProcess, status: int) -> None:
         self._gathering.ended(place)
         pause_s = place.ended(status)
-        self._door.watch()
+        self._balancer.watch()
         if self._draining and place in self._frontends:
             self._finish_if_drained()
         elif place.restart_limit_reached:
@@ -219,7 +219,7 @@ class Supervisor:
         Frontends have ended or exceeded their time; engine processes have no more work.
         """
         asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
-        for place in self._places():
+        for place in self._processes():
             if place.process is not None:
                 place.process.kill()
                 place.process.wait()

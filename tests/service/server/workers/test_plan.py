@@ -44,7 +44,7 @@ def test_an_engine_sees_only_its_device(monkeypatch: pytest.MonkeyPatch) -> None
     assert [engine.environment.get("CUDA_VISIBLE_DEVICES") for engine in engines] == ["4", "7", None]
 
 
-def test_fronts_share_the_limits_of_the_service() -> None:
+def test_frontends_share_the_limits_of_the_service() -> None:
     """Rounded up, and never below what one request may need."""
     share = frontend_settings(settings(max_queue=256, max_connections=1000, max_images=64, decode_threads=1), 3, 1)
     assert (share.max_queue, share.max_connections, share.decode_threads) == (86, 334, 1)
