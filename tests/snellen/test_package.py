@@ -41,6 +41,12 @@ def test_a_file_in_the_place_of_ours_is_named(tmp_path: Path, name: str) -> None
         assert f"{tmp_path / name}.py is imported in the place of Snellen's {name!r}" in done.stderr
 
 
+def test_a_package_that_is_not_installed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers carry no training code."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert snellen.shadowed() is None
+
+
 def test_a_folder_of_models_is_no_such_file(tmp_path: Path) -> None:
     """A repository of bundles has the name of our package, and no __init__.py."""
     (tmp_path / "models").mkdir()
