@@ -43,9 +43,13 @@ class DecoderPool:
         self._idle: asyncio.LifoQueue[DecodeWorker] = asyncio.LifoQueue()
         for worker in self._workers:
             self._idle.put_nowait(worker)
+        self._work: set[asyncio.Task[Decoded]] = set()
 
     async def stop(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for work in self._work:
+            work.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     def decode_inline(self, body: bytes, target: Input, how: Preprocessing) -> Decoded | None:
@@ -77,8 +81,14 @@ class DecoderPool:
         worker = await self._idle.get()
         asked = encode_request(body, target, how, self._limits, dense_pixels)
         work = asyncio.ensure_future(self._decode_costly(worker, asked))
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # an unread exception is logged
+        self._work.add(work)
+        work.add_done_callback(self._ended)
         return await asyncio.shield(work)
+
+    def _ended(self, work: asyncio.Task[Decoded]) -> None:
+        self._work.discard(work)
+        if not work.cancelled():
+            work.exception()  # an exception that is not read would be logged
 
     async def _decode_costly(self, worker: DecodeWorker, asked: Message) -> Decoded:
         """Decode in a worker process. Runs to its end even if the caller is cancelled; the worker's limits bound it."""

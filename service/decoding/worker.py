@@ -86,11 +86,7 @@ class _Running:
 
     async def kill(self) -> int:
         """Kill the process and return its exit status."""
-        self._writer.close()
-        status = await _killed(self.process)
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
-        return status
+        return await _end(self.process, self._writer)
 
 
 class DecodeWorker:
@@ -224,19 +220,24 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
         raise
     finally:
         os.close(memory)
-    ours.setblocking(False)
-    reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER_BYTES)
-    running = _Running(process, channel, reader, writer, limits.time_s + _GRACE_S)
+    writer: asyncio.StreamWriter | None = None
     try:
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER_BYTES)
         async with asyncio.timeout(_START_S):
             await reader.readexactly(len(READY))
-    except BaseException:
-        await running.kill()
+    except BaseException:  # a cancellation too: no process is left behind
+        await _end(process, writer or ours)
         raise
-    return running
+    return _Running(process, channel, reader, writer, limits.time_s + _GRACE_S)
 
 
-async def _killed(process: subprocess.Popen[bytes]) -> int:
-    """Kill a process that may have ended, and return its exit status."""
+async def _end(process: subprocess.Popen[bytes], way: asyncio.StreamWriter | socket.socket) -> int:
+    """Kill a process that may have ended, close the way to it, and return its exit status."""
+    way.close()
     process.kill()  # does nothing if the process has been waited for
-    return await asyncio.to_thread(process.wait)
+    status = await asyncio.to_thread(process.wait)
+    if isinstance(way, asyncio.StreamWriter):
+        with contextlib.suppress(OSError):
+            await way.wait_closed()
+    return status

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
+from tests.support.processes import sample, until
 from tests.support.server import ServerProcess, running
 
 RUN = """
@@ -88,7 +89,7 @@ def test_a_second_signal_skips_the_delay(tmp_path: Path, signals: list[signal.Si
     write_bundle(tmp_path, "slow", matmuls=5)
     with running(tmp_path, "--drain-delay-s", "1000") as server, ThreadPoolExecutor(1) as pool:
         call = pool.submit(classify, server)
-        time.sleep(0.1)
+        until(lambda: sample(server, 'snellen_pending_images{model="slow",version="1"}') == 1, server)
         for number in signals:
             server.process.send_signal(number)
             time.sleep(0.3)

@@ -166,6 +166,18 @@ async def test_a_worker_without_work_is_ended(losses: Losses) -> None:
     assert losses.count == 0
 
 
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.2, 1.0])
+async def test_nothing_is_left_of_a_decode_at_the_end(losses: Losses, after_s: float) -> None:
+    """Whether its worker is being started or at work."""
+    decoder = DecoderPool(1, DecodeLimits(FORMATS, 64_000_000), WorkerLimits(5.0, 1024 * MIB), losses)
+    work = asyncio.ensure_future(decoder.decode(progressive_bomb(3000), INPUT, HOW))
+    await asyncio.sleep(after_s)
+    await decoder.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert decoder._workers[0].pid is None
+
+
 async def test_a_worker_that_cannot_be_started_is_said(losses: Losses, caplog: pytest.LogCaptureFixture) -> None:
     """As a refusal that may be over in a moment, with the reason in the log."""
     decoder = DecoderPool(1, DecodeLimits(FORMATS, 64_000_000), WorkerLimits(time_s=1.0, memory_bytes=2**70), losses)
