@@ -91,7 +91,7 @@ class FrontendServer(Server):
             case control_channel.READY:
                 self._health.not_ready_reasons.discard(_UNKNOWN)
             case control_channel.DEGRADED:
-                self._health.degraded = text.decode()
+                self._health.degraded = text.decode(errors="replace")
             case control_channel.PING if self._channel is not None:
                 self._channel.send(control_channel.PING)
             case control_channel.STOP_ACCEPTING:

@@ -193,33 +193,13 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
     messages: descriptor of a file for what the worker writes to stderr, for example a traceback before it is ready.
     Raises OSError, which TimeoutError is too, and IncompleteReadError.
     """
-    memory = sealed_memory("snellen-decoding", SHARED_BYTES)
     ours, theirs = socket.socketpair()
     try:
         with theirs:
-            process = subprocess.Popen(  # noqa: S603, ASYNC220  returns once the child runs, in milliseconds
-                [
-                    sys.executable,
-                    "-P",  # do not import a folder `service` of the working directory
-                    "-m",
-                    "service.decoding.worker_main",
-                    str(limits.time_s),
-                    str(limits.memory_bytes),
-                    str(memory),
-                ],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=messages,
-                pass_fds=(memory,),
-                start_new_session=True,  # Ctrl-C in a terminal reaches the service only, which drains first
-                env=os.environ | _ENVIRONMENT,
-            )
-        channel = WorkerPipe(memory)
+            process, channel = _start_process(limits, theirs, messages)
     except BaseException:
         ours.close()
         raise
-    finally:
-        os.close(memory)
     writer: asyncio.StreamWriter | None = None
     try:
         ours.setblocking(False)
@@ -230,6 +210,34 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
         await _end(process, writer or ours)
         raise
     return _Running(process, channel, reader, writer, limits.time_s + _GRACE_S)
+
+
+def _start_process(
+    limits: WorkerLimits, end: socket.socket, messages: int
+) -> tuple[subprocess.Popen[bytes], WorkerPipe]:
+    """Start the process with its end of the socket; return it and the shared memory. Raises OSError."""
+    memory = sealed_memory("snellen-decoding", SHARED_BYTES)
+    try:
+        process = subprocess.Popen(  # noqa: S603  returns once the child runs, in milliseconds
+            [
+                sys.executable,
+                "-P",  # do not import a folder `service` of the working directory
+                "-m",
+                "service.decoding.worker_main",
+                str(limits.time_s),
+                str(limits.memory_bytes),
+                str(memory),
+            ],
+            stdin=end.fileno(),
+            stdout=end.fileno(),
+            stderr=messages,
+            pass_fds=(memory,),
+            start_new_session=True,  # Ctrl-C in a terminal reaches the service only, which drains first
+            env=os.environ | _ENVIRONMENT,
+        )
+        return process, WorkerPipe(memory)
+    finally:
+        os.close(memory)
 
 
 async def _end(process: subprocess.Popen[bytes], way: asyncio.StreamWriter | socket.socket) -> int:

@@ -4,13 +4,17 @@ import contextlib
 import ctypes
 import logging
 import resource
+import select
 import socket
 import struct
+from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 """Connections that the kernel queues before they are accepted."""
+_HANDSHAKE_S = 0.05
+"""Time for the last step of a handshake: the round trip of a client that is not far away."""
 _SO_ATTACH_FILTER = 26
 """Number of the socket option on Linux; the socket module does not define it. See socket(7)."""
 _DROP_SYN = ctypes.create_string_buffer(
@@ -48,21 +52,19 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def last_connections(listener: socket.socket) -> list[socket.socket]:
-    """Return the connections that wait to be accepted, and close the listener without resetting any.
+def last_connections(listener: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections that wait to be accepted, then close the listener without resetting any.
 
     A connection made between the last accept and the close would be reset. So a packet filter first makes the kernel
     drop requests for new connections. Their clients repeat the request, and are refused once the socket is closed.
+    Handshakes that had begun before get a moment to complete, in which the calling thread waits.
     """
     with contextlib.suppress(OSError):  # not Linux, or a container whose kernel does not support it
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _drop_new_connections())
     listener.setblocking(False)
-    found: list[socket.socket] = []
-    with contextlib.suppress(OSError):
-        while True:
-            found.append(listener.accept()[0])
-    listener.close()
-    return found
+    with listener, contextlib.suppress(OSError):
+        while select.select([listener], [], [], _HANDSHAKE_S)[0]:
+            yield listener.accept()[0]
 
 
 def _drop_new_connections() -> bytes:

@@ -6,7 +6,6 @@ import queue
 import select
 import sys
 import threading
-import time
 from collections.abc import Callable
 from logging.handlers import QueueHandler
 
@@ -24,10 +23,10 @@ class QueuedLog(QueueHandler):
     dropped: called for each line that does not fit into the queue or cannot be written.
     """
 
-    queue: "queue.Queue[bytes]"
+    queue: "queue.SimpleQueue[bytes | threading.Event]"
 
     def __init__(self, descriptor: int, dropped: Callable[[], None] = lambda: None) -> None:
-        super().__init__(queue.Queue(MAX_LINES))
+        super().__init__(queue.SimpleQueue())  # a lock in Python could be held where an object's end is logged
         self.dropped = dropped
         self._descriptor = descriptor
         self._dropped_lines = 0
@@ -42,16 +41,16 @@ class QueuedLog(QueueHandler):
 
         The handler of the standard library would write to standard error instead.
         """
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
+        if self.queue.qsize() < MAX_LINES:
+            self.queue.put(record)
+        else:
             self._drop()
 
     def flush(self) -> None:
         """Wait until all lines are written, at most a second. `logging` calls it at the end of the process."""
-        end_s = time.monotonic() + _END_S
-        while self.queue.unfinished_tasks and time.monotonic() < end_s:
-            time.sleep(0.01)
+        written = threading.Event()
+        self.queue.put(written)
+        written.wait(_END_S)
 
     def _drop(self) -> None:
         self._dropped_lines += 1
@@ -59,16 +58,17 @@ class QueuedLog(QueueHandler):
 
     def _write_lines(self) -> None:
         while True:
-            line = self.queue.get()
+            item = self.queue.get()
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
             try:
-                self._write(line)
+                self._write(item)
                 if self._dropped_lines and self.queue.empty():
                     lines, self._dropped_lines = self._dropped_lines, 0
                     self._write(b"%d lines of the log were dropped: standard error was not read\n" % lines)
             except OSError:
                 self._drop()
-            finally:
-                self.queue.task_done()
 
     def _write(self, line: bytes) -> None:
         while line:

@@ -1,6 +1,7 @@
 """Signals to a real process: it always ends, and its status says whether every accepted request was answered."""
 
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -59,6 +60,25 @@ def test_a_drain_resets_no_connection_that_is_kept_alive(tmp_path: Path, fronten
             answers = [call.result() for call in calls]
             assert server.process.wait(LONG_S) == 0
         assert all(statuses == {200} and closes > 0 for statuses, closes in answers)
+
+
+def test_a_request_whose_head_has_begun_is_answered(tmp_path: Path) -> None:
+    """On a connection that was used before."""
+    write_bundle(tmp_path)
+    ask = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+    with running(tmp_path, "--drain-delay-s", "0") as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(ask)
+            assert b"200 OK" in connection.recv(1000)
+            connection.sendall(ask[:20])
+            time.sleep(0.2)
+            server.terminate()
+            time.sleep(0.3)
+            connection.sendall(ask[20:])
+            answer = connection.recv(1000)
+        assert b"200 OK" in answer
+        assert b"connection: close" in answer.lower()
+        assert server.process.wait(LONG_S) == 0
 
 
 def until_refused(port: int) -> tuple[set[int], int]:

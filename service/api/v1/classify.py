@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -15,16 +16,16 @@ from service.api.steps import finish, interleave
 from service.api.v1.body_parser import EncodedImage, needs_parsing, parse_images
 from service.api.v1.params import QueryParams, read_deadline, read_options, read_priority
 from service.api.v1.rendering import ResponseWriter
-from service.errors import QueueFull, ServiceError, released
+from service.errors import DeadlineExceeded, QueueFull, ServiceError, released
 from service.inference.classifier import Classified, Classifier
 from service.inference.request import ClassifyRequest
 from service.repository.version import ModelVersion
 from service.types import Priority, client_state_of
 
-_LARGE_BODY = 256 * 1024
-"""Size of a form or JSON body, in bytes, from which on it is parsed in steps, one body at a time.
+_LARGE_FORM = 16 * 1024
+"""Size of a form or of JSON, in bytes, from which it is parsed in steps, one body at a time.
 
-Smaller ones are parsed without a pause; a larger one would delay all other requests of the event loop.
+Other requests continue between the steps.
 """
 _LARGE_ANSWER = 5_000
 """Number of classes from which on the response is written in a thread, so that other requests are not delayed."""
@@ -74,7 +75,14 @@ class ClassifyEndpoint:
         whole = client is not None and client.sent_all
         async with self._receiver.receive(receive, head.length, whole=whole) as (body, seconds):
             scope["state"]["stages"]["receive"] = seconds
-            images = await self._images(body, head.content_type)
+            started = time.monotonic()
+            if len(body) < _LARGE_FORM or not needs_parsing(head.content_type):
+                images = finish(parse_images(body, head.content_type, self._max_images))
+            else:
+                parsing = self._parse_in_steps(body, head.content_type, deadline_s)
+                images = await cancel_on_disconnect(client, receive, parsing)
+                del parsing
+            deadline_s -= time.monotonic() - started
             del body  # the images hold what is needed of it
             question = ClassifyRequest(
                 images=images,
@@ -105,12 +113,14 @@ class ClassifyEndpoint:
             rendering = self._renderings[version] = ResponseWriter(version.manifest)
         return rendering
 
-    async def _images(self, body: bytes, content_type: str) -> list[EncodedImage]:
-        steps = parse_images(body, content_type, self._max_images)
-        if len(body) < _LARGE_BODY or not needs_parsing(content_type):
-            return finish(steps)
-        async with self._large_turn:
-            return await interleave(steps)
+    async def _parse_in_steps(self, body: bytes, content_type: str, deadline_s: float) -> list[EncodedImage]:
+        try:
+            async with asyncio.timeout(deadline_s), self._large_turn:
+                return await interleave(parse_images(body, content_type, self._max_images))
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"the body was not parsed in {deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
+            ) from None
 
 
 def _render(classified: Classified, rendering: ResponseWriter) -> bytes:

@@ -25,6 +25,7 @@ _QUOTED_NAME = re.compile(rb'"([A-Za-z0-9_.-]{1,%d})"' % _MAX_NAME_BYTES)
 _SPACE = b" "
 _ESCAPED = {
     **dict.fromkeys((rb"\n", rb"\r", rb"\t", rb"\f", rb"\b"), _SPACE),
+    rb"\/": b"/",
     **{
         f"\\u00{digits}".encode(): character.encode()
         for character in (*"+/=", *string.ascii_letters, *string.digits)
@@ -33,6 +34,7 @@ _ESCAPED = {
     **{f"\\u00{digits}".encode(): _SPACE for digits in ("0a", "0A", "0d", "0D", "09", "20")},
 }
 """JSON's escape sequences for base64 characters and for line breaks. PHP, Java and .NET escape `/`, `+` and `=`."""
+_ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.|\Z)", re.DOTALL)
 _LONGEST_ESCAPE = 6
 """Characters of the longest escape sequence, `\\u0041`."""
 
@@ -60,6 +62,7 @@ class JsonBody:
                 if _has_line_break(self._body, start, end):
                     reason += ", without line breaks, as base64 -w0 does"
                 images.append(MalformedBody(reason))
+            yield
         return images
 
     def _strings(self) -> Steps[list[tuple[int, int]]]:
@@ -164,7 +167,7 @@ def _from_base64(body: bytes, start: int, end: int) -> Steps[bytes]:
         if padded and text:
             raise binascii.Error("data after the padding")
         decoded.append(binascii.a2b_base64(text[:whole], strict_mode=True))
-        padded = text[:whole].endswith(b"=")
+        padded = padded or text[:whole].endswith(b"=")
         start, rest = stop, text[whole:]
         if start < end:
             yield
@@ -184,14 +187,12 @@ def _unescaped(text: bytes) -> bytes:
     """Replace the escape sequences of the text. Raises binascii.Error for those of characters outside base64."""
     if b"\\" not in text:
         return text
-    text = text.replace(rb"\/", b"/") if rb"\\" not in text else text
-    for escape, character in _ESCAPED.items():
-        if b"\\" not in text:
-            break
-        text = text.replace(escape, character)
-    if b"\\" in text:
-        raise binascii.Error("an escape sequence that stands for no character of base64")
-    return text
+    if rb"\\" not in text:
+        text = text.replace(rb"\/", b"/")  # faster than the pattern, and the only sequence of most clients
+    try:
+        return _ESCAPE.sub(lambda found: _ESCAPED[found[0]], text)
+    except KeyError as error:
+        raise binascii.Error("an escape sequence that stands for no character of base64") from error
 
 
 def _has_line_break(body: bytes, start: int, end: int) -> bool:

@@ -3,11 +3,11 @@
 import mimetypes
 import os
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "static"
 HEADERS = {
@@ -24,9 +24,9 @@ mimetypes.add_type("text/javascript", ".js")  # the system's table may have an o
 class PageFiles(StaticFiles):
     """Static files with the headers of the page."""
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a file with the headers of the page. Raises HTTPException 404 and 405."""
-        response = await super().get_response(path, scope)
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Return a file, or 304 where the browser has it, with the headers of the page."""
+        response = super().file_response(*args, **kwargs)
         response.headers.update(HEADERS)
         return response
 
@@ -37,6 +37,6 @@ def install(app: FastAPI) -> None:
     app.mount("/page", files, name="page")
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    async def index() -> Response:
+    async def index(request: Request) -> Response:
         path = os.fspath(FOLDER / "index.html")
-        return files.file_response(path, os.stat(path), {"method": "GET", "headers": []})
+        return files.file_response(path, os.stat(path), request.scope)

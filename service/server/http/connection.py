@@ -122,7 +122,7 @@ class HttpConnection(HttpToolsProtocol):
         """Close after the outstanding responses; a client that has just connected may still send its first request."""
         if self._unanswered:
             self._unanswered[-1].keep_alive = False
-        elif self.cycle is None and not self._ending:
+        elif (self.cycle is None or self._intake.head_begun) and not self._ending:
             self._ending = True
             self.loop.call_later(_FIRST_REQUEST_S, self.shutdown)
         else:

@@ -30,7 +30,7 @@ class Agreement:
         assert self.served is not None
         if not self._all_loaded:
             self._all_loaded = True
-            self.served = told
+            self.served = replace(told, failed=frozenset()) if self._engines else told
         if self._engines or told.failed == self.served.failed:
             return None
         refused = ", ".join(sorted(told.failed ^ self.served.failed))

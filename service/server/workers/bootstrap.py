@@ -11,6 +11,8 @@ from service.server.workers.control_channel import CHANGED, FATAL, read_memfd, r
 from service.settings import Settings
 from service.telemetry import log
 
+_MAX_REASON_BYTES = 60_000
+
 
 @dataclass(frozen=True)
 class WorkerConfig:
@@ -38,13 +40,18 @@ def run_worker(kind: str, descriptor: int, main: Callable[[WorkerConfig, socket.
         log.configure(start.settings.log_level, f"{kind} {start.number}")
         return main(start, end)
     except RepositoryChanged as error:
-        end.send(CHANGED + str(error).encode())
+        end.send(CHANGED + _reason(error))
         return 2
     except RepositoryError as error:
-        end.send(FATAL + str(error).encode())
+        end.send(FATAL + _reason(error))
         return 2
     except EOFError:
         return 1
+
+
+def _reason(error: Exception) -> bytes:
+    """Return the message of an error, as much of it as fits into a message to the main process."""
+    return str(error).encode(errors="backslashreplace")[:_MAX_REASON_BYTES]
 
 
 def _start(told: dict[str, Any], descriptors: Sequence[int]) -> WorkerConfig:

@@ -86,7 +86,7 @@ class Supervisor:
             case control_channel.READY:
                 self._take_into_service(place, ServedVersions.from_json(control_channel.read_memfd(descriptors[0])))
             case control_channel.CHANGED:
-                self._refuse(place, text.decode())
+                self._refuse(place, text.decode(errors="replace"))
             case control_channel.PING:
                 place.missed_heartbeats = 0
             case control_channel.CONNECTIONS_CLOSED:
@@ -98,7 +98,7 @@ class Supervisor:
             case control_channel.SCRAPE:
                 self._gathering.gather(place, text)
             case control_channel.FATAL:
-                self._give_up(text.decode(), 2)
+                self._give_up(text.decode(errors="replace"), 2)
 
     def _take_up(self, place: ManagedProcess, found: ServedVersions) -> None:
         if reason := self._agreement.found(found):

@@ -77,7 +77,7 @@ def test_the_end_of_the_process_does_not_wait_for_a_log_that_is_not_read(pipe: P
     ended.start()
     ended.join(10)
     assert not ended.is_alive()
-    assert log.queue.unfinished_tasks
+    assert log.queue.qsize()
 
 
 def test_a_reader_that_has_left_is_no_error(pipe: Pipe) -> None:

@@ -137,3 +137,25 @@ def test_a_damaged_form_never_surprises(position: int, value: int) -> None:
 def test_an_encoded_file_name_is_a_file_name() -> None:
     """RFC 5987, as some clients send names that are not ASCII."""
     assert images_of(form(("name=\"image\"; filename*=UTF-8''f%C3%BC.jpg", b"picture")), FORM, 4) == [b"picture"]
+
+
+def test_data_behind_the_padding_is_no_base64() -> None:
+    """Also when so many blanks stand between them that they are read in different steps."""
+    text = "A" * 65_532 + "QQ==" + " " * 131_072 + "QUJD"
+    (image,) = images_of(json.dumps({"images": [text]}).encode(), "application/json", 4)
+    assert isinstance(image, MalformedBody)
+
+
+@pytest.mark.parametrize("length", range(65_520, 65_545))
+def test_an_escape_at_the_end_of_a_step_is_read_whole(length: int) -> None:
+    """Wherever the step ends in it."""
+    encoded = base64.b64encode(b"\xff\xf0" * length).decode()
+    body = ('{"images": ["' + encoded.replace("/", "\\/").replace("8", "\\u0038") + '"]}').encode()
+    assert images_of(body, "application/json", 4) == [b"\xff\xf0" * length]
+
+
+def test_a_part_names_itself_once() -> None:
+    """And briefly: taking parameters apart takes time."""
+    for head in ('name="a"; filename="b"\r\nContent-Disposition: form-data', f'name="{"a" * 2000}"; filename="b"'):
+        with pytest.raises(MalformedBody, match="one Content-Disposition"):
+            images_of(form((head, b"x")), FORM, 4)

@@ -10,6 +10,9 @@ from service.api.web.page import FOLDER
 def test_the_page_and_all_that_it_names_are_served(client: TestClient) -> None:
     """Every address in the HTML answers with its type, and with a policy that lets nothing else in."""
     page = client.get("/")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; ")
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+    assert client.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
     names = re.findall(r'(?:href|src)="page/([^"]+)"', page.text)
     assert {"page.css", "page.js", "icon.svg"} <= set(names)
     for name in (path.name for path in FOLDER.iterdir()):

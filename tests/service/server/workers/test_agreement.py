@@ -45,8 +45,10 @@ def test_a_process_that_loaded_something_else_is_refused(failed: frozenset[str])
 
 
 def test_engines_may_load_different_versions() -> None:
-    """A version that one device has no room for is served by another."""
-    assert agreed(engines=True).loaded(FOUND) is None
+    """A version that one device has no room for is served by another, also after a restart of any process."""
+    agreement = agreed(engines=True)
+    assert agreement.served == FOUND
+    assert agreement.loaded(FOUND) is None
 
 
 def test_when_nobody_is_left_the_next_process_decides() -> None:
