@@ -124,7 +124,7 @@ class FrontendServer(Server):
     def _orphaned(self) -> None:
         """Shut down after the end of the main process: no more connections arrive, the existing ones are served."""
         self._channel = self._scraping.channel = None
-        self.should_exit = True
+        self._health.draining = True
 
 
 def _counted(base: Any, ended: Callable[[], None]) -> type[HttpConnection]:

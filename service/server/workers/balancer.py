@@ -6,7 +6,7 @@ import socket
 from collections.abc import Sequence
 
 from service.server.sockets import last_connections
-from service.server.workers.control_channel import CONNECTION
+from service.server.workers.control_channel import CONNECTION, close_all
 from service.server.workers.process import ManagedProcess
 
 logger = logging.getLogger(__name__)
@@ -21,11 +21,23 @@ class ConnectionBalancer:
     def __init__(self, listeners: Sequence[socket.socket], frontends: Sequence[ManagedProcess]) -> None:
         self._listeners, self._frontends = listeners, frontends
         self._open = False
+        self._returned: list[socket.socket] = []
         for listener in listeners:
             listener.setblocking(False)
 
+    def take_back(self, frontend: ManagedProcess, kind: bytes, descriptors: Sequence[int]) -> None:
+        """Pass on connections that a frontend did not receive since it is ending, to another one or to the next."""
+        frontend.up = frontend.ready = False
+        if kind != CONNECTION:
+            close_all(descriptors)
+            return
+        for descriptor in descriptors:
+            self._hand_over(socket.socket(fileno=descriptor))
+
     def watch(self) -> None:
         """Start or stop accepting. Has to be called whenever a frontend may have become available or unavailable."""
+        while self._returned and self._candidates():
+            self._hand_over(self._returned.pop())
         wanted = any(frontend.up for frontend in self._frontends)
         if wanted == self._open:
             return
@@ -63,7 +75,7 @@ class ConnectionBalancer:
     def _hand_over(self, connection: socket.socket) -> None:
         frontend = min(self._candidates(), key=_load, default=None)
         if frontend is None:
-            connection.close()
+            self._returned.append(connection)
             return
         frontend.open_connections += 1
         frontend.handed_over += 1

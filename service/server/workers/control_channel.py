@@ -60,19 +60,27 @@ Message = Callable[[bytes, bytes, Sequence[int]], None]
 class ControlChannel:
     """One end of a channel. A descriptor that is sent is closed in the sending process."""
 
-    def __init__(self, end: socket.socket, on_message: Message, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        end: socket.socket,
+        on_message: Message,
+        on_end: Callable[[], None],
+        on_undelivered: Callable[[bytes, Sequence[int]], None] = lambda _kind, descriptors: close_all(descriptors),
+    ) -> None:
         """Create the end inside the event loop in which the callbacks run.
 
         on_message: called with each message. on_end: called when the other side has closed the channel.
+        on_undelivered: called with kind and descriptors of a message that could not be sent; owns the descriptors.
         """
         end.setblocking(False)
         self._end, self._on_message, self._on_end = end, on_message, on_end
+        self._on_undelivered = on_undelivered
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[bytes, Sequence[int]]] = deque()
         self._loop.add_reader(end.fileno(), self._read)
 
     def send(self, kind: bytes, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
-        """Send a message now, or as soon as the other side reads. Does nothing when the other side has ended."""
+        """Send a message now, or as soon as the other side reads; see `on_undelivered` when that has ended."""
         self._waiting.append((kind + text, descriptors))
         if len(self._waiting) == 1:
             self._write()
@@ -108,7 +116,8 @@ class ControlChannel:
 
     def _drop(self) -> None:
         while self._waiting:
-            close_all(self._waiting.popleft()[1])
+            message, descriptors = self._waiting.popleft()
+            self._on_undelivered(message[:1], descriptors)
 
     def _read(self) -> None:
         """Read all messages that are there; connections often arrive many at a time."""

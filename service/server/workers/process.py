@@ -69,17 +69,24 @@ class ManagedProcess:
     def launch(
         self,
         hear: Callable[["ManagedProcess", bytes, bytes, Sequence[int]], None],
+        take_back: Callable[["ManagedProcess", bytes, Sequence[int]], None],
         served: ServedVersions | None = None,
     ) -> None:
         """Start a process and read its messages.
 
-        hear: called with each message. served: the versions it has to load, if other processes have loaded some.
+        hear: called with each message. take_back: called with kind and descriptors of a message that could not be sent.
+        served: the versions it has to load, if other processes have loaded some.
         """
         ours, theirs = pair()
         with theirs:
             self.process = _launched(self.module, theirs, self.environment)
         self._started_at = asyncio.get_running_loop().time()
-        self.channel = ControlChannel(ours, lambda *message: hear(self, *message), lambda: None)
+        self.channel = ControlChannel(
+            ours,
+            lambda *message: hear(self, *message),
+            lambda: None,
+            lambda kind, descriptors: take_back(self, kind, descriptors),
+        )
         start = {**self.start, "served": served is not None}
         file = [to_memfd(served.to_json())] if served is not None else []
         self.channel.send(START, json.dumps(start).encode(), file)
@@ -88,10 +95,10 @@ class ManagedProcess:
         """Record the end of the process, and return the seconds until it should be started again."""
         lived_s = asyncio.get_running_loop().time() - self._started_at
         assert self.channel is not None
-        self.channel.close()
         self.status = status if self.up or status > 0 else 0
+        self.up = self.ready = False  # before the channel is closed: what it has not delivered goes elsewhere
+        self.channel.close()
         self.process = self.channel = None
-        self.up = self.ready = False
         self.missed_heartbeats = 0
         self.open_connections = 0
         if self.refused:

@@ -73,7 +73,7 @@ class Supervisor:
     def _start(self, place: ManagedProcess) -> None:
         if self._draining and place in self._frontends:
             return
-        place.launch(self._hear, self._agreement.served)
+        place.launch(self._hear, self._balancer.take_back, self._agreement.served)
         others = self._frontends if place in self._engines else self._engines
         for other in others:
             if other.process is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from service.server.workers.balancer import ConnectionBalancer
+from service.server.workers.control_channel import CONNECTION
 from service.server.workers.process import ManagedProcess
 
 
@@ -67,3 +68,19 @@ async def test_single_ends_are_no_news(listener: socket.socket, frontends: list[
     for _ in range(8):
         entrance.ended(frontends[0], 1)
     assert await arrive(listener, 8) == [8, 0]
+
+
+async def test_a_connection_that_was_not_received_goes_to_another_frontend(frontends: list[ManagedProcess]) -> None:
+    """The one it was meant for is ending; where there is no other, the connection waits for the next."""
+    entrance = ConnectionBalancer([], frontends)
+    for taken_by, others in ((1, [1]), (0, [])):
+        frontends[1].up = frontends[1].ready = 1 in others
+        frontends[0].up = frontends[0].ready = True
+        one, other = socket.socketpair()
+        entrance.take_back(frontends[0], CONNECTION, [one.detach()])
+        if not others:
+            assert Frontend.handed.empty()
+            frontends[0].up = True
+            entrance.watch()
+        assert await Frontend.handed.get() == taken_by
+        other.close()

@@ -85,3 +85,20 @@ async def test_the_other_sides_end_is_heard() -> None:
     receiver.send(b"C", b"", [writing])
     assert os.read(reading, 1) == b""
     os.close(reading)
+
+
+async def test_what_could_not_be_delivered_is_given_back() -> None:
+    """With its descriptors, which are the receiver's now."""
+    one, other = pair()
+    given_back: list[tuple[bytes, Sequence[int]]] = []
+    sender = ControlChannel(
+        one, lambda *_: None, lambda: None, lambda kind, descriptors: given_back.append((kind, descriptors))
+    )
+    other.close()
+    reading, writing = os.pipe()
+    sender.send(b"C", b"", [writing])
+    assert given_back == [(b"C", [writing])]
+    os.close(writing)
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+    sender.close()
