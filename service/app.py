@@ -90,7 +90,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.registry = registry
-    app.include_router(routes.router(classify))
+    routes.install(app, classify)
     app.include_router(models.router(registry))
     app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
     page.install(app)

@@ -1,43 +1,45 @@
 """The paths of `classify`."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query
-from fastapi.routing import APIRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import APIRouter, FastAPI, Header, Path, Query
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Scope
 
 from service.api.v1 import openapi
 from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, QueryParams
 from service.api.v1.schemas import ClassifyResponse
 from service.types import Priority
 
+PATHS = ("/v1/classify", "/v1/models/{model}/classify", "/v1/models/{model}/versions/{version}/classify")
 ModelPath = Annotated[str, Path(max_length=64, description="a model's name", examples=["imagenet"])]
 VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]
 DeadlineHeader = Annotated[Milliseconds | None, Header(alias=DEADLINE)]
 PriorityHeader = Annotated[Priority, Header(alias=PRIORITY, description="bulk fills the gaps of interactive work")]
 
 
-class ClassifyRoute(APIRoute):
-    """A path of `classify`: documented by a signature as FastAPI's routes are, answered by an ASGI application.
+class ClassifyPath(Route):
+    """A path of `classify`; it puts itself into the scope, as FastAPI's routes do, for the metrics."""
 
-    FastAPI would validate the request by the signature, which takes longer than a small network takes for the answer.
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether the request is for this path, and what the scope gets then."""
+        match, found = super().matches(scope)
+        found["route"] = self
+        return match, found
+
+
+def install(app: FastAPI, classify: ASGIApp) -> None:
+    """Answer the paths with `classify`, and document them.
+
+    FastAPI's own routes would validate each request by a signature and look up dependencies, which takes as long as a
+    small network. So Starlette's plain routes come before them, and FastAPI's are documentation.
     """
-
-    answer: ClassVar[list[ASGIApp]]
-    """One application, in a list: a function of the class would be a method."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a POST; other methods get the answer that FastAPI has for them."""
-        if scope["method"] == "POST":
-            await self.answer[0](scope, receive, send)
-        else:
-            await super().handle(scope, receive, send)
+    app.include_router(_documentation())
+    app.router.routes[:0] = [ClassifyPath(path, classify, methods=["POST"], include_in_schema=False) for path in PATHS]
 
 
-def router(classify: ASGIApp) -> APIRouter:
-    """Return the three paths of one operation; their functions are its documentation, `classify` answers."""
-    route_class = type("AnsweredRoute", (ClassifyRoute,), {"answer": [classify]})
-    routes = APIRouter(prefix="/v1", tags=["classify"], route_class=route_class)
+def _documentation() -> APIRouter:
+    routes = APIRouter(tags=["classify"])
     documented: dict[str, Any] = {
         "response_model": ClassifyResponse,
         "responses": openapi.CLASSIFY_RESPONSES,
@@ -45,13 +47,13 @@ def router(classify: ASGIApp) -> APIRouter:
     }
     asked = Annotated[QueryParams, Query()]
 
-    @routes.post("/classify", summary="Classify with the default model", **documented)
+    @routes.post(PATHS[0], summary="Classify with the default model", **documented)
     def classify_default(
         options: asked, deadline_ms: DeadlineHeader = None, priority: PriorityHeader = Priority.INTERACTIVE
     ) -> None:
         """Return the most probable classes of each image."""
 
-    @routes.post("/models/{model}/classify", summary="Classify with a model's newest ready version", **documented)
+    @routes.post(PATHS[1], summary="Classify with a model's newest ready version", **documented)
     def classify_model(
         model: ModelPath,
         options: asked,
@@ -60,7 +62,7 @@ def router(classify: ASGIApp) -> APIRouter:
     ) -> None:
         """Return the most probable classes of each image."""
 
-    @routes.post("/models/{model}/versions/{version}/classify", summary="Classify with one version", **documented)
+    @routes.post(PATHS[2], summary="Classify with one version", **documented)
     def classify_version(
         model: ModelPath,
         version: VersionPath,
