@@ -90,7 +90,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.registry = registry
-    routes.install(app, classify)
+    routes.install(app, problems.ProblemMiddleware(classify))
     app.include_router(models.router(registry))
     app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
     page.install(app)

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import errors
 from service.api.v1.schemas import Problem
@@ -73,6 +74,23 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.ServiceError, _on_service_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+class ProblemMiddleware:
+    """Wraps an ASGI application and answers the errors that it raises before its response starts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except errors.ServiceError as error:
+            response = await _on_service_error(Request(scope), errors.released(error))
+            await response(scope, receive, send)
+        except RequestValidationError as error:
+            response = await _on_validation_error(Request(scope), errors.released(error))
+            await response(scope, receive, send)
 
 
 async def _on_service_error(request: Request, error: Exception) -> Response:

@@ -21,6 +21,8 @@ from service.types import Batch, Engine, EngineResult, Payload, Prediction, Prio
 
 logger = logging.getLogger(__name__)
 
+_TURNS = 5
+"""Turns of the event loop between two batches that are run in it."""
 _MOST_DECODED = 8
 """Limit of a batch that has to be decoded first, in images.
 
@@ -57,7 +59,7 @@ class BatchRunner:
 
     def __init__(self, engine: Engine, inline: InlineRunner | None) -> None:
         self._engine, self._inline = engine, inline
-        self._ran_inline = False
+        self._turns_owed = 0
         self.steps = 0
 
     async def run(self, step: BatchJob, waiting: int) -> Prediction:
@@ -66,7 +68,7 @@ class BatchRunner:
         waiting: images that are queued behind the batch.
         """
         if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline(waiting):
-            self._ran_inline = True
+            self._turns_owed = min(len(step), _TURNS)
             return self._inline.run(step.batch())
         self.steps += 1
         try:
@@ -75,12 +77,13 @@ class BatchRunner:
             self.steps -= 1
 
     async def yield_to_io(self) -> None:
-        """Let the event loop run once after a batch that ran in it, so that responses are sent and sockets are read.
+        """After a batch in the event loop, however many images are queued, let answers leave and requests arrive.
 
-        Does so even when images are queued.
+        Clients that are answered send their next request at once. With one turn of the loop it misses the next batch:
+        6.6 images in a batch instead of 15, and 0.75 of the requests per second.
         """
-        if self._ran_inline:
-            self._ran_inline = False
+        turns, self._turns_owed = self._turns_owed, 0
+        for _ in range(turns):
             await asyncio.sleep(0)
 
     def _largest_inline(self, waiting: int) -> int:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.v1 import openapi
 from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, QueryParams
@@ -28,14 +28,31 @@ class ClassifyPath(Route):
         return match, found
 
 
-def install(app: FastAPI, classify: ASGIApp) -> None:
-    """Answer the paths with `classify`, and document them.
+class ClassifyMiddleware:
+    """The innermost middleware: answers the paths of `classify`, and leaves all other requests to FastAPI.
 
-    FastAPI's own routes would validate each request by a signature and look up dependencies, which takes as long as a
-    small network. So Starlette's plain routes come before them, and FastAPI's are documentation.
+    What FastAPI does around each request takes 80 us of a core, a third of a request with a small network.
     """
+
+    def __init__(self, app: ASGIApp, classify: ASGIApp) -> None:
+        self._app, self._classify = app, classify
+        self._paths = [ClassifyPath(path, classify, methods=["POST"]) for path in PATHS]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for path in self._paths:
+                match, found = path.matches(scope)
+                if match is Match.FULL:
+                    scope.update(found)
+                    await self._classify(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+def install(app: FastAPI, classify: ASGIApp) -> None:
+    """Answer the paths with `classify`, which raises no errors, and document them."""
     app.include_router(_documentation())
-    app.router.routes[:0] = [ClassifyPath(path, classify, methods=["POST"], include_in_schema=False) for path in PATHS]
+    app.add_middleware(ClassifyMiddleware, classify=classify)
 
 
 def _documentation() -> APIRouter:

@@ -188,6 +188,31 @@ async def test_a_short_batch_needs_no_thread() -> None:
     await batcher.stop()
 
 
+async def test_who_asks_again_at_once_comes_into_the_next_batch() -> None:
+    """Answers leave before it is put together, so two crowds of clients become one."""
+    sizes: list[int] = []
+
+    def run(batch: Batch) -> Prediction:
+        sizes.append(len(batch.images))
+        return at_once(batch)
+
+    batcher = Batcher(GatedEngine(), max_batch_size=8, max_queue=8, inline=InlineRunner(run, largest=8))
+
+    async def client(value: int) -> None:
+        for _ in range(4):
+            await batcher.submit(ready(value))
+            for _turn in range(2):  # it reads the answer, and its next request is read
+                await asyncio.sleep(0)
+
+    batcher.start()
+    crowds = [asyncio.create_task(client(value)) for value in range(4)]
+    await asyncio.sleep(0)
+    crowds += [asyncio.create_task(client(value)) for value in range(4)]
+    await asyncio.gather(*crowds)
+    assert sizes == [4, 8, 8, 8, 4]
+    await batcher.stop()
+
+
 @pytest.mark.parametrize(("largest", "in_threads"), [(2, [2]), (0, [1, 2])])
 async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(largest: int, in_threads: list[int]) -> None:
     """And only if it is short."""
