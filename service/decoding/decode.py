@@ -4,8 +4,9 @@ import io
 import logging
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
@@ -61,38 +62,25 @@ def decode(
     dense_pixels: if set, return the image in its own resolution instead, with at most so many pixels.
     Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out.
     """
+    return decode_opened(opened(body, limits, dense_pixels), target, how, native_size=dense_pixels is not None)
+
+
+def decode_opened(image: Image.Image, target: Input, how: Preprocessing, *, native_size: bool = False) -> Decoded:
+    """Decode an image whose header was read. Raises CorruptImage, UnsupportedFormat, DecodeLimit."""
     started = time.perf_counter()
-    with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
-        return _decoded(image, target, how, started, own_scale=dense_pixels is not None)
-
-
-def decode_if_small(
-    body: bytes,
-    target: Input,
-    how: Preprocessing,
-    limits: DecodeLimits,
-    small: DecodeLimits,
-    dense_pixels: int | None = None,
-) -> Decoded | None:
-    """Do the same, but return None without decoding when the header says that the image exceeds `small`."""
-    started = time.perf_counter()
-    with _TRANSLATION, _opened(body, limits, dense_pixels) as image:
-        fits = image.format in small.formats and image.width * image.height <= small.max_pixels
-        return _decoded(image, target, how, started, own_scale=dense_pixels is not None) if fits else None
-
-
-def _decoded(image: Image.Image, target: Input, how: Preprocessing, started: float, *, own_scale: bool) -> Decoded:
-    pixels, size = (at_own_scale if own_scale else preprocessed)(image, target, how)
+    with translated_errors(), image:
+        pixels, size = (at_own_scale if native_size else preprocessed)(image, target, how)
     return Decoded(pixels, size, time.perf_counter() - started)
 
 
-def _opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None) -> Image.Image:
-    """Return the image with its header read and checked. Its pixels are not decoded yet."""
-    image = _open(body, limits.formats)
-    _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
-    if dense_pixels is not None:
-        _check_pixels(image, dense_pixels, "the limit of dense classification")
-    return image
+def opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None = None) -> Image.Image:
+    """Return the image with its header read and checked. Its pixels are not decoded yet. Raises as `decode` does."""
+    with translated_errors():
+        image = _open(body, limits.formats)
+        _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
+        if dense_pixels is not None:
+            _check_pixels(image, dense_pixels, "the limit of dense classification")
+        return image
 
 
 def _open(body: bytes, formats: tuple[str, ...]) -> Image.Image:
@@ -115,20 +103,15 @@ def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
         )
 
 
-class _Translation:
-    """Context manager that turns Pillow's many exceptions into those of the service."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, ServiceError):
-            raise _translated(error) from error
-
-
-_TRANSLATION = _Translation()
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn Pillow's many exceptions into those of the service."""
+    try:
+        yield
+    except ServiceError:
+        raise
+    except Exception as error:
+        raise _translated(error) from error
 
 
 def _translated(error: Exception) -> ServiceError:

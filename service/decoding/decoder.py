@@ -1,4 +1,4 @@
-"""Selects where to decode: cheap images in threads of this process, costly ones in worker processes."""
+"""Selects where to decode: in the engine's thread, in a thread of this process, or in a worker process."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,28 +6,22 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from models.contract import Input, Preprocessing
-from service.decoding.decode import Decoded, DecodeLimits, decode_if_small
-from service.decoding.decode_cost import claimed_pixels, jpeg_marker_count, png_compressed_chunk_count
+from service.decoding.decode import Decoded, DecodeLimits, decode_opened, opened
+from service.decoding.decode_cost import may_be_small
 from service.decoding.deferred import DeferredDecode
 from service.decoding.worker import DecodeWorker, WorkerLimits
 from service.decoding.worker_ipc import Message
 from service.decoding.worker_main import decode_reply, encode_request
+from service.errors import ImageError
 
-SMALL_BYTES = 256 * 1024
-"""Limit of a file decoded in this process, in bytes; see SMALL."""
-SMALL = DecodeLimits(formats=("JPEG", "PNG", "WEBP", "BMP"), max_pixels=1_000_000)
-"""Limits of an image decoded in this process, together with SMALL_BYTES.
-
-They bound a decode to tens of milliseconds and to tens of megabytes.
-"""
-TINY_BYTES = 4 * 1024
-"""Limit of a file decoded in the calling thread, in bytes; see TINY."""
-TINY = DecodeLimits(SMALL.formats, max_pixels=128 * 128)
-"""Limits, with TINY_BYTES, of an image decoded in the calling thread: that takes less time than a change of threads."""
-QUICK = DecodeLimits(SMALL.formats, max_pixels=500_000)
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+"""Formats decoded in this process. Their decoders take time and memory in proportion to the pixels."""
+_SMALL_PIXELS = 1_000_000
+"""Limit of an image decoded in this process: tens of milliseconds and of megabytes."""
+_QUICK_FORMATS, _QUICK_PIXELS = ("JPEG", "PNG"), 500_000
 """Limits of an image decoded in the engine's thread just before it is run: a few milliseconds."""
-_MANY, _FEW = 64, 4
-"""Limits of costly JPEG markers and of compressed PNG chunks for decoding in this process."""
+_TINY_BYTES, _TINY_PIXELS = 4 * 1024, 128 * 128
+"""Limits of an image decoded in the calling thread: that takes less time than a change of threads."""
 
 
 class DecoderPool:
@@ -37,6 +31,8 @@ class DecoderPool:
         self, concurrency: int, limits: DecodeLimits, worker_limits: WorkerLimits, on_restart: Callable[[], None]
     ) -> None:
         self._limits = limits
+        formats = tuple(name for name in _QUICK_FORMATS if name in limits.formats)
+        self._quick = DecodeLimits(formats, min(limits.max_pixels, _QUICK_PIXELS))
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="decode")
         self._free = asyncio.Semaphore(concurrency)  # bodies wait here, where waiting can be cancelled
         self._workers = [DecodeWorker(worker_limits, on_restart) for _ in range(concurrency)]
@@ -52,18 +48,24 @@ class DecoderPool:
         await asyncio.gather(*self._work, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
-    def decode_inline(self, body: bytes, target: Input, how: Preprocessing) -> Decoded | None:
-        """Decode a tiny image in the calling thread; return None for a larger one."""
-        return decode_if_small(body, target, how, self._limits, TINY) if len(body) <= TINY_BYTES else None
+    def defer(
+        self, body: bytes, target: Input, how: Preprocessing, *, tiny_only: bool = False
+    ) -> DeferredDecode | None:
+        """Return a payload that decodes the image later, or None if its header does not promise a quick decode.
 
-    def defer(self, body: bytes, target: Input, how: Preprocessing) -> DeferredDecode | None:
-        """Return a payload that the engine's thread decodes, or None if the header does not promise a quick decode."""
-        claimed = claimed_pixels(body) or 0
-        if not 0 < claimed <= QUICK.max_pixels or not may_be_small(body):
+        tiny_only: whether only an image will do whose decoding takes less time than a change of threads.
+        """
+        tiny = len(body) <= _TINY_BYTES
+        if not may_be_small(body) or (tiny_only and not tiny):
             return None
-        tiny = len(body) <= TINY_BYTES and claimed <= TINY.max_pixels
-        limits = TINY if tiny else QUICK  # enforced when decoding, in case the header was wrong
-        return DeferredDecode(partial(decode_if_small, body, target, how, self._limits, limits), tiny=tiny)
+        try:
+            image = opened(body, self._quick)
+        except ImageError:  # of another format, too large, or damaged: `decode` decides
+            return None
+        tiny = tiny and image.width * image.height <= _TINY_PIXELS
+        if tiny_only and not tiny:
+            return None
+        return DeferredDecode(partial(decode_opened, image, target, how), needs_thread=not tiny)
 
     async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
         """Decode an image of any size; see `decode.decode`.
@@ -74,7 +76,7 @@ class DecoderPool:
             async with self._free:
                 loop = asyncio.get_running_loop()
                 small = await loop.run_in_executor(
-                    self._threads, decode_if_small, body, target, how, self._limits, SMALL, dense_pixels
+                    self._threads, _decode_small, body, target, how, self._limits, dense_pixels
                 )
             if small is not None:
                 return small
@@ -99,6 +101,11 @@ class DecoderPool:
             self._idle.put_nowait(worker)
 
 
-def may_be_small(body: bytes) -> bool:
-    """Return whether the image may be decoded in this process, judged by its bytes."""
-    return len(body) <= SMALL_BYTES and jpeg_marker_count(body) <= _MANY and png_compressed_chunk_count(body) <= _FEW
+def _decode_small(
+    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None
+) -> Decoded | None:
+    """Decode the image; return None if its header says that it is not small."""
+    image = opened(body, limits, dense_pixels)
+    if image.format not in _FORMATS or image.width * image.height > _SMALL_PIXELS:
+        return None
+    return decode_opened(image, target, how, native_size=dense_pixels is not None)

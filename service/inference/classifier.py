@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from models.contract import Manifest
@@ -12,12 +12,11 @@ from service.decoding.decode import Decoded
 from service.decoding.decoder import DecoderPool
 from service.errors import DeadlineExceeded, EmptyBody, ServiceError, released
 from service.inference import dense, postprocess
-from service.inference.image_pipeline import ImagePipeline
 from service.inference.request import ClassifyRequest
 from service.inference.results import Classification
 from service.repository.registry import Registry
 from service.repository.version import Deployment, ModelVersion
-from service.types import EngineResult
+from service.types import EngineResult, Priority, ReadyPixels
 
 T = TypeVar("T")
 
@@ -47,7 +46,7 @@ class Classifier:
     def __init__(self, registry: Registry, decoder: DecoderPool) -> None:
         self._registry = registry
         self._decoder = decoder
-        self._network = ImagePipeline(decoder)
+        self._bulk_turn = asyncio.Semaphore(1)  # one decode at a time for bulk images, so that cores stay free
 
     async def classify(self, question: ClassifyRequest) -> Classified:
         """Classify the images of one request.
@@ -72,22 +71,17 @@ class Classifier:
     async def _within_deadline(
         self, question: ClassifyRequest, version: ModelVersion, serving: Deployment
     ) -> list[Timed | ServiceError]:
-        deadline = time.monotonic() + question.deadline_s
+        works = [self._one(image, question, version, serving) for image in question.images]
         try:
-            works = [self._one(image, question, version, serving, deadline) for image in question.images]
-            return [await works[0]] if len(works) == 1 else await _together(works)
+            async with asyncio.timeout(question.deadline_s):
+                return [await works[0]] if len(works) == 1 else await _together(works)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"no answer within {question.deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
             ) from None
 
     async def _one(
-        self,
-        image: bytes | ServiceError,
-        question: ClassifyRequest,
-        version: ModelVersion,
-        serving: Deployment,
-        deadline: float,
+        self, image: bytes | ServiceError, question: ClassifyRequest, version: ModelVersion, serving: Deployment
     ) -> Timed | ServiceError:
         """Classify one image. Returns its error as a value, so that the other images of the request are answered."""
         manifest = version.manifest
@@ -97,14 +91,33 @@ class Classifier:
             if not image:
                 raise EmptyBody("this image has no bytes; send the whole file")
             if question.dense:
-                async with asyncio.timeout(deadline - time.monotonic()):
-                    return await self._dense(image, question, manifest, serving.lane)
-            decoded, answer = await self._network.answer(image, question, manifest, serving, deadline)
+                return await self._dense(image, question, manifest, serving.lane)
+            return await self._ordinary(image, question, manifest, serving)
         except ServiceError as error:
             return released(error)
-        except TimeoutError as late:
-            raise released(late)  # noqa: B904  `from` would keep the cause that released() removes
-        timing = Timing(decoded.seconds, answer.queue_s, answer.infer_s)
+
+    async def _ordinary(
+        self, image: bytes, question: ClassifyRequest, manifest: Manifest, serving: Deployment
+    ) -> Timed:
+        """Classify one image of the model's own size.
+
+        An image that is quick to decode is decoded in the engine's thread, just before it is run. Bulk images are not,
+        unless they are tiny: interactive images would wait for their decoding.
+        """
+        interactive, target, how = question.priority is Priority.INTERACTIVE, manifest.input, manifest.preprocessing
+        interactive, target, how = question.priority is Priority.INTERACTIVE, manifest.input, manifest.preprocessing
+        submit = partial(serving.batcher.submit, class_map=question.heatmap, priority=question.priority)
+        payload = self._decoder.defer(image, target, how, tiny_only=not (serving.decodes and interactive))
+        if payload is None:
+            turn = contextlib.nullcontext() if interactive else self._bulk_turn
+            async with turn:
+                decoded = await self._decoder.decode(image, target, how)
+            answer = await submit(ReadyPixels(decoded.pixels))
+        else:
+            with contextlib.closing(payload):
+                answer = await submit(payload)
+            decoded = payload.decoded
+        timing = Timing(answer.decode_s or decoded.seconds, answer.queue_s, answer.infer_s)
         return _classification(answer, decoded, question, manifest), timing
 
     async def _dense(self, image: bytes, question: ClassifyRequest, manifest: Manifest, lane: DenseQueue) -> Timed:
@@ -124,8 +137,8 @@ async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
+        while tasks:  # tasks that this frame still held would form a cycle with the traceback of an error
+            tasks.pop().cancel()
 
 
 def _check(question: ClassifyRequest, manifest: Manifest) -> None:

@@ -24,8 +24,3 @@ class ClassifyRequest(NamedTuple):
     dense: bool = False
     deadline_s: float = 10.0
     priority: Priority = Priority.INTERACTIVE
-
-    @property
-    def is_single_interactive(self) -> bool:
-        """Whether the request is interactive and holds a single image."""
-        return len(self.images) == 1 and self.priority is Priority.INTERACTIVE

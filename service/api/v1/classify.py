@@ -49,24 +49,14 @@ class ClassifyEndpoint:
         options, head = read_options(scope["query_string"]), _head(scope)
         deadline_ms = read_deadline(head.deadline) if head.deadline else self._deadline_ms
         deadline_s = min(self._deadline_ms, deadline_ms) / 1000
-        classified = await self._classified(scope, receive, options, head, deadline_s)
-        if isinstance(classified, QueueFull):
+        try:
+            classified = await self._received_and_classified(scope, receive, options, head, deadline_s)
+        except QueueFull as refusal:
+            released(refusal)  # the images are not held while the refusal is delayed
             await cancel_on_disconnect(client_state_of(scope), receive, self._pacing.refuse(deadline_s))
-            raise classified
+            raise
         self._pacing.answered()
         await self._answer(classified, options, scope["state"], send)
-
-    async def _classified(
-        self, scope: Scope, receive: Receive, options: QueryParams, head: "RequestHeaders", deadline_s: float
-    ) -> Classified | QueueFull:
-        """Return the result, or the refusal as a value.
-
-        The pacer may delay a refusal. The exception is returned without its traceback and cause, which hold the images.
-        """
-        try:
-            return await self._received_and_classified(scope, receive, options, head, deadline_s)
-        except QueueFull as refusal:
-            return released(refusal)
 
     async def _received_and_classified(
         self, scope: Scope, receive: Receive, options: QueryParams, head: "RequestHeaders", deadline_s: float

@@ -11,7 +11,7 @@ import pytest
 from models.contract import Pixels
 from service.batching.batcher import Batcher, InlineRunner
 from service.decoding.decode import Decoded
-from service.decoding.deferred import DeferredDecode, LargerThanClaimed
+from service.decoding.deferred import DeferredDecode
 from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
 from service.types import Batch, EngineResult, Payload, Prediction, ReadyPixels
 from tests.support.engines import GatedEngine
@@ -226,15 +226,15 @@ async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(large
     await batcher.stop()
 
 
-def encoded(value: int | Exception | None, *, tiny: bool = False) -> DeferredDecode:
-    """Of an image whose pixels are all `value`, or that cannot be decoded; None: too large for here."""
+def encoded(value: int | Exception, *, tiny: bool = False) -> DeferredDecode:
+    """Return the payload of an image whose pixels are all `value`, or that cannot be decoded."""
 
-    def decode() -> Decoded | None:
+    def decode() -> Decoded:
         if isinstance(value, Exception):
             raise value
-        return None if value is None else Decoded(image(value), (2, 2), 0.25)
+        return Decoded(image(value), (2, 2), 0.25)
 
-    return DeferredDecode(decode, tiny=tiny)
+    return DeferredDecode(decode, needs_thread=not tiny)
 
 
 @pytest.fixture
@@ -254,8 +254,7 @@ async def test_an_encoded_image_is_decoded_by_the_engine(engine: GatedEngine, de
     asked = encoded(3)
     answer = await decoding.submit(asked)
     assert answer.probabilities.argmax() == 3
-    assert asked.decoded is not None
-    assert asked.decode() is asked.decoded
+    assert asked.pixels() is asked.decoded.pixels
     assert answer.decode_s > 0
     assert engine.made == 1
 
@@ -264,16 +263,16 @@ async def test_a_damaged_image_fails_alone(engine: GatedEngine, decoding: Batche
     """The rest of its batch is answered, whatever the decoder raised, each with its own row."""
     first = asyncio.create_task(decoding.submit(ready(0)))
     await engine.entered.wait()
-    damaged: list[int | Exception | None] = [1, CorruptImage("damaged"), 2, None]
+    damaged: list[int | Exception] = [1, CorruptImage("damaged"), 2, ArithmeticError()]
     rest = [asyncio.create_task(decoding.submit(encoded(value))) for value in damaged]
     await asyncio.sleep(0)
     engine.release()
-    one, corrupt, two, large = await asyncio.gather(*rest, return_exceptions=True)
+    one, corrupt, two, unexpected = await asyncio.gather(*rest, return_exceptions=True)
     assert isinstance(one, EngineResult)
     assert isinstance(two, EngineResult)
     assert [one.probabilities.argmax(), two.probabilities.argmax()] == [1, 2]
     assert isinstance(corrupt, CorruptImage)
-    assert isinstance(large, LargerThanClaimed)
+    assert isinstance(unexpected, ArithmeticError)
     assert engine.sizes == [1, 2]
     await first
 
@@ -310,7 +309,7 @@ async def test_who_gave_up_is_not_decoded(engine: GatedEngine, decoding: Batcher
     engine.release()
     await first
     assert (await decoding.submit(encoded(2))).probabilities.argmax() == 2
-    assert late.decoded is None
+    assert late._decoded is None
 
 
 async def test_who_gives_up_while_others_are_decoded_is_not_decoded(engine: GatedEngine, decoding: Batcher) -> None:
@@ -334,7 +333,7 @@ async def test_who_gives_up_while_others_are_decoded_is_not_decoded(engine: Gate
     gone.set()
     assert (await slow).probabilities.argmax() == 1
     await first
-    assert late.decoded is None
+    assert late._decoded is None
     assert engine.sizes == [1, 1]
 
 
@@ -402,14 +401,15 @@ def test_a_forgotten_image_holds_nothing() -> None:
     body = weakref.ref(holder := Held())
     asked = DeferredDecode(holder.decode)
     del holder
-    asked.forget()
+    asked.close()
     assert body() is None
-    with pytest.raises(LargerThanClaimed):
-        asked.decode()
+    with pytest.raises(NotReady):
+        asked.pixels()
 
 
 class Held:
     """DeferredDecode bytes, as far as memory goes."""
 
-    def decode(self) -> None:
+    def decode(self) -> Decoded:
         """Never called."""
+        raise NotImplementedError

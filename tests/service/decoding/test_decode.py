@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.contract import Preprocessing
-from service.decoding.decode import Decoded, DecodeLimits, decode, decode_if_small
+from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.errors import CorruptImage, ImageError, TooManyPixels, UnsupportedFormat
 from service.settings import FORMATS
 from tests.support.bundles import INPUT
@@ -126,16 +126,6 @@ def test_random_bytes_never_surprise(body: bytes) -> None:
     """Not one exception of Pillow's gets out."""
     with pytest.raises(ImageError):
         run(body)
-
-
-def test_only_a_small_image_is_decoded_when_asked_so() -> None:
-    """The header decides; errors are the same."""
-    small = DecodeLimits(("PNG",), 2000)
-    assert decode_if_small(picture(RED, (40, 30)), INPUT, HOW, LIMITS, small) is not None
-    assert decode_if_small(picture(RED, (100, 30)), INPUT, HOW, LIMITS, small) is None
-    assert decode_if_small(picture(RED, image_format="GIF"), INPUT, HOW, LIMITS, small) is None
-    with pytest.raises(CorruptImage):
-        decode_if_small(picture()[:60], INPUT, HOW, LIMITS, small)
 
 
 def test_an_image_at_its_own_scale_has_a_limit_of_its_own() -> None:

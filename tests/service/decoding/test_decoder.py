@@ -13,14 +13,15 @@ from PIL import Image
 
 from models.contract import Preprocessing
 from service.decoding.decode import DecodeLimits, decode
-from service.decoding.decoder import SMALL_BYTES, DecoderPool, may_be_small
+from service.decoding.decode_cost import SMALL_BYTES
+from service.decoding.decoder import DecoderPool
 from service.decoding.worker import DecodeWorker, WorkerLimits
 from service.decoding.worker_ipc import SHARED_BYTES
 from service.decoding.worker_main import decode_reply, encode_request
 from service.errors import CorruptImage, DecodeLimit, NotReady, UnsupportedFormat
 from service.settings import FORMATS, MIB
 from tests.support.bundles import INPUT
-from tests.support.pictures import RED, encoded, picture, png_file, profile_bomb, progressive_bomb
+from tests.support.pictures import RED, encoded, picture, png_file, progressive_bomb
 from tests.support.processes import descriptors_of
 
 HOW = Preprocessing()
@@ -205,36 +206,13 @@ def kill(decoder: DecoderPool, number: signal.Signals = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        progressive_bomb(100, side=400),
-        encoded(Image.new("RGB", (10, 10)), "JPEG")[:2] + b"\xff\xe1\0\x0aExif\0\0xx" * 100,
-        profile_bomb(100),
-        bytes(SMALL_BYTES + 1),
-    ],
-    ids=["scans", "segments", "profiles", "bytes"],
-)
-def test_what_could_be_costly_is_not_even_opened_here(body: bytes) -> None:
-    """Scans and metadata that repeat, and large files."""
-    assert not may_be_small(body)
-
-
-def test_an_ordinary_photo_is_small() -> None:
-    """Progressive ones too."""
-    photo = Image.effect_noise((500, 375), 60).convert("RGB")
-    assert may_be_small(encoded(photo, "JPEG"))
-    assert may_be_small(picture(icc_profile=bytes(3000)))
-    assert may_be_small(encoded(photo, "JPEG", progressive=True))
-
-
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
 async def test_what_is_quick_to_decode_may_be_decoded_later(decoder: DecoderPool, image_format: str) -> None:
     """With the same pixels."""
     body = picture(RED, (640, 480), image_format)
     later = decoder.defer(body, INPUT, HOW)
     assert later is not None
-    assert (later.decode().pixels == (await decoder.decode(body, INPUT, HOW)).pixels).all()
+    assert (later.pixels() == (await decoder.decode(body, INPUT, HOW)).pixels).all()
 
 
 @pytest.mark.parametrize(
@@ -245,6 +223,33 @@ async def test_what_is_quick_to_decode_may_be_decoded_later(decoder: DecoderPool
 async def test_the_rest_is_not_left_to_who_runs_the_network(decoder: DecoderPool, body: bytes) -> None:
     """It goes its own way."""
     assert decoder.defer(body, INPUT, HOW) is None
+
+
+async def test_only_a_tiny_image_is_deferred_when_asked_so(decoder: DecoderPool) -> None:
+    """An image of few bytes and few pixels is decoded in the calling thread, a larger one is not."""
+    tiny = decoder.defer(picture(RED, (28, 28)), INPUT, HOW, tiny_only=True)
+    assert tiny is not None
+    assert not tiny.needs_thread
+    assert decoder.defer(picture(RED, (200, 200)), INPUT, HOW, tiny_only=True) is None
+    assert decoder.defer(encoded(Image.effect_noise((120, 120), 60), "PNG"), INPUT, HOW, tiny_only=True) is None
+
+
+async def test_an_image_is_decoded_in_this_process_only_if_its_header_says_that_it_is_small(
+    decoder: DecoderPool,
+) -> None:
+    """Few bytes with many pixels, and formats whose decoders are not bounded, go to a worker process."""
+    await decoder._workers[0].stop()
+    assert (await decoder.decode(picture(RED, (1000, 900)), INPUT, HOW)).size == (1000, 900)
+    assert decoder._workers[0].pid is None
+    await decoder.decode(picture(RED, (1000, 1100)), INPUT, HOW)
+    assert decoder._workers[0].pid is not None
+
+
+async def test_a_small_gif_is_decoded_in_a_worker(decoder: DecoderPool) -> None:
+    """A GIF of any size is decoded where it can be stopped."""
+    await decoder._workers[0].stop()
+    await decoder.decode(picture(RED, image_format="GIF"), INPUT, HOW)
+    assert decoder._workers[0].pid is not None
 
 
 @pytest.mark.parametrize("side", [1100, 1500])

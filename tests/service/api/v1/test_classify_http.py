@@ -86,16 +86,6 @@ def test_a_header_that_lies_about_its_size_is_found_out(client: TestClient, fram
     assert response.json()["type"] == "/problems/corrupt-image"
 
 
-@pytest.mark.parametrize(("size", "colour"), [((900, 700), RED), ((200, 200), GREEN)])
-def test_a_guess_that_was_wrong_costs_only_time(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], colour: tuple[int, int, int]
-) -> None:
-    """What turns out to be larger than its header promised is decoded elsewhere, and answered."""
-    monkeypatch.setattr("service.decoding.decoder.claimed_pixels", lambda _body: 100)
-    response = client.post("/v1/classify", content=picture(colour, size))
-    assert labels(response.json()) == ["red" if colour == RED else "green"]
-
-
 def test_model_and_version_can_be_named(client: TestClient) -> None:
     """Without a version the newest answers."""
     for path, version in [
