@@ -3,8 +3,11 @@
 Never waits.
 """
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 from service.batching.latency_model import LatencyModel
 from service.errors import DeadlineExceeded, QueueFull
@@ -40,25 +43,14 @@ class CapacityLimiter:
     def leave(self, count: int) -> None:
         self.inside -= count
 
-    def hold(self, count: int) -> "CapacityLease":
-        """Return a context manager that enters at its beginning and leaves at its end."""
-        return CapacityLease(self, count)
-
-
-class CapacityLease:
-    """Counts as in use until the end of a `with` block."""
-
-    __slots__ = ("_count", "_gate")
-
-    def __init__(self, gate: CapacityLimiter, count: int) -> None:
-        self._gate = gate
-        self._count = count
-
-    def __enter__(self) -> None:
-        self._gate.enter(self._count)
-
-    def __exit__(self, *_: object) -> None:
-        self._gate.leave(self._count)
+    @contextmanager
+    def hold(self, count: int) -> Iterator[None]:
+        """Add `count` until the end of the context."""
+        self.enter(count)
+        try:
+            yield
+        finally:
+            self.leave(count)
 
 
 class AdmissionController:
@@ -82,7 +74,7 @@ class AdmissionController:
         """
         self._on_interactive = on_interactive
         self.forecast = forecast
-        self.on_error_s = on_error_s
+        self._on_error_s = on_error_s
         self._all = CapacityLimiter(capacity, "images of this model", forecast.answer_s)
         self._bulk = CapacityLimiter(max(1, capacity // 2), "bulk images of this model", forecast.answer_s)
 
@@ -91,45 +83,41 @@ class AdmissionController:
         """Images that were admitted and are not yet answered."""
         return self._all.inside
 
-    def admit(self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE) -> "AdmissionTicket":
-        """Return a context manager for `count` images.
+    @contextmanager
+    def admit(
+        self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE
+    ) -> Iterator[Callable[[], None]]:
+        """Admit `count` images until the end of the context.
 
-        Entering raises QueueFull, or DeadlineExceeded when the deadline is too short even without other images.
-        """
-        return AdmissionTicket(self, count, deadline_s, priority)
-
-    def enter(self, count: int, deadline_s: float, priority: Priority) -> tuple[int, float]:
-        """Admit `count` images.
-
-        Return the number of images ahead of them, and the expected seconds to the response.
+        Yields a function that corrects the forecast with the time that the request took. Call it at the response, or at
+        the deadline; not for rejected images, whose time says nothing about the engine.
         Raises QueueFull, or DeadlineExceeded when the deadline is too short even without other images.
         """
-        ahead = self.inside if priority is Priority.BULK else self.inside - self._bulk.inside
+        interactive = priority is Priority.INTERACTIVE
+        ahead = self.inside - self._bulk.inside if interactive else self.inside
         expected_s = self.forecast.answer_s(ahead, count)
         # With nothing ahead the request is admitted in any case; else a forecast that is too high would stay too high.
-        late_s = self.forecast.late_s(ahead, count)
-        if ahead and late_s > deadline_s:
-            self._refuse(ahead, count, deadline_s, late_s)
-        self._all.enter(count)
-        if priority is Priority.INTERACTIVE:
-            self._on_interactive(ahead + count)
-            return ahead, expected_s
-        try:
-            self._bulk.enter(count)
-        except QueueFull:
-            self._all.leave(count)
-            raise
-        return ahead, expected_s
+        if ahead and self.forecast.late_s(ahead, count) > deadline_s:
+            self._refuse(ahead, count, deadline_s)
+        started = time.perf_counter()
 
-    def leave(self, count: int, priority: Priority) -> None:
-        self._all.leave(count)
-        if priority is Priority.BULK:
-            self._bulk.leave(count)
-        else:
-            self._on_interactive(self._all.inside - self._bulk.inside)
+        def answered() -> None:
+            if interactive:
+                took_s = time.perf_counter() - started
+                self.forecast.learn(ahead, count, took_s)
+                self._on_error_s(took_s - expected_s)
 
-    def _refuse(self, ahead: int, count: int, deadline_s: float, late_s: float) -> None:
-        alone_s = self.forecast.answer_s(0, count)
+        with self._all.hold(count), contextlib.nullcontext() if interactive else self._bulk.hold(count):
+            if interactive:
+                self._on_interactive(ahead + count)
+            try:
+                yield answered
+            finally:
+                if interactive:
+                    self._on_interactive(self.inside - self._bulk.inside - count)
+
+    def _refuse(self, ahead: int, count: int, deadline_s: float) -> NoReturn:
+        alone_s, late_s = self.forecast.answer_s(0, count), self.forecast.late_s(ahead, count)
         if alone_s > deadline_s:
             raise DeadlineExceeded(
                 f"an answer takes {alone_s * 1000:.0f} ms even with nothing ahead, and the deadline is "
@@ -140,33 +128,3 @@ class AdmissionController:
             f"{deadline_s * 1000:.0f} ms; send the request again after the time in Retry-After",
             late_s - deadline_s,
         )
-
-
-class AdmissionTicket:
-    """One request's admission, from the beginning to the end of a `with` block."""
-
-    __slots__ = ("_admission", "_ahead", "_count", "_deadline_s", "_expected_s", "_priority", "_started")
-
-    def __init__(self, admission: AdmissionController, count: int, deadline_s: float, priority: Priority) -> None:
-        self._admission = admission
-        self._count = count
-        self._deadline_s = deadline_s
-        self._priority = priority
-
-    def __enter__(self) -> "AdmissionTicket":
-        self._ahead, self._expected_s = self._admission.enter(self._count, self._deadline_s, self._priority)
-        self._started = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._admission.leave(self._count, self._priority)
-
-    def answered(self) -> None:
-        """Correct the forecast with the time that the request took until its response or its deadline.
-
-        Not called for rejected images: the time they took says nothing about the engine.
-        """
-        if self._priority is Priority.INTERACTIVE:
-            took_s = time.perf_counter() - self._started
-            self._admission.forecast.learn(self._ahead, self._count, took_s)
-            self._admission.on_error_s(took_s - self._expected_s)

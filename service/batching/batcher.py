@@ -126,7 +126,7 @@ class Batcher:
         self._runner = BatchRunner(engine, inline)
         self._max_batch_size = max_batch_size
         self._bulk = PreemptibleBatches(engine, self._slots, max_batch_size)
-        self._waiting: PriorityQueue[Entry] = PriorityQueue(max_queue, self._bulk.claim)
+        self._waiting = PriorityQueue(max_queue, self._bulk.claim)
         self._interactive = 0
         self._observer = observer or BatchCallbacks()
         self._loops: list[asyncio.Task[None]] = []

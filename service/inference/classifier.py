@@ -58,14 +58,14 @@ class Classifier:
         _check(question, version.manifest)
         images = len(question.images)
         lane = serving.lane.hold(images) if question.dense else contextlib.nullcontext()
-        with serving.admission.admit(images, question.deadline_s, question.priority) as admitted, lane:
+        with serving.admission.admit(images, question.deadline_s, question.priority) as answered, lane:
             try:
                 results = await self._within_deadline(question, version, serving)
             except DeadlineExceeded:
-                admitted.answered()
+                answered()
                 raise
             if not question.dense and not any(isinstance(result, ServiceError) for result in results):
-                admitted.answered()
+                answered()
         return Classified(version, *_apart(results))
 
     async def _within_deadline(

@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 
 from service.batching.batcher import BatchCallbacks, Batcher
-from service.batching.queue import PriorityQueue
 from service.errors import NotReady
 from service.types import EngineResult, Priority, ReadyPixels
 from tests.support.engines import GatedEngine
 
 BULK, INTERACTIVE = Priority.BULK, Priority.INTERACTIVE
-
-
-class Thing:
-    def __init__(self, name: str, alive: bool = True) -> None:
-        self.name, self.alive = name, alive
 
 
 def image(value: int) -> ReadyPixels:
@@ -47,40 +41,6 @@ async def submitted(batcher: Batcher, values: range, priority: Priority) -> list
     for _ in range(3):
         await asyncio.sleep(0)
     return calls
-
-
-async def test_interactive_things_leave_first() -> None:
-    """Each batch holds one priority, oldest first, the dead left out."""
-    waiting: PriorityQueue[Thing] = PriorityQueue(8)
-    for name, priority in (("b1", BULK), ("i1", INTERACTIVE), ("b2", BULK), ("i2", INTERACTIVE)):
-        waiting.put(Thing(name), priority)
-    waiting.put(Thing("gone", alive=False), INTERACTIVE)
-    waiting.requeue([Thing("b0")], BULK)
-    taken = [await waiting.take(2) for _ in range(3)]
-    assert [(priority, [thing.name for thing in batch]) for priority, batch in taken] == [
-        (INTERACTIVE, ["i1", "i2"]),
-        (BULK, ["b0", "b1"]),
-        (BULK, ["b2"]),
-    ]
-
-
-async def test_a_full_queue_is_full_for_both() -> None:
-    """There is one bound."""
-    waiting: PriorityQueue[Thing] = PriorityQueue(1)
-    waiting.put(Thing("b"), BULK)
-    with pytest.raises(asyncio.QueueFull):
-        waiting.put(Thing("i"), INTERACTIVE)
-
-
-async def test_a_taker_that_is_cancelled_passes_its_turn_on() -> None:
-    """No thing is forgotten because the one that was woken for it has gone."""
-    waiting: PriorityQueue[Thing] = PriorityQueue(4)
-    first, second = (asyncio.create_task(waiting.take(1)) for _ in range(2))
-    await asyncio.sleep(0)
-    waiting.put(Thing("x"), BULK)
-    first.cancel()
-    assert [thing.name for thing in (await second)[1]] == ["x"]
-    assert waiting.idle_waiters == 0
 
 
 async def test_an_interactive_image_does_not_wait_for_a_bulk_batch(engine: GatedEngine, batcher: Batcher) -> None:
