@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from types import TracebackType
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect
@@ -23,83 +24,51 @@ class Body(NamedTuple):
 
 
 class BodyReader:
-    """Reads bodies. `gate` counts the bytes of all bodies that are being received or processed."""
+    """Reads bodies. `limiter` counts the bytes of all bodies that are being received or processed."""
 
-    def __init__(self, max_body_bytes: int, gate: CapacityLimiter, timeout_s: float) -> None:
-        self.limit = max_body_bytes
-        self.gate = gate
-        self.timeout_s = timeout_s
+    def __init__(self, max_body_bytes: int, limiter: CapacityLimiter, timeout_s: float) -> None:
+        self._max_body_bytes, self._limiter, self._timeout_s = max_body_bytes, limiter, timeout_s
 
-    def receive(self, messages: Receive, announced: int | None, *, whole: bool = False) -> "Receiving":
-        """Return a context manager that yields the Body; its bytes count as in use until the context ends.
+    @asynccontextmanager
+    async def receive(self, messages: Receive, announced: int | None) -> AsyncIterator[Body]:
+        """Receive the body of one request; its bytes count as in use until the end of the context.
 
         messages: the `receive` callable of ASGI. announced: value of Content-Length, None if the request has none.
-        whole: whether the body has been received already, so that no timeout is needed.
-        Entering raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull or ClientDisconnect.
+        Raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull or ClientDisconnect.
         """
-        return Receiving(self, messages, announced, whole)
-
-
-class Receiving:
-    """Receives the body of one request and owns its share of the limiter."""
-
-    def __init__(self, receiver: BodyReader, messages: Receive, announced: int | None, whole: bool) -> None:
-        self._receiver = receiver
-        self._messages = messages
-        self._announced = announced
-        self._whole = whole
-        self._held = 0
-
-    async def __aenter__(self) -> Body:
         started = time.perf_counter()
-        try:
-            content = await (self._read() if self._whole else self._read_in_time())
-        except BaseException:
-            self._release()
-            raise
-        return Body(content, time.perf_counter() - started)
+        with ExitStack() as held:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    content = await self._read(messages, announced, held)
+            except TimeoutError:
+                raise BodyTimeout(f"the body did not arrive within {self._timeout_s:g} s; send it again") from None
+            yield Body(content, time.perf_counter() - started)
 
-    async def __aexit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._release()
-
-    async def _read_in_time(self) -> bytes:
-        timeout_s = self._receiver.timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._read()
-        except TimeoutError:
-            raise BodyTimeout(f"the body did not arrive within {timeout_s:g} s; send it again") from None
-
-    async def _read(self) -> bytes:
+    async def _read(self, messages: Receive, announced: int | None, held: ExitStack) -> bytes:
         parts: list[bytes] = []
-        more = True
+        size, more = 0, True
         try:
-            self._check(self._announced or 0)
+            self._check(announced or 0)
             while more:
-                chunk, more = await _next(self._messages)
-                self._check(self._held + len(chunk))
-                self._receiver.gate.enter(len(chunk))
-                self._held += len(chunk)
+                chunk, more = await _next(messages)
+                size += len(chunk)
+                self._check(size)
+                held.enter_context(self._limiter.hold(len(chunk)))
                 parts.append(chunk)
         except (BodyTooLarge, QueueFull):
             parts.clear()
             if more:
-                await _discard(self._messages)
+                await _discard(messages)
             raise
-        if not self._held:
+        if not size:
             raise EmptyBody("the body is empty; send the bytes of an image, as in curl --data-binary @photo.jpg")
         return b"".join(parts)
 
     def _check(self, size: int) -> None:
-        limit = self._receiver.limit
+        limit = self._max_body_bytes
         if size > limit:
             raise BodyTooLarge(f"the body has more than {limit} bytes; send a smaller image or fewer at a time")
-
-    def _release(self) -> None:
-        self._receiver.gate.leave(self._held)
-        self._held = 0
 
 
 async def _next(messages: Receive) -> tuple[bytes, bool]:

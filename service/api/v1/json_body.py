@@ -6,12 +6,12 @@ differs from it, and works in steps. Time is bounded by one pass over the body, 
 step.
 """
 
+import asyncio
 import binascii
 import re
 import string
 from typing import NoReturn
 
-from service.api.steps import Steps
 from service.errors import MalformedBody, TooManyImages
 
 _STEP_BYTES = 64 * 1024
@@ -47,59 +47,59 @@ class JsonBody:
         self._max_images = max_images
         self._at = 0
 
-    def images(self) -> Steps[list[bytes | MalformedBody]]:
+    async def images(self) -> list[bytes | MalformedBody]:
         """Decode the images, in order. The list holds a MalformedBody for an image that is not base64.
 
         Raises MalformedBody, TooManyImages.
         """
-        strings = yield from self._strings()
+        strings = await self._strings()
         images: list[bytes | MalformedBody] = []
         for index, (start, end) in enumerate(strings):
             try:
-                images.append((yield from _from_base64(self._body, start, end)))
+                images.append(await _from_base64(self._body, start, end))
             except binascii.Error:
                 reason = f"images.{index} is not base64; encode the bytes of the image file"
                 if _has_line_break(self._body, start, end):
                     reason += ", without line breaks, as base64 -w0 does"
                 images.append(MalformedBody(reason))
-            yield
+            await asyncio.sleep(0)
         return images
 
-    def _strings(self) -> Steps[list[tuple[int, int]]]:
+    async def _strings(self) -> list[tuple[int, int]]:
         """Return where the text of each image begins and ends, after checking the form of the whole body."""
-        yield from self._skip_blanks()
+        await self._skip_blanks()
         if self._at == len(self._body):
             self._refuse("there is no JSON in it")
         self._expect(b"{", "the JSON is no object")
-        yield from self._skip_blanks()
+        await self._skip_blanks()
         self._expect_name()
-        yield from self._skip_blanks()
+        await self._skip_blanks()
         self._expect(b":", "a colon should follow the name")
-        yield from self._skip_blanks()
+        await self._skip_blanks()
         self._expect(b"[", "images: this should be a list")
         found: list[tuple[int, int]] = []
-        yield from self._skip_blanks()
+        await self._skip_blanks()
         if self._next() == b"]":
             self._refuse("images: the list is empty")
         while True:
             found.append(self._string(len(found)))
-            yield from self._skip_blanks()
+            await self._skip_blanks()
             if self._next() == b"]":
                 break
             self._expect(b",", f"images.{len(found)}: a comma should come before it")
-            yield from self._skip_blanks()
+            await self._skip_blanks()
         self._at += 1
-        yield from self._expect_end()
+        await self._expect_end()
         return found
 
-    def _expect_end(self) -> Steps[None]:
-        yield from self._skip_blanks()
+    async def _expect_end(self) -> None:
+        await self._skip_blanks()
         if self._next() == b",":
             self._at += 1
-            yield from self._skip_blanks()
+            await self._skip_blanks()
             self._refuse_name()
         self._expect(b"}", "the object is not closed")
-        yield from self._skip_blanks()
+        await self._skip_blanks()
         if self._at < len(self._body):
             self._refuse("something follows the object")
 
@@ -129,7 +129,7 @@ class JsonBody:
             self._refuse("images: the name is there twice")
         self._refuse(f'{name[1].decode()}: "images" is the only name in it')
 
-    def _skip_blanks(self) -> Steps[None]:
+    async def _skip_blanks(self) -> None:
         while True:
             end = self._at + _STEP_BYTES
             found = _BLANKS.match(self._body, self._at, end)
@@ -137,7 +137,7 @@ class JsonBody:
             self._at = found.end()
             if self._at < end:
                 return
-            yield
+            await asyncio.sleep(0)
 
     def _next(self) -> bytes:
         return self._body[self._at : self._at + 1]
@@ -151,7 +151,7 @@ class JsonBody:
         raise MalformedBody(f'the body should be {{"images": ["<base64>", ...]}}, options go into the query; {reason}')
 
 
-def _from_base64(body: bytes, start: int, end: int) -> Steps[bytes]:
+async def _from_base64(body: bytes, start: int, end: int) -> bytes:
     """Decode the text of a JSON string; ignores blanks and the head of a data URL. Raises binascii.Error."""
     if body.startswith(b"data:", start, end):
         comma = body.find(b",", start, min(end, start + _MAX_DATA_URL_HEAD_BYTES))
@@ -170,7 +170,7 @@ def _from_base64(body: bytes, start: int, end: int) -> Steps[bytes]:
         padded = padded or text[:whole].endswith(b"=")
         start, rest = stop, text[whole:]
         if start < end:
-            yield
+            await asyncio.sleep(0)
     return decoded[0] if len(decoded) == 1 else b"".join(decoded)
 
 

@@ -1,5 +1,6 @@
 """Any body becomes images or a clear problem."""
 
+import asyncio
 import base64
 import json
 
@@ -7,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.steps import finish
 from service.api.v1 import body_parser
 from service.errors import MalformedBody, ServiceError, TooManyImages
 
@@ -16,7 +16,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def images_of(body: bytes, content_type: str, max_images: int) -> list[body_parser.EncodedImage]:
-    return finish(body_parser.parse_images(body, content_type, max_images))
+    return asyncio.run(body_parser.parse_images(body, content_type, max_images))
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:

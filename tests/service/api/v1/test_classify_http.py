@@ -361,7 +361,7 @@ def test_a_bundle_without_a_usable_manifest_is_listed(tmp_path: Path) -> None:
 
 def test_an_unexpected_error_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """No traceback leaves, the log and the client share the request id."""
-    monkeypatch.setattr("service.api.v1.classify.parse_images", lambda *_: 1 / 0)
+    monkeypatch.setattr("service.api.v1.classify.needs_parsing", lambda *_: 1 / 0)
     response = client.post("/v1/classify", content=picture())
     assert (response.status_code, response.headers["content-type"]) == (500, MEDIA_TYPE)
     assert response.headers["x-request-id"] in response.json()["detail"]
