@@ -10,8 +10,9 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service.api import health, problems
+from service.api import health
 from service.api.body_reader import BodyReader
+from service.api.problems import HANDLERS
 from service.api.refusal_pacing import RefusalPacer
 from service.api.request_context import RequestContextMiddleware
 from service.api.v1 import models, routes
@@ -86,15 +87,15 @@ def create_app(
         version=version("snellen"),
         description=_DESCRIPTION,
         lifespan=lifespan,
+        exception_handlers=HANDLERS,
         redoc_url=None,
         redirect_slashes=False,
     )
     app.state.registry = registry
-    routes.install(app, problems.ProblemMiddleware(classify))
+    routes.install(app, classify)
     app.include_router(models.router(registry))
     app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
     page.install(app)
-    problems.install(app)
     app.add_middleware(
         RequestContextMiddleware,
         metrics=metrics,

@@ -2,14 +2,14 @@
 
 import logging
 import math
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import errors
 from service.api.v1.schemas import Problem
@@ -69,30 +69,6 @@ def respond(problem: Problem, request_id: str | None, headers: dict[str, str] | 
     return Response(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Register handlers on `app`, so that every error leaves the application as a problem document."""
-    app.add_exception_handler(errors.ServiceError, _on_service_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-
-
-class ProblemMiddleware:
-    """Wraps an ASGI application and answers the errors that it raises before its response starts."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except errors.ServiceError as error:
-            response = await _on_service_error(Request(scope), errors.released(error))
-            await response(scope, receive, send)
-        except RequestValidationError as error:
-            response = await _on_validation_error(Request(scope), errors.released(error))
-            await response(scope, receive, send)
-
-
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)
     problem = problem_of(errors.released(error))
@@ -123,3 +99,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         case _:
             detail = str(error.detail)
     return respond(plain_problem(error.status_code, detail), request.state.request_id, dict(error.headers or {}))
+
+
+HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    errors.ServiceError: _on_service_error,
+    RequestValidationError: _on_validation_error,
+    HTTPException: _on_http_exception,
+}
+"""Exception handlers for FastAPI and for Starlette's ExceptionMiddleware: every error leaves as a problem document."""

@@ -3,9 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Header, Path, Query
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.problems import HANDLERS
 from service.api.v1 import openapi
 from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, QueryParams
 from service.api.v1.schemas import ClassifyResponse
@@ -50,9 +52,9 @@ class ClassifyMiddleware:
 
 
 def install(app: FastAPI, classify: ASGIApp) -> None:
-    """Answer the paths with `classify`, which raises no errors, and document them."""
+    """Answer the paths with `classify`, and document them."""
     app.include_router(_documentation())
-    app.add_middleware(ClassifyMiddleware, classify=classify)
+    app.add_middleware(ClassifyMiddleware, classify=ExceptionMiddleware(classify, HANDLERS))
 
 
 def _documentation() -> APIRouter:
