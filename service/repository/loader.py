@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.contract import Bundle, Precision
-from service.batching.batcher import Batcher, InlineRunner
+from service.batching.admission import AdmissionController
+from service.batching.batcher import BatchCallbacks, Batcher, InlineRunner
 from service.batching.bulk_slots import BulkSlots
 from service.batching.dense_queue import DenseLimits, DenseQueue
 from service.batching.latency_model import LatencyModel
 from service.engine.loaded import LoadedEngine
 from service.engine.profile import INLINE_S, Profile, largest_within
 from service.engine.session import EngineRejected
-from service.repository import observers
 from service.repository.version import Deployment, ModelVersion
 from service.telemetry.metrics import Metrics
 from service.types import Engine, EngineInfo
@@ -97,16 +97,43 @@ class Loader:
         inline = (
             InlineRunner(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
         )
-        told = observers.of_batches(version, metrics)
-        batcher = Batcher(engine, size, self._limits.max_queue, told, inline, self._slots)
-        lane = DenseQueue(
-            engine.predict_dense, self._limits.dense, self._dense_turns, observers.of_dense(version, metrics)
-        )
+        batcher = Batcher(engine, size, self._limits.max_queue, _callbacks(version, metrics), inline, self._slots)
+        dense = _callbacks(version, metrics, dense=True)
+        lane = DenseQueue(engine.predict_dense, self._limits.dense, self._dense_turns, dense)
         forecast = LatencyModel(profile.seconds, engine.concurrency, size)
-        admission = observers.admission(version, forecast, self._limits.max_queue, metrics, batcher.expect)
+        admission = admission_of(version, forecast, self._limits.max_queue, metrics, batcher.expect)
         metrics.models.queue_depth.labels(*version.labels).set_function(lambda: batcher.depth)
         metrics.models.ready.labels(*version.labels, engine.provider).set(1)
         batcher.start()
         precision = Precision(profile.chosen.precision)
         info = EngineInfo(engine.provider, engine.concurrency, engine.threads_per_batch, engine.single_image_threads)
         return Deployment(precision, info, batcher, lane, admission, size, profile, decodes)
+
+
+def _callbacks(version: ModelVersion, metrics: Metrics, *, dense: bool = False) -> BatchCallbacks:
+    """Return the callbacks that record the batches of a version, or its images of any size."""
+    batches, labels = metrics.batches, version.labels
+    images, sizes = metrics.models.images.labels(*labels), batches.sizes.labels(*labels)
+    seconds = (batches.dense_seconds if dense else batches.seconds).labels(*labels)
+
+    def observe(size: int, took_s: float) -> None:
+        images.inc(size)
+        seconds.observe(took_s)
+        if not dense:
+            sizes.observe(size)
+
+    return BatchCallbacks(observe, batches.failures.labels(*labels).inc, batches.preemptions.labels(*labels).inc)
+
+
+def admission_of(
+    version: ModelVersion,
+    forecast: LatencyModel,
+    max_queue: int,
+    metrics: Metrics,
+    on_interactive: Callable[[int], object] = lambda _images: None,
+) -> AdmissionController:
+    """Return the admission controller of a version, with its metrics connected."""
+    errors = metrics.models.latency_prediction_errors.labels(*version.labels)
+    admission = AdmissionController(max_queue, forecast, errors.observe, on_interactive)
+    metrics.models.pending.labels(*version.labels).set_function(lambda: admission.inside)
+    return admission

@@ -1,12 +1,12 @@
 """The endpoint `/v1/models`: the loaded models with all properties that a client can read."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 
 from service.api.v1 import openapi
 from service.api.v1.schemas import BatchTime, Chosen, EngineInfo, ModelDetail, ModelList, ModelSummary
-from service.engine.profile import Profile
 from service.repository.registry import Registry
 from service.repository.version import Deployment, ModelVersion
 
@@ -74,36 +74,24 @@ def _detail(registry: Registry, version: ModelVersion) -> ModelDetail:
 
 
 def _engine(serving: Deployment) -> EngineInfo:
-    return EngineInfo(
-        provider=serving.engine.provider,
-        precision=serving.precision.value,
-        concurrency=serving.engine.concurrency,
-        threads_per_batch=serving.engine.threads_per_batch,
-        single_image_threads=serving.engine.single_image_threads,
-        max_batch_size=serving.max_batch_size,
-        batch_profile=[
-            BatchTime(
-                batch_size=point.batch_size,
-                milliseconds=round(point.seconds * 1000, 3),
-                images_per_s=round(point.images_per_s, 1),
-            )
-            for point in serving.profile.points
-        ],
-        chosen=_chosen(serving.profile),
-    )
-
-
-def _chosen(profile: Profile) -> Chosen:
-    chosen = profile.chosen
-    return Chosen(
-        provider=chosen.provider,
-        precision=chosen.precision,
-        cuda_graph=chosen.cuda_graph,
-        concurrency=chosen.concurrency,
-        threads_per_batch=chosen.threads_per_batch,
-        batch_size=chosen.batch_size,
+    profile = serving.profile
+    chosen = Chosen(
+        **profile.chosen.model_dump(exclude={"seconds"}),
         images_per_s=round(profile.images_per_s, 1),
         milliseconds_alone=round(profile.alone_s * 1000, 3),
         tried=len(profile.tried),
         reason=profile.reason,
+    )
+    batch_profile = [
+        BatchTime(
+            batch_size=n.batch_size, milliseconds=round(n.seconds * 1000, 3), images_per_s=round(n.images_per_s, 1)
+        )
+        for n in profile.points
+    ]
+    return EngineInfo(
+        **asdict(serving.engine),
+        precision=serving.precision.value,
+        max_batch_size=serving.max_batch_size,
+        batch_profile=batch_profile,
+        chosen=chosen,
     )

@@ -9,8 +9,7 @@ from models.contract import Pixels, Precision
 from service.batching.dense_queue import DenseQueue
 from service.batching.latency_model import LatencyModel
 from service.engine.profile import Profile
-from service.repository import observers
-from service.repository.loader import ModelLimits
+from service.repository.loader import ModelLimits, admission_of
 from service.repository.version import Deployment, ModelVersion
 from service.server.ipc.dispatcher import EngineDispatcher
 from service.server.ipc.engine_client import EngineConnection, Report, attach
@@ -143,7 +142,7 @@ class RemoteLoader:
         info = EngineInfo(report["provider"], concurrency, threads, threads)  # only frontends know single requests
         size, share = report["max_batch_size"], self._share
         forecast = LatencyModel(lambda images: profile.seconds(images) / share, concurrency, size)
-        admission = observers.admission(version, forecast, self._limits.max_queue, self._metrics)
+        admission = admission_of(version, forecast, self._limits.max_queue, self._metrics)
         return Deployment(
             Precision(report["precision"]),
             info,
