@@ -5,8 +5,8 @@ import asyncio
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from service.api.v1.json_body import JsonBody
-from service.errors import EmptyBody, MalformedBody, TooManyImages
+from service.api.v1.json_body import JsonBody, too_many_images
+from service.errors import EmptyBody, MalformedBody
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
@@ -49,10 +49,6 @@ def needs_parsing(content_type: str) -> bool:
 
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-def too_many(limit: int) -> TooManyImages:
-    return TooManyImages(f"the request holds more than {limit} images; send them in several requests")
 
 
 class _Form:
@@ -137,7 +133,7 @@ class _Form:
                 "and options in the query, as in ?top_k=3"
             )
         if len(self._files) == self._max_images:
-            raise too_many(self._max_images)
+            raise too_many_images(self._max_images)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         """Keep a view of the data in the body.

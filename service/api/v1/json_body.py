@@ -105,7 +105,7 @@ class JsonBody:
 
     def _string(self, index: int) -> tuple[int, int]:
         if index == self._max_images:
-            raise TooManyImages(f"the request holds more than {self._max_images} images; send them in several requests")
+            raise too_many_images(self._max_images)
         self._expect(b'"', f"images.{index}: this should be a string of base64")
         start, end = self._at, self._body.find(b'"', self._at)
         if end < 0:
@@ -149,6 +149,10 @@ class JsonBody:
 
     def _refuse(self, reason: str) -> NoReturn:
         raise MalformedBody(f'the body should be {{"images": ["<base64>", ...]}}, options go into the query; {reason}')
+
+
+def too_many_images(limit: int) -> TooManyImages:
+    return TooManyImages(f"the request holds more than {limit} images; send them in several requests")
 
 
 async def _from_base64(body: bytes, start: int, end: int) -> bytes:

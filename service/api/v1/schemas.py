@@ -60,14 +60,6 @@ class ClassifyResponse(BaseModel):
     results: list[Result | FailedResult]
 
 
-class ClassifyBody(BaseModel):
-    """The JSON form of a request's body."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    images: list[str] = Field(min_length=1, description="each an encoded image (JPEG, PNG, ...) in base64")
-
-
 class BatchTime(BaseModel):
     """Measured with `concurrency` batches of this size running at a time.
 
