@@ -17,8 +17,8 @@ from service.errors import EngineFailure
 
 _CLIENT_STATE = "snellen.client"
 """Key of the ClientState in the ASGI scope of a request."""
-NO_NUMBERS = (
-    "the network's answer to this image holds values that are no numbers; "
+NON_FINITE_OUTPUT = (
+    "the network's output for this image holds NaN or infinity; "
     "where it is served in half precision, precision=fp32 may help"
 )
 """Error detail for an output with NaN or infinity.
@@ -216,7 +216,7 @@ def client_state_of(scope: Any) -> ClientState | None:
     return scope.get(_CLIENT_STATE)  # type: ignore[no-any-return]
 
 
-def check_numbers(*outputs: NDArray[np.float32]) -> None:
+def check_finite(*outputs: NDArray[np.float32]) -> None:
     """Check the outputs for one image. Raises EngineFailure when one holds NaN or infinity."""
     if not all(np.isfinite(output).all() for output in outputs):
-        raise EngineFailure(NO_NUMBERS)
+        raise EngineFailure(NON_FINITE_OUTPUT)

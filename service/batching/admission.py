@@ -75,8 +75,8 @@ class AdmissionController:
         self._on_interactive = on_interactive
         self.forecast = forecast
         self._on_error_s = on_error_s
-        self._all = CapacityLimiter(capacity, "images of this model", forecast.answer_s)
-        self._bulk = CapacityLimiter(max(1, capacity // 2), "bulk images of this model", forecast.answer_s)
+        self._all = CapacityLimiter(capacity, "images of this model", forecast.expected_s)
+        self._bulk = CapacityLimiter(max(1, capacity // 2), "bulk images of this model", forecast.expected_s)
 
     @property
     def inside(self) -> int:
@@ -95,16 +95,16 @@ class AdmissionController:
         """
         interactive = priority is Priority.INTERACTIVE
         ahead = self.inside - self._bulk.inside if interactive else self.inside
-        expected_s = self.forecast.answer_s(ahead, count)
+        expected_s = self.forecast.expected_s(ahead, count)
         # With nothing ahead the request is admitted in any case; else a forecast that is too high would stay too high.
-        if ahead and self.forecast.late_s(ahead, count) > deadline_s:
+        if ahead and self.forecast.pessimistic_s(ahead, count) > deadline_s:
             self._refuse(ahead, count, deadline_s)
         started = time.perf_counter()
 
         def answered() -> None:
             if interactive:
                 took_s = time.perf_counter() - started
-                self.forecast.learn(ahead, count, took_s)
+                self.forecast.observe(ahead, count, took_s)
                 self._on_error_s(took_s - expected_s)
 
         with self._all.hold(count), contextlib.nullcontext() if interactive else self._bulk.hold(count):
@@ -117,14 +117,14 @@ class AdmissionController:
                     self._on_interactive(self.inside - self._bulk.inside - count)
 
     def _refuse(self, ahead: int, count: int, deadline_s: float) -> NoReturn:
-        alone_s, late_s = self.forecast.answer_s(0, count), self.forecast.late_s(ahead, count)
+        alone_s, pessimistic_s = self.forecast.expected_s(0, count), self.forecast.pessimistic_s(ahead, count)
         if alone_s > deadline_s:
             raise DeadlineExceeded(
                 f"an answer takes {alone_s * 1000:.0f} ms even with nothing ahead, and the deadline is "
                 f"{deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send fewer images at a time"
             )
         raise QueueFull(
-            f"an answer would take up to {late_s * 1000:.0f} ms, with {ahead} images ahead, and the deadline is "
+            f"an answer would take up to {pessimistic_s * 1000:.0f} ms, with {ahead} images ahead, and the deadline is "
             f"{deadline_s * 1000:.0f} ms; send the request again after the time in Retry-After",
-            late_s - deadline_s,
+            pessimistic_s - deadline_s,
         )

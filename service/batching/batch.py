@@ -9,7 +9,7 @@ import numpy as np
 from models.contract import Pixels
 from service.batching.entry import Entry, class_map_of
 from service.errors import EngineFailure
-from service.types import NO_NUMBERS, Batch, EngineResult, Prediction
+from service.types import NON_FINITE_OUTPUT, Batch, EngineResult, Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class NothingToRun(Exception):
 class BatchJob:
     """Entries that are run together. `batch` can be called in any thread, all other methods in the event loop.
 
-    `broken`: indices of the images of the batch whose output holds NaN or infinity.
+    `non_finite`: indices of the images of the batch whose output holds NaN or infinity.
     """
 
     def __init__(self, entries: Sequence[Entry], *, only_request: bool) -> None:
@@ -34,13 +34,13 @@ class BatchJob:
         self._ready: list[Entry] = []
         self._failed: list[tuple[Entry, Exception]] = []
         self._began = self._decoded = 0.0
-        self.broken: set[int] = set()
+        self.non_finite: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @property
-    def worth_a_thread(self) -> bool:
+    def needs_decode_thread(self) -> bool:
         """Whether the job has to decode an image that is not tiny."""
         return any(entry.payload.needs_thread for entry in self._entries)
 
@@ -72,12 +72,14 @@ class BatchJob:
         Return the seconds of the engine run.
         """
         infer_s, decoding_s = time.perf_counter() - self._decoded, self._decoded - self._began
-        self.broken = broken = set((~np.isfinite(prediction.probabilities)).nonzero()[0].tolist())
-        if broken:
-            logger.error("of a batch of %d, %d images were answered with no numbers", len(self._ready), len(broken))
+        self.non_finite = non_finite = set((~np.isfinite(prediction.probabilities)).nonzero()[0].tolist())
+        if non_finite:
+            logger.error(
+                "of a batch of %d, %d images have an output with NaN or infinity", len(self._ready), len(non_finite)
+            )
         for index, (entry, row) in enumerate(zip(self._ready, prediction.probabilities, strict=True)):
-            if index in broken:
-                self._failed.append((entry, EngineFailure(NO_NUMBERS)))
+            if index in non_finite:
+                self._failed.append((entry, EngineFailure(NON_FINITE_OUTPUT)))
                 continue
             class_map, queue_s = class_map_of(prediction, index, entry), self._began - entry.enqueued_at
             decode_s = decoding_s if entry.payload.deferred else 0.0

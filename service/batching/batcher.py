@@ -67,7 +67,7 @@ class BatchRunner:
 
         waiting: images that are queued behind the batch.
         """
-        if self._inline is not None and not step.worth_a_thread and len(step) <= self._largest_inline(waiting):
+        if self._inline is not None and not step.needs_decode_thread and len(step) <= self._largest_inline(waiting):
             self._turns_owed = min(len(step), _TURNS)
             return self._inline.run(step.batch())
         self.steps += 1
@@ -192,7 +192,7 @@ class Batcher:
         while True:
             await self._runner.yield_to_io()
             priority, batch = await self._waiting.take(self._max_batch_size, self._bulk.most)
-            batch = self._share(batch, priority)
+            batch = self._limit_decode_work(batch, priority)
             try:
                 await self._answer(batch, priority)
             except Preempted:
@@ -215,7 +215,7 @@ class Batcher:
             finally:
                 self._bulk.release()
 
-    def _share(self, batch: list[Entry], priority: Priority) -> list[Entry]:
+    def _limit_decode_work(self, batch: list[Entry], priority: Priority) -> list[Entry]:
         """Shorten a batch that has to be decoded first: return the part to run now, requeue the rest.
 
         So the other loops decode a share of the images too, and no image waits until many others are decoded.
@@ -233,7 +233,7 @@ class Batcher:
             running = self._runner.run(step, len(self._waiting)) if interactive else self._bulk.run(step)
             prediction = await running
             self._observer.batch(len(prediction.probabilities), step.answer(prediction))
-            if step.broken:
+            if step.non_finite:
                 self._observer.failure()
 
     def _is_alone(self) -> bool:

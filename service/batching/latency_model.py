@@ -30,16 +30,16 @@ class LatencyModel:
         self._correction = 1.0
         self._spread = 0.0
 
-    def answer_s(self, ahead: int, count: int = 1) -> float:
+    def expected_s(self, ahead: int, count: int = 1) -> float:
         """Return the expected seconds until the last of `count` images is answered, with `ahead` images before them."""
         return self._correction * self._modelled_s(ahead + count)
 
-    def late_s(self, ahead: int, count: int = 1) -> float:
+    def pessimistic_s(self, ahead: int, count: int = 1) -> float:
         """Return the same as a pessimistic estimate, which few responses exceed."""
         spread = max(self._spread, _LEAST_SPREAD * self._correction)
         return (self._correction + _DEVIATIONS * spread) * self._modelled_s(ahead + count)
 
-    def learn(self, ahead: int, count: int, took_s: float) -> None:
+    def observe(self, ahead: int, count: int, took_s: float) -> None:
         """Correct the model with the actual seconds of a response.
 
         Compares with the measured times, not with the forecast at admission: since then the correction has changed.

@@ -18,7 +18,7 @@ from service.engine.io_binding import GRAPH_ID, NO_GRAPH, IoBindingPool
 from service.engine.providers import ON_GPU
 from service.engine.session import EngineOptions, Session, open_session
 from service.errors import EngineFailure
-from service.types import Batch, DensePrediction, Prediction, check_numbers
+from service.types import Batch, DensePrediction, Prediction, check_finite
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class OnnxEngine:
         run = run or _run_options()
         run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS.get(self.provider, "cpu:0"))
         outputs = self._outputs(self._dense_session, [PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
-        check_numbers(*outputs)
+        check_finite(*outputs)
         return DensePrediction(outputs[0][0], outputs[1][0], outputs[2][0])
 
     def _outputs(

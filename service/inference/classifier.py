@@ -48,40 +48,40 @@ class Classifier:
         self._decoder = decoder
         self._bulk_turn = asyncio.Semaphore(1)  # one decode at a time for bulk images, so that cores stay free
 
-    async def classify(self, question: ClassifyRequest) -> Classified:
+    async def classify(self, request: ClassifyRequest) -> Classified:
         """Classify the images of one request.
 
         Raises any ServiceError that concerns the whole request, and the error of the image if the request has only one.
         """
-        version = self._registry.find(question.model, question.version)
+        version = self._registry.find(request.model, request.version)
         serving = version.ready()
-        _check(question, version.manifest)
-        images = len(question.images)
-        lane = serving.lane.hold(images) if question.dense else contextlib.nullcontext()
-        with serving.admission.admit(images, question.deadline_s, question.priority) as answered, lane:
+        _check(request, version.manifest)
+        images = len(request.images)
+        lane = serving.lane.hold(images) if request.dense else contextlib.nullcontext()
+        with serving.admission.admit(images, request.deadline_s, request.priority) as answered, lane:
             try:
-                results = await self._within_deadline(question, version, serving)
+                results = await self._within_deadline(request, version, serving)
             except DeadlineExceeded:
                 answered()
                 raise
-            if not question.dense and not any(isinstance(result, ServiceError) for result in results):
+            if not request.dense and not any(isinstance(result, ServiceError) for result in results):
                 answered()
-        return Classified(version, *_apart(results))
+        return Classified(version, *_split_results(results))
 
     async def _within_deadline(
-        self, question: ClassifyRequest, version: ModelVersion, serving: Deployment
+        self, request: ClassifyRequest, version: ModelVersion, serving: Deployment
     ) -> list[Timed | ServiceError]:
-        works = [self._one(image, question, version, serving) for image in question.images]
+        works = [self._classify_image(image, request, version, serving) for image in request.images]
         try:
-            async with asyncio.timeout(question.deadline_s):
+            async with asyncio.timeout(request.deadline_s):
                 return [await works[0]] if len(works) == 1 else await _together(works)
         except TimeoutError:
             raise DeadlineExceeded(
-                f"no answer within {question.deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
+                f"no answer within {request.deadline_s * 1000:.0f} ms; raise X-Deadline-Ms, or send less at a time"
             ) from None
 
-    async def _one(
-        self, image: bytes | ServiceError, question: ClassifyRequest, version: ModelVersion, serving: Deployment
+    async def _classify_image(
+        self, image: bytes | ServiceError, request: ClassifyRequest, version: ModelVersion, serving: Deployment
     ) -> Timed | ServiceError:
         """Classify one image. Returns its error as a value, so that the other images of the request are answered."""
         manifest = version.manifest
@@ -90,23 +90,23 @@ class Classifier:
                 return image
             if not image:
                 raise EmptyBody("this image has no bytes; send the whole file")
-            if question.dense:
-                return await self._dense(image, question, manifest, serving.lane)
-            return await self._ordinary(image, question, manifest, serving)
+            if request.dense:
+                return await self._classify_densely(image, request, manifest, serving.lane)
+            return await self._classify_at_input_size(image, request, manifest, serving)
         except ServiceError as error:
             return released(error)
 
-    async def _ordinary(
-        self, image: bytes, question: ClassifyRequest, manifest: Manifest, serving: Deployment
+    async def _classify_at_input_size(
+        self, image: bytes, request: ClassifyRequest, manifest: Manifest, serving: Deployment
     ) -> Timed:
         """Classify one image of the model's own size.
 
         An image that is quick to decode is decoded in the engine's thread, just before it is run. Bulk images are not,
         unless they are tiny: interactive images would wait for their decoding.
         """
-        interactive, target, how = question.priority is Priority.INTERACTIVE, manifest.input, manifest.preprocessing
-        interactive, target, how = question.priority is Priority.INTERACTIVE, manifest.input, manifest.preprocessing
-        submit = partial(serving.batcher.submit, class_map=question.heatmap, priority=question.priority)
+        interactive, target, how = request.priority is Priority.INTERACTIVE, manifest.input, manifest.preprocessing
+        interactive, target, how = request.priority is Priority.INTERACTIVE, manifest.input, manifest.preprocessing
+        submit = partial(serving.batcher.submit, class_map=request.heatmap, priority=request.priority)
         payload = self._decoder.defer(image, target, how, tiny_only=not (serving.decodes and interactive))
         if payload is None:
             turn = contextlib.nullcontext() if interactive else self._bulk_turn
@@ -118,16 +118,18 @@ class Classifier:
                 answer = await submit(payload)
             decoded = payload.decoded
         timing = Timing(answer.decode_s or decoded.seconds, answer.queue_s, answer.infer_s)
-        return _classification(answer, decoded, question, manifest), timing
+        return _classification(answer, decoded, request, manifest), timing
 
-    async def _dense(self, image: bytes, question: ClassifyRequest, manifest: Manifest, lane: DenseQueue) -> Timed:
+    async def _classify_densely(
+        self, image: bytes, request: ClassifyRequest, manifest: Manifest, lane: DenseQueue
+    ) -> Timed:
         """Classify one image in its own resolution."""
         limits = lane.limits
         async with lane.turn() as queue_s:
             decoded = await self._decoder.decode(image, manifest.input, manifest.preprocessing, limits.max_pixels)
-            shape = dense.shape_of(decoded.pixels, manifest, question.top_k, limits.max_predictions)
+            shape = dense.shape_of(decoded.pixels, manifest, request.top_k, limits.max_predictions)
             prediction, infer_s = await lane.run(decoded.pixels)
-            result = await asyncio.to_thread(dense.result, prediction, shape, manifest, question.top_k)
+            result = await asyncio.to_thread(dense.result, prediction, shape, manifest, request.top_k)
         return result, Timing(decoded.seconds, queue_s, infer_s)
 
 
@@ -141,19 +143,19 @@ async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:
             tasks.pop().cancel()
 
 
-def _check(question: ClassifyRequest, manifest: Manifest) -> None:
+def _check(request: ClassifyRequest, manifest: Manifest) -> None:
     """Reject options that this model does not support, before any work is done."""
-    if question.top_k is not None:
-        postprocess.check_top_k(question.top_k, manifest)
-    if question.heatmap:
+    if request.top_k is not None:
+        postprocess.check_top_k(request.top_k, manifest)
+    if request.heatmap:
         postprocess.check_class_map(manifest)
-    if question.dense:
+    if request.dense:
         dense.require_dense(manifest)
-    if question.coverage is not None:
-        postprocess.coverage_threshold(question.coverage, manifest)
+    if request.coverage is not None:
+        postprocess.coverage_threshold(request.coverage, manifest)
 
 
-def _apart(results: list[Timed | ServiceError]) -> tuple[list[Classification | ServiceError], Timing]:
+def _split_results(results: list[Timed | ServiceError]) -> tuple[list[Classification | ServiceError], Timing]:
     """Split results from times. Raises the error of the image if the request has only one."""
     if len(results) == 1:
         if isinstance(results[0], ServiceError):
@@ -165,12 +167,12 @@ def _apart(results: list[Timed | ServiceError]) -> tuple[list[Classification | S
 
 
 def _classification(
-    answer: EngineResult, decoded: Decoded, question: ClassifyRequest, manifest: Manifest
+    answer: EngineResult, decoded: Decoded, request: ClassifyRequest, manifest: Manifest
 ) -> Classification:
-    row, coverage, class_map = answer.probabilities, question.coverage, answer.class_map
+    row, coverage, class_map = answer.probabilities, request.coverage, answer.class_map
     return Classification(
         row,
-        postprocess.top(row, question.top_k or postprocess.DEFAULT_TOP_K),
+        postprocess.top(row, request.top_k or postprocess.DEFAULT_TOP_K),
         coverage,
         None if coverage is None else postprocess.prediction_set(row, coverage, manifest),
         None if class_map is None else postprocess.heatmap(row, class_map, decoded.size, manifest),

@@ -9,7 +9,7 @@ from service.engine.onnx_engine import OnnxEngine
 from service.inference import dense
 from service.inference.postprocess import DEFAULT_TOP_K, top
 from service.inference.results import Classification
-from service.types import Batch, check_numbers
+from service.types import Batch, check_finite
 
 
 @dataclass(frozen=True)
@@ -34,5 +34,5 @@ class OfflineClassifier:
             shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # a file can hold a result of any size
             return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
         row = self.engine.run(Batch(pixels[None])).probabilities[0]
-        check_numbers(row)
+        check_finite(row)
         return Classification(row, top(row, self.top_k or DEFAULT_TOP_K))

@@ -70,7 +70,7 @@ class BatchMetrics:
         )
         self.failures = Counter(
             "snellen_engine_failures",
-            "Batches that the model could not run, or answered with what is no number",
+            "Batches that the model could not run, or whose output holds NaN or infinity",
             _MODEL,
             registry=to,
         )

@@ -58,7 +58,7 @@ def problems(*statuses: int, plain: dict[int, str] | None = None) -> Responses:
     examples: dict[int, dict[str, Problem]] = {status: {} for status in (*statuses, *(plain or {}))}
     for error, face in PROBLEM_TYPES.items():
         if face.status in statuses:
-            examples[face.status][face.slug] = problem_of(error(_DETAILS[face.slug]))
+            examples[face.status][face.slug] = problem_of(error(EXAMPLE_DETAILS[face.slug]))
     for status, detail in (plain or {}).items():
         examples[status]["about-blank"] = plain_problem(status, detail)
     return {status: _documented(by_slug) for status, by_slug in sorted(examples.items())}
@@ -80,7 +80,7 @@ def _documented(by_slug: dict[str, Problem]) -> dict[str, Any]:
     return documented
 
 
-_DETAILS = {
+EXAMPLE_DETAILS = {
     "empty-body": "the body is empty; send the bytes of an image, as in curl --data-binary @photo.jpg",
     "malformed-body": "images.0 is not base64; encode the bytes of the image file",
     "body-timeout": "the body did not arrive within 30 s; send it again",

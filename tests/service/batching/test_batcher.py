@@ -63,7 +63,7 @@ async def test_an_answer_that_is_no_number_fails_alone(
     engine.release()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert [isinstance(answer, EngineFailure) for answer in answers] == [False, False, True, False]
-    assert "1 images were answered with no numbers" in caplog.text
+    assert "1 images have an output with NaN or infinity" in caplog.text
 
 
 async def test_an_idle_engine_takes_one_image_at_once(engine: GatedEngine, batcher: Batcher) -> None:
