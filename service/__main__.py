@@ -5,11 +5,15 @@ import os
 import sys
 from collections.abc import Sequence
 
+if sys.platform == "win32":  # before the imports of modules that Windows does not have
+    sys.exit("snellen: the service does not run on Windows; use WSL or Docker")
+
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from service.server.sockets import CannotListen
-from service.server.workers.plan import plan_processes
+from service.server.workers.control_channel import missing_feature
+from service.server.workers.plan import ProcessPlan, plan_processes
 from service.server.workers.supervisor import supervise
 from service.settings import Settings, unknown_variables
 from service.telemetry import log
@@ -30,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting; docs/settings.md lists them", name)
     plan = plan_processes(settings)
+    if not plan.one_process and (missing := missing_feature()):
+        logger.warning("one process instead of several: %s; several need Linux, see docs/processes.md", missing)
+        plan = ProcessPlan(1, 0)
     try:
         return _serve(settings) if plan.one_process else supervise(settings, plan)
     except CannotListen as error:

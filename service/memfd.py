@@ -1,23 +1,34 @@
-"""Unnamed memory files, shared between processes; nothing remains after the processes have ended."""
+"""Unnamed files in memory, shared between processes; nothing remains after the processes have ended."""
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL  # access to a shrunk file would raise SIGBUS
+
+def unnamed_file(name: str) -> int:
+    """Return the descriptor of an empty file without a name.
+
+    It is in memory, or on disk where Python was built without `os.memfd_create`. name: for the list of open files.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def sealed_memory(name: str, size: int) -> int:
-    """Return the descriptor of `size` zero bytes that no process can resize.
+    """Return the descriptor of `size` zero bytes that no process can resize; a file on disk can be resized.
 
     The memory is freed when it is not mapped and no descriptor is open any more.
     """
-    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    descriptor = unnamed_file(name)
     try:
         os.ftruncate(descriptor, size)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        if hasattr(os, "memfd_create"):  # access to a shrunk file would raise SIGBUS
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     except BaseException:
         os.close(descriptor)
         raise
@@ -28,9 +39,10 @@ def sealed_memory(name: str, size: int) -> int:
 def file_in_memory(name: str, content: bytes) -> Iterator[Path]:
     """Yield the path of a file with this content, for libraries that read only files.
 
-    It exists until the end of the block.
+    It exists until the end of the block. Without /proc an unnamed file has no path, and a temporary file is made.
     """
-    with open(os.memfd_create(name, os.MFD_CLOEXEC), "wb") as file:
+    unnamed = Path("/proc/self/fd").is_dir()
+    with open(unnamed_file(name), "wb") if unnamed else tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        yield Path(f"/proc/self/fd/{file.fileno()}")
+        yield Path(f"/proc/self/fd/{file.fileno()}" if unnamed else file.name)

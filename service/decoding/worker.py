@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from service.decoding.worker_ipc import HEAD_BYTES, SHARED_BYTES, Message, MessageLengths, WorkerPipe
 from service.decoding.worker_main import READY
 from service.errors import CorruptImage, DecodeLimit, NotReady
-from service.memfd import sealed_memory
+from service.memfd import sealed_memory, unnamed_file
 
 logger = logging.getLogger(__name__)
 
@@ -175,15 +176,30 @@ class DecodeWorker:
 
     async def _started(self) -> _Running:
         """Return a new worker. Raises NotReady; the reason is in the log."""
-        messages = os.memfd_create("snellen-decoding-messages", os.MFD_CLOEXEC)
+        messages = unnamed_file("snellen-decoding-messages")
         try:
-            return await _launched(self._limits, messages)
+            running = await _launched(self._limits, messages)
         except (OSError, asyncio.IncompleteReadError) as error:
-            said = os.pread(messages, _MESSAGE_BYTES, max(0, os.fstat(messages).st_size - _MESSAGE_BYTES))
-            logger.error("a decode worker could not be started: %s %s", error, said.decode(errors="replace"))
+            logger.error("a decode worker could not be started: %s %s", error, _text(messages))
             raise NotReady("no process can be started to decode this image; send it again in a moment") from None
+        else:
+            _warn_once(_text(messages))
+            return running
         finally:
             os.close(messages)
+
+
+def _text(messages: int) -> str:
+    """Return the end of what a worker has written to its stderr."""
+    written = os.pread(messages, _MESSAGE_BYTES, max(0, os.fstat(messages).st_size - _MESSAGE_BYTES))
+    return written.decode(errors="replace").strip()
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    """Log what a worker that is ready has to say, such as a limit that this platform does not enforce."""
+    if text:
+        logger.warning("decode workers: %s", text)
 
 
 async def _launched(limits: WorkerLimits, messages: int) -> _Running:

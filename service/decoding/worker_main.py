@@ -73,7 +73,11 @@ def main(time_limit_s: float, memory_limit_bytes: int, descriptor: int) -> None:
     """
     channel = WorkerPipe(descriptor)
     os.close(descriptor)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+    except (AttributeError, OSError, ValueError) as error:
+        sys.stderr.write(f"decode_memory_bytes is not enforced on this platform: {error}\n")
+        sys.stderr.flush()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     with open(os.devnull, "wb") as nowhere:
         for stream in (sys.stdout, sys.stderr):

@@ -140,6 +140,18 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
+def missing_feature() -> str | None:
+    """Return what this platform lacks for several processes; None on Linux with a Python that has it all."""
+    if not hasattr(os, "memfd_create"):
+        return "os.memfd_create is missing"
+    try:
+        for end in pair():
+            end.close()
+    except (AttributeError, OSError):
+        return "Unix sockets of the type SOCK_SEQPACKET are missing"
+    return None
+
+
 def receive_start(end: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Wait for the first message to a process and return it with its descriptors.
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from service.repository.served_versions import ServedVersions
-from service.server.sockets import CannotListen, listen
+from service.server.sockets import listen
 from service.server.workers import control_channel
 from service.server.workers.agreement import Agreement
 from service.server.workers.balancer import ConnectionBalancer
@@ -31,8 +31,6 @@ _MAX_SAID = 2000
 
 def supervise(settings: Settings, plan: ProcessPlan) -> int:
     """Serve until a signal ends the service, and return the exit status. Raises CannotListen."""
-    if not hasattr(os, "memfd_create"):
-        raise CannotListen("several processes need Linux; leave out --frontends and --engines")
     listeners = listen(settings.host, settings.port)
     return asyncio.run(Supervisor(settings, plan, listeners).run())
 

@@ -5,7 +5,9 @@ import os
 import socket
 from collections.abc import Sequence
 
-from service.server.workers.control_channel import ControlChannel, pair
+import pytest
+
+from service.server.workers.control_channel import ControlChannel, missing_feature, pair
 
 
 class Heard:
@@ -102,3 +104,12 @@ async def test_what_could_not_be_delivered_is_given_back() -> None:
     assert os.read(reading, 1) == b""
     os.close(reading)
     sender.close()
+
+
+def test_a_platform_with_memfd_and_packet_sockets_can_run_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is named otherwise."""
+    assert missing_feature() is None
+    monkeypatch.delattr(socket, "SOCK_SEQPACKET")
+    assert missing_feature() == "Unix sockets of the type SOCK_SEQPACKET are missing"
+    monkeypatch.delattr(os, "memfd_create")
+    assert missing_feature() == "os.memfd_create is missing"
