@@ -57,10 +57,13 @@ def _serve(settings: Settings) -> int:
 
     lifecycle = Health()
     try:
-        return serve(create_app(settings, lifecycle), settings, lifecycle)
+        status = serve(create_app(settings, lifecycle), settings, lifecycle)
     except RepositoryError as error:
         log.write_line(str(error))
         return 2
+    if lifecycle.failed:
+        log.write_line(lifecycle.failed)
+    return status
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def create_app(
     receiver, pacing = _receiver(settings, metrics), _pacing(settings, metrics)
     classify = ClassifyEndpoint(Classifier(registry, decoder), receiver, pacing, max_images, settings.deadline_s)
 
-    loading = _Loading(decoder, registry)
+    loading = _Loading(decoder, registry, lifecycle)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -112,14 +112,14 @@ class _Loading:
     Starlette does not run the lifespan of a mounted application.
     """
 
-    def __init__(self, decoder: DecoderPool, registry: Registry) -> None:
-        self._decoder, self._registry = decoder, registry
+    def __init__(self, decoder: DecoderPool, registry: Registry, lifecycle: Health) -> None:
+        self._decoder, self._registry, self._lifecycle = decoder, registry, lifecycle
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Inside the event loop."""
         if self._task is None:
-            self._task = asyncio.create_task(_start(self._registry))
+            self._task = asyncio.create_task(_start(self._registry, self._lifecycle))
 
     async def end(self) -> None:
         """Stop in the order of the way of a request."""
@@ -151,8 +151,13 @@ def _pacing(settings: Settings, metrics: Metrics) -> RefusalPacer:
     return pacing
 
 
-async def _start(registry: Registry) -> None:
+async def _start(registry: Registry, lifecycle: Health) -> None:
+    """Load the versions, and record the reason if none of them can be served."""
     try:
         await registry.load()
-    except Exception:
+    except Exception as error:
         logger.exception("the service cannot become ready")
+        lifecycle.failed = f"the service cannot become ready: {type(error).__name__}; the log has the cause"
+    else:
+        if all(version.state == "failed" for version in registry):
+            lifecycle.failed = "; ".join(f"{each.name} was refused at load: {each.reason}" for each in registry)

@@ -19,7 +19,7 @@ from service.server.http.server import Server, configuration
 from service.server.ipc.pixel_slots import PixelSlots
 from service.server.ipc.remote_engine import RemoteLoader
 from service.server.workers import control_channel
-from service.server.workers.bootstrap import WorkerConfig, run_worker
+from service.server.workers.bootstrap import WorkerConfig, reason, run_worker
 from service.server.workers.control_channel import ControlChannel
 from service.server.workers.metrics import MetricsClient
 from service.settings import Settings
@@ -66,7 +66,7 @@ class FrontendServer(Server):
     async def on_tick(self, counter: int) -> bool:
         if self._channel is not None and not self._told_ready and not self._registry.loading:
             self._told_ready = True
-            self._channel.send(control_channel.READY, descriptors=[self._served()])
+            self._channel.send(control_channel.READY, reason(self._health.failed), [self._served()])
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

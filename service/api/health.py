@@ -22,7 +22,7 @@ def readiness(registry: Registry, lifecycle: Health) -> Readiness:
     if lifecycle.draining:
         ready, detail = False, "draining: accepted requests are being answered, then the process ends"
     elif registry.loading:
-        ready, detail = False, "loading and verifying models"
+        ready, detail = False, lifecycle.failed or "loading and verifying models"
     elif default.serving is None:
         ready, detail = False, f"the default model {default.name} was refused at load: {default.reason}"
     elif lifecycle.not_ready_reasons:

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.testclient import TestClient
 
-from service.app import create_app
+from service.app import ProcessContext, create_app
+from service.repository.version import ModelVersion
 from service.settings import Settings
 from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
@@ -98,3 +99,32 @@ def test_classify_takes_a_post(settings: Settings, method: str) -> None:
     with TestClient(create_app(settings)) as client:
         answer = client.request(method, "/v1/classify")
         assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+class _BrokenLoader:
+    """A loader with an error that is no property of a bundle."""
+
+    async def load(self, _version: ModelVersion) -> None:
+        raise MemoryError
+
+    async def after_all_loaded(self) -> None:
+        """Not reached."""
+
+
+def test_readyz_names_the_error_that_ended_loading(settings: Settings) -> None:
+    """It does not report that models are being loaded, as nothing loads them any more."""
+    with TestClient(create_app(settings, surroundings=ProcessContext(loader=_BrokenLoader()))) as client:
+        await_ready(client)
+        readiness = client.get("/readyz")
+        assert readiness.status_code == 503
+        assert readiness.json()["detail"] == "the service cannot become ready: MemoryError; the log has the cause"
+
+
+def test_an_application_whose_versions_are_all_refused_leaves_its_server_running(tmp_path: Path) -> None:
+    """Readiness gives the reason, and liveness is not affected: only a server of this project ends."""
+    (write_bundle(tmp_path) / "golden/blue.png").write_bytes(picture(GREEN))
+    with TestClient(create_app(Settings(models=tmp_path))) as client:
+        await_ready(client)
+        readiness = client.get("/readyz")
+        assert (readiness.status_code, client.get("/livez").status_code) == (503, 200)
+        assert "colours/1 was refused at load: golden/blue.png differs" in readiness.json()["detail"]

@@ -49,8 +49,8 @@ class Server(uvicorn.Server):
 
     @property
     def status(self) -> int:
-        """Exit status of the process: 0 if every accepted request was answered."""
-        return self._watchdog.status
+        """Exit status of the process: 0 if it could serve and every accepted request was answered."""
+        return 1 if self._lifecycle.failed else self._watchdog.status
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT.
@@ -79,7 +79,7 @@ class Server(uvicorn.Server):
         if self._lifecycle.draining and self._unready_until is None:
             logger.info("draining: unready for %g s, then accepted requests are answered", self._drain_delay_s)
             self._unready_until = time.monotonic() + self._drain_delay_s
-        if self._unready_until is not None and time.monotonic() >= self._unready_until:
+        if self._lifecycle.failed or (self._unready_until is not None and time.monotonic() >= self._unready_until):
             self.should_exit = True
         return await super().on_tick(counter)
 

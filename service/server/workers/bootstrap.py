@@ -40,16 +40,16 @@ def run_worker(kind: str, descriptor: int, main: Callable[[WorkerConfig, socket.
         log.configure(start.settings.log_level, f"{kind} {start.number}")
         return main(start, end)
     except RepositoryChanged as error:
-        end.send(CHANGED + _reason(error))
+        end.send(CHANGED + reason(error))
         return 2
     except RepositoryError as error:
-        end.send(FATAL + _reason(error))
+        end.send(FATAL + reason(error))
         return 2
     except EOFError:
         return 1
 
 
-def _reason(error: Exception) -> bytes:
+def reason(error: Exception | str) -> bytes:
     """Return the message of an error, as much of it as fits into a message to the main process."""
     return str(error).encode(errors="backslashreplace")[:_MAX_REASON_BYTES]
 

@@ -25,7 +25,7 @@ START = b"S"
 STARTED = b"U"
 """From a process: it has read the folder, and a frontend takes connections; a file with the ServedVersions found."""
 READY = b"R"
-"""From a process: models are loaded, with a file with the ServedVersions.
+"""From a process: loading has ended, with a file with the ServedVersions, and the reason if none can be served.
 
 To a process: /readyz may report ready now.
 """

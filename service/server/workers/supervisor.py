@@ -82,7 +82,8 @@ class Supervisor:
             case control_channel.STARTED:
                 self._take_up(place, ServedVersions.from_json(control_channel.read_memfd(descriptors[0])))
             case control_channel.READY:
-                self._take_into_service(place, ServedVersions.from_json(control_channel.read_memfd(descriptors[0])))
+                loaded = ServedVersions.from_json(control_channel.read_memfd(descriptors[0]))
+                self._take_into_service(place, loaded, text.decode(errors="replace"))
             case control_channel.CHANGED:
                 self._refuse(place, text.decode(errors="replace"))
             case control_channel.PING:
@@ -108,9 +109,12 @@ class Supervisor:
             self._tell_degraded()
         self._balancer.watch()
 
-    def _take_into_service(self, place: ManagedProcess, loaded: ServedVersions) -> None:
+    def _take_into_service(self, place: ManagedProcess, loaded: ServedVersions, failed: str) -> None:
         if reason := self._agreement.loaded(loaded):
             self._refuse(place, reason)
+            return
+        if failed:
+            self._give_up(failed, 1)
             return
         place.ready, place.refused = True, ""
         self._tell_degraded()
