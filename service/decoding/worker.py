@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import json
 import logging
 import os
 import signal
@@ -12,10 +13,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.decoding.worker_ipc import HEAD_BYTES, SHARED_BYTES, Message, MessageLengths, WorkerPipe
+from service.decoding.worker_ipc import HEAD_BYTES, Message, lengths_of
 from service.decoding.worker_main import READY
 from service.errors import CorruptImage, DecodeLimit, NotReady
-from service.memfd import sealed_memory, unnamed_file
+from service.memfd import unnamed_file
 
 logger = logging.getLogger(__name__)
 
@@ -54,18 +55,17 @@ class _Died(Exception):
 
 
 class _Running:
-    """A worker process that has reported that it is ready, with its socket and its shared memory."""
+    """A worker process that has reported that it is ready, with its socket."""
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        channel: WorkerPipe,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         limit_s: float,
     ) -> None:
         """limit_s: time for an exchange, longer than the worker's own limit, for a worker that is stopped or hangs."""
-        self.process, self._channel, self._reader, self._writer = process, channel, reader, writer
+        self.process, self._reader, self._writer = process, reader, writer
         self._limit_s = limit_s
 
     @property
@@ -77,11 +77,12 @@ class _Running:
         """Send a request and return the reply. Raises _Died."""
         try:
             async with asyncio.timeout(self._limit_s):
-                self._writer.writelines(self._channel.pack(frame))
+                self._writer.writelines(frame.packed())
                 await self._writer.drain()
-                lengths = MessageLengths.of(await self._reader.readexactly(HEAD_BYTES))
-                head = await self._reader.readexactly(lengths.head)
-                return self._channel.unpack(lengths, head, await self._reader.readexactly(lengths.piped))
+                head, payload = lengths_of(await self._reader.readexactly(HEAD_BYTES))
+                return Message(
+                    json.loads(await self._reader.readexactly(head)), await self._reader.readexactly(payload)
+                )
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             raise _Died(await self.kill()) from None
 
@@ -212,7 +213,21 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
     ours, theirs = socket.socketpair()
     try:
         with theirs:
-            process, channel = _start_process(limits, theirs, messages)
+            process = subprocess.Popen(  # noqa: ASYNC220,S603  returns once the child runs, in milliseconds
+                [
+                    sys.executable,
+                    "-P",  # do not import a folder `service` of the working directory
+                    "-m",
+                    "service.decoding.worker_main",
+                    str(limits.time_s),
+                    str(limits.memory_bytes),
+                ],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=messages,
+                start_new_session=True,  # Ctrl-C in a terminal reaches the service only, which drains first
+                env=os.environ | _ENVIRONMENT,
+            )
     except BaseException:
         ours.close()
         raise
@@ -225,35 +240,7 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
     except BaseException:  # a cancellation too: no process is left behind
         await _end(process, writer or ours)
         raise
-    return _Running(process, channel, reader, writer, limits.time_s + _GRACE_S)
-
-
-def _start_process(
-    limits: WorkerLimits, end: socket.socket, messages: int
-) -> tuple[subprocess.Popen[bytes], WorkerPipe]:
-    """Start the process with its end of the socket; return it and the shared memory. Raises OSError."""
-    memory = sealed_memory("snellen-decoding", SHARED_BYTES)
-    try:
-        process = subprocess.Popen(  # noqa: S603  returns once the child runs, in milliseconds
-            [
-                sys.executable,
-                "-P",  # do not import a folder `service` of the working directory
-                "-m",
-                "service.decoding.worker_main",
-                str(limits.time_s),
-                str(limits.memory_bytes),
-                str(memory),
-            ],
-            stdin=end.fileno(),
-            stdout=end.fileno(),
-            stderr=messages,
-            pass_fds=(memory,),
-            start_new_session=True,  # Ctrl-C in a terminal reaches the service only, which drains first
-            env=os.environ | _ENVIRONMENT,
-        )
-        return process, WorkerPipe(memory)
-    finally:
-        os.close(memory)
+    return _Running(process, reader, writer, limits.time_s + _GRACE_S)
 
 
 async def _end(process: subprocess.Popen[bytes], way: asyncio.StreamWriter | socket.socket) -> int:

@@ -1,11 +1,12 @@
 """The decode worker process. Reaching a limit of time or memory ends this process and no other.
 
-`python -m service.decoding.worker_main TIME_LIMIT_S MEMORY_LIMIT_BYTES DESCRIPTOR` reads requests from its standard
-input and writes replies to its standard output. Each is a `Message`, packed by a `WorkerPipe` with the memory behind
-DESCRIPTOR. The process ends at the end of its input. The parent unpickles nothing that a worker sends. What libraries
-print while decoding is discarded: libtiff prints warnings about a file, and a full pipe would block the worker.
+`python -m service.decoding.worker_main TIME_LIMIT_S MEMORY_LIMIT_BYTES` reads requests from its standard input and writes
+replies to its standard output, each a packed `Message`. The process ends at the end of its input. The parent unpickles
+nothing that a worker sends. What libraries print while decoding is discarded: libtiff prints warnings about a file, and a
+full pipe would block the worker.
 """
 
+import json
 import os
 import resource
 import signal
@@ -16,7 +17,7 @@ import numpy as np
 
 from models.contract import Input, Preprocessing
 from service.decoding.decode import Decoded, DecodeLimits, decode
-from service.decoding.worker_ipc import HEAD_BYTES, Message, MessageLengths, WorkerPipe
+from service.decoding.worker_ipc import HEAD_BYTES, Message, lengths_of
 from service.errors import ImageError
 
 READY = b"ready"
@@ -57,22 +58,19 @@ def _answer(frame: Message) -> Message:
     return Message({"size": done.size, "shape": done.pixels.shape, "seconds": done.seconds}, done.pixels.tobytes())
 
 
-def _read(source: BinaryIO, channel: WorkerPipe) -> Message | None:
+def _read(source: BinaryIO) -> Message | None:
     beginning = source.read(HEAD_BYTES)
     if len(beginning) < HEAD_BYTES:
         return None
-    lengths = MessageLengths.of(beginning)
-    head = source.read(lengths.head)
-    return channel.unpack(lengths, head, source.read(lengths.piped))
+    head, payload = lengths_of(beginning)
+    return Message(json.loads(source.read(head)), source.read(payload))
 
 
-def main(time_limit_s: float, memory_limit_bytes: int, descriptor: int) -> None:
+def main(time_limit_s: float, memory_limit_bytes: int) -> None:
     """Answer requests until the input ends.
 
     SIGALRM has its default action, which ends the process even inside a decoder.
     """
-    channel = WorkerPipe(descriptor)
-    os.close(descriptor)
     try:
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
     except (AttributeError, OSError, ValueError) as error:
@@ -84,13 +82,13 @@ def main(time_limit_s: float, memory_limit_bytes: int, descriptor: int) -> None:
             os.dup2(nowhere.fileno(), stream.fileno())
     answers.write(READY)
     answers.flush()
-    while (frame := _read(sys.stdin.buffer, channel)) is not None:
+    while (frame := _read(sys.stdin.buffer)) is not None:
         signal.setitimer(signal.ITIMER_REAL, time_limit_s)
         answer = _answer(frame)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        answers.writelines(channel.pack(answer))
+        answers.writelines(answer.packed())
         answers.flush()
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(float(sys.argv[1]), int(sys.argv[2]))

@@ -16,7 +16,6 @@ from service.decoding.decode import DecodeLimits, decode
 from service.decoding.decode_cost import SMALL_BYTES
 from service.decoding.decoder import DecoderPool
 from service.decoding.worker import DecodeWorker, WorkerLimits
-from service.decoding.worker_ipc import SHARED_BYTES
 from service.decoding.worker_main import decode_reply, encode_request
 from service.errors import CorruptImage, DecodeLimit, NotReady, UnsupportedFormat
 from service.settings import FORMATS, MIB
@@ -196,7 +195,7 @@ async def test_a_worker_holds_only_what_it_was_given(decoder: DecoderPool) -> No
         kill(decoder)
         await decoder.decode(picture(RED, (2000, 1000)), INPUT, HOW)
         held = descriptors_of(decoder._workers[0].pid or 0)
-    assert sorted(name.partition(":")[0] for name in held) == ["/dev/null", "/dev/null", "/memfd", "socket", "socket"]
+    assert sorted(name.partition(":")[0] for name in held) == ["/dev/null", "/dev/null", "socket", "socket"]
 
 
 def kill(decoder: DecoderPool, number: signal.Signals = signal.SIGKILL) -> None:
@@ -254,9 +253,8 @@ async def test_a_small_gif_is_decoded_in_a_worker(decoder: DecoderPool) -> None:
 
 @pytest.mark.parametrize("side", [1100, 1500])
 async def test_a_body_of_megabytes_reaches_the_worker(decoder: DecoderPool, side: int) -> None:
-    """In the shared memory or, where it is larger than that, through the pipe."""
+    """A body larger than the buffers of a socket is sent whole."""
     body = encoded(Image.effect_noise((side, side), 100).convert("RGB"), "BMP")
-    assert (len(body) > SHARED_BYTES) == (side == 1500)
     expected = decode(body, INPUT, HOW, DecodeLimits(FORMATS, 64_000_000))
     assert ((await decoder.decode(body, INPUT, HOW)).pixels == expected.pixels).all()
 
