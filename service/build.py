@@ -4,11 +4,10 @@ from functools import partial
 
 from models.contract import Bundle, Precision
 from service.batching.dense_queue import DenseLimits
-from service.engine import simulated
-from service.engine.loaded import LoadedEngine
+from service.engine.profile import LoadedEngine
 from service.engine.tuning.autotune import autotune
 from service.engine.tuning.candidates import TuningOptions
-from service.engine.tuning.latency_session import MOST, add_latency_session
+from service.engine.tuning.latency_session import MAX_THREADS, add_latency_session
 from service.engine.tuning.profile_cache import default_folder
 from service.repository.loader import EngineFactory, Loader, ModelLimits
 from service.settings import Settings, usable_cores
@@ -28,29 +27,26 @@ def limits_of(settings: Settings) -> ModelLimits:
 def tuning_options(settings: Settings, cores: int) -> TuningOptions:
     """Return the options of tuning: what the settings fix, and what tuning decides."""
     return TuningOptions(
-        settings.providers,
-        settings.strict,
-        None if settings.precision == "auto" else Precision(settings.precision),
-        settings.concurrency,
-        settings.threads_per_batch,
-        settings.max_batch_size,
-        cores,
-        settings.max_batch_latency_ms / 1000,
-        settings.tune_s,
-        settings.profile_cache or default_folder(),
+        providers=settings.providers,
+        strict=settings.strict,
+        precision=None if settings.precision == "auto" else Precision(settings.precision),
+        concurrency=settings.concurrency,
+        threads_per_batch=settings.threads_per_batch,
+        max_batch_size=settings.max_batch_size,
+        cores=cores,
+        latency_s=settings.max_batch_latency_ms / 1000,
+        budget_s=settings.tune_s,
+        cache=settings.profile_cache or default_folder(),
     )
 
 
 def engine_factory(settings: Settings, cores: int) -> EngineFactory:
-    """Return the function that makes engines; simulated ones if the environment asks for them (tests, benchmarks)."""
-    if (points := simulated.wanted()) is not None:
-        return lambda bundle: simulated.load_simulated(bundle, points)
-    single_image_threads, decoders = (
-        settings.single_image_threads or min(cores, MOST),
-        min(cores, settings.decode_threads),
-    )
+    """Return the function that makes engines."""
     return partial(
-        _prepared, wanted=tuning_options(settings, cores), single_image_threads=single_image_threads, decoders=decoders
+        _prepared,
+        wanted=tuning_options(settings, cores),
+        single_image_threads=settings.single_image_threads or min(cores, MAX_THREADS),
+        decoders=min(cores, settings.decode_threads),
     )
 
 

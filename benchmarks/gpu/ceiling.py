@@ -19,10 +19,10 @@ from benchmarks.gpu.configurations import configurations, open_engine
 from benchmarks.gpu.results import CeilingPart, RunConfiguration, Speed, write
 from benchmarks.gpu.run_commands import BUNDLES, Bundles, Providers, bundles_of, fast_ones, numbers_of
 from benchmarks.gpu.serving import CACHE
-from models.contract import Bundle
+from models.contract import Bundle, BundleError
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.session import EngineRejected
-from service.engine.tuning.timing import BatchTimer
+from service.engine.tuning.timing import batch_seconds
 from service.errors import EngineFailure
 from service.types import Batch
 
@@ -34,7 +34,7 @@ class Ceiling:
     """Measures configurations and collects the results, with a note for each failure."""
 
     def __init__(self, sizes: list[int], window_s: float) -> None:
-        self._sizes, self._stopwatch = sizes, BatchTimer(window_s)
+        self._sizes, self._window_s = sizes, window_s
         self.part = CeilingPart()
 
     def measure(self, bundle: Bundle, configuration: RunConfiguration) -> Iterator[Speed]:
@@ -44,7 +44,7 @@ class Ceiling:
                 for size in self._sizes:
                     for callers in (1,) if configuration.cuda_graph else (1, 2):
                         yield self._add(self._timed(engine, bundle, configuration, callers, size))
-        except (EngineRejected, EngineFailure) as error:
+        except (BundleError, EngineRejected, EngineFailure) as error:
             self.part.notes.append(
                 f"{configuration.bundle} on {configuration.provider}, {configuration.words}: {error}"
             )
@@ -54,8 +54,8 @@ class Ceiling:
     ) -> Speed:
         batch = random_batch(bundle, size)
         engine.warm_up([batch])
-        windows = [self._stopwatch.seconds(engine, batch, callers)]
-        windows += [self._stopwatch.seconds(engine, batch, callers, windows[0]) for _ in range(_WINDOWS - 1)]
+        windows = [batch_seconds(engine, batch, callers, self._window_s)]
+        windows += [batch_seconds(engine, batch, callers, self._window_s, windows[0]) for _ in range(_WINDOWS - 1)]
         return Speed(configuration=configuration, callers=callers, batch_size=size, seconds=statistics.median(windows))
 
     def _add(self, speed: Speed) -> Speed:

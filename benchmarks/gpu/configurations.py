@@ -7,9 +7,8 @@ from benchmarks.gpu.libraries import missing
 from benchmarks.gpu.results import RunConfiguration
 from models.contract import Bundle, Precision
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.providers import ON_GPU
-from service.engine.session import EngineOptions, all_providers
-from service.engine.verification import open_checked
+from service.engine.providers import ON_GPU, EngineOptions
+from service.engine.session import all_providers
 from service.settings import usable_cores
 
 _NEEDS = {"cuda": {"the driver", "CUDA"}, "tensorrt": {"the driver", "CUDA", "TensorRT"}}
@@ -75,12 +74,14 @@ def options(configuration: RunConfiguration, largest: int, engines: Path | None 
         tf32=configuration.tf32,
         largest=largest if configuration.bound else 0,
         cuda_graph=configuration.cuda_graph,
-        engines=engines,
+        tensorrt_cache=engines,
     )
 
 
 def open_engine(
     bundle: Bundle, configuration: RunConfiguration, largest: int, engines: Path | None = None
 ) -> OnnxEngine:
-    """Open the engine as the service does, before its golden images run. Raises EngineRejected."""
-    return open_checked(bundle, options(configuration, largest, engines), Precision(configuration.precision))
+    """Open the engine with the service's options, before its golden images run. Raises BundleError, EngineRejected."""
+    bundle.check_files()
+    model = bundle.model_path(Precision(configuration.precision))
+    return OnnxEngine(model, bundle.manifest, options(configuration, largest, engines))

@@ -19,7 +19,7 @@ from benchmarks.gpu.device import Device, describe
 from benchmarks.gpu.results import Environment, write
 from benchmarks.load.locust_report import commit, hardware
 from models.contract import Precision
-from service.engine.providers import SessionUse, options_of
+from service.engine.providers import EngineOptions, options_of
 
 _LIBRARIES = ("numpy", "pillow", "fastapi", "uvicorn", "uvloop", "httptools")
 _NVIDIA = ("nvidia-cuda-runtime", "nvidia-cublas", "nvidia-cudnn-cu13", "tensorrt-cu13-libs")
@@ -44,7 +44,7 @@ def versions() -> dict[str, str]:
 def environment() -> Environment:
     """Return the description of machine, device, versions and provider options."""
     providers = usable()
-    purpose = SessionUse(_IMAGE, Precision.FP16, tf32=True, largest=_LARGEST)
+    engine = EngineOptions(precision=Precision.FP16, tf32=True, largest=_LARGEST)
     return Environment(
         date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         commit=_commit(),
@@ -52,7 +52,7 @@ def environment() -> Environment:
         device=_device(),
         versions=versions(),
         providers=providers,
-        options={name: options_of(name, purpose) for name in providers},
+        options={name: options_of(name, _IMAGE, engine) for name in providers},
     )
 
 

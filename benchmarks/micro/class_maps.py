@@ -16,7 +16,7 @@ from benchmarks.micro.ceilings import times
 from benchmarks.peers.common import session
 from models.contract import INPUT, PROBABILITIES, Precision, read_bundle
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.session import EngineOptions
+from service.engine.providers import EngineOptions
 from service.types import Batch
 
 UNMODIFIED = "unmodified graph"

@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from benchmarks.harness import prometheus_scrape
+from benchmarks.harness import prometheus_scrape, simulated
 from benchmarks.harness.prepare_inputs import prepare
 from benchmarks.harness.process_usage import cpu_s
 from benchmarks.harness.server_process import RunningServer, free_port, running
@@ -69,7 +69,7 @@ def served(workload: Workload, counts: ProcessCounts, device: str) -> Iterator[R
     server = service(workload, free_port())
     flags = ["--frontends", str(counts.frontends), "--engines", str(counts.engines), "--max-batch-size", "128"]
     flags += ["--max-queue", "1024", "--drain-delay-s", "0"]
-    environment = {"SNELLEN_TEST_DEVICE": device} if device else {}
+    environment = simulated.environment(device)
     with running(dataclasses.replace(server, command=server.command + flags, environment=environment)) as ready:
         # Warm up; afterwards the last frontend is ready too.
         closed_loop.run(ready.server.url, ready.server.body, 32, 2)

@@ -12,12 +12,7 @@ from models.contract import Pixels
 
 def prepared_sizes(largest: int) -> tuple[int, ...]:
     """Return the powers of two below `largest`, and `largest` itself."""
-    sizes = []
-    size = 1
-    while size < largest:
-        sizes.append(size)
-        size *= 2
-    return *sizes, largest
+    return *(1 << bit for bit in range(largest.bit_length()) if 1 << bit < largest), largest
 
 
 def padded_size(count: int, sizes: Sequence[int]) -> int:

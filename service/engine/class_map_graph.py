@@ -1,6 +1,6 @@
 """Moves the class map into a branch of the graph, because onnxruntime computes all outputs of a graph, used or not."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -28,12 +28,13 @@ def with_optional_class_map(path: Path, classes: int) -> bytes | None:
     if CLASS_MAP not in outputs or any(map(uses_external_data, graph.initializer)):
         return None
     nodes = list(graph.node)
-    mapping, others = _needed(nodes, {CLASS_MAP}), _needed(nodes, outputs - {CLASS_MAP})
-    own = (mapping & _following(nodes, _names(graph.input))) - others
+    order = _in_order(nodes)
+    mapping, others = _needed(nodes, order, {CLASS_MAP}), _needed(nodes, order, outputs - {CLASS_MAP})
+    own = (mapping & _following(nodes, order, _names(graph.input))) - others
     if not own:
         return None
     kept = (mapping | others) - own
-    branch = _branch(_in_order(nodes, own), classes)
+    branch = _branch([nodes[index] for index in order if index in own], classes)
     del graph.node[:]
     graph.node.extend([*(nodes[index] for index in sorted(kept)), branch])
     graph.input.append(helper.make_tensor_value_info(CLASS_MAP_WANTED, onnx.TensorProto.BOOL, []))
@@ -55,36 +56,30 @@ def _branch(own: Sequence[NodeProto], classes: int) -> NodeProto:
     return helper.make_node("If", [CLASS_MAP_WANTED], [CLASS_MAP], then_branch=then_, else_branch=else_)
 
 
-def _in_order(nodes: Sequence[NodeProto], own: Collection[int]) -> list[NodeProto]:
-    """Return the nodes sorted topologically: onnxruntime sorts a graph, but not its branches."""
-    makers = {name: index for index in own for name in nodes[index].output}
-    needs = {index: {makers[name] for name in _read(nodes[index]) if name in makers} for index in sorted(own)}
-    return [nodes[index] for index in TopologicalSorter(needs).static_order()]
-
-
-def _needed(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:
-    """Return the indices of the nodes that compute these tensors, directly or indirectly."""
+def _in_order(nodes: Sequence[NodeProto]) -> list[int]:
+    """Return the indices sorted topologically: onnxruntime sorts a graph, but not its branches."""
     makers = {name: index for index, node in enumerate(nodes) for name in node.output}
-    found, wanted = set[int](), list(names)
-    while wanted:
-        index = makers.get(wanted.pop())
-        if index is not None and index not in found:
+    needs = {index: {makers[name] for name in _read(node) if name in makers} for index, node in enumerate(nodes)}
+    return list(TopologicalSorter(needs).static_order())
+
+
+def _needed(nodes: Sequence[NodeProto], order: Sequence[int], names: Iterable[str]) -> set[int]:
+    """Return the indices of the nodes that compute these tensors, directly or indirectly."""
+    found, wanted = set[int](), set(names)
+    for index in reversed(order):
+        if not wanted.isdisjoint(nodes[index].output):
             found.add(index)
-            wanted.extend(_read(nodes[index]))
+            wanted.update(_read(nodes[index]))
     return found
 
 
-def _following(nodes: Sequence[NodeProto], names: Iterable[str]) -> set[int]:
+def _following(nodes: Sequence[NodeProto], order: Sequence[int], names: Iterable[str]) -> set[int]:
     """Return the indices of the nodes that depend on these tensors; onnxruntime folds the others as constants."""
-    readers: dict[str, list[int]] = {}
-    for index, node in enumerate(nodes):
-        for name in _read(node):
-            readers.setdefault(name, []).append(index)
-    found, reached = set[int](), list(names)
-    while reached:
-        new = set(readers.pop(reached.pop(), [])) - found
-        found |= new
-        reached.extend(name for index in new for name in nodes[index].output)
+    found, reached = set[int](), set(names)
+    for index in order:
+        if not reached.isdisjoint(_read(nodes[index])):
+            found.add(index)
+            reached.update(nodes[index].output)
     return found
 
 

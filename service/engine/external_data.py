@@ -32,23 +32,15 @@ def check_external_data(bundle: Bundle, precision: Precision) -> None:
 
 
 def _locations(model: Path) -> set[str]:
-    with model.open("rb") as file:
-        if not model.stat().st_size:
-            return set()
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    try:
+        with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if content.find(_MARK) < 0:
                 return set()
-    try:
         graph = onnx.load(model, load_external_data=False)
-    except Exception as error:  # onnx's exceptions have no common base
+    except Exception as error:  # an empty file, or what onnx raises, which has no common base
         raise BundleError(f"{model.name} cannot be read: {error}") from error
-    return {
-        entry.value
-        for tensor in _tensors(graph)
-        if tensor.data_location == TensorProto.EXTERNAL
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
+    external = (tensor for tensor in _tensors(graph) if tensor.data_location == TensorProto.EXTERNAL)
+    return {entry.value for tensor in external for entry in tensor.external_data if entry.key == "location"}
 
 
 def _tensors(message: Any) -> Iterator[TensorProto]:

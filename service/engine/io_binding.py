@@ -3,67 +3,68 @@
 uint8 pixels are copied to the device, a quarter of the bytes of float32. No request allocates memory.
 """
 
+import ctypes
+import logging
 import threading
 from collections.abc import Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from models.contract import INPUT, PROBABILITIES, Pixels
 from service.engine.batch_sizes import padded_size
-from service.engine.pinned_memory import pin, unlock_pages
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
+logger = logging.getLogger(__name__)
 
 GRAPH_ID = "gpu_graph_id"
 """onnxruntime's run option for the number of a CUDA graph."""
 NO_GRAPH = "-1"
 """Value of GRAPH_ID for a run without a CUDA graph."""
+_CUDA_RUNTIMES = ("libcudart.so.13", "libcudart.so.12")
+"""The CUDA runtime, which onnxruntime-gpu has loaded already, so that the loader finds it by this name."""
 
 
 class BoundBuffers:
     """The buffers of one batch size, for one caller at a time."""
 
     def __init__(
-        self, session: ort.InferenceSession, device: str, shape: tuple[int, ...], classes: int, graph: int | None
+        self, session: ort.InferenceSession, device: str, shape: tuple[int, ...], classes: int, graph: str
     ) -> None:
         """Allocate the buffers.
 
-        device: onnxruntime's name of it. shape: [N, H, W, C]. graph: number of the CUDA graph, None for none.
+        device: onnxruntime's name of it. shape: [N, H, W, C]. graph: number of the CUDA graph, NO_GRAPH for none.
         """
-        self._session = session
+        self._session, self._graph = session, graph
         self._pixels: Pixels = np.zeros(shape, np.uint8)
-        self._locked = device == "cuda" and pin(self._pixels)
+        self._pinned = device == "cuda" and pin(self._pixels)
         self._input = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, device, 0)
         self._output = ort.OrtValue.ortvalue_from_shape_and_type((shape[0], classes), np.float32, device, 0)
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(INPUT, self._input)
         self._binding.bind_ortvalue_output(PROBABILITIES, self._output)
-        self._graph = graph
 
-    def run(self, images: Pixels, run: ort.RunOptions) -> "NDArray[np.float32]":
+    def run(self, images: Pixels, run: ort.RunOptions) -> NDArray[np.float32]:
         """Run uint8 [n, H, W, C], n <= N, and return float32 [n, K].
 
         The content of the other rows does not affect these.
         """
         self._pixels[: len(images)] = images
         self._input.update_inplace(self._pixels)
-        if self._graph is not None:
-            run.add_run_config_entry(GRAPH_ID, str(self._graph))
+        if self._graph != NO_GRAPH:
+            run.add_run_config_entry(GRAPH_ID, self._graph)
         self._session.run_with_iobinding(self._binding, run)
         self._binding.synchronize_outputs()
         rows: NDArray[np.float32] = self._output.numpy()[: len(images)].copy()
         return rows
 
     def close(self) -> None:
-        if self._locked:
-            unlock_pages(self._pixels)
-            self._locked = False
+        runtime = _cuda_runtime()
+        if self._pinned and runtime is not None:
+            runtime.cudaHostUnregister(ctypes.c_void_p(self._pixels.ctypes.data))
+            self._pinned = False
 
 
 class IoBindingPool:
@@ -85,45 +86,52 @@ class IoBindingPool:
         time.
         """
         self._session, self._device, self._image, self._classes = session, device, image, classes
-        self._sizes, self._graphs = tuple(sizes), graphs
+        self._graphs = graphs
         self._idle: dict[int, list[BoundBuffers]] = {size: [] for size in sizes}
-        self._lock = threading.Lock()
-        self._graph_lock = threading.Lock()
+        self._turn: AbstractContextManager[object] = threading.Lock() if graphs else nullcontext()
 
     def fits(self, images: Pixels) -> bool:
-        return len(images) <= self._sizes[-1] and images.shape[1:] == self._image
+        return len(images) <= max(self._idle) and images.shape[1:] == self._image
 
-    def run(self, images: Pixels, run: ort.RunOptions) -> "NDArray[np.float32]":
+    def run(self, images: Pixels, run: ort.RunOptions) -> NDArray[np.float32]:
         """Run uint8 [n, H, W, C] that fits, and return float32 [n, K]."""
-        with self._borrowed(padded_size(len(images), self._sizes)) as buffers:
-            return buffers.run(images, run)
-
-    @contextmanager
-    def _borrowed(self, size: int) -> "Iterator[BoundBuffers]":
-        if self._graphs:
-            with self._graph_lock, self._taken(size) as buffers:  # CUDA graphs: one thread at a time
-                yield buffers
-        else:
-            with self._taken(size) as buffers:
-                yield buffers
-
-    @contextmanager
-    def _taken(self, size: int) -> "Iterator[BoundBuffers]":
-        with self._lock:
-            idle = self._idle[size]
-            buffers = idle.pop() if idle else None
-        buffers = buffers or self._made(size)
-        try:
-            yield buffers
-        finally:
-            with self._lock:
+        size = padded_size(len(images), [*self._idle])
+        with self._turn:
+            try:
+                buffers = self._idle[size].pop()  # atomic, as is append
+            except IndexError:
+                graph = str([*self._idle].index(size) + 1) if self._graphs else NO_GRAPH
+                buffers = BoundBuffers(self._session, self._device, (size, *self._image), self._classes, graph)
+            try:
+                return buffers.run(images, run)
+            finally:
                 self._idle[size].append(buffers)
-
-    def _made(self, size: int) -> BoundBuffers:
-        graph = self._sizes.index(size) + 1 if self._graphs else None
-        return BoundBuffers(self._session, self._device, (size, *self._image), self._classes, graph)
 
     def close(self) -> None:
         """Release the pinned memory. No run may be in progress."""
         for buffers in (each for idle in self._idle.values() for each in idle):
             buffers.close()
+
+
+def pin(array: Pixels) -> bool:
+    """Pin host memory (page-locked), from which copies to a GPU take a fraction of the time.
+
+    Return whether that was possible. Undo before the array is freed.
+    """
+    runtime = _cuda_runtime()
+    if runtime is None:
+        return False
+    status = runtime.cudaHostRegister(ctypes.c_void_p(array.ctypes.data), ctypes.c_size_t(array.nbytes), 0)
+    if status:
+        logger.info("%d bytes stay pageable, CUDA answers %d: copies to the GPU are slower", array.nbytes, status)
+    return bool(status == 0)
+
+
+@cache
+def _cuda_runtime() -> ctypes.CDLL | None:
+    for name in _CUDA_RUNTIMES:
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+    return None

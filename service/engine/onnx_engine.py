@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 from models.contract import CLASS_MAP, LOGITS, PROBABILITIES, Manifest, Pixels
 from service.engine.batch_sizes import padded, prepared_sizes
 from service.engine.io_binding import GRAPH_ID, NO_GRAPH, IoBindingPool
-from service.engine.providers import ON_GPU
-from service.engine.session import EngineOptions, Session, open_session
+from service.engine.providers import ON_GPU, EngineOptions
+from service.engine.session import Session, open_session
 from service.errors import EngineFailure
 from service.types import Batch, DensePrediction, Prediction, check_finite
 
 logger = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-_ARENAS = dict.fromkeys(ON_GPU, "cpu:0;gpu:0")
-"""Memory arenas that onnxruntime keeps between runs, by provider. Other providers have the CPU arena only."""
 _FATAL = 4
 """onnxruntime's highest log severity.
 
@@ -37,47 +34,35 @@ _RUNS_UNTIL_CAPTURED = 3
 class OnnxEngine:
     """One session that several threads use at a time; onnxruntime's sessions are thread-safe."""
 
-    def __init__(self, model: Path, manifest: Manifest, options: EngineOptions) -> None:
-        """Open the session.
+    def __init__(self, model: Path, manifest: Manifest, options: EngineOptions, session: Session | None = None) -> None:
+        """Open the session, unless the one of an engine is given whose options differ only in `concurrency`.
 
         Raises EngineRejected when the graph does not match the manifest or the first provider is not available.
         """
-        self._session = open_session(model, manifest, options)
-        self.provider = self._session.provider
-        on_gpu = self.provider in ON_GPU
+        self.session = self._dense_session = session or open_session(model, manifest, options)
         self._latency_session: Session | None = None
-        self._dense_session = self._opened_for_dense(model, manifest, options)
+        self.provider = self.session.provider
+        on_gpu = self.provider in ON_GPU
+        if self.provider == "tensorrt" and manifest.dense is not None:  # TensorRT takes only the input's size
+            other = replace(options, providers=("cuda",), cuda_graph=False)
+            self._dense_session = open_session(model, manifest, other)
         self.threads_per_batch = self.single_image_threads = 1 if on_gpu else options.threads_per_batch
-        self.concurrency = options.concurrency or (1 if on_gpu else max(1, options.cores // self.threads_per_batch))
+        self.concurrency = (options.concurrency or 1) if on_gpu else options.batches_on_cpu
         self.sizes = prepared_sizes(options.largest) if on_gpu and options.largest else ()
         self._graphs = options.cuda_graph
-        self._binding = self._bound(manifest, options) if self.sizes else None
+        self._binding: IoBindingPool | None = None
+        if self.sizes:
+            image, classes = manifest.input.shape, len(manifest.labels)
+            self._binding = IoBindingPool(self.session.opened, "cuda", image, classes, self.sizes, graphs=self._graphs)
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
         self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
         self._dense_run = _run_options()
 
-    def _opened_for_dense(self, model: Path, manifest: Manifest, options: EngineOptions) -> Session:
-        """Return the session for dense images: with TensorRT, which takes only the input's size, one of CUDA."""
-        if self.provider != "tensorrt" or manifest.dense is None:
-            return self._session
-        return open_session(model, manifest, replace(options, providers=("cuda",), cuda_graph=False))
-
-    def _bound(self, manifest: Manifest, options: EngineOptions) -> IoBindingPool:
-        classes = len(manifest.labels)
-        image, graphs = manifest.input.shape, options.cuda_graph
-        return IoBindingPool(self._session.opened, "cuda", image, classes, self.sizes, graphs=graphs)
-
     def add_latency_session(self, other: "OnnxEngine") -> None:
         """Use the session of `other` from now on for a batch with `only_request`."""
-        self._latency_session = other._session
+        self._latency_session = other.session
         self.single_image_threads = other.threads_per_batch
         other.close()  # ends the threads of `other`; its session stays open
-
-    def run_callers(self, concurrency: int) -> None:
-        """Set how many batches run at a time."""
-        self._threads.shutdown(wait=True)
-        self.concurrency = concurrency
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="engine")
 
     def warm_up(self, batches: Iterable[Batch]) -> None:
         """Run each batch once, or three times when CUDA graphs are captured. Raises EngineFailure."""
@@ -95,14 +80,13 @@ class OnnxEngine:
 
     def run(self, batch: Batch, run: ort.RunOptions | None = None) -> Prediction:
         """Run a batch in the calling thread. Raises EngineFailure."""
-        run = run or _run_options()
-        binding = self._binding
-        if binding is not None and not batch.class_map and binding.fits(batch.images):
-            return Prediction(self._guarded(lambda: binding.run(batch.images, run), batch.images, run))
-        images, count = padded(batch.images, self.sizes), len(batch.images)
+        run, images, binding = run or _run_options(), batch.images, self._binding
+        if binding is not None and not batch.class_map and binding.fits(images):
+            with _translated_errors(images, run):
+                return Prediction(binding.run(images, run))
         names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        session = self._latency_session if batch.only_request and self._latency_session else self._session
-        outputs = [rows[:count] for rows in self._outputs(session, names, images, run)]
+        session = self._latency_session if batch.only_request and self._latency_session else self.session
+        outputs = [rows[: len(images)] for rows in self._outputs(session, names, padded(images, self.sizes), run)]
         return Prediction(outputs[0], outputs[1] if batch.class_map else None)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
@@ -119,25 +103,19 @@ class OnnxEngine:
     def run_dense(self, image: Pixels, run: ort.RunOptions | None = None) -> DensePrediction:
         """Run one dense image in the calling thread, then release its memory: the next one may be far smaller."""
         run = run or _run_options()
-        run.add_run_config_entry("memory.enable_memory_arena_shrinkage", _ARENAS.get(self.provider, "cpu:0"))
+        arenas = "cpu:0;gpu:0" if self.provider in ON_GPU else "cpu:0"
+        run.add_run_config_entry("memory.enable_memory_arena_shrinkage", arenas)
         outputs = self._outputs(self._dense_session, [PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
         check_finite(*outputs)
-        return DensePrediction(outputs[0][0], outputs[1][0], outputs[2][0])
+        return DensePrediction(*(rows[0] for rows in outputs))
 
     def _outputs(
         self, session: Session, names: list[str], images: Pixels, run: ort.RunOptions
     ) -> list[NDArray[np.float32]]:
         if self._graphs:
             run.add_run_config_entry(GRAPH_ID, NO_GRAPH)
-        return self._guarded(lambda: session.run(names, images, run), images, run)
-
-    def _guarded(self, work: Callable[[], Result], images: Pixels, run: ort.RunOptions) -> Result:
-        try:
-            return work()
-        except Exception as error:  # the exceptions of onnxruntime have no common base class
-            if not run.terminate:
-                logger.error("onnxruntime could not run %s: %s: %s", images.shape, type(error).__name__, error)
-            raise EngineFailure("the model could not be run; the cause is in the service's log") from error
+        with _translated_errors(images, run):
+            return session.run(names, images, run)
 
     def close(self) -> None:
         """Wait for running batches, but terminate a running dense image."""
@@ -146,6 +124,16 @@ class OnnxEngine:
             threads.shutdown(wait=True, cancel_futures=True)
         if self._binding is not None:
             self._binding.close()
+
+
+@contextmanager
+def _translated_errors(images: Pixels, run: ort.RunOptions) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # the exceptions of onnxruntime have no common base class
+        if not run.terminate:
+            logger.error("onnxruntime could not run %s: %s: %s", images.shape, type(error).__name__, error)
+        raise EngineFailure("the model could not be run; the cause is in the service's log") from error
 
 
 def _run_options() -> ort.RunOptions:

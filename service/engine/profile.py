@@ -1,30 +1,22 @@
 """The measured batch times of a machine, and the configuration that was chosen by them. Plain values."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-TOLERANCE = 0.03
-"""Share of the throughput that a smaller batch may cost.
+from service.types import Engine
 
-See docs/decisions/the-smallest-batch-within-three-percent.md.
-"""
 INLINE_S = 0.005
 """Limit in seconds for running a batch in the event loop.
 
 Other requests would wait for the batch in any case, and no thread has to be woken.
 """
-_HAND_OVER_S, _INLINE_HAND_OVER_S = 0.001, 0.0002
-"""Seconds of a core to dispatch a batch of any size.
+_DISPATCH_S, _INLINE_DISPATCH_S = 0.001, 0.0002
+"""Seconds of a core to dispatch a batch of any size, in a thread and in the event loop.
 
 See docs/decisions/the-smallest-batch-within-three-percent.md.
 """
-
-
-def with_dispatch_cost(seconds: float) -> float:
-    """Return the seconds of a batch in the engine plus those to form, dispatch and answer it."""
-    return seconds + (_INLINE_HAND_OVER_S if seconds <= INLINE_S else _HAND_OVER_S)
 
 
 class BatchSeconds(NamedTuple):
@@ -35,8 +27,8 @@ class BatchSeconds(NamedTuple):
 
     @property
     def images_per_s(self) -> float:
-        """Throughput of one caller, dispatch included."""
-        return self.batch_size / with_dispatch_cost(self.seconds)
+        """Throughput of one caller, with the time to form, dispatch and answer the batch."""
+        return self.batch_size / (self.seconds + (_INLINE_DISPATCH_S if self.seconds <= INLINE_S else _DISPATCH_S))
 
 
 class Measurement(BaseModel):
@@ -55,12 +47,7 @@ class Measurement(BaseModel):
     @property
     def images_per_s(self) -> float:
         """Throughput of all callers together, dispatch included."""
-        return self.concurrency * self.batch_size / with_dispatch_cost(self.seconds)
-
-    @property
-    def way(self) -> tuple[str, str, bool, int, int]:
-        """The configuration without the batch size."""
-        return self.precision, self.provider, self.cuda_graph, self.concurrency, self.threads_per_batch
+        return self.concurrency * BatchSeconds(self.batch_size, self.seconds).images_per_s
 
 
 class Profile(BaseModel):
@@ -69,7 +56,7 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     chosen: Measurement
-    points: tuple[BatchSeconds, ...] = Field(min_length=1, description="of the chosen way, ascending")
+    points: tuple[BatchSeconds, ...] = Field(min_length=1, description="of the chosen configuration, ascending")
     alone_s: float = Field(gt=0, description="one image while nothing else runs")
     reason: str
     tried: tuple[Measurement, ...] = ()
@@ -94,25 +81,21 @@ class Profile(BaseModel):
         return next(larger, last.seconds * batch_size / last.batch_size)
 
 
-def plain_profile(points: Sequence[BatchSeconds], provider: str) -> Profile:
-    """Return the profile of an engine that was not tuned: one batch at a time, of the best size."""
-    size = best_batch_size(points)
-    seconds = next(point.seconds for point in points if point.batch_size == size)
-    chosen = Measurement(
-        precision="fp32", provider=provider, concurrency=1, threads_per_batch=1, batch_size=size, seconds=seconds
-    )
-    return Profile(chosen=chosen, points=tuple(points), alone_s=points[0].seconds, reason="there was no other")
-
-
-def best_batch_size(points: Sequence[BatchSeconds], tolerance: float = TOLERANCE) -> int:
-    """Return the smallest measured size within `tolerance` of the best throughput.
-
-    A larger one would only add latency.
-    """
-    best = max(point.images_per_s for point in points)
-    return next(point.batch_size for point in points if point.images_per_s >= best * (1 - tolerance))
-
-
 def largest_within(points: Iterable[BatchSeconds], seconds: float) -> int:
     """Return the size of the largest batch that takes at most `seconds`; 0 if none does."""
     return max((point.batch_size for point in points if point.seconds <= seconds), default=0)
+
+
+class LoadedEngine(NamedTuple):
+    """The result of loading a bundle: a verified engine, with its measured profile.
+
+    cached: whether the profile was measured at an earlier start. decodes: whether the engine has at least as many
+    threads as would decode images otherwise, so that it decodes them itself. after_all_loaded: work to do when all
+    models serve.
+    """
+
+    engine: Engine
+    profile: Profile
+    cached: bool
+    decodes: bool = False
+    after_all_loaded: Callable[[], None] = lambda: None

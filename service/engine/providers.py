@@ -1,4 +1,4 @@
-"""Execution providers: our short names, onnxruntime's names, and the options of each."""
+"""Execution providers: our short names, onnxruntime's names, and the options of an engine and of each provider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,55 +13,65 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
 }
 """onnxruntime's name by our short name."""
-NAMES = {value: key for key, value in PROVIDERS.items()}
 ON_GPU = frozenset({"cuda", "tensorrt"})
 EVERY: tuple[str, ...] = ("auto",)
 """Stands for all installed providers."""
 FASTEST_FIRST = ("tensorrt", "cuda", "openvino", "cpu")
 
-Options = dict[str, str]
-
 
 @dataclass(frozen=True)
-class SessionUse:
-    """The properties of a session on which provider options depend.
+class EngineOptions:
+    """Options of an engine; see Settings for those that are not listed here.
 
-    image: [height, width, channels] of the input. tf32: allow TF32, products with 10 bits of mantissa, for float32.
-    engines: folder for the engines that TensorRT builds. batches: run at a time. threads: of each batch.
+    providers: short names in order of preference, empty for the best installed. precision: of the graph.
+    concurrency: 0 for as many as fit `cores`. tf32: allow TF32, products with 10 bits of mantissa, on a GPU.
+    largest: batch size that a GPU is prepared for, 0 for none. cuda_graph: one per batch size.
+    tensorrt_cache: folder for the engines that TensorRT builds. stop_spinning: between runs, threads give up their
+    cores.
     """
 
-    image: tuple[int, int, int]
+    providers: tuple[str, ...] = ()
+    strict: bool | None = None
+    threads_per_batch: int = 1
+    concurrency: int = 0
+    cores: int = 1
     precision: Precision = Precision.FP32
     tf32: bool = False
+    largest: int = 0
     cuda_graph: bool = False
-    largest: int = 1
-    engines: Path | None = None
-    batches: int = 1
-    threads: int = 1
+    tensorrt_cache: Path | None = None
+    stop_spinning: bool = False
+
+    @property
+    def batches_on_cpu(self) -> int:
+        """How many batches run at a time on the CPU."""
+        return self.concurrency or max(1, self.cores // self.threads_per_batch)
 
 
-def with_options(names: Sequence[str], purpose: SessionUse) -> list[tuple[str, Options]]:
-    """Return providers and options for onnxruntime.
+def with_options(
+    names: Sequence[str], image: tuple[int, int, int], options: EngineOptions
+) -> list[tuple[str, dict[str, str]]]:
+    """Return providers and options for onnxruntime. image: [height, width, channels] of the input.
 
     CUDA runs the nodes that TensorRT cannot, the CPU those that CUDA cannot.
     """
     names = [*names, "cuda"] if "tensorrt" in names and "cuda" not in names else [*names]
-    return [(PROVIDERS[name], options_of(name, purpose)) for name in names]
+    return [(PROVIDERS[name], options_of(name, image, options)) for name in names]
 
 
-def options_of(name: str, purpose: SessionUse) -> Options:
-    """Return the options of one provider."""
+def options_of(name: str, image: tuple[int, int, int], options: EngineOptions) -> dict[str, str]:
+    """Return the options of one provider. image: [height, width, channels] of the input."""
     match name:
         case "cuda":
-            return _cuda(purpose)
+            return _cuda(options)
         case "tensorrt":
-            return _tensorrt(purpose)
+            return _tensorrt(image, options)
         case "openvino":
-            return _openvino(purpose)
+            return _openvino(options)
     return {}
 
 
-def _cuda(purpose: SessionUse) -> Options:
+def _cuda(options: EngineOptions) -> dict[str, str]:
     """Return the options of CUDA.
 
     Few batch sizes occur, and all are run at load: so algorithms are searched exhaustively, and memory grows as
@@ -72,32 +82,33 @@ def _cuda(purpose: SessionUse) -> Options:
         "cudnn_conv_use_max_workspace": "1",
         "arena_extend_strategy": "kSameAsRequested",
         "do_copy_in_default_stream": "1",
-        "use_tf32": _flag(purpose.tf32),
-        "enable_cuda_graph": _flag(purpose.cuda_graph),
+        "use_tf32": str(int(options.tf32)),
+        "enable_cuda_graph": str(int(options.cuda_graph)),
     }
 
 
-def _tensorrt(purpose: SessionUse) -> Options:
+def _tensorrt(image: tuple[int, int, int], options: EngineOptions) -> dict[str, str]:
     """Return the options of TensorRT: one engine for all batch sizes, optimised for the largest, cached on disk.
 
     It has no CUDA graphs for several batch sizes.
     """
-    size = "x".join(map(str, purpose.image))
-    options = {
-        "trt_fp16_enable": _flag(purpose.precision is Precision.FP16),
-        "trt_int8_enable": _flag(purpose.precision is Precision.INT8),
+    size = "x".join(map(str, image))
+    largest = f"{INPUT}:{max(1, options.largest)}x{size}"
+    found = {
+        "trt_fp16_enable": str(int(options.precision is Precision.FP16)),
+        "trt_int8_enable": str(int(options.precision is Precision.INT8)),
         "trt_profile_min_shapes": f"{INPUT}:1x{size}",
-        "trt_profile_opt_shapes": f"{INPUT}:{purpose.largest}x{size}",
-        "trt_profile_max_shapes": f"{INPUT}:{purpose.largest}x{size}",
+        "trt_profile_opt_shapes": largest,
+        "trt_profile_max_shapes": largest,
     }
-    if purpose.engines is not None:
-        folder = str(purpose.engines)
-        options |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder}
-        options |= {"trt_timing_cache_enable": "1", "trt_timing_cache_path": folder}
-    return options
+    if options.tensorrt_cache is not None:
+        folder = str(options.tensorrt_cache)
+        found |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder}
+        found |= {"trt_timing_cache_enable": "1", "trt_timing_cache_path": folder}
+    return found
 
 
-def _openvino(purpose: SessionUse) -> Options:
+def _openvino(options: EngineOptions) -> dict[str, str]:
     """Return the options of OpenVINO: on the CPU, in float32 where the graph is, one stream per concurrent batch.
 
     Threads are not pinned: with a fixed number of threads every process would use the same first cores.
@@ -105,11 +116,7 @@ def _openvino(purpose: SessionUse) -> Options:
     return {
         "device_type": "CPU",
         "precision": "FP32",
-        "num_streams": str(purpose.batches),
-        "num_of_threads": str(purpose.batches * purpose.threads),
+        "num_streams": str(options.batches_on_cpu),
+        "num_of_threads": str(options.batches_on_cpu * options.threads_per_batch),
         "load_config": '{"CPU": {"ENABLE_CPU_PINNING": "NO"}}',
     }
-
-
-def _flag(on: bool) -> str:
-    return "1" if on else "0"

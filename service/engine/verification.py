@@ -1,72 +1,37 @@
 """Verifies a bundle before it serves: hashes, graph, and golden images on the engine that will run the requests."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
-from numpy.typing import NDArray
 
 from models.contract import Bundle, BundleError, Dense, Manifest, Pixels, Precision, Row, cell_probabilities
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.session import EngineOptions, EngineRejected
+from service.engine.providers import EngineOptions
+from service.engine.session import EngineRejected
 from service.errors import EngineFailure
 from service.types import Batch, DensePrediction
 
 
-def open_verified(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
-    """Return an engine for `bundle` that reproduced its golden images. Raises EngineRejected with the reason."""
-    engine = open_checked(bundle, options, precision)
-    with _closed_on_error(engine):
-        check_golden(bundle, engine, precision)
-    return engine
+def open_verified(bundle: Bundle, options: EngineOptions, *, again: bool = False) -> OnnxEngine:
+    """Return an engine for `bundle` that reproduced its golden images. Raises EngineRejected with the reason.
 
-
-def open_again(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
-    """Open one more session of a graph that was just verified on this provider; check only the golden images.
-
-    Raises EngineRejected.
+    again: this precision was just verified on this provider, so only the golden images are checked.
     """
-    engine = OnnxEngine(bundle.model_path(precision), bundle.manifest, options)
-    with _closed_on_error(engine):
-        check_golden(bundle, engine, precision)
-    return engine
-
-
-def open_checked(bundle: Bundle, options: EngineOptions, precision: Precision = Precision.FP32) -> OnnxEngine:
-    """Do the same without the golden images: check that files are whole and that the graph matches.
-
-    Raises EngineRejected.
-    """
-    try:
-        bundle.check_files()
-        _check_external_data(bundle, precision)
-        engine = OnnxEngine(bundle.model_path(precision), bundle.manifest, options)
-    except BundleError as error:
-        raise EngineRejected(str(error)) from error
-    with _closed_on_error(engine):
-        check_dense(bundle.manifest, engine)
-    return engine
-
-
-def _check_external_data(bundle: Bundle, precision: Precision) -> None:
     from service.engine.external_data import check_external_data  # noqa: PLC0415  onnx takes 12 MiB of processes without graphs
 
-    check_external_data(bundle, precision)
-
-
-def _check_class_map(class_map: NDArray[np.float32] | None, classes: int) -> None:
-    """Check the class map [N, K, h, w]: the outputs of a branch have no declared shape. Raises EngineRejected."""
-    if class_map is not None and class_map.shape[1:2] != (classes,):
-        raise EngineRejected(f"output class_map should be [N, {classes}, ...], but is {list(class_map.shape)}")
-
-
-@contextmanager
-def _closed_on_error(engine: OnnxEngine) -> Iterator[None]:
     try:
-        yield
+        if not again:
+            bundle.check_files()
+            check_external_data(bundle, options.precision)
+        engine = OnnxEngine(bundle.model_path(options.precision), bundle.manifest, options)
+    except BundleError as error:
+        raise EngineRejected(str(error)) from error
+    try:
+        if not again:
+            check_dense(bundle.manifest, engine)
+        check_golden(bundle, engine, options.precision)
     except BaseException:
         engine.close()
         raise
+    return engine
 
 
 def check_golden(bundle: Bundle, engine: OnnxEngine, precision: Precision = Precision.FP32) -> float:
@@ -76,8 +41,10 @@ def check_golden(bundle: Bundle, engine: OnnxEngine, precision: Precision = Prec
     """
 
     def predict(pixels: Pixels) -> Row:
-        answer = engine.run(Batch(pixels[None], bundle.manifest.class_map))
-        _check_class_map(answer.class_map, len(bundle.manifest.labels))
+        answer, classes = engine.run(Batch(pixels[None], bundle.manifest.class_map)), len(bundle.manifest.labels)
+        shape = None if answer.class_map is None else [*answer.class_map.shape]
+        if shape is not None and shape[1:2] != [classes]:  # the outputs of a branch have no declared shape
+            raise EngineRejected(f"output class_map should be [N, {classes}, ...], but is {shape}")
         row: Row = answer.probabilities[0]
         return row
 

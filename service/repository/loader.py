@@ -12,8 +12,7 @@ from service.batching.batcher import BatchCallbacks, Batcher, InlineRunner
 from service.batching.bulk_slots import BulkSlots
 from service.batching.dense_queue import DenseLimits, DenseQueue
 from service.batching.latency_model import LatencyModel
-from service.engine.loaded import LoadedEngine
-from service.engine.profile import INLINE_S, Profile, largest_within
+from service.engine.profile import INLINE_S, LoadedEngine, Profile, largest_within
 from service.engine.session import EngineRejected
 from service.repository.version import Deployment, ModelVersion
 from service.telemetry.metrics import Metrics

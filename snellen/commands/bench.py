@@ -1,5 +1,6 @@
 """`snellen bench`: the speed of this machine with a bundle, stage by stage, without HTTP."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -29,9 +30,11 @@ def bench(
     """Time decoding and the session, in one thread, with the bundle's golden images."""
     from models.contract import BundleError, read_bundle
     from service.engine.batch_sizes import prepared_sizes
-    from service.engine.profile import BatchSeconds, best_batch_size
-    from service.engine.session import EngineOptions, EngineRejected
-    from service.engine.tuning.timing import BatchTimer, zero_batch
+    from service.engine.profile import Measurement
+    from service.engine.providers import EngineOptions
+    from service.engine.session import EngineRejected
+    from service.engine.tuning.selection import select
+    from service.engine.tuning.timing import batch_seconds, zero_batch
     from service.engine.verification import open_verified
     from service.errors import ServiceError
 
@@ -40,9 +43,16 @@ def bench(
         read = read_bundle(bundle)
         with closing(open_verified(read, options)) as engine:
             decoding = list(_time_decoding(read, seconds))
-            stopwatch, image = BatchTimer(seconds), read.manifest.input.shape
-            profile = [
-                BatchSeconds(n, stopwatch.seconds(engine, zero_batch(n, image), 1)) for n in prepared_sizes(largest)
+            timed = [
+                Measurement(
+                    precision=options.precision,
+                    provider=engine.provider,
+                    concurrency=1,
+                    threads_per_batch=threads,
+                    batch_size=size,
+                    seconds=batch_seconds(engine, zero_batch(size, read.manifest.input.shape), 1, seconds),
+                )
+                for size in prepared_sizes(largest)
             ]
     except (BundleError, EngineRejected, ServiceError) as error:
         exit_with_error(f"{path_text(bundle)}: {error}", status=1)
@@ -50,9 +60,10 @@ def bench(
     table = Table(Column("stage", overflow="fold"), "ms", "images/s", title=title)
     for stage, each_s in decoding:
         table.add_row(Text(stage), f"{each_s * 1000:.2f}", f"{1 / each_s:.0f}")
-    for point in profile:
-        table.add_row(f"batch of {point.batch_size}", f"{point.seconds * 1000:.2f}", f"{point.images_per_s:.0f}")
-    Console().print(table, f"best batch size for one thread of work: {best_batch_size(profile)}")
+    for each in timed:
+        table.add_row(f"batch of {each.batch_size}", f"{each.seconds * 1000:.2f}", f"{each.images_per_s:.0f}")
+    best = select(timed, latency_s=math.inf)
+    Console().print(table, f"best batch size for one thread of work: {best.batch_size}")
 
 
 def _time_decoding(bundle: "Bundle", seconds: float) -> Iterator[tuple[str, float]]:

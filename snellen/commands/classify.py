@@ -63,7 +63,8 @@ def _open(
     """
     from models.contract import BundleError, read_bundle
     from service.decoding.decode import DecodeLimits
-    from service.engine.session import EngineOptions, EngineRejected
+    from service.engine.providers import EngineOptions
+    from service.engine.session import EngineRejected
     from service.engine.verification import open_verified
     from service.errors import NotDense
     from service.inference.dense import require_dense

@@ -14,7 +14,7 @@ from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
     from models.contract import Bundle
-    from service.engine.profile import Profile
+    from service.engine.profile import Measurement, Profile
     from service.settings import Settings
 
 _WINDOW_S = 0.05
@@ -89,8 +89,7 @@ def _name(path: Path) -> str:
 def _tune_bundle(bundle: "Bundle", settings: "Settings") -> "Profile":
     from service.build import tuning_options
     from service.engine.session import EngineRejected
-    from service.engine.tuning.autotune import renew
-    from service.engine.tuning.candidate import CandidateConfig
+    from service.engine.tuning.autotune import retune
     from service.engine.tuning.selection import described
     from service.settings import usable_cores
 
@@ -98,13 +97,12 @@ def _tune_bundle(bundle: "Bundle", settings: "Settings") -> "Profile":
     console = Console(stderr=True)
     with console.status(f"{name}: loading") as status:
 
-        def show(lane: CandidateConfig, size: int) -> None:
-            now = next(each for each in lane.tried() if each.batch_size == size)
+        def show(now: "Measurement") -> None:
             status.update(f"{name}: {described(now)}, {now.images_per_s:.0f} images/s")
 
         wanted = tuning_options(settings, max(1, usable_cores() // max(1, settings.engines)))
         try:
-            profile = renew(bundle, wanted, _WINDOW_S, show)
+            profile = retune(bundle, wanted, _WINDOW_S, show)
         except EngineRejected as error:
             exit_with_error(f"{name}: {printable(str(error))}", status=1)
     Console().print(_table(name, profile), Text(profile.reason), soft_wrap=True)

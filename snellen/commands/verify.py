@@ -1,6 +1,7 @@
 """`snellen verify`: checks that a bundle still computes what its training computed."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
     from models.contract import Bundle, Precision
-    from service.engine.session import EngineOptions
+    from service.engine.providers import EngineOptions
 
 
 def verify(
@@ -21,7 +22,7 @@ def verify(
     providers: Providers = "cpu",
 ) -> None:
     """Check hashes, shapes and golden images; exit status 1 and the reason when anything is off."""
-    from service.engine.session import EngineOptions
+    from service.engine.providers import EngineOptions
 
     options = EngineOptions(provider_names(providers), cores=1)
     failures = [path for path in bundles if not _verify_and_print(path, options)]
@@ -57,8 +58,8 @@ def _check_bundle(path: Path, options: "EngineOptions") -> str:
 
 
 def _check_variant(bundle: "Bundle", precision: "Precision", options: "EngineOptions") -> str:
-    from service.engine.verification import check_golden, open_checked
+    from service.engine.verification import check_golden, open_verified
 
-    with closing(open_checked(bundle, options, precision)) as engine:
+    with closing(open_verified(bundle, replace(options, precision=precision))) as engine:
         worst = check_golden(bundle, engine, precision)
         return f"{precision} within {worst:.1e} (allowed {bundle.tolerance(precision):.1e}) on {engine.provider}"

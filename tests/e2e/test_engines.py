@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from benchmarks.harness import simulated
 from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
 from tests.support.processes import engines_of, frontends_of, sample, until
@@ -27,7 +28,6 @@ def service(
     repository: Path, *flags: str, frontends: int = 2, engines: int = 1, device: str = ""
 ) -> Iterator[ServerProcess]:
     """All processes at work."""
-    environment = {"SNELLEN_TEST_DEVICE": device} if device else {}
     counts = [
         "--frontends",
         str(frontends),
@@ -38,7 +38,7 @@ def service(
         "--deadline-s",
         str(MANY_S),
     ]
-    with running(repository, *counts, *flags, wait=False, **environment) as server:
+    with running(repository, *counts, *flags, wait=False, **simulated.environment(device)) as server:
         until(lambda: at_work(server, "frontend") == frontends and at_work(server, "engine") == engines, server)
         yield server
 
@@ -176,6 +176,7 @@ def test_an_engine_that_hangs_loses_no_request(tmp_path: Path) -> None:
 def test_a_service_whose_engine_cannot_start_gives_up(tmp_path: Path) -> None:
     """With one line, instead of starting it for ever."""
     write_bundle(tmp_path)
-    with running(tmp_path, "--frontends", "1", "--engines", "1", wait=False, SNELLEN_TEST_DEVICE="nonsense") as server:
+    nonsense = simulated.environment("nonsense")
+    with running(tmp_path, "--frontends", "1", "--engines", "1", wait=False, **nonsense) as server:
         assert server.process.wait(MANY_S) == 1
     assert server.log.count("snellen: engine 0 has died") == 1

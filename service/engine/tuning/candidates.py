@@ -1,20 +1,24 @@
-"""The candidates for a model: the settings that matter, and the configurations that follow from them."""
+"""The candidates for a model: the configurations that follow from the options of tuning, and their batch times."""
 
-from collections.abc import Iterator, Sequence
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from math import ceil
 from pathlib import Path
+from statistics import mean
 
 from models.contract import Bundle, Precision
+from service.engine.batch_sizes import prepared_sizes
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.profile import Measurement
-from service.engine.providers import EVERY, ON_GPU, SessionUse, options_of
-from service.engine.session import RUNTIME, EngineOptions, all_providers, installed_providers
-from service.engine.tuning import hardware
-from service.engine.tuning.candidate import CandidateConfig, CandidateSession
-from service.engine.tuning.parallelism import Parallelism, cpu_shapes, gpu_shapes
-from service.engine.tuning.profile_cache import key_of
-from service.engine.verification import open_again, open_verified
+from service.engine.providers import EVERY, ON_GPU, EngineOptions, options_of
+from service.engine.session import RUNTIME, all_providers, installed_providers
+from service.engine.tuning.profile_cache import gpu, key_of, processor
+
+_MANY_WINDOWS = 5
+"""Timings after which a mean is trusted even if smaller batches are faster: they do fit into caches better."""
 
 
 @dataclass(frozen=True)
@@ -37,132 +41,150 @@ class TuningOptions:
     cache: Path | None = None
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """The configurations in which one bundle could be served with these options."""
+@dataclass
+class Candidate:
+    """A configuration, its engine while it is open, and its batch times.
 
-    bundle: Bundle
-    wanted: TuningOptions
-    _verified: set[tuple[Precision, str]] = field(default_factory=set)
+    untried: batch sizes without a timing, ascending. seconds: estimated seconds of a batch by its size.
+    """
 
-    @property
-    def precisions(self) -> tuple[Precision, ...]:
-        """The precisions to try, fp32 first. A bundle without the requested variant serves fp32."""
-        manifest, precision = self.bundle.manifest, self.wanted.precision
-        if precision is None:
-            return tuple(sorted((each.precision for each in manifest.variants), key=lambda p: p is not Precision.FP32))
-        return (precision,) if manifest.variant(precision) else (Precision.FP32,)
+    options: EngineOptions
+    untried: list[int]
+    engine: OnnxEngine | None = None
+    seconds: dict[int, float] = field(default_factory=dict)
+    _windows: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
-    def provider_lists(self) -> tuple[tuple[str, ...], ...]:
-        """The provider lists to try, each as in EngineOptions."""
-        if self.wanted.providers == EVERY:
-            return tuple((name,) for name in all_providers())
-        return (self.wanted.providers,)
+    def variant(self) -> tuple[Precision, str, bool]:
+        """What decides whether a session runs at all; threads do not matter for that."""
+        return self.options.precision, self.options.providers[0], self.options.cuda_graph
 
-    @property
-    def variants(self) -> list[tuple[Precision, tuple[str, ...]]]:
-        """The precisions, each with the providers that it may run on."""
-        return [(precision, names) for names in self.provider_lists for precision in self.precisions]
+    def add(self, size: int, seconds: float) -> None:
+        """Add one timing.
 
-    def lanes(self) -> list[CandidateConfig]:
-        """Return the configurations in the order of the search: the first of every variant, then the second ...
-
-        Configurations that use the same session share a CandidateSession.
+        The mean of the faster half counts: other load only slows a run down, and a single fast timing may be luck.
+        After few timings it is at most the time of smaller batches in a row: anything above is due to other load.
         """
-        turns = zip_longest(*(self._of(precision, names) for precision, names in self.variants))
-        return [lane for turn in turns for lane in turn if lane is not None]
+        insort(self._windows[size], seconds)
+        for each, windows in sorted(self._windows.items()):
+            self.seconds[each] = mean(windows[: (len(windows) + 1) // 2])
+            if len(windows) < _MANY_WINDOWS:
+                in_a_row = (ceil(each / less) * self.seconds[less] for less in self._windows if less < each)
+                self.seconds[each] = min([self.seconds[each], *in_a_row])
 
-    def chosen(self, tried: Measurement) -> CandidateConfig:
-        """Return the configuration of a measurement. Raises KeyError when it is not among the candidates any more."""
-        for lane in self.lanes():
-            contender, shape = lane.contender, Parallelism(tried.concurrency, tried.threads_per_batch)
-            if (contender.precision, contender.provider, contender.cuda_graph, lane.shape) == (
-                tried.precision,
-                tried.provider,
-                tried.cuda_graph,
-                shape,
-            ):
-                return lane
-        raise KeyError(tried)
-
-    def _of(self, precision: Precision, names: tuple[str, ...]) -> Iterator[CandidateConfig]:
-        first = (names or installed_providers())[0]
-        if first in ON_GPU:
-            graphs = (False, True) if first == "cuda" else (False,)
-            for graph in graphs:
-                shapes = gpu_shapes(self.wanted.concurrency, cuda_graph=graph)
-                yield from self._sharing(precision, names, first, shapes, graph=graph)
-        else:
-            for shape in cpu_shapes(self.wanted.cores, self.wanted.concurrency, self.wanted.threads_per_batch):
-                yield from self._sharing(precision, names, first, [shape])
-
-    def _sharing(
-        self,
-        precision: Precision,
-        names: tuple[str, ...],
-        first: str,
-        shapes: Sequence[Parallelism],
-        *,
-        graph: bool = False,
-    ) -> Iterator[CandidateConfig]:
-        if shapes:
-            options = self._options(precision, names, first, shapes[0], graph=graph)
-            contender = CandidateSession(precision, first, graph, lambda: self._open(precision, first, options))
-            yield from (CandidateConfig(contender, shape) for shape in shapes)
-
-    def _options(
-        self, precision: Precision, names: tuple[str, ...], first: str, shape: Parallelism, *, graph: bool
-    ) -> EngineOptions:
-        wanted = self.wanted
-        return EngineOptions(
-            names,
-            True if wanted.providers == EVERY or graph else wanted.strict,
-            shape.threads_per_batch,
-            shape.concurrency,
-            wanted.cores,
-            precision,
-            wanted.precision is None,
-            wanted.max_batch_size,
-            graph,
-            self._engines(first),
+    def measurement(self, size: int, seconds: float) -> Measurement:
+        return Measurement(
+            precision=self.options.precision.value,
+            provider=self.options.providers[0],
+            cuda_graph=self.options.cuda_graph,
+            concurrency=self.options.concurrency,
+            threads_per_batch=self.options.threads_per_batch,
+            batch_size=size,
+            seconds=seconds,
         )
 
-    def _open(self, precision: Precision, first: str, options: EngineOptions) -> OnnxEngine:
-        if (precision, first) in self._verified:
-            return open_again(self.bundle, options, precision)
-        engine = open_verified(self.bundle, options, precision)
-        self._verified.add((precision, first))
-        return engine
+    @property
+    def measurements(self) -> list[Measurement]:
+        return [self.measurement(size, seconds) for size, seconds in sorted(self.seconds.items())]
 
-    def _engines(self, provider: str) -> Path | None:
-        """Return the folder for engines that TensorRT builds, each valid for one GPU, driver, runtime and model."""
-        if provider != "tensorrt" or self.wanted.cache is None:
-            return None
-        facts = {"gpu": hardware.gpu(), "runtime": RUNTIME, "models": self._hashes()}
-        return self.wanted.cache / "tensorrt" / key_of(facts)[:32]
+    def was_chosen(self, chosen: Measurement) -> bool:
+        """Return whether a measurement is of this configuration."""
+        return chosen == self.measurement(chosen.batch_size, chosen.seconds)
 
-    def _hashes(self) -> dict[str, str]:
-        manifest = self.bundle.manifest
-        files = {file.path: file.sha256 for file in manifest.files}
-        return {
-            each.precision.value: files[each.path] for each in manifest.variants if each.precision in self.precisions
+    def close(self) -> None:
+        if self.engine is not None:
+            self.engine.close()
+            self.engine = None
+
+
+def candidates_of(bundle: Bundle, wanted: TuningOptions) -> list[Candidate]:
+    """Return the candidates in the order of the search: the first of every variant, then the second ..."""
+    variants = [
+        _configurations(bundle, wanted, precision, names)
+        for names in _provider_lists(wanted)
+        for precision in precisions_of(bundle, wanted)
+    ]
+    sizes = prepared_sizes(wanted.max_batch_size)
+    return [Candidate(options, [*sizes]) for turn in zip_longest(*variants) for options in turn if options is not None]
+
+
+def precisions_of(bundle: Bundle, wanted: TuningOptions) -> tuple[Precision, ...]:
+    """Return the precisions to try, fp32 first. A bundle without the requested variant serves fp32."""
+    manifest, precision = bundle.manifest, wanted.precision
+    if precision is None:
+        return tuple(sorted((each.precision for each in manifest.variants), key=lambda p: p is not Precision.FP32))
+    return (precision,) if manifest.variant(precision) else (Precision.FP32,)
+
+
+def _provider_lists(wanted: TuningOptions) -> list[tuple[str, ...]]:
+    """Return the provider lists to try, each as in EngineOptions."""
+    if wanted.providers == EVERY:
+        return [(name,) for name in all_providers()]
+    return [wanted.providers or installed_providers()]
+
+
+def _configurations(
+    bundle: Bundle, wanted: TuningOptions, precision: Precision, names: tuple[str, ...]
+) -> list[EngineOptions]:
+    """Return the configurations of one variant on these providers.
+
+    On the CPU all that use all cores, with 1, 2, 4 ... threads for each batch. On a GPU one batch at a time, or two so
+    that the second one's pixels are copied meanwhile.
+    """
+    common = EngineOptions(
+        providers=names,
+        strict=True if wanted.providers == EVERY else wanted.strict,
+        cores=wanted.cores,
+        precision=precision,
+        tf32=wanted.precision is None,
+        largest=wanted.max_batch_size,
+        tensorrt_cache=_tensorrt_cache(bundle, wanted) if names[0] == "tensorrt" else None,
+    )
+    if names[0] in ON_GPU:
+        found = [replace(common, concurrency=each) for each in ([wanted.concurrency] if wanted.concurrency else [1, 2])]
+        if names[0] == "cuda" and wanted.concurrency < 2:  # CUDA graphs must not be used by several threads
+            found.append(replace(common, concurrency=1, cuda_graph=True, strict=True))
+        return found
+    most = max(1, wanted.cores // max(1, wanted.concurrency))
+    threads = [wanted.threads_per_batch] if wanted.threads_per_batch else prepared_sizes(most)
+    return [
+        replace(common, threads_per_batch=each, concurrency=wanted.concurrency or max(1, wanted.cores // each))
+        for each in threads
+    ]
+
+
+def _tensorrt_cache(bundle: Bundle, wanted: TuningOptions) -> Path | None:
+    """Return the folder for engines that TensorRT builds, each valid for one GPU, driver, runtime and model."""
+    if wanted.cache is None:
+        return None
+    return (
+        wanted.cache / "tensorrt" / key_of({"gpu": gpu(), "runtime": RUNTIME, "models": _hashes(bundle, wanted)})[:32]
+    )
+
+
+def _hashes(bundle: Bundle, wanted: TuningOptions) -> Mapping[str, str]:
+    files = {file.path: file.sha256 for file in bundle.manifest.files}
+    variants = bundle.manifest.variants
+    return {
+        each.precision.value: files[each.path] for each in variants if each.precision in precisions_of(bundle, wanted)
+    }
+
+
+def profile_key(bundle: Bundle, wanted: TuningOptions) -> str:
+    """Return the cache key of the profile: two searches with the same key would find the same."""
+    wanted = replace(wanted, budget_s=0.0, cache=None)
+    image, options = (
+        bundle.manifest.input.shape,
+        EngineOptions(tf32=wanted.precision is None, largest=wanted.max_batch_size),
+    )
+    names = [name for names in _provider_lists(wanted) for name in names]
+    return key_of(
+        {
+            "models": _hashes(bundle, wanted),
+            "providers": {name: options_of(name, image, options) for name in names},
+            "cpu": processor(),
+            "gpu": gpu(),
+            "runtime": RUNTIME,
+            "wanted": {name: str(value) for name, value in vars(wanted).items()},
         }
-
-    def key(self) -> str:
-        """Return the cache key of the profile: two searches with the same key would find the same."""
-        wanted = replace(self.wanted, budget_s=0.0, cache=None)
-        purpose = SessionUse(
-            self.bundle.manifest.input.shape, tf32=wanted.precision is None, largest=wanted.max_batch_size
-        )
-        names = [name for names in self.provider_lists for name in (names or installed_providers())]
-        return key_of(
-            {
-                "models": self._hashes(),
-                "providers": {name: options_of(name, purpose) for name in names},
-                "cpu": hardware.processor(),
-                "gpu": hardware.gpu(),
-                "runtime": RUNTIME,
-                "wanted": {name: str(value) for name, value in vars(wanted).items()},
-            }
-        )
+    )

@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from timeit import timeit
 
 from models.contract import Bundle, Precision
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.session import EngineOptions
-from service.engine.tuning.autotune import Tuned
+from service.engine.providers import EngineOptions
+from service.engine.tuning.search import Tuned
 from service.engine.tuning.timing import zero_batch
-from service.engine.verification import open_again
+from service.engine.verification import open_verified
 from service.types import Batch
 
 _WORTH_IT_S = 0.0005
@@ -21,7 +22,7 @@ _MIN_GAIN = 1.2
 """Speed-up from which on the second session is worth its memory: it holds the weights once more."""
 _WINDOW_S = 0.1
 """Seconds for which both sessions are timed."""
-MOST = 8
+MAX_THREADS = 8
 """Limit of threads unless the setting says otherwise; more threads would share too little work."""
 
 
@@ -30,8 +31,9 @@ def add_latency_session(bundle: Bundle, found: Tuned, threads: int) -> None:
     chosen = found.profile.chosen
     if chosen.provider != "cpu" or threads <= chosen.threads_per_batch or found.profile.alone_s < _WORTH_IT_S:
         return
-    options = EngineOptions(("cpu",), True, threads, 1, threads, rests=True)
-    other = open_again(bundle, options, Precision(chosen.precision))
+    precision = Precision(chosen.precision)
+    options = EngineOptions(("cpu",), threads_per_batch=threads, precision=precision, stop_spinning=True)
+    other = open_verified(bundle, options, again=True)
     with _one_process_at_a_time(bundle.path):
         gain = _gain(found.engine, other, zero_batch(1, bundle.manifest.input.shape))
     if gain >= _MIN_GAIN:
@@ -42,16 +44,11 @@ def add_latency_session(bundle: Bundle, found: Tuned, threads: int) -> None:
 
 def _gain(usual: OnnxEngine, other: OnnxEngine, image: Batch) -> float:
     """Return the speed-up of the other session, by the fastest of several runs: other load only slows runs down."""
-    fastest_s = {usual: float("inf"), other: float("inf")}
-    end_s = time.perf_counter() + _WINDOW_S
-    for engine in fastest_s:
-        engine.run(image)
-    while time.perf_counter() < end_s or float("inf") in fastest_s.values():
-        for engine, before_s in fastest_s.items():
-            started_s = time.perf_counter()
-            engine.run(image)
-            fastest_s[engine] = min(before_s, time.perf_counter() - started_s)
-    return fastest_s[usual] / fastest_s[other]
+    runs: list[tuple[float, float]] = []
+    end = time.perf_counter() + _WINDOW_S
+    while len(runs) < 2 or time.perf_counter() < end:  # the first run of a session is slower than those that follow
+        runs.append((timeit(lambda: usual.run(image), number=1), timeit(lambda: other.run(image), number=1)))
+    return min(usual_s for usual_s, _ in runs) / min(other_s for _, other_s in runs)
 
 
 @contextlib.contextmanager

@@ -1,11 +1,12 @@
-"""Stores profiles on disk: one JSON file each, named by a hash of what it was measured for."""
+"""Stores profiles on disk: one JSON file each, named by a hash of the facts that it was measured for."""
 
 import hashlib
 import json
 import logging
 import os
-import tempfile
+import platform
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ _MOST_FILES = 256
 """Limit of profiles in the folder; the oldest are deleted."""
 _FORMAT = 3
 """Version of the format; part of the key."""
+_CPU_FIELDS = ("model name", "cpu family", "model", "stepping", "flags")
+_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 def default_folder() -> Path | None:
@@ -36,6 +39,36 @@ def key_of(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@cache
+def processor() -> str:
+    """Return name and features of the first core. Virtual machines often hide the name."""
+    fields = _fields(Path("/proc/cpuinfo"))
+    return "; ".join(fields[name] for name in _CPU_FIELDS if name in fields) or platform.processor() or "unknown"
+
+
+def gpu() -> str:
+    """Return the names of the GPUs that this process may use, and the driver; empty when there is none."""
+    if not _GPUS.is_dir():
+        return ""
+    names = [_fields(folder / "information").get("Model", "?") for folder in sorted(_GPUS.iterdir())]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    chosen = [names[int(each)] for each in visible if each.isdigit() and int(each) < len(names)] or names
+    return "; ".join([*chosen, *_lines(_GPUS.parent / "version")[:1]])
+
+
+def _fields(path: Path) -> dict[str, str]:
+    """Return the values of lines `name : value` by name; the first line of a name counts."""
+    parts = (line.partition(":") for line in reversed(_lines(path)))
+    return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
 class ProfileCache:
     """A folder of profiles, or none. Profiles that cannot be read or written are measured again, with one log line."""
 
@@ -51,36 +84,27 @@ class ProfileCache:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            logger.warning("the profile in %s is measured again: %s", path, _kind(error))
+            logger.warning("the profile in %s is measured again: %s", path, _reason(error))
             return None
 
     def put(self, key: str, profile: Profile) -> None:
         """Store a profile atomically: readers see the old file or the new one."""
         if self._folder is None:
             return
+        unfinished = self._folder / f".{key}.{os.getpid()}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write(self._folder / f"{key}.json", profile.model_dump_json())
-            self._forget_oldest(self._folder)
+            try:
+                unfinished.write_text(profile.model_dump_json())
+                unfinished.replace(self._folder / f"{key}.json")
+            finally:
+                unfinished.unlink(missing_ok=True)
+            files = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in files[_MOST_FILES:]:
+                path.unlink(missing_ok=True)
         except OSError as error:
-            logger.info("the profile is not kept in %s: %s; see --profile-cache", self._folder, _kind(error))
-
-    def _forget_oldest(self, folder: Path) -> None:
-        files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in files[_MOST_FILES:]:
-            path.unlink(missing_ok=True)
+            logger.info("the profile is not kept in %s: %s; see --profile-cache", self._folder, _reason(error))
 
 
-def _write(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=".", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _kind(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is damaged"

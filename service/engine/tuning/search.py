@@ -1,149 +1,155 @@
-"""Times configurations within a budget: first each with growing batches, then the good ones in rounds."""
+"""Times configurations within a budget: first each with growing batches, then the good ones in turn."""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
+from models.contract import Bundle, Precision
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.profile import BatchSeconds, Measurement, Profile
+from service.engine.providers import ON_GPU
 from service.engine.session import EngineRejected
-from service.engine.tuning.candidate import CandidateConfig
-from service.engine.tuning.timing import BatchTimer, zero_batch
+from service.engine.tuning.candidates import Candidate, TuningOptions, candidates_of
+from service.engine.tuning.selection import explain_selection, select
+from service.engine.tuning.timing import batch_seconds, zero_batch
+from service.engine.verification import open_verified
 from service.errors import EngineFailure
+from service.types import Batch
 
 logger = logging.getLogger(__name__)
 
-_CLEARLY_WORSE = 0.8
-"""Share of a configuration's best throughput below which it tries no larger batches."""
-_HOPELESS = 0.5
-"""Share of the best throughput of all below which a configuration that hardly grows is abandoned."""
-_FIRST_MARGIN, _LAST_MARGIN, _STEP = 0.5, 0.95, 0.07
-"""Share of the best throughput needed to stay in the rounds, in the first and last round, and its step.
+_NEAR = 0.7
+"""Share of the best throughput from which on a candidate is timed again; one slow timing should exclude none."""
+_GROWS = 1.1
+"""Growth of the throughput by a larger batch from which on a still larger one is tried, however slow it is yet."""
 
-The margin rises slowly, so that one slow timing excludes no candidate.
-"""
-
-ProgressCallback = Callable[[CandidateConfig, int], None]
+ProgressCallback = Callable[[Measurement], None]
 
 
-@dataclass(frozen=True)
-class Rules:
-    """The rules of a search.
+class Tuned(NamedTuple):
+    """An engine in its chosen configuration. `cached`: whether its profile was measured at an earlier start."""
 
-    image: [H, W, C]. sizes: batch sizes, ascending. latency_s: limit of a batch of more than one image.
-    budget_s: seconds for all timings. window_s: seconds of one timing.
+    engine: OnnxEngine
+    profile: Profile
+    cached: bool
+
+
+def search(
+    bundle: Bundle, wanted: TuningOptions, window_s: float = 0.02, observe: ProgressCallback = lambda _: None
+) -> Tuned:
+    """Return the engine of the best candidate. Raises EngineRejected when no session could be opened.
+
+    window_s: seconds of one timing. observe: called after each timing.
     """
-
-    image: tuple[int, ...]
-    sizes: Sequence[int]
-    latency_s: float
-    budget_s: float
-    window_s: float = 0.02
+    work = Search(bundle, wanted, window_s, observe)
+    chosen = None
+    try:
+        work.run()
+        chosen, profile = work.choose()
+        assert chosen.engine is not None
+        return Tuned(chosen.engine, profile, cached=False)
+    finally:
+        for candidate in work.candidates:
+            if candidate is not chosen:
+                candidate.close()
 
 
 class Search:
-    """Measures configurations. The first one is always measured, the others while time is left."""
+    """Times candidates. The first one is always timed, the others while time is left."""
 
-    def __init__(
-        self, lanes: Sequence[CandidateConfig], rules: Rules, observe: ProgressCallback = lambda _lane, _size: None
-    ) -> None:
-        self._lanes, self._rules, self._observe = lanes, rules, observe
-        self._stopwatch = BatchTimer(rules.window_s)
-        self._end: float | None = None
-        self._last_opening_s = 0.0
-        self._refused: set[object] = set()
-        self.refusals: list[str] = []
+    def __init__(self, bundle: Bundle, wanted: TuningOptions, window_s: float, observe: ProgressCallback) -> None:
+        self._bundle, self._latency_s, self._window_s, self._observe = bundle, wanted.latency_s, window_s, observe
+        self.candidates = candidates_of(bundle, wanted)
+        variants = {(each.options.precision, each.options.providers) for each in self.candidates}
+        self._budget_s, self._end = wanted.budget_s * len(variants), math.inf
+        self._refused: dict[tuple[Precision, str, bool], str] = {}
 
     def run(self) -> None:
-        """Time all configurations. Those whose session cannot be opened or does not run get no measurement."""
-        for lane in self._lanes:
-            if not self._measured_any() or self._time_left(self._opening_s(lane)):
-                self._open(lane)
-                self._climb(lane)
-        self._rounds()
-
-    def _time_left(self, needed_s: float = 0.0) -> bool:
-        return self._end is None or time.perf_counter() + needed_s < self._end
-
-    def _opening_s(self, lane: CandidateConfig) -> float:
-        """Return the expected seconds to open the session: as for the last one, 0 if it is open."""
-        return 0.0 if lane.contender.engine is not None else self._last_opening_s
-
-    def _measured_any(self) -> bool:
-        return any(lane.seconds for lane in self._lanes)
-
-    def _open(self, lane: CandidateConfig) -> None:
-        if lane.contender.kind in self._refused:
-            return
-        try:
-            began = time.perf_counter()
-            lane.contender.ready()
-            self._last_opening_s = time.perf_counter() - began
-            self._end = self._end or time.perf_counter() + self._rules.budget_s  # not counting the first, needed anyway
-            self._measure(lane, self._rules.sizes[0])
-        except (EngineRejected, EngineFailure) as error:
-            self._refuse(lane, error)
-
-    def _climb(self, lane: CandidateConfig) -> None:
-        """Try larger batches while they may be better. Called in each round, with better estimates each time."""
-        for size in self._rules.sizes:
-            if not lane.seconds or lane.full:
-                return
-            if size not in lane.seconds:
-                if not (self._promising(lane) and self._time_left()):
-                    return
-                self._step(lane, size)
-
-    def _step(self, lane: CandidateConfig, size: int) -> None:
-        try:
-            self._measure(lane, size)
-        except EngineFailure:
-            lane.full = True
-            logger.warning("%s on %s: no batches of %d", lane.contender.precision, lane.contender.provider, size)
-
-    def _refuse(self, lane: CandidateConfig, error: Exception) -> None:
-        self._refused.add(lane.contender.kind)
-        self.refusals.append(str(error))
-        logger.warning("%s on %s is not tried: %s", lane.contender.precision, lane.contender.provider, error)
-
-    def _promising(self, lane: CandidateConfig) -> bool:
-        """Return whether a larger batch could be chosen, judged by the smaller ones."""
-        sizes = sorted(lane.seconds)
-        last, before = sizes[-1], sizes[-2] if len(sizes) > 1 else None
-        growth = lane.seconds[last] / lane.seconds[before] if before else 1.0
-        if lane.seconds[last] * max(1.0, growth) > 1.25 * self._rules.latency_s:
-            return False
-        if lane.rate(last) < _CLEARLY_WORSE * lane.best_rate():
-            return False
-        if max(map(lane.rate, sizes[-2:])) < max(map(lane.rate, sizes[:-2]), default=0.0):
-            return False  # the last two sizes were no better
-        growing = before is None or lane.rate(last) > 1.1 * lane.rate(before)
-        return growing or lane.best_rate() >= _HOPELESS * self._best_rate()
-
-    def _best_rate(self) -> float:
-        return max(lane.best_rate() for lane in self._lanes)
-
-    def _measure(self, lane: CandidateConfig, size: int) -> None:
-        batch, known = zero_batch(size, self._rules.image), lane.seconds.get(size)
-        seconds = self._stopwatch.seconds(lane.contender.ready(), batch, lane.shape.concurrency, known)
-        lane.add(size, seconds)
-        self._observe(lane, size)
-
-    def _rounds(self) -> None:
-        """Time the good candidates in turn until the budget is spent.
-
-        Other load affects all alike, because they take turns. More and more time goes to those that may be chosen.
-        """
-        margin = _FIRST_MARGIN
-        while self._measured_any() and self._time_left():
-            for lane in self._lanes:
-                self._climb(lane)
-            near = [(lane, size) for lane in self._lanes for size in lane.seconds if self._is_near(lane, size, margin)]
-            if len(near) == 1 and margin == _LAST_MARGIN:
-                break  # only one candidate is left
-            for lane, size in near:
+        """Time the candidates. Those whose session cannot be opened or does not run get no measurement."""
+        for candidate in self.candidates:
+            if candidate.variant not in self._refused and (self._time_left() or not self._measured()):
+                self._start(candidate)
+                self._try_larger_batches(candidate)
+        while self._time_left():
+            near = [each for each in self._measured() if each[1].images_per_s >= _NEAR * self._best()]
+            if len(near) < 2:
+                break
+            for candidate, measurement in near:
                 if self._time_left():
-                    self._measure(lane, size)
-            margin = min(_LAST_MARGIN, margin + _STEP)
+                    self._measure(candidate, measurement.batch_size)
+            for candidate in self.candidates:
+                self._try_larger_batches(candidate)
 
-    def _is_near(self, lane: CandidateConfig, size: int, margin: float) -> bool:
-        return lane.rate(size) >= margin * self._best_rate()
+    def choose(self) -> tuple[Candidate, Profile]:
+        """Return the best candidate, and its profile. Raises EngineRejected when nothing was measured."""
+        tried = {measurement: candidate for candidate, measurement in self._measured()}
+        if not tried:
+            raise EngineRejected(next(iter(self._refused.values()), "there is no way to run it as the settings want"))
+        chosen = select([*tried], self._latency_s)
+        candidate = tried[chosen]
+        assert candidate.engine is not None
+        return candidate, Profile(
+            chosen=chosen,
+            points=tuple(BatchSeconds(each.batch_size, each.seconds) for each in candidate.measurements),
+            alone_s=batch_seconds(candidate.engine, self._batch(1), 1, self._window_s),
+            reason=explain_selection(chosen, [*tried], self._latency_s),
+            tried=tuple(tried),
+        )
+
+    def _time_left(self) -> bool:
+        return time.perf_counter() < self._end
+
+    def _measured(self) -> list[tuple[Candidate, Measurement]]:
+        return [(candidate, each) for candidate in self.candidates for each in candidate.measurements]
+
+    def _best(self) -> float:
+        return max(each.images_per_s for _, each in self._measured())
+
+    def _batch(self, size: int) -> Batch:
+        return zero_batch(size, self._bundle.manifest.input.shape)
+
+    def _start(self, candidate: Candidate) -> None:
+        """Open the engine and time the smallest batch. The budget begins when the first engine is open."""
+        try:
+            candidate.engine = self._opened(candidate)
+            self._end = min(self._end, time.perf_counter() + self._budget_s)
+            self._measure(candidate, candidate.untried.pop(0))
+        except (EngineRejected, EngineFailure) as error:
+            precision, provider, _ = candidate.variant
+            self._refused[candidate.variant] = str(error)
+            logger.warning("%s on %s is not tried: %s", precision, provider, error)
+
+    def _opened(self, candidate: Candidate) -> OnnxEngine:
+        bundle, options = self._bundle, candidate.options
+        opened = [each.engine for each in self.candidates if each.engine and each.variant == candidate.variant]
+        if opened and options.providers[0] in ON_GPU:  # engines that differ only in their callers share the session
+            return OnnxEngine(bundle.model_path(options.precision), bundle.manifest, options, opened[0].session)
+        return open_verified(bundle, options, again=bool(opened))
+
+    def _try_larger_batches(self, candidate: Candidate) -> None:
+        while candidate.untried and self._time_left() and self._may_grow(candidate):
+            size = candidate.untried.pop(0)
+            try:
+                self._measure(candidate, size)
+            except EngineFailure:
+                candidate.untried.clear()
+                precision, provider, _ = candidate.variant
+                logger.warning("%s on %s: no batches of %d", precision, provider, size)
+
+    def _may_grow(self, candidate: Candidate) -> bool:
+        """Return whether a larger batch could be chosen, judged by the two largest that were timed."""
+        if not (measured := candidate.measurements):
+            return False
+        before, last = measured[-2:][0], measured[-1]
+        if last.seconds * max(1.0, last.seconds / before.seconds) > self._latency_s:
+            return False
+        grows = last is before or last.images_per_s > _GROWS * before.images_per_s
+        return grows or last.images_per_s >= _NEAR * self._best()
+
+    def _measure(self, candidate: Candidate, size: int) -> None:
+        assert candidate.engine is not None
+        expected_s, callers = candidate.seconds.get(size), candidate.options.concurrency
+        candidate.add(size, batch_seconds(candidate.engine, self._batch(size), callers, self._window_s, expected_s))
+        self._observe(candidate.measurement(size, candidate.seconds[size]))

@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from service.engine.profile import TOLERANCE, Measurement
+from service.engine.profile import Measurement
+
+TOLERANCE = 0.03
+"""Share of the throughput that a smaller batch may cost.
+
+See docs/decisions/the-smallest-batch-within-three-percent.md.
+"""
 
 
 def select(tried: Sequence[Measurement], latency_s: float) -> Measurement:
@@ -36,10 +42,14 @@ def described(tried: Measurement, beside: Measurement | None = None) -> str:
 
     beside: if given, only the differences to this measurement are named.
     """
+
+    def differs(*names: str) -> bool:
+        return beside is None or any(getattr(tried, name) != getattr(beside, name) for name in names)
+
     parts = []
-    if beside is None or (tried.precision, tried.provider) != (beside.precision, beside.provider):
+    if differs("precision", "provider"):
         parts.append(f"{tried.precision} on {tried.provider}{' with CUDA graphs' * tried.cuda_graph}")
-    if beside is None or tried.way[2:] != beside.way[2:]:
+    if differs("cuda_graph", "concurrency", "threads_per_batch"):
         threads = f"{tried.threads_per_batch} thread{'s' * (tried.threads_per_batch > 1)}"
         parts.append(f"{tried.concurrency} at a time of {threads}")
     return ", ".join([*parts, f"batches of {tried.batch_size}"])

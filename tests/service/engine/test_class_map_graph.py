@@ -15,7 +15,8 @@ from models.contract import Bundle, Precision, read_bundle
 from service.engine.class_map_graph import with_optional_class_map
 from service.engine.graph_check import CLASS_MAP_WANTED
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.session import EngineOptions, EngineRejected, open_session
+from service.engine.providers import EngineOptions
+from service.engine.session import EngineRejected, open_session
 from service.engine.verification import open_verified
 from service.errors import EngineFailure
 from service.types import Batch

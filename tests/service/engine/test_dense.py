@@ -8,7 +8,8 @@ import pytest
 
 from models.contract import Bundle, read_bundle
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.session import EngineOptions, EngineRejected
+from service.engine.providers import EngineOptions
+from service.engine.session import EngineRejected
 from service.engine.verification import open_verified
 from service.errors import EngineFailure
 from service.types import Batch

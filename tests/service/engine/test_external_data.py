@@ -10,7 +10,8 @@ from onnx import TensorProto, helper
 
 from models.contract import BundleError, File, Precision, read_bundle, sha256_of
 from service.engine.external_data import check_external_data
-from service.engine.session import EngineOptions, EngineRejected
+from service.engine.providers import EngineOptions
+from service.engine.session import EngineRejected
 from service.engine.verification import open_verified
 from tests.support.bundles import change_manifest, colour_graph, write_bundle
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from models.contract import Bundle, Precision, read_bundle
 from service.engine.batch_sizes import padded, padded_size, prepared_sizes
-from service.engine.io_binding import IoBindingPool
-from service.engine.pinned_memory import pin
-from service.engine.providers import SessionUse, options_of, with_options
-from service.engine.session import EngineOptions, open_session
+from service.engine.io_binding import IoBindingPool, pin
+from service.engine.providers import EngineOptions, options_of, with_options
+from service.engine.session import open_session
 from tests.support.bundles import SIDE, write_bundle
 
 
@@ -96,14 +95,14 @@ def test_without_cuda_pages_are_not_locked() -> None:
 
 def test_float32_stays_float32_on_a_gpu() -> None:
     """TF32 is for those who let the precision be chosen."""
-    assert options_of("cuda", SessionUse((8, 8, 3)))["use_tf32"] == "0"
-    assert options_of("cuda", SessionUse((8, 8, 3), tf32=True))["use_tf32"] == "1"
+    assert options_of("cuda", (8, 8, 3), EngineOptions())["use_tf32"] == "0"
+    assert options_of("cuda", (8, 8, 3), EngineOptions(tf32=True))["use_tf32"] == "1"
 
 
 def test_tensorrt_is_told_all_batch_sizes_and_where_to_keep_its_engine(tmp_path: Path) -> None:
     """One engine from one image to the largest batch; CUDA takes what TensorRT leaves."""
-    purpose = SessionUse((8, 9, 3), Precision.FP16, largest=32, engines=tmp_path)
-    (name, options), (second, _) = with_options(["tensorrt"], purpose)
+    fp16 = EngineOptions(precision=Precision.FP16, largest=32, tensorrt_cache=tmp_path)
+    (name, options), (second, _) = with_options(["tensorrt"], (8, 9, 3), fp16)
     assert (name, second) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
     assert options["trt_profile_min_shapes"] == "image:1x8x9x3"
     assert options["trt_profile_max_shapes"] == "image:32x8x9x3"

@@ -8,7 +8,7 @@ import pytest
 
 from models.contract import MANIFEST, sha256_of
 from service.batching.dense_queue import DenseLimits
-from service.engine.loaded import LoadedEngine
+from service.engine.profile import LoadedEngine
 from service.engine.tuning.autotune import autotune
 from service.engine.tuning.candidates import TuningOptions
 from service.errors import ModelNotFound, NotReady, VersionNotFound

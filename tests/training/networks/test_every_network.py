@@ -9,7 +9,7 @@ from torch import nn
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input, Manifest, Pixels, read_bundle
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.session import EngineOptions
+from service.engine.providers import EngineOptions
 from service.types import Batch, Prediction
 from tests.conftest import ROOT
 from training.export.onnx_export import export, fixed_images, open_session

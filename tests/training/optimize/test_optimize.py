@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, MANIFEST, PROBABILITIES, Precision, read_bundle
-from service.engine.session import EngineOptions
+from service.engine.providers import EngineOptions
 from service.engine.verification import open_verified
 from tests.training.conftest import SIDE
 from training.errors import OptimizeError
@@ -144,5 +144,5 @@ def test_the_service_accepts_every_admitted_variant(
     optimized: tuple[Path, OptimizeResult], precision: Precision
 ) -> None:
     """Files, graph, larger images and golden images, by its own loading code."""
-    with closing(open_verified(read_bundle(optimized[0]), EngineOptions(("cpu",)), precision)) as engine:
+    with closing(open_verified(read_bundle(optimized[0]), EngineOptions(("cpu",), precision=precision))) as engine:
         assert engine.provider == "cpu"

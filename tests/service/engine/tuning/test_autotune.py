@@ -10,10 +10,11 @@ from onnxruntime import RunOptions
 
 from models.contract import Bundle, Precision, read_bundle
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.session import EngineRejected
-from service.engine.tuning.autotune import autotune, search
-from service.engine.tuning.candidates import Candidates, TuningOptions
+from service.engine.session import EngineRejected, all_providers
+from service.engine.tuning.autotune import autotune
+from service.engine.tuning.candidates import TuningOptions, candidates_of, precisions_of, profile_key
 from service.engine.tuning.profile_cache import ProfileCache
+from service.engine.tuning.search import search
 from service.errors import EngineFailure
 from service.types import Batch, Prediction
 from tests.support.bundles import SIDE, change_manifest, write_bundle
@@ -35,7 +36,10 @@ def wanted(cache: Path | None = None, **changes: Any) -> TuningOptions:
 def test_an_engine_has_the_shape_of_its_profile(bundle: Bundle) -> None:
     """And answers batches of every size up to the chosen one."""
     engine, profile, cached = autotune(bundle, wanted())
-    assert (engine.concurrency, engine.threads_per_batch) == profile.chosen.way[3:]
+    assert (engine.concurrency, engine.threads_per_batch) == (
+        profile.chosen.concurrency,
+        profile.chosen.threads_per_batch,
+    )
     assert profile.chosen in profile.tried
     assert profile.batch_size in [point.batch_size for point in profile.points]
     assert not cached
@@ -70,17 +74,17 @@ def test_a_profile_is_used_again(bundle: Bundle, tmp_path: Path, monkeypatch: py
 )
 def test_what_matters_is_in_the_key(bundle: Bundle, changes: dict[str, Any]) -> None:
     """The time that the search may take is not: longer ones are for those that come later."""
-    key = Candidates(bundle, wanted()).key()
-    assert Candidates(bundle, wanted(None, **changes)).key() != key
-    assert Candidates(bundle, wanted(budget_s=9.0)).key() == key
+    key = profile_key(bundle, wanted())
+    assert profile_key(bundle, wanted(None, **changes)) != key
+    assert profile_key(bundle, wanted(budget_s=9.0)) == key
 
 
 def test_another_model_has_another_key(bundle: Bundle, tmp_path: Path) -> None:
     """By the hash of its graph, not by its name."""
     other = read_bundle(write_bundle(tmp_path / "others", matmuls=1))
-    assert Candidates(bundle, wanted()).key() != Candidates(other, wanted()).key()
+    assert profile_key(bundle, wanted()) != profile_key(other, wanted())
     again = read_bundle(write_bundle(tmp_path / "again"))
-    assert Candidates(bundle, wanted()).key() == Candidates(again, wanted()).key()
+    assert profile_key(bundle, wanted()) == profile_key(again, wanted())
 
 
 def test_a_profile_of_what_cannot_be_any_more_is_measured_again(bundle: Bundle, tmp_path: Path) -> None:
@@ -88,7 +92,7 @@ def test_a_profile_of_what_cannot_be_any_more_is_measured_again(bundle: Bundle, 
     engine, profile, _ = autotune(bundle, wanted(tmp_path))
     engine.close()
     other = profile.model_copy(update={"chosen": profile.chosen.model_copy(update={"provider": "gone"})})
-    ProfileCache(tmp_path).put(Candidates(bundle, wanted(tmp_path)).key(), other)
+    ProfileCache(tmp_path).put(profile_key(bundle, wanted(tmp_path)), other)
     found = autotune(bundle, wanted(tmp_path))
     found.engine.close()
     assert (found.cached, found.profile.chosen.provider) == (False, "cpu")
@@ -97,7 +101,7 @@ def test_a_profile_of_what_cannot_be_any_more_is_measured_again(bundle: Bundle, 
 def test_explicit_numbers_narrow_the_search(bundle: Bundle) -> None:
     """To one shape here, and to single images."""
     engine, profile, _ = search(bundle, wanted(concurrency=3, threads_per_batch=1, max_batch_size=1))
-    assert {(*tried.way[3:], tried.batch_size) for tried in profile.tried} == {(3, 1, 1)}
+    assert {(tried.concurrency, tried.threads_per_batch, tried.batch_size) for tried in profile.tried} == {(3, 1, 1)}
     assert engine.concurrency == 3
     engine.close()
 
@@ -105,8 +109,8 @@ def test_explicit_numbers_narrow_the_search(bundle: Bundle) -> None:
 def test_fp32_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
     """`auto` tries every variant, each after its golden images."""
     bundle = read_bundle(add_variant(write_bundle(tmp_path)))
-    assert Candidates(bundle, wanted()).precisions == (Precision.FP32,)
-    assert Candidates(bundle, wanted(precision=None)).precisions == (Precision.FP32, Precision.INT8)
+    assert precisions_of(bundle, wanted()) == (Precision.FP32,)
+    assert precisions_of(bundle, wanted(precision=None)) == (Precision.FP32, Precision.INT8)
     engine, profile, _ = search(bundle, wanted(precision=None, budget_s=1.0))
     engine.close()
     assert {tried.precision for tried in profile.tried} == {"fp32", "int8"}
@@ -123,9 +127,9 @@ def test_a_variant_that_fails_its_golden_images_is_left_out(tmp_path: Path, capl
 
 def test_all_providers_are_those_installed(bundle: Bundle) -> None:
     """`auto` is more than a preference: each is tried."""
-    candidates = Candidates(bundle, wanted(providers=("auto",)))
-    assert ("cpu",) in candidates.provider_lists
-    assert {lane.contender.provider for lane in candidates.lanes()} >= {"cpu"}
+    providers = [each.options.providers for each in candidates_of(bundle, wanted(providers=("auto",)))]
+    assert ("cpu",) in providers
+    assert {first for first, *_ in providers} == set(all_providers())
 
 
 def test_a_bundle_that_nothing_can_run_is_refused(tmp_path: Path) -> None:

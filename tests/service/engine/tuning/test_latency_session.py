@@ -7,9 +7,10 @@ import pytest
 
 from models.contract import read_bundle
 from service.engine.tuning import latency_session
-from service.engine.tuning.autotune import Tuned, autotune
+from service.engine.tuning.autotune import autotune
 from service.engine.tuning.candidates import TuningOptions
 from service.engine.tuning.latency_session import add_latency_session
+from service.engine.tuning.search import Tuned
 from service.types import Batch
 
 IMAGENET = Path("models/imagenet/1")

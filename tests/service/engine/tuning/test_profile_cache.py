@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from service.engine.profile import BatchSeconds, Profile, plain_profile
+from service.engine.profile import BatchSeconds, Measurement, Profile
 from service.engine.tuning import profile_cache as module
 from service.engine.tuning.profile_cache import ProfileCache, default_folder, key_of
 
 
 def profile(seconds: float = 0.01) -> Profile:
-    return plain_profile([BatchSeconds(1, seconds)], "cpu")
+    chosen = Measurement(
+        precision="fp32", provider="cpu", concurrency=1, threads_per_batch=1, batch_size=1, seconds=seconds
+    )
+    return Profile(chosen=chosen, points=(BatchSeconds(1, seconds),), alone_s=seconds, reason="there was no other")
 
 
 def test_what_was_put_is_got(tmp_path: Path) -> None:

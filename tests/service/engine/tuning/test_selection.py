@@ -1,11 +1,8 @@
-"""Which shapes are tried, and which of what was measured is chosen."""
+"""Which of what was measured is chosen."""
 
 import pytest
 
-from models.contract import Precision
 from service.engine.profile import BatchSeconds, Measurement, Profile
-from service.engine.tuning.candidate import CandidateConfig, CandidateSession
-from service.engine.tuning.parallelism import Parallelism, cpu_shapes, gpu_shapes
 from service.engine.tuning.selection import explain_selection, select
 
 
@@ -18,29 +15,6 @@ def tried(batch_size: int, seconds: float, concurrency: int = 2) -> Measurement:
         batch_size=batch_size,
         seconds=seconds,
     )
-
-
-def test_shapes_occupy_the_cores() -> None:
-    """From many callers of one thread to one caller of many."""
-    assert cpu_shapes(1) == [(1, 1)]
-    assert cpu_shapes(2) == [(2, 1), (1, 2)]
-    assert cpu_shapes(6) == [(6, 1), (3, 2), (1, 4), (1, 6)]
-    assert cpu_shapes(16) == [(16, 1), (8, 2), (4, 4), (2, 8), (1, 16)]
-
-
-def test_numbers_that_were_given_are_kept_to() -> None:
-    """Also when they are more than the cores."""
-    assert cpu_shapes(8, concurrency=4) == [(4, 1), (4, 2)]
-    assert cpu_shapes(8, threads_per_batch=4) == [(2, 4)]
-    assert cpu_shapes(2, concurrency=5, threads_per_batch=3) == [(5, 3)]
-    assert gpu_shapes(3) == [(3, 1)]
-
-
-def test_cuda_graphs_have_one_caller() -> None:
-    """They are not for several threads."""
-    assert gpu_shapes() == [(1, 1), (2, 1)]
-    assert gpu_shapes(cuda_graph=True) == [(1, 1)]
-    assert gpu_shapes(2, cuda_graph=True) == []
 
 
 def test_the_smallest_batch_within_the_tolerance_is_chosen() -> None:
@@ -56,29 +30,6 @@ def test_the_smallest_batch_within_the_tolerance_is_chosen() -> None:
 def test_each_batch_has_to_be_handed_over(alone: Measurement, pair: Measurement) -> None:
     """So two at a time are better, although the network is no faster: in a thread, and in the event loop."""
     assert select([alone, pair], latency_s=1) is pair
-
-
-def lane() -> CandidateConfig:
-    return CandidateConfig(
-        CandidateSession(Precision.FP32, "cpu", cuda_graph=False, open=pytest.fail), Parallelism(2, 1)
-    )
-
-
-def test_a_single_slow_window_says_nothing_of_a_larger_batch() -> None:
-    """It takes no longer than smaller ones in a row, whichever was timed first."""
-    timed = lane()
-    for size, seconds in ((2, 0.030), (1, 0.011), (4, 0.070), (3, 0.050)):
-        timed.add(size, seconds)
-    assert timed.seconds == pytest.approx({1: 0.011, 2: 0.022, 3: 0.033, 4: 0.044})
-
-
-def test_many_slow_windows_are_believed() -> None:
-    """A batch may be too large for a cache."""
-    timed = lane()
-    timed.add(1, 0.011)
-    for _ in range(5):
-        timed.add(2, 0.030)
-    assert timed.seconds[2] == pytest.approx(0.030)
 
 
 def test_a_batch_that_takes_too_long_is_not_chosen() -> None:
