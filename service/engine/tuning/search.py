@@ -10,7 +10,7 @@ from models.contract import Bundle, Precision
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.profile import BatchSeconds, Measurement, Profile
 from service.engine.providers import ON_GPU
-from service.engine.session import EngineRejected
+from service.engine.session import EngineRejected, Session
 from service.engine.tuning.candidates import Candidate, TuningOptions, candidates_of
 from service.engine.tuning.selection import explain_selection, select
 from service.engine.tuning.timing import batch_seconds, zero_batch
@@ -20,8 +20,13 @@ from service.types import Batch
 
 logger = logging.getLogger(__name__)
 
-_NEAR = 0.7
-"""Share of the best throughput from which on a candidate is timed again; one slow timing should exclude none."""
+_FIRST_SHARE, _LAST_SHARE, _STEP = 0.5, 0.95, 0.07
+"""Share of the best throughput from which on a candidate is timed again, in the first and last round, and its step.
+
+It rises slowly, so that one slow timing excludes no candidate.
+"""
+_WORSE = 0.8
+"""Share of the best throughput from which on a larger batch is tried, even where throughput does not grow."""
 _GROWS = 1.1
 """Growth of the throughput by a larger batch from which on a still larger one is tried, however slow it is yet."""
 
@@ -63,19 +68,22 @@ class Search:
         self._bundle, self._latency_s, self._window_s, self._observe = bundle, wanted.latency_s, window_s, observe
         self.candidates = candidates_of(bundle, wanted)
         variants = {(each.options.precision, each.options.providers) for each in self.candidates}
-        self._budget_s, self._end = wanted.budget_s * len(variants), math.inf
+        self._budget_s, self._end, self._last_opening_s = wanted.budget_s * len(variants), math.inf, 0.0
         self._refused: dict[tuple[Precision, str, bool], str] = {}
 
     def run(self) -> None:
         """Time the candidates. Those whose session cannot be opened or does not run get no measurement."""
         for candidate in self.candidates:
-            if candidate.variant not in self._refused and (self._time_left() or not self._measured()):
+            opening_s = 0.0 if self._shared_session(candidate) else self._last_opening_s
+            if candidate.variant not in self._refused and (self._time_left(opening_s) or not self._measured()):
                 self._start(candidate)
                 self._try_larger_batches(candidate)
+        share = _FIRST_SHARE
         while self._time_left():
-            near = [each for each in self._measured() if each[1].images_per_s >= _NEAR * self._best()]
-            if len(near) < 2:
+            near = [each for each in self._measured() if each[1].images_per_s >= share * self._best()]
+            if len(near) < 2 and share == _LAST_SHARE:
                 break
+            share = min(_LAST_SHARE, share + _STEP)
             for candidate, measurement in near:
                 if self._time_left():
                     self._measure(candidate, measurement.batch_size)
@@ -98,8 +106,8 @@ class Search:
             tried=tuple(tried),
         )
 
-    def _time_left(self) -> bool:
-        return time.perf_counter() < self._end
+    def _time_left(self, needed_s: float = 0.0) -> bool:
+        return time.perf_counter() + needed_s < self._end
 
     def _measured(self) -> list[tuple[Candidate, Measurement]]:
         return [(candidate, each) for candidate in self.candidates for each in candidate.measurements]
@@ -113,7 +121,9 @@ class Search:
     def _start(self, candidate: Candidate) -> None:
         """Open the engine and time the smallest batch. The budget begins when the first engine is open."""
         try:
+            began = time.perf_counter()
             candidate.engine = self._opened(candidate)
+            self._last_opening_s = time.perf_counter() - began
             self._end = min(self._end, time.perf_counter() + self._budget_s)
             self._measure(candidate, candidate.untried.pop(0))
         except (EngineRejected, EngineFailure) as error:
@@ -123,10 +133,15 @@ class Search:
 
     def _opened(self, candidate: Candidate) -> OnnxEngine:
         bundle, options = self._bundle, candidate.options
-        opened = [each.engine for each in self.candidates if each.engine and each.variant == candidate.variant]
-        if opened and options.providers[0] in ON_GPU:  # engines that differ only in their callers share the session
-            return OnnxEngine(bundle.model_path(options.precision), bundle.manifest, options, opened[0].session)
-        return open_verified(bundle, options, again=bool(opened))
+        if session := self._shared_session(candidate):
+            return OnnxEngine(bundle.model_path(options.precision), bundle.manifest, options, session)
+        again = any(each.engine and each.variant == candidate.variant for each in self.candidates)
+        return open_verified(bundle, options, again=again)
+
+    def _shared_session(self, candidate: Candidate) -> Session | None:
+        """Return the open session of a candidate on a GPU that differs only in its number of callers."""
+        alike = (each.engine for each in self.candidates if each.variant == candidate.variant and each.engine)
+        return next((engine.session for engine in alike if candidate.variant[1] in ON_GPU), None)
 
     def _try_larger_batches(self, candidate: Candidate) -> None:
         while candidate.untried and self._time_left() and self._may_grow(candidate):
@@ -146,7 +161,7 @@ class Search:
         if last.seconds * max(1.0, last.seconds / before.seconds) > self._latency_s:
             return False
         grows = last is before or last.images_per_s > _GROWS * before.images_per_s
-        return grows or last.images_per_s >= _NEAR * self._best()
+        return grows or last.images_per_s >= _WORSE * self._best()
 
     def _measure(self, candidate: Candidate, size: int) -> None:
         assert candidate.engine is not None
