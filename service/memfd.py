@@ -20,15 +20,14 @@ def unnamed_file(name: str) -> int:
 
 
 def sealed_memory(name: str, size: int) -> int:
-    """Return the descriptor of `size` zero bytes that no process can resize; a file on disk can be resized.
+    """Return the descriptor of `size` zero bytes that no process can resize: access to a shrunk file would raise SIGBUS.
 
     The memory is freed when it is not mapped and no descriptor is open any more.
     """
     descriptor = unnamed_file(name)
     try:
         os.ftruncate(descriptor, size)
-        if hasattr(os, "memfd_create"):  # access to a shrunk file would raise SIGBUS
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     except BaseException:
         os.close(descriptor)
         raise

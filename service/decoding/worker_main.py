@@ -1,9 +1,9 @@
 """The decode worker process. Reaching a limit of time or memory ends this process and no other.
 
-`python -m service.decoding.worker_main TIME_LIMIT_S MEMORY_LIMIT_BYTES` reads requests from its standard input and writes
-replies to its standard output, each a packed `Message`. The process ends at the end of its input. The parent unpickles
-nothing that a worker sends. What libraries print while decoding is discarded: libtiff prints warnings about a file, and a
-full pipe would block the worker.
+`python -m service.decoding.worker_main TIME_LIMIT_S MEMORY_LIMIT_BYTES` reads requests from its standard input and
+writes replies to its standard output, each a packed `Message`. The process ends at the end of its input. The parent
+unpickles nothing that a worker sends. What libraries print while decoding is discarded: libtiff prints warnings about a
+file, and a full pipe would block the worker.
 """
 
 import json

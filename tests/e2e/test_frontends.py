@@ -104,7 +104,7 @@ def test_decode_workers_hold_no_connection_of_a_client(frontends: ServerProcess)
         assert set(workers) - set(first_workers)
         for pid in workers:
             kinds = sorted(name.partition(":")[0] for name in descriptors_of(pid))
-            assert kinds == ["/dev/null", "/dev/null", "/memfd", "socket", "socket"]
+            assert kinds == ["/dev/null", "/dev/null", "socket", "socket"]
             assert connections_of(pid, frontends.port) == 0
         for pid in frontends_of(frontends):
             os.kill(pid, signal.SIGKILL)
