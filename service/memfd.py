@@ -20,9 +20,10 @@ def unnamed_file(name: str) -> int:
 
 
 def sealed_memory(name: str, size: int) -> int:
-    """Return the descriptor of `size` zero bytes that no process can resize: access to a shrunk file would raise SIGBUS.
+    """Return the descriptor of `size` zero bytes that no process can resize. Needs `os.memfd_create`.
 
-    The memory is freed when it is not mapped and no descriptor is open any more.
+    Access to a file that another process has shrunk would raise SIGBUS. The memory is freed when it is not mapped and
+    no descriptor is open any more.
     """
     descriptor = unnamed_file(name)
     try:
