@@ -17,7 +17,7 @@ def shadowed() -> str | None:
     """Return a message that names a file imported in the place of one of this project's packages; None without one."""
     for name in _PACKAGES:
         spec = importlib.util.find_spec(name)
-        if spec is None:  # containers that serve carry no training code
+        if spec is None:  # an environment may hold a part of the code only
             continue
         found = Path(spec.origin) if spec.origin else Path(next(iter(spec.submodule_search_locations or ["?"])))
         if not found.is_relative_to(_ROOT / name):

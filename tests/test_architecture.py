@@ -1,8 +1,11 @@
 """Who may import whom: one table for the rooms of the service, one for the packages of others, and no circles."""
 
 import ast
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,11 @@ LIBRARIES: dict[str, set[str]] = {
     "training": set(),
 }
 """Package -> the rooms that import it, `models` and the service's among them; all of them do."""
+WITHOUT_PYTORCH = ("training.evaluation", "training.importing", "training.model_card")
+"""Rooms of training that make and judge bundles, with all that they import; the containers carry them."""
+THEIR_LIBRARIES = {"numpy", "onnx", "onnxruntime", "PIL"}
+LARGE_LIBRARIES = ("torch", "torchvision", "timm", "kornia", "sklearn", "scipy", "skimage", "matplotlib", "pyarrow")
+CONTAINERS = ("docker/Dockerfile", "docker/Dockerfile.gpu")
 
 
 def imports(path: Path) -> set[str]:
@@ -104,6 +112,52 @@ def test_a_room_imports_what_its_row_allows(room: str) -> None:
 def test_a_package_of_others_is_imported_by_its_rooms(library: str) -> None:
     """So that it can be exchanged; the service and the contract know nothing of PyTorch and of training."""
     assert {room_of(module) for module in importers(library)} - {"training", "snellen"} == LIBRARIES[library]
+
+
+def modules_of(rooms: tuple[str, ...]) -> list[str]:
+    """Packages and modules of rooms."""
+    return sorted(module for module in MODULES if module.startswith(rooms))
+
+
+def reached_from(modules: Iterable[str]) -> set[str]:
+    """Modules of ours that are loaded with these: they themselves, their packages, and what those import."""
+    reached: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in MODULES and name not in reached:
+            reached.add(name)
+            waiting += [*MODULES[name], name.rpartition(".")[0]]
+    return reached
+
+
+def test_rooms_without_pytorch_import_four_packages() -> None:
+    """Making and judging a bundle takes numpy, onnx, onnxruntime and Pillow, whichever module is imported."""
+    reached = [module for module in reached_from(modules_of(WITHOUT_PYTORCH)) if module.startswith("training")]
+    packages = {name.partition(".")[0] for module in reached for name in MODULES[module]}
+    assert packages - set(sys.stdlib_module_names) - set(PACKAGES) <= THEIR_LIBRARIES
+
+
+@pytest.mark.parametrize("dockerfile", CONTAINERS)
+def test_containers_carry_the_rooms_without_pytorch(dockerfile: str, tmp_path: Path) -> None:
+    """Every module of these rooms is imported from the files that the image copies, with large packages blocked."""
+    for sources, target in re.findall(
+        r"^COPY ((?:models|training)/.*) ([^/].*)$", (ROOT / dockerfile).read_text(), re.MULTILINE
+    ):
+        for source in [path for pattern in sources.split() for path in ROOT.glob(pattern)]:
+            if source.is_dir():
+                shutil.copytree(source, tmp_path / target)
+            else:
+                (tmp_path / target).mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, tmp_path / target)
+    code = f"""
+import importlib, sys
+sys.modules |= dict.fromkeys({LARGE_LIBRARIES!r})
+for name in {modules_of(WITHOUT_PYTORCH)!r}:
+    print(importlib.import_module(name).__file__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert {Path(line).is_relative_to(tmp_path) for line in done.stdout.splitlines()} == {True}
 
 
 def test_training_does_not_know_the_service() -> None:

@@ -17,10 +17,10 @@ from training.errors import BundleExistsError, DatasetError
 from training.evaluation.calibrate import calibrate, measure
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.out_of_distribution import check_ood_name, out_of_distribution
-from training.export.bundle_writer import MODEL, list_files, new_bundle, refuse_existing, write_manifest
-from training.export.golden_images import GoldenImage, encode, write_golden
-from training.export.onnx_export import PARITY_TOLERANCE, export
-from training.export.provenance import provenance
+from training.export.onnx_export import LIBRARIES, PARITY_TOLERANCE, export
+from training.importing.bundle_writer import MODEL, list_files, new_bundle, refuse_existing, write_manifest
+from training.importing.golden_images import GoldenImage, encode, write_golden
+from training.importing.provenance import provenance
 from training.initialization import check_name, input_of, save_network, start
 from training.loop.config import CONFIG, TrainingConfig, write_config
 from training.loop.device import Device, open_device
@@ -125,7 +125,7 @@ def _write_bundle(
     module = ExportedModule(trained.network, trained.scaling, calibration.temperature)
     with new_bundle(repository, config.name, config.version, overwrite=overwrite) as folder:
         dense = export(module, dataset.target, folder / MODEL)
-        golden = write_golden(folder, _examples(dataset), module, dataset.target, dataset.preprocessing)
+        golden = write_golden(folder, _examples(dataset), module.classify, dataset.target, dataset.preprocessing)
         test, source = _evaluate(dataset, folder / MODEL)
         others = [out_of_distribution(name, folder / MODEL, dataset.target) for name in config.unfamiliar]
         manifest = Manifest(
@@ -147,6 +147,7 @@ def _write_bundle(
                 dataset=dataset.metadata.title,
                 licence=dataset.metadata.licence,
                 notes=_notes(config, dataset, trained),
+                libraries=LIBRARIES,
                 seed=config.seed,
                 duration_s=trained.duration_s,
             ),

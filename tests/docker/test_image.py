@@ -93,7 +93,7 @@ import importlib.util, json, os, pathlib, shutil
 site = pathlib.Path(importlib.util.find_spec("service").origin).parent.parent
 print(json.dumps({
     "uid": os.getuid(),
-    "modules": [name for name in ("pip", "torch", "training", "pytest") if importlib.util.find_spec(name)],
+    "modules": [name for name in ("pip", "torch", "training.train", "pytest") if importlib.util.find_spec(name)],
     "programs": [name for name in ("gcc", "cc", "curl", "wget") if shutil.which(name)],
     "uncompiled": [str(p) for p in site.glob("service/*.py") if not list(p.parent.glob(f"__pycache__/{p.stem}.*"))],
     "own": [str(p) for p in pathlib.Path("/opt/snellen").rglob("*") if p.stat().st_uid == os.getuid()],
@@ -101,6 +101,12 @@ print(json.dumps({
 """
     found = json.loads(docker("run", "--rm", *HARDENED, "--entrypoint", "python", image, "-c", script))
     assert found == {"uid": 10001, "modules": [], "programs": [], "uncompiled": [], "own": []}
+
+
+def test_it_can_make_and_judge_bundles(image: str) -> None:
+    """The rooms of training that need no PyTorch are there."""
+    code = "import training.evaluation.calibrate, training.importing.bundle_writer, training.importing.golden_images"
+    docker("run", "--rm", *HARDENED, "--entrypoint", "python", image, "-c", code)
 
 
 def test_it_verifies_its_own_bundles(image: str) -> None:

@@ -42,7 +42,7 @@ def test_a_file_in_the_place_of_ours_is_named(tmp_path: Path, name: str) -> None
 
 
 def test_a_package_that_is_not_installed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers carry no training code."""
+    """An environment may hold a part of the code only."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     assert snellen.shadowed() is None
 

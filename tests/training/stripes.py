@@ -5,8 +5,8 @@ from typing import Any
 
 from models.contract import Calibration, Golden, Input, Manifest, Metrics, Precision, Preprocessing, Variant
 from tests.training.conftest import LABELS
-from training.export.bundle_writer import MODEL, list_files
-from training.export.provenance import provenance
+from training.importing.bundle_writer import MODEL, list_files
+from training.importing.provenance import provenance
 
 
 def stripes_manifest(

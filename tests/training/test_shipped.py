@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.contract import Bundle, read_bundle
-from training.export.golden_images import check_golden
+from training.importing.golden_images import check_golden
 
 ROOT = Path(__file__).parent.parent.parent / "models"
 

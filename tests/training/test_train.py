@@ -17,7 +17,7 @@ from snellen.commands.train import train
 from tests.training.conftest import LABELS, idx, write_dataset
 from training.data.sources.idx import read_idx
 from training.evaluation.evaluate import evaluate_bundle
-from training.export.golden_images import check_golden
+from training.importing.golden_images import check_golden
 
 app = typer.Typer()
 app.command("train")(train)

@@ -15,7 +15,7 @@ from training.evaluation.metrics import (
     expected_calibration_error,
     negative_log_likelihood,
 )
-from training.export.onnx_export import open_session
+from training.evaluation.onnx_session import open_session
 
 Outputs = NDArray[np.float32]
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_sample_images
 
 from models.contract import Input, Pixels, Preprocessing, preprocess
 from training.data.labelled_images import to_picture
-from training.data.sources.named import read_digits
+from training.data.sources.packaged_images import read_digits, read_photographs
 from training.errors import DatasetError
 from training.evaluation.evaluate import run_graph
 
@@ -51,7 +50,7 @@ def _digits(_: Input) -> Iterator[Image.Image]:
 
 
 def _photographs(_: Input) -> Iterator[Image.Image]:
-    photographs = [to_picture(image) for image in load_sample_images().images]
+    photographs = read_photographs()
     random = np.random.default_rng(seed=0)
     for index in range(_COUNT):
         photograph = photographs[index % len(photographs)]

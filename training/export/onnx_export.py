@@ -8,18 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
-from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input
 from training.errors import ParityError
+from training.evaluation.onnx_session import open_session, predict
+from training.importing.fixed_images import fixed_images
 from training.networks.exported_module import ExportedModule
 from training.networks.network import Network, is_fully_convolutional
 
 PARITY_TOLERANCE = 1e-4
 """Largest allowed absolute difference of any probability between ONNX Runtime and PyTorch."""
 _OPSET = 20
+LIBRARIES = ("onnxscript", "torch")
+"""Packages that determine the exported graph, for the provenance of bundles."""
 
 
 def export(module: ExportedModule, target: Input, path: Path) -> Dense | None:
@@ -62,31 +64,6 @@ def check_parity(network: ExportedModule, target: Input, path: Path, tolerance: 
             f"{path.name} differs from PyTorch by {difference:.2g} in a probability, allowed: {tolerance:g}"
         )
     return difference
-
-
-def fixed_images(target: Input, count: int = 5) -> NDArray[np.uint8]:
-    """Return uint8 [count, height, width, channels]: black, white, then noise from fine to coarse; the same on every
-    call.
-    """
-    random = np.random.default_rng(seed=0)
-    images = np.zeros((count, *target.shape), np.uint8)
-    images[1:2] = 255
-    for row, image in enumerate(images[2:]):
-        block = 4**row
-        coarse = random.integers(0, 256, (target.height // block + 1, target.width // block + 1, image.shape[2]))
-        image[:] = np.kron(coarse, np.ones((block, block, 1)))[: target.height, : target.width]
-    return images
-
-
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Return a session on the CPU."""
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-
-
-def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return probabilities [N, K] of uint8 [N, H, W, C]."""
-    (probabilities,) = session.run([PROBABILITIES], {INPUT: images})
-    return np.asarray(probabilities, np.float32)
 
 
 def _to_onnx(module: ExportedModule, example: torch.Tensor, *, free_size: bool) -> onnx.ModelProto:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.contract import Pixels, Row
 from training.networks.network import Network
 
 
@@ -47,3 +49,8 @@ class ExportedModule(nn.Module):
         if not isinstance(self.network.head, nn.Linear) or not self.network.pooled:
             return probabilities, logits
         return probabilities, logits, functional.conv2d(features, self.network.head.weight[:, :, None, None])
+
+    def classify(self, pixels: Pixels) -> Row:
+        """Return probabilities, float32 [K], of one image, uint8 [H, W, C]."""
+        with torch.inference_mode():
+            return np.asarray(self(torch.tensor(pixels)[None])[0][0].numpy(), np.float32)

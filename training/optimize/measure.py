@@ -4,11 +4,9 @@ import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from models.contract import Bundle, Metrics, Pixels, Precision, Row
+from models.contract import Bundle, Metrics, Precision
 from training.evaluation.evaluate import Evaluation, run_graph
-from training.export.onnx_export import open_session, predict
+from training.evaluation.onnx_session import open_session, single_predictor
 from training.optimize.agreement import Rows, compare
 from training.optimize.evaluation_images import EvaluationImages
 from training.optimize.result import Candidate, MeasuredVariant
@@ -43,9 +41,4 @@ def _metrics(probabilities: Rows, logits: Rows, images: EvaluationImages) -> Met
 
 def _golden_difference(bundle: Bundle, path: Path) -> float:
     """Return the largest absolute difference of any probability of any golden image."""
-    session = open_session(path)
-
-    def row(pixels: Pixels) -> Row:
-        return np.asarray(predict(session, pixels[None])[0], np.float32)
-
-    return bundle.golden_difference(row)
+    return bundle.golden_difference(single_predictor(open_session(path)))

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 from models.contract import LARGEST_TOLERANCE, Bundle, Precision, Variant, read_bundle
 from training.errors import SkippedVariant
-from training.export.golden_images import check_golden
-from training.export.provenance import provenance
+from training.export.onnx_export import LIBRARIES
+from training.importing.golden_images import check_golden
+from training.importing.provenance import provenance
 from training.optimize.accuracy_budget import budget_rule, rejection_reason
 from training.optimize.evaluation_images import EvaluationImages, find_evaluation_images
 from training.optimize.make_variants import VariantOptions, make_variant
@@ -117,5 +118,6 @@ def _variant(
                 f"Made from fp32: {candidate.made}.",
                 f"Admitted by the rule: {budget_rule(options.budget, labelled=images.labels is not None)}.",
             ),
+            libraries=LIBRARIES,
         ),
     )

@@ -14,7 +14,7 @@ from torch.nn.utils import prune
 
 from models.contract import LOGITS, Input, Pixels
 from training.errors import ReportError, SkippedVariant
-from training.export.onnx_export import fixed_images
+from training.importing.fixed_images import fixed_images
 from training.onnx_graph.graph import Graph
 from training.onnx_graph.layers import find_layers
 from training.onnx_graph.torch_replay import TorchReplay

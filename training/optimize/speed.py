@@ -11,7 +11,7 @@ from time import perf_counter
 import onnxruntime
 
 from models.contract import Pixels, Precision, Speed
-from training.export.onnx_export import predict
+from training.evaluation.onnx_session import predict
 
 BATCH_SIZE = 16
 _ROUNDS = 15

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.contract import MANIFEST, Bundle, File, Manifest, Variant, read_bundle, sha256_of
-from training.export.bundle_writer import CARD
+from training.importing.bundle_writer import CARD
 from training.model_card.model_card import Confusion, model_card
 
 

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from models.contract import Colour, Input, Metrics, Preprocessing
+from training.importing.golden_photos import SCIKIT_IMAGE
+from training.importing.imagenet_labels import SOURCE as LABEL_SOURCE
+from training.importing.imagenet_labels import imagenet_labels
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
-from training.pretrained.golden_photos import SCIKIT_IMAGE
-from training.pretrained.imagenet_labels import SOURCE as LABEL_SOURCE
-from training.pretrained.imagenet_labels import imagenet_labels
 from training.pretrained.source import PublishedNetwork
 
 

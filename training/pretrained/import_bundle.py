@@ -5,10 +5,10 @@ from pathlib import Path
 
 from models.contract import Calibration, Manifest, Precision, Variant
 from training.errors import DatasetError, TrainingError
-from training.export.bundle_writer import MODEL, list_files, new_bundle, write_manifest
-from training.export.golden_images import write_golden
-from training.export.onnx_export import export
-from training.export.provenance import provenance
+from training.export.onnx_export import LIBRARIES, export
+from training.importing.bundle_writer import MODEL, list_files, new_bundle, write_manifest
+from training.importing.golden_images import write_golden
+from training.importing.provenance import provenance
 from training.model_card.model_card import model_card
 from training.networks.network import count_parameters
 from training.networks.registry import TIMM
@@ -57,7 +57,7 @@ def _fill(folder: Path, chosen: PublishedNetwork, name: str, version_number: int
     """Write everything but the manifest and the card. Returns the manifest."""
     network = chosen.load()
     dense = export(network, chosen.target, folder / MODEL)
-    golden = write_golden(folder, chosen.photos.read(), network, chosen.target, chosen.preprocessing)
+    golden = write_golden(folder, chosen.photos.read(), network.classify, chosen.target, chosen.preprocessing)
     return Manifest(
         name=name,
         version=version_number,
@@ -77,7 +77,7 @@ def _fill(folder: Path, chosen: PublishedNetwork, name: str, version_number: int
             dataset=chosen.dataset,
             licence=chosen.licence,
             notes=(*chosen.notes, *chosen.photos.notes),
-            libraries=(*chosen.packages, chosen.photos.package),
+            libraries=(*LIBRARIES, *chosen.packages, chosen.photos.package),
         ),
     )
 

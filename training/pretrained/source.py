@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.contract import Input, Metrics, Preprocessing
+from training.importing.golden_photos import Photos
 from training.networks.exported_module import ExportedModule
-from training.pretrained.golden_photos import Photos
 
 NOT_FITTED = (
     "No held-out images were at hand, so no temperature was fitted (it stays 1) and there are no prediction "

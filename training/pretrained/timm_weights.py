@@ -7,13 +7,14 @@ from typing import Any
 
 from models.contract import Colour, Input, Metrics, Preprocessing, sha256_of
 from training.errors import TrainingError
+from training.importing.golden_photos import SCIKIT_LEARN
+from training.importing.imagenet_labels import SOURCE as LABEL_SOURCE
+from training.importing.labels_file import read_labels
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.timm_hub import input_size, pretrained_config, require_known
 from training.networks.timm_models import timm_network
-from training.pretrained.golden_photos import SCIKIT_LEARN
-from training.pretrained.imagenet_labels import SOURCE as LABEL_SOURCE
 from training.pretrained.source import PublishedNetwork
-from training.pretrained.timm_labels import published_labels, read_labels
+from training.pretrained.timm_labels import published_labels
 
 _RESULTS = "github.com/huggingface/pytorch-image-models, results/"
 

@@ -3,7 +3,7 @@
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from training.export.bundle_writer import CARD
+from training.importing.bundle_writer import CARD
 from training.report.inputs import ReportInputs
 from training.report.section import Content, Prose
 

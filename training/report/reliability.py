@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from models.contract import ReliabilityBin
 from training.evaluation.metrics import expected_calibration_error, reliability_bins
-from training.evaluation.reliability_diagram import reliability_figure
 from training.report.charts import chart, styled
 from training.report.inputs import UNLABELLED, ReportInputs
+from training.report.reliability_diagram import reliability_figure
 from training.report.section import Content, Figure, Gallery, Row, Table
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from models.contract import EnergyThreshold
 from tests.training.evaluation.known_truth import CLASSES, drawn
-from training.evaluation.energy_score import ENERGY_IMAGES, energy, fit_energy, measure_energy
+from training.evaluation.energy_score import ENERGY_IMAGES, auroc, energy, fit_energy, measure_energy
 from training.evaluation.out_of_distribution import OutOfDistribution
 
 
@@ -63,3 +64,18 @@ def test_too_few_images_give_no_threshold() -> None:
     assert ENERGY_IMAGES == 19
     assert fit_energy(drawn(18)[0], "held-out images") is None
     assert fit_energy(drawn(19)[0], "held-out images") is not None
+
+
+def test_auroc_is_the_share_of_pairs_in_which_the_unfamiliar_energy_is_larger() -> None:
+    """A tie counts as half a pair: of these eight pairs five are larger and two are equal."""
+    assert auroc(np.array([0.0, 1.0, 1.0, 2.0]), np.array([3.0, 1.0])) == 6 / 8
+    assert auroc(np.array([1.0]), np.array([2.0])) == 1.0
+    assert auroc(np.array([2.0]), np.array([1.0])) == 0.0
+
+
+def test_auroc_is_that_of_scikit_learn() -> None:
+    """For sets of different sizes with many equal energies."""
+    random = np.random.default_rng(0)
+    familiar, unfamiliar = random.integers(0, 40, 700) / 8, random.integers(10, 50, 300) / 8
+    expected = roc_auc_score(np.repeat([0, 1], [700, 300]), np.concatenate([familiar, unfamiliar]))
+    assert auroc(familiar, unfamiliar) == pytest.approx(expected, abs=1e-12)

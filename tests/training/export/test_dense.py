@@ -16,7 +16,8 @@ from models.contract import (
     cell_probabilities,
     grid_size,
 )
-from training.export.onnx_export import export, open_session
+from training.evaluation.onnx_session import open_session
+from training.export.onnx_export import export
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
 from training.networks.registry import build_network

@@ -10,7 +10,9 @@ import torch
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES
 from tests.training.conftest import SIDE, Exported, untrained_module
 from training.errors import ParityError
-from training.export.onnx_export import PARITY_TOLERANCE, check_parity, fixed_images, open_session
+from training.evaluation.onnx_session import open_session
+from training.export.onnx_export import PARITY_TOLERANCE, check_parity
+from training.importing.fixed_images import fixed_images
 
 
 def test_the_file_computes_what_pytorch_computes(exported: Exported) -> None:

@@ -12,7 +12,9 @@ from service.engine.onnx_engine import OnnxEngine
 from service.engine.providers import EngineOptions
 from service.types import Batch, Prediction
 from tests.conftest import ROOT
-from training.export.onnx_export import export, fixed_images, open_session
+from training.evaluation.onnx_session import open_session
+from training.export.onnx_export import export
+from training.importing.fixed_images import fixed_images
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
 from training.networks.registry import NETWORKS, build_network

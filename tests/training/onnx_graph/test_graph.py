@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from tests.training.conftest import Exported
-from training.export.onnx_export import fixed_images
+from training.importing.fixed_images import fixed_images
 from training.onnx_graph.graph import Graph, spread
 
 

@@ -11,7 +11,8 @@ from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Colour, Inp
 from tests.conftest import ROOT
 from tests.training.conftest import Exported
 from training.errors import ReportError
-from training.export.onnx_export import export, fixed_images
+from training.export.onnx_export import export
+from training.importing.fixed_images import fixed_images
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.flip_average import flip_averaged
 from training.networks.small_resnet import small_resnet

@@ -11,10 +11,10 @@ from torch import nn
 from models.contract import Calibration, Colour, Input, Metrics, Precision, Preprocessing, Variant
 from tests.training.conftest import LABELS, SIDE, striped, write_dataset
 from tests.training.stripes import stripes_manifest
-from training.export.bundle_writer import MODEL, new_bundle, write_manifest
-from training.export.golden_images import encode, write_golden
 from training.export.onnx_export import export
-from training.export.provenance import provenance
+from training.importing.bundle_writer import MODEL, new_bundle, write_manifest
+from training.importing.golden_images import encode, write_golden
+from training.importing.provenance import provenance
 from training.model_card.model_card import model_card
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
@@ -52,7 +52,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with new_bundle(repository, "stripes", 1) as folder:
         dense = export(network, TARGET, folder / MODEL)
         pictures = [encode(Image.fromarray(image), f"{i}.png", "PNG") for i, image in enumerate(striped(4, seed=5)[0])]
-        golden = write_golden(folder, pictures, network, TARGET, HOW)
+        golden = write_golden(folder, pictures, network.classify, TARGET, HOW)
         facts = {
             "dense": dense,
             "variants": (Variant(precision=Precision.FP32, path=MODEL, metrics=Metrics(measured=True, source="none")),),

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from models.contract import Colour, Input, Pixels
-from training.export.onnx_export import export, fixed_images, predict
+from training.evaluation.onnx_session import predict
+from training.export.onnx_export import export
+from training.importing.fixed_images import fixed_images
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.flip_average import flip_averaged
 from training.networks.network import Network

@@ -14,8 +14,8 @@ from service.engine.providers import EngineOptions
 from service.engine.verification import open_verified
 from tests.training.conftest import SIDE
 from training.errors import OptimizeError
-from training.export.golden_images import check_golden
-from training.export.onnx_export import open_session
+from training.evaluation.onnx_session import open_session
+from training.importing.golden_images import check_golden
 from training.optimize.make_variants import VariantOptions
 from training.optimize.optimize import Source, optimize
 from training.optimize.result import OptimizeResult

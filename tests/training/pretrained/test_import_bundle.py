@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, Bundle, read_bundle
 from snellen.__main__ import app
-from training.export.golden_images import check_golden
-from training.export.onnx_export import fixed_images, open_session
+from training.evaluation.onnx_session import open_session
+from training.importing.fixed_images import fixed_images
+from training.importing.golden_images import check_golden
 
 RESNET = "timm/test_resnet.r160_in1k"
 

@@ -10,9 +10,9 @@ from PIL import Image
 from models.contract import Bundle, read_bundle
 from tests.training.conftest import LABELS, Exported, striped
 from tests.training.stripes import stripes_manifest
-from training.export.bundle_writer import MODEL, new_bundle, write_manifest
-from training.export.golden_images import encode, write_golden
-from training.export.provenance import provenance
+from training.importing.bundle_writer import MODEL, new_bundle, write_manifest
+from training.importing.golden_images import encode, write_golden
+from training.importing.provenance import provenance
 from training.model_card.model_card import model_card
 
 MakeBundle = Callable[..., Bundle]
@@ -28,7 +28,7 @@ def make_bundle(exported: Exported, tmp_path: Path) -> MakeBundle:
             images = [
                 encode(Image.fromarray(image), f"{n}.png", "PNG") for n, image in enumerate(striped(2, seed=0)[0])
             ]
-            golden = write_golden(folder, images, exported.network, exported.target, exported.preprocessing)
+            golden = write_golden(folder, images, exported.network.classify, exported.target, exported.preprocessing)
             notes = provenance(dataset="stripes", licence="CC0", notes=("Only <b>stripes</b>.",))
             facts = {"labels": labels, "provenance": notes}
             manifest = stripes_manifest(folder, golden, exported.target, exported.preprocessing, **facts)

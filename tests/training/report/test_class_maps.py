@@ -5,7 +5,7 @@ import torch
 
 from models.contract import CLASS_MAP, LOGITS
 from tests.training.conftest import Exported
-from training.export.onnx_export import fixed_images
+from training.importing.fixed_images import fixed_images
 from training.onnx_graph.graph import Graph
 from training.report.class_maps import positive_share
 

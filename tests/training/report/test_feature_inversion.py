@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.training.conftest import Exported
-from training.export.onnx_export import fixed_images
+from training.importing.fixed_images import fixed_images
 from training.onnx_graph.graph import Graph
 from training.onnx_graph.torch_replay import TorchReplay
 from training.report.feature_inversion import invert

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torchvision.datasets import CIFAR10, CIFAR100, EMNIST, KMNIST, MNIST, FashionMNIST
 
@@ -20,6 +19,7 @@ from training.data.labelled_images import LabelledImages, evaluation_pixels
 from training.data.metadata import DatasetMetadata
 from training.data.sources.arrays import Arrays
 from training.data.sources.idx import SPLITS, emnist_labels, read_idx_folder, upright
+from training.data.sources.packaged_images import read_digits
 from training.errors import DatasetError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -111,10 +111,3 @@ def _digits() -> Arrays:
     whole = LabelledImages(large, small.labels)
     train, test = train_test_split(np.arange(len(whole)), test_size=_DIGITS_TEST, stratify=whole.labels, random_state=0)
     return Arrays(metadata.DIGITS, whole.take(np.sort(train)), whole.take(np.sort(test)))
-
-
-def read_digits() -> LabelledImages:
-    """Return scikit-learn's 1,797 grey images of 8x8 pixels, bright on dark; their 17 levels become 0 to 255."""
-    digits = load_digits()
-    images = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    return LabelledImages(images[..., None], digits.target.astype(np.int64))

@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.training.conftest import SIDE
-from tests.training.export.conftest import Fill, make
+from tests.training.importing.conftest import Fill, make
 
 
 def test_golden_images_are_encoded_pictures(tmp_path: Path, fill: Fill) -> None:

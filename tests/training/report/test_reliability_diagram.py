@@ -12,7 +12,7 @@ from PIL import Image
 from models.contract import ReliabilityBin
 from tests.training.evaluation.known_truth import drawn
 from training.evaluation.metrics import reliability_bins, softmax
-from training.evaluation.reliability_diagram import reliability_figure
+from training.report.reliability_diagram import reliability_figure
 
 LOGITS, LABELS = drawn(500, sharpness=3.0)
 BINS = reliability_bins(softmax(LOGITS), LABELS)

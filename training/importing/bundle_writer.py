@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from models.contract import MANIFEST, File, Manifest, read_bundle, sha256_of
 from training.errors import BundleExistsError
-from training.export.golden_images import check_golden
+from training.importing.golden_images import check_golden
 
 MODEL = "model.onnx"
 CARD = "MODEL_CARD.md"

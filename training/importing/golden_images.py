@@ -1,19 +1,16 @@
-"""Golden images: encoded images with the probabilities that PyTorch computed, which a server has to reproduce."""
+"""Golden images: encoded images with the probabilities of the original network, which a server has to reproduce."""
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from PIL import Image
 
-from models.contract import Bundle, BundleError, Golden, Input, Precision, Preprocessing, Row, preprocess
+from models.contract import Bundle, BundleError, Golden, Input, Pixels, Precision, Preprocessing, Row, preprocess
 from training.errors import ParityError
-from training.export.onnx_export import open_session, predict
-from training.networks.exported_module import ExportedModule
+from training.evaluation.onnx_session import open_session, single_predictor
 
 FOLDER = "golden"
 PROBABILITIES_FILE = f"{FOLDER}/probabilities.json"
@@ -40,15 +37,23 @@ def encode(image: Image.Image, name: str, picture_format: str) -> GoldenImage:
 
 
 def write_golden(
-    folder: Path, images: Sequence[GoldenImage], network: ExportedModule, target: Input, preprocessing: Preprocessing
+    folder: Path,
+    images: Sequence[GoldenImage],
+    classify: Callable[[Pixels], Row],
+    target: Input,
+    preprocessing: Preprocessing,
 ) -> Golden:
-    """Write images and PyTorch's probabilities into the bundle `folder`. Returns their entry of the manifest."""
+    """Write images and their probabilities into the bundle `folder`. Returns their entry of the manifest.
+
+    classify: probabilities, float32 [K], of one image, uint8 [H, W, C], by the network that the bundle was made of.
+    """
     (folder / FOLDER).mkdir()
     rows: dict[str, list[float]] = {}
     for image in images:
         path = f"{FOLDER}/{image.name}"
         (folder / path).write_bytes(image.encoded)
-        rows[path] = [round(float(value), 8) for value in _torch_row(image, network, target, preprocessing)]
+        pixels = preprocess(Image.open(io.BytesIO(image.encoded)), target, preprocessing)
+        rows[path] = [round(float(value), 8) for value in classify(pixels)]
     (folder / PROBABILITIES_FILE).write_text(json.dumps(rows) + "\n", encoding="utf-8")
     return Golden(images=tuple(rows), probabilities=PROBABILITIES_FILE, tolerance=TOLERANCE)
 
@@ -60,12 +65,6 @@ def check_golden(bundle: Bundle, precision: Precision = Precision.FP32) -> float
     """
     session = open_session(bundle.model_path(precision))
     try:
-        return bundle.check_golden(lambda pixels: np.asarray(predict(session, pixels[None])[0], np.float32), precision)
+        return bundle.check_golden(single_predictor(session), precision)
     except BundleError as error:
         raise ParityError(str(error)) from error
-
-
-def _torch_row(image: GoldenImage, network: ExportedModule, target: Input, preprocessing: Preprocessing) -> Row:
-    pixels = preprocess(Image.open(io.BytesIO(image.encoded)), target, preprocessing)
-    with torch.inference_mode():
-        return np.asarray(network(torch.tensor(pixels)[None])[0][0].numpy(), np.float32)

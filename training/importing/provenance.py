@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import onnxruntime
+
 from models.contract import Provenance
 
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "onnxscript", "pillow", "torch")
+_LIBRARIES = ("numpy", "onnx", "pillow")
 _ROOT = Path(__file__).parents[2]
 _SOURCES = ("training", "snellen", "models/*.py")
 
@@ -34,7 +36,7 @@ def provenance(
         licence=licence,
         command=_command(sys.argv),
         commit=commit(),
-        libraries={name: version(name) for name in sorted({*_LIBRARIES, *libraries})},
+        libraries=_versions({*_LIBRARIES, *libraries}),
         created=datetime.now(UTC).replace(microsecond=0),
         seed=seed,
         duration_s=duration_s and round(duration_s, 1),
@@ -50,6 +52,12 @@ def commit() -> str:
     if not head:
         return "unknown"
     return f"{head} with uncommitted changes" if _git("status", "--porcelain", "--", *_SOURCES) else head
+
+
+def _versions(packages: set[str]) -> dict[str, str]:
+    """Return the versions of packages and of ONNX Runtime, whose package has another name on a GPU."""
+    found = {name: version(name) for name in packages} | {"onnxruntime": onnxruntime.__version__}
+    return dict(sorted(found.items()))
 
 
 def _command(arguments: Sequence[str]) -> str:

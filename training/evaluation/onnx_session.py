@@ -1,0 +1,26 @@
+"""Sessions of ONNX Runtime on the CPU for the graphs of bundles."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from models.contract import INPUT, PROBABILITIES, Pixels, Row
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Return a session on the CPU."""
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return probabilities [N, K] of uint8 [N, H, W, C]."""
+    (probabilities,) = session.run([PROBABILITIES], {INPUT: images})
+    return np.asarray(probabilities, np.float32)
+
+
+def single_predictor(session: onnxruntime.InferenceSession) -> Callable[[Pixels], Row]:
+    """Return a function from one image, uint8 [H, W, C], to its probabilities, float32 [K]."""
+    return lambda pixels: predict(session, pixels[None])[0]

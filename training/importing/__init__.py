@@ -1,0 +1,1 @@
+"""Everything that makes a verified bundle folder and needs no PyTorch."""
