@@ -1,31 +1,38 @@
 """Exponential moving average of the weights, which is evaluated and kept."""
 
-import copy
+from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.networks.network import Network
 
 
-class MovingAverage:
+class MovingAverage(AveragedModel):
     """Exponential moving average of weights and running statistics; young averages follow faster.
 
     decay: per step; 0 copies the weights. every: steps between two updates.
     """
 
+    module: Network
+
     def __init__(self, network: Network, decay: float, every: int) -> None:
-        self.network = copy.deepcopy(network).eval()
+        super().__init__(network, multi_avg_fn=self._average, use_buffers=True)
+        self.eval()
+        self.n_averaged.fill_(1)  # the initial weights are averaged too; from 0 on, the first update would copy
         self._decay, self._every = decay, every if decay else 1
 
-    @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """Include the weights of `network` after `step`; most steps are skipped, which costs a fraction."""
-        if step % self._every:
-            return
-        weight = 1 - min(self._decay, step / (step + 10)) ** self._every if self._decay else 1.0
-        for average, value in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
-            if average.dtype.is_floating_point:
-                average.lerp_(value, weight)
-            else:
+        if step % self._every == 0:
+            self.update_parameters(network)
+
+    def _average(self, averages: Any, values: Any, count: Tensor | int) -> None:
+        """Average tensors of one type. Integers, which count batches, are copied."""
+        if not averages[0].is_floating_point():
+            for average, value in zip(averages, values, strict=True):
                 average.copy_(value)
+            return
+        step = int(self.n_averaged) * self._every  # on the CPU; `count` is a copy on the device, which would be awaited
+        decay = min(self._decay, step / (step + 10)) ** self._every
+        get_ema_multi_avg_fn(decay)(averages, values, count)  # type: ignore[no-untyped-call]

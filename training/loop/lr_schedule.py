@@ -1,11 +1,10 @@
 """Learning rates as a share of their peak: a linear warm-up, then the schedule."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from training.loop.recipe import ScheduleName
 
@@ -26,21 +25,15 @@ def share_of_peak(schedule: ScheduleName, warm_up: float, done: float) -> float:
     return _AFTER_WARM_UP[schedule]((done - warm_up) / (1 - warm_up))
 
 
-class LrSchedule:
-    """Sets the rates of optimizers. Its only state are their peak rates."""
+def build_schedules(
+    optimizers: Iterable[Optimizer], batches: int, schedule: ScheduleName, warm_up: float, *, accumulate: int = 1
+) -> tuple[LambdaLR, ...]:
+    """Return a schedule for each optimizer, to be stepped after it, and set the rates of the first step.
 
-    def __init__(self, optimizers: Iterable[Optimizer], steps: int, schedule: ScheduleName, warm_up: float) -> None:
-        self._optimizers = tuple(optimizers)
-        self._peaks = [group["lr"] for group in self._groups()]
-        self._steps, self._schedule, self._warm_up = steps, schedule, warm_up
+    The present rates of the optimizers are the peaks. batches: of the whole run; accumulate: batches in one step.
+    """
 
-    def set(self, step: int) -> float:
-        """Set the rates of `step`, counted from 0. Returns the share of the peak."""
-        share = share_of_peak(self._schedule, self._warm_up, (step + 1) / (self._steps + 1))
-        for group, peak in zip(self._groups(), self._peaks, strict=True):
-            group["lr"] = peak * share
-        return share
+    def share(step: int) -> float:
+        return share_of_peak(schedule, warm_up, min(1.0, (step + 1) * accumulate / (batches + 1)))
 
-    def _groups(self) -> Iterator[dict[str, Any]]:
-        """Read the groups each time: an optimizer that loads a checkpoint replaces them."""
-        return chain.from_iterable(optimizer.param_groups for optimizer in self._optimizers)
+    return tuple(LambdaLR(optimizer, share) for optimizer in optimizers)

@@ -14,7 +14,7 @@ from training.loop.augmentation import Augment, build_mixing
 from training.loop.checkpoint import State
 from training.loop.device import Device
 from training.loop.ema import MovingAverage
-from training.loop.lr_schedule import LrSchedule
+from training.loop.lr_schedule import build_schedules
 from training.loop.optimizers import build_optimizers
 from training.loop.recipe import Recipe
 from training.networks.exported_module import Scaling
@@ -43,7 +43,11 @@ class Trainer:
         self.step = 0
         self.augmented_s = 0.0
         """Seconds spent on augmentation; on a GPU, only the time to launch it."""
-        self._schedule = LrSchedule(self.optimizers, steps, recipe.schedule, recipe.warm_up)
+        self._schedules = build_schedules(
+            self.optimizers, steps, recipe.schedule, recipe.warm_up, accumulate=recipe.accumulate
+        )
+        self.rate = self._first_rate()
+        """Learning rate of the first group in the last step."""
         self._augment = Augment(recipe.augmentation, target, scaling).to(device.torch_device)
         self._mix = build_mixing(recipe.augmentation, classes)
         self._recipe, self._device = recipe, device
@@ -68,15 +72,16 @@ class Trainer:
 
     def _step_optimizers(self) -> None:
         """Step the optimizers, unless gradients are still accumulated over several batches."""
-        self._schedule.set(self.step)
         self.step += 1
         if self.step % self._recipe.accumulate:
             return
         if self._recipe.clip is not None:
             clip_grad_norm_(self.network.parameters(), self._recipe.clip)
-        for optimizer in self.optimizers:
+        self.rate = self._first_rate()
+        for optimizer, schedule in zip(self.optimizers, self._schedules, strict=True):
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+            schedule.step()
         self.average.update(self.network, self.step // self._recipe.accumulate)
 
     def check(self, loss: Tensor) -> float:
@@ -97,8 +102,7 @@ class Trainer:
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(f"{what} at step {self.step}: lower the learning rate (--lr) or look at the data")
 
-    def rate(self) -> float:
-        """Return the learning rate of the first group."""
+    def _first_rate(self) -> float:
         return float(self.optimizers[0].param_groups[0]["lr"])
 
     def state(self) -> State:
@@ -106,8 +110,10 @@ class Trainer:
         return {
             "step": self.step,
             "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
+            "average": self.average.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedules": [schedule.state_dict() for schedule in self._schedules],
+            "rate": self.rate,
             "gradients": [parameter.grad for parameter in self.network.parameters()],
         }
 
@@ -115,8 +121,11 @@ class Trainer:
         """Continue from the state of a checkpoint."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
+        self.average.load_state_dict(state["average"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
+        for schedule, saved in zip(self._schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(saved)
+        self.rate = state["rate"]
         for parameter, gradient in zip(self.network.parameters(), state["gradients"], strict=True):
             parameter.grad = None if gradient is None else gradient.to(parameter.device)

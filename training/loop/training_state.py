@@ -79,7 +79,7 @@ class TrainingState:
         self.sampler = BatchSampler(data.train, recipe, seed, device, weights)
         steps = self.sampler.steps * recipe.epochs
         self.trainer = Trainer(network, recipe, data.target, data.scaling, data.classes, steps, device)
-        self.best, self._best_state = Score(0, 0.0, math.inf), self.trainer.average.network.state_dict()
+        self.best, self._best_state = Score(0, 0.0, math.inf), self.trainer.average.module.state_dict()
         self.epoch, self._stopped = 1, False
         self._losses: list[float] = []
         self._pending: list[Tensor] = []
@@ -121,7 +121,7 @@ class TrainingState:
 
     def best_network(self) -> Network:
         """Return the moving average of the best epoch."""
-        network = self.trainer.average.network
+        network = self.trainer.average.module
         network.load_state_dict(self._best_state)
         return network
 
@@ -155,11 +155,11 @@ class TrainingState:
         self._losses += [self.trainer.check(loss) for loss in self._pending]
         self.trainer.check_weights()
         if self._pending:
-            self.history.step(self.trainer.step, self._losses[-1], self.trainer.rate())
+            self.history.step(self.trainer.step, self._losses[-1], self.trainer.rate)
         self._pending.clear()
 
     def _evaluate_epoch(self, duration_s: float) -> None:
-        validation, average = self.data.validation, self.trainer.average.network
+        validation, average = self.data.validation, self.trainer.average.module
         logits = logits_of(average, validation.images, self.data.scaling)
         score = score_of(logits, validation.labels, self.epoch)
         self.trainer.check_number("validation NLL", score.nll)
@@ -173,7 +173,7 @@ class TrainingState:
         return EpochRecord(
             epoch=score.epoch,
             loss=sum(self._losses) / max(len(self._losses), 1),
-            lr=self.trainer.rate(),
+            lr=self.trainer.rate,
             accuracy=score.accuracy,
             nll=score.nll,
             images_per_s=round(self._seen / max(duration_s, 1e-9), 1),
@@ -182,7 +182,7 @@ class TrainingState:
 
     def _keep_if_best(self, score: Score) -> None:
         if score.is_better_than(self.best):
-            network = self.trainer.average.network
+            network = self.trainer.average.module
             self.best, self._best_state = score, {key: value.clone() for key, value in network.state_dict().items()}
         elif self.recipe.patience and score.epoch - self.best.epoch >= self.recipe.patience:
             self._stopped = True

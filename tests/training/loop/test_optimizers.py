@@ -46,3 +46,21 @@ def test_muon_skips_what_has_no_gradient() -> None:
     weight = torch.nn.Parameter(torch.ones(4, 4))
     Muon([weight], lr=0.1, momentum=0.9, weight_decay=0.1).step()
     assert torch.equal(weight, torch.ones(4, 4))
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12)])
+def test_on_matrices_muon_is_that_of_pytorch(shape: tuple[int, int]) -> None:
+    """Within the rounding of bfloat16 over several steps, with momentum and decay; PyTorch's takes no convolutions."""
+    random = torch.Generator().manual_seed(0)
+    start, *gradients = (torch.randn(shape, generator=random) for _ in range(6))
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    optimizers = (
+        Muon([ours], lr=0.1, momentum=0.9, weight_decay=0.01),
+        torch.optim.Muon([theirs], lr=0.1, momentum=0.9, weight_decay=0.01),
+    )
+    for gradient in gradients:
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            parameter.grad = gradient.clone()
+            optimizer.step()
+    difference, moved = (ours - theirs).detach().norm(), (ours - start).detach().norm()
+    assert float(difference) < 0.05 * float(moved)

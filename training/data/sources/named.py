@@ -3,18 +3,18 @@
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from sklearn.model_selection import train_test_split
 from torchvision.datasets import CIFAR10, CIFAR100, EMNIST, KMNIST, MNIST, FashionMNIST
 
 from models.contract import Colour, Input, Preprocessing
 from training.data import metadata
-from training.data.file_lock import exclusive_lock
 from training.data.labelled_images import LabelledImages, evaluation_pixels
 from training.data.metadata import DatasetMetadata
 from training.data.sources.arrays import Arrays
@@ -101,6 +101,20 @@ def _downloading(name: str, cache: Path) -> Iterator[None]:
         ) from error
     finally:
         socket.setdefaulttimeout(before)
+
+
+@contextmanager
+def exclusive_lock(cache: Path) -> Iterator[None]:
+    """Hold the lock of `cache` inside the block: one process downloads, the others wait and use its files.
+
+    The kernel releases the lock of a process that dies. A folder that cannot be written takes no downloads, so there is
+    nothing to lock.
+    """
+    with ExitStack() as held:
+        with suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(cache / ".lock"))
+        yield
 
 
 def _digits() -> Arrays:

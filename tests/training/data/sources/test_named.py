@@ -2,6 +2,8 @@
 
 import hashlib
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,18 @@ from torchvision.datasets import CIFAR10
 
 from tests.training.conftest import idx
 from training.data.dataset import open_dataset
-from training.data.sources.named import DEBIAN, NAMES, open_named
+from training.data.sources.named import DEBIAN, NAMES, exclusive_lock, open_named
 from training.errors import DatasetError
+
+_SECOND = """
+import sys
+from pathlib import Path
+from training.data.sources.named import exclusive_lock
+cache = Path(sys.argv[1])
+print("here", flush=True)
+with exclusive_lock(cache):
+    print((cache / "data").read_text(), flush=True)
+"""
 
 
 def write_raw(
@@ -139,3 +151,22 @@ def test_labels_replace_the_names_that_classes_have() -> None:
     assert open_named("digits", Path(), tuple("abcdefghij")).metadata.labels[0] == "a"
     with pytest.raises(DatasetError, match="digits has 10 classes, but 3 labels are given"):
         open_named("digits", Path(), tuple("abc"))
+
+
+def test_the_second_process_finds_what_the_first_left(tmp_path: Path) -> None:
+    """It comes while the first is still at it, and waits."""
+    cache = tmp_path / "cache"
+    with exclusive_lock(cache):
+        second = subprocess.Popen([sys.executable, "-c", _SECOND, cache], stdout=subprocess.PIPE, text=True)
+        assert second.stdout is not None
+        assert second.stdout.readline() == "here\n"
+        (cache / "data").write_text("whole")
+    assert second.communicate()[0] == "whole\n"
+    assert second.returncode == 0
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:
+    """What is in it can still be read."""
+    (tmp_path / "file").write_text("in the way of a folder")
+    with exclusive_lock(tmp_path / "file"):
+        pass
