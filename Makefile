@@ -43,7 +43,7 @@ check: $(VENV)/.test $(TRAIN)/.train  ## format, lint, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SERVICE_CODE) --exclude '^(snellen/($(subst $() ,|,$(TRAINING_COMMANDS)))\.py|tests/training/)'
-	$(TRAIN)/bin/mypy training $(TRAINING_COMMANDS:%=snellen/%.py) tests/training
+	$(TRAIN)/bin/mypy --follow-imports silent training $(TRAINING_COMMANDS:%=snellen/%.py) tests/training
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .
