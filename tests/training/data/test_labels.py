@@ -1,0 +1,62 @@
+"""Names of classes."""
+
+from pathlib import Path
+
+import pytest
+
+from training.data.labels import check_names, choose_names, normalize_name, printable, shorten
+from training.errors import DatasetError
+
+
+def test_found_names_are_sorted_and_wanted_ones_keep_their_order() -> None:
+    """The order of the labels is the order of the network's outputs."""
+    assert choose_names({"cat", "ant", "bee"}, (), "here") == ("ant", "bee", "cat")
+    assert choose_names({"cat", "ant"}, ("cat", "ant"), "here") == ("cat", "ant")
+
+
+def test_a_name_typed_in_one_form_matches_a_folder_in_the_other() -> None:
+    """Composed and decomposed Unicode are the same name."""
+    decomposed = "A\u0308pfel"
+    assert normalize_name(decomposed) == "\u00c4pfel"
+    assert choose_names({normalize_name(decomposed), "Nuss"}, (decomposed, "Nuss"), "here") == ("\u00c4pfel", "Nuss")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (("ant",), "here has the class 'bee', which is not among the labels: ant"),
+        (("ant", "bee", "cat"), "here has no class 'cat', which is among the labels; it has ant, bee"),
+    ],
+)
+def test_labels_that_are_not_those_of_the_source_are_named(wanted: tuple[str, ...], message: str) -> None:
+    """One class too few or too many: the message says which, and what there is."""
+    with pytest.raises(DatasetError, match=message):
+        choose_names({"ant", "bee"}, wanted, "here")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("ant", " "), "' ' cannot be the name of a class"),
+        (("ant", "\x1b[2J"), "cannot be the name of a class"),
+        (("ant", "ant"), "two classes are called 'ant'"),
+        (("ant",), "has only one class, 'ant'"),
+        ((), "has no class to train on"),
+    ],
+)
+def test_names_that_cannot_be_classes_are_refused(names: tuple[str, ...], message: str) -> None:
+    """Blank, unprintable, repeated, and fewer than two."""
+    with pytest.raises(DatasetError, match=message):
+        check_names(names, "here")
+
+
+def test_a_path_that_a_terminal_cannot_show_is_escaped() -> None:
+    """Control characters of a file name do not reach the terminal; other names stay as they are."""
+    assert printable(Path("a/b\x1bc")) == r"'a/b\x1bc'"
+    assert printable(Path("a/Äpfel")) == "a/Äpfel"
+
+
+def test_a_long_list_of_names_is_cut() -> None:
+    """The message says how many names are left out."""
+    assert shorten(("a", "b", "c"), limit=2) == "a, b and 1 more"
+    assert shorten(("a", "b"), limit=2) == "a, b"
