@@ -1,5 +1,6 @@
 """A whole bundle of a tiny network that has learnt stripes, and the data it learnt from."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,13 @@ from training.importing.provenance import provenance
 from training.model_card.model_card import model_card
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.network import Network
+from training.optimize.make_variants import VariantOptions
+from training.optimize.optimize import Source, optimize
+from training.optimize.result import OptimizeResult
 
 TARGET = Input(colour=Colour.L, height=SIDE, width=SIDE)
 HOW = Preprocessing(resize="squash")
+ALL = (Precision.INT8, Precision.FP16, Precision.PRUNED)
 
 
 def learnt_network() -> ExportedModule:
@@ -62,3 +67,12 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         manifest = stripes_manifest(folder, golden, TARGET, HOW, **facts)
         write_manifest(folder, manifest, model_card(manifest, np.diag(np.arange(1, 5))))
     return repository / "stripes" / "1"
+
+
+@pytest.fixture(scope="package")
+def optimized(original: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, OptimizeResult]:
+    """All three variants, with a budget that they keep."""
+    folder = tmp_path_factory.mktemp("optimized") / "stripes" / "1"
+    shutil.copytree(original, folder)
+    options = VariantOptions(budget=20, sparsity=0.5, epochs=3)
+    return folder, optimize(folder, ALL, options, Source(str(source), folder / "no-run"), log=lambda _: None)

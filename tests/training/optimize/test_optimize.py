@@ -1,43 +1,29 @@
 """`snellen optimize` on a whole bundle: what is admitted, what is not, and what is left on disk."""
 
-import json
 import shutil
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, MANIFEST, PROBABILITIES, Precision, read_bundle
 from service.engine.providers import EngineOptions
 from service.engine.verification import open_verified
 from tests.training.conftest import SIDE
-from training.errors import OptimizeError
+from tests.training.optimize.conftest import ALL
 from training.evaluation.onnx_session import open_session
 from training.importing.golden_images import check_golden
 from training.optimize.make_variants import VariantOptions
 from training.optimize.optimize import Source, optimize
 from training.optimize.result import OptimizeResult
-from training.optimize.table import as_json, print_table
-from training.optimize.update_bundle import read_confusion
 
 pytestmark = pytest.mark.timeout(300)
-ALL = (Precision.INT8, Precision.FP16, Precision.PRUNED)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file under `folder`, hidden ones too."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def optimized(original: Path, source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, OptimizeResult]:
-    """All three variants, with a budget that they keep."""
-    folder = tmp_path_factory.mktemp("optimized") / "stripes" / "1"
-    shutil.copytree(original, folder)
-    options = VariantOptions(budget=20, sparsity=0.5, epochs=3)
-    return folder, optimize(folder, ALL, options, Source(str(source), folder / "no-run"), log=lambda _: None)
 
 
 def test_admitted_variants_are_part_of_a_whole_bundle(optimized: tuple[Path, OptimizeResult]) -> None:
@@ -86,32 +72,6 @@ def test_the_manifest_says_how_each_was_made(optimized: tuple[Path, OptimizeResu
     assert pruned.sparsity == pytest.approx(0.5, abs=0.01)
 
 
-def test_int8_holds_weights_of_one_byte(optimized: tuple[Path, OptimizeResult]) -> None:
-    """Convolutions per channel; the head, which the class map shares, stays float."""
-    graph = onnx.load(read_bundle(optimized[0]).model_path(Precision.INT8)).graph
-    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    assert sum(kind == onnx.TensorProto.INT8 for kind in kinds.values()) >= 2
-    assert [kind for name, kind in kinds.items() if name.endswith("head.weight")] == [onnx.TensorProto.FLOAT]
-
-
-def test_the_card_keeps_its_confusion(optimized: tuple[Path, OptimizeResult]) -> None:
-    """No other file has it."""
-    card = (optimized[0] / "MODEL_CARD.md").read_text()
-    confusion = read_confusion(card, 4)
-    assert confusion is not None
-    np.testing.assert_array_equal(confusion, np.diag(np.arange(1, 5)))
-    assert "Measured, int8: test set of" in card
-
-
-def test_the_table_has_every_row(optimized: tuple[Path, OptimizeResult], capsys: pytest.CaptureFixture[str]) -> None:
-    """As text for a log, and as JSON."""
-    print_table(optimized[1])
-    printed = capsys.readouterr().out
-    assert all(f"\n  {name} " in printed for name in ("fp32", "int8", "fp16", "pruned"))
-    assert "\x1b" not in printed
-    assert [row["precision"] for row in json.loads(as_json(optimized[1]))["rows"]] == ["fp32", *ALL]
-
-
 def test_a_variant_can_be_made_again(optimized: tuple[Path, OptimizeResult], source: Path, tmp_path: Path) -> None:
     """It takes the place of the former one."""
     folder = tmp_path / "stripes" / "1"
@@ -131,12 +91,6 @@ def test_what_is_outside_the_budget_changes_nothing(original: Path, source: Path
     assert not result.rows[1].admitted
     assert result.rows[1].verdict.startswith("rejected: ")
     assert contents(folder.parent) == contents(original.parent)
-
-
-def test_grey_images_without_data_are_refused_at_once(original: Path, tmp_path: Path) -> None:
-    """Photographs could not stand for them."""
-    with pytest.raises(OptimizeError, match="name the data set that it was trained on with --data"):
-        optimize(original, ALL, VariantOptions(), Source(None, tmp_path), log=lambda _: None)
 
 
 @pytest.mark.parametrize("precision", ALL)

@@ -1,0 +1,56 @@
+"""The images that variants are made with and tested on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.contract import Colour, Input, read_bundle
+from tests.training.optimize.conftest import ALL
+from training.errors import OptimizeError
+from training.loop.config import TrainingConfig, write_config
+from training.optimize.evaluation_images import find_evaluation_images
+from training.optimize.make_variants import VariantOptions
+from training.optimize.optimize import Source, optimize
+
+
+def test_grey_images_without_data_are_refused_at_once(original: Path, tmp_path: Path) -> None:
+    """Photographs could not stand for them."""
+    with pytest.raises(OptimizeError, match="name the data set that it was trained on with --data"):
+        optimize(original, ALL, VariantOptions(), Source(None, tmp_path), log=lambda _: None)
+
+
+def rows(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> set[bytes]:
+    return {image.tobytes() for image in images}
+
+
+def test_no_image_is_used_both_to_make_a_variant_and_to_test_it(original: Path, source: Path, tmp_path: Path) -> None:
+    """The test set measures; ranges come from training images, layers are chosen on held-out ones."""
+    images = find_evaluation_images(read_bundle(original).manifest, str(source), tmp_path)
+    assert images.training_images is not None
+    assert images.labels is not None
+    assert len(images.test_images) == len(images.labels) == 80
+    parts = [rows(part) for part in (images.training_images(), images.selection_images, images.test_images)]
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    assert rows(images.range_images) <= parts[0]
+    assert images.source.startswith("test set of ")
+
+
+def test_the_folder_of_a_run_names_data_and_seed(original: Path, source: Path, tmp_path: Path) -> None:
+    """Another seed holds out other images."""
+    manifest = read_bundle(original).manifest
+    write_config(TrainingConfig(name="stripes", data=str(source), seed=5), tmp_path)
+    of_run = find_evaluation_images(manifest, None, tmp_path)
+    of_seed_0 = find_evaluation_images(manifest, str(source), tmp_path / "none")
+    assert rows(of_run.selection_images) != rows(of_seed_0.selection_images)
+    assert rows(of_run.test_images) == rows(of_seed_0.test_images)
+
+
+def test_photographs_stand_for_colour_images_without_labels(original: Path, tmp_path: Path) -> None:
+    """They cannot fine-tune what is pruned."""
+    manifest = read_bundle(original).manifest
+    colour = manifest.model_copy(update={"input": Input(colour=Colour.RGB, height=96, width=96)})
+    images = find_evaluation_images(colour, None, tmp_path)
+    assert (images.labels, images.training_images) == (None, None)
+    assert images.test_images.shape[1:] == (96, 96, 3)
+    assert not rows(images.test_images) & (rows(images.range_images) | rows(images.selection_images))
