@@ -66,6 +66,19 @@ IMPORTS = {
 }
 
 
+def has_logic(path: Path) -> bool:
+    """Return whether a file has a function or a method; tables, constants and plain data need no test."""
+    return any(isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def test_every_module_with_logic_has_a_test_file_of_its_name() -> None:
+    """The tests of a module are found without a search."""
+    tests = Path(__file__).parent
+    modules = [path.relative_to(TRAINING) for path in FILES if has_logic(path)]
+    missing = [str(module) for module in modules if not (tests / module.parent / f"test_{module.name}").is_file()]
+    assert not missing
+
+
 def test_every_file_is_in_a_room_of_the_table() -> None:
     """The table lists all rooms, and no others."""
     assert {room_of(path) for path in FILES} == set(ALLOWED)
