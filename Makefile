@@ -42,7 +42,7 @@ install-training: $(TRAIN)/.train  ## snellen with PyTorch, in .venv-train
 check: $(VENV)/.test $(TRAIN)/.train  ## format, lint, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SERVICE_CODE) --exclude '^(snellen/($(subst $() ,|,$(TRAINING_COMMANDS)))\.py|tests/training/)'
+	$(BIN)/mypy --follow-imports silent $(SERVICE_CODE) --exclude '^(snellen/($(subst $() ,|,$(TRAINING_COMMANDS)))\.py|tests/training/)'
 	$(TRAIN)/bin/mypy --follow-imports silent training $(TRAINING_COMMANDS:%=snellen/%.py) tests/training
 
 format: $(VENV)/.test
