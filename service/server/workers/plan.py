@@ -6,8 +6,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from models.contract import usable_cores
 from service.server.workers.process import ManagedProcess
-from service.settings import Settings, usable_cores
+from service.settings import Settings
 
 _DEVICES = Path("/proc/driver/nvidia/gpus")
 _DEVICE_VARIABLE = "CUDA_VISIBLE_DEVICES"
