@@ -1,17 +1,17 @@
 """The number of cores where control groups limit CPU time."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from models import cores
 from models.contract import usable_cores
 
 
 @pytest.fixture(autouse=True)
 def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """The affinity mask of these tests, so that they give the same on any machine."""
-    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
 
 
 def groups(folder: Path, *lines: str) -> Path:
