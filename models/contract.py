@@ -10,6 +10,7 @@ from models.calibration import (
     Reliability,
     ReliabilityBin,
 )
+from models.cores import usable_cores
 from models.dense import cell_probabilities, grid_size
 from models.image import Pixels, UnsupportedMode, Upright, at_own_scale, preprocess, preprocessed, region
 from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing
@@ -69,4 +70,5 @@ __all__ = [
     "read_bundle",
     "region",
     "sha256_of",
+    "usable_cores",
 ]

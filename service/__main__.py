@@ -11,6 +11,7 @@ if sys.platform == "win32":  # before the imports of modules that Windows does n
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
+from service.heap import use_one_heap
 from service.server.sockets import CannotListen
 from service.server.workers.control_channel import missing_feature
 from service.server.workers.plan import ProcessPlan, plan_processes
@@ -55,6 +56,7 @@ def _serve(settings: Settings) -> int:
     from service.server.http.server import serve  # noqa: PLC0415
     from service.telemetry.health import Health  # noqa: PLC0415
 
+    use_one_heap()
     lifecycle = Health()
     try:
         status = serve(create_app(settings, lifecycle), settings, lifecycle)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from models.contract import Bundle, Precision
+from models.contract import Bundle, Precision, usable_cores
 from service.batching.dense_queue import DenseLimits
 from service.engine.profile import LoadedEngine
 from service.engine.tuning.autotune import autotune
@@ -10,7 +10,7 @@ from service.engine.tuning.candidates import TuningOptions
 from service.engine.tuning.latency_session import MAX_THREADS, add_latency_session
 from service.engine.tuning.profile_cache import default_folder
 from service.repository.loader import EngineFactory, Loader, ModelLimits
-from service.settings import Settings, usable_cores
+from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 

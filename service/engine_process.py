@@ -12,6 +12,7 @@ from typing import Any
 
 import uvloop
 
+from models.contract import usable_cores
 from service.build import local_loader
 from service.repository.registry import Registry
 from service.repository.version import ModelVersion
@@ -21,7 +22,6 @@ from service.server.workers import control_channel
 from service.server.workers.bootstrap import WorkerConfig, run_worker
 from service.server.workers.control_channel import ControlChannel
 from service.server.workers.metrics import MetricsClient
-from service.settings import usable_cores
 from service.telemetry import log
 from service.telemetry.metrics import Metrics
 

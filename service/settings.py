@@ -1,6 +1,5 @@
 """The settings: one frozen object. Every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,16 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from models.contract import Precision
+from models.contract import Precision, usable_cores
 
 Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
 ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
 FORMATS: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MIB = 1024 * 1024
-
-
-def usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 PREFIX = "SNELLEN_"

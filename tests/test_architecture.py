@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("service", "models", "training", "snellen")
 
-GROUND = {"errors", "settings", "types", "memfd"}
+GROUND = {"errors", "heap", "settings", "types", "memfd"}
 """Files beside the rooms that every room may read."""
 ROOF = {"app", "build", "__main__", "frontend", "engine_process"}
 """Files beside the rooms that compose them, and may import everything."""

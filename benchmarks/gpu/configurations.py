@@ -5,11 +5,10 @@ from pathlib import Path
 
 from benchmarks.gpu.libraries import missing
 from benchmarks.gpu.results import RunConfiguration
-from models.contract import Bundle, Precision
+from models.contract import Bundle, Precision, usable_cores
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.providers import ON_GPU, EngineOptions
 from service.engine.session import all_providers
-from service.settings import usable_cores
 
 _NEEDS = {"cuda": {"the driver", "CUDA"}, "tensorrt": {"the driver", "CUDA", "TensorRT"}}
 

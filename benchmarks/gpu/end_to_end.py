@@ -27,8 +27,7 @@ from benchmarks.harness.prepare_inputs import prepare
 from benchmarks.harness.process_usage import cpu_s
 from benchmarks.harness.server_process import RunningServer, ServerFailed
 from benchmarks.workloads import WORKLOADS
-from models.contract import Bundle
-from service.settings import usable_cores
+from models.contract import Bundle, usable_cores
 
 WORKLOAD = WORKLOADS["A"]
 _WARM_UP_S = 3.0

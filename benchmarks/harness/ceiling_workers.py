@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.micro.ceilings import BATCH_SIZES, Values, decoder, runner, times
 from benchmarks.workloads import Workload
-from service.settings import usable_cores
+from models.contract import usable_cores
 
 PROCESSES, IN_FULL, SINGLE_IMAGE = "processes", "processes-full", "single-image"
 """What the workers can run.

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import TracebackType
 
 import psutil  # type: ignore[import-untyped]
@@ -27,6 +28,19 @@ def rss_bytes(pid: int) -> int:
 
 def _rss_bytes(processes: Iterable[psutil.Process]) -> int:
     return sum(int(_read_or_zero(process, lambda p: p.memory_info().rss)) for process in processes)
+
+
+def pss_bytes(pid: int) -> int:
+    """Return the sum of proportional memory: of a page that n processes share, each counts one n-th. Linux only."""
+    return sum(int(_read_or_zero(process, _pss_bytes)) for process in process_tree(pid))
+
+
+def _pss_bytes(process: psutil.Process) -> int:
+    try:
+        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def cpu_s(pid: int) -> float:

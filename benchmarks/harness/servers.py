@@ -12,8 +12,8 @@ from benchmarks.micro.ceilings import model_input
 from benchmarks.peers.common import BATCH, MODEL, MODEL_INPUT, THREADS, WORKERS
 from benchmarks.sample_images import BYTES_TYPE, FORM_TYPE
 from benchmarks.workloads import BUILD, ENVIRONMENTS, ROOT, Workload
-from models.contract import Precision
-from service.settings import PREFIX, usable_cores
+from models.contract import Precision, usable_cores
+from service.settings import PREFIX
 
 MACHINE, SERVICE, AGAINST, ECHO = "machine", "service", "against", "echo"
 """Subjects of measurements besides the peers.

@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from models.contract import usable_cores
+
 RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 TITLE = "## Load test"
 LIBRARIES = ("onnxruntime", "pillow", "numpy", "uvicorn", "fastapi", "locust")
@@ -55,7 +57,7 @@ def hardware() -> str:
     """Return cores, processor, memory and operating system of this machine."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     return f"{cores} cores of {model[1] if model else platform.machine()}, {memory_gib:.0f} GiB, {platform.system()}"
 
 

@@ -18,7 +18,7 @@ import typer
 import uvloop
 
 from benchmarks.load.open_loop_client import LOST, OpenLoopClient
-from service.settings import usable_cores
+from models.contract import usable_cores
 
 REFUSALS = (429, 503)
 LATE_MS = 50.0

@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from models.contract import INPUT, PROBABILITIES, Precision, read_bundle
-from service.settings import usable_cores
+from models.contract import INPUT, PROBABILITIES, Precision, read_bundle, usable_cores
 
 SECONDS = 2.0
 

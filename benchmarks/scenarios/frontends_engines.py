@@ -8,7 +8,6 @@ benchmarks; the loads are closed loops of wrk on this machine.
 """
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, NamedTuple
@@ -22,6 +21,7 @@ from benchmarks.harness.server_process import RunningServer, free_port, running
 from benchmarks.harness.servers import service
 from benchmarks.load import closed_loop
 from benchmarks.workloads import WORKLOADS, Workload
+from models.contract import usable_cores
 
 DEVICE = "1:1.0,8:1.3,32:2.5,128:8.0"
 """Milliseconds by batch size of the simulated device: about a small network on a fast GPU, 16,000 images/s."""
@@ -98,7 +98,7 @@ def main(
     """Print a row for each workload, arrangement of processes and number of connections."""
     chosen = [WORKLOADS[name] for name in workloads.split(",")]
     prepare(chosen)
-    typer.echo(f"{os.cpu_count()} cores, device {device or 'CPU'}\n")
+    typer.echo(f"{usable_cores()} cores, device {device or 'CPU'}\n")
     typer.echo(_HEAD)
     for workload in chosen:
         first: dict[int, float] = {}

@@ -22,6 +22,8 @@ from service.types import Batch, DensePrediction, Prediction, check_finite
 
 logger = logging.getLogger(__name__)
 
+_SHRINK = "memory.enable_memory_arena_shrinkage"
+"""onnxruntime's option of a run that releases the unused memory of these arenas afterwards."""
 _FATAL = 4
 """onnxruntime's highest log severity.
 
@@ -65,10 +67,16 @@ class OnnxEngine:
         other.close()  # ends the threads of `other`; its session stays open
 
     def warm_up(self, batches: Iterable[Batch]) -> None:
-        """Run each batch once, or three times when CUDA graphs are captured. Raises EngineFailure."""
+        """Run each batch once, or three times when CUDA graphs are captured. Raises EngineFailure.
+
+        On a CPU the memory of these runs is released: many services never get batches of the largest size.
+        """
         for batch in batches:
             for _ in range(_RUNS_UNTIL_CAPTURED if self._graphs else 1):
-                self.run(batch)
+                run = _run_options()
+                if self.provider not in ON_GPU:
+                    run.add_run_config_entry(_SHRINK, "cpu:0")
+                self.run(batch, run)
 
     async def predict(self, make: Callable[[], Batch]) -> Prediction:
         """Call `make` and run its batch in one thread. Cancelling ends the run after the current node of the graph."""
@@ -104,7 +112,7 @@ class OnnxEngine:
         """Run one dense image in the calling thread, then release its memory: the next one may be far smaller."""
         run = run or _run_options()
         arenas = "cpu:0;gpu:0" if self.provider in ON_GPU else "cpu:0"
-        run.add_run_config_entry("memory.enable_memory_arena_shrinkage", arenas)
+        run.add_run_config_entry(_SHRINK, arenas)
         outputs = self._outputs(self._dense_session, [PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
         check_finite(*outputs)
         return DensePrediction(*(rows[0] for rows in outputs))

@@ -1,5 +1,6 @@
 """The models and versions of the repository folder, the default model, and the default version of each model."""
 
+import asyncio
 import contextlib
 import logging
 import math
@@ -10,6 +11,7 @@ from typing import Protocol
 
 from models.contract import BundleError, find_bundles, read_bundle
 from service.errors import ModelNotFound, VersionNotFound
+from service.heap import return_free_memory
 from service.repository.served_versions import ServedVersions
 from service.repository.version import ModelVersion
 
@@ -115,6 +117,7 @@ class Registry:
                 await self._loader.load(version)
         self.loading = False
         await self._loader.after_all_loaded()
+        await asyncio.to_thread(return_free_memory)
 
     async def close(self) -> None:
         for version in self:

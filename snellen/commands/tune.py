@@ -87,11 +87,11 @@ def _name(path: Path) -> str:
 
 
 def _tune_bundle(bundle: "Bundle", settings: "Settings") -> "Profile":
+    from models.contract import usable_cores
     from service.build import tuning_options
     from service.engine.session import EngineRejected
     from service.engine.tuning.autotune import retune
     from service.engine.tuning.selection import described
-    from service.settings import usable_cores
 
     name = f"{bundle.manifest.name}/{bundle.manifest.version}"
     console = Console(stderr=True)

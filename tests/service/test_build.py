@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from models.contract import read_bundle
+from models.contract import read_bundle, usable_cores
 from service.build import engine_factory
 from service.server.workers.plan import frontend_settings
-from service.settings import Settings, usable_cores
+from service.settings import Settings
 from tests.support.bundles import write_bundle
 
 

@@ -1,10 +1,11 @@
 """A map in threads that keeps the order and reads only a few items ahead."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from models.contract import usable_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -17,7 +18,7 @@ def parallel_map(function: Callable[[T], R], items: Iterable[T], threads: int = 
 
     Pillow releases Python's lock while it decodes and resizes.
     """
-    count = threads or os.cpu_count() or 1
+    count = threads or usable_cores()
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(count) as pool:
         try:

@@ -18,7 +18,7 @@ from service.types import Batch
 
 _WORTH_IT_S = 0.0005
 """Seconds of a single image below which several threads need more time to synchronise than they save."""
-_MIN_GAIN = 1.2
+_MIN_GAIN = 1.3
 """Speed-up from which on the second session is worth its memory: it holds the weights once more."""
 _WINDOW_S = 0.1
 """Seconds for which both sessions are timed."""

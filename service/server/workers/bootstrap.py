@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.heap import use_one_heap
 from service.repository.registry import RepositoryChanged, RepositoryError
 from service.repository.served_versions import ServedVersions
 from service.server.workers.control_channel import CHANGED, FATAL, read_memfd, receive_start
@@ -33,6 +34,7 @@ def run_worker(kind: str, descriptor: int, main: Callable[[WorkerConfig, socket.
 
     A repository that cannot be served is reported to the main process, which logs one line for all processes.
     """
+    use_one_heap()
     end = socket.socket(fileno=descriptor)
     end.set_inheritable(False)
     try:

@@ -1,18 +1,25 @@
 """Plans the number of processes of each kind, and each one's share of the machine and of the limits."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from models.contract import BundleError, find_bundles, read_bundle, usable_cores
 from service.server.workers.process import ManagedProcess
-from service.settings import Settings, usable_cores
+from service.settings import MIB, Settings
 
 _DEVICES = Path("/proc/driver/nvidia/gpus")
 _DEVICE_VARIABLE = "CUDA_VISIBLE_DEVICES"
 _MOST_ALONE = 4
 """Limit of the default number of frontends that run the networks themselves; each holds all models in memory."""
+LARGE_BYTES = 64 * MIB
+"""Size of a bundle's largest file from which on one process runs all networks, instead of several with a copy each.
+
+Such a network takes so long that HTTP and decoding need no second process (docs/decisions/memory-of-the-service.md).
+"""
 _SHARED = ("max_queue", "max_dense_queue", "max_inflight_bytes", "max_connections", "decode_threads", "concurrency")
 """Limits that are divided among the frontends, so that the service as a whole keeps to the setting."""
 
@@ -58,8 +65,17 @@ def plan_processes(settings: Settings) -> ProcessPlan:
     if not engines and _on_cuda(settings) and cores > 2:
         engines = len(devices())
     if not engines:
-        return ProcessPlan(min(cores, _MOST_ALONE), 0)
+        return ProcessPlan(1 if _largest_file_bytes(settings.models) > LARGE_BYTES else min(cores, _MOST_ALONE), 0)
     return ProcessPlan(max(1, cores - engines), engines)
+
+
+def _largest_file_bytes(repository: Path) -> int:
+    """Return the size of the largest file of all bundles that can be read."""
+    sizes = [0]
+    for path in find_bundles(repository):
+        with suppress(BundleError):
+            sizes += [file.bytes for file in read_bundle(path).manifest.files]
+    return max(sizes)
 
 
 def frontend_settings(settings: Settings, frontends: int, engines: int) -> Settings:

@@ -13,7 +13,7 @@ from benchmarks.harness.prepare_inputs import write_networks
 from benchmarks.micro.ceilings import BATCH_SIZES
 from benchmarks.sample_images import PHOTO
 from benchmarks.workloads import SHIPPED, Workload
-from service.settings import usable_cores
+from models.contract import usable_cores
 
 WORKLOAD = Workload("T", "a photo", PHOTO, SHIPPED, "imagenet")
 

@@ -1,5 +1,6 @@
 """The engine runs what the manifest says, on what was asked for, or not at all."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from service.engine.providers import EngineOptions
 from service.engine.session import EngineRejected, installed_providers
 from service.engine.verification import check_golden, open_verified
 from service.errors import EngineFailure
+from service.heap import return_free_memory
 from service.types import Batch
 from tests.support.bundles import SIDE, replace_constant, write_bundle
 from tests.support.pictures import BLUE, picture
@@ -145,3 +147,21 @@ def test_a_changed_file_never_reaches_onnxruntime(bundle: Bundle) -> None:
     (bundle.path / "model.onnx").write_bytes(b"something else")
     with pytest.raises(EngineRejected, match="model.onnx differs"):
         open_verified(bundle, EngineOptions())
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="not Linux")
+def test_warm_up_on_a_cpu_keeps_no_memory() -> None:
+    """After the warm-up, the memory that its largest batch took is free again."""
+
+    def resident_bytes() -> int:
+        return_free_memory()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    bundle = read_bundle(Path("models/imagenet/1"))
+    engine = open_engine(bundle)
+    before = resident_bytes()
+    engine.warm_up([Batch(np.zeros((16, *bundle.manifest.input.shape), np.uint8))])
+    assert resident_bytes() < before + 50 * 2**20
+    engine.run(Batch(np.zeros((16, *bundle.manifest.input.shape), np.uint8)))
+    assert resident_bytes() > before + 50 * 2**20
+    engine.close()

@@ -6,13 +6,12 @@ from statistics import fmean
 
 import pytest
 
-from models.contract import read_bundle
+from models.contract import read_bundle, usable_cores
 from service.engine.batch_sizes import prepared_sizes
 from service.engine.tuning.candidates import Candidate, TuningOptions, candidates_of
 from service.engine.tuning.search import search
 from service.engine.tuning.timing import batch_seconds, zero_batch
 from service.engine.verification import open_verified
-from service.settings import usable_cores
 
 MODELS = Path(__file__).parents[4] / "models"
 WANTED = TuningOptions(cores=usable_cores(), max_batch_size=16, latency_s=1.0, budget_s=10.0)

@@ -1,10 +1,14 @@
 """How many processes, and what each of them may take."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from service.server.workers import plan
-from service.server.workers.plan import ProcessPlan, frontend_settings, plan_processes
+from service.server.workers.plan import LARGE_BYTES, ProcessPlan, frontend_settings, plan_processes
 from service.settings import Settings
+from tests.support.bundles import change_manifest, write_bundle
 
 
 def settings(**values: object) -> Settings:
@@ -35,6 +39,22 @@ def test_each_device_gets_an_engine_and_the_other_cores_a_front(
     monkeypatch.setattr(plan, "devices", lambda: [str(number) for number in range(devices)])
     monkeypatch.setattr(plan, "usable_cores", lambda: cores)
     assert plan_processes(settings(frontends=0)) == ProcessPlan(*expected)
+
+
+@pytest.mark.parametrize(("file_bytes", "frontends"), [(LARGE_BYTES, 2), (LARGE_BYTES + 1, 1)])
+def test_one_frontend_serves_large_networks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file_bytes: int, frontends: int
+) -> None:
+    """A bundle with a file above the bound is held in one process, unless the settings say otherwise."""
+    monkeypatch.setattr(plan, "devices", list)
+    monkeypatch.setattr(plan, "usable_cores", lambda: 2)
+    bundle = write_bundle(tmp_path)
+    files = json.loads((bundle / "manifest.json").read_text())["files"]
+    change_manifest(bundle, files=[file | {"bytes": file_bytes} for file in files])
+    (tmp_path / "broken/1").mkdir(parents=True)
+    (tmp_path / "broken/1/manifest.json").write_text("{}")
+    assert plan_processes(settings(models=tmp_path)) == ProcessPlan(frontends, 0)
+    assert plan_processes(settings(models=tmp_path, frontends=4)) == ProcessPlan(4, 0)
 
 
 def test_an_engine_sees_only_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
