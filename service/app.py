@@ -10,7 +10,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service.api import health
+from service.api import health as probes
 from service.api.body_reader import BodyReader
 from service.api.problems import HANDLERS
 from service.api.refusal_pacing import RefusalPacer
@@ -52,56 +52,34 @@ class ProcessContext:
     served: ServedVersions | None = None
 
 
-def create_app(
-    settings: Settings, lifecycle: Health | None = None, surroundings: ProcessContext | None = None
-) -> FastAPI:
+def create_app(settings: Settings, health: Health | None = None, context: ProcessContext | None = None) -> FastAPI:
     """Return the ASGI application; it takes middleware, and can be mounted, as any other.
 
     Raises RepositoryError when there is nothing to serve.
     """
-    lifecycle, surroundings = lifecycle or Health(), surroundings or ProcessContext()
-    metrics = surroundings.metrics
+    health, context = health or Health(), context or ProcessContext()
+    metrics = context.metrics
     log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
-    loader = surroundings.loader or local_loader(settings, metrics)
-    registry = Registry(settings.models, settings.default_model, loader, surroundings.served)
+    loader = context.loader or local_loader(settings, metrics)
+    registry = Registry(settings.models, settings.default_model, loader, context.served)
     decoder = _decoder(settings, metrics)
-    max_images = min(settings.max_images, settings.max_queue)
-    metrics.requests.queue_limit.set(settings.max_queue)
-    metrics.requests.deadline.set(settings.deadline_s)
-    receiver, pacing = _receiver(settings, metrics), _pacing(settings, metrics)
-    classify = ClassifyEndpoint(Classifier(registry, decoder), receiver, pacing, max_images, settings.deadline_s)
-
-    loading = _Loading(decoder, registry, lifecycle)
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        """Load while already answering probes; stop in the order of the request's way."""
-        loading.begin()
-        try:
-            yield
-        finally:
-            await loading.end()
-
+    loading = _Loading(decoder, registry, health)
     app = FastAPIOffline(
         title="Snellen",
         version=version("snellen"),
         description=_DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=loading.lifespan,
         exception_handlers=HANDLERS,
         redoc_url=None,
         redirect_slashes=False,
     )
     app.state.registry = registry
-    routes.install(app, classify)
+    routes.install(app, _endpoint(settings, metrics, Classifier(registry, decoder)))
     app.include_router(models.router(registry))
-    app.include_router(health.router(registry, lifecycle, metrics, surroundings.scrape))
+    app.include_router(probes.router(registry, health, metrics, context.scrape))
     page.install(app)
     app.add_middleware(
-        RequestContextMiddleware,
-        metrics=metrics,
-        access_log=settings.access_log,
-        lifecycle=lifecycle,
-        begin=loading.begin,
+        RequestContextMiddleware, metrics=metrics, access_log=settings.access_log, health=health, begin=loading.begin
     )
     return app
 
@@ -112,22 +90,39 @@ class _Loading:
     Starlette does not run the lifespan of a mounted application.
     """
 
-    def __init__(self, decoder: DecoderPool, registry: Registry, lifecycle: Health) -> None:
-        self._decoder, self._registry, self._lifecycle = decoder, registry, lifecycle
+    def __init__(self, decoder: DecoderPool, registry: Registry, health: Health) -> None:
+        self._decoder, self._registry, self._health = decoder, registry, health
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
-        """Inside the event loop."""
-        if self._task is None:
-            self._task = asyncio.create_task(_start(self._registry, self._lifecycle))
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        """Load while already answering probes; stop in the order of the way of a request."""
+        self.begin()
+        try:
+            yield
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+            await self._decoder.stop()
+            await self._registry.close()
 
-    async def end(self) -> None:
-        """Stop in the order of the way of a request."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._decoder.stop()
-        await self._registry.close()
+    def begin(self) -> None:
+        """Start to load, inside the event loop."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._load())
+
+    async def _load(self) -> None:
+        """Load the versions, and record the reason if none of them can be served."""
+        try:
+            await self._registry.load()
+        except Exception as error:
+            logger.exception("the service cannot become ready")
+            self._health.failed = f"the service cannot become ready: {type(error).__name__}; the log has the cause"
+        else:
+            if all(version.state == "failed" for version in self._registry):
+                reasons = (f"{each.name} was refused at load: {each.reason}" for each in self._registry)
+                self._health.failed = "; ".join(reasons)
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> DecoderPool:
@@ -139,25 +134,14 @@ def _decoder(settings: Settings, metrics: Metrics) -> DecoderPool:
     )
 
 
-def _receiver(settings: Settings, metrics: Metrics) -> BodyReader:
-    gate = CapacityLimiter(settings.max_inflight_bytes, "bytes of request bodies")
-    metrics.requests.inflight_bytes.set_function(lambda: gate.inside)
-    return BodyReader(settings.max_body_bytes, gate, settings.body_timeout_s)
-
-
-def _pacing(settings: Settings, metrics: Metrics) -> RefusalPacer:
-    pacing = RefusalPacer(most_waiting=settings.max_connections // 2)
-    metrics.requests.delayed_rejections.set_function(lambda: pacing.waiting)
-    return pacing
-
-
-async def _start(registry: Registry, lifecycle: Health) -> None:
-    """Load the versions, and record the reason if none of them can be served."""
-    try:
-        await registry.load()
-    except Exception as error:
-        logger.exception("the service cannot become ready")
-        lifecycle.failed = f"the service cannot become ready: {type(error).__name__}; the log has the cause"
-    else:
-        if all(version.state == "failed" for version in registry):
-            lifecycle.failed = "; ".join(f"{each.name} was refused at load: {each.reason}" for each in registry)
+def _endpoint(settings: Settings, metrics: Metrics, classifier: Classifier) -> ClassifyEndpoint:
+    """Return the endpoint of `classify` with its limits, and connect their metrics."""
+    limiter = CapacityLimiter(settings.max_inflight_bytes, "bytes of request bodies")
+    pacer = RefusalPacer(most_waiting=settings.max_connections // 2)
+    metrics.requests.queue_limit.set(settings.max_queue)
+    metrics.requests.deadline.set(settings.deadline_s)
+    metrics.requests.inflight_bytes.set_function(lambda: limiter.inside)
+    metrics.requests.delayed_rejections.set_function(lambda: pacer.waiting)
+    reader = BodyReader(settings.max_body_bytes, limiter, settings.body_timeout_s)
+    max_images = min(settings.max_images, settings.max_queue)
+    return ClassifyEndpoint(classifier, reader, pacer, max_images, settings.deadline_s)

@@ -13,29 +13,29 @@ from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
 
-def readiness(registry: Registry, lifecycle: Health) -> Readiness:
+def readiness(registry: Registry, health: Health) -> Readiness:
     """Return the readiness of the service.
 
     Ready from the moment when loading has ended and the default model can answer, until the service drains.
     """
     default = registry.find()
-    if lifecycle.draining:
+    if health.draining:
         ready, detail = False, "draining: accepted requests are being answered, then the process ends"
     elif registry.loading:
-        ready, detail = False, lifecycle.failed or "loading and verifying models"
+        ready, detail = False, health.failed or "loading and verifying models"
     elif default.serving is None:
         ready, detail = False, f"the default model {default.name} was refused at load: {default.reason}"
-    elif lifecycle.not_ready_reasons:
-        ready, detail = False, "; ".join(sorted(lifecycle.not_ready_reasons))
+    elif health.not_ready_reasons:
+        ready, detail = False, "; ".join(sorted(health.not_ready_reasons))
     else:
         ready, detail = True, f"{default.name} answers on {default.serving.engine.provider}"
-        detail += f"; {lifecycle.degraded}" if lifecycle.degraded else ""
+        detail += f"; {health.degraded}" if health.degraded else ""
     return Readiness(ready=ready, detail=detail, models=summaries(registry))
 
 
 def router(
     registry: Registry,
-    lifecycle: Health,
+    health: Health,
     metrics: Metrics,
     scrape: Callable[[], Awaitable[bytes]] | None = None,
 ) -> APIRouter:
@@ -45,7 +45,7 @@ def router(
     process.
     """
     routes = APIRouter(tags=["health"])
-    metrics.process.ready.set_function(lambda: readiness(registry, lifecycle).ready)
+    metrics.process.ready.set_function(lambda: readiness(registry, health).ready)
 
     @routes.get("/livez", summary="Is the process alive?")
     async def livez() -> Liveness:
@@ -58,7 +58,7 @@ def router(
         responses={503: {"model": Readiness, "description": "Not now; `detail` says why"}},
     )
     async def readyz() -> Response:
-        state = readiness(registry, lifecycle)
+        state = readiness(registry, health)
         return JSONResponse(state.model_dump(mode="json"), 200 if state.ready else 503)
 
     @routes.get("/metrics", summary="Prometheus metrics", response_class=Response)

@@ -38,13 +38,13 @@ class RequestContextMiddleware:
         app: ASGIApp,
         metrics: Metrics,
         access_log: bool,
-        lifecycle: Health,
+        health: Health,
         begin: Callable[[], None] = lambda: None,
     ) -> None:
         """begin: called before each request, where the lifespan of the application may not have been run."""
         self._app = app
         self._begin = begin
-        self._lifecycle = lifecycle
+        self._health = health
         self._metrics = metrics
         self._access_log = access_log
         self._stages = {stage: metrics.requests.stages.labels(stage) for stage in STAGES}
@@ -66,7 +66,7 @@ class RequestContextMiddleware:
                 status = message["status"]
                 state["stages"]["total"] = time.perf_counter() - started
                 _add_headers(message, state)
-                if self._lifecycle.draining:
+                if self._health.draining:
                     message["headers"].append(_CLOSE)
             await send(message)
 

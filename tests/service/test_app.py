@@ -113,7 +113,7 @@ class _BrokenLoader:
 
 def test_readyz_names_the_error_that_ended_loading(settings: Settings) -> None:
     """It does not report that models are being loaded, as nothing loads them any more."""
-    with TestClient(create_app(settings, surroundings=ProcessContext(loader=_BrokenLoader()))) as client:
+    with TestClient(create_app(settings, context=ProcessContext(loader=_BrokenLoader()))) as client:
         await_ready(client)
         readiness = client.get("/readyz")
         assert readiness.status_code == 503

@@ -27,7 +27,7 @@ async def test_a_request_cut_off_by_the_drains_limit_is_told_so() -> None:
 
     scope = {"type": "http", "method": "POST", "path": "/v1/classify", "headers": []}
     request = asyncio.create_task(
-        RequestContextMiddleware(never, Metrics(), access_log=False, lifecycle=Health())(scope, no_message, send)
+        RequestContextMiddleware(never, Metrics(), access_log=False, health=Health())(scope, no_message, send)
     )
     await asyncio.sleep(0)
     request.cancel()
