@@ -57,14 +57,14 @@ def _serve(settings: Settings) -> int:
     from service.telemetry.health import Health  # noqa: PLC0415
 
     use_one_heap()
-    lifecycle = Health()
+    health = Health()
     try:
-        status = serve(create_app(settings, lifecycle), settings, lifecycle)
+        status = serve(create_app(settings, health), settings, health)
     except RepositoryError as error:
         log.write_line(str(error))
         return 2
-    if lifecycle.failed:
-        log.write_line(lifecycle.failed)
+    if health.failed:
+        log.write_line(health.failed)
     return status
 
 

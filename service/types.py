@@ -162,11 +162,6 @@ class EngineResult(NamedTuple):
 class Submitter(Protocol):
     """Passes images to an engine, in this process or in another one."""
 
-    @property
-    def depth(self) -> int:
-        """Images that wait for a batch."""
-        ...
-
     async def submit(
         self,
         payload: Payload,

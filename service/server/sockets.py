@@ -7,7 +7,7 @@ import resource
 import select
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ _DROP_SYN = ctypes.create_string_buffer(
         )
     )
 )
+_FILTER = struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(_DROP_SYN))
+"""Linux's `struct sock_fprog`: a packet filter that drops TCP segments with SYN and without ACK."""
 _OTHER_DESCRIPTORS = 256
 """Descriptors for models, decode workers, event loop and log: 20 were counted with one model on two cores."""
 
@@ -52,6 +54,12 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
+def log_addresses(listeners: Iterable[socket.socket]) -> None:
+    for listener in listeners:
+        host, port = listener.getsockname()[:2]
+        logger.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+
 def last_connections(listener: socket.socket) -> Iterator[socket.socket]:
     """Yield the connections that wait to be accepted, then close the listener without resetting any.
 
@@ -60,16 +68,11 @@ def last_connections(listener: socket.socket) -> Iterator[socket.socket]:
     Handshakes that had begun before get a moment to complete, in which the calling thread waits.
     """
     with contextlib.suppress(OSError):  # not Linux, or a container whose kernel does not support it
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _drop_new_connections())
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
     listener.setblocking(False)
     with listener, contextlib.suppress(OSError):
         while select.select([listener], [], [], _HANDSHAKE_S)[0]:
             yield listener.accept()[0]
-
-
-def _drop_new_connections() -> bytes:
-    """Return Linux's `struct sock_fprog`: a packet filter that drops TCP segments with SYN and without ACK."""
-    return struct.pack("HP", len(_DROP_SYN) // 8, ctypes.addressof(_DROP_SYN))
 
 
 def raise_descriptor_limit(connections: int, spare: int) -> int:

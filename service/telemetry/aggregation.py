@@ -1,6 +1,7 @@
 """Merges the metrics of several processes into those of the service."""
 
 import json
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -31,17 +32,21 @@ _NOT_ADDED: dict[str, Callable[[float, float], float]] = {
 """How to merge gauges that have the same meaning in each process, instead of adding them."""
 
 
-def added(snapshots: Iterable[Snapshot]) -> Snapshot:
+def merge_snapshots(snapshots: Iterable[Snapshot]) -> Snapshot:
     """Return the merged snapshot: samples with equal name and labels become one, in the order of first occurrence."""
     families: dict[str, Family] = {}
-    sums: dict[str, dict[Any, Sample]] = {}
+    merged: dict[str, dict[Any, Sample]] = {}
     for family in (Family(*family) for snapshot in snapshots for family in snapshot):
         families.setdefault(family.name, family)
-        _add(sums.setdefault(family.name, {}), family)
-    return [family._replace(samples=list(sums[name].values())) for name, family in families.items()]
+        samples = merged.setdefault(family.name, {})
+        merge: Callable[[float, float], float] = _NOT_ADDED.get(family.name, operator.add)
+        for name, labels, value in family.samples:
+            key = name, *sorted(labels.items())
+            samples[key] = (name, labels, merge(samples[key][2], value) if key in samples else value)
+    return [family._replace(samples=list(merged[name].values())) for name, family in families.items()]
 
 
-def lasting(snapshot: Snapshot) -> Snapshot:
+def counters_only(snapshot: Snapshot) -> Snapshot:
     """Return the families to keep after a process has ended.
 
     A counter must never fall, because Prometheus would take that for a restart.
@@ -49,45 +54,30 @@ def lasting(snapshot: Snapshot) -> Snapshot:
     return [family for family in (Family(*family) for family in snapshot) if family.type in {"counter", "histogram"}]
 
 
-def _add(sums: dict[Any, Sample], family: Family) -> None:
-    together = _NOT_ADDED.get(family.name, float.__add__)
-    for name, labels, value in family.samples:
-        key = name, *sorted(labels.items())
-        before = sums.get(key)
-        sums[key] = (name, labels, together(float(before[2]), float(value)) if before else value)
-
-
-def taken(registry: CollectorRegistry) -> bytes:
+def collect_snapshot(registry: CollectorRegistry) -> bytes:
     """Return all families of `registry` as JSON."""
     return json.dumps(
         [
-            Family(
-                metric.name,
-                metric.type,
-                metric.documentation,
-                [(sample.name, dict(sample.labels), sample.value) for sample in metric.samples],
-            )
+            Family(metric.name, metric.type, metric.documentation, [sample[:3] for sample in metric.samples])
             for metric in registry.collect()
         ]
     ).encode()
 
 
-def rendered(snapshot: bytes) -> bytes:
+def render(snapshot: bytes) -> bytes:
     """Return Prometheus's text format."""
-    registry = CollectorRegistry()
-    registry.register(_Given([Family(*family) for family in json.loads(snapshot)]))
-    return generate_latest(registry)
+    return generate_latest(_Families(json.loads(snapshot)))
 
 
-class _Given(Collector):
+class _Families(Collector):
     """A collector of families that were collected in other processes."""
 
-    def __init__(self, families: list[Family]) -> None:
+    def __init__(self, families: list[tuple[str, str, str, list[Sample]]]) -> None:
         self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        for family in self._families:
-            metric = Metric(family.name, family.documentation, family.type)
-            for name, labels, value in family.samples:
-                metric.add_sample(name, labels, value)
+        for name, kind, documentation, samples in self._families:
+            metric = Metric(name, documentation, kind)
+            for sample in samples:
+                metric.add_sample(*sample)
             yield metric

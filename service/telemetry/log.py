@@ -13,8 +13,6 @@ MAX_LINES = 10_000
 """Limit of lines that wait to be written to standard error; further ones are dropped and counted."""
 _END_S = 1.0
 """Seconds that the end of the process waits for lines to be written."""
-_LOGGERS_OF_A_LINE_PER_REQUEST = ("python_multipart",)
-"""Loggers of libraries that warn about what a client sends. The client gets the same as a problem document."""
 
 
 class QueuedLog(QueueHandler):
@@ -89,8 +87,8 @@ def configure(level: str, process: str = "") -> None:
     _log.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {name}%(name)s: %(message)s"))
     logging.root.addHandler(_log)
     logging.root.setLevel(level.upper())
-    for logger in _LOGGERS_OF_A_LINE_PER_REQUEST:
-        logging.getLogger(logger).setLevel(logging.ERROR)
+    # It warns about what a client sends, with a line per request. The client gets the same as a problem document.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 def count_dropped_lines(dropped: Callable[[], None]) -> None:

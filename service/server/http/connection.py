@@ -1,19 +1,19 @@
 """Extends uvicorn's HTTP protocol: every wait has a time limit, and input that is not HTTP gets a problem document."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from http import HTTPStatus
 from typing import ClassVar
 
 from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.server.http.error_response import final_response
 from service.server.http.request_feed import MAX_HEAD_BYTES, HeadTooLarge, RequestFeed, Stage
-from service.server.http.timeouts import ConnectionTimeouts, TimeoutKind
-from service.server.http.write_buffer import WriteCoalescer
 from service.types import attach_client_state, client_state_of
 
 SPARE_CONNECTIONS = 64
@@ -21,18 +21,43 @@ SPARE_CONNECTIONS = 64
 
 _FIRST_REQUEST_S = 1.0
 """At the end of a drain, seconds for the first request on a connection that was made just before."""
+_LINGER_S = 2.0
+"""Seconds that a client has to close the connection after a refusal."""
+_MAX_UNSENT_BYTES = 64 * 1024
+"""Limit of delayed bytes of responses; more are written at once, so that the transport notices a slow client."""
 
 
 @dataclass
 class ConnectionLimits:
     """The limits of the connections of a process.
 
-    client_timeout_s: seconds a client has for each step of a request. refused: connections above `max_connections`.
+    client_timeout_s: seconds a client has for each step of a request. on_closed: called when a connection has ended.
+    refused: connections above `max_connections`.
     """
 
     client_timeout_s: float
     max_connections: int
+    on_closed: Callable[[], None]
     refused: set["HttpConnection"] = field(default_factory=set)
+
+
+class Wait(Enum):
+    """What a connection waits for. In all cases but SERVICE it waits for the client."""
+
+    SERVICE = auto()
+    """The service's response, which has limits of its own."""
+    REQUEST = auto()
+    """The next request after one that was answered."""
+    HEAD = auto()
+    """The first request, or the rest of a head."""
+    BODY = auto()
+    """The rest of a body whose request was answered before the body was complete."""
+    READER = auto()
+    """The client has to read before more is written."""
+    LINGER = auto()
+    """The client has to close after a refusal. If the server closed first, the client might lose the refusal."""
+    END = auto()
+    """The client has to read the last bytes of a closed connection."""
 
 
 class HttpConnection(HttpToolsProtocol):
@@ -46,39 +71,61 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow: _Flow = _Flow(transport, lambda: self.loop.call_soon(self._read_on))
-        self._intake = RequestFeed(self)
-        self._answers = WriteCoalescer(transport, self.loop)
+        self.flow: _Flow = _Flow(transport, lambda: self.loop.call_soon(self._parse))
+        self._feed = RequestFeed(self)
         self._unanswered: deque[RequestResponseCycle] = deque()
+        self._unsent = bytearray()
         self._refusal: bytes | None = None
-        self._sent_final_response = self._reading_paused = self._ending = False
-        self._patience = ConnectionTimeouts(
-            self.loop, self.limits.client_timeout_s, self.timeout_keep_alive, self._time_is_up
-        )
-        self._check_place()
-        self._watch()
+        self._sent_refusal = self._ending = False
+        self._wait: Wait | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._check_limit()
+        self._restart_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.limits.refused.discard(self)
         for cycle in self._unanswered:  # uvicorn disconnects only the last one; the others would still write
             _disconnect(cycle)
         self.pipeline.clear()
-        self._patience.end()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
+        self.limits.on_closed()
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is None:
-            self._intake.add(data)
-            self._read_on()
+            self._feed.add(data)
+            self._parse()
 
     def eof_received(self) -> None:
-        """Write the buffered responses; the transport closes when this method returns."""
-        self._answers.flush()
+        """Write the delayed responses; the transport closes when this method returns."""
+        self._flush()
+
+    def write(self, data: bytes) -> None:
+        """Write a part of a response with all others of this iteration of the event loop, so in one packet."""
+        if not self._unsent:
+            self.loop.call_soon(self._flush)
+        self._unsent += data
+        if len(self._unsent) > _MAX_UNSENT_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Close the connection after the delayed responses."""
+        self._flush()
+        self.transport.close()
+
+    def is_closing(self) -> bool:
+        return self.transport.is_closing()
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, bytearray()
+        if unsent and not self.transport.is_closing():
+            self.transport.write(unsent)
 
     def on_headers_complete(self) -> None:
         attach_client_state(self.scope)
         super().on_headers_complete()
-        self.cycle.transport = self._answers  # type: ignore[assignment]
+        self.cycle.transport = self  # type: ignore[assignment]  # for write, close and is_closing
         if self._ending:
             self.cycle.keep_alive = False
         self._unanswered.append(self.cycle)
@@ -97,39 +144,37 @@ class HttpConnection(HttpToolsProtocol):
             client.sent_all = True
 
     def on_response_complete(self) -> None:
-        """Do what uvicorn's method does, but without its keep-alive timer, which TimeoutKind.REQUEST replaces."""
+        """Do what uvicorn's method does, but without its keep-alive timer, which Wait.REQUEST replaces."""
         self.server_state.total_requests += 1
-        if len(self.tasks) == 1:  # no other response could be written together with this one
-            self._answers.flush()
         self._unanswered.popleft()
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
         if self._refusal is not None and not self._unanswered:
-            self._send_final_response(self._refusal)
-        self._read_on()
+            self._send_refusal(self._refusal)
+        self._parse()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch()
+        self._restart_timer()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._watch()
+        self._restart_timer()
 
     def shutdown(self) -> None:
         """Close after the outstanding responses; a client that has just connected may still send its first request."""
         if self._unanswered:
             self._unanswered[-1].keep_alive = False
-        elif (self.cycle is None or self._intake.head_begun) and not self._ending:
+        elif (self.cycle is None or self._feed.head_begun) and not self._ending:
             self._ending = True
             self.loop.call_later(_FIRST_REQUEST_S, self.shutdown)
         else:
-            self._answers.close()
-            self._watch()
+            self.close()
+            self._restart_timer()
 
-    def _check_place(self) -> None:
+    def _check_limit(self) -> None:
         limits = self.limits
         if len(self.connections) - len(limits.refused) <= limits.max_connections:
             return
@@ -139,40 +184,30 @@ class HttpConnection(HttpToolsProtocol):
         if len(limits.refused) > SPARE_CONNECTIONS:
             self.transport.close()
 
-    def _read_on(self) -> None:
-        """Parse received data while the connection can use it, and read from the socket again when all is parsed."""
-        while self._intake and self._wants_more():
+    def _parse(self) -> None:
+        """Parse received data while the connection can use it, and read from the socket again when all is parsed.
+
+        One request is processed at a time, so later ones can wait unparsed.
+        """
+        while self._feed and not (self.flow.read_paused or self.pipeline or self.transport.is_closing()):
             try:
-                self._intake.take()
+                self._feed.parse_next_piece()
             except HeadTooLarge:
                 self._refuse(431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes; send fewer headers")
             except HttpParserError:
                 self._refuse(400, "these bytes are no request to this server; send an HTTP/1.1 request")
-        self._pause_reading(bool(self._intake))
-        self._watch()
-
-    def _wants_more(self) -> bool:
-        """Return whether to parse on. One request is processed at a time, so later ones can wait unparsed."""
-        return not (self.flow.read_paused or self.pipeline or self.transport.is_closing())
-
-    def _pause_reading(self, paused: bool) -> None:
-        if paused == self._reading_paused or self.transport.is_closing():
-            return
-        self._reading_paused = paused
-        if paused:
-            self.transport.pause_reading()
-        else:
-            self.transport.resume_reading()
+        (self.transport.pause_reading if self._feed else self.transport.resume_reading)()
+        self._restart_timer()
 
     def _refuse(self, status: int, detail: str) -> None:
         """Send an error after the outstanding responses and discard all further data of the client."""
         self.logger.debug("%s is refused with %d: %s", self.client, status, detail)
         self._refusal = final_response(status, detail)
-        self._intake.clear()
-        if self._intake.stage is Stage.BODY:
+        self._feed.clear()
+        if self._feed.stage is Stage.BODY:
             self._abandon_request()
         if not self._unanswered:
-            self._send_final_response(self._refusal)
+            self._send_refusal(self._refusal)
 
     def _abandon_request(self) -> None:
         """Abandon the last request, whose body cannot be parsed.
@@ -187,38 +222,50 @@ class HttpConnection(HttpToolsProtocol):
             self.pipeline = deque(queued for queued in self.pipeline if queued[0] is not cycle)
             _disconnect(cycle)
 
-    def _send_final_response(self, last_words: bytes) -> None:
-        self._answers.flush()
+    def _send_refusal(self, refusal: bytes) -> None:
+        self._flush()
         if not self.transport.is_closing():
-            self.transport.write(last_words)
+            self.transport.write(refusal)
             self.transport.write_eof()
-            self._sent_final_response = True
+            self._sent_refusal = True
 
-    def _waiting_for(self) -> TimeoutKind:
+    def _waiting_for(self) -> Wait:
         if self.transport.is_closing():
-            return TimeoutKind.END
-        if self._sent_final_response:
-            return TimeoutKind.FAREWELL
+            return Wait.END
+        if self._sent_refusal:
+            return Wait.LINGER
         if self.flow.write_paused:
-            return TimeoutKind.READER
+            return Wait.READER
         if self._unanswered:
-            return TimeoutKind.SERVICE
-        if self._intake.stage is Stage.BODY:
-            return TimeoutKind.BODY
-        return TimeoutKind.HEAD if self._intake.head_begun or self.cycle is None else TimeoutKind.REQUEST
+            return Wait.SERVICE
+        if self._feed.stage is Stage.BODY:
+            return Wait.BODY
+        return Wait.HEAD if self._feed.head_begun or self.cycle is None else Wait.REQUEST
 
-    def _watch(self) -> None:
-        self._patience.wait_for(self._waiting_for())
+    def _restart_timer(self) -> None:
+        """Start the timeout of what the connection waits for now, unless it is running already."""
+        wait = self._waiting_for()
+        if wait is self._wait:
+            return
+        self._wait = wait
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if wait is not Wait.SERVICE:
+            limits_s = {Wait.REQUEST: self.timeout_keep_alive, Wait.LINGER: _LINGER_S}
+            limit_s = limits_s.get(wait, self.limits.client_timeout_s)
+            self._timer = self.loop.call_later(limit_s, self._on_timeout, wait)
 
-    def _time_is_up(self, wait: TimeoutKind) -> None:
+    def _on_timeout(self, wait: Wait) -> None:
+        self._wait = None
         match wait:
-            case TimeoutKind.HEAD:
+            case Wait.HEAD:
                 self._refuse(408, f"no request head within {self.limits.client_timeout_s:g} s")
-            case TimeoutKind.REQUEST | TimeoutKind.BODY | TimeoutKind.FAREWELL:
-                self._answers.close()
-            case TimeoutKind.READER | TimeoutKind.END:
+            case Wait.REQUEST | Wait.BODY | Wait.LINGER:
+                self.close()
+            case Wait.READER | Wait.END:
                 self.transport.abort()
-        self._watch()
+        self._restart_timer()
 
 
 class _Flow(FlowControl):
@@ -237,9 +284,25 @@ class _Flow(FlowControl):
             self._resumed()
 
 
-def protocol(client_timeout_s: float, max_connections: int) -> type[HttpConnection]:
+def protocol(
+    client_timeout_s: float, max_connections: int, on_closed: Callable[[], None] = lambda: None
+) -> type[HttpConnection]:
     """Return a protocol class with these limits, for uvicorn's configuration."""
-    return type("Limited", (HttpConnection,), {"limits": ConnectionLimits(client_timeout_s, max_connections)})
+    limits = ConnectionLimits(client_timeout_s, max_connections, on_closed)
+    return type("LimitedConnection", (HttpConnection,), {"limits": limits})
+
+
+def final_response(status: int, detail: str) -> bytes:
+    """Return the last response of a connection, for errors outside any request: a head and a problem document."""
+    phrase = HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
+    body = json.dumps(problem, separators=(",", ":"), ensure_ascii=False).encode()
+    retry = "retry-after: 1\r\n" if status == 503 else ""
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n{retry}\r\n"
+    )
+    return head.encode() + body
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

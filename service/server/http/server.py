@@ -4,9 +4,13 @@ import asyncio
 import faulthandler
 import gc
 import logging
+import os
 import signal
 import socket
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -14,9 +18,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
-from service.server.sockets import last_connections, listen, raise_descriptor_limit
-from service.server.watchdog import ExitWatchdog
+from service.server.sockets import last_connections, listen, log_addresses, raise_descriptor_limit
 from service.settings import Settings
+from service.telemetry import log
 from service.telemetry.health import Health
 
 logger = logging.getLogger(__name__)
@@ -25,11 +29,35 @@ _GRACE_S = 5.0
 """Seconds after the time limit of a drain at which the watchdog ends the process."""
 _FORCED_GRACE_S = 1.0
 """Seconds to a forced end, after a signal that skips the outstanding responses."""
+_WATCHDOG_STEP_S = 0.1
+"""Seconds between two checks of the watchdog's deadline."""
 _COLLECT_AFTER = 5_000
 """Threshold of the garbage collector's first generation, in objects.
 
 Requests leave no cycles and connections some 50 objects; a batch has hundreds of live objects.
 """
+
+
+class ExitWatchdog(threading.Thread):
+    """A thread that ends the process at its deadline. Its attributes may be set in a signal handler."""
+
+    def __init__(self, status: int) -> None:
+        """Create a watchdog without a deadline. status: exit status of the process; may be changed later."""
+        super().__init__(name="watchdog", daemon=True)
+        self.status = status
+        self._deadline = float("inf")
+
+    def end_within(self, seconds: float) -> None:
+        """Set the deadline; an earlier one stays in force."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+
+    def run(self) -> None:
+        while time.monotonic() < self._deadline:
+            time.sleep(_WATCHDOG_STEP_S)
+        names = ", ".join(thread.name for thread in threading.enumerate() if thread is not self)
+        logger.error("ending with status %d although these threads have not ended: %s", self.status, names)
+        log.flush()
+        os._exit(self.status)
 
 
 class Server(uvicorn.Server):
@@ -38,19 +66,21 @@ class Server(uvicorn.Server):
     Readiness is off for `drain_delay_s`, then new connections are refused, then accepted requests are answered.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Health, drain_delay_s: float, drain_limit_s: float):
-        super().__init__(config)
-        self._lifecycle = lifecycle
-        self._drain_delay_s = drain_delay_s
-        self._drain_limit_s = drain_limit_s
+    def __init__(
+        self, app: ASGIApp, settings: Settings, health: Health, on_closed: Callable[[], None] = lambda: None
+    ) -> None:
+        """on_closed: called when a connection has ended."""
+        super().__init__(_configuration(app, settings, on_closed))
+        self._on_closed = on_closed
+        self._health = health
+        self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
         self._unready_until: float | None = None
         self._watchdog = ExitWatchdog(status=1)
-        self.protocol_class: Any = config.http
 
     @property
     def status(self) -> int:
         """Exit status of the process: 0 if it could serve and every accepted request was answered."""
-        return 1 if self._lifecycle.failed else self._watchdog.status
+        return 1 if self._health.failed else self._watchdog.status
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT.
@@ -58,60 +88,52 @@ class Server(uvicorn.Server):
         SIGTERM drains. SIGINT and a second signal skip the delay, one more skips the outstanding responses. Unlike
         uvicorn's method, this one does not record the signal, so uvicorn does not raise it again at the end.
         """
-        if self._lifecycle.draining or sig == signal.SIGINT:
+        if self._health.draining or sig == signal.SIGINT:
             self.force_exit = self.should_exit
             self.should_exit = True
-        self._lifecycle.draining = True
+        self._health.draining = True
         if self.force_exit:
             self._watchdog.end_within(_FORCED_GRACE_S)
-        _end_even_without_python(self._drain_delay_s + self._drain_limit_s if not self.force_exit else 0)
+        # An exit by C code with a traceback, in case native code holds the GIL and the watchdog cannot run.
+        drain_s = 0 if self.force_exit else self._drain_delay_s + self._drain_limit_s
+        faulthandler.dump_traceback_later(drain_s + 2 * _GRACE_S, exit=True)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         gc.collect()
         gc.freeze()  # the modules' objects: never examined again
         gc.set_threshold(_COLLECT_AFTER)
         await super().startup(sockets)
-        for listener in sockets or []:
-            host, port = listener.getsockname()[:2]
-            logger.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        log_addresses(sockets or [])
 
     async def on_tick(self, counter: int) -> bool:
-        if self._lifecycle.draining and self._unready_until is None:
+        if self._health.draining and self._unready_until is None:
             logger.info("draining: unready for %g s, then accepted requests are answered", self._drain_delay_s)
             self._unready_until = time.monotonic() + self._drain_delay_s
-        if self._lifecycle.failed or (self._unready_until is not None and time.monotonic() >= self._unready_until):
+        if self._health.failed or (self._unready_until is not None and time.monotonic() >= self._unready_until):
             self.should_exit = True
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watchdog.end_within(self._drain_limit_s + _GRACE_S)
         self._watchdog.start()
-        await self._take_last_connections(sockets or [])
-        await super().shutdown(sockets)
-
-    async def _take_last_connections(self, listeners: list[socket.socket]) -> None:
-        """Serve the connections that wait to be accepted, because closing their listener would reset them."""
-        last = [connection for listener in listeners for connection in last_connections(listener)]
+        # Connections that wait to be accepted are served, because closing their listener would reset them.
+        last = [connection for listener in sockets or [] for connection in last_connections(listener)]
         for server in self.servers:
             server.close()
         for connection in last:
             await self.attach(connection)
+        await super().shutdown(sockets)
 
-    async def attach(self, connection: socket.socket) -> bool:
-        """Serve an accepted connection. Return false if it had ended already."""
+    async def attach(self, connection: socket.socket) -> None:
+        """Serve an accepted connection."""
         connection.setblocking(False)
+        made: Any = self.config.http_protocol_class
+        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._new_protocol, connection)
-        except OSError:
+            await asyncio.get_running_loop().connect_accepted_socket(partial(made, **options), connection)
+        except OSError:  # it has ended already
             connection.close()
-            return False
-        return True
-
-    def _new_protocol(self) -> asyncio.Protocol:
-        protocol: asyncio.Protocol = self.protocol_class(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=None
-        )
-        return protocol
+            self._on_closed()
 
     async def _wait_tasks_to_complete(self) -> None:
         """Wait for the requests. At the time limit of the drain, uvicorn cancels this wait and then the requests."""
@@ -122,21 +144,22 @@ class Server(uvicorn.Server):
             self._watchdog.end_within(_GRACE_S)
 
 
-def serve(app: ASGIApp, settings: Settings, lifecycle: Health) -> int:
+def serve(app: ASGIApp, settings: Settings, health: Health) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen."""
     sockets = listen(settings.host, settings.port)
-    server = Server(configuration(app, settings), lifecycle, settings.drain_delay_s, settings.drain_limit_s)
+    server = Server(app, settings, health)
     server.run(sockets)
     return server.status
 
 
-def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def _configuration(app: ASGIApp, settings: Settings, on_closed: Callable[[], None]) -> uvicorn.Config:
     """Return uvicorn's configuration with our protocol."""
     connections = raise_descriptor_limit(settings.max_connections, SPARE_CONNECTIONS)
-    options: dict[str, Any] = {"http": protocol(settings.body_timeout_s, connections), "ws": "none"}
     return uvicorn.Config(
         app,
         loop="auto",
+        http=protocol(settings.body_timeout_s, connections, on_closed),
+        ws="none",
         log_config=None,  # uvicorn's loggers use our root handler
         log_level=settings.log_level,
         access_log=False,
@@ -144,10 +167,4 @@ def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_limit_s,
-        **options,
     )
-
-
-def _end_even_without_python(seconds: float) -> None:
-    """Schedule an exit by C code with a traceback, in case native code holds the GIL and the watchdog cannot run."""
-    faulthandler.dump_traceback_later(seconds + 2 * _GRACE_S, exit=True)

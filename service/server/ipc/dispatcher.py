@@ -2,7 +2,10 @@
 
 import asyncio
 import itertools
+import json
+import logging
 import math
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,56 +13,77 @@ from dataclasses import dataclass, field
 from models.contract import Pixels
 from service.errors import EngineFailure, NotReady, ServiceError
 from service.server.ipc.pixel_slots import PixelSlots
-from service.server.ipc.protocol import ResponseHeader
+from service.server.ipc.protocol import (
+    HELLO,
+    REQUEST,
+    RESPONSE,
+    SHAPE,
+    Kind,
+    Report,
+    ResponseHeader,
+    error_from_json,
+    frames,
+)
 from service.types import Priority
+
+logger = logging.getLogger(__name__)
 
 MAX_TRIES = 3
 """Engine processes that may die with an image before it fails; the image may be the cause."""
-
+_ENDING = "the service is shutting down; send the request again"
 
 IpcReply = tuple[ResponseHeader, bytes]
 """The header of a reply, and the bytes that follow it."""
 
 
 @dataclass(slots=True)
-class Entry:
-    """One image on its way to an engine process: in a pixel slot, or as an array if its size differs (dense).
+class RemoteImage:
+    """One image on its way to an engine process.
 
-    A result that is done means that the client no longer waits.
+    pixels: None once they are in a slot; an image whose size differs from the model's (dense) is sent without a slot.
+    deadline: seconds on the clock of time.monotonic.
+    result: done when the client no longer waits, too.
     """
 
-    number: int
     version: str
-    result: asyncio.Future[IpcReply]
+    pixels: Pixels | None
+    dense: bool = False
     class_map: bool = False
-    priority: Priority = Priority.INTERACTIVE
     deadline: float = math.inf
-    image: Pixels | None = None
+    priority: Priority = Priority.INTERACTIVE
+    number: int = 0
     slot: int | None = None
     tries: int = 0
-    link: "Carrier | None" = field(default=None, repr=False)
+    result: asyncio.Future[IpcReply] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-def _too_late(entry: Entry) -> None:
-    if not entry.result.done():
-        entry.result.set_exception(TimeoutError())
+class EngineConnection:
+    """The connection to one engine process, and the images that are with it."""
 
-
-class Carrier:
-    """Sends entries to one engine process; a connection in production."""
-
-    def __init__(self) -> None:
-        self.held: dict[int, Entry] = {}
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self.held: dict[int, RemoteImage] = {}
         self.models: dict[str, int] = {}
         """By version, the number that the engine process uses for it."""
 
-    def carry(self, entry: Entry) -> None: ...
+    def send(self, image: RemoteImage) -> None:
+        if image.slot is not None:
+            self._write(Kind.CLASSIFY, image, image.slot)
+        elif image.pixels is not None:
+            self._write(Kind.DENSE, image, 0, SHAPE.pack(*image.pixels.shape) + image.pixels.tobytes())
 
-    def forget(self, entry: Entry) -> None: ...
+    def cancel(self, image: RemoteImage) -> None:
+        self._write(Kind.CANCEL, image, 0)
+
+    def _write(self, kind: Kind, image: RemoteImage, slot: int, data: bytes = b"") -> None:
+        model, priority = self.models[image.version], list(Priority).index(image.priority)
+        head = REQUEST.pack(kind, image.class_map, model, slot, image.number, image.deadline, priority, len(data))
+        if not self._writer.is_closing():
+            self._writer.write(head + data)
 
 
 class EngineDispatcher:
-    """Sends each entry to the engine process with the fewest of this frontend's, and to another one if that dies."""
+    """Sends each image to the engine process with the fewest of this frontend's, and to another one if that dies."""
 
     def __init__(self, slots: PixelSlots, changed: Callable[[bool], None] = lambda _served: None) -> None:
         """Create a dispatcher without engines.
@@ -68,114 +92,123 @@ class EngineDispatcher:
         """
         self.slots = slots
         self._changed = changed
-        self._carriers: list[Carrier] = []
-        self._waiting: dict[int, Entry] = {}
+        self._connections: list[EngineConnection] = []
+        self._waiting: dict[int, RemoteImage] = {}
         self._numbers = itertools.count(1)
         self._closed = False
 
-    async def ask(
-        self,
-        version: str,
-        image: Pixels,
-        *,
-        dense: bool = False,
-        class_map: bool = False,
-        deadline: float | None = None,
-        priority: Priority = Priority.INTERACTIVE,
-    ) -> IpcReply:
+    async def submit(self, image: RemoteImage) -> IpcReply:
         """Return the reply for one image. Cancelling this coroutine also cancels the work in the engine process.
 
-        deadline: seconds on the clock of time.monotonic.
         Raises QueueFull, NotReady, EngineFailure, and TimeoutError at the deadline.
         """
         if self._closed:
-            raise NotReady("the service is shutting down; send the request again")
-        loop = asyncio.get_running_loop()
-        entry = Entry(next(self._numbers), version, loop.create_future(), class_map, priority)
-        if dense:
-            entry.image = image
-        else:
-            entry.slot = self.slots.take(image)
-        entry.deadline = math.inf if deadline is None else deadline
-        self._send(entry)
-        if deadline is None:
-            return await self._result(entry)
-        clock = loop.call_later(deadline - time.monotonic(), _too_late, entry)
+            raise NotReady(_ENDING)
+        image.number = next(self._numbers)
+        if not image.dense and image.pixels is not None:
+            image.slot, image.pixels = self.slots.take(image.pixels), None
+        self._send(image)
         try:
-            return await self._result(entry)
+            async with asyncio.timeout(image.deadline - time.monotonic() if image.deadline < math.inf else None):
+                return await image.result
         finally:
-            clock.cancel()
+            self._cancel(image)
 
-    async def _result(self, entry: Entry) -> IpcReply:
+    async def connect(self, end: socket.socket, on_report: Callable[[Report], None]) -> None:
+        """Send images to the engine process at the other end of a socket, until it ends.
+
+        on_report: called with each version that the engine process has loaded or rejected.
+        """
         try:
-            return await entry.result
+            socket.send_fds(end, [HELLO.pack(self.slots.count, self.slots.size)], [self.slots.descriptor])
+            reader, writer = await asyncio.open_unix_connection(sock=end)
+        except OSError:  # it has ended meanwhile
+            end.close()
+            return
+        connection = EngineConnection(writer)
+        self.add(connection)
+        try:
+            async for head, data in frames(reader, RESPONSE):
+                reply = ResponseHeader(*head)
+                match reply.kind:
+                    case Kind.ANSWER:
+                        self.replied(connection, reply.number, (reply, data))
+                    case Kind.PROBLEM:
+                        self.replied(connection, reply.number, error_from_json(json.loads(data)))
+                    case Kind.REPORT:
+                        report = json.loads(data)
+                        on_report(report)
+                        if report["state"] == "ready":
+                            self.serves(connection, report["version"], report["model"])
         finally:
-            self._forget(entry)
+            writer.close()
+            if connection.held:
+                logger.warning("an engine process has ended; its %d images are run again", len(connection.held))
+            self.lost(connection)
 
-    def add(self, carrier: Carrier) -> None:
-        self._carriers.append(carrier)
+    def add(self, connection: EngineConnection) -> None:
+        self._connections.append(connection)
 
-    def serves(self, carrier: Carrier, version: str, model: int) -> None:
-        """Record that an engine process serves a version, and send it the entries that wait for that version."""
-        carrier.models[version] = model
+    def serves(self, connection: EngineConnection, version: str, model: int) -> None:
+        """Record that an engine process serves a version, and send it the images that wait for that version."""
+        connection.models[version] = model
         self._changed(True)
-        for entry in [entry for entry in self._waiting.values() if entry.version == version]:
-            del self._waiting[entry.number]
-            self._send(entry)
+        for image in [image for image in self._waiting.values() if image.version == version]:
+            del self._waiting[image.number]
+            self._send(image)
 
-    def replied(self, carrier: Carrier, number: int, outcome: IpcReply | ServiceError) -> None:
-        entry = carrier.held.pop(number, None)
-        if entry is not None:
-            self._end(entry, outcome)
+    def replied(self, connection: EngineConnection, number: int, outcome: IpcReply | ServiceError) -> None:
+        image = connection.held.pop(number, None)
+        if image is not None:
+            self._end(image, outcome)
 
-    def lost(self, carrier: Carrier) -> None:
-        """Send the entries of a lost engine process to others, or keep them until one is available."""
-        if carrier in self._carriers:
-            self._carriers.remove(carrier)
-            self._changed(any(other.models for other in self._carriers))
-        held, carrier.held = carrier.held, {}
-        for entry in held.values():
-            if entry.result.done():
-                self._end(entry, None)
-            elif entry.tries >= MAX_TRIES:
-                self._end(entry, EngineFailure("engine processes died with this image; it is not tried again"))
+    def lost(self, connection: EngineConnection) -> None:
+        """Send the images of a lost engine process to others, or keep them until one is available."""
+        self._connections.remove(connection)
+        self._changed(any(other.models for other in self._connections))
+        for image in connection.held.values():
+            if image.result.done():
+                self._end(image, None)
+            elif image.tries >= MAX_TRIES:
+                self._end(image, EngineFailure("engine processes died with this image; it is not tried again"))
             else:
-                self._send(entry)
+                self._send(image)
 
     def close(self) -> None:
-        """Fail the entries that wait, and reject new ones."""
+        """Fail the images that wait, and reject new ones."""
         self._closed = True
-        for entry in self._waiting.values():
-            self._end(entry, NotReady("the service is shutting down; send the request again"))
+        for image in self._waiting.values():
+            self._end(image, NotReady(_ENDING))
         self._waiting.clear()
 
-    def _send(self, entry: Entry) -> None:
-        carriers = (carrier for carrier in self._carriers if entry.version in carrier.models)
-        entry.link = chosen = min(carriers, key=lambda carrier: len(carrier.held), default=None)
+    def _send(self, image: RemoteImage) -> None:
+        able = (connection for connection in self._connections if image.version in connection.models)
+        chosen = min(able, key=lambda connection: len(connection.held), default=None)
         if chosen is None:
-            self._waiting[entry.number] = entry
+            self._waiting[image.number] = image
             return
-        entry.tries += 1
-        chosen.held[entry.number] = entry
-        chosen.carry(entry)
+        image.tries += 1
+        chosen.held[image.number] = image
+        chosen.send(image)
 
-    def _forget(self, entry: Entry) -> None:
-        """Tell the engine process that the entry is no longer needed, unless it was answered.
+    def _cancel(self, image: RemoteImage) -> None:
+        """Tell the engine process that the image is no longer needed, unless it was answered.
 
         Its slot stays in use until the engine process has replied that it no longer reads the slot.
         """
-        entry.result.cancel()
-        if self._waiting.pop(entry.number, None) is not None:
-            self._end(entry, None)
-        elif entry.link is not None and entry.number in entry.link.held:
-            entry.link.forget(entry)
+        image.result.cancel()
+        if self._waiting.pop(image.number, None) is not None:
+            self._end(image, None)
+        for connection in self._connections:
+            if image.number in connection.held:
+                connection.cancel(image)
 
-    def _end(self, entry: Entry, outcome: IpcReply | ServiceError | None) -> None:
-        if entry.slot is not None:
-            self.slots.give_back(entry.slot)
-        if entry.result.done() or outcome is None:
+    def _end(self, image: RemoteImage, outcome: IpcReply | ServiceError | None) -> None:
+        if image.slot is not None:
+            self.slots.give_back(image.slot)
+        if image.result.done() or outcome is None:
             return
         if isinstance(outcome, ServiceError):
-            entry.result.set_exception(outcome)
+            image.result.set_exception(outcome)
         else:
-            entry.result.set_result(outcome)
+            image.result.set_result(outcome)

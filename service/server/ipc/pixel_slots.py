@@ -42,10 +42,6 @@ class PixelSlots:
     def give_back(self, slot: int) -> None:
         self._free.append(slot)
 
-    def close(self) -> None:
-        """Close the descriptor. The memory is freed when no process maps it any more."""
-        os.close(self.descriptor)
-
 
 class PixelSlotsView:
     """An engine process's read-only view of a frontend's slots."""

@@ -1,18 +1,24 @@
 """The binary protocol between frontends and engine processes: headers of 32 bytes, some followed by data."""
 
+import asyncio
+import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from service import errors
+
 REQUEST = struct.Struct("<BBHIQdiI")
-"""Kind, whether the class map is needed, model, slot, number, deadline (time.monotonic), priority, bytes behind it."""
-RESPONSE = struct.Struct("<BxHIQffII")
-"""Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, unused, bytes that follow."""
+"""Kind, whether the class map is needed, model, slot, number, deadline (time.monotonic), priority, bytes after it."""
+RESPONSE = struct.Struct("<BxHIQff4xI")
+"""Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, bytes that follow."""
 HELLO = struct.Struct("<II")
 """The first bytes of a frontend, sent with the descriptor of its slots: their number, and the bytes of each."""
 SHAPE = struct.Struct("<III")
 """Precedes the pixels of an image without a slot: height, width, channels."""
+Report = dict[str, Any]
+"""The state of one version in one engine process; see engine_process.report_of."""
 
 
 class Kind(IntEnum):
@@ -22,7 +28,7 @@ class Kind(IntEnum):
     """To an engine process: run the pixels in this slot."""
     DENSE = 2
     """To an engine process: run the pixels that follow the header, of any size."""
-    FORGET = 3
+    CANCEL = 3
     """To an engine process: the result of this number is no longer needed."""
     ANSWER = 4
     """To a frontend: float32 probabilities, for DENSE then the logits, then the class map if there is one."""
@@ -54,28 +60,26 @@ class ResponseHeader(NamedTuple):
     number: int
     queue_s: float
     infer_s: float
-    unused: int
     size: int
 
 
-class FrameDecoder:
-    """Splits a byte stream into headers and the data that follows each."""
+async def frames(reader: asyncio.StreamReader, header: struct.Struct) -> AsyncIterator[tuple[tuple[Any, ...], bytes]]:
+    """Yield each header and the data that follows it, until the other side has ended."""
+    with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+        while True:
+            head = header.unpack(await reader.readexactly(header.size))
+            yield head, await reader.readexactly(head[-1])
 
-    def __init__(self, head: struct.Struct) -> None:
-        self._head = head
-        self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[tuple[tuple[Any, ...], bytes]]:
-        """Return all frames that `data` completes."""
-        self._buffer += data
-        begin, whole = 0, []
-        with memoryview(self._buffer) as view:
-            while len(view) - begin >= self._head.size:
-                head = self._head.unpack_from(view, begin)
-                end = begin + self._head.size + head[-1]
-                if len(view) < end:
-                    break
-                whole.append((head, bytes(view[begin + self._head.size : end])))
-                begin = end
-        del self._buffer[:begin]
-        return iter(whole)
+def error_to_json(error: errors.ServiceError) -> dict[str, Any]:
+    """Return an error as JSON for `error_from_json` in the other process."""
+    retry_after_s = getattr(error, "retry_after_s", None)
+    return {"error": type(error).__name__, "detail": error.detail, "retry_after_s": retry_after_s}
+
+
+def error_from_json(problem: dict[str, Any]) -> errors.ServiceError:
+    """Return the error. Raises AttributeError for a name that is not an error class."""
+    kind: type[errors.ServiceError] = getattr(errors, problem["error"])
+    if issubclass(kind, errors.Unavailable):
+        return kind(problem["detail"], problem["retry_after_s"])
+    return kind(problem["detail"])

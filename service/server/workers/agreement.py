@@ -16,25 +16,21 @@ class Agreement:
         self._all_loaded = False
         self.served: ServedVersions | None = None
 
-    def found(self, told: ServedVersions) -> str | None:
+    def found(self, versions: ServedVersions) -> str | None:
         """Return why a process that has read the folder may not serve with the others; None if it may."""
         if self.served is None:
-            self.served = replace(told, failed=frozenset())
-            return None
-        return self.served.difference(told.hashes) or replace(told, failed=frozenset()).difference(self.served.hashes)
+            self.served = replace(versions, failed=frozenset())
+        return self.served.difference(versions.hashes) or versions.difference(self.served.hashes)
 
-    def loaded(self, told: ServedVersions) -> str | None:
+    def loaded(self, versions: ServedVersions) -> str | None:
         """Return the same for a process that has loaded its versions."""
-        if (reason := self.found(told)) is not None:
+        reason = self.found(versions)
+        if reason is not None or self._engines or self.served is None:
             return reason
-        assert self.served is not None
         if not self._all_loaded:
-            self._all_loaded = True
-            self.served = replace(told, failed=frozenset()) if self._engines else told
-        if self._engines or told.failed == self.served.failed:
-            return None
-        refused = ", ".join(sorted(told.failed ^ self.served.failed))
-        return f"{refused} was refused at load in one process and served by another"
+            self._all_loaded, self.served = True, versions
+        refused = ", ".join(sorted(versions.failed ^ self.served.failed))
+        return f"{refused} was refused at load in one process and served by another" if refused else None
 
     def forget(self) -> None:
         """Let the next process decide, because no process is left that serves the agreed versions."""

@@ -11,7 +11,7 @@ from service.server.workers.process import ManagedProcess
 
 logger = logging.getLogger(__name__)
 
-_TRY_AGAIN_S = 0.2
+_RETRY_S = 0.2
 """Seconds until accepting is tried again after an error."""
 
 
@@ -20,8 +20,8 @@ class ConnectionBalancer:
 
     def __init__(self, listeners: Sequence[socket.socket], frontends: Sequence[ManagedProcess]) -> None:
         self._listeners, self._frontends = listeners, frontends
-        self._open = False
-        self._returned: list[socket.socket] = []
+        self._accepting = False
+        self._undelivered: list[socket.socket] = []
         for listener in listeners:
             listener.setblocking(False)
 
@@ -32,34 +32,29 @@ class ConnectionBalancer:
             close_all(descriptors)
             return
         for descriptor in descriptors:
-            self._hand_over(socket.socket(fileno=descriptor))
+            self._pass_on(socket.socket(fileno=descriptor))
 
-    def watch(self) -> None:
+    def update_listening(self) -> None:
         """Start or stop accepting. Has to be called whenever a frontend may have become available or unavailable."""
-        while self._returned and self._candidates():
-            self._hand_over(self._returned.pop())
+        while self._undelivered and self._candidates():
+            self._pass_on(self._undelivered.pop())
         wanted = any(frontend.up for frontend in self._frontends)
-        if wanted == self._open:
+        if wanted == self._accepting:
             return
-        self._open = wanted
+        self._accepting = wanted
         loop = asyncio.get_running_loop()
         for listener in self._listeners if wanted else ():
             loop.add_reader(listener.fileno(), self._accept, listener)
         for listener in self._listeners if not wanted else ():
             loop.remove_reader(listener.fileno())
 
-    def ended(self, frontend: ManagedProcess, connections: int) -> None:
-        """Subtract ended connections of a frontend. The frontend reports them with a short delay."""
-        frontend.open_connections -= connections
-
-    def shut(self) -> None:
+    def close(self) -> None:
         """Pass on the connections that wait to be accepted, and refuse new ones."""
         for listener in self._listeners:
-            if listener.fileno() >= 0:
-                asyncio.get_running_loop().remove_reader(listener.fileno())
-                for connection in last_connections(listener):
-                    self._hand_over(connection)
-        self._listeners, self._open = (), False
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+            for connection in last_connections(listener):
+                self._pass_on(connection)
+        self._listeners, self._accepting = (), False
 
     def _accept(self, listener: socket.socket) -> None:
         while self._candidates():
@@ -68,44 +63,42 @@ class ConnectionBalancer:
             except (BlockingIOError, ConnectionAbortedError, InterruptedError):
                 return
             except OSError as error:
-                self._rest(error)
+                self._pause(error)
                 return
-            self._hand_over(connection)
+            self._pass_on(connection)
 
-    def _hand_over(self, connection: socket.socket) -> None:
-        frontend = min(self._candidates(), key=_load, default=None)
+    def _pass_on(self, connection: socket.socket) -> None:
+        frontend = min(
+            self._candidates(), key=lambda each: (each.open_connections, each.connections_passed), default=None
+        )
         if frontend is None:
-            self._returned.append(connection)
+            self._undelivered.append(connection)
             return
         frontend.open_connections += 1
-        frontend.handed_over += 1
-        frontend.tell(CONNECTION, descriptors=[connection.detach()])
+        frontend.connections_passed += 1
+        frontend.send(CONNECTION, descriptors=[connection.detach()])
 
     def _candidates(self) -> Sequence[ManagedProcess]:
         """Return the frontends that may get connections: responsive ready ones, else ready ones, else those up.
 
-        A frontend that is loading can answer probes only, so it gets connections only while there is no other.
+        A frontend that is loading can answer probes only, so it gets connections only while there is no other. One that
+        has left a heartbeat unanswered may hang.
         """
         ready = [frontend for frontend in self._frontends if frontend.ready]
         return (
-            [frontend for frontend in ready if not frontend.unresponsive]
+            [frontend for frontend in ready if frontend.missed_heartbeats <= 1]
             or ready
             or [frontend for frontend in self._frontends if frontend.up]
         )
 
-    def _rest(self, error: OSError) -> None:
+    def _pause(self, error: OSError) -> None:
         """Pause accepting after an error, for example when no descriptors are left.
 
         The listener stays readable, so that trying again at once would use a whole core.
         """
-        logger.error("cannot accept connections: %s; trying again in %g s", error, _TRY_AGAIN_S)
+        logger.error("cannot accept connections: %s; trying again in %g s", error, _RETRY_S)
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             loop.remove_reader(listener.fileno())
-        self._open = False
-        loop.call_later(_TRY_AGAIN_S, self.watch)
-
-
-def _load(frontend: ManagedProcess) -> tuple[int, int]:
-    """Return the sort key of a frontend: its open connections, then the connections it ever got."""
-    return frontend.open_connections, frontend.handed_over
+        self._accepting = False
+        loop.call_later(_RETRY_S, self.update_listening)

@@ -1,27 +1,18 @@
 """Messages with file descriptors between the main process and each process it started, complete and in order."""
 
-import array
 import asyncio
 import contextlib
 import errno
-import json
 import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
-MAX_MESSAGE = 64 * 1024
-"""Limit of one message, in bytes."""
-MOST_DESCRIPTORS = 32
-"""Limit of descriptors in one message."""
+_MAX_MESSAGE_BYTES = 64 * 1024
+"""Limit of one message."""
 _TRY_AGAIN_S = 0.02
 """Seconds until sending is tried again when too many descriptors are in transit."""
-_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-"""Flag of recvmsg that makes received descriptors close-on-exec; 0 where the system does not have it."""
 
-START = b"S"
-"""To a process: its number and its settings as JSON, and a file with the ServedVersions if there are any."""
 STARTED = b"U"
 """From a process: it has read the folder, and a frontend takes connections; a file with the ServedVersions found."""
 READY = b"R"
@@ -35,12 +26,12 @@ DEGRADED = b"W"
 """To a frontend: what is wrong with another process; empty when nothing is wrong any more."""
 CONNECTION = b"C"
 """To a frontend: a client's connection, one descriptor."""
-CONNECTIONS_CLOSED = b"G"
-"""From a frontend: number of connections that have ended, decimal."""
+CONNECTION_CLOSED = b"G"
+"""From a frontend: one of its connections has ended."""
 STOP_ACCEPTING = b"E"
 """From a frontend: send no more connections. To a frontend: all connections have been sent."""
 LINK = b"L"
-"""To a frontend and an engine process: the ends of a stream between them. Number of the other side, one descriptor."""
+"""To a frontend and an engine process: the ends of a stream between them, one descriptor."""
 FATAL = b"F"
 """From a process: the reason why the service cannot start, for the operator."""
 PING = b"P"
@@ -123,7 +114,7 @@ class ControlChannel:
         """Read all messages that are there; connections often arrive many at a time."""
         while self._end.fileno() >= 0:
             try:
-                message, descriptors = receive(self._end, MAX_MESSAGE, MOST_DESCRIPTORS)
+                message, descriptors = receive(self._end, _MAX_MESSAGE_BYTES, 1)
             except BlockingIOError:
                 return
             except OSError:
@@ -152,34 +143,15 @@ def missing_feature() -> str | None:
     return None
 
 
-def receive_start(end: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Wait for the first message to a process and return it with its descriptors.
-
-    Raises EOFError when the main process has ended.
-    """
-    message, descriptors = receive(end, MAX_MESSAGE, MOST_DESCRIPTORS)
-    if message[:1] != START:
-        raise EOFError("the supervisor has ended")
-    return json.loads(message[1:]), descriptors
-
-
 def receive(end: socket.socket, size: int, max_descriptors: int) -> tuple[bytes, list[int]]:
     """Return a message of at most `size` bytes and its descriptors, none of which child processes inherit.
 
-    `socket.recv_fds` ignores its flags, so that each process started later would keep a copy of every descriptor: the
-    connection of a client would stay open although the process that serves it has closed it or has ended.
     Raises OSError.
     """
-    received = array.array("i")
-    space = socket.CMSG_SPACE(max_descriptors * received.itemsize)
-    message, ancillary, _, _ = end.recvmsg(size, space, _CLOSE_ON_EXEC)
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            received.frombytes(data[: len(data) - len(data) % received.itemsize])
-    if not _CLOSE_ON_EXEC:
-        for descriptor in received:
-            os.set_inheritable(descriptor, False)
-    return message, list(received)
+    message, descriptors, _, _ = socket.recv_fds(end, size, max_descriptors)
+    for descriptor in descriptors:  # Python 3.11 does not pass on MSG_CMSG_CLOEXEC
+        os.set_inheritable(descriptor, False)
+    return message, descriptors
 
 
 def close_all(descriptors: Sequence[int]) -> None:
@@ -188,16 +160,15 @@ def close_all(descriptors: Sequence[int]) -> None:
             os.close(descriptor)
 
 
-def to_memfd(text: bytes) -> int:
+def to_memfd(content: bytes) -> int:
     """Return the descriptor of an unnamed file with this content, which can be sent with a message of any size."""
     descriptor = os.memfd_create("snellen-message")
-    os.write(descriptor, text)
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 
 
 def read_memfd(descriptor: int) -> bytes:
     """Return the content of such a file and close it."""
-    try:
-        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    finally:
-        close_all([descriptor])
+    with open(descriptor, "rb") as file:
+        return file.read()

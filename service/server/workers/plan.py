@@ -38,7 +38,7 @@ class ProcessPlan:
     def frontends(self, settings: Settings) -> list[ManagedProcess]:
         share = frontend_settings(settings, self.frontend_count, self.engine_count)
         return [
-            ManagedProcess("frontend", number, "service.frontend", _start(share, number, self))
+            ManagedProcess("frontend", number, "service.frontend", _config(share, number, self))
             for number in range(self.frontend_count)
         ]
 
@@ -50,7 +50,7 @@ class ProcessPlan:
                 "engine",
                 number,
                 "service.engine_process",
-                _start(settings, number, self),
+                _config(settings, number, self),
                 {_DEVICE_VARIABLE: devices()[number]} if number < len(devices()) else {},
             )
             for number in range(self.engine_count)
@@ -110,8 +110,8 @@ def _on_cuda(settings: Settings) -> bool:
     return bool(devices()) and (not settings.providers or settings.providers[0] in {"cuda", "tensorrt", "auto"})
 
 
-def _start(settings: Settings, number: int, plan: ProcessPlan) -> dict[str, Any]:
-    """Return the content of a process's START message."""
+def _config(settings: Settings, number: int, plan: ProcessPlan) -> dict[str, Any]:
+    """Return the configuration of a process; see WorkerConfig."""
     return {
         "settings": settings.model_dump(mode="json"),
         "number": number,

@@ -1,8 +1,12 @@
-"""Answers of an odd number of writes, whose last one has nothing to leave with, when the connection ends right then."""
+"""Answers of an odd number of writes, whose last one has nothing to leave with, when the connection ends right then.
+
+And what reaches the socket, and when, of what is written in one turn of the event loop.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -10,7 +14,7 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from service.server.http.connection import protocol
+from service.server.http.connection import HttpConnection, protocol
 
 HEAD = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
 STREAM = b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -78,3 +82,98 @@ def test_a_refusal_comes_after_the_answers() -> None:
     """Also after one whose only write waits for another."""
     answer = uvloop.run(answer_to(HEAD + b"no request\r\n\r\n", ending=False))
     assert answer.index(b"200 OK") < answer.index(b"400 Bad Request")
+
+
+class Socket:
+    """Remembers each system call's bytes."""
+
+    def __init__(self) -> None:
+        self.calls: list[bytes] = []
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        self.calls.append(bytes(data))
+
+    def close(self) -> None:
+        self.closing = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+    def resume_reading(self) -> None: ...
+
+
+@pytest.fixture
+def socket() -> Socket:
+    return Socket()
+
+
+def _writes(socket: Socket) -> HttpConnection:
+    config = uvicorn.Config(Answering(ending=False), ws="none", log_config=None, lifespan="off")
+    connection: HttpConnection = cast(Any, protocol(10, 100))(config, ServerState(), {})
+    connection.connection_made(cast(asyncio.Transport, socket))
+    return connection
+
+
+async def test_a_head_and_its_body_are_one_call(socket: Socket) -> None:
+    writes = _writes(socket)
+    writes.write(b"head ")
+    assert socket.calls == []
+    writes.write(b"body")
+    assert socket.calls == []
+    await asyncio.sleep(0)
+    assert socket.calls == [b"head body"]
+
+
+async def test_answers_of_one_turn_leave_after_all_are_written(socket: Socket) -> None:
+    """So that the system calls of a batch follow each other."""
+    others = Socket()
+    for writes in (_writes(socket), _writes(others)):
+        writes.write(b"answer")
+        assert (socket.calls, others.calls) == ([], [])
+    await asyncio.sleep(0)
+    assert (socket.calls, others.calls) == ([b"answer"], [b"answer"])
+
+
+async def test_much_does_not_wait(socket: Socket) -> None:
+    """It would hide from the transport that its client reads slowly."""
+    writes = _writes(socket)
+    for _ in range(5):
+        writes.write(bytes(30_000))
+    assert [len(call) for call in socket.calls] == [90_000]
+    await asyncio.sleep(0)
+    assert [len(call) for call in socket.calls] == [90_000, 60_000]
+
+
+async def test_a_head_whose_body_takes_time_leaves_first(socket: Socket) -> None:
+    writes = _writes(socket)
+    writes.write(b"head")
+    await asyncio.sleep(0)
+    assert socket.calls == [b"head"]
+
+
+async def test_parts_keep_their_order(socket: Socket) -> None:
+    writes = _writes(socket)
+    for part in (b"1", b"2", b"3", b"4", b"5"):
+        writes.write(part)
+    await asyncio.sleep(0)
+    assert socket.calls == [b"12345"]
+
+
+async def test_nothing_is_lost_by_closing(socket: Socket) -> None:
+    writes = _writes(socket)
+    writes.write(b"last words")
+    writes.close()
+    assert socket.calls == [b"last words"]
+    assert writes.is_closing()
+
+
+async def test_a_broken_connection_is_not_written_to(socket: Socket) -> None:
+    writes = _writes(socket)
+    writes.write(b"too late")
+    socket.closing = True
+    await asyncio.sleep(0)
+    assert socket.calls == []

@@ -1,36 +1,38 @@
 """Entries and their slots, whatever becomes of the engines: fakes are links that only remember."""
 
 import asyncio
+import math
 import time
+from typing import cast
 
 import numpy as np
 import pytest
 
 from models.contract import Pixels
 from service.errors import EngineFailure, NotReady, QueueFull
-from service.server.ipc.dispatcher import MAX_TRIES, Carrier, EngineDispatcher, Entry, IpcReply
+from service.server.ipc.dispatcher import MAX_TRIES, EngineConnection, EngineDispatcher, IpcReply, RemoteImage
 from service.server.ipc.pixel_slots import PixelSlots
 from service.server.ipc.protocol import Kind, ResponseHeader
 
-REPLY: IpcReply = (ResponseHeader(Kind.ANSWER, 0, 0, 0, 0, 0, 0, 0), b"probabilities")
+REPLY: IpcReply = (ResponseHeader(Kind.ANSWER, 0, 0, 0, 0, 0, 0), b"probabilities")
 
 
-class Remembering(Carrier):
+class Remembering(EngineConnection):
     """An engine that answers when the test says so."""
 
     def __init__(self, dispatch: EngineDispatcher, serves: str | None = "colours/1") -> None:
-        super().__init__()
-        self.carried: list[Entry] = []
-        self.forgotten: list[Entry] = []
+        super().__init__(cast(asyncio.StreamWriter, None))
+        self.sent: list[RemoteImage] = []
+        self.cancelled: list[RemoteImage] = []
         dispatch.add(self)
         if serves is not None:
             dispatch.serves(self, serves, 0)
 
-    def carry(self, entry: Entry) -> None:
-        self.carried.append(entry)
+    def send(self, image: RemoteImage) -> None:
+        self.sent.append(image)
 
-    def forget(self, entry: Entry) -> None:
-        self.forgotten.append(entry)
+    def cancel(self, image: RemoteImage) -> None:
+        self.cancelled.append(image)
 
 
 @pytest.fixture
@@ -42,8 +44,8 @@ def image(value: int = 0) -> Pixels:
     return np.full((2, 2, 3), value, np.uint8)
 
 
-def asked(dispatch: EngineDispatcher, deadline: float | None = None) -> "asyncio.Task[IpcReply]":
-    return asyncio.ensure_future(dispatch.ask("colours/1", image(), deadline=deadline))
+def asked(dispatch: EngineDispatcher, deadline: float = math.inf) -> "asyncio.Task[IpcReply]":
+    return asyncio.ensure_future(dispatch.submit(RemoteImage("colours/1", image(), deadline=deadline)))
 
 
 async def test_an_answer_frees_the_slot(dispatch: EngineDispatcher) -> None:
@@ -52,7 +54,7 @@ async def test_an_answer_frees_the_slot(dispatch: EngineDispatcher) -> None:
     task = asked(dispatch)
     await asyncio.sleep(0)
     assert dispatch.slots.free == 3
-    dispatch.replied(engine, engine.carried[0].number, REPLY)
+    dispatch.replied(engine, engine.sent[0].number, REPLY)
     assert await task == REPLY
     assert dispatch.slots.free == 4
 
@@ -62,7 +64,7 @@ async def test_entries_go_where_fewest_are(dispatch: EngineDispatcher) -> None:
     engines = [Remembering(dispatch), Remembering(dispatch)]
     tasks = [asked(dispatch) for _ in range(4)]
     await asyncio.sleep(0)
-    assert [len(engine.carried) for engine in engines] == [2, 2]
+    assert [len(engine.sent) for engine in engines] == [2, 2]
     for task in tasks:
         task.cancel()
 
@@ -74,8 +76,8 @@ async def test_what_a_dead_engine_held_goes_to_another(dispatch: EngineDispatche
     await asyncio.sleep(0)
     second = Remembering(dispatch)
     dispatch.lost(first)
-    assert second.carried == first.carried
-    dispatch.replied(second, second.carried[0].number, REPLY)
+    assert second.sent == first.sent
+    dispatch.replied(second, second.sent[0].number, REPLY)
     assert await task == REPLY
     assert dispatch.slots.free == 4
 
@@ -84,9 +86,9 @@ async def test_without_an_engine_entries_wait_for_one(dispatch: EngineDispatcher
     """That serves their version."""
     task = asked(dispatch)
     await asyncio.sleep(0)
-    assert not Remembering(dispatch, "other/1").carried
+    assert not Remembering(dispatch, "other/1").sent
     engine = Remembering(dispatch)
-    dispatch.replied(engine, engine.carried[0].number, REPLY)
+    dispatch.replied(engine, engine.sent[0].number, REPLY)
     assert await task == REPLY
 
 
@@ -108,9 +110,9 @@ async def test_a_slot_that_an_engine_may_read_stays_taken(dispatch: EngineDispat
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
-    assert engine.forgotten == engine.carried
+    assert engine.cancelled == engine.sent
     assert dispatch.slots.free == 3
-    dispatch.replied(engine, engine.carried[0].number, EngineFailure("forgotten"))
+    dispatch.replied(engine, engine.sent[0].number, EngineFailure("forgotten"))
     assert dispatch.slots.free == 4
 
 
@@ -123,7 +125,7 @@ async def test_the_end_of_an_engine_frees_what_is_forgotten(dispatch: EngineDisp
     await asyncio.wait([task])
     second = Remembering(dispatch)
     dispatch.lost(first)
-    assert not second.carried
+    assert not second.sent
     assert dispatch.slots.free == 4
 
 
@@ -132,14 +134,14 @@ async def test_a_deadline_ends_the_wait_for_an_engine(dispatch: EngineDispatcher
     with pytest.raises(TimeoutError):
         await asked(dispatch, deadline=time.monotonic())
     assert dispatch.slots.free == 4
-    assert not Remembering(dispatch).carried
+    assert not Remembering(dispatch).sent
 
 
 async def test_the_engine_is_told_the_deadline(dispatch: EngineDispatcher) -> None:
     """It need not begin what would come too late."""
     engine, deadline = Remembering(dispatch), time.monotonic() + 60
     seen: list[float] = []
-    engine.carry = lambda entry: seen.append(entry.deadline)  # type: ignore[method-assign]
+    engine.send = lambda image: seen.append(image.deadline)  # type: ignore[method-assign]
     task = asked(dispatch, deadline)
     await asyncio.sleep(0)
     assert seen == [deadline]
@@ -153,11 +155,11 @@ async def test_without_a_free_slot_an_image_is_refused(dispatch: EngineDispatche
     await asyncio.sleep(0)
     with pytest.raises(QueueFull):
         await asked(dispatch)
-    dispatch.replied(engine, engine.carried[0].number, REPLY)
+    dispatch.replied(engine, engine.sent[0].number, REPLY)
     await tasks[0]
     last = asked(dispatch)
     await asyncio.sleep(0)
-    assert len(engine.carried) == 5
+    assert len(engine.sent) == 5
     for task in [*tasks, last]:
         task.cancel()
 

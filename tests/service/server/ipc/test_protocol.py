@@ -1,27 +1,35 @@
-"""Streams between frontends and engines, and the memory beside them."""
+"""Streams between frontends and engines."""
 
-import os
-from typing import Any
+import asyncio
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service import errors
-from service.server.ipc.engine_client import error_from_json, error_to_json
-from service.server.ipc.pixel_slots import PixelSlots, PixelSlotsView
-from service.server.ipc.protocol import REQUEST, RESPONSE, FrameDecoder, Kind
+from service.server.ipc.protocol import REQUEST, RESPONSE, Kind, error_from_json, error_to_json, frames
 
 
 @given(st.lists(st.binary(max_size=50), max_size=8), st.integers(1, 100))
 def test_a_stream_is_cut_where_its_messages_end(messages: list[bytes], step: int) -> None:
-    """Whatever pieces it arrives in."""
-    stream = b"".join(RESPONSE.pack(Kind.ANSWER, 0, 0, n, 0, 0, 0, len(m)) + m for n, m in enumerate(messages))
-    pieces, found = FrameDecoder(RESPONSE), list[tuple[tuple[Any, ...], bytes]]()
-    for begin in range(0, len(stream), step):
-        found += pieces.feed(stream[begin : begin + step])
-    assert [(head[3], behind) for head, behind in found] == list(enumerate(messages))
+    """Whatever pieces it arrives in; a message that is cut short by the end of the stream is left out."""
+    stream = b"".join(RESPONSE.pack(Kind.ANSWER, 0, 0, n, 0, 0, len(m)) + m for n, m in enumerate(messages))
+
+    async def read() -> list[tuple[int, bytes]]:
+        reader = asyncio.StreamReader()
+        found = asyncio.ensure_future(_collect(reader))
+        for begin in range(0, len(stream), step):
+            reader.feed_data(stream[begin : begin + step])
+            await asyncio.sleep(0)
+        reader.feed_data(RESPONSE.pack(Kind.ANSWER, 0, 0, 99, 0, 0, 10) + b"short")
+        reader.feed_eof()
+        return await found
+
+    assert asyncio.run(read()) == list(enumerate(messages))
+
+
+async def _collect(reader: asyncio.StreamReader) -> list[tuple[int, bytes]]:
+    return [(head[3], data) async for head, data in frames(reader, RESPONSE)]
 
 
 def test_heads_have_one_size() -> None:
@@ -40,23 +48,3 @@ def test_an_error_arrives_as_it_was(kind: type[errors.ServiceError]) -> None:
     arrived = error_from_json(error_to_json(sent))
     assert (type(arrived), arrived.detail) == (kind, "too much")
     assert vars(arrived) == vars(sent)
-
-
-def test_pixels_are_seen_through_another_mapping() -> None:
-    """Without being sent."""
-    slots = PixelSlots(3, 27)
-    shared = PixelSlotsView(os.dup(slots.descriptor), 3, 27)
-    image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    slot = slots.take(image)
-    assert np.array_equal(shared.image(slot, (2, 2, 3)), image)
-    slots.close()
-
-
-def test_memory_of_another_size_is_refused() -> None:
-    """It cannot be read beyond its end; nor be made shorter while somebody reads it."""
-    slots = PixelSlots(3, 27)
-    with pytest.raises(ValueError, match="size"):
-        PixelSlotsView(os.dup(slots.descriptor), 4, 27)
-    with pytest.raises(PermissionError):
-        os.ftruncate(slots.descriptor, 1)
-    slots.close()

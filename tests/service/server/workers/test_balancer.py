@@ -1,4 +1,4 @@
-"""Who gets a connection, with a real listener and places without processes."""
+"""Who gets a connection, with a real listener and frontends without processes."""
 
 import asyncio
 import socket
@@ -16,8 +16,8 @@ class Frontend(ManagedProcess):
 
     handed: "asyncio.Queue[int]"
 
-    def tell(self, kind: bytes, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
-        super().tell(kind, text, descriptors)
+    def send(self, kind: bytes, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
+        super().send(kind, text, descriptors)
         self.handed.put_nowait(self.number)
 
 
@@ -47,40 +47,40 @@ async def test_the_front_with_the_fewest_gets_the_next(
 ) -> None:
     """Until both have as many."""
     frontends[0].open_connections = 6
-    ConnectionBalancer([listener], frontends).watch()
+    ConnectionBalancer([listener], frontends).update_listening()
     assert await arrive(listener, 10) == [2, 8]
 
 
 async def test_who_had_fewer_before_gets_more(listener: socket.socket, frontends: list[ManagedProcess]) -> None:
     """As when one has just been started."""
     frontends[0].open_connections = 40
-    entrance = ConnectionBalancer([listener], frontends)
-    entrance.watch()
-    entrance.ended(frontends[0], 20)
+    balancer = ConnectionBalancer([listener], frontends)
+    balancer.update_listening()
+    frontends[0].open_connections -= 20
     assert await arrive(listener, 20) == [0, 20]
 
 
 async def test_single_ends_are_no_news(listener: socket.socket, frontends: list[ManagedProcess]) -> None:
     """Clients with a connection for each request: who answers sooner gets more of them."""
-    entrance = ConnectionBalancer([listener], frontends)
-    entrance.watch()
+    balancer = ConnectionBalancer([listener], frontends)
+    balancer.update_listening()
     await arrive(listener, 32)
     for _ in range(8):
-        entrance.ended(frontends[0], 1)
+        frontends[0].open_connections -= 1
     assert await arrive(listener, 8) == [8, 0]
 
 
 async def test_a_connection_that_was_not_received_goes_to_another_frontend(frontends: list[ManagedProcess]) -> None:
     """The one it was meant for is ending; where there is no other, the connection waits for the next."""
-    entrance = ConnectionBalancer([], frontends)
+    balancer = ConnectionBalancer([], frontends)
     for taken_by, others in ((1, [1]), (0, [])):
         frontends[1].up = frontends[1].ready = 1 in others
         frontends[0].up = frontends[0].ready = True
         one, other = socket.socketpair()
-        entrance.take_back(frontends[0], CONNECTION, [one.detach()])
+        balancer.take_back(frontends[0], CONNECTION, [one.detach()])
         if not others:
             assert Frontend.handed.empty()
             frontends[0].up = True
-            entrance.watch()
+            balancer.update_listening()
         assert await Frontend.handed.get() == taken_by
         other.close()

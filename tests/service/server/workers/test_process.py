@@ -1,0 +1,92 @@
+"""A process of the main process: who is killed, with processes that never answer; restarts."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.server.workers.control_channel import FATAL, ControlChannel, pair
+from service.server.workers.plan import ProcessPlan
+from service.server.workers.process import MAX_MISSED_HEARTBEATS, ManagedProcess
+from service.settings import Settings
+
+
+@pytest.fixture
+def process() -> Iterator[ManagedProcess]:
+    """With a process in it that has no channel, so that it says nothing."""
+    with subprocess.Popen(["/bin/sleep", "60"]) as child:
+        yield ManagedProcess("engine", 0, "", {}, process=child, ready=True)
+        child.kill()
+
+
+async def _beats(process: ManagedProcess, count: int) -> None:
+    for _ in range(count):
+        process.check_heartbeat(limit_s=10.0)
+
+
+def _ended(process: ManagedProcess) -> bool:
+    """Without waiting for it, which is the supervisor's."""
+    assert process.process is not None
+    found = os.waitid(os.P_PID, process.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found is not None
+
+
+def _await_end(process: ManagedProcess) -> None:
+    """As `_ended`."""
+    assert process.process is not None
+    os.waitid(os.P_PID, process.process.pid, os.WEXITED | os.WNOWAIT)
+
+
+async def test_only_after_five_beats_it_is_killed(process: ManagedProcess, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, and its end is left for the supervisor to hear of."""
+    await _beats(process, MAX_MISSED_HEARTBEATS)
+    assert not _ended(process)
+    await _beats(process, 3)
+    _await_end(process)
+    assert caplog.text.count("engine 0 has not answered for 10 s and is killed") == 1
+
+
+async def test_one_that_is_loading_is_left_alone(process: ManagedProcess) -> None:
+    """A library may take its time."""
+    process.ready = False
+    await _beats(process, 3 * MAX_MISSED_HEARTBEATS)
+    assert not _ended(process)
+
+
+def test_a_process_that_has_just_ended_is_still_heard_of(process: ManagedProcess) -> None:
+    """By whoever waits for it: a signal must not do that."""
+    assert process.process is not None
+    process.signal(signal.SIGTERM)
+    _await_end(process)
+    process.signal(signal.SIGKILL)
+    assert os.waitpid(process.process.pid, os.WNOHANG) == (process.process.pid, signal.SIGTERM)
+    process.process.returncode = -signal.SIGTERM
+
+
+async def test_a_process_reads_its_configuration_and_reports_why_it_cannot_start(tmp_path: Path) -> None:
+    """A real frontend without a bundle."""
+    frontend = ProcessPlan(1, 0).frontends(Settings(models=tmp_path))[0]
+    reported: asyncio.Future[tuple[bytes, bytes]] = asyncio.get_running_loop().create_future()
+    frontend.launch(lambda _process, kind, text, _files: reported.set_result((kind, text)), lambda *_: None)
+    kind, reason = await asyncio.wait_for(reported, 60)
+    assert (kind, b"no bundle" in reason) == (FATAL, True)
+    assert frontend.process is not None
+    assert await asyncio.to_thread(frontend.process.wait, 60) == 2
+    assert frontend.ended(2) == 0.1
+
+
+async def test_each_early_end_doubles_the_pause(process: ManagedProcess) -> None:
+    """Up to a limit; a process that was refused waits for the folder to be repaired."""
+    pauses = []
+    for _ in range(8):
+        ours, theirs = pair()
+        theirs.close()
+        process.channel = ControlChannel(ours, lambda *_: None, lambda: None)
+        process._started_at = asyncio.get_running_loop().time()
+        pauses.append(process.ended(1))
+        process.refused = "another manifest" if len(pauses) == 7 else ""
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 10.0]
