@@ -163,16 +163,12 @@ class Submitter(Protocol):
     """Passes images to an engine, in this process or in another one."""
 
     async def submit(
-        self,
-        payload: Payload,
-        class_map: bool = False,
-        deadline: float | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        self, payload: Payload, class_map: bool = False, priority: Priority = Priority.INTERACTIVE
     ) -> EngineResult:
         """Return the network's output for one image.
 
-        deadline: seconds on the clock of time.monotonic; None for no deadline.
-        Raises QueueFull, EngineFailure, NotReady, TimeoutError at the deadline, and any exception of `payload.pixels`.
+        Cancelling this coroutine, at a deadline or because the client has left, also cancels the work for the image.
+        Raises QueueFull, EngineFailure, NotReady, and any exception of `payload.pixels`.
         """
         ...
 
@@ -182,15 +178,14 @@ class Submitter(Protocol):
 class ClientState:
     """The state of a request's connection that the application needs.
 
-    sent_all: whether the whole request has been received. has_left: whether the client has disconnected.
+    has_left: whether the client has disconnected.
     task: the task that works for the client and is cancelled when the client disconnects.
     Only our own connection class sets this state; another ASGI server does not offer one.
     """
 
-    __slots__ = ("has_left", "sent_all", "task")
+    __slots__ = ("has_left", "task")
 
     def __init__(self) -> None:
-        self.sent_all = False
         self.has_left = False
         self.task: asyncio.Task[Any] | None = None
 

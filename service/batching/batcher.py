@@ -5,11 +5,9 @@ Independent of HTTP and of image formats.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from service.batching.batch import BatchJob, NothingToRun
 from service.batching.bulk_slots import BulkSlots
@@ -17,7 +15,7 @@ from service.batching.entry import Entry
 from service.batching.preemption import Preempted, PreemptibleBatches
 from service.batching.queue import PriorityQueue
 from service.errors import EngineFailure, NotReady, QueueFull
-from service.types import Batch, Engine, EngineResult, Payload, Prediction, Priority
+from service.types import Engine, EngineResult, Payload, Prediction, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -44,21 +42,15 @@ class BatchCallbacks:
     preemption: Callable[[], None] = lambda: None
 
 
-class InlineRunner(NamedTuple):
-    """Runs batches of up to `largest` images in the event loop, as they are shorter than a change of threads."""
-
-    run: Callable[[Batch], Prediction]
-    largest: int
-
-
 class BatchRunner:
     """Runs short batches in the event loop and others in the engine's threads.
 
     `steps`: batches now running in threads.
     """
 
-    def __init__(self, engine: Engine, inline: InlineRunner | None) -> None:
-        self._engine, self._inline = engine, inline
+    def __init__(self, engine: Engine, largest_inline: int) -> None:
+        """largest_inline: size limit of the batches that take less time than a change of threads; 0: there are none."""
+        self._engine, self._largest = engine, largest_inline
         self._turns_owed = 0
         self.steps = 0
 
@@ -67,9 +59,9 @@ class BatchRunner:
 
         waiting: images that are queued behind the batch.
         """
-        if self._inline is not None and not step.needs_decode_thread and len(step) <= self._largest_inline(waiting):
+        if not step.needs_decode_thread and len(step) <= self._largest_inline(waiting):
             self._turns_owed = min(len(step), _TURNS)
-            return self._inline.run(step.batch())
+            return self._engine.run(step.batch())
         self.steps += 1
         try:
             return await self._engine.predict(step.batch)
@@ -92,10 +84,9 @@ class BatchRunner:
         An engine with several concurrent batches gets only a single image, and only when nothing else runs or waits:
         while the event loop is busy, no other batch can be started.
         """
-        assert self._inline is not None
         if self._engine.concurrency == 1:
-            return self._inline.largest
-        return 0 if self.steps or waiting else min(self._inline.largest, 1)
+            return self._largest
+        return 0 if self.steps or waiting else min(self._largest, 1)
 
 
 class Batcher:
@@ -113,17 +104,18 @@ class Batcher:
         max_batch_size: int,
         max_queue: int,
         observer: BatchCallbacks | None = None,
-        inline: InlineRunner | None = None,
+        largest_inline: int = 0,
         slots: BulkSlots | None = None,
     ) -> None:
         """Create a batcher that is not started.
 
+        largest_inline: see BatchRunner.
         slots: the bulk slots of the process, shared by all its models.
         """
         self._engine = engine
         self._slots = slots or BulkSlots()
         self._slots.watch(self._recheck_bulk)
-        self._runner = BatchRunner(engine, inline)
+        self._runner = BatchRunner(engine, largest_inline)
         self._max_batch_size = max_batch_size
         self._bulk = PreemptibleBatches(engine, self._slots, max_batch_size)
         self._waiting = PriorityQueue(max_queue, self._bulk.claim)
@@ -159,25 +151,14 @@ class Batcher:
         self._waiting.recheck()
 
     async def submit(
-        self,
-        payload: Payload,
-        class_map: bool = False,
-        deadline: float | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        self, payload: Payload, class_map: bool = False, priority: Priority = Priority.INTERACTIVE
     ) -> EngineResult:
         """Return the network's output for one image. See Submitter."""
         if not self._loops:
             raise NotReady(_SHUTTING_DOWN)
-        loop = asyncio.get_running_loop()
-        entry = Entry(payload, class_map, loop.create_future())
+        entry = Entry(payload, class_map, asyncio.get_running_loop().create_future())
         self._enqueue(entry, priority)
-        if deadline is None:
-            return await entry.result
-        clock = loop.call_later(deadline - time.monotonic(), entry.fail, TimeoutError())
-        try:
-            return await entry.result
-        finally:
-            clock.cancel()
+        return await entry.result
 
     def _enqueue(self, entry: Entry, priority: Priority) -> None:
         if priority is Priority.INTERACTIVE and self._bulk and not self._waiting.idle_waiters:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from models.contract import Bundle, Precision
 from service.batching.admission import AdmissionController
-from service.batching.batcher import BatchCallbacks, Batcher, InlineRunner
+from service.batching.batcher import BatchCallbacks, Batcher
 from service.batching.bulk_slots import BulkSlots
 from service.batching.dense_queue import DenseLimits, DenseQueue
 from service.batching.latency_model import LatencyModel
@@ -93,10 +93,10 @@ class Loader:
 
     def _start(self, version: ModelVersion, engine: Engine, profile: Profile, *, decodes: bool) -> Deployment:
         metrics, size = self._metrics, profile.batch_size
-        inline = (
-            InlineRunner(engine.run, largest_within(profile.points, INLINE_S)) if engine.provider == "cpu" else None
+        largest_inline = largest_within(profile.points, INLINE_S) if engine.provider == "cpu" else 0
+        batcher = Batcher(
+            engine, size, self._limits.max_queue, _callbacks(version, metrics), largest_inline, self._slots
         )
-        batcher = Batcher(engine, size, self._limits.max_queue, _callbacks(version, metrics), inline, self._slots)
         dense = _callbacks(version, metrics, dense=True)
         lane = DenseQueue(engine.predict_dense, self._limits.dense, self._dense_turns, dense)
         forecast = LatencyModel(profile.seconds, engine.concurrency, size)

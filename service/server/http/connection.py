@@ -138,11 +138,6 @@ class HttpConnection(HttpToolsProtocol):
             self.cycle.body = bytearray(self.cycle.body)
         super().on_body(body)
 
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        if client := client_state_of(self.scope):
-            client.sent_all = True
-
     def on_response_complete(self) -> None:
         """Do what uvicorn's method does, but without its keep-alive timer, which Wait.REQUEST replaces."""
         self.server_state.total_requests += 1

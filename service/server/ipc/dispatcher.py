@@ -4,9 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
-import math
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -41,7 +39,6 @@ class RemoteImage:
     """One image on its way to an engine process.
 
     pixels: None once they are in a slot; an image whose size differs from the model's (dense) is sent without a slot.
-    deadline: seconds on the clock of time.monotonic.
     result: done when the client no longer waits, too.
     """
 
@@ -49,7 +46,6 @@ class RemoteImage:
     pixels: Pixels | None
     dense: bool = False
     class_map: bool = False
-    deadline: float = math.inf
     priority: Priority = Priority.INTERACTIVE
     number: int = 0
     slot: int | None = None
@@ -77,7 +73,7 @@ class EngineConnection:
 
     def _write(self, kind: Kind, image: RemoteImage, slot: int, data: bytes = b"") -> None:
         model, priority = self.models[image.version], list(Priority).index(image.priority)
-        head = REQUEST.pack(kind, image.class_map, model, slot, image.number, image.deadline, priority, len(data))
+        head = REQUEST.pack(kind, image.class_map, model, slot, image.number, priority, len(data))
         if not self._writer.is_closing():
             self._writer.write(head + data)
 
@@ -100,7 +96,7 @@ class EngineDispatcher:
     async def submit(self, image: RemoteImage) -> IpcReply:
         """Return the reply for one image. Cancelling this coroutine also cancels the work in the engine process.
 
-        Raises QueueFull, NotReady, EngineFailure, and TimeoutError at the deadline.
+        Raises QueueFull, NotReady, EngineFailure.
         """
         if self._closed:
             raise NotReady(_ENDING)
@@ -109,8 +105,7 @@ class EngineDispatcher:
             image.slot, image.pixels = self.slots.take(image.pixels), None
         self._send(image)
         try:
-            async with asyncio.timeout(image.deadline - time.monotonic() if image.deadline < math.inf else None):
-                return await image.result
+            return await image.result
         finally:
             self._cancel(image)
 

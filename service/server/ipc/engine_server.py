@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import math
 import socket
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from models.contract import Pixels, Row
-from service.errors import DeadlineExceeded, EngineFailure, ServiceError
+from service.errors import EngineFailure, ServiceError
 from service.repository.version import ModelVersion
 from service.server.ipc.pixel_slots import PixelSlotsView
 from service.server.ipc.protocol import (
@@ -72,9 +71,7 @@ class FrontendConnection:
         """Reply in every case, because the reply frees the slot; also for a task that was cancelled before it began."""
         del self._tasks[number]
         error = EngineFailure("cancelled by the frontend") if task.cancelled() else task.exception()
-        if isinstance(error, TimeoutError):
-            error = DeadlineExceeded("the deadline passed while the image waited for a batch")
-        elif error is not None and not isinstance(error, ServiceError):
+        if error is not None and not isinstance(error, ServiceError):
             logger.error("a request of a frontend failed", exc_info=error)
             error = EngineFailure("the model could not be run; the cause is in the service's log")
         if error is not None:
@@ -83,9 +80,8 @@ class FrontendConnection:
     async def _classify(self, request: RequestHeader) -> None:
         version = self._versions[request.model]
         image = self._slots.image(request.slot, version.manifest.input.shape)
-        deadline = request.deadline if request.deadline < math.inf else None
         priority = list(Priority)[request.priority]
-        result = await version.ready().batcher.submit(ReadyPixels(image), bool(request.class_map), deadline, priority)
+        result = await version.ready().batcher.submit(ReadyPixels(image), bool(request.class_map), priority)
         arrays = [result.probabilities] if result.class_map is None else [result.probabilities, result.class_map]
         self._answer(request, arrays, result.queue_s, result.infer_s)
 

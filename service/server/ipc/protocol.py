@@ -1,4 +1,4 @@
-"""The binary protocol between frontends and engine processes: headers of 32 bytes, some followed by data."""
+"""The binary protocol between frontends and engine processes: headers of fixed size, some followed by data."""
 
 import asyncio
 import contextlib
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from service import errors
 
-REQUEST = struct.Struct("<BBHIQdiI")
-"""Kind, whether the class map is needed, model, slot, number, deadline (time.monotonic), priority, bytes after it."""
+REQUEST = struct.Struct("<BBHIQiI")
+"""Kind, whether the class map is needed, model, slot, number, priority, bytes that follow."""
 RESPONSE = struct.Struct("<BxHIQff4xI")
 """Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, bytes that follow."""
 HELLO = struct.Struct("<II")
@@ -46,7 +46,6 @@ class RequestHeader(NamedTuple):
     model: int
     slot: int
     number: int
-    deadline: float
     priority: int
     size: int
 

@@ -1,7 +1,6 @@
 """Deploys in a frontend the versions whose networks run in engine processes."""
 
 import asyncio
-import math
 import socket
 from collections import Counter, defaultdict
 
@@ -31,19 +30,14 @@ class RemoteSubmitter:
         self._version, self._classes = version.identity, len(version.manifest.labels)
 
     async def submit(
-        self,
-        payload: Payload,
-        class_map: bool = False,
-        deadline: float | None = None,
-        priority: Priority = Priority.INTERACTIVE,
+        self, payload: Payload, class_map: bool = False, priority: Priority = Priority.INTERACTIVE
     ) -> EngineResult:
         """Return the network's output for one image; see Submitter.
 
         All time except the engine run counts as queue time.
         """
         began = asyncio.get_running_loop().time()
-        limit = math.inf if deadline is None else deadline
-        image = RemoteImage(self._version, payload.pixels(), False, class_map, limit, priority)
+        image = RemoteImage(self._version, payload.pixels(), False, class_map, priority)
         reply, data = await self._dispatcher.submit(image)
         numbers = np.frombuffer(data, np.float32)
         rest = numbers[self._classes :].reshape(-1, reply.rows, reply.columns) if reply.rows else None

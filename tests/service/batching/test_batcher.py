@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.contract import Pixels
-from service.batching.batcher import Batcher, InlineRunner
+from service.batching.batcher import Batcher
 from service.decoding.decode import Decoded
 from service.decoding.deferred import DeferredDecode
 from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
@@ -170,15 +170,11 @@ async def test_several_batches_run_at_a_time() -> None:
     await batcher.stop()
 
 
-def at_once(batch: Batch) -> Prediction:
-    return Prediction(np.eye(8, dtype=np.float32)[batch.images[:, 0, 0, 0]])
-
-
 async def test_a_short_batch_needs_no_thread() -> None:
     """Up to the largest that is short enough; the next one goes to the engine's own threads."""
     engine = GatedEngine()
     engine.release()
-    batcher = Batcher(engine, max_batch_size=4, max_queue=8, inline=InlineRunner(at_once, largest=2))
+    batcher = Batcher(engine, max_batch_size=4, max_queue=8, largest_inline=2)
     batcher.start()
     assert (await batcher.submit(ready(5))).probabilities.argmax() == 5
     assert engine.sizes == []
@@ -192,11 +188,12 @@ async def test_who_asks_again_at_once_comes_into_the_next_batch() -> None:
     """Answers leave before it is put together, so two crowds of clients become one."""
     sizes: list[int] = []
 
-    def run(batch: Batch) -> Prediction:
-        sizes.append(len(batch.images))
-        return at_once(batch)
+    class Inline(GatedEngine):
+        def run(self, batch: Batch) -> Prediction:
+            sizes.append(len(batch.images))
+            return super().run(batch)
 
-    batcher = Batcher(GatedEngine(), max_batch_size=8, max_queue=8, inline=InlineRunner(run, largest=8))
+    batcher = Batcher(Inline(), max_batch_size=8, max_queue=8, largest_inline=8)
 
     async def client(value: int) -> None:
         for _ in range(4):
@@ -218,7 +215,7 @@ async def test_where_several_batches_can_run_only_a_lone_image_is_run_here(large
     """And only if it is short."""
     engine = GatedEngine(concurrency=2)
     engine.release()
-    batcher = Batcher(engine, max_batch_size=2, max_queue=8, inline=InlineRunner(at_once, largest))
+    batcher = Batcher(engine, max_batch_size=2, max_queue=8, largest_inline=largest)
     batcher.start()
     await batcher.submit(ready(1))
     await asyncio.gather(batcher.submit(ready(1)), batcher.submit(ready(2)))
@@ -305,7 +302,8 @@ async def test_who_gave_up_is_not_decoded(engine: GatedEngine, decoding: Batcher
     await engine.entered.wait()
     late = encoded(1)
     with pytest.raises(TimeoutError):
-        await decoding.submit(late, deadline=0.0)
+        async with asyncio.timeout(0.0):
+            await decoding.submit(late)
     engine.release()
     await first
     assert (await decoding.submit(encoded(2))).probabilities.argmax() == 2
@@ -366,8 +364,7 @@ async def answered_encoded(engine: GatedEngine, count: int) -> list[int]:
 async def test_tiny_images_are_decoded_without_a_thread() -> None:
     """Where their batch is short; damaged ones fail alone, also if they are all that there is."""
     engine = GatedEngine()
-    inline = InlineRunner(at_once, largest=4)
-    batcher = Batcher(engine, 4, 8, inline=inline)
+    batcher = Batcher(engine, 4, 8, largest_inline=4)
     batcher.start()
     values: list[int | Exception] = [1, CorruptImage("damaged"), 2]
     calls = [asyncio.create_task(batcher.submit(encoded(value, tiny=True))) for value in values]

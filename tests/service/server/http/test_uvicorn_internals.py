@@ -23,7 +23,6 @@ OVERRIDDEN: dict[type, tuple[type, set[str]]] = {
             "eof_received(self)",
             "on_headers_complete(self)",
             "on_body(self, body)",
-            "on_message_complete(self)",
             "on_response_complete(self)",
             "pause_writing(self)",
             "resume_writing(self)",

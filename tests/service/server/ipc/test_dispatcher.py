@@ -1,8 +1,6 @@
 """Entries and their slots, whatever becomes of the engines: fakes are links that only remember."""
 
 import asyncio
-import math
-import time
 from typing import cast
 
 import numpy as np
@@ -44,8 +42,8 @@ def image(value: int = 0) -> Pixels:
     return np.full((2, 2, 3), value, np.uint8)
 
 
-def asked(dispatch: EngineDispatcher, deadline: float = math.inf) -> "asyncio.Task[IpcReply]":
-    return asyncio.ensure_future(dispatch.submit(RemoteImage("colours/1", image(), deadline=deadline)))
+def asked(dispatch: EngineDispatcher) -> "asyncio.Task[IpcReply]":
+    return asyncio.ensure_future(dispatch.submit(RemoteImage("colours/1", image())))
 
 
 async def test_an_answer_frees_the_slot(dispatch: EngineDispatcher) -> None:
@@ -132,20 +130,10 @@ async def test_the_end_of_an_engine_frees_what_is_forgotten(dispatch: EngineDisp
 async def test_a_deadline_ends_the_wait_for_an_engine(dispatch: EngineDispatcher) -> None:
     """With its slot free at once: nobody can read it."""
     with pytest.raises(TimeoutError):
-        await asked(dispatch, deadline=time.monotonic())
+        async with asyncio.timeout(0.01):
+            await asked(dispatch)
     assert dispatch.slots.free == 4
     assert not Remembering(dispatch).sent
-
-
-async def test_the_engine_is_told_the_deadline(dispatch: EngineDispatcher) -> None:
-    """It need not begin what would come too late."""
-    engine, deadline = Remembering(dispatch), time.monotonic() + 60
-    seen: list[float] = []
-    engine.send = lambda image: seen.append(image.deadline)  # type: ignore[method-assign]
-    task = asked(dispatch, deadline)
-    await asyncio.sleep(0)
-    assert seen == [deadline]
-    task.cancel()
 
 
 async def test_without_a_free_slot_an_image_is_refused(dispatch: EngineDispatcher) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import errors
-from service.server.ipc.protocol import REQUEST, RESPONSE, Kind, error_from_json, error_to_json, frames
+from service.server.ipc.protocol import RESPONSE, Kind, error_from_json, error_to_json, frames
 
 
 @given(st.lists(st.binary(max_size=50), max_size=8), st.integers(1, 100))
@@ -30,11 +30,6 @@ def test_a_stream_is_cut_where_its_messages_end(messages: list[bytes], step: int
 
 async def _collect(reader: asyncio.StreamReader) -> list[tuple[int, bytes]]:
     return [(head[3], data) async for head, data in frames(reader, RESPONSE)]
-
-
-def test_heads_have_one_size() -> None:
-    """Both directions."""
-    assert REQUEST.size == RESPONSE.size == 32
 
 
 def all_errors(kind: type[errors.ServiceError] = errors.ServiceError) -> list[type[errors.ServiceError]]:
