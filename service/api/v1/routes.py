@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Header, Path, Query
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -57,38 +57,34 @@ def install(app: FastAPI, classify: ASGIApp) -> None:
     app.add_middleware(ClassifyMiddleware, classify=ExceptionMiddleware(classify, HANDLERS))
 
 
+def _parameters(
+    options: Annotated[QueryParams, Query()],
+    deadline_ms: DeadlineHeader = None,
+    priority: PriorityHeader = Priority.INTERACTIVE,
+) -> None:
+    """Document the parameters of all three paths."""
+
+
+Parameters = Annotated[None, Depends(_parameters)]
+
+
 def _documentation() -> APIRouter:
+    """Return routes that are never called, for the OpenAPI document."""
     routes = APIRouter(tags=["classify"])
     documented: dict[str, Any] = {
         "response_model": ClassifyResponse,
         "responses": openapi.CLASSIFY_RESPONSES,
         "openapi_extra": openapi.CLASSIFY_BODY,
+        "description": "Return the most probable classes of each image.",
     }
-    asked = Annotated[QueryParams, Query()]
 
     @routes.post(PATHS[0], summary="Classify with the default model", **documented)
-    def classify_default(
-        options: asked, deadline_ms: DeadlineHeader = None, priority: PriorityHeader = Priority.INTERACTIVE
-    ) -> None:
-        """Return the most probable classes of each image."""
+    def classify_default(parameters: Parameters) -> None: ...
 
     @routes.post(PATHS[1], summary="Classify with a model's newest ready version", **documented)
-    def classify_model(
-        model: ModelPath,
-        options: asked,
-        deadline_ms: DeadlineHeader = None,
-        priority: PriorityHeader = Priority.INTERACTIVE,
-    ) -> None:
-        """Return the most probable classes of each image."""
+    def classify_model(model: ModelPath, parameters: Parameters) -> None: ...
 
     @routes.post(PATHS[2], summary="Classify with one version", **documented)
-    def classify_version(
-        model: ModelPath,
-        version: VersionPath,
-        options: asked,
-        deadline_ms: DeadlineHeader = None,
-        priority: PriorityHeader = Priority.INTERACTIVE,
-    ) -> None:
-        """Return the most probable classes of each image."""
+    def classify_version(model: ModelPath, version: VersionPath, parameters: Parameters) -> None: ...
 
     return routes
