@@ -80,7 +80,7 @@ def test_sigterm_answers_what_was_accepted_and_exits_with_zero(tmp_path: Path) -
 
 def test_a_server_that_is_loading_is_alive_and_not_ready(tmp_path: Path) -> None:
     """Probes are answered from the first moment, requests told to come back."""
-    write_bundle(tmp_path, "slow", matmuls=60)
+    write_bundle(tmp_path, "slow", matmuls=20)
     with running(tmp_path, wait=False) as server:
         assert httpx.get(f"{server.url}/livez").status_code == 200
         assert httpx.get(f"{server.url}/readyz").status_code == 503
@@ -89,7 +89,7 @@ def test_a_server_that_is_loading_is_alive_and_not_ready(tmp_path: Path) -> None
         assert early.headers["retry-after"] == "1"
         assert early.headers["connection"] == "close"
         server.ready()
-        assert httpx.post(f"{server.url}/v1/classify", content=picture()).status_code == 200
+        assert httpx.post(f"{server.url}/v1/classify", content=picture(), timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize(
