@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from models.image import Pixels, decode_golden
 from models.manifest import File, Manifest
+from models.preprocessing import Pixels, decode_golden
 from models.variant import Precision, Variant
 
 MANIFEST = "manifest.json"

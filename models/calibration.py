@@ -7,13 +7,13 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from models.parts import Coverage, Fraction, Part
+from models.schema import Coverage, Fraction, ManifestModel
 
 RELIABILITY_BINS = 15
 """Number of bins of the calibration errors and of the reliability diagram."""
 
 
-class ReliabilityBin(Part):
+class ReliabilityBin(ManifestModel):
     """Images whose largest probability is above `lower` and at most `upper`.
 
     confidence: mean of that probability. accuracy: share of these images whose most probable class is right.
@@ -26,7 +26,7 @@ class ReliabilityBin(Part):
     images: int = Field(ge=1)
 
 
-class Reliability(Part):
+class Reliability(ManifestModel):
     """Errors of the probabilities before and after temperature scaling, and the reliability diagram after it.
 
     `ece` has bins of equal width (Guo et al., ICML 2017), `adaptive_ece` bins of equally many images (Nguyen and
@@ -50,7 +50,7 @@ class Reliability(Part):
         return self
 
 
-class PredictionSets(Part):
+class PredictionSets(ManifestModel):
     """Adaptive prediction sets (Romano, Sesia and Candes, 2020), in their deterministic form.
 
     The set of an image is the smallest number of classes, most probable first, whose probabilities sum to at least the
@@ -79,7 +79,7 @@ class PredictionSets(Part):
         return self
 
 
-class OutOfDistributionResult(Part):
+class OutOfDistributionResult(ManifestModel):
     """How well the energy separates a set of images that show none of the classes from the test images.
 
     `false_positive_rate`: share of the set that the threshold wrongly accepts as familiar. `auroc`: probability that an
@@ -92,7 +92,7 @@ class OutOfDistributionResult(Part):
     auroc: Fraction
 
 
-class EnergyThreshold(Part):
+class EnergyThreshold(ManifestModel):
     """Energy score E = -log sum exp(logits), in nats: the larger, the less familiar (Liu et al., NeurIPS 2020).
 
     An image counts as familiar when E <= `threshold`; above, it probably shows none of the classes.
@@ -110,7 +110,7 @@ class EnergyThreshold(Part):
     out_of_distribution: tuple[OutOfDistributionResult, ...] = Field(default=(), max_length=16)
 
 
-class Calibration(Part):
+class Calibration(ManifestModel):
     """The softmax temperature, which is already inside the graph. `fitted_on` None: there were no held-out data.
 
     NLL and calibration errors here are those of the images it was fitted on; `reliability` has those of others.

@@ -11,12 +11,20 @@ from models.calibration import (
     ReliabilityBin,
 )
 from models.cores import usable_cores
-from models.dense import cell_probabilities, grid_size
-from models.image import Pixels, UnsupportedMode, Upright, at_own_scale, preprocess, preprocessed, region
+from models.dense_grid import cell_probabilities, grid_size
 from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing
-from models.parts import ModelName
+from models.preprocessing import (
+    Pixels,
+    PreprocessedImage,
+    UnsupportedMode,
+    preprocess,
+    preprocess_native_size,
+    preprocessed,
+    region,
+)
 from models.provenance import Provenance
-from models.variant import LARGEST_TOLERANCE, Agreement, Metrics, Precision, Speed, Variant
+from models.schema import ModelName
+from models.variant import LARGEST_TOLERANCE, Agreement, Precision, Scores, Speed, Variant
 
 INPUT = "image"
 """Graph input: uint8 [N, height, width, channels]."""
@@ -46,26 +54,26 @@ __all__ = [
     "Golden",
     "Input",
     "Manifest",
-    "Metrics",
     "ModelName",
     "OutOfDistributionResult",
     "Pixels",
     "Precision",
     "PredictionSets",
+    "PreprocessedImage",
     "Preprocessing",
     "Provenance",
     "Reliability",
     "ReliabilityBin",
     "Row",
+    "Scores",
     "Speed",
     "UnsupportedMode",
-    "Upright",
     "Variant",
-    "at_own_scale",
     "cell_probabilities",
     "find_bundles",
     "grid_size",
     "preprocess",
+    "preprocess_native_size",
     "preprocessed",
     "read_bundle",
     "region",

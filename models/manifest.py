@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from models.calibration import Calibration
-from models.parts import Channel, ModelName, Part, RelativePath, Sha256
 from models.provenance import Provenance
+from models.schema import Channel, ManifestModel, ModelName, RelativePath, Sha256
 from models.variant import Precision, Variant
 
 
@@ -22,7 +22,7 @@ class Colour(StrEnum):
         return 3 if self is Colour.RGB else 1
 
 
-class Input(Part):
+class Input(ManifestModel):
     """Shape of one image of the graph's input: uint8 [height, width, colour.channels]."""
 
     colour: Colour
@@ -34,7 +34,7 @@ class Input(Part):
         return self.height, self.width, self.colour.channels
 
 
-class Preprocessing(Part):
+class Preprocessing(ManifestModel):
     """How an image of any size becomes `Input`.
 
     resize: `crop` keeps the centred part with the input's aspect ratio, `crop_fraction` of the largest such part per
@@ -48,7 +48,7 @@ class Preprocessing(Part):
     background: tuple[Channel, Channel, Channel] = (255, 255, 255)
 
 
-class File(Part):
+class File(ManifestModel):
     """One file of the bundle. `path` is relative to the manifest."""
 
     path: RelativePath
@@ -56,7 +56,7 @@ class File(Part):
     bytes: int = Field(ge=0)
 
 
-class Golden(Part):
+class Golden(ManifestModel):
     """Encoded images under `golden/` and, in `probabilities`, a JSON object of path -> probabilities [K]."""
 
     images: tuple[RelativePath, ...] = Field(min_length=1)
@@ -64,7 +64,7 @@ class Golden(Part):
     tolerance: float = Field(gt=0, le=0.1, description="largest absolute difference of any probability")
 
 
-class Dense(Part):
+class Dense(ManifestModel):
     """The graph accepts images larger than `Input` and classifies every part of them in one pass.
 
     `stride`: pixels from one cell of the class map to the next, down and across. `window`: cells of the class map of an
@@ -75,7 +75,7 @@ class Dense(Part):
     window: tuple[int, int]
 
 
-class Manifest(Part):
+class Manifest(ManifestModel):
     """The content of `manifest.json`. Labels are in the order of the graph's K outputs."""
 
     schema_version: Literal[1] = Field(1, description="version of this format; a reader refuses one it does not know")

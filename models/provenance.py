@@ -4,10 +4,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from models.parts import Part
+from models.schema import ManifestModel
 
 
-class Provenance(Part):
+class Provenance(ManifestModel):
     """What is needed to reproduce the network."""
 
     dataset: str

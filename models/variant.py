@@ -4,8 +4,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from models.parts import Fraction, Part, RelativePath
 from models.provenance import Provenance
+from models.schema import Fraction, ManifestModel, RelativePath
 
 LARGEST_TOLERANCE = 0.25
 """Limit of a variant's tolerance for golden images, a difference of probabilities; beyond it, it is another network."""
@@ -20,7 +20,7 @@ class Precision(StrEnum):
     PRUNED = "pruned"
 
 
-class Metrics(Part):
+class Scores(ManifestModel):
     """The scores of one variant. `measured` false: quoted from `source`, not computed by this project.
 
     `ece` has bins of equal width, `adaptive_ece` bins of equally many images.
@@ -36,7 +36,7 @@ class Metrics(Part):
     adaptive_ece: Fraction | None = None
 
 
-class Agreement(Part):
+class Agreement(ManifestModel):
     """The difference between a variant's probabilities and those of fp32 on the same images.
 
     `top1`: share of images with the same most probable class; the accuracies differ by at most 1 - `top1`.
@@ -50,7 +50,7 @@ class Agreement(Part):
     max_distance: Fraction
 
 
-class Speed(Part):
+class Speed(ManifestModel):
     """Images per second compared with fp32, measured in turns on one machine. `ratio`: median over the rounds."""
 
     machine: str
@@ -60,12 +60,12 @@ class Speed(Part):
     ratio: float = Field(gt=0)
 
 
-class Variant(Part):
+class Variant(ManifestModel):
     """The network in one precision. The fields after `metrics` are set for variants derived from fp32."""
 
     precision: Precision
     path: RelativePath
-    metrics: Metrics
+    metrics: Scores
     agreement: Agreement | None = None
     speed: Speed | None = None
     golden_tolerance: float | None = Field(

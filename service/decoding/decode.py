@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, at_own_scale, preprocessed
+from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess_native_size, preprocessed
 from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
 
 logger = logging.getLogger(__name__)
@@ -55,21 +55,25 @@ class Decoded(NamedTuple):
 
 
 def decode(
-    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
+    body: bytes, target: Input, preprocessing: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
 ) -> Decoded:
     """Decode and resize an image to the target's size.
 
     dense_pixels: if set, return the image in its own resolution instead, with at most so many pixels.
     Raises UnsupportedFormat, TooManyPixels, CorruptImage, or DecodeLimit when memory runs out.
     """
-    return decode_opened(opened(body, limits, dense_pixels), target, how, native_size=dense_pixels is not None)
+    return decode_opened(
+        opened(body, limits, dense_pixels), target, preprocessing, native_size=dense_pixels is not None
+    )
 
 
-def decode_opened(image: Image.Image, target: Input, how: Preprocessing, *, native_size: bool = False) -> Decoded:
+def decode_opened(
+    image: Image.Image, target: Input, preprocessing: Preprocessing, *, native_size: bool = False
+) -> Decoded:
     """Decode an image whose header was read. Raises CorruptImage, UnsupportedFormat, DecodeLimit."""
     started = time.perf_counter()
     with translated_errors(), image:
-        pixels, size = (at_own_scale if native_size else preprocessed)(image, target, how)
+        pixels, size = (preprocess_native_size if native_size else preprocessed)(image, target, preprocessing)
     return Decoded(pixels, size, time.perf_counter() - started)
 
 

@@ -49,7 +49,7 @@ class DecoderPool:
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
     def defer(
-        self, body: bytes, target: Input, how: Preprocessing, *, tiny_only: bool = False
+        self, body: bytes, target: Input, preprocessing: Preprocessing, *, tiny_only: bool = False
     ) -> DeferredDecode | None:
         """Return a payload that decodes the image later, or None if its header does not promise a quick decode.
 
@@ -65,9 +65,11 @@ class DecoderPool:
         tiny = tiny and image.width * image.height <= _TINY_PIXELS
         if tiny_only and not tiny:
             return None
-        return DeferredDecode(partial(decode_opened, image, target, how), needs_thread=not tiny)
+        return DeferredDecode(partial(decode_opened, image, target, preprocessing), needs_thread=not tiny)
 
-    async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
+    async def decode(
+        self, body: bytes, target: Input, preprocessing: Preprocessing, dense_pixels: int | None = None
+    ) -> Decoded:
         """Decode an image of any size; see `decode.decode`.
 
         Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit.
@@ -76,12 +78,12 @@ class DecoderPool:
             async with self._free:
                 loop = asyncio.get_running_loop()
                 small = await loop.run_in_executor(
-                    self._threads, _decode_small, body, target, how, self._limits, dense_pixels
+                    self._threads, _decode_small, body, target, preprocessing, self._limits, dense_pixels
                 )
             if small is not None:
                 return small
         worker = await self._idle.get()
-        asked = encode_request(body, target, how, self._limits, dense_pixels)
+        asked = encode_request(body, target, preprocessing, self._limits, dense_pixels)
         work = asyncio.ensure_future(self._decode_costly(worker, asked))
         self._work.add(work)
         work.add_done_callback(self._ended)
@@ -102,10 +104,10 @@ class DecoderPool:
 
 
 def _decode_small(
-    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None
+    body: bytes, target: Input, preprocessing: Preprocessing, limits: DecodeLimits, dense_pixels: int | None
 ) -> Decoded | None:
     """Decode the image; return None if its header says that it is not small."""
     image = opened(body, limits, dense_pixels)
     if image.format not in _FORMATS or image.width * image.height > _SMALL_PIXELS:
         return None
-    return decode_opened(image, target, how, native_size=dense_pixels is not None)
+    return decode_opened(image, target, preprocessing, native_size=dense_pixels is not None)

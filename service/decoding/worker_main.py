@@ -25,11 +25,11 @@ READY = b"ready"
 
 
 def encode_request(
-    body: bytes, target: Input, how: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
+    body: bytes, target: Input, preprocessing: Preprocessing, limits: DecodeLimits, dense_pixels: int | None = None
 ) -> Message:
     head = {
         "target": target.model_dump(mode="json"),
-        "how": how.model_dump(mode="json"),
+        "preprocessing": preprocessing.model_dump(mode="json"),
         "formats": limits.formats,
         "max_pixels": limits.max_pixels,
         "dense_pixels": dense_pixels,
@@ -50,9 +50,9 @@ def decode_reply(frame: Message) -> Decoded:
 def _answer(frame: Message) -> Message:
     head = frame.head
     limits = DecodeLimits(tuple(head["formats"]), head["max_pixels"])
-    target, how = Input.model_validate(head["target"]), Preprocessing.model_validate(head["how"])
+    target, preprocessing = Input.model_validate(head["target"]), Preprocessing.model_validate(head["preprocessing"])
     try:
-        done = decode(frame.payload, target, how, limits, head["dense_pixels"])
+        done = decode(frame.payload, target, preprocessing, limits, head["dense_pixels"])
     except ImageError as error:
         return Message({"error": type(error).__name__, "detail": error.detail}, b"")
     return Message({"size": done.size, "shape": done.pixels.shape, "seconds": done.seconds}, done.pixels.tobytes())

@@ -104,14 +104,22 @@ class Classifier:
         An image that is quick to decode is decoded in the engine's thread, just before it is run. Bulk images are not,
         unless they are tiny: interactive images would wait for their decoding.
         """
-        interactive, target, how = request.priority is Priority.INTERACTIVE, manifest.input, manifest.preprocessing
-        interactive, target, how = request.priority is Priority.INTERACTIVE, manifest.input, manifest.preprocessing
+        interactive, target, preprocessing = (
+            request.priority is Priority.INTERACTIVE,
+            manifest.input,
+            manifest.preprocessing,
+        )
+        interactive, target, preprocessing = (
+            request.priority is Priority.INTERACTIVE,
+            manifest.input,
+            manifest.preprocessing,
+        )
         submit = partial(serving.batcher.submit, class_map=request.heatmap, priority=request.priority)
-        payload = self._decoder.defer(image, target, how, tiny_only=not (serving.decodes and interactive))
+        payload = self._decoder.defer(image, target, preprocessing, tiny_only=not (serving.decodes and interactive))
         if payload is None:
             turn = contextlib.nullcontext() if interactive else self._bulk_turn
             async with turn:
-                decoded = await self._decoder.decode(image, target, how)
+                decoded = await self._decoder.decode(image, target, preprocessing)
             answer = await submit(ReadyPixels(decoded.pixels))
         else:
             with contextlib.closing(payload):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.contract import Bundle, Metrics, Precision, Variant, read_bundle
+from models.contract import Bundle, Precision, Scores, Variant, read_bundle
 from tests.support.bundles import INPUT, SIDE, write_bundle
 from training.data.labelled_images import LabelledImages, to_picture
 from training.errors import DatasetError, ParityError
@@ -72,7 +72,7 @@ def test_a_bundle_is_made_measured_and_verified_without_pytorch(source: Bundle, 
     bundle = remake(source, tmp_path / "made")
     bundle.check_files()
     assert check_golden(bundle) == pytest.approx(0, abs=1e-6)
-    metrics: Metrics = bundle.manifest.variants[0].metrics
+    metrics: Scores = bundle.manifest.variants[0].metrics
     assert (metrics.images, metrics.top1) == (60, 1.0)
     assert bundle.manifest.calibration.images == 60
     assert set(bundle.manifest.provenance.libraries) == {"numpy", "onnx", "onnxruntime", "pillow"}

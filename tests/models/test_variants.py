@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.contract import BundleError, Metrics, Pixels, Precision, Row, Variant, read_bundle
+from models.contract import BundleError, Pixels, Precision, Row, Scores, Variant, read_bundle
 from tests.support.bundles import write_bundle
 from tests.support.variants import add_variant
 
@@ -47,6 +47,6 @@ def test_a_tolerance_that_lets_anything_pass_is_refused(tolerance: float) -> Non
         Variant(
             precision=Precision.INT8,
             path="model.int8.onnx",
-            metrics=Metrics(measured=True, source="none"),
+            metrics=Scores(measured=True, source="none"),
             golden_tolerance=tolerance,
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from models.contract import Calibration, Golden, Input, Manifest, Metrics, Precision, Preprocessing, Variant
+from models.contract import Calibration, Golden, Input, Manifest, Precision, Preprocessing, Scores, Variant
 from tests.training.conftest import LABELS
 from training.importing.bundle_writer import MODEL, list_files
 from training.importing.provenance import provenance
@@ -13,7 +13,7 @@ def stripes_manifest(
     folder: Path, golden: Golden, target: Input, preprocessing: Preprocessing, **others: Any
 ) -> Manifest:
     """Of `stripes/1` with the files that lie in `folder`; `others` take the place of what is said here."""
-    metrics = Metrics(measured=True, source="stripes", images=80, top1=0.75)
+    metrics = Scores(measured=True, source="stripes", images=80, top1=0.75)
     facts: dict[str, Any] = {
         "name": "stripes",
         "version": 1,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.contract import INPUT, LOGITS, PROBABILITIES, Bundle, Input, Metrics, Pixels, Precision, Preprocessing
+from models.contract import INPUT, LOGITS, PROBABILITIES, Bundle, Input, Pixels, Precision, Preprocessing, Scores
 from training.data.labelled_images import LabelledImages, evaluation_batch, evaluation_pixels
 from training.evaluation.metrics import (
     accuracy,
@@ -28,9 +28,9 @@ class Evaluation:
     logits: Outputs
     labels: NDArray[np.int64]
 
-    def metrics(self, source: str) -> Metrics:
+    def metrics(self, source: str) -> Scores:
         """Return the metrics. source: the images, in words."""
-        return Metrics(
+        return Scores(
             measured=True,
             source=source,
             images=len(self.labels),

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.contract import Bundle, Metrics, Precision
+from models.contract import Bundle, Precision, Scores
 from training.evaluation.evaluate import Evaluation, run_graph
 from training.evaluation.onnx_session import open_session, single_predictor
 from training.optimize.agreement import Rows, compare
@@ -33,9 +33,9 @@ def measure(bundle: Bundle, candidates: Sequence[Candidate], images: EvaluationI
     ]
 
 
-def _metrics(probabilities: Rows, logits: Rows, images: EvaluationImages) -> Metrics:
+def _metrics(probabilities: Rows, logits: Rows, images: EvaluationImages) -> Scores:
     if images.labels is None:
-        return Metrics(measured=True, source=images.source, images=len(images.test_images))
+        return Scores(measured=True, source=images.source, images=len(images.test_images))
     return Evaluation(probabilities, logits, images.labels).metrics(images.source)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.contract import Agreement, Metrics, Precision, Speed
+from models.contract import Agreement, Precision, Scores, Speed
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class MeasuredVariant:
     """
 
     precision: Precision
-    metrics: Metrics
+    metrics: Scores
     agreement: Agreement | None
     speed: Speed
     size_bytes: int

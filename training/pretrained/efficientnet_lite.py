@@ -5,7 +5,7 @@ from importlib import import_module
 import torch
 from torch import Tensor, nn
 
-from models.contract import Colour, Input, Metrics, Preprocessing
+from models.contract import Colour, Input, Preprocessing, Scores
 from training.importing.golden_photos import SCIKIT_IMAGE
 from training.importing.imagenet_labels import SOURCE as LABEL_SOURCE
 from training.importing.imagenet_labels import imagenet_labels
@@ -49,7 +49,7 @@ EFFICIENTNET_LITE0 = PublishedNetwork(
     labels=imagenet_labels,
     target=Input(colour=Colour.RGB, height=224, width=224),
     preprocessing=Preprocessing(resize="crop", crop_fraction=224 / 256, interpolation="bicubic"),
-    metrics=Metrics(
+    metrics=Scores(
         measured=False,
         source="README of EfficientNet-lite by its authors, github.com/tensorflow/tpu, ImageNet validation set",
         top1=0.751,

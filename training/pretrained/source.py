@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.contract import Input, Metrics, Preprocessing
+from models.contract import Input, Preprocessing, Scores
 from training.importing.golden_photos import Photos
 from training.networks.exported_module import ExportedModule
 
@@ -24,7 +24,7 @@ class PublishedNetwork:
     labels: Callable[[], tuple[str, ...]]
     target: Input
     preprocessing: Preprocessing
-    metrics: Metrics
+    metrics: Scores
     dataset: str
     licence: str
     notes: tuple[str, ...]

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from models.contract import Colour, Input, Metrics, Preprocessing, sha256_of
+from models.contract import Colour, Input, Preprocessing, Scores, sha256_of
 from training.errors import TrainingError
 from training.importing.golden_photos import SCIKIT_LEARN
 from training.importing.imagenet_labels import SOURCE as LABEL_SOURCE
@@ -74,9 +74,9 @@ def _preprocessing(model: str, published: Mapping[str, Any]) -> Preprocessing:
     return Preprocessing(resize="crop", crop_fraction=crop, interpolation=interpolation)
 
 
-def _metrics(weights: Path | None) -> Metrics:
+def _metrics(weights: Path | None) -> Scores:
     known = "nothing is known of the accuracy of these weights" if weights else f"no figure is quoted; see {_RESULTS}"
-    return Metrics(measured=False, source=known)
+    return Scores(measured=False, source=known)
 
 
 def _dataset(model: str, published: Mapping[str, Any], weights: Path | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from models.contract import Manifest, Metrics, Precision
+from models.contract import Manifest, Precision, Scores
 from training.report.inputs import ReportInputs
 from training.report.section import Fact
 
@@ -35,7 +35,7 @@ def overview(inputs: ReportInputs) -> Overview:
     )
 
 
-def _scores(metrics: Metrics) -> Iterator[Fact]:
+def _scores(metrics: Scores) -> Iterator[Fact]:
     if metrics.top1 is not None:
         note = "" if metrics.top5 is None else f"top 5: {metrics.top5:.2%}"
         yield Fact("Accuracy", f"{metrics.top1:.2%}", note)
@@ -54,7 +54,7 @@ def _shape(manifest: Manifest) -> Iterator[Fact]:
     )
 
 
-def _score_source(inputs: ReportInputs, metrics: Metrics) -> str:
+def _score_source(inputs: ReportInputs, metrics: Scores) -> str:
     if inputs.labelled is not None:
         return "measured for this report"
     return "measured when the bundle was made" if metrics.measured else "published, not measured here"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.contract import Calibration, Dense, Input, Metrics, Preprocessing
+from models.contract import Calibration, Dense, Input, Preprocessing, Scores
 from service.inference.results import Grid, Heatmap
 from service.repository.version import State
 
@@ -129,7 +129,7 @@ class ModelDetail(ModelSummary):
     versions: list[str]
     labels: list[str]
     preprocessing: Preprocessing
-    metrics: dict[str, Metrics]
+    metrics: dict[str, Scores]
     calibration: Calibration
     heatmap: bool
     dense: Dense | None = Field(description="how images larger than the input are classified; null: they are not")

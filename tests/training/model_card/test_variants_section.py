@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from models.contract import Agreement, File, Manifest, Metrics, Precision, Speed, Variant, read_bundle
+from models.contract import Agreement, File, Manifest, Precision, Scores, Speed, Variant, read_bundle
 from training.model_card.variants_section import variants_section
 
 SHIPPED = Path(__file__).parents[3] / "models" / "imagenet" / "1"
 INT8 = Variant(
     precision=Precision.INT8,
     path="model.int8.onnx",
-    metrics=Metrics(measured=True, source="crops", images=80),
+    metrics=Scores(measured=True, source="crops", images=80),
     agreement=Agreement(source="crops", images=80, top1=0.975, mean_distance=0.0125, max_distance=0.25),
     speed=Speed(machine="A processor", threads=2, batch_size=16, images_per_s=100, ratio=1.758),
     float_layers=("first", "last"),

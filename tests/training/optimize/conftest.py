@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from models.contract import Calibration, Colour, Input, Metrics, Precision, Preprocessing, Variant
+from models.contract import Calibration, Colour, Input, Precision, Preprocessing, Scores, Variant
 from tests.training.conftest import LABELS, SIDE, striped, write_dataset
 from tests.training.stripes import stripes_manifest
 from training.export.onnx_export import export
@@ -60,7 +60,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         golden = write_golden(folder, pictures, network.classify, TARGET, HOW)
         facts = {
             "dense": dense,
-            "variants": (Variant(precision=Precision.FP32, path=MODEL, metrics=Metrics(measured=True, source="none")),),
+            "variants": (Variant(precision=Precision.FP32, path=MODEL, metrics=Scores(measured=True, source="none")),),
             "calibration": Calibration(temperature=1.2, fitted_on=None, note="none"),
             "provenance": provenance(dataset="stripes", licence="CC0", notes=(), seed=0),
         }

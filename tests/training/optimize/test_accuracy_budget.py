@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.contract import LARGEST_TOLERANCE, Agreement, Metrics, Precision, Speed
+from models.contract import LARGEST_TOLERANCE, Agreement, Precision, Scores, Speed
 from training.optimize.accuracy_budget import rejection_reason
 from training.optimize.result import MeasuredVariant
 
@@ -14,7 +14,7 @@ SPEED = Speed(machine="none", threads=1, batch_size=1, images_per_s=100, ratio=1
 AGREEMENT = Agreement(source="none", images=10, top1=0.99, mean_distance=0, max_distance=0)
 
 
-FP32 = MeasuredVariant(Precision.FP32, Metrics(measured=True, source="none", top1=0.95), None, SPEED, 100, 90)
+FP32 = MeasuredVariant(Precision.FP32, Scores(measured=True, source="none", top1=0.95), None, SPEED, 100, 90)
 
 
 def variant(
@@ -22,7 +22,7 @@ def variant(
 ) -> MeasuredVariant:
     return MeasuredVariant(
         Precision.INT8,
-        Metrics(measured=True, source="none", top1=top1),
+        Scores(measured=True, source="none", top1=top1),
         AGREEMENT.model_copy(update={"top1": agreement}),
         SPEED.model_copy(update={"ratio": ratio}),
         size,
@@ -33,14 +33,14 @@ def variant(
 @pytest.mark.parametrize(("top1", "admitted"), [(0.96, True), (0.945, True), (0.9449, False), (float("nan"), False)])
 def test_the_budget_is_in_points_of_top1(top1: float, admitted: bool) -> None:
     """Half a point below fp32 is inside, a hair more is not; better is never refused."""
-    measured = replace(variant(), metrics=Metrics.model_construct(measured=True, source="none", top1=top1))
+    measured = replace(variant(), metrics=Scores.model_construct(measured=True, source="none", top1=top1))
     assert (rejection_reason(measured, FP32, budget=0.5) is None) == admitted
 
 
 @pytest.mark.parametrize(("agreement", "admitted"), [(0.995, True), (0.99, False)])
 def test_without_labels_the_budget_bounds_disagreement(agreement: float, admitted: bool) -> None:
     """Accuracy cannot fall by more than the share of images that get another class."""
-    reference = replace(FP32, metrics=Metrics(measured=True, source="none"))
+    reference = replace(FP32, metrics=Scores(measured=True, source="none"))
     assert (rejection_reason(variant(None, agreement=agreement), reference, budget=0.5) is None) == admitted
 
 

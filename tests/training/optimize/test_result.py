@@ -1,6 +1,6 @@
 """Rows of the table of variants."""
 
-from models.contract import Agreement, Metrics, Precision, Speed
+from models.contract import Agreement, Precision, Scores, Speed
 from training.optimize.result import MeasuredVariant, mark_pareto
 
 SPEED = Speed(machine="none", threads=1, batch_size=1, images_per_s=100, ratio=1)
@@ -9,7 +9,7 @@ SPEED = Speed(machine="none", threads=1, batch_size=1, images_per_s=100, ratio=1
 AGREEMENT = Agreement(source="none", images=10, top1=0.99, mean_distance=0, max_distance=0)
 
 
-FP32 = MeasuredVariant(Precision.FP32, Metrics(measured=True, source="none", top1=0.95), None, SPEED, 100, 90)
+FP32 = MeasuredVariant(Precision.FP32, Scores(measured=True, source="none", top1=0.95), None, SPEED, 100, 90)
 
 
 def variant(
@@ -17,7 +17,7 @@ def variant(
 ) -> MeasuredVariant:
     return MeasuredVariant(
         Precision.INT8,
-        Metrics(measured=True, source="none", top1=top1),
+        Scores(measured=True, source="none", top1=top1),
         AGREEMENT.model_copy(update={"top1": agreement}),
         SPEED.model_copy(update={"ratio": ratio}),
         size,

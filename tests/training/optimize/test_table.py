@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from models.contract import Agreement, Metrics, Precision, Speed
+from models.contract import Agreement, Precision, Scores, Speed
 from tests.training.optimize.conftest import ALL
 from training.optimize.result import MeasuredVariant, OptimizeResult
 from training.optimize.table import as_json, print_table
 
 SPEED = Speed(machine="A processor", threads=1, batch_size=16, images_per_s=1234.4, ratio=1)
 FP32 = MeasuredVariant(
-    Precision.FP32, Metrics(measured=True, source="none", images=80, top1=0.95), None, SPEED, 4_000_000, 3_000_000
+    Precision.FP32, Scores(measured=True, source="none", images=80, top1=0.95), None, SPEED, 4_000_000, 3_000_000
 )
 INT8 = replace(
     FP32,

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.contract import Bundle, Metrics, Precision, Variant, read_bundle
+from models.contract import Bundle, Precision, Scores, Variant, read_bundle
 from training.importing.golden_images import check_golden
 from training.optimize.result import OptimizeResult
 from training.optimize.update_bundle import add_variants, read_confusion
 
-FP16 = Variant(precision=Precision.FP16, path="model.fp16.onnx", metrics=Metrics(measured=True, source="none"))
+FP16 = Variant(precision=Precision.FP16, path="model.fp16.onnx", metrics=Scores(measured=True, source="none"))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ class UnsupportedMode(ValueError):
     """The pixel format has no unambiguous conversion to 8-bit colour."""
 
 
-class Upright(NamedTuple):
+class PreprocessedImage(NamedTuple):
     """An image after its orientation was applied.
 
     pixels: uint8 [height, width, channels], read-only. size: width and height of the whole image in pixels.
@@ -43,7 +43,7 @@ _TURNS = {
 }
 
 
-def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
+def preprocess(image: Image.Image, target: Input, preprocessing: Preprocessing) -> Pixels:
     """Resize and crop `image` to the network's input: uint8 [height, width, channels], C-contiguous, read-only.
 
     image: opened by Pillow, pixels not necessarily loaded yet; any mode but LAB, signed integers and 32 bits a channel.
@@ -54,80 +54,82 @@ def preprocess(image: Image.Image, target: Input, how: Preprocessing) -> Pixels:
     Raises UnsupportedMode for any other mode, and for a damaged file what its decoder raises (mostly OSError).
     Source: evaluation crop of Krizhevsky et al., NeurIPS 2012, section 2.
     """
-    return preprocessed(image, target, how).pixels
+    return preprocessed(image, target, preprocessing).pixels
 
 
-def preprocessed(image: Image.Image, target: Input, how: Preprocessing) -> Upright:
+def preprocessed(image: Image.Image, target: Input, preprocessing: Preprocessing) -> PreprocessedImage:
     """Return the result of `preprocess` with the size of the image. Raises what `preprocess` raises."""
-    _reduce(image, target, how)
+    _reduce(image, target, preprocessing)
     image.load()
     orientation = _orientation(image)
-    small = _resize(_resizable(image), _before_turning((target.width, target.height), orientation), how)
-    return _upright(image, _colour(small, target, how), orientation)
+    small = _resize(_resizable(image), _before_turning((target.width, target.height), orientation), preprocessing)
+    return _upright(image, _colour(small, target, preprocessing), orientation)
 
 
-def decode_golden(body: bytes, target: Input, how: Preprocessing) -> Pixels:
+def decode_golden(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     """Return the pixels of a golden image. Raises what its decoder raises unless it is a complete JPEG or PNG."""
     with Image.open(io.BytesIO(body), formats=("JPEG", "PNG")) as image:
-        return preprocess(image, target, how)
+        return preprocess(image, target, preprocessing)
 
 
-def at_own_scale(image: Image.Image, target: Input, how: Preprocessing) -> Upright:
+def preprocess_native_size(image: Image.Image, target: Input, preprocessing: Preprocessing) -> PreprocessedImage:
     """Convert `image` to pixels as `preprocess` does, but without resizing or cropping.
 
     Equal to `preprocess` if the image has the target's size and nothing is cropped. Raises what `preprocess` raises.
     """
     image.load()
-    return _upright(image, _colour(_resizable(image), target, how), _orientation(image))
+    return _upright(image, _colour(_resizable(image), target, preprocessing), _orientation(image))
 
 
-def region(size: tuple[int, int], target: Input, how: Preprocessing) -> tuple[float, float, float, float]:
+def region(size: tuple[int, int], target: Input, preprocessing: Preprocessing) -> tuple[float, float, float, float]:
     """Return the part of an upright image that `preprocess` keeps: left, top, right, bottom as fractions of its size.
 
     size: width and height of the upright image, in pixels.
     """
-    left, upper, right, lower = _box(size, (target.width, target.height), how)
+    left, upper, right, lower = _box(size, (target.width, target.height), preprocessing)
     return left / size[0], upper / size[1], right / size[0], lower / size[1]
 
 
-def _upright(image: Image.Image, coloured: Image.Image, orientation: int) -> Upright:
+def _upright(image: Image.Image, coloured: Image.Image, orientation: int) -> PreprocessedImage:
     turned = coloured if orientation == 1 else coloured.transpose(_TURNS[orientation])
     pixels = np.frombuffer(turned.tobytes(), np.uint8).reshape(turned.height, turned.width, -1)
-    return Upright(pixels, _before_turning(image.size, orientation))
+    return PreprocessedImage(pixels, _before_turning(image.size, orientation))
 
 
 def _before_turning(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return (size[1], size[0]) if orientation in _SIDEWAYS else size
 
 
-def _box(source: tuple[int, int], size: tuple[int, int], how: Preprocessing) -> tuple[float, float, float, float]:
+def _box(
+    source: tuple[int, int], size: tuple[int, int], preprocessing: Preprocessing
+) -> tuple[float, float, float, float]:
     """Return the part of the source that is kept: left, upper, right, lower in source pixels."""
     width, height = source
-    if how.resize == "squash":
+    if preprocessing.resize == "squash":
         return 0, 0, width, height
-    unit = min(width / size[0], height / size[1]) * how.crop_fraction
+    unit = min(width / size[0], height / size[1]) * preprocessing.crop_fraction
     left, upper = (width - size[0] * unit) / 2, (height - size[1] * unit) / 2
     return max(left, 0), max(upper, 0), min(left + size[0] * unit, width), min(upper + size[1] * unit, height)
 
 
-def _reduce(image: Image.Image, target: Input, how: Preprocessing) -> None:
+def _reduce(image: Image.Image, target: Input, preprocessing: Preprocessing) -> None:
     """Ask the JPEG decoder for a smaller image; Pillow ignores this for every other format.
 
     The longer side of the target is requested in both directions, because the orientation is not known yet.
     """
     side = max(target.width, target.height)
-    left, upper, right, lower = _box(image.size, (target.width, target.height), how)
+    left, upper, right, lower = _box(image.size, (target.width, target.height), preprocessing)
     scale = side / min(right - left, lower - upper)
     if scale < 1:
         image.draft(target.colour.value, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
 
 
-def _resize(image: Image.Image, size: tuple[int, int], how: Preprocessing) -> Image.Image:
+def _resize(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessing) -> Image.Image:
     """Return the part that is kept, at `size`; the image itself if it is that already."""
-    box = _box(image.size, size, how)
+    box = _box(image.size, size, preprocessing)
     if image.size == size and box == (0, 0, *size):
         return image
-    return image.resize(size, Image.Resampling[how.interpolation.upper()], box=box)
+    return image.resize(size, Image.Resampling[preprocessing.interpolation.upper()], box=box)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -175,9 +177,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(narrow)
 
 
-def _colour(small: Image.Image, target: Input, how: Preprocessing) -> Image.Image:
+def _colour(small: Image.Image, target: Input, preprocessing: Preprocessing) -> Image.Image:
     if small.mode in ("RGBA", "LA"):
-        canvas = Image.new("RGBA", small.size, (*how.background, 255))
+        canvas = Image.new("RGBA", small.size, (*preprocessing.background, 255))
         small = Image.alpha_composite(canvas, small.convert("RGBA"))
     if small.mode == target.colour.value:
         return small

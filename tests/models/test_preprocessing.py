@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.contract import Colour, Input, Preprocessing, UnsupportedMode, at_own_scale, preprocess, region
+from models.contract import Colour, Input, Preprocessing, UnsupportedMode, preprocess, preprocess_native_size, region
 from tests.support.pictures import BLUE, GREEN, RED, encoded
 
 SQUARE = Input(colour=Colour.RGB, height=24, width=24)
@@ -206,8 +206,8 @@ def test_pixels_of_the_target_size_are_left_alone() -> None:
 def test_its_own_scale_is_the_same_way(mode: str, target: Input) -> None:
     """Where nothing is resized or cropped, the same pixels; else as many as the picture has."""
     image = Image.new(mode, (24, 24), 90) if mode.startswith(("P", "I;16")) else quarters(24, 24).convert(mode)
-    np.testing.assert_array_equal(at_own_scale(image, target, WHOLE).pixels, preprocess(image, target, WHOLE))
-    larger, size = at_own_scale(Image.new(mode, (50, 30)), target, WHOLE)
+    np.testing.assert_array_equal(preprocess_native_size(image, target, WHOLE).pixels, preprocess(image, target, WHOLE))
+    larger, size = preprocess_native_size(Image.new(mode, (50, 30)), target, WHOLE)
     assert size == (50, 30)
     assert larger.shape == (30, 50, target.colour.channels)
     assert larger.dtype == np.uint8
@@ -218,7 +218,7 @@ def test_its_own_scale_is_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = Image.open(io.BytesIO(encoded(quarters(64, 32), "JPEG", exif=exif, quality=95)))
-    pixels, size = at_own_scale(stored, SQUARE, WHOLE)
+    pixels, size = preprocess_native_size(stored, SQUARE, WHOLE)
     assert size == (32, 64)
     assert pixels.shape == (64, 32, 3)
     assert pixels[5, 5].argmax() == 2
