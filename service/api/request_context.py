@@ -103,15 +103,8 @@ class RequestContextMiddleware:
 
 def _request_id(scope: Scope) -> str:
     """Return the first X-Request-ID of the client if it is safe for logs and headers, otherwise a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            given: str = value.decode("latin-1")
-            return given if _REQUEST_ID.fullmatch(given) else _new_id()
-    return _new_id()
-
-
-def _new_id() -> str:
-    return f"{random.getrandbits(128):032x}"
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def _add_headers(message: Message, state: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.contract import Pixels
-from service.batching.entry import Entry, class_map_of
+from service.batching.entry import Entry
 from service.errors import EngineFailure
 from service.types import NON_FINITE_OUTPUT, Batch, EngineResult, Prediction
 
@@ -81,7 +81,8 @@ class BatchJob:
             if index in non_finite:
                 self._failed.append((entry, EngineFailure(NON_FINITE_OUTPUT)))
                 continue
-            class_map, queue_s = class_map_of(prediction, index, entry), self._began - entry.enqueued_at
+            class_map = prediction.class_map[index] if entry.class_map and prediction.class_map is not None else None
+            queue_s = self._began - entry.enqueued_at
             decode_s = decoding_s if entry.payload.deferred else 0.0
             entry.answer(EngineResult(row, class_map, queue_s, infer_s, decode_s))
         return infer_s

@@ -4,8 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from models.contract import Row
-from service.types import EngineResult, Payload, Prediction
+from service.types import EngineResult, Payload
 
 
 @dataclass(slots=True)
@@ -31,9 +30,3 @@ class Entry:
     def fail(self, error: Exception) -> None:
         if not self.result.done():
             self.result.set_exception(error)
-
-
-def class_map_of(prediction: Prediction, index: int, entry: Entry) -> Row | None:
-    """Return the class map of the image at `index` of a batch, or None if it was not requested."""
-    wanted = entry.class_map and prediction.class_map is not None
-    return prediction.class_map[index] if wanted and prediction.class_map is not None else None

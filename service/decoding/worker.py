@@ -108,10 +108,6 @@ class DecodeWorker:
         """The process id; None before the first start."""
         return self._running.process.pid if self._running else None
 
-    async def start(self) -> None:
-        """Start the process, or replace a dead one. Raises NotReady."""
-        await self._ready()
-
     async def ask(self, frame: Message) -> Message:
         """Return the reply of a worker. If the worker dies, try once more with a new one.
 

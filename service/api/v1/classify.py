@@ -113,12 +113,8 @@ class ClassifyEndpoint:
 
 def _render(classified: Classified, writer: ResponseWriter) -> bytes:
     return writer.answer(
-        [
-            _failed(result) if isinstance(result, ServiceError) else writer.result(result)
-            for result in classified.results
-        ]
+        b'{"error":%s}' % problem_of(result).model_dump_json(exclude_none=True).encode()
+        if isinstance(result, ServiceError)
+        else writer.result(result)
+        for result in classified.results
     )
-
-
-def _failed(error: ServiceError) -> bytes:
-    return b'{"error":%s}' % problem_of(error).model_dump_json(exclude_none=True).encode()

@@ -1,7 +1,7 @@
 """Reads and checks the parameters of a request: the query, `X-Deadline-Ms` and `X-Priority`."""
 
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from service.types import Priority
 
+T = TypeVar("T")
 _CACHED_BYTES = 128
 """Limit of a cached query, in bytes. Longer ones are parsed each time, so that the cache stays small."""
 
@@ -48,18 +49,19 @@ def read_options(query: bytes) -> QueryParams:
 
 def read_deadline(header: bytes) -> int:
     """Return the deadline in milliseconds. Raises RequestValidationError."""
-    try:
-        return _MILLISECONDS.validate_python(header.decode("latin-1"))
-    except ValidationError as error:
-        raise _refused(error, "header", DEADLINE) from None
+    return _validated(_MILLISECONDS, header.decode("latin-1"), DEADLINE)
 
 
 def read_priority(header: bytes) -> Priority:
     """Return the priority. Raises RequestValidationError."""
+    return _validated(_PRIORITY, header.decode("latin-1").lower(), PRIORITY)
+
+
+def _validated(adapter: TypeAdapter[T], text: str, name: str) -> T:
     try:
-        return _PRIORITY.validate_python(header.decode("latin-1").lower())
+        return adapter.validate_python(text)
     except ValidationError as error:
-        raise _refused(error, "header", PRIORITY) from None
+        raise _refused(error, "header", name) from None
 
 
 def _parsed(query: bytes) -> QueryParams:

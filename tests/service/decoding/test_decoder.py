@@ -48,7 +48,7 @@ async def decoder(losses: Losses) -> AsyncIterator[DecoderPool]:
     """One at a time, at most a second and 1 GB each."""
     limits = DecodeLimits(FORMATS, 64_000_000)
     decoder = DecoderPool(1, limits, WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB), losses)
-    await decoder._workers[0].start()
+    await decoder._workers[0]._ready()
     yield decoder
     await decoder.stop()
 
@@ -264,5 +264,5 @@ async def test_workers_leave_no_descriptors_behind(decoder: DecoderPool) -> None
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         await decoder._workers[0].stop()
-        await decoder._workers[0].start()
+        await decoder._workers[0]._ready()
     assert len(os.listdir("/proc/self/fd")) <= before
