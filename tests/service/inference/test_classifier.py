@@ -208,7 +208,7 @@ async def test_one_bad_image_of_several_does_not_disturb_the_others(
     """A damaged image, an empty one and one that could not be read are errors in their places."""
     engine.release()
     unreadable = MalformedBody("images.3 is not base64")
-    images = [shade(1), shade(0)[:-30], b"", unreadable, shade(2)]
+    images: list[bytes | ServiceError] = [shade(1), shade(0)[:-30], b"", unreadable, shade(2)]
     classified = await classifier.classify(ClassifyRequest(images))
     assert classes(classified) == [1, CorruptImage, EmptyBody, MalformedBody, 2]
     assert observed(metrics) == 0
