@@ -51,7 +51,10 @@ WITHOUT_PYTORCH = ("training.evaluation", "training.importing", "training.model_
 THEIR_LIBRARIES = {"numpy", "onnx", "onnxruntime", "PIL"}
 LARGE_LIBRARIES = ("torch", "torchvision", "timm", "kornia", "sklearn", "scipy", "skimage", "matplotlib", "pyarrow")
 CONTAINERS = ("docker/Dockerfile", "docker/Dockerfile.gpu")
-TESTED_ROOMS = ("batching", "decoding", "inference", "repository", "api", "telemetry", "errors", "types")
+TESTED_ROOMS = (
+    *("batching", "decoding", "inference", "repository", "api", "server", "telemetry"),
+    *("app", "build", "engine_process", "errors", "frontend", "heap", "memfd", "settings", "types"),
+)
 """Rooms, and files beside them, whose modules have a test file of their name."""
 DATA_ONLY = {"service.api.v1.schemas", "service.inference.request", "service.telemetry.health"}
 """Modules without a test file: they define only data, without logic that could be wrong."""

@@ -47,4 +47,4 @@ def test_the_state_of_a_connection_is_found_in_the_scope_of_its_request() -> Non
     state = client_state_of(scope)
     assert isinstance(state, ClientState)
     assert not state.has_left
-    assert not state.sent_all
+    assert state.task is None
