@@ -51,6 +51,13 @@ WITHOUT_PYTORCH = ("training.evaluation", "training.importing", "training.model_
 THEIR_LIBRARIES = {"numpy", "onnx", "onnxruntime", "PIL"}
 LARGE_LIBRARIES = ("torch", "torchvision", "timm", "kornia", "sklearn", "scipy", "skimage", "matplotlib", "pyarrow")
 CONTAINERS = ("docker/Dockerfile", "docker/Dockerfile.gpu")
+TESTED_ROOMS = (
+    *("batching", "decoding", "inference", "repository", "api", "server", "telemetry"),
+    *("app", "build", "engine_process", "errors", "frontend", "heap", "memfd", "settings", "types"),
+)
+"""Rooms, and files beside them, whose modules have a test file of their name."""
+DATA_ONLY = {"service.api.v1.schemas", "service.inference.request", "service.telemetry.health"}
+"""Modules without a test file: they define only data, without logic that could be wrong."""
 
 
 def imports(path: Path) -> set[str]:
@@ -91,6 +98,30 @@ def test_every_file_beside_the_rooms_is_known() -> None:
     """A new file goes into a room."""
     beside = {module.split(".")[1] for module in MODULES if module.startswith("service.")} - MAY_IMPORT.keys()
     assert beside == GROUND | ROOF
+
+
+@pytest.mark.parametrize("room", TESTED_ROOMS)
+def test_every_module_with_logic_has_a_test_file_of_its_name(room: str) -> None:
+    """`service/batching/queue.py` is tested by `tests/service/batching/test_queue.py`, also in deeper folders."""
+    tested = {
+        ".".join((*path.parent.relative_to(ROOT / "tests").parts, path.stem.removeprefix("test_")))
+        for path in (ROOT / "tests/service").rglob("test_*.py")
+    }
+    folder = ROOT / "service" / room
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")])
+        if path.stem != "__init__"
+    }
+    assert modules
+    assert modules - tested - DATA_ONLY == set()
+
+
+@pytest.mark.parametrize("module", sorted(DATA_ONLY))
+def test_a_module_without_a_test_file_has_no_functions(module: str) -> None:
+    """A module that gets logic gets a test file, and leaves the list of exceptions."""
+    tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
+    assert not any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(tree))
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import weakref
 from collections.abc import AsyncIterator, Callable
 
 import numpy as np
@@ -13,7 +12,7 @@ from service.batching.batcher import Batcher
 from service.decoding.decode import Decoded
 from service.decoding.deferred import DeferredDecode
 from service.errors import CorruptImage, EngineFailure, NotReady, QueueFull
-from service.types import Batch, EngineResult, Payload, Prediction, ReadyPixels
+from service.types import Batch, EngineResult, Payload, Prediction, Priority, ReadyPixels
 from tests.support.engines import GatedEngine
 
 
@@ -40,11 +39,20 @@ async def batcher(engine: GatedEngine) -> AsyncIterator[Batcher]:
 
 
 async def submit_many(
-    batcher: Batcher, values: range, of: Callable[[int], Payload] = ready
+    batcher: Batcher,
+    values: range,
+    of: Callable[[int], Payload] = ready,
+    priority: Priority = Priority.INTERACTIVE,
 ) -> list[asyncio.Task[EngineResult]]:
-    calls = [asyncio.create_task(batcher.submit(of(value))) for value in values]
+    calls = [asyncio.create_task(batcher.submit(of(value), priority=priority)) for value in values]
     await asyncio.sleep(0)
     return calls
+
+
+async def settle() -> None:
+    """Let everything run that does not wait for the engine's gate."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def test_each_image_gets_its_own_row(engine: GatedEngine, batcher: Batcher) -> None:
@@ -157,6 +165,15 @@ async def test_stopping_answers_who_waits(engine: GatedEngine, batcher: Batcher)
         await batcher.submit(ready(1))
 
 
+async def test_stopping_fails_bulk_images_too(engine: GatedEngine, batcher: Batcher) -> None:
+    """Both the bulk images of the running batch and those in the queue get NotReady."""
+    calls = await submit_many(batcher, range(6), priority=Priority.BULK)
+    await engine.entered.wait()
+    await batcher.stop()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(answer, NotReady) for answer in answers)
+
+
 async def test_several_batches_run_at_a_time() -> None:
     """As many as the engine allows."""
     engine = GatedEngine(concurrency=2)
@@ -164,6 +181,23 @@ async def test_several_batches_run_at_a_time() -> None:
     batcher.start()
     calls = await submit_many(batcher, range(3))
     await asyncio.sleep(0.01)
+    assert engine.sizes == [1, 1]
+    engine.release()
+    await asyncio.gather(*calls)
+    await batcher.stop()
+
+
+async def test_bulk_batches_run_in_the_loops_that_interactive_images_leave_free() -> None:
+    """Of three loops, one runs bulk batches beside an admitted interactive image, and two for a while after it."""
+    engine = GatedEngine(concurrency=3)
+    batcher = Batcher(engine, 1, 16)
+    batcher.start()
+    batcher.expect(1)
+    calls = await submit_many(batcher, range(3), priority=Priority.BULK)
+    await settle()
+    assert engine.sizes == [1]
+    batcher.expect(0)
+    await settle()
     assert engine.sizes == [1, 1]
     engine.release()
     await asyncio.gather(*calls)
@@ -391,22 +425,3 @@ async def test_a_class_map_is_of_its_own_image_behind_a_damaged_one(engine: Gate
     answer = await mapped
     assert answer.class_map is not None
     assert answer.class_map[:, 0, 0].argmax() == answer.probabilities.argmax() == 3
-
-
-def test_a_forgotten_image_holds_nothing() -> None:
-    """Its bytes are counted by the request, which is gone."""
-    body = weakref.ref(holder := Held())
-    asked = DeferredDecode(holder.decode)
-    del holder
-    asked.close()
-    assert body() is None
-    with pytest.raises(NotReady):
-        asked.pixels()
-
-
-class Held:
-    """DeferredDecode bytes, as far as memory goes."""
-
-    def decode(self) -> Decoded:
-        """Never called."""
-        raise NotImplementedError

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from service.api.problems import MEDIA_TYPE
 from service.api.refusal_pacing import RefusalPacer
-from tests.support.bundles import change_manifest, write_bundle
+from tests.support.bundles import write_bundle
 from tests.support.clients import ready_client
 from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
 
@@ -192,79 +192,6 @@ def test_bad_input_gets_its_problem(
     assert problem["request_id"] == response.headers["x-request-id"]
 
 
-def test_a_wrong_method_names_the_right_one(client: TestClient) -> None:
-    """In the header that clients look at."""
-    assert client.delete("/v1/classify").headers["allow"] == "POST"
-
-
-def test_models_are_listed(client: TestClient) -> None:
-    """With what each can do and where it runs."""
-    listing = client.get("/v1/models").json()
-    assert listing["default_model"] == "colours"
-    assert [(m["name"], m["version"], m["default"], m["state"], m["provider"]) for m in listing["models"]] == [
-        ("colours", "1", False, "ready", "cpu"),
-        ("colours", "2", True, "ready", "cpu"),
-        ("plain", "1", True, "ready", "cpu"),
-    ]
-
-
-def test_a_model_is_described(client: TestClient) -> None:
-    """Labels, input, calibration, coverages, measured batch profile."""
-    detail = client.get("/v1/models/colours").json()
-    assert detail["labels"] == ["red", "green", "blue"]
-    assert detail["versions"] == ["1", "2"]
-    assert detail["coverages"] == [0.5, 0.9]
-    assert detail["engine"]["provider"] == "cpu"
-    assert detail["engine"]["batch_profile"][0]["batch_size"] == 1
-    assert client.get("/v1/models/colours/versions/1").json()["version"] == "1"
-
-
-def test_metrics_have_our_names(client: TestClient) -> None:
-    """All of them start with snellen_, and requests were counted by route."""
-    client.post("/v1/classify", content=picture())
-    client.post("/v1/classify", content=b"junk")
-    text = client.get("/metrics").text
-    names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
-    assert all(name.startswith("snellen_") for name in names)
-    assert 'snellen_requests_total{route="/v1/classify",status="200"} 1.0' in text
-    assert 'snellen_problems_total{type="unsupported-format"} 1.0' in text
-    assert 'snellen_model_ready{model="colours",provider="cpu",version="2"} 1.0' in text
-    assert 'snellen_images_total{model="colours",version="2"} 1.0' in text
-
-
-def test_probes_answer(client: TestClient) -> None:
-    """Alive and ready, and on which provider."""
-    assert client.get("/livez").json() == {"live": True}
-    assert client.get("/readyz").json()["detail"] == "colours/2 answers on cpu"
-    assert [client.head(path).status_code for path in ("/livez", "/readyz")] == [200, 200]
-
-
-def test_a_refused_version_says_why_and_the_others_answer(tmp_path: Path) -> None:
-    """Damaged at rest: not ready, with the reason in the listing, in readiness and in the answer."""
-    write_bundle(tmp_path, "colours", 1)
-    damaged = write_bundle(tmp_path, "colours", 2)
-    (damaged / "model.onnx").write_bytes(b"junk")
-    with ready_client(tmp_path) as client:
-        assert client.post("/v1/classify", content=picture()).json()["version"] == "1"
-        refused = client.post("/v1/models/colours/versions/2/classify", content=picture())
-        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/not-ready")
-        assert "sha256" in refused.json()["detail"]
-        assert refused.headers["retry-after"] == "60"
-        assert "sha256" in client.get("/v1/models").json()["models"][1]["reason"]
-        ready = 'snellen_model_ready{model="colours",provider="none",version="2"} 0.0'
-        assert ready in client.get("/metrics").text
-
-
-def test_a_default_model_that_was_refused_is_not_ready(tmp_path: Path) -> None:
-    """The process lives, readiness says why."""
-    (write_bundle(tmp_path, "colours", 1) / "golden/red.png").write_bytes(b"junk")
-    with ready_client(tmp_path) as client:
-        readiness = client.get("/readyz")
-        assert readiness.status_code == 503
-        assert "red.png differs" in readiness.json()["detail"]
-        assert client.get("/livez").status_code == 200
-
-
 def test_a_passed_deadline_is_answered(tmp_path: Path) -> None:
     """And the model is free for the next request."""
     write_bundle(tmp_path, "slow", 1, matmuls=20)
@@ -349,14 +276,6 @@ def test_more_images_than_places_can_never_be_accepted(repository: Path) -> None
         refused = client.post("/v1/classify", files=files(*[picture()] * 3))
         assert (refused.status_code, refused.json()["type"]) == (413, "/problems/too-many-images")
         assert client.post("/v1/classify", files=files(*[picture()] * 2)).status_code == 200
-
-
-def test_a_bundle_without_a_usable_manifest_is_listed(tmp_path: Path) -> None:
-    """It cannot be served, but nobody has to search the log for it."""
-    write_bundle(tmp_path, "colours", 1)
-    change_manifest(write_bundle(tmp_path, "colours", 2), labels=[])
-    with ready_client(tmp_path) as client:
-        assert "labels" in client.get("/v1/models").json()["unreadable"]["colours/2"]
 
 
 def test_an_unexpected_error_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

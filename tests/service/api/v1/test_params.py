@@ -1,0 +1,72 @@
+"""Options and headers of a request are checked strictly, with the name of the parameter in the error."""
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+
+from service.api.v1.params import QueryParams, read_deadline, read_options, read_priority
+from service.types import Priority
+
+
+def test_a_query_without_options_has_the_defaults() -> None:
+    """An ordinary classification without a heatmap and without a prediction set."""
+    assert read_options(b"") == QueryParams(dense=False, top_k=None, explain=None, coverage=None)
+
+
+def test_options_are_read_from_the_query() -> None:
+    """The values have their types, and the last value of a repeated name counts."""
+    options = read_options(b"top_k=3&explain=heatmap&coverage=0.5&top_k=2")
+    assert (options.top_k, options.explain, options.coverage, options.dense) == (2, "heatmap", 0.5, False)
+    assert read_options(b"dense=1").dense
+
+
+@pytest.mark.parametrize(
+    ("query", "place", "reason"),
+    [
+        (b"top_k=0", "top_k", "greater than or equal to 1"),
+        (b"top_k=", "top_k", "valid integer"),
+        (b"coverage=1", "coverage", "less than 1"),
+        (b"coverage=nan", "coverage", "less than 1"),
+        (b"explain=why", "explain", "'heatmap'"),
+        (b"topk=1", "topk", "not permitted"),
+        (b"dense=1&coverage=0.5", "coverage", "not possible together with dense=1"),
+        (b"dense=1&explain=heatmap", "explain", "not possible together with dense=1"),
+        (b"top_k=" + b"9" * 200 + b"x", "top_k", "valid integer"),
+        (b"top_k=%ff", "top_k", "valid integer"),
+    ],
+)
+def test_an_invalid_option_is_refused_with_its_name(query: bytes, place: str, reason: str) -> None:
+    """A misspelt name is refused too, since the client would not notice that it is ignored."""
+    with pytest.raises(RequestValidationError) as caught:
+        read_options(query)
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("query", place)
+    assert reason in error["msg"]
+
+
+def test_a_refused_query_is_refused_again() -> None:
+    """Queries are cached; an error is not, so that it cannot keep a request in memory."""
+    errors = []
+    for _ in range(2):
+        with pytest.raises(RequestValidationError) as caught:
+            read_options(b"top_k=-1")
+        errors.append(caught.value)
+    assert errors[0] is not errors[1]
+
+
+def test_a_deadline_is_a_positive_number_of_milliseconds() -> None:
+    """Anything else is refused with the name of the header."""
+    assert read_deadline(b"250") == 250
+    for header in (b"0", b"-1", b"soon", b"1.5", b"\xff", b""):
+        with pytest.raises(RequestValidationError) as caught:
+            read_deadline(header)
+        assert caught.value.errors()[0]["loc"] == ("header", "X-Deadline-Ms")
+
+
+def test_a_priority_is_interactive_or_bulk_in_any_case() -> None:
+    """Anything else is refused with the name of the header and both values."""
+    assert (read_priority(b"bulk"), read_priority(b"Interactive")) == (Priority.BULK, Priority.INTERACTIVE)
+    with pytest.raises(RequestValidationError) as caught:
+        read_priority(b"urgent")
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("header", "X-Priority")
+    assert "'interactive' or 'bulk'" in error["msg"]

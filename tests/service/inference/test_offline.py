@@ -1,0 +1,73 @@
+"""Classification without HTTP and without a queue, as the command line does it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.contract import Bundle, Preprocessing, read_bundle
+from service.decoding.decode import DecodeLimits, decode
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.providers import EngineOptions
+from service.errors import CorruptImage, EngineFailure, TooManyPixels, TooSmall
+from service.inference.offline import OfflineClassifier
+from service.types import Batch
+from tests.support.bundles import INPUT, replace_constant, write_bundle
+from tests.support.dense import noise, write_dense_bundle
+from tests.support.pictures import GREEN, encoded, picture
+
+LIMITS = DecodeLimits(("JPEG", "PNG"), 10_000)
+
+
+@contextmanager
+def classifier(
+    bundle: Bundle, *, top_k: int | None = None, dense_pixels: int | None = None
+) -> Iterator[OfflineClassifier]:
+    options = EngineOptions()
+    engine = OnnxEngine(bundle.model_path(options.precision), bundle.manifest, options)
+    yield OfflineClassifier(bundle.manifest, LIMITS, engine, top_k, dense_pixels)
+    engine.close()
+
+
+def test_an_image_is_decoded_and_run_as_the_service_does_it(tmp_path: Path) -> None:
+    """The probabilities are those of the graph for the preprocessed image, and the classes the first top_k."""
+    body = picture(GREEN, (60, 30), "JPEG")
+    with classifier(read_bundle(write_bundle(tmp_path)), top_k=2) as offline:
+        result = offline.classify(body)
+        pixels = decode(body, INPUT, Preprocessing(), LIMITS).pixels
+        expected = offline.engine.run(Batch(pixels[None])).probabilities[0]
+    assert result.probabilities.tolist() == expected.tolist()
+    assert result.classes.tolist() == [1, *result.classes[1:].tolist()]
+    assert len(result.classes) == 2
+    assert result.grid is None
+
+
+@pytest.mark.parametrize(
+    ("body", "error"), [(picture()[:-30], CorruptImage), (picture(size=(200, 100)), TooManyPixels)]
+)
+def test_an_image_that_cannot_be_decoded_raises_its_error(tmp_path: Path, body: bytes, error: type[Exception]) -> None:
+    """The limits of decoding hold as in the service."""
+    with classifier(read_bundle(write_bundle(tmp_path))) as offline, pytest.raises(error):
+        offline.classify(body)
+
+
+def test_an_output_with_nan_is_an_engine_failure(tmp_path: Path) -> None:
+    """A result never holds NaN."""
+    folder = write_bundle(tmp_path)
+    replace_constant(folder / "model.onnx", "scale", np.nan)
+    with classifier(read_bundle(folder)) as offline, pytest.raises(EngineFailure, match="NaN or infinity"):
+        offline.classify(picture())
+
+
+def test_a_dense_result_has_a_grid(tmp_path: Path) -> None:
+    """Every part of an image in its own resolution is classified; an image below the input's size is refused."""
+    with classifier(read_bundle(write_dense_bundle(tmp_path)), top_k=3, dense_pixels=5_000) as offline:
+        grid = offline.classify(encoded(Image.fromarray(noise(37, 50)))).grid
+        with pytest.raises(TooSmall):
+            offline.classify(picture(size=(15, 40)))
+    assert grid is not None
+    assert (grid.rows, grid.columns) == (11, 18)
+    assert np.shape(grid.class_ids) == (11, 18, 3)

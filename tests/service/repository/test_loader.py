@@ -1,0 +1,140 @@
+"""A version is loaded into a deployment with its own batcher, admission control and metrics."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.contract import Bundle, read_bundle
+from service.engine.profile import LoadedEngine
+from service.engine.session import EngineRejected
+from service.repository.loader import Loader, ModelLimits
+from service.repository.version import ModelVersion
+from service.telemetry.metrics import Metrics
+from service.types import Priority, ReadyPixels
+from tests.support.bundles import write_bundle
+from tests.support.deployments import DENSE_LIMITS, profile
+from tests.support.engines import GatedEngine
+
+LABELS = {"model": "colours", "version": "1"}
+
+
+@pytest.fixture
+async def version(tmp_path: Path) -> AsyncIterator[ModelVersion]:
+    version = ModelVersion(read_bundle(write_bundle(tmp_path)))
+    yield version
+    if version.serving is not None:
+        await version.serving.stop()
+
+
+@pytest.fixture
+def engine() -> GatedEngine:
+    return GatedEngine(provider="gated", classes=3)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, LABELS | labels)
+
+
+def loader(prepare: Callable[[Bundle], LoadedEngine], metrics: Metrics) -> Loader:
+    return Loader(prepare, ModelLimits(max_queue=8, dense=DENSE_LIMITS), metrics)
+
+
+async def test_a_loaded_version_is_ready_with_the_values_of_its_profile(
+    version: ModelVersion, engine: GatedEngine, metrics: Metrics
+) -> None:
+    """The deployment has the measured batch size, and the metrics say on which provider the version answers."""
+    await loader(lambda _bundle: LoadedEngine(engine, profile(), False, decodes=True), metrics).load(version)
+    serving = version.ready()
+    assert (version.state, version.reason) == ("ready", None)
+    assert (serving.max_batch_size, serving.precision, serving.decodes) == (4, "fp32", True)
+    assert (serving.engine.provider, serving.engine.concurrency) == ("gated", 1)
+    assert serving.admission.forecast.expected_s(0) == 0.005
+    assert value(metrics, "snellen_model_ready", provider="gated") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (EngineRejected("golden image red.png is off by 0.5"), "golden image red.png is off by 0.5"),
+        (OSError("/secret/model.onnx"), "OSError while loading; the log has the cause"),
+    ],
+)
+async def test_a_version_that_cannot_be_loaded_fails_with_the_reason(
+    version: ModelVersion, metrics: Metrics, error: Exception, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clients see the reason of a rejection, but not the text of an unexpected error, which is only in the log."""
+
+    def prepare(_bundle: Bundle) -> LoadedEngine:
+        raise error
+
+    await loader(prepare, metrics).load(version)
+    assert (version.state, version.reason, version.serving) == ("failed", reason, None)
+    assert value(metrics, "snellen_model_ready", provider="none") == 0
+    assert str(error) in caplog.text
+
+
+async def test_batches_and_places_of_a_version_are_in_its_metrics(
+    version: ModelVersion, engine: GatedEngine, metrics: Metrics
+) -> None:
+    """Admitted images, images in the queue, completed batches and preemptions carry the labels of the version."""
+    await loader(lambda _bundle: LoadedEngine(engine, profile(), False), metrics).load(version)
+    serving = version.ready()
+    black = ReadyPixels(np.zeros(version.manifest.input.shape, np.uint8))
+    bulk = asyncio.create_task(serving.batcher.submit(black, priority=Priority.BULK))
+    await engine.entered.wait()
+    with serving.admission.admit(2, deadline_s=1):
+        images = [asyncio.create_task(serving.batcher.submit(black)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert value(metrics, "snellen_pending_images") == 2
+        assert value(metrics, "snellen_queue_depth") == 2
+        engine.release()
+        await asyncio.gather(*images)
+    await bulk
+    assert value(metrics, "snellen_pending_images") == value(metrics, "snellen_queue_depth") == 0
+    assert value(metrics, "snellen_preempted_batches_total") == 1
+    assert value(metrics, "snellen_images_total") == 3
+    assert value(metrics, "snellen_batch_size_count") == value(metrics, "snellen_batch_seconds_count") == 2
+
+
+async def test_work_after_loading_is_done_once_and_then_known(
+    version: ModelVersion, engine: GatedEngine, metrics: Metrics
+) -> None:
+    """The engine may get more threads for single images then, which the deployment reports."""
+    calls: list[int] = []
+
+    def after_all_loaded() -> None:
+        calls.append(len(calls))
+        engine.single_image_threads = 2
+
+    loading = loader(lambda _bundle: LoadedEngine(engine, profile(), False, after_all_loaded=after_all_loaded), metrics)
+    await loading.load(version)
+    assert version.ready().engine.single_image_threads == 1
+    for _ in range(2):
+        await loading.after_all_loaded()
+    assert (calls, version.ready().engine.single_image_threads) == ([0], 2)
+
+
+async def test_a_version_serves_although_the_work_after_loading_fails(
+    version: ModelVersion, engine: GatedEngine, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The version stays ready and answers, and the log has the error."""
+
+    def after_all_loaded() -> None:
+        raise MemoryError("no second session")
+
+    loading = loader(lambda _bundle: LoadedEngine(engine, profile(), False, after_all_loaded=after_all_loaded), metrics)
+    await loading.load(version)
+    await loading.after_all_loaded()
+    engine.release()
+    answer = await version.ready().batcher.submit(ReadyPixels(np.full(version.manifest.input.shape, 2, np.uint8)))
+    assert version.state == "ready"
+    assert answer.probabilities.argmax() == 2
+    assert "no second session" in caplog.text
