@@ -133,3 +133,16 @@ class Held:
 
     def pixels(self) -> Pixels:
         return np.zeros((2, 2, 3), np.uint8)
+
+
+async def test_a_class_map_goes_only_to_the_entry_that_requested_it() -> None:
+    """Of two images that are run together, one gets its class map and the other gets None."""
+    without, wanted = entry(pixels(0)), entry(pixels(1), class_map=True)
+    job = BatchJob([without, wanted], only_request=False)
+    job.batch()
+    maps = np.arange(8, dtype=np.float32).reshape(2, 4, 1, 1)
+    job.answer(Prediction(one_hot(0, 1).probabilities, maps))
+    assert (await without.result).class_map is None
+    found = (await wanted.result).class_map
+    assert found is not None
+    assert found.tolist() == maps[1].tolist()
