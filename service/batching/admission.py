@@ -40,9 +40,6 @@ class CapacityLimiter:
             )
         self.inside += count
 
-    def leave(self, count: int) -> None:
-        self.inside -= count
-
     @contextmanager
     def hold(self, count: int) -> Iterator[None]:
         """Add `count` until the end of the context."""
@@ -50,7 +47,7 @@ class CapacityLimiter:
         try:
             yield
         finally:
-            self.leave(count)
+            self.inside -= count
 
 
 class AdmissionController:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from models.contract import Pixels
@@ -54,13 +54,11 @@ class DenseQueue:
         self._gate = CapacityLimiter(limits.max_queue, "images with dense=1", lambda inside: inside * self._seconds)
         self._stopped = False
 
-    @contextmanager
-    def hold(self, images: int) -> Iterator[None]:
+    def hold(self, images: int) -> AbstractContextManager[None]:
         """Count the images of one request as queued until the end of the context. Raises TooManyImages, QueueFull."""
         if images > self.limits.max_queue:
             raise TooManyImages(f"with dense=1 a request holds at most {self.limits.max_queue} images; send several")
-        with self._gate.hold(images):
-            yield
+        return self._gate.hold(images)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[float]:

@@ -54,41 +54,37 @@ class _Died(Exception):
         self.status = status
 
 
+@dataclass
 class _Running:
-    """A worker process that has reported that it is ready, with its socket."""
+    """A worker process that has reported that it is ready, with its socket.
 
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        limit_s: float,
-    ) -> None:
-        """limit_s: time for an exchange, longer than the worker's own limit, for a worker that is stopped or hangs."""
-        self.process, self._reader, self._writer = process, reader, writer
-        self._limit_s = limit_s
+    limit_s: time for an exchange, longer than the worker's own limit, for a worker that is stopped or hangs.
+    """
+
+    process: subprocess.Popen[bytes]
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    limit_s: float
 
     @property
     def alive(self) -> bool:
         """Whether a message can be sent: neither the process nor its socket has ended."""
-        return self.process.poll() is None and not self._writer.is_closing() and not self._reader.at_eof()
+        return self.process.poll() is None and not self.writer.is_closing() and not self.reader.at_eof()
 
     async def exchange(self, frame: Message) -> Message:
         """Send a request and return the reply. Raises _Died."""
         try:
-            async with asyncio.timeout(self._limit_s):
-                self._writer.writelines(frame.packed())
-                await self._writer.drain()
-                head, payload = lengths_of(await self._reader.readexactly(HEAD_BYTES))
-                return Message(
-                    json.loads(await self._reader.readexactly(head)), await self._reader.readexactly(payload)
-                )
+            async with asyncio.timeout(self.limit_s):
+                self.writer.writelines(frame.packed())
+                await self.writer.drain()
+                head, payload = lengths_of(await self.reader.readexactly(HEAD_BYTES))
+                return Message(json.loads(await self.reader.readexactly(head)), await self.reader.readexactly(payload))
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             raise _Died(await self.kill()) from None
 
     async def kill(self) -> int:
         """Kill the process and return its exit status."""
-        return await _end(self.process, self._writer)
+        return await _end(self.process, self.writer)
 
 
 class DecodeWorker:

@@ -91,10 +91,8 @@ class Registry:
                 self.unreadable[version.name] = "was added after the service started; restart it to serve this version"
                 return
             if version.name in self._served.failed:
-                version.state, version.reason = (
-                    "failed",
-                    "it was refused when the service started; restart it to try again",
-                )
+                version.state = "failed"
+                version.reason = "it was refused when the service started; restart it to try again"
         self._models.setdefault(bundle.manifest.name, []).append(version)
 
     def _default(self, wanted: str | None) -> str:

@@ -7,43 +7,28 @@ from service.api.v1.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BINARY = {"type": "string", "format": "binary"}
+
+
+def _list_of(items: dict[str, Any], name: str, **properties: Any) -> dict[str, Any]:
+    """Return the content of an object with a list of that name, of at least one item."""
+    images = {"type": "array", "minItems": 1, "items": items}
+    return {"schema": {"type": "object", "required": [name], "properties": {name: images}} | properties}
+
 
 CLASSIFY_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The image itself, whatever the media type says; or a form; or JSON.",
         "content": {
-            "image/*": _BINARY,
-            "application/octet-stream": _BINARY,
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {
-                        "image": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
-                            "description": "each file part is an image, whatever its name, in order",
-                        }
-                    },
-                }
-            },
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["images"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "images": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "contentEncoding": "base64"},
-                        }
-                    },
-                }
-            },
+            "image/*": {"schema": _BINARY},
+            "application/octet-stream": {"schema": _BINARY},
+            "multipart/form-data": _list_of(
+                _BINARY, "image", description="each file part is an image, whatever its name, in order"
+            ),
+            "application/json": _list_of(
+                {"type": "string", "contentEncoding": "base64"}, "images", additionalProperties=False
+            ),
         },
     }
 }
