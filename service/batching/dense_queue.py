@@ -39,32 +39,32 @@ class DenseQueue:
         self,
         predict: PredictDense,
         limits: DenseLimits,
-        turns: asyncio.Semaphore,
+        slots: asyncio.Semaphore,
         observer: BatchCallbacks | None = None,
     ) -> None:
         """Create a queue.
 
-        turns: shared by all models of a process; its initial value is the number of images decoded and run at a time.
+        slots: shared by all models of a process; its initial value is the number of images decoded and run at a time.
         """
         self.limits = limits
         self._predict = predict
-        self._turns = turns
+        self._slots = slots
         self._observer = observer or BatchCallbacks()
         self._seconds = _FIRST_GUESS_S
-        self._gate = CapacityLimiter(limits.max_queue, "images with dense=1", lambda inside: inside * self._seconds)
+        self._limiter = CapacityLimiter(limits.max_queue, "images with dense=1", lambda inside: inside * self._seconds)
         self._stopped = False
 
-    def hold(self, images: int) -> AbstractContextManager[None]:
+    def admit(self, images: int) -> AbstractContextManager[None]:
         """Count the images of one request as queued until the end of the context. Raises TooManyImages, QueueFull."""
         if images > self.limits.max_queue:
             raise TooManyImages(f"with dense=1 a request holds at most {self.limits.max_queue} images; send several")
-        return self._gate.hold(images)
+        return self._limiter.hold(images)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[float]:
+    async def slot(self) -> AsyncIterator[float]:
         """Wait for a slot, keep it until the end of the context, and yield the seconds that the wait took."""
         asked = time.perf_counter()
-        async with self._turns:
+        async with self._slots:
             began = time.perf_counter()
             yield began - asked
             self._seconds = time.perf_counter() - began

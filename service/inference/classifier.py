@@ -57,8 +57,8 @@ class Classifier:
         serving = version.ready()
         _check(request, version.manifest)
         images = len(request.images)
-        lane = serving.lane.hold(images) if request.dense else contextlib.nullcontext()
-        with serving.admission.admit(images, request.deadline_s, request.priority) as answered, lane:
+        queued = serving.dense_queue.admit(images) if request.dense else contextlib.nullcontext()
+        with serving.admission.admit(images, request.deadline_s, request.priority) as answered, queued:
             try:
                 results = await self._within_deadline(request, version, serving)
             except DeadlineExceeded:
@@ -91,7 +91,7 @@ class Classifier:
             if not image:
                 raise EmptyBody("this image has no bytes; send the whole file")
             if request.dense:
-                return await self._classify_densely(image, request, manifest, serving.lane)
+                return await self._classify_densely(image, request, manifest, serving.dense_queue)
             return await self._classify_at_input_size(image, request, manifest, serving)
         except ServiceError as error:
             return released(error)
@@ -129,14 +129,14 @@ class Classifier:
         return _classification(answer, decoded, request, manifest), timing
 
     async def _classify_densely(
-        self, image: bytes, request: ClassifyRequest, manifest: Manifest, lane: DenseQueue
+        self, image: bytes, request: ClassifyRequest, manifest: Manifest, dense_queue: DenseQueue
     ) -> Timed:
         """Classify one image in its own resolution."""
-        limits = lane.limits
-        async with lane.turn() as queue_s:
+        limits = dense_queue.limits
+        async with dense_queue.slot() as queue_s:
             decoded = await self._decoder.decode(image, manifest.input, manifest.preprocessing, limits.max_pixels)
             shape = dense.shape_of(decoded.pixels, manifest, request.top_k, limits.max_predictions)
-            prediction, infer_s = await lane.run(decoded.pixels)
+            prediction, infer_s = await dense_queue.run(decoded.pixels)
             result = await asyncio.to_thread(dense.result, prediction, shape, manifest, request.top_k)
         return result, Timing(decoded.seconds, queue_s, infer_s)
 

@@ -43,7 +43,7 @@ class Loader:
         self._prepare, self._limits, self._metrics = prepare, limits, metrics
         self._slots = BulkSlots()
         self._to_settle: list[tuple[ModelVersion, Engine, Callable[[], None]]] = []
-        self._dense_turns = asyncio.Semaphore(1)  # one for all models: a dense image takes much memory
+        self._dense_slots = asyncio.Semaphore(1)  # one for all models: a dense image takes much memory
 
     async def load(self, version: ModelVersion) -> None:
         """Load a version. Afterwards it is ready, or failed with the reason."""
@@ -98,7 +98,7 @@ class Loader:
             engine, size, self._limits.max_queue, _callbacks(version, metrics), largest_inline, self._slots
         )
         dense = _callbacks(version, metrics, dense=True)
-        lane = DenseQueue(engine.predict_dense, self._limits.dense, self._dense_turns, dense)
+        dense_queue = DenseQueue(engine.predict_dense, self._limits.dense, self._dense_slots, dense)
         forecast = LatencyModel(profile.seconds, engine.concurrency, size)
         admission = admission_of(version, forecast, self._limits.max_queue, metrics, batcher.expect)
         metrics.models.queue_depth.labels(*version.labels).set_function(lambda: batcher.depth)
@@ -106,7 +106,7 @@ class Loader:
         batcher.start()
         precision = Precision(profile.chosen.precision)
         info = EngineInfo(engine.provider, engine.concurrency, engine.threads_per_batch, engine.single_image_threads)
-        return Deployment(precision, info, batcher, lane, admission, size, profile, decodes)
+        return Deployment(precision, info, batcher, dense_queue, admission, size, profile, decodes)
 
 
 def _callbacks(version: ModelVersion, metrics: Metrics, *, dense: bool = False) -> BatchCallbacks:

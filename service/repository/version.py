@@ -18,7 +18,7 @@ class Deployment:
     precision: Precision
     engine: EngineInfo
     batcher: Submitter
-    lane: DenseQueue
+    dense_queue: DenseQueue
     admission: AdmissionController
     max_batch_size: int
     profile: Profile
@@ -30,7 +30,7 @@ class Deployment:
 
     async def stop(self) -> None:
         """Let running batches end, and fail the entries that wait."""
-        self.lane.stop()
+        self.dense_queue.stop()
         await self.batcher.stop()
 
 

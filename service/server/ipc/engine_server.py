@@ -88,9 +88,9 @@ class FrontendConnection:
     async def _dense(self, request: RequestHeader, data: bytes) -> None:
         """Run one dense image; one at a time for all frontends, because such an image takes much memory."""
         image: Pixels = np.frombuffer(data, np.uint8, offset=SHAPE.size).reshape(SHAPE.unpack_from(data))
-        lane = self._versions[request.model].ready().lane
-        async with lane.turn() as queue_s:
-            prediction, infer_s = await lane.run(image)
+        dense_queue = self._versions[request.model].ready().dense_queue
+        async with dense_queue.slot() as queue_s:
+            prediction, infer_s = await dense_queue.run(image)
         self._answer(request, prediction, queue_s, infer_s)
 
     def _answer(self, request: RequestHeader, arrays: Sequence[Row], queue_s: float, infer_s: float) -> None:

@@ -70,7 +70,7 @@ class RemoteLoader:
         self._dispatcher = EngineDispatcher(slots, self._update_readiness)
         self._limits, self._metrics = limits, metrics
         self._share, self._engines = engines / frontends, engines
-        self._dense_turns = asyncio.Semaphore(1)
+        self._dense_slots = asyncio.Semaphore(1)
         self._rejections = Counter[str]()
         self._verdicts: dict[str, asyncio.Future[Report]] = defaultdict(
             lambda: asyncio.get_running_loop().create_future()
@@ -112,7 +112,7 @@ class RemoteLoader:
             Precision(profile.chosen.precision),
             info,
             submitter,
-            DenseQueue(submitter.predict_dense, self._limits.dense, self._dense_turns),
+            DenseQueue(submitter.predict_dense, self._limits.dense, self._dense_slots),
             admission_of(version, forecast, self._limits.max_queue, self._metrics),
             size,
             profile,

@@ -44,23 +44,23 @@ def engine() -> GatedDenseEngine:
 
 
 @pytest.fixture
-def lane(engine: GatedDenseEngine) -> DenseQueue:
+def dense_queue(engine: GatedDenseEngine) -> DenseQueue:
     return DenseQueue(
         engine.predict_dense, DenseLimits(max_pixels=100, max_predictions=100, max_queue=3), asyncio.Semaphore(1)
     )
 
 
-async def run(lane: DenseQueue) -> float:
+async def run(dense_queue: DenseQueue) -> float:
     """The seconds that it waited for its turn."""
-    with lane.hold(1):
-        async with lane.turn() as queue_s:
-            await lane.run(IMAGE)
+    with dense_queue.admit(1):
+        async with dense_queue.slot() as queue_s:
+            await dense_queue.run(IMAGE)
             return queue_s
 
 
-async def test_one_runs_at_a_time(engine: GatedDenseEngine, lane: DenseQueue) -> None:
+async def test_one_runs_at_a_time(engine: GatedDenseEngine, dense_queue: DenseQueue) -> None:
     """The others wait, also those of other models with the same turns."""
-    calls = [asyncio.create_task(run(lane)) for _ in range(3)]
+    calls = [asyncio.create_task(run(dense_queue)) for _ in range(3)]
     await engine.entered.wait()
     engine.gate.set()
     waits = await asyncio.gather(*calls)
@@ -68,23 +68,23 @@ async def test_one_runs_at_a_time(engine: GatedDenseEngine, lane: DenseQueue) ->
     assert waits == sorted(waits)
 
 
-async def test_few_may_wait(engine: GatedDenseEngine, lane: DenseQueue) -> None:
+async def test_few_may_wait(engine: GatedDenseEngine, dense_queue: DenseQueue) -> None:
     """One more is refused with a time to come back; what can never be admitted, for good."""
-    calls = [asyncio.create_task(run(lane)) for _ in range(3)]
+    calls = [asyncio.create_task(run(dense_queue)) for _ in range(3)]
     await engine.entered.wait()
     with pytest.raises(QueueFull) as refused:
-        await run(lane)
+        await run(dense_queue)
     assert refused.value.retry_after_s == pytest.approx(3.0)
-    with pytest.raises(TooManyImages), lane.hold(4):
+    with pytest.raises(TooManyImages), dense_queue.admit(4):
         pass
     engine.gate.set()
     await asyncio.gather(*calls)
-    await run(lane)
+    await run(dense_queue)
 
 
-async def test_who_leaves_makes_room(engine: GatedDenseEngine, lane: DenseQueue) -> None:
+async def test_who_leaves_makes_room(engine: GatedDenseEngine, dense_queue: DenseQueue) -> None:
     """While it waits and while it runs."""
-    running, waiting, last = (asyncio.create_task(run(lane)) for _ in range(3))
+    running, waiting, last = (asyncio.create_task(run(dense_queue)) for _ in range(3))
     await engine.entered.wait()
     waiting.cancel()
     running.cancel()
@@ -93,18 +93,18 @@ async def test_who_leaves_makes_room(engine: GatedDenseEngine, lane: DenseQueue)
     assert engine.running == 0
 
 
-async def test_a_failure_is_one_images(engine: GatedDenseEngine, lane: DenseQueue) -> None:
+async def test_a_failure_is_one_images(engine: GatedDenseEngine, dense_queue: DenseQueue) -> None:
     """The next one has its turn."""
     engine.gate.set()
     engine.fails = True
     with pytest.raises(EngineFailure):
-        await run(lane)
+        await run(dense_queue)
     engine.fails = False
-    await run(lane)
+    await run(dense_queue)
 
 
-async def test_a_stopped_lane_begins_nothing(lane: DenseQueue) -> None:
+async def test_a_stopped_lane_begins_nothing(dense_queue: DenseQueue) -> None:
     """What waited is told so."""
-    lane.stop()
+    dense_queue.stop()
     with pytest.raises(NotReady):
-        await run(lane)
+        await run(dense_queue)

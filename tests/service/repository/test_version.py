@@ -55,4 +55,4 @@ async def test_a_stopped_deployment_closes_its_engine_and_runs_nothing(bundle: B
     with pytest.raises(NotReady, match="shutting down"):
         await serving.batcher.submit(ReadyPixels(pixels))
     with pytest.raises(NotReady, match="shutting down"):
-        await serving.lane.run(pixels)
+        await serving.dense_queue.run(pixels)
