@@ -45,7 +45,7 @@ def losses() -> Losses:
 async def worker(losses: Losses) -> AsyncIterator[DecodeWorker]:
     """A worker that is started, and may take a second and 1 GB for an image."""
     worker = DecodeWorker(WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB), losses)
-    await worker._ready()
+    await decoded(worker, PICTURE)
     yield worker
     await worker.stop()
 
@@ -171,5 +171,5 @@ async def test_restarted_workers_leave_no_descriptors_open(worker: DecodeWorker)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         await worker.stop()
-        await worker._ready()
+        await decoded(worker, PICTURE)
     assert len(os.listdir("/proc/self/fd")) <= before

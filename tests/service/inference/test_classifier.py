@@ -55,11 +55,13 @@ class CountingPool(DecoderPool):
 
     now = most = 0
 
-    async def decode(self, body: bytes, target: Input, how: Preprocessing, dense_pixels: int | None = None) -> Decoded:
+    async def decode(
+        self, body: bytes, target: Input, preprocessing: Preprocessing, dense_pixels: int | None = None
+    ) -> Decoded:
         self.now += 1
         self.most = max(self.most, self.now)
         try:
-            return await super().decode(body, target, how, dense_pixels)
+            return await super().decode(body, target, preprocessing, dense_pixels)
         finally:
             self.now -= 1
 
