@@ -109,11 +109,6 @@ class Classifier:
             manifest.input,
             manifest.preprocessing,
         )
-        interactive, target, preprocessing = (
-            request.priority is Priority.INTERACTIVE,
-            manifest.input,
-            manifest.preprocessing,
-        )
         submit = partial(serving.batcher.submit, class_map=request.heatmap, priority=request.priority)
         payload = self._decoder.defer(image, target, preprocessing, tiny_only=not (serving.decodes and interactive))
         if payload is None:
