@@ -1,5 +1,6 @@
 """Fixtures that several files share."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,11 @@ if TYPE_CHECKING:  # the training tests run where there is no service
     from tests.support.server import ServerProcess
 
 ROOT = Path(__file__).parent.parent
+with contextlib.suppress(ImportError):  # the training tests run where there is no hypothesis
+    from hypothesis import settings
+
+    settings.register_profile("snellen", deadline=None)  # no test asserts how long something takes
+    settings.load_profile("snellen")
 
 
 @pytest.fixture(scope="session", autouse=True)
