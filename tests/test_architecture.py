@@ -52,7 +52,7 @@ THEIR_LIBRARIES = {"numpy", "onnx", "onnxruntime", "PIL"}
 LARGE_LIBRARIES = ("torch", "torchvision", "timm", "kornia", "sklearn", "scipy", "skimage", "matplotlib", "pyarrow")
 CONTAINERS = ("docker/Dockerfile", "docker/Dockerfile.gpu")
 TESTED_ROOMS = (
-    *("batching", "decoding", "inference", "repository", "api", "server", "telemetry"),
+    *("batching", "decoding", "engine", "inference", "repository", "api", "server", "telemetry"),
     *("app", "build", "engine_process", "errors", "frontend", "heap", "memfd", "settings", "types"),
 )
 """Rooms, and files beside them, whose modules have a test file of their name."""

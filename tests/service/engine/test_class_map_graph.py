@@ -16,7 +16,7 @@ from service.engine.class_map_graph import with_optional_class_map
 from service.engine.graph_check import CLASS_MAP_WANTED
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.providers import EngineOptions
-from service.engine.session import EngineRejected, open_session
+from service.engine.session import open_session
 from service.engine.verification import open_verified
 from service.errors import EngineFailure
 from service.types import Batch
@@ -194,14 +194,6 @@ def test_what_onnxruntime_runs_is_served(tmp_path: Path, change: Callable[[onnx.
     assert answer.class_map is not None
     np.testing.assert_array_equal(answer.class_map, expected[2])
     engine.close()
-
-
-def test_a_map_of_another_number_of_classes_is_refused(tmp_path: Path) -> None:
-    """Its shape shows only when it is computed."""
-    model = graph_with_own_map(helper.make_node("Concat", ["planes", "planes"], ["class_map"], axis=1))
-    bundle = read_bundle(write_bundle(tmp_path, graph=model))
-    with pytest.raises(EngineRejected, match=r"output class_map should be \[N, 3, ...\], but is \[1, 6, 16, 16\]"):
-        open_verified(bundle, EngineOptions())
 
 
 def test_the_changed_file_is_not_kept(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Padding to prepared batch sizes, and buffers that stay: what a GPU needs, tried with the CPU's provider."""
+"""Permanent buffers for each batch size, as a GPU needs them, run here with the CPU's provider."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from models.contract import Bundle, Precision, read_bundle
-from service.engine.batch_sizes import padded, padded_size, prepared_sizes
+from models.contract import Bundle, read_bundle
+from service.engine.batch_sizes import prepared_sizes
 from service.engine.io_binding import IoBindingPool, pin
-from service.engine.providers import EngineOptions, options_of, with_options
+from service.engine.providers import EngineOptions
 from service.engine.session import open_session
 from tests.support.bundles import SIDE, write_bundle
 
@@ -30,23 +28,6 @@ def session(bundle: Bundle) -> ort.InferenceSession:
 def images(count: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
     """Random pixels, the same for the same count."""
     return np.random.default_rng(count).integers(0, 256, (count, SIDE, SIDE, 3)).astype(np.uint8)
-
-
-@given(st.integers(1, 300), st.data())
-def test_every_batch_has_its_bucket(largest: int, data: st.DataObject) -> None:
-    """Ascending, ending with the largest, and never twice as large as needed, or more."""
-    sizes, count = prepared_sizes(largest), data.draw(st.integers(1, largest))
-    assert sizes[-1] == largest
-    assert list(sizes) == sorted(set(sizes))
-    assert count <= padded_size(count, sizes) < 2 * count or count == 1
-
-
-def test_a_batch_is_padded_to_its_bucket() -> None:
-    """A batch that fills one is not copied; larger ones than any stay as they are."""
-    assert padded(images(3), (1, 2, 4)).shape[0] == 4
-    whole = images(4)
-    assert padded(whole, (1, 2, 4)) is whole
-    assert padded(images(5), (1, 2, 4)).shape[0] == 5
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
@@ -91,20 +72,3 @@ def test_what_does_not_fit_is_left_to_a_plain_run(session: ort.InferenceSession)
 def test_without_cuda_pages_are_not_locked() -> None:
     """And nothing fails."""
     assert not pin(np.zeros((1, SIDE, SIDE, 3), np.uint8))
-
-
-def test_float32_stays_float32_on_a_gpu() -> None:
-    """TF32 is for those who let the precision be chosen."""
-    assert options_of("cuda", (8, 8, 3), EngineOptions())["use_tf32"] == "0"
-    assert options_of("cuda", (8, 8, 3), EngineOptions(tf32=True))["use_tf32"] == "1"
-
-
-def test_tensorrt_is_told_all_batch_sizes_and_where_to_keep_its_engine(tmp_path: Path) -> None:
-    """One engine from one image to the largest batch; CUDA takes what TensorRT leaves."""
-    fp16 = EngineOptions(precision=Precision.FP16, largest=32, tensorrt_cache=tmp_path)
-    (name, options), (second, _) = with_options(["tensorrt"], (8, 9, 3), fp16)
-    assert (name, second) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
-    assert options["trt_profile_min_shapes"] == "image:1x8x9x3"
-    assert options["trt_profile_max_shapes"] == "image:32x8x9x3"
-    assert (options["trt_fp16_enable"], options["trt_int8_enable"]) == ("1", "0")
-    assert options["trt_engine_cache_path"] == str(tmp_path)

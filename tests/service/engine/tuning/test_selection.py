@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.engine.profile import BatchSeconds, Measurement, Profile
+from service.engine.profile import Measurement
 from service.engine.tuning.selection import explain_selection, select
 
 
@@ -58,13 +58,3 @@ def test_the_reason_names_the_next_best() -> None:
         "381 images/s, batches of 4 in 20.0 ms; "
         "next best of 2 tried: 1 at a time of 2 threads, batches of 4 with 308 images/s"
     )
-
-
-@pytest.mark.parametrize(("size", "seconds"), [(1, 0.01), (2, 0.02), (3, 0.03), (4, 0.03), (8, 0.06)])
-def test_a_profile_knows_the_time_of_every_size(size: int, seconds: float) -> None:
-    """That of the next larger size, and beyond the largest in proportion."""
-    points = (BatchSeconds(1, 0.01), BatchSeconds(2, 0.02), BatchSeconds(4, 0.03))
-    profile = Profile(chosen=tried(4, 0.03), points=points, alone_s=0.008, reason="it is")
-    assert profile.seconds(size) == pytest.approx(seconds)
-    assert profile.images_per_s == pytest.approx(2 * 4 / 0.031)
-    assert Profile.model_validate_json(profile.model_dump_json()) == profile
