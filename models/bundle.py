@@ -107,7 +107,13 @@ class Bundle:
     def _golden_differences(self, predict: Callable[[Pixels], Row], where: str) -> Iterator[tuple[str, float]]:
         """Yield the path of each golden image and the largest difference of any of its probabilities."""
         for path, body, expected in list(self.golden()):
-            yield path, float(np.abs(self._golden_row(path, body, predict, where) - expected).max())
+            row = self._golden_row(path, body, predict, where)
+            if row.shape != expected.shape:
+                raise BundleError(
+                    f"golden image {path}: the graph returns probabilities of shape {list(row.shape)} on {where}, "
+                    f"and the manifest names {len(expected)} labels"
+                )
+            yield path, float(np.abs(row - expected).max())
 
     def _golden_row(self, path: str, body: bytes, predict: Callable[[Pixels], Row], where: str) -> Row:
         try:

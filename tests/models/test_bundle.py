@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.contract import MANIFEST, BundleError, find_bundles, read_bundle, sha256_of
@@ -111,6 +112,16 @@ def test_golden_rows_that_are_none_are_refused(tmp_path: Path, text: str) -> Non
     (bundle.path / "golden/probabilities.json").write_text(text, errors="surrogateescape")
     with pytest.raises(BundleError, match="^golden/probabilities.json"):
         list(bundle.golden())
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_probabilities_of_another_length_are_refused(tmp_path: Path, width: int) -> None:
+    """A graph that returns another number of probabilities than there are labels is named, whatever they are."""
+    bundle = read_bundle(write_bundle(tmp_path))
+    with pytest.raises(
+        BundleError, match=rf"probabilities of shape \[{width}\] on cpu, and the manifest names 3 labels"
+    ):
+        bundle.check_golden(lambda _pixels: np.full(width, 1 / width, np.float32), where="cpu")
 
 
 @pytest.mark.parametrize("coverage", ["90%", "", "0", "1", "1.0", "-0.5", "nan", "inf", "0.99999999999999999999"])
