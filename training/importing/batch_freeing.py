@@ -23,13 +23,14 @@ def free_batch(graph: onnx.GraphProto) -> int:
     }
     changed = 0
     for node in graph.node:
-        if node.op_type != "Reshape" or node.input[1] not in constants or _allows_zero(node):
+        if node.op_type != "Reshape" or node.input[1] not in constants:
             continue
         shape = numpy_helper.to_array(constants[node.input[1]]).astype(np.int64)
-        if (freed := _freed(shape)) is not None:
+        if not (_zero_is_a_size(node) and 0 in shape) and (freed := _freed(shape)) is not None:
             name = _NAME.format(changed)
             graph.initializer.append(numpy_helper.from_array(freed, name))
             node.input[1] = name
+            _forget_allowzero(node)
             changed += 1
     return changed
 
@@ -48,5 +49,12 @@ def _freed(shape: NDArray[np.int64]) -> NDArray[np.int64] | None:
     return result
 
 
-def _allows_zero(node: onnx.NodeProto) -> bool:
+def _zero_is_a_size(node: onnx.NodeProto) -> bool:
+    """Return whether 0 in the shape is a size, instead of the size of the input; PyTorch's newer exporter sets this."""
     return any(attribute.name == "allowzero" and attribute.i for attribute in node.attribute)
+
+
+def _forget_allowzero(node: onnx.NodeProto) -> None:
+    kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
+    del node.attribute[:]
+    node.attribute.extend(kept)

@@ -16,6 +16,10 @@ TOLERANCE, FLOAT16_TOLERANCE = 1e-4, 2e-3
 """Largest difference of a probability, and of a logit as a share of the largest one; float16 rounds to 3 digits."""
 _BATCH = 2
 """Images at a time; two show a batch that is not free as well as more."""
+_ONE_AT_A_TIME = (
+    "the graph takes one image at a time and cannot be changed to take more: export it with a free batch axis, as with "
+    "dynamic_axes or dynamic_shapes in PyTorch and dynamic=True in ultralytics"
+)
 
 
 class Equality:
@@ -47,9 +51,9 @@ class Equality:
         try:
             together = self._difference(pictures, _BATCH, float16=float16)
         except Exception as error:
-            raise OnnxImportError(_one_at_a_time(one_line(error))) from error
+            raise OnnxImportError(_ONE_AT_A_TIME) from error
         if not together <= allowed:
-            raise OnnxImportError(_one_at_a_time(f"{_BATCH} images at a time differ by {together:.1e}"))
+            raise OnnxImportError(_ONE_AT_A_TIME)
         return max(alone, together)
 
     def _difference(self, pictures: NDArray[np.uint8], batch: int, *, float16: bool) -> float:
@@ -63,10 +67,3 @@ class Equality:
             scores = self._expected.scores
             difference = max(difference, np.abs(logits - scores).max() / max(1, np.abs(scores).max()))
         return float(difference)
-
-
-def _one_at_a_time(reason: str) -> str:
-    return (
-        "the graph takes one image at a time and cannot be changed to take more: export it with a free batch axis "
-        f"(dynamic_axes or dynamic=True); {reason}"
-    )

@@ -81,7 +81,8 @@ def find_output(
     if len(fitting) > 1:
         fitting = [each for each in fitting if first[each].size == classes] or fitting
     if len(fitting) > 1:
-        raise OnnxImportError(f"several outputs may hold the scores: choose one with --output; there is: {seen}")
+        names = ", ".join(f"{each} {list(first[each].shape)}" for each in fitting)
+        raise OnnxImportError(f"several outputs may hold the scores: choose one with --output; there is: {names}")
     chosen = fitting[0]
     scores = np.stack([value[chosen].reshape(-1) for value in values])
     if not np.isfinite(scores).all():

@@ -30,5 +30,7 @@ def test_the_first_size_of_a_shape_is_freed(shape: list[int], expected: list[int
 
 
 def test_a_shape_in_which_0_is_a_size_stays() -> None:
-    """With `allowzero`, 0 does not mean the size of the input."""
-    assert freed([1, -1], "<allowzero = 1>") is None
+    """With `allowzero`, 0 does not mean the size of the input; without a 0 it makes no difference."""
+    assert freed([1, 0], "<allowzero = 1>") is None
+    assert freed([1, -1], "<allowzero = 1>") == [0, -1]
+    assert freed([1, 12], "<allowzero = 1>") == [-1, 12]
