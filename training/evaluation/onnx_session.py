@@ -14,11 +14,16 @@ _FATAL = 4
 
 
 def open_session(path: Path, *, quiet: bool = False) -> onnxruntime.InferenceSession:
-    """Return a session on the CPU. quiet: errors are only raised, not written to standard error as well."""
+    """Return a session on the CPU. quiet: errors are only raised, not printed as well."""
     options = onnxruntime.SessionOptions()
     if quiet:
         options.log_severity_level = _FATAL
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        path,
+        options,
+        providers=["CPUExecutionProvider"],
+        enable_fallback=not quiet,  # which prints before it tries again
+    )
 
 
 def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> NDArray[np.float32]:

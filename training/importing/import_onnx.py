@@ -42,7 +42,7 @@ from training.importing.network_input import Layout, NetworkInput, find_input
 from training.importing.network_output import NetworkOutput, ScoreKind, find_output
 from training.importing.normalization import ChannelOrder, Channels, Preset, choose_normalization
 from training.importing.onnx_file import OnnxFile, read_onnx
-from training.importing.original_graph import OriginalGraph
+from training.importing.original_graph import OriginalGraph, network_values
 from training.importing.provenance import provenance
 from training.importing.varied_pictures import varied_pictures
 from training.importing.wrapped_graph import WrappedGraph, count_parameters, wrap
@@ -131,7 +131,7 @@ def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
         guesses.append(guess)
         report(guess)
 
-    file = read_onnx(path)
+    file, original = read_onnx(path), OriginalGraph(path)
     labels = _labels(file, options.labels, note)
     network_input = find_input(file, note, layout=options.layout, size=options.size)
     normalization = choose_normalization(
@@ -150,9 +150,8 @@ def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
     note(_resize_guess(preprocessing))
     check = None if options.check is None else _read_photo(options.check, target, preprocessing)
     pictures = varied_pictures(target, preprocessing)
-    original = OriginalGraph(path, network_input, normalization)
     output = find_output(
-        [original.run(picture) for picture in pictures],
+        [original.run(network_values(picture[None], network_input, normalization)) for picture in pictures],
         note,
         path=path,
         name=options.output,

@@ -26,13 +26,18 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise DatasetError(f"{path} is not UTF-8, at byte {error.start}: save it in this encoding") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
-    if not all(labels):
-        raise DatasetError(f"{path}: the label of class {labels.index('')} is empty")
+    if (wrong := next((index for index, label in enumerate(labels) if not is_text(label)), None)) is not None:
+        raise DatasetError(f"{path}: the label of class {wrong} is empty or no text of Unicode")
     if doubles := [label for label, count in Counter(labels).items() if count > 1]:
         raise DatasetError(f"{path}: {doubles[0]!r} is there twice: each class needs a label of its own")
     if len(labels) < 2:
         raise DatasetError(f"{path} has {len(labels)} labels: write one a line, in the order of the network's classes")
     return labels
+
+
+def is_text(label: str) -> bool:
+    """Return whether a label has characters, and no half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
+    return bool(label) and not any("\ud800" <= letter <= "\udfff" for letter in label)
 
 
 def _from_text(text: str, _: Path) -> list[str]:
@@ -74,7 +79,11 @@ def _unique_names(content: dict[str, list[str]]) -> dict[str, str]:
 
 
 def _from_csv(text: str, path: Path) -> list[str]:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if any(map(str.strip, row))]
+    try:
+        read = list(csv.reader(text.splitlines()))
+    except csv.Error as error:
+        raise DatasetError(f"{path} is no CSV: {error}") from error
+    rows = [[cell.strip() for cell in row] for row in read if any(map(str.strip, row))]
     if not rows or len(widths := {len(row) for row in rows}) > 1:
         raise DatasetError(f"{path} has rows of {sorted(widths) if rows else 0} cells: each row needs as many cells")
     head = [cell.lower() for cell in rows[0]]

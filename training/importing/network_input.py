@@ -49,7 +49,7 @@ def find_input(
     dims = [dim.dim_value or None for dim in tensor.shape.dim]
     seen = f"the input {value.name!r} has the shape {_shape_text(tensor.shape.dim)}"
     if tensor.elem_type not in _TYPES:
-        kind = TensorProto.DataType.Name(tensor.elem_type).lower()
+        kind = next((name.lower() for name, number in TensorProto.DataType.items() if number == tensor.elem_type), "?")
         raise OnnxImportError(f"the input {value.name!r} is {kind}: an image is float32, float16 or uint8")
     if len(dims) != 4:
         raise OnnxImportError(f"{seen}: an image classifier takes four axes, [N, C, H, W] or [N, H, W, C]")
@@ -72,7 +72,7 @@ def _only_input(file: OnnxFile) -> onnx.ValueInfoProto:
     weights = {tensor.name for tensor in file.model.graph.initializer}  # up to IR version 3 they are inputs too
     inputs = [value for value in file.model.graph.input if value.name not in weights]
     if len(inputs) != 1:
-        names = ", ".join(value.name for value in inputs) or "none"
+        names = ", ".join(str(value.name) for value in inputs) or "none"
         raise OnnxImportError(f"the graph has {len(inputs)} inputs ({names}): an image classifier takes one image")
     if not inputs[0].type.HasField("tensor_type"):
         raise OnnxImportError(f"the input {inputs[0].name!r} is no tensor: an image classifier takes one image")

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 
 from training.errors import OnnxImportError
+from training.importing.labels_file import is_text
 
 OLDEST_OPSET = 7
 """Since this version, elementwise operators broadcast as numpy does, which the nodes of a bundle rely on."""
@@ -29,7 +30,7 @@ class OnnxFile:
         value = _literal(self.metadata.get("names", ""))
         if isinstance(value, dict) and set(value) == set(range(len(value))):
             value = [value[index] for index in range(len(value))]
-        if isinstance(value, list | tuple) and all(isinstance(name, str) and name for name in value):
+        if isinstance(value, list | tuple) and all(isinstance(name, str) and is_text(name) for name in value):
             return tuple(value)
         return ()
 

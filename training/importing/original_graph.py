@@ -19,8 +19,7 @@ _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 class OriginalGraph:
     """A session of the file. Raises OnnxImportError where onnxruntime cannot load or run it."""
 
-    def __init__(self, path: Path, network_input: NetworkInput, normalization: Normalization) -> None:
-        self._input, self._normalization = network_input, normalization
+    def __init__(self, path: Path) -> None:
         try:
             self._session = open_session(path, quiet=True)
         except Exception as error:  # onnxruntime's exceptions have no common base
@@ -29,14 +28,13 @@ class OriginalGraph:
         self.other_outputs = tuple(f"{value.name} {value.type}" for value in outputs if value.type not in _FLOATS)
         self.names = tuple(value.name for value in outputs if value.type in _FLOATS)
 
-    def run(self, image: Pixels) -> dict[str, Floats]:
-        """Return the outputs that are floating-point tensors, as float32, for one image, uint8 [H, W, C]."""
-        feed = network_values(image[None], self._input, self._normalization)
+    def run(self, values: NDArray[np.generic]) -> dict[str, Floats]:
+        """Return the outputs that are floating-point tensors, as float32, for the values of one image."""
         try:
-            values = self._session.run(list(self.names), {self._input.name: feed})
+            outputs = self._session.run(list(self.names), {self._session.get_inputs()[0].name: values})
         except Exception as error:
             raise OnnxImportError(f"onnxruntime cannot run an image through the network: {one_line(error)}") from error
-        return {name: np.asarray(value, np.float32) for name, value in zip(self.names, values, strict=True)}
+        return {name: np.asarray(value, np.float32) for name, value in zip(self.names, outputs, strict=True)}
 
 
 def network_values(images: Pixels, network_input: NetworkInput, normalization: Normalization) -> NDArray[np.generic]:

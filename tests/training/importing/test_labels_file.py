@@ -61,6 +61,8 @@ def test_two_cranes_of_imagenet_differ_by_their_wordnet_id(tmp_path: Path) -> No
         ("l.json", b'{"0": 1.5}', "none of the known JSON formats"),
         ("l.json", b'{"1": "red", "2": "green"}', "none for class 0: count the classes from 0 on"),
         ("l.json", b'["red", ""]', "the label of class 1 is empty"),
+        ("l.json", rb'["red", "\ud800"]', "the label of class 1 is empty or no text of Unicode"),
+        ("l.csv", b'"' + b"a" * 200_000 + b'"', "is no CSV"),
         ("l.csv", b"a,b,c\nd,e\n", "each row needs as many cells"),
         ("l.csv", b"a,b,c\nd,e,f\n", "has no column 'label'"),
         ("l.csv", b"", "each row needs as many cells"),

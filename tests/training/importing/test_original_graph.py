@@ -28,11 +28,8 @@ def test_pixels_are_ordered_scaled_and_laid_out() -> None:
 
 def test_all_outputs_are_returned_by_name(tmp_path: Path) -> None:
     """For one image."""
-    path = write_onnx(tmp_path / "model.onnx", TWO_OUTPUTS)
-    original = OriginalGraph(
-        path, NetworkInput("image", "float32", Layout.NCHW, 3, SIDE, SIDE, fixed_batch=False), UNIT
-    )
-    values = original.run(np.zeros((SIDE, SIDE, 3), np.uint8))
+    original = OriginalGraph(write_onnx(tmp_path / "model.onnx", TWO_OUTPUTS))
+    values = original.run(np.zeros((1, 3, SIDE, SIDE), np.float32))
     assert {name: value.shape for name, value in values.items()} == {"features": (1, 12), "logits": (1, 3)}
 
 
@@ -40,7 +37,7 @@ def test_what_onnxruntime_refuses_is_one_sentence(tmp_path: Path) -> None:
     """When the graph is loaded, and when it is run."""
     broken = write_onnx(tmp_path / "broken.onnx", NCHW_LOGITS.replace("Gemm <transB = 1>", "NoSuchOperator"))
     with pytest.raises(OnnxImportError, match="onnxruntime cannot load"):
-        OriginalGraph(broken, INPUT, UNIT)
-    original = OriginalGraph(write_onnx(tmp_path / "model.onnx", NCHW_LOGITS), INPUT, UNIT)
+        OriginalGraph(broken)
+    original = OriginalGraph(write_onnx(tmp_path / "model.onnx", NCHW_LOGITS))
     with pytest.raises(OnnxImportError, match="cannot run an image"):
-        original.run(np.zeros((SIDE + 1, SIDE, 3), np.uint8))
+        original.run(np.zeros((1, 3, SIDE + 1, SIDE), np.float32))

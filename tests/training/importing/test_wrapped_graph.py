@@ -24,7 +24,7 @@ from training.importing.network_input import find_input
 from training.importing.network_output import find_output
 from training.importing.normalization import Preset, choose_normalization
 from training.importing.onnx_file import read_onnx
-from training.importing.original_graph import OriginalGraph
+from training.importing.original_graph import OriginalGraph, network_values
 from training.importing.wrapped_graph import WrappedGraph, count_parameters, wrap
 
 
@@ -37,9 +37,9 @@ def wrapped(folder: Path, text: str, preset: Preset | None = None, output: str |
     file = read_onnx(path)
     network_input = find_input(file, ignore)
     normalization = choose_normalization(file, network_input, ignore, preset=preset)
-    original = OriginalGraph(path, network_input, normalization)
+    original = OriginalGraph(path)
     pictures = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)
-    values = [original.run(picture) for picture in pictures]
+    values = [original.run(network_values(picture[None], network_input, normalization)) for picture in pictures]
     return wrap(file, network_input, normalization, find_output(values, ignore, path=path, name=output, classes=3))
 
 
