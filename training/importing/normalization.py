@@ -79,8 +79,8 @@ def choose_normalization(
     else:
         preset, reason = (preset, "--preset") if preset else _likely(file, network_input)
         first, means, stds, meaning = PRESETS[preset]
-        order, grey = order or _order(network_input, first), network_input.channels == 1
-        chosen = Normalization(order, _grey(means) if grey else means, _grey(stds) if grey else stds)
+        order = order or _order(network_input, first)
+        chosen = Normalization(order, _reordered(means, first, order), _reordered(stds, first, order))
         reason = f"{preset}, {meaning}: {reason}"
     _check(chosen, network_input)
     report(Guess("colour", chosen.order, f"{network_input.channels} channels"))
@@ -110,8 +110,11 @@ def _order(network_input: NetworkInput, colour: ChannelOrder) -> ChannelOrder:
     return ChannelOrder.L if network_input.channels == 1 else colour
 
 
-def _grey(values: Channels) -> Channels:
-    return (float(np.mean(values)),)
+def _reordered(values: Channels, before: ChannelOrder, order: ChannelOrder) -> Channels:
+    """Return the numbers of a preset for channels in another order; for grey their mean."""
+    if order is ChannelOrder.L:
+        return (float(np.mean(values)),)
+    return values if order is before else values[::-1]
 
 
 def _likely(file: OnnxFile, network_input: NetworkInput) -> tuple[Preset, str]:

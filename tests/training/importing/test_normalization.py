@@ -37,6 +37,13 @@ def test_a_preset_is_in_grey_levels(file: OnnxFile) -> None:
     assert (caffe.order, caffe.std) == (ChannelOrder.BGR, (1.0,))
 
 
+def test_the_numbers_of_a_preset_go_with_their_colours(file: OnnxFile) -> None:
+    """In another order of channels they are reversed."""
+    imagenet = choose_normalization(file, COLOUR, ignore, preset=Preset.IMAGENET)
+    bgr = choose_normalization(file, COLOUR, ignore, preset=Preset.IMAGENET, order=ChannelOrder.BGR)
+    assert (bgr.mean, bgr.std) == (imagenet.mean[::-1], imagenet.std[::-1])
+
+
 def test_numbers_of_the_user_are_shares_or_grey_levels(file: OnnxFile) -> None:
     """Where one exceeds 1, all are grey levels."""
     shares = choose_normalization(file, COLOUR, ignore, mean=(0.5,), std=(0.5,))
