@@ -1,4 +1,4 @@
-"""The extra `train`: a check that it is installed, and one-line messages for its errors."""
+"""One-line messages for the errors of training, and a check that the extra `train` is installed."""
 
 import sys
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 import typer
+
+from snellen.options import exit_with_error
 
 _NEEDED = ("kornia", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pyarrow", "sklearn", "timm", "torch")
 
@@ -28,6 +30,20 @@ def errors_as_messages() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("snellen: stopped", err=True)
         raise typer.Exit(130) from None
+
+
+@contextmanager
+def refusals_as_messages() -> Iterator[None]:
+    """Turn errors of what needs no extra into one line and exit status 2, and Ctrl-C into exit status 130."""
+    from models.contract import BundleError
+    from training.errors import TrainingError
+
+    try:
+        yield
+    except (TrainingError, BundleError, OSError) as error:
+        exit_with_error(" ".join(str(error).split()), status=2)
+    except KeyboardInterrupt:
+        exit_with_error("stopped", status=130)
 
 
 def _require_extra() -> None:

@@ -14,7 +14,11 @@ class DivergedError(TrainingError):
 
 
 class ParityError(TrainingError):
-    """Raised when an exported graph does not compute what PyTorch computes."""
+    """Raised when the graph of a bundle does not compute what the network that it was made of computes."""
+
+
+class OnnxImportError(TrainingError):
+    """Raised when no bundle can be made of an ONNX file, or not with these options. The message says what to change."""
 
 
 class BundleExistsError(TrainingError):

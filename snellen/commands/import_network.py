@@ -1,28 +1,178 @@
-"""`snellen import`: a bundle of a network with published weights."""
+"""`snellen import`: a bundle of a network that others trained, from published weights or from an ONNX file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from snellen.options import Models, Overwrite, Version
-from snellen.training_extra import errors_as_messages
+from snellen.options import Models, Overwrite, Version, exit_with_error
+from snellen.output import path_text, printable
+from snellen.training_extra import errors_as_messages, refusals_as_messages
+
+if TYPE_CHECKING:
+    from training.importing.guesses import Guess
+    from training.importing.import_onnx import OnnxOptions
+
+_ONNX = "ONNX files"
+"""Heading of the options in the help text that only ONNX files have."""
 
 
 def import_network(
-    source: Annotated[str, typer.Argument(help="efficientnet-lite0, or timm/<model> with or without a tag.")],
-    name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the network's own.")] = None,
+    context: typer.Context,
+    source: Annotated[
+        str, typer.Argument(help="efficientnet-lite0, timm/<model> with or without a tag, or an .onnx file.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the bundle; default: the network's own. Needed for an .onnx file.")
+    ] = None,
     version: Version = 1,
     models: Models = Path("models"),
     weights: Annotated[
         Path | None, typer.Option(help="Checkpoint of that timm model, .safetensors or .pth, instead of a download.")
     ] = None,
-    labels: Annotated[Path | None, typer.Option(help="Class names, one a line; default: timm's of ImageNet.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Class names: text with one a line, JSON or CSV; default: timm's, or those in the .onnx file."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
+    preset: Annotated[
+        Literal["imagenet", "inception", "unit", "raw", "caffe"] | None,
+        typer.Option(
+            help="Numbers that the network takes: imagenet (PyTorch's mean and deviation), inception (-1 to 1), unit "
+            "(0 to 1), raw (0 to 255), caffe (BGR, mean subtracted).",
+            rich_help_panel=_ONNX,
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            help="Subtracted from each channel, as in 0.485,0.456,0.406; in grey levels of 0 to 255 if a number of "
+            "--mean or --std exceeds 1, else of 0 to 1; in the network's order of channels.",
+            rich_help_panel=_ONNX,
+        ),
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="Divides each channel after --mean.", rich_help_panel=_ONNX)] = None,
+    colour: Annotated[
+        Literal["RGB", "BGR", "L"] | None, typer.Option(help="Order of the channels; L is grey.", rich_help_panel=_ONNX)
+    ] = None,
+    layout: Annotated[
+        Literal["auto", "nchw", "nhwc"], typer.Option(help="Order of the input's axes.", rich_help_panel=_ONNX)
+    ] = "auto",
+    size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Side in pixels, for an input of no fixed size.", rich_help_panel=_ONNX),
+    ] = None,
+    resize: Annotated[
+        Literal["crop", "squash"],
+        typer.Option(help="Cut off what sticks out, or change the proportions.", rich_help_panel=_ONNX),
+    ] = "crop",
+    crop_fraction: Annotated[
+        float, typer.Option(help="Part of each side that a crop keeps, at most 1.", rich_help_panel=_ONNX)
+    ] = 1.0,
+    interpolation: Annotated[
+        Literal["bilinear", "bicubic"], typer.Option(help="Filter of the resize.", rich_help_panel=_ONNX)
+    ] = "bilinear",
+    output: Annotated[
+        str | None, typer.Option(help="Name of the output with the scores.", rich_help_panel=_ONNX)
+    ] = None,
+    scores: Annotated[
+        Literal["auto", "logits", "probabilities"],
+        typer.Option(help="What the scores are; auto: by their values.", rich_help_panel=_ONNX),
+    ] = "auto",
+    check: Annotated[
+        Path | None, typer.Option(help="Photo; its five best classes are printed.", rich_help_panel=_ONNX)
+    ] = None,
 ) -> None:
-    """Make a bundle of a network that others trained."""
+    """Make a bundle of a network that others trained. ONNX files need no PyTorch."""
+    if source.lower().endswith(".onnx"):
+        if weights is not None:
+            exit_with_error("--weights is for timm models: an ONNX file has its weights with it", status=2)
+        with refusals_as_messages():
+            from training.importing.import_onnx import OnnxOptions
+            from training.importing.network_input import Layout
+            from training.importing.network_output import ScoreKind
+            from training.importing.normalization import ChannelOrder, Preset
+
+            if not 0 < crop_fraction <= 1:
+                exit_with_error(f"--crop-fraction is above 0 and at most 1, not {crop_fraction:g}", status=2)
+            options = OnnxOptions(
+                labels=labels,
+                preset=None if preset is None else Preset(preset),
+                mean=_numbers("--mean", mean),
+                std=_numbers("--std", std),
+                colour=None if colour is None else ChannelOrder(colour),
+                layout=None if layout == "auto" else Layout(layout),
+                size=size,
+                resize=resize,
+                crop_fraction=crop_fraction,
+                interpolation=interpolation,
+                output=output,
+                scores=None if scores == "auto" else ScoreKind(scores),
+                check=check,
+            )
+            _import_onnx(Path(source), models, name, version, options, overwrite=overwrite)
+        return
+    _refuse_onnx_options(context)
     with errors_as_messages():
         from training.pretrained.import_bundle import import_pretrained
 
         made = import_pretrained(source, models, name, version, weights=weights, labels=labels, overwrite=overwrite)
         typer.echo(f"wrote {made}")
+
+
+def _import_onnx(
+    path: Path, models: Path, name: str | None, version: int, options: "OnnxOptions", *, overwrite: bool
+) -> None:
+    """Make the bundle, and print each fact, the difference from the file, and the classes of the photo to check."""
+    from training.importing.import_onnx import import_onnx
+
+    made = import_onnx(path, models, _checked_name(name), version, options, _print_guess, overwrite=overwrite)
+    _print("equality", f"{made.difference:.1e}, the greatest difference from the file")
+    for label, probability in made.top:
+        _print("check", f"{probability:.4f} {label}")
+    typer.echo(printable(f"wrote {path_text(made.folder)}"))
+
+
+def _checked_name(name: str | None) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from models.contract import ModelName
+
+    if name is None:
+        exit_with_error("an ONNX file does not say what to call the model: give it a name with --name", status=2)
+    try:
+        return str(TypeAdapter(ModelName).validate_python(name))
+    except ValidationError:
+        reason = "use at most 64 lower-case letters, digits, '.', '_' and '-', a letter or digit first"
+        exit_with_error(f"--name {name!r} is no name of a model: {reason}", status=2)
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    """Return the numbers between commas; None where the option was not given."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        exit_with_error(f"{option} is one number, or one for each channel with commas between, not {text!r}", status=2)
+
+
+def _refuse_onnx_options(context: typer.Context) -> None:
+    """End the command with status 2 where an option was given that only ONNX files have."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and getattr(option, "rich_help_panel", None) == _ONNX:
+            exit_with_error(f"{option.opts[0]} is for ONNX files: the source does not end in .onnx", status=2)
+
+
+def _print_guess(guess: "Guess") -> None:
+    _print(guess.what, f"{guess.value} ({guess.reason})")
+
+
+def _print(what: str, text: str) -> None:
+    Console().print(Text.assemble((f"{what:<9}", "bold"), printable(text)), soft_wrap=True)

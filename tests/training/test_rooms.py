@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "networks": {"errors", "model_card"},
     "onnx_graph": {"errors"},
     "evaluation": {"errors", "data"},
-    "importing": {"errors", "data", "evaluation"},
+    "importing": {"errors", "data", "model_card", "evaluation"},
     "export": {"errors", "networks", "evaluation", "importing"},
     "loop": {"errors", "progress", "data", "networks", "evaluation"},
     "pretrained": {"errors", "model_card", "networks", "importing", "export"},

@@ -9,10 +9,21 @@ from numpy.typing import NDArray
 
 from models.contract import INPUT, PROBABILITIES, Pixels, Row
 
+_FATAL = 4
+"""onnxruntime's highest log severity; it writes messages of lower ones to standard error."""
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Return a session on the CPU."""
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+def open_session(path: Path, *, quiet: bool = False) -> onnxruntime.InferenceSession:
+    """Return a session on the CPU. quiet: errors are only raised, not printed as well."""
+    options = onnxruntime.SessionOptions()
+    if quiet:
+        options.log_severity_level = _FATAL
+    return onnxruntime.InferenceSession(
+        path,
+        options,
+        providers=["CPUExecutionProvider"],
+        enable_fallback=not quiet,  # which prints before it tries again
+    )
 
 
 def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -11,6 +11,11 @@ from training.importing.golden_images import check_golden
 
 MODEL = "model.onnx"
 CARD = "MODEL_CARD.md"
+NOT_FITTED = (
+    "No held-out images were at hand, so no temperature was fitted (it stays 1) and there are no prediction "
+    "sets: read the probabilities as the network's own, not as checked frequencies."
+)
+"""Note of the calibration of a bundle that was made without held-out images."""
 
 
 def refuse_existing(repository: Path, name: str, version: int, *, overwrite: bool) -> Path:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
@@ -50,6 +50,18 @@ SCIKIT_LEARN = Photos(
     ),
 )
 """A temple and a flower, 640x427 pixels; the package is part of the extra `train`."""
+
+SHIPPED_NOTES = (
+    "Golden photo cat.jpg: by Stefan van der Walt, CC0, from skimage.data, made smaller.",
+    "Golden photo espresso.jpg: by Rachel Michetti, CC0, from skimage.data, made smaller.",
+    "Golden photo rocket.jpg: by SpaceX, public domain, from skimage.data, made smaller.",
+)
+_SHIPPED = Path(__file__).parent / "photos"
+
+
+def shipped_photos() -> tuple[GoldenImage, ...]:
+    """Return three photos that are part of this package, 320 pixels wide, sorted by name; they need no other one."""
+    return tuple(GoldenImage(path.name, path.read_bytes()) for path in sorted(_SHIPPED.glob("*.jpg")))
 
 
 def _golden(name: str, path: str, encoded: bytes) -> GoldenImage:

@@ -6,14 +6,14 @@ from pathlib import Path
 from models.contract import Calibration, Manifest, Precision, Variant
 from training.errors import DatasetError, TrainingError
 from training.export.onnx_export import LIBRARIES, export
-from training.importing.bundle_writer import MODEL, list_files, new_bundle, write_manifest
+from training.importing.bundle_writer import MODEL, NOT_FITTED, list_files, new_bundle, write_manifest
 from training.importing.golden_images import write_golden
 from training.importing.provenance import provenance
 from training.model_card.model_card import model_card
 from training.networks.network import count_parameters
 from training.networks.registry import TIMM
 from training.pretrained.efficientnet_lite import EFFICIENTNET_LITE0
-from training.pretrained.source import NOT_FITTED, PublishedNetwork
+from training.pretrained.source import PublishedNetwork
 from training.pretrained.timm_weights import published_timm_network
 
 NETWORKS = {"efficientnet-lite0": EFFICIENTNET_LITE0}

@@ -7,11 +7,6 @@ from models.contract import Input, Preprocessing, Scores
 from training.importing.golden_photos import Photos
 from training.networks.exported_module import ExportedModule
 
-NOT_FITTED = (
-    "No held-out images were at hand, so no temperature was fitted (it stays 1) and there are no prediction "
-    "sets: read the probabilities as the network's own, not as checked frequencies."
-)
-
 
 @dataclass(frozen=True)
 class PublishedNetwork:

@@ -1,6 +1,7 @@
 """Sessions of ONNX Runtime on the CPU."""
 
 import numpy as np
+import pytest
 
 from tests.training.conftest import Exported
 from training.evaluation.onnx_session import open_session, predict, single_predictor
@@ -19,3 +20,11 @@ def test_one_image_gets_the_row_that_it_gets_in_a_batch(exported: Exported) -> N
     assert together.dtype == np.float32
     for image, row in zip(images, together, strict=True):
         np.testing.assert_allclose(alone(image), row, atol=1e-6)
+
+
+def test_a_quiet_session_writes_no_errors(exported: Exported, capfd: pytest.CaptureFixture[str]) -> None:
+    """They are in the exception alone."""
+    session = open_session(exported.path, quiet=True)
+    with pytest.raises(Exception, match="invalid dimensions"):
+        predict(session, np.zeros((1, 3, 3, 7), np.uint8))
+    assert capfd.readouterr().err == ""

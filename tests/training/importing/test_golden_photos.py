@@ -7,7 +7,7 @@ from PIL import Image
 
 from training.data.package_files import read_package_file
 from training.errors import DatasetError
-from training.importing.golden_photos import SCIKIT_IMAGE, SCIKIT_LEARN, Photos
+from training.importing.golden_photos import SCIKIT_IMAGE, SCIKIT_LEARN, SHIPPED_NOTES, Photos, shipped_photos
 
 
 @pytest.mark.parametrize("photos", [SCIKIT_IMAGE, SCIKIT_LEARN], ids=lambda photos: photos.package)
@@ -30,3 +30,13 @@ def test_photos_of_a_missing_package_are_refused() -> None:
     """The message names the package to install."""
     with pytest.raises(DatasetError, match="pip install --no-deps no-such"):
         Photos("no-such", {"a.jpg": "a/a.jpg"}, ()).read()
+
+
+def test_the_shipped_photos_need_no_package() -> None:
+    """Three small JPEGs in colour, each with its author."""
+    photos = shipped_photos()
+    assert [photo.name for photo in photos] == ["cat.jpg", "espresso.jpg", "rocket.jpg"]
+    for photo, note in zip(photos, SHIPPED_NOTES, strict=True):
+        with Image.open(BytesIO(photo.encoded)) as image:
+            assert (image.format, image.mode, image.width) == ("JPEG", "RGB", 320)
+        assert photo.name in note

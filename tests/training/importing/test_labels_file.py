@@ -7,6 +7,8 @@ import pytest
 from training.errors import DatasetError
 from training.importing.labels_file import read_labels
 
+COLOURS = ("red", "green", "blue")
+
 
 def test_labels_are_the_lines_in_their_order(tmp_path: Path) -> None:
     """Blank lines and spaces around a label do not count."""
@@ -14,9 +16,69 @@ def test_labels_are_the_lines_in_their_order(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "labels.txt") == ("zebra", "ant", "Äpfel")
 
 
-@pytest.mark.parametrize(("text", "message"), [("ant\nbee\nant\n", "'ant' is there twice"), ("ant\n", "has 1 labels")])
-def test_a_file_without_a_label_for_each_class_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    """Duplicates and fewer than two labels are named."""
-    (tmp_path / "labels.txt").write_text(text, encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("l.txt", b"\xef\xbb\xbfred\r\ngreen\r\nblue\r\n"),
+        ("l.txt", b"0 red\n1 green\n2 blue\n"),
+        ("l.txt", b"0: red\n1: green\n2: blue\n"),
+        ("l.json", b'["red", "green", "blue"]'),
+        ("l.json", b'{"2": "blue", "0": "red", "1": "green"}'),
+        ("l.json", b'{"blue": 2, "green": 1, "red": 0}'),
+        ("l.json", b'{"0": ["n1", "red"], "1": ["n2", "green"], "2": ["n3", "blue"]}'),
+        ("l.csv", b"red\ngreen\nblue\n"),
+        ("l.csv", b"class_id,label\n1,green\n0,red\n2,blue\n"),
+        ("l.csv", b"0,red\n1,green\n2,blue\n"),
+        ("l.csv", b"red,0\nblue,2\ngreen,1\n"),
+        ("l.csv", b"index,synset,name\n0,n1,red\n1,n2,green\n2,n3,blue\n"),
+    ],
+)
+def test_formats_of_exporters_are_read(tmp_path: Path, name: str, content: bytes) -> None:
+    """Text with BOM, CRLF or indices, and JSON and CSV in several forms."""
+    (tmp_path / name).write_bytes(content)
+    assert read_labels(tmp_path / name) == COLOURS
+
+
+def test_a_label_may_begin_with_a_number(tmp_path: Path) -> None:
+    """Unless every line begins with its index, the number belongs to the label."""
+    (tmp_path / "labels.txt").write_text("0 euro\n2 euro\n5 euro\n")
+    assert read_labels(tmp_path / "labels.txt") == ("0 euro", "2 euro", "5 euro")
+
+
+def test_two_cranes_of_imagenet_differ_by_their_wordnet_id(tmp_path: Path) -> None:
+    """Its list in JSON has two names twice."""
+    (tmp_path / "l.json").write_text('{"0": ["n02012849", "crane"], "1": ["n03126707", "crane"], "2": ["n1", "ant"]}')
+    assert read_labels(tmp_path / "l.json") == ("crane (n02012849)", "crane (n03126707)", "ant")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("l.txt", b"ant\nbee\nant\n", "'ant' is there twice"),
+        ("l.txt", b"ant\n", "has 1 labels"),
+        ("l.txt", b"rot\ngr\xfcn\nblau\n", "is not UTF-8, at byte 6"),
+        ("l.json", b"{", "is no JSON"),
+        ("l.json", b'{"0": 1.5}', "none of the known JSON formats"),
+        ("l.json", b'{"1": "red", "2": "green"}', "none for class 0: count the classes from 0 on"),
+        ("l.json", b'["red", ""]', "the label of class 1 is empty"),
+        ("l.json", rb'["red", "\ud800"]', "the label of class 1 is empty or no text of Unicode"),
+        ("l.csv", b'"' + b"a" * 200_000 + b'"', "is no CSV"),
+        ("l.csv", b"a,b,c\nd,e\n", "each row needs as many cells"),
+        ("l.csv", b"a,b,c\nd,e,f\n", "has no column 'label'"),
+        ("l.csv", b"", "each row needs as many cells"),
+        ("l.yaml", b"names: [a, b]", "YAML is not read"),
+    ],
+)
+def test_a_file_without_a_label_for_each_class_is_refused(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    """The message names the fault."""
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(DatasetError, match=message):
-        read_labels(tmp_path / "labels.txt")
+        read_labels(tmp_path / name)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """By its name."""
+    with pytest.raises(DatasetError, match="no.txt cannot be read"):
+        read_labels(tmp_path / "no.txt")

@@ -1,0 +1,172 @@
+"""`snellen import FILE.onnx` in the environment of the service: one command from a file to an endpoint."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2 as httpx
+import numpy as np
+import onnxruntime as ort
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.snellen.command import snellen
+from tests.support.onnx_files import (
+    FLOAT16,
+    LABELS,
+    NCHW_ANY_SIZE,
+    NCHW_LOGITS,
+    NHWC_SOFTMAX,
+    OPSET_7,
+    OPSET_11,
+    SIDE,
+    STATIC_BATCH,
+    TWO_OUTPUTS,
+    UINT8,
+    ULTRALYTICS,
+    write_labels,
+    write_onnx,
+)
+from tests.support.server import running
+
+Floats = NDArray[np.float64]
+_MEAN: Floats = np.array([0.485, 0.456, 0.406])
+_STD: Floats = np.array([0.229, 0.224, 0.225])
+_CAFFE_MEAN: Floats = np.array([103.939, 116.779, 123.68])
+
+
+def unit(pixels: Floats) -> Floats:
+    return pixels / 255
+
+
+def imagenet(pixels: Floats) -> Floats:
+    return (pixels / 255 - _MEAN) / _STD
+
+
+def inception(pixels: Floats) -> Floats:
+    return pixels / 127.5 - 1
+
+
+def caffe(pixels: Floats) -> Floats:
+    return (pixels[..., ::-1] - _CAFFE_MEAN) / 64
+
+
+def raw(pixels: Floats) -> Floats:
+    return pixels
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An exporter's file, the options that it takes, and what its network is fed with.
+
+    softmax: whether the network leaves it to the reader.
+    """
+
+    text: str
+    scale: Callable[[Floats], Floats]
+    options: tuple[str, ...] = ()
+    channels_last: bool = False
+    softmax: bool = True
+    external: bool = False
+    tolerance: float = 1e-4
+
+
+KINDS = {
+    "nchw-logits": Kind(NCHW_LOGITS, imagenet, ("--preset", "imagenet")),
+    "keras-nhwc-softmax": Kind(NHWC_SOFTMAX, inception, ("--preset", "inception"), channels_last=True, softmax=False),
+    "static-batch": Kind(STATIC_BATCH, imagenet, ("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")),
+    "ultralytics": Kind(ULTRALYTICS, unit, softmax=False),
+    "float16": Kind(FLOAT16, unit, ("--preset", "unit"), tolerance=2e-3),
+    "two-outputs": Kind(TWO_OUTPUTS, unit, ("--preset", "unit")),
+    "opset-11": Kind(OPSET_11, unit, ("--preset", "unit"), softmax=False),
+    "opset-7": Kind(OPSET_7, unit, ("--preset", "unit"), softmax=False),
+    "external-data": Kind(NCHW_LOGITS, unit, ("--preset", "unit"), external=True),
+    "uint8": Kind(UINT8, raw, channels_last=True),
+    "bgr": Kind(
+        NCHW_LOGITS, caffe, ("--colour", "BGR", "--mean", "103.939,116.779,123.68", "--std", "64")
+    ),
+    "any-size": Kind(NCHW_ANY_SIZE, unit, ("--preset", "unit", "--size", str(SIDE))),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One ONNX file of each kind, in a folder of its name, and the labels."""
+    folder = tmp_path_factory.mktemp("files")
+    write_labels(folder)
+    for name, kind in KINDS.items():
+        (folder / name).mkdir()
+        write_onnx(folder / name / "model.onnx", kind.text, external=kind.external)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with each of them, imported by one command each."""
+    repository = tmp_path_factory.mktemp("models")
+    for name, kind in KINDS.items():
+        labels = () if name == "ultralytics" else ("--labels", files / "labels.txt")
+        file = files / name / "model.onnx"
+        done = snellen("import", file, "--name", name, "--models", repository, *labels, *kind.options)
+        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+        assert "the greatest difference from the file" in done.stdout
+        assert done.stderr == ""
+    return repository
+
+
+def picture() -> tuple[bytes, Floats]:
+    """A PNG of the networks' size, and its pixels."""
+    pixels = np.random.default_rng(1).integers(0, 256, (SIDE // 4, SIDE // 4, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue(), pixels.astype(np.float64)
+
+
+def original(file: Path, kind: Kind, pixels: Floats) -> Floats:
+    """Probabilities by the file itself, from pixels that are scaled here."""
+    session = ort.InferenceSession(file, providers=["CPUExecutionProvider"])
+    image = kind.scale(pixels)
+    image = image if kind.channels_last else image.transpose(2, 0, 1)
+    types = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+    feed = session.get_inputs()[0]
+    output = session.get_outputs()[-1]
+    (values,) = session.run([output.name], {feed.name: image[None].astype(types[feed.type])})
+    scores = np.asarray(values, np.float64).reshape(-1)
+    return np.exp(scores) / np.exp(scores).sum() if kind.softmax else scores
+
+
+def test_each_kind_of_file_is_served_as_it_answers_itself(files: Path, models: Path) -> None:
+    """One command imports it, `verify` passes it, and the service answers within 1e-4; float16 within 2e-3."""
+    verified = snellen("verify", *(models / name / "1" for name in KINDS))
+    assert verified.returncode == 0, verified.stderr
+    body, pixels = picture()
+    with running(models, "--default-model", "uint8") as server:
+        for name, kind in KINDS.items():
+            answer = httpx.post(f"{server.url}/v1/models/{name}/classify?top_k=3", content=body).json()
+            served = {each["label"]: each["probability"] for each in answer["results"][0]["predictions"]}
+            expected = original(files / name / "model.onnx", kind, pixels)
+            assert [served[label] for label in LABELS] == pytest.approx(expected, abs=kind.tolerance), name
+
+
+def test_external_weights_are_brought_into_the_bundle(models: Path) -> None:
+    """The folder needs no file outside it."""
+    assert {path.name for path in (models / "external-data" / "1").iterdir()} == {
+        "MODEL_CARD.md",
+        "golden",
+        "manifest.json",
+        "model.onnx",
+    }
+
+
+def test_the_five_best_classes_of_a_photo_are_printed(files: Path, tmp_path: Path) -> None:
+    """`--check` shows a wrong scaling at once; here there are three classes."""
+    (tmp_path / "photo.png").write_bytes(picture()[0])
+    done = snellen(
+        *("import", files / "ultralytics" / "model.onnx", "--name", "checked", "--models", tmp_path),
+        *("--check", tmp_path / "photo.png"),
+    )
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("check")]
+    assert sorted(line[2] for line in lines) == sorted(LABELS)
+    assert sum(float(line[1]) for line in lines) == pytest.approx(1, abs=1e-3)

@@ -1,0 +1,67 @@
+"""The proof that a graph computes what a network computes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.contract import INPUT, LOGITS, PROBABILITIES
+from tests.support.onnx_files import SIDE, write_onnx
+from training.errors import OnnxImportError, ParityError
+from training.evaluation.onnx_session import open_session
+from training.importing.equality_proof import Equality
+from training.importing.network_output import NetworkOutput, ScoreKind
+
+BUNDLE = f"""<ir_version: 8, opset_import: ["": 17]>
+g (uint8[N, {SIDE}, {SIDE}, 3] {INPUT}) => (float[N, 3] {PROBABILITIES}, float[N, 3] {LOGITS})
+{{ f = Cast <to = 1> ({INPUT}) s = Mul (f, scale) {LOGITS} = ReduceMean <axes = [1, 2], keepdims = 0> (s)
+   {PROBABILITIES} = Softmax <axis = 1> ({LOGITS}) }}"""
+ONE_AT_A_TIME = BUNDLE.replace(f"{LOGITS} = ReduceMean", "m = ReduceMean").replace(
+    f"(s)\n   {PROBABILITIES}", f"(s)\n   {LOGITS} = Reshape (m, shape) {PROBABILITIES}"
+)
+PICTURES = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)
+
+
+def expected(path: Path) -> NetworkOutput:
+    (scores,) = open_session(path).run([LOGITS], {INPUT: PICTURES})
+    return NetworkOutput("scores", ScoreKind.LOGITS, 2, scores)
+
+
+def test_an_equal_graph_passes_with_its_difference(tmp_path: Path) -> None:
+    """One picture at a time and two."""
+    path = write_onnx(tmp_path / "model.onnx", BUNDLE)
+    equality = Equality(path, expected(path))
+    assert equality.prove(PICTURES, float16=False) < 1e-6
+    assert equality.classify(PICTURES[0]) == pytest.approx(expected(path).probabilities[0], abs=1e-6)
+
+
+def test_another_graph_is_refused(tmp_path: Path) -> None:
+    """Above 1e-4, for float16 above 2e-3; logits that softmax hides count for float32."""
+    path = write_onnx(tmp_path / "model.onnx", BUNDLE)
+    right = expected(path)
+    turned = replace(right, scores=right.scores[:, ::-1])
+    with pytest.raises(ParityError, match="differs by"):
+        Equality(path, turned).prove(PICTURES, float16=False)
+    shifted = Equality(path, replace(right, scores=right.scores + np.float32(0.5)))
+    with pytest.raises(ParityError, match="differs by"):
+        shifted.prove(PICTURES, float16=False)
+    assert shifted.prove(PICTURES, float16=True) < 1e-6
+
+
+def test_a_graph_that_takes_one_image_at_a_time_is_refused(tmp_path: Path) -> None:
+    """The message says how to export it."""
+    path = write_onnx(tmp_path / "model.onnx", BUNDLE)
+    right = expected(path)
+    write_onnx(path, ONE_AT_A_TIME, weights={"shape": np.array([1, 3], np.int64)})
+    with pytest.raises(OnnxImportError, match="takes one image at a time"):
+        Equality(path, right).prove(PICTURES, float16=False)
+
+
+def test_a_graph_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
+    """As one sentence."""
+    path = write_onnx(tmp_path / "model.onnx", BUNDLE)
+    right = expected(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(OnnxImportError, match="cannot load the graph made for the bundle"):
+        Equality(path, right)

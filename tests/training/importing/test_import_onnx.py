@@ -1,0 +1,98 @@
+"""From an ONNX file to a bundle."""
+
+from pathlib import Path
+
+import pytest
+
+from models.contract import read_bundle
+from tests.support.onnx_files import (
+    DETECTOR,
+    LABELS,
+    NCHW_LOGITS,
+    NEVER_FREE,
+    SIDE,
+    SIGMOID,
+    ULTRALYTICS,
+    write_labels,
+    write_onnx,
+)
+from training.errors import BundleExistsError, DatasetError, OnnxImportError
+from training.importing.golden_photos import shipped_photos
+from training.importing.guesses import Guess
+from training.importing.import_onnx import ImportedBundle, OnnxOptions, import_onnx
+from training.importing.normalization import Preset
+
+
+def imported(folder: Path, text: str, options: OnnxOptions | None = None, *, overwrite: bool = False) -> ImportedBundle:
+    path = write_onnx(folder / "model.onnx", text)
+    labelled = OnnxOptions(labels=write_labels(folder), preset=Preset.UNIT)
+    return import_onnx(
+        path, folder / "models", "flowers", 2, options or labelled, list[Guess]().append, overwrite=overwrite
+    )
+
+
+def test_a_bundle_says_where_it_comes_from(tmp_path: Path) -> None:
+    """Labels, input, the proof and all guesses; nothing is claimed about accuracy."""
+    made = imported(tmp_path, NCHW_LOGITS)
+    assert made.folder == tmp_path / "models" / "flowers" / "2"
+    assert made.difference < 1e-5
+    manifest = read_bundle(made.folder).manifest
+    assert (manifest.labels, manifest.input.shape) == (LABELS, (SIDE, SIDE, 3))
+    assert (manifest.variants[0].metrics.measured, manifest.calibration.fitted_on) == (False, None)
+    notes = " ".join(manifest.provenance.notes)
+    assert all(part in notes for part in ("sha256", "layout: NCHW", "scores: logits", "differs from the file"))
+
+
+def test_metadata_need_no_options(tmp_path: Path) -> None:
+    """Exports of ultralytics name their classes and size."""
+    made = imported(tmp_path, ULTRALYTICS, OnnxOptions())
+    assert read_bundle(made.folder).manifest.labels == LABELS
+
+
+def test_the_best_classes_of_a_photo_are_returned(tmp_path: Path) -> None:
+    """The most probable one first."""
+    (tmp_path / "photo.jpg").write_bytes(shipped_photos()[0].encoded)
+    made = imported(tmp_path, ULTRALYTICS, OnnxOptions(check=tmp_path / "photo.jpg"))
+    assert [value for _, value in made.top] == sorted((value for _, value in made.top), reverse=True)
+    assert {label for label, _ in made.top} == set(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (DETECTOR, OnnxOptions(), "is no image classifier"),
+        (SIGMOID, OnnxOptions(preset=Preset.UNIT), "as those of sigmoids do"),
+        (NCHW_LOGITS, OnnxOptions(), "does not name its 3 classes: give a file with 3 labels"),
+        (ULTRALYTICS, OnnxOptions(check=Path("missing.jpg")), "missing.jpg cannot be read as an image"),
+        (ULTRALYTICS.replace(", 2: 'blue'", ""), OnnxOptions(), "the metadata has 2 labels, .* has 3 classes"),
+        (ULTRALYTICS.replace("blue", "red"), OnnxOptions(), "two classes in the metadata share a name"),
+    ],
+    ids=["detector", "sigmoid", "no labels", "photo", "count", "duplicates"],
+)
+def test_a_refusal_writes_nothing(tmp_path: Path, text: str, options: OnnxOptions, message: str) -> None:
+    """Not even the folder of the models."""
+    with pytest.raises(OnnxImportError, match=message):
+        imported(tmp_path, text, options)
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_batch_that_cannot_be_freed_is_refused(tmp_path: Path) -> None:
+    """The bundle is proven before it appears."""
+    with pytest.raises(OnnxImportError, match="takes one image at a time and cannot be changed"):
+        imported(tmp_path, NEVER_FREE)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_bundle_that_exists_stays(tmp_path: Path) -> None:
+    """Unless it is to be replaced."""
+    imported(tmp_path, NCHW_LOGITS)
+    with pytest.raises(BundleExistsError, match="--overwrite"):
+        imported(tmp_path, NCHW_LOGITS)
+    imported(tmp_path, NCHW_LOGITS, overwrite=True)
+
+
+def test_labels_with_duplicates_are_refused(tmp_path: Path) -> None:
+    """As in every bundle."""
+    (tmp_path / "doubles.txt").write_text("crane\nheron\ncrane\n")
+    with pytest.raises(DatasetError, match="'crane' is there twice"):
+        imported(tmp_path, NCHW_LOGITS, OnnxOptions(labels=tmp_path / "doubles.txt"))

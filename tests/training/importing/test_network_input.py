@@ -1,0 +1,81 @@
+"""The input of an ONNX file: layout and size."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.onnx_files import NCHW_ANY_SIZE, NCHW_LOGITS, NHWC_SOFTMAX, SIDE, STATIC_BATCH, write_onnx
+from training.errors import OnnxImportError
+from training.importing.guesses import Guess
+from training.importing.network_input import Layout, NetworkInput, find_input
+from training.importing.onnx_file import read_onnx
+
+
+def found(folder: Path, text: str, *, layout: Layout | None = None, size: int | None = None) -> NetworkInput:
+    guesses = list[Guess]()
+    network_input = find_input(
+        read_onnx(write_onnx(folder / "model.onnx", text)), guesses.append, layout=layout, size=size
+    )
+    assert [guess.what for guess in guesses] == ["input", "layout", "size"]
+    return network_input
+
+
+def test_layout_and_size_come_from_the_shape(tmp_path: Path) -> None:
+    """Three channels stand second or last; a batch of 1 is fixed."""
+    expected = NetworkInput("input", "float32", Layout.NCHW, 3, SIDE, SIDE, fixed_batch=False)
+    assert found(tmp_path, NCHW_LOGITS) == expected
+    assert found(tmp_path, STATIC_BATCH).fixed_batch
+    keras = found(tmp_path, NHWC_SOFTMAX)
+    assert (keras.layout, keras.height, keras.width) == (Layout.NHWC, SIDE, SIDE)
+
+
+def test_a_grey_image_that_is_not_square_is_an_input_too(tmp_path: Path) -> None:
+    """One channel, and height and width in their order."""
+    grey = found(tmp_path, NCHW_LOGITS.replace(f"3, {SIDE}, {SIDE}", "1, 20, 30"))
+    assert (grey.channels, grey.height, grey.width) == (1, 20, 30)
+
+
+def test_a_free_size_comes_from_the_user(tmp_path: Path) -> None:
+    """Without one, the message asks for it."""
+    assert found(tmp_path, NCHW_ANY_SIZE, size=32).width == 32
+    with pytest.raises(OnnxImportError, match="give it in pixels with --size"):
+        found(tmp_path, NCHW_ANY_SIZE)
+    with pytest.raises(OnnxImportError, match="has at most 4096"):
+        found(tmp_path, NCHW_ANY_SIZE, size=5000)
+
+
+def test_an_axis_that_the_shape_does_not_tell_comes_from_the_user(tmp_path: Path) -> None:
+    """An image 3 pixels wide could be either."""
+    text = NCHW_LOGITS.replace(f"3, {SIDE}, {SIDE}", f"3, {SIDE}, 3")
+    assert found(tmp_path, text, layout=Layout.NHWC).height == 3
+    with pytest.raises(OnnxImportError, match="--layout nchw or nhwc"):
+        found(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("float[batch, 3]", "four axes"),
+        ("float[8, 3, 16, 16]", "exactly 8 images at a time"),
+        ("int64[batch, 3, 16, 16]", "is int64: an image is float32, float16 or uint8"),
+    ],
+)
+def test_an_input_that_is_no_image_is_refused(tmp_path: Path, shape: str, message: str) -> None:
+    """The message says what was seen."""
+    with pytest.raises(OnnxImportError, match=message):
+        found(tmp_path, NCHW_LOGITS.replace(f"float[batch, 3, {SIDE}, {SIDE}]", shape))
+
+
+def test_contradictions_are_refused(tmp_path: Path) -> None:
+    """Another size, or a layout with 16 channels."""
+    with pytest.raises(OnnxImportError, match="16x16 pixels, but --size is 32"):
+        found(tmp_path, NCHW_LOGITS, size=32)
+    with pytest.raises(OnnxImportError, match="with 16 channels in layout nhwc"):
+        found(tmp_path, NCHW_LOGITS, layout=Layout.NHWC)
+
+
+def test_two_inputs_are_refused(tmp_path: Path) -> None:
+    """By their names."""
+    text = NCHW_LOGITS.replace(" input) =>", " input, float[batch, 4] boxes) =>")
+    with pytest.raises(OnnxImportError, match=r"2 inputs \(input, boxes\)"):
+        found(tmp_path, text)
