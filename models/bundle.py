@@ -1,5 +1,6 @@
 """Reads and checks a bundle on disk, `models/<name>/<version>/`. Never writes one."""
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -190,6 +191,13 @@ def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "the document"
     return f"{place}: {first['msg']}"
+
+
+def readable_bundles(repository: Path) -> Iterator[Bundle]:
+    """Yield the bundles of `find_bundles` whose manifests can be read."""
+    for path in find_bundles(repository):
+        with contextlib.suppress(BundleError):
+            yield read_bundle(path)
 
 
 def find_bundles(repository: Path) -> list[Path]:

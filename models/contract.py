@@ -1,6 +1,6 @@
 """All that training and service share. Both import from here and from no other module of this package."""
 
-from models.bundle import MANIFEST, Bundle, BundleError, Row, find_bundles, read_bundle, sha256_of
+from models.bundle import MANIFEST, Bundle, BundleError, Row, find_bundles, read_bundle, readable_bundles, sha256_of
 from models.calibration import (
     RELIABILITY_BINS,
     Calibration,
@@ -76,6 +76,7 @@ __all__ = [
     "preprocess_native_size",
     "preprocessed",
     "read_bundle",
+    "readable_bundles",
     "region",
     "sha256_of",
     "usable_cores",

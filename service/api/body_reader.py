@@ -54,7 +54,8 @@ class BodyReader:
                 chunk, more = await _next(messages)
                 size += len(chunk)
                 self._check(size)
-                held.enter_context(self._limiter.hold(len(chunk)))
+                self._limiter.enter(len(chunk))
+                held.callback(self._limiter.leave, len(chunk))
                 parts.append(chunk)
         except (BodyTooLarge, QueueFull):
             parts.clear()

@@ -40,6 +40,9 @@ class CapacityLimiter:
             )
         self.inside += count
 
+    def leave(self, count: int) -> None:
+        self.inside -= count
+
     @contextmanager
     def hold(self, count: int) -> Iterator[None]:
         """Add `count` until the end of the context."""
@@ -47,7 +50,7 @@ class CapacityLimiter:
         try:
             yield
         finally:
-            self.inside -= count
+            self.leave(count)
 
 
 class AdmissionController:

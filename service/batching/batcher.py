@@ -93,9 +93,8 @@ class Batcher:
     """Feeds an engine from a queue.
 
     Each of `engine.concurrency` loops takes all images that wait, up to the limit, as soon as it is free. So batches
-    grow
-    with the load, without a timer. Bulk batches start only while no interactive image waits. When an interactive image
-    arrives and no loop is free, a bulk batch is preempted and run again later.
+    grow with the load, without a timer. Bulk batches start only while no interactive image waits. When an interactive
+    image arrives and no loop is free, a bulk batch is preempted and run again later.
     """
 
     def __init__(

@@ -71,8 +71,7 @@ class BulkSlots:
         """Return the number of slots, out of `concurrency` engine runs.
 
         While interactive images are in work, each has a run and one more stays free; for a second after the last one,
-        one run
-        stays free.
+        one run stays free.
         """
         if self._interactive:
             return max(0, concurrency - self._interactive - 1)

@@ -20,8 +20,8 @@ class LatencyModel:
     def __init__(self, seconds: Callable[[int], float], concurrency: int, max_batch_size: int) -> None:
         """Create a model with the correction 1.
 
-        seconds: maps a batch size to the seconds of such a batch while `concurrency` of them run; always returns the
-        same.
+        seconds: maps a batch size to the seconds of such a batch while `concurrency` of them run. It always returns the
+        same for a size.
         """
         self._seconds = seconds
         self._concurrency = concurrency

@@ -104,11 +104,8 @@ class Classifier:
         An image that is quick to decode is decoded in the engine's thread, just before it is run. Bulk images are not,
         unless they are tiny: interactive images would wait for their decoding.
         """
-        interactive, target, preprocessing = (
-            request.priority is Priority.INTERACTIVE,
-            manifest.input,
-            manifest.preprocessing,
-        )
+        interactive = request.priority is Priority.INTERACTIVE
+        target, preprocessing = manifest.input, manifest.preprocessing
         submit = partial(serving.batcher.submit, class_map=request.heatmap, priority=request.priority)
         payload = self._decoder.defer(image, target, preprocessing, tiny_only=not (serving.decodes and interactive))
         if payload is None:

@@ -1,7 +1,6 @@
 """The models and versions of the repository folder, the default model, and the default version of each model."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import os
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from models.contract import BundleError, find_bundles, read_bundle
+from models.contract import BundleError, find_bundles, read_bundle, readable_bundles
 from service.errors import ModelNotFound, VersionNotFound
 from service.heap import return_free_memory
 from service.repository.served_versions import ServedVersions
@@ -151,11 +150,7 @@ class Registry:
 
 def image_sizes(repository: Path) -> list[int]:
     """Return the bytes of one input image uint8 [H, W, C] for each bundle that can be read."""
-    sizes = []
-    for path in find_bundles(repository):
-        with contextlib.suppress(BundleError):
-            sizes.append(math.prod(read_bundle(path).manifest.input.shape))
-    return sizes
+    return [math.prod(bundle.manifest.input.shape) for bundle in readable_bundles(repository)]
 
 
 def _as_text(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.contract import MANIFEST, BundleError, find_bundles, read_bundle, sha256_of
+from models.contract import MANIFEST, BundleError, find_bundles, read_bundle, readable_bundles, sha256_of
 from tests.support.bundles import change_manifest, write_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -234,3 +234,11 @@ def test_the_hash_of_the_manifest_stands_for_the_whole_bundle(tmp_path: Path) ->
     assert before == sha256_of(folder / MANIFEST)
     change_manifest(folder, description="changed")
     assert read_bundle(folder).sha256 != before
+
+
+def test_only_bundles_with_a_readable_manifest_are_yielded(tmp_path: Path) -> None:
+    """A bundle whose manifest is damaged is passed over, and the others come in their order."""
+    for version in (1, 2, 3):
+        write_bundle(tmp_path, "colours", version)
+    (tmp_path / "colours/2" / MANIFEST).write_text("{")
+    assert [bundle.manifest.version for bundle in readable_bundles(tmp_path)] == [1, 3]

@@ -55,7 +55,7 @@ def test_limits_of_version_1_count_too(tmp_path: Path, quota: str, expected: int
 
 
 def test_in_a_container_the_top_folder_is_its_own_group(tmp_path: Path) -> None:
-    """Without a namespace of its own a container is told the path of the host, which does not exist inside."""
+    """Where the listed path does not exist in the mounted hierarchy, its top folder counts, as in a container."""
     write(tmp_path / "mount/cpu/cpu.cfs_quota_us", "200000")
     write(tmp_path / "mount/cpu/cpu.cfs_period_us", "100000")
     assert usable_cores(groups(tmp_path, "4:cpu,cpuacct:/docker/abc"), tmp_path / "mount") == 2

@@ -16,7 +16,7 @@ LONG_S = 60
 
 
 class MainProcess:
-    """What it is told by its only frontend."""
+    """Records what the frontend sends to the main process."""
 
     def __init__(self, models: Path) -> None:
         settings = Settings(models=models, default_model="plain", drain_delay_s=0)

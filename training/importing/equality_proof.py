@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from models.contract import INPUT, LOGITS, PROBABILITIES, Pixels, Row
 from training.errors import OnnxImportError, ParityError
-from training.evaluation.onnx_session import open_session, single_predictor
+from training.evaluation.onnx_session import single_predictor
 from training.importing.network_output import NetworkOutput, ScoreKind
-from training.importing.onnx_file import one_line
+from training.importing.onnx_file import load_session
 
 TOLERANCE, FLOAT16_TOLERANCE = 1e-4, 2e-3
 """Largest difference of a probability, and of a logit as a share of the largest one; float16 rounds to 3 digits."""
@@ -27,12 +27,7 @@ class Equality:
 
     def __init__(self, path: Path, expected: NetworkOutput) -> None:
         self._expected = expected
-        try:
-            self._session = open_session(path, quiet=True)
-        except Exception as error:  # onnxruntime's exceptions have no common base
-            raise OnnxImportError(
-                f"onnxruntime cannot load the graph made for the bundle: {one_line(error)}"
-            ) from error
+        self._session = load_session(path, "the graph made for the bundle")
 
     @property
     def classify(self) -> Callable[[Pixels], Row]:

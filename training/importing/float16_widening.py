@@ -10,13 +10,11 @@ _TYPE_ATTRIBUTES = ("to", "dtype", "output_datatype")
 """Attributes that name the number type of an output."""
 
 
-def widen(model: onnx.ModelProto) -> int:
-    """Make every float16 tensor, type and conversion of the graph float32. Returns how many there were."""
-    return _widen(model)
+def widen(message: Any) -> int:
+    """Make every float16 tensor, type and conversion in a protobuf message float32. Returns how many there were.
 
-
-def _widen(message: Any) -> int:
-    """Widen one protobuf message and all that it holds."""
+    message: a model, or any message that a model holds.
+    """
     if isinstance(message, TensorProto):
         return _widen_tensor(message)
     count = 0
@@ -26,7 +24,7 @@ def _widen(message: Any) -> int:
         message.i, count = TensorProto.FLOAT, 1
     for field, value in message.ListFields():
         if field.message_type is not None:
-            count += sum(_widen(each) for each in ((value,) if hasattr(value, "ListFields") else value))
+            count += sum(widen(each) for each in ((value,) if hasattr(value, "ListFields") else value))
     return count
 
 

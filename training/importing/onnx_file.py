@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+import onnxruntime
 
 from training.errors import OnnxImportError
+from training.evaluation.onnx_session import open_session
 from training.importing.labels_file import is_text
 
 OLDEST_OPSET = 7
@@ -77,6 +79,14 @@ def read_onnx(path: Path) -> OnnxFile:
     if metadata.get("task", "classify") != "classify" and "imgsz" in metadata:
         raise OnnxImportError(f"{path} is no image classifier: its metadata say task {metadata['task']!r}")
     return OnnxFile(path, model, opset, metadata)
+
+
+def load_session(path: Path, name: str) -> onnxruntime.InferenceSession:
+    """Return a session of the graph in a file. name: what the error calls it. Raises OnnxImportError."""
+    try:
+        return open_session(path, quiet=True)
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        raise OnnxImportError(f"onnxruntime cannot load {name}: {one_line(error)}") from error
 
 
 def _literal(text: str) -> object:

@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from models.contract import Pixels
 from training.errors import OnnxImportError
-from training.evaluation.onnx_session import open_session
 from training.importing.network_input import Layout, NetworkInput
 from training.importing.normalization import ChannelOrder, Normalization
-from training.importing.onnx_file import one_line
+from training.importing.onnx_file import load_session, one_line
 
 Floats = NDArray[np.float32]
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
@@ -20,10 +19,7 @@ class OriginalGraph:
     """A session of the file. Raises OnnxImportError where onnxruntime cannot load or run it."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._session = open_session(path, quiet=True)
-        except Exception as error:  # onnxruntime's exceptions have no common base
-            raise OnnxImportError(f"onnxruntime cannot load {path}: {one_line(error)}") from error
+        self._session = load_session(path, str(path))
         outputs = self._session.get_outputs()
         self.other_outputs = tuple(f"{value.name} {value.type}" for value in outputs if value.type not in _FLOATS)
         self.names = tuple(value.name for value in outputs if value.type in _FLOATS)

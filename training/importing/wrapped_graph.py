@@ -20,8 +20,8 @@ from training.importing.tensor_names import keep_only, rename
 
 _OURS = "snellen_"
 """Prefix of the tensors that are added."""
-_THEIRS = "original_"
-"""Prefix of tensors of the file that have a name of the contract."""
+_THEIRS = {name: f"original_{name}" for name in (INPUT, LOGITS, PROBABILITIES, CLASS_MAP)}
+"""Other names for tensors of the file that have a name of the contract."""
 _BATCH = "N"
 _LEAST_PROBABILITY = 1e-12
 """The smallest probability whose logarithm is taken."""
@@ -55,13 +55,13 @@ def wrap(
     model = onnx.ModelProto()
     model.CopyFrom(file.model)
     graph = model.graph
-    rename(graph, {name: _THEIRS + name for name in (INPUT, LOGITS, PROBABILITIES, CLASS_MAP)})
+    rename(graph, _THEIRS)
     float16 = widen(model) > 0
     if network_input.fixed_batch:
         free_batch(graph)
     wrapper = _Wrapper(graph, file.opset)
-    before = wrapper.before(_renamed(network_input.name), network_input, normalization)
-    after = wrapper.after(_renamed(output.name), output)
+    before = wrapper.before(_THEIRS.get(network_input.name, network_input.name), network_input, normalization)
+    after = wrapper.after(_THEIRS.get(output.name, output.name), output)
     nodes = [*before, *graph.node, *after]
     for field in (graph.node, graph.value_info, graph.output):
         del field[:]
@@ -79,10 +79,6 @@ def count_parameters(graph: onnx.GraphProto) -> int:
         if tensor.data_type != TensorProto.INT64 and not tensor.name.startswith(_OURS)
     )
     return max(1, sum(int(math.prod(tensor.dims)) for tensor in weights))
-
-
-def _renamed(name: str) -> str:
-    return _THEIRS + name if name in (INPUT, LOGITS, PROBABILITIES, CLASS_MAP) else name
 
 
 class _Wrapper:

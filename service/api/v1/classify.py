@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -43,8 +44,8 @@ class ClassifyEndpoint:
         self._deadline_ms = math.ceil(deadline_s * 1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, head = self._request(scope), dict(scope["headers"])
-        length = head.get(b"content-length", b"")
+        head = dict(scope["headers"])
+        request, length = self._request(scope, head), head.get(b"content-length", b"")
         client = client_state_of(scope)
         try:
             async with self._reader.receive(receive, int(length) if length.isdigit() else None) as (body, seconds):
@@ -60,9 +61,9 @@ class ClassifyEndpoint:
         self._pacer.answered()
         await self._answer(classified, request, scope["state"], send)
 
-    def _request(self, scope: Scope) -> ClassifyRequest:
+    def _request(self, scope: Scope, head: Mapping[bytes, bytes]) -> ClassifyRequest:
         """Return the request without its images. Raises RequestValidationError."""
-        options, path, head = read_options(scope["query_string"]), scope["path_params"], dict(scope["headers"])
+        options, path = read_options(scope["query_string"]), scope["path_params"]
         deadline, priority = head.get(b"x-deadline-ms"), head.get(b"x-priority")
         return ClassifyRequest(
             images=(),

@@ -8,6 +8,8 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from service.memfd import unnamed_file
+
 _MAX_MESSAGE_BYTES = 64 * 1024
 """Limit of one message."""
 _TRY_AGAIN_S = 0.02
@@ -162,7 +164,7 @@ def close_all(descriptors: Sequence[int]) -> None:
 
 def to_memfd(content: bytes) -> int:
     """Return the descriptor of an unnamed file with this content, which can be sent with a message of any size."""
-    descriptor = os.memfd_create("snellen-message")
+    descriptor = unnamed_file("snellen-message")
     os.write(descriptor, content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor

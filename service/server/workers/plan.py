@@ -1,13 +1,12 @@
 """Plans the number of processes of each kind, and each one's share of the machine and of the limits."""
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from models.contract import BundleError, find_bundles, read_bundle, usable_cores
+from models.contract import readable_bundles, usable_cores
 from service.server.workers.process import ManagedProcess
 from service.settings import MIB, Settings
 
@@ -71,11 +70,8 @@ def plan_processes(settings: Settings) -> ProcessPlan:
 
 def _largest_file_bytes(repository: Path) -> int:
     """Return the size of the largest file of all bundles that can be read."""
-    sizes = [0]
-    for path in find_bundles(repository):
-        with suppress(BundleError):
-            sizes += [file.bytes for file in read_bundle(path).manifest.files]
-    return max(sizes)
+    files = (file for bundle in readable_bundles(repository) for file in bundle.manifest.files)
+    return max((file.bytes for file in files), default=0)
 
 
 def frontend_settings(settings: Settings, frontends: int, engines: int) -> Settings:

@@ -57,8 +57,8 @@ async def test_one_that_is_loading_is_left_alone(process: ManagedProcess) -> Non
     assert not _ended(process)
 
 
-def test_a_process_that_has_just_ended_is_still_heard_of(process: ManagedProcess) -> None:
-    """By whoever waits for it: a signal must not do that."""
+def test_a_signal_does_not_collect_an_exit_status(process: ManagedProcess) -> None:
+    """A signal to a process that has ended leaves its exit status to be collected by the main process."""
     assert process.process is not None
     process.signal(signal.SIGTERM)
     _await_end(process)
