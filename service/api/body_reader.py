@@ -1,26 +1,15 @@
 """Reads the body of a request and enforces limits on its size, on its time, and on the bytes of all bodies together."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
-from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from service.batching.admission import CapacityLimiter
+from service.batching.admission import CapacityLimiter, Held
 from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
 
 _DISCARD_S = 2.0
 """Seconds for which the rest of a rejected body is read and discarded."""
-
-
-class Body(NamedTuple):
-    """The complete body, and the seconds that receiving it took."""
-
-    content: bytes
-    seconds: float
 
 
 class BodyReader:
@@ -29,23 +18,23 @@ class BodyReader:
     def __init__(self, max_body_bytes: int, limiter: CapacityLimiter, timeout_s: float) -> None:
         self._max_body_bytes, self._limiter, self._timeout_s = max_body_bytes, limiter, timeout_s
 
-    @asynccontextmanager
-    async def receive(self, messages: Receive, announced: int | None) -> AsyncIterator[Body]:
-        """Receive the body of one request; its bytes count as in use until the end of the context.
+    def hold(self) -> Held:
+        """Return a context until whose end the bytes that `read` counts in it are in use."""
+        return self._limiter.hold(0)
+
+    async def read(self, messages: Receive, announced: int | None, held: Held) -> bytes:
+        """Return the complete body of one request.
 
         messages: the `receive` callable of ASGI. announced: value of Content-Length, None if the request has none.
         Raises EmptyBody, BodyTooLarge, BodyTimeout, QueueFull or ClientDisconnect.
         """
-        started = time.perf_counter()
-        with ExitStack() as held:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    content = await self._read(messages, announced, held)
-            except TimeoutError:
-                raise BodyTimeout(f"the body did not arrive within {self._timeout_s:g} s; send it again") from None
-            yield Body(content, time.perf_counter() - started)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._read(messages, announced, held)
+        except TimeoutError:
+            raise BodyTimeout(f"the body did not arrive within {self._timeout_s:g} s; send it again") from None
 
-    async def _read(self, messages: Receive, announced: int | None, held: ExitStack) -> bytes:
+    async def _read(self, messages: Receive, announced: int | None, held: Held) -> bytes:
         parts: list[bytes] = []
         size, more = 0, True
         try:
@@ -54,8 +43,7 @@ class BodyReader:
                 chunk, more = await _next(messages)
                 size += len(chunk)
                 self._check(size)
-                self._limiter.enter(len(chunk))
-                held.callback(self._limiter.leave, len(chunk))
+                held.add(len(chunk))
                 parts.append(chunk)
         except (BodyTooLarge, QueueFull):
             parts.clear()

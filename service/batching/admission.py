@@ -3,11 +3,9 @@
 Never waits.
 """
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from collections.abc import Callable
+from typing import NoReturn, Self
 
 from service.batching.latency_model import LatencyModel
 from service.errors import DeadlineExceeded, QueueFull
@@ -43,14 +41,30 @@ class CapacityLimiter:
     def leave(self, count: int) -> None:
         self.inside -= count
 
-    @contextmanager
-    def hold(self, count: int) -> Iterator[None]:
-        """Add `count` until the end of the context."""
-        self.enter(count)
-        try:
-            yield
-        finally:
-            self.leave(count)
+    def hold(self, count: int) -> "Held":
+        """Return a context that adds `count` from its start to its end."""
+        return Held(self, count)
+
+
+class Held:
+    """A context whose count is in use in a CapacityLimiter until its end; `add` increases it."""
+
+    __slots__ = ("_count", "_first", "_limiter")
+
+    def __init__(self, limiter: CapacityLimiter, first: int) -> None:
+        self._limiter, self._first, self._count = limiter, first, 0
+
+    def add(self, count: int) -> None:
+        """Add `count`. Raises QueueFull, and adds nothing, when fewer than `count` are free."""
+        self._limiter.enter(count)
+        self._count += count
+
+    def __enter__(self) -> Self:
+        self.add(self._first)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._limiter.leave(self._count)
 
 
 class AdmissionController:
@@ -83,38 +97,41 @@ class AdmissionController:
         """Images that were admitted and are not yet answered."""
         return self._all.inside
 
-    @contextmanager
-    def admit(
-        self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE
-    ) -> Iterator[Callable[[], None]]:
-        """Admit `count` images until the end of the context.
+    def admit(self, count: int, deadline_s: float, priority: Priority = Priority.INTERACTIVE) -> "Admitted":
+        """Return a context that admits `count` images at its start, until its end.
 
-        Yields a function that corrects the forecast with the time that the request took. Call it at the response, or at
-        the deadline; not for rejected images, whose time says nothing about the engine.
-        Raises QueueFull, or DeadlineExceeded when the deadline is too short even without other images.
+        Its start raises QueueFull, or DeadlineExceeded when the deadline is too short even without other images.
         """
-        interactive = priority is Priority.INTERACTIVE
+        return Admitted(self, count, deadline_s, interactive=priority is Priority.INTERACTIVE)
+
+    def enter(self, count: int, deadline_s: float, *, interactive: bool) -> int:
+        """Admit `count` images and return how many others are ahead of them. Raises as `admit` does."""
         ahead = self.inside - self._bulk.inside if interactive else self.inside
-        expected_s = self.forecast.expected_s(ahead, count)
         # With nothing ahead the request is admitted in any case; else a forecast that is too high would stay too high.
         if ahead and self.forecast.pessimistic_s(ahead, count) > deadline_s:
             self._refuse(ahead, count, deadline_s)
-        started = time.perf_counter()
+        self._all.enter(count)
+        if interactive:
+            self._on_interactive(ahead + count)
+            return ahead
+        try:
+            self._bulk.enter(count)
+        except QueueFull:
+            self._all.leave(count)
+            raise
+        return ahead
 
-        def answered() -> None:
-            if interactive:
-                took_s = time.perf_counter() - started
-                self.forecast.observe(ahead, count, took_s)
-                self._on_error_s(took_s - expected_s)
+    def leave(self, count: int, *, interactive: bool) -> None:
+        self._all.leave(count)
+        if interactive:
+            self._on_interactive(self.inside - self._bulk.inside)
+        else:
+            self._bulk.leave(count)
 
-        with self._all.hold(count), contextlib.nullcontext() if interactive else self._bulk.hold(count):
-            if interactive:
-                self._on_interactive(ahead + count)
-            try:
-                yield answered
-            finally:
-                if interactive:
-                    self._on_interactive(self.inside - self._bulk.inside - count)
+    def observe(self, ahead: int, count: int, expected_s: float, took_s: float) -> None:
+        """Correct the forecast with the time that a request with `count` interactive images took."""
+        self.forecast.observe(ahead, count, took_s)
+        self._on_error_s(took_s - expected_s)
 
     def _refuse(self, ahead: int, count: int, deadline_s: float) -> NoReturn:
         alone_s, pessimistic_s = self.forecast.expected_s(0, count), self.forecast.pessimistic_s(ahead, count)
@@ -128,3 +145,32 @@ class AdmissionController:
             f"{deadline_s * 1000:.0f} ms; send the request again after the time in Retry-After",
             pessimistic_s - deadline_s,
         )
+
+
+class Admitted:
+    """A context in which the images of one request are admitted."""
+
+    __slots__ = ("_ahead", "_controller", "_count", "_deadline_s", "_expected_s", "_interactive", "_started")
+
+    def __init__(self, controller: AdmissionController, count: int, deadline_s: float, *, interactive: bool) -> None:
+        self._controller, self._count = controller, count
+        self._deadline_s, self._interactive = deadline_s, interactive
+
+    def __enter__(self) -> Self:
+        controller, count = self._controller, self._count
+        self._ahead = controller.enter(count, self._deadline_s, interactive=self._interactive)
+        self._expected_s = controller.forecast.expected_s(self._ahead, count)
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._controller.leave(self._count, interactive=self._interactive)
+
+    def answered(self) -> None:
+        """Correct the forecast with the time since the admission.
+
+        Call it at the response, or at the deadline; not for rejected images, whose time says nothing about the engine.
+        """
+        if self._interactive:
+            took_s = time.perf_counter() - self._started
+            self._controller.observe(self._ahead, self._count, self._expected_s, took_s)

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from models.contract import Pixels
-from service.batching.admission import CapacityLimiter
+from service.batching.admission import CapacityLimiter, Held
 from service.batching.batcher import BatchCallbacks
 from service.errors import EngineFailure, NotReady, TooManyImages
 from service.types import DensePrediction
@@ -54,8 +54,8 @@ class DenseQueue:
         self._limiter = CapacityLimiter(limits.max_queue, "images with dense=1", lambda inside: inside * self._seconds)
         self._stopped = False
 
-    def admit(self, images: int) -> AbstractContextManager[None]:
-        """Count the images of one request as queued until the end of the context. Raises TooManyImages, QueueFull."""
+    def admit(self, images: int) -> Held:
+        """Return a context in which the images of one request count as queued. Raises TooManyImages, QueueFull."""
         if images > self.limits.max_queue:
             raise TooManyImages(f"with dense=1 a request holds at most {self.limits.max_queue} images; send several")
         return self._limiter.hold(images)

@@ -4,8 +4,6 @@ import io
 import logging
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,14 +70,14 @@ def decode_opened(
 ) -> Decoded:
     """Decode an image whose header was read. Raises CorruptImage, UnsupportedFormat, DecodeLimit."""
     started = time.perf_counter()
-    with translated_errors(), image:
+    with _TRANSLATED_ERRORS, image:
         pixels, size = (preprocess_native_size if native_size else preprocessed)(image, target, preprocessing)
     return Decoded(pixels, size, time.perf_counter() - started)
 
 
 def opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None = None) -> Image.Image:
     """Return the image with its header read and checked. Its pixels are not decoded yet. Raises as `decode` does."""
-    with translated_errors():
+    with _TRANSLATED_ERRORS:
         image = _open(body, limits.formats)
         _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
         if dense_pixels is not None:
@@ -107,15 +105,18 @@ def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
         )
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Turn Pillow's many exceptions into those of the service."""
-    try:
-        yield
-    except ServiceError:
-        raise
-    except Exception as error:
-        raise _translated(error) from error
+class _TranslatedErrors:
+    """A context that turns Pillow's many exceptions into those of the service."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, ServiceError):
+            raise _translated(error) from error
+
+
+_TRANSLATED_ERRORS = _TranslatedErrors()
 
 
 def _translated(error: Exception) -> ServiceError:

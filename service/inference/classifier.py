@@ -58,14 +58,14 @@ class Classifier:
         _check(request, version.manifest)
         images = len(request.images)
         queued = serving.dense_queue.admit(images) if request.dense else contextlib.nullcontext()
-        with serving.admission.admit(images, request.deadline_s, request.priority) as answered, queued:
+        with serving.admission.admit(images, request.deadline_s, request.priority) as admitted, queued:
             try:
                 results = await self._within_deadline(request, version, serving)
             except DeadlineExceeded:
-                answered()
+                admitted.answered()
                 raise
             if not request.dense and not any(isinstance(result, ServiceError) for result in results):
-                answered()
+                admitted.answered()
         return Classified(version, *_split_results(results))
 
     async def _within_deadline(

@@ -48,8 +48,10 @@ class ClassifyEndpoint:
         request, length = self._request(scope, head), head.get(b"content-length", b"")
         client = client_state_of(scope)
         try:
-            async with self._reader.receive(receive, int(length) if length.isdigit() else None) as (body, seconds):
-                scope["state"]["stages"]["receive"] = seconds
+            with self._reader.hold() as held:
+                started = time.perf_counter()
+                body = await self._reader.read(receive, int(length) if length.isdigit() else None, held)
+                scope["state"]["stages"]["receive"] = time.perf_counter() - started
                 content_type = head.get(b"content-type", b"").decode("latin-1")
                 work = self._parse_and_classify(body, content_type, request)
                 del body  # the images hold what is needed of it

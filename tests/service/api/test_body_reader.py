@@ -36,8 +36,8 @@ def stalled(*, then: Message | None = None) -> Receive:
 
 
 async def receive(receiver: BodyReader, messages: Receive, announced: int | None = None) -> bytes:
-    async with receiver.receive(messages, announced) as body:
-        return body.content
+    with receiver.hold() as held:
+        return await receiver.read(messages, announced, held)
 
 
 @pytest.fixture
@@ -52,8 +52,9 @@ def receiver(gate: CapacityLimiter) -> BodyReader:
 
 async def test_a_body_arrives_whole_and_is_held_while_in_use(receiver: BodyReader, gate: CapacityLimiter) -> None:
     """Its bytes count until the answer is there."""
-    async with receiver.receive(chunks(b"some ", b"bytes", b""), 10) as body:
-        assert (body.content, gate.inside) == (b"some bytes", 10)
+    with receiver.hold() as held:
+        body = await receiver.read(chunks(b"some ", b"bytes", b""), 10, held)
+        assert (body, gate.inside) == (b"some bytes", 10)
     assert gate.inside == 0
 
 
@@ -92,7 +93,9 @@ async def test_a_client_that_leaves_in_the_middle_is_noticed(receiver: BodyReade
 
 async def test_all_bodies_together_are_bounded(receiver: BodyReader, gate: CapacityLimiter) -> None:
     """The one that would not fit is refused, those inside go on."""
-    async with receiver.receive(chunks(b"x" * 10), None), receiver.receive(chunks(b"x" * 10), None):
+    with receiver.hold() as first, receiver.hold() as second:
+        for held in (first, second):
+            await receiver.read(chunks(b"x" * 10), None, held)
         with pytest.raises(QueueFull, match="20 of 25 bytes"):
             await receive(receiver, chunks(b"x" * 6))
         assert gate.inside == 20

@@ -50,8 +50,8 @@ def test_bulk_work_is_not_ahead_of_interactive_work() -> None:
     """It gives way; bulk work itself waits for all."""
     admission = AdmissionController(100, forecast())
     with admission.admit(40, 1, BULK):
-        with admission.admit(1, 0.015, INTERACTIVE) as answered:
-            answered()
+        with admission.admit(1, 0.015, INTERACTIVE) as admitted:
+            admitted.answered()
         with pytest.raises(QueueFull), admission.admit(1, 0.100, BULK):
             pass
 
@@ -80,8 +80,8 @@ def test_the_error_of_the_forecast_is_told() -> None:
     """For each answer, not for what was refused."""
     errors: list[float] = []
     admission = AdmissionController(10, forecast(), errors.append)
-    with admission.admit(1, 1) as answered:
-        answered()
+    with admission.admit(1, 1) as admitted:
+        admitted.answered()
     with admission.admit(1, 1):
         pass
     assert len(errors) == 1
