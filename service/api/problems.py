@@ -106,4 +106,10 @@ HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     RequestValidationError: _on_validation_error,
     HTTPException: _on_http_exception,
 }
-"""Exception handlers for FastAPI and for Starlette's ExceptionMiddleware: every error leaves as a problem document."""
+"""The exceptions that become a problem document, for FastAPI and for `response_to`."""
+
+
+async def response_to(request: Request, error: Exception) -> Response:
+    """Return the problem document for an exception of one of the classes in HANDLERS."""
+    handler = next(HANDLERS[each] for each in type(error).__mro__ if each in HANDLERS)
+    return await handler(request, error)

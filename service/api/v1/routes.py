@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query
-from starlette.middleware.exceptions import ExceptionMiddleware
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problems import HANDLERS
+from service.api.problems import HANDLERS, response_to
 from service.api.v1 import openapi
 from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, QueryParams
 from service.api.v1.schemas import ClassifyResponse
@@ -46,7 +45,11 @@ class ClassifyMiddleware:
                 match, found = path.matches(scope)
                 if match is Match.FULL:
                     scope.update(found)
-                    await self._classify(scope, receive, send)
+                    try:
+                        await self._classify(scope, receive, send)
+                    except tuple(HANDLERS) as error:
+                        response = await response_to(Request(scope), error)
+                        await response(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 
@@ -54,7 +57,7 @@ class ClassifyMiddleware:
 def install(app: FastAPI, classify: ASGIApp) -> None:
     """Answer the paths with `classify`, and document them."""
     app.include_router(_documentation())
-    app.add_middleware(ClassifyMiddleware, classify=ExceptionMiddleware(classify, HANDLERS))
+    app.add_middleware(ClassifyMiddleware, classify=classify)
 
 
 def _parameters(
