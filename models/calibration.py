@@ -114,6 +114,9 @@ class Calibration(ManifestModel):
     """The softmax temperature, which is already inside the graph. `fitted_on` None: there were no held-out data.
 
     NLL and calibration errors here are those of the images it was fitted on; `reliability` has those of others.
+    `weak`: why little can be concluded from it, with the number of images; None if there were enough.
+    `thresholds`: of the task multilabel, the probability from which on a class counts as present, for each class;
+    without them it is 0.5 for all.
     """
 
     temperature: float = Field(gt=0)
@@ -128,4 +131,6 @@ class Calibration(ManifestModel):
     reliability: Reliability | None = None
     prediction_sets: PredictionSets | None = None
     energy: EnergyThreshold | None = None
+    weak: str | None = None
+    thresholds: tuple[Fraction, ...] = ()
     note: str

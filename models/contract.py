@@ -12,7 +12,7 @@ from models.calibration import (
 )
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
-from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing
+from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
 from models.preprocessing import (
     Pixels,
     PreprocessedImage,
@@ -29,7 +29,7 @@ from models.variant import LARGEST_TOLERANCE, Agreement, Precision, Scores, Spee
 INPUT = "image"
 """Graph input: uint8 [N, height, width, channels]."""
 PROBABILITIES = "probabilities"
-"""Graph output: float32 [N, K], softmax of logits / temperature."""
+"""Graph output: float32 [N, K], softmax of logits / temperature; their sigmoid where the task is multilabel."""
 LOGITS = "logits"
 """Graph output: float32 [N, K]."""
 CLASS_MAP = "class_map"
@@ -67,6 +67,7 @@ __all__ = [
     "Row",
     "Scores",
     "Speed",
+    "Task",
     "UnsupportedMode",
     "Variant",
     "cell_probabilities",

@@ -11,6 +11,17 @@ from models.schema import Channel, ManifestModel, ModelName, RelativePath, Sha25
 from models.variant import Precision, Variant
 
 
+class Task(StrEnum):
+    """What the classes of an image are to each other.
+
+    SINGLE: one of them is true, and the probabilities are a softmax. MULTILABEL: any number of them is true, and each
+    probability is a sigmoid of its own.
+    """
+
+    SINGLE = "single"
+    MULTILABEL = "multilabel"
+
+
 class Colour(StrEnum):
     """The colour mode of the network's input, by Pillow's name."""
 
@@ -76,9 +87,12 @@ class Dense(ManifestModel):
 
 
 class Manifest(ManifestModel):
-    """The content of `manifest.json`. Labels are in the order of the graph's K outputs."""
+    """The content of `manifest.json`. Labels are in the order of the graph's K outputs; two may be equal.
 
-    schema_version: Literal[1] = Field(1, description="version of this format; a reader refuses one it does not know")
+    The fields of version 2 have defaults with which a manifest of version 1 means what it meant.
+    """
+
+    schema_version: Literal[1, 2] = Field(2, description="version of this format; others are refused")
     name: ModelName
     version: int = Field(ge=1)
     description: str
@@ -91,6 +105,10 @@ class Manifest(ManifestModel):
     variants: tuple[Variant, ...] = Field(min_length=1)
     class_map: bool = Field(description="whether the graph has the output of that name")
     dense: Dense | None = Field(None, description="of a fully convolutional network with a class map")
+    task: Task = Field(Task.SINGLE, description="whether one class of an image is true, or any number (version 2)")
+    max_batch: int | None = Field(
+        None, ge=1, description="images that the graph takes at a time; null: any number (version 2)"
+    )
     calibration: Calibration
     golden: Golden
     provenance: Provenance
@@ -106,6 +124,19 @@ class Manifest(ManifestModel):
             raise ValueError(f"not listed under files with a hash: {', '.join(missing)}")
         if self.variant(Precision.FP32) is None:
             raise ValueError("a bundle has an fp32 variant")
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError("two classes share a label")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_to_its_version_and_task(self) -> Self:
+        if self.schema_version == 1:
+            if self.task is not Task.SINGLE or self.max_batch is not None or self.calibration.thresholds:
+                raise ValueError("task, max_batch and thresholds need schema_version 2")
+            if len(set(self.labels)) != len(self.labels):
+                raise ValueError("two classes share a label, which needs schema_version 2")
+        if self.calibration.thresholds and len(self.calibration.thresholds) != len(self.labels):
+            raise ValueError("there is not one threshold for each label")
+        if self.task is Task.SINGLE and self.calibration.thresholds:
+            raise ValueError("thresholds of classes are for the task multilabel")
+        if self.task is Task.MULTILABEL and (self.calibration.prediction_sets or self.calibration.energy):
+            raise ValueError("prediction sets and an energy threshold need the task single")
         return self

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.contract import MANIFEST, BundleError, find_bundles, read_bundle, readable_bundles, sha256_of
+from models.contract import MANIFEST, BundleError, Task, find_bundles, read_bundle, readable_bundles, sha256_of
 from tests.support.bundles import change_manifest, write_bundle
 
 ROOT = Path(__file__).parents[2]
+SETS = {"fitted_on": "made", "images": 20, "thresholds": {"0.9": 0.9}}
 
 
 def test_a_written_bundle_reads_back(tmp_path: Path) -> None:
@@ -68,8 +69,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"schema_version": 2}, "schema_version"),
-        ({"labels": ["a", "a", "b"]}, "share a label"),
+        ({"schema_version": 3}, "schema_version"),
+        ({"schema_version": 1, "labels": ["a", "a", "b"]}, "two classes share a label, which needs schema_version 2"),
+        ({"schema_version": 1, "task": "multilabel"}, "need schema_version 2"),
+        ({"schema_version": 1, "max_batch": 1}, "need schema_version 2"),
+        ({"max_batch": 0}, "max_batch"),
+        ({"task": "several"}, "task"),
         ({"labels": ["a"]}, "labels"),
         ({"name": "Colours!"}, "name"),
         ({"files": []}, "not listed under files"),
@@ -242,3 +247,43 @@ def test_only_bundles_with_a_readable_manifest_are_yielded(tmp_path: Path) -> No
         write_bundle(tmp_path, "colours", version)
     (tmp_path / "colours/2" / MANIFEST).write_text("{")
     assert [bundle.manifest.version for bundle in readable_bundles(tmp_path)] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("task", "calibration", "reason"),
+    [
+        ("multilabel", {"thresholds": [0.5]}, "one threshold for each label"),
+        ("multilabel", {"thresholds": [0.5, 0.5, 1.5]}, "thresholds"),
+        ("single", {"thresholds": [0.5, 0.5, 0.5]}, "are for the task multilabel"),
+        ("multilabel", {"prediction_sets": SETS}, "need the task single"),
+        (
+            "multilabel",
+            {"energy": {"threshold": 0, "true_positive_rate": 0.95, "fitted_on": "made", "images": 20}},
+            "need the task single",
+        ),
+    ],
+)
+def test_a_calibration_belongs_to_its_task(
+    tmp_path: Path, task: str, calibration: dict[str, object], reason: str
+) -> None:
+    """Thresholds of classes are for sigmoids, prediction sets and energy for a softmax."""
+    folder = write_bundle(tmp_path)
+    known = json.loads((folder / MANIFEST).read_text())["calibration"]
+    change_manifest(folder, task=task, calibration=known | {"prediction_sets": None} | calibration)
+    with pytest.raises(BundleError, match=reason):
+        read_bundle(folder)
+
+
+def test_a_bundle_of_version_1_is_read_as_it_is(tmp_path: Path) -> None:
+    """What version 2 added has the meaning that version 1 had."""
+    folder = write_bundle(tmp_path)
+    change_manifest(folder, schema_version=1)
+    manifest = read_bundle(folder).manifest
+    assert (manifest.schema_version, manifest.task, manifest.max_batch) == (1, Task.SINGLE, None)
+
+
+def test_two_classes_may_have_one_label(tmp_path: Path) -> None:
+    """Their ids tell them apart."""
+    folder = write_bundle(tmp_path)
+    change_manifest(folder, labels=["crane", "crane", "blue"])
+    assert read_bundle(folder).manifest.labels == ("crane", "crane", "blue")
