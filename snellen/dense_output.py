@@ -1,13 +1,12 @@
 """Output of `snellen classify --dense`: a summary of the classes in a large image, or every cell."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Column, Table
 from rich.text import Text
 
-from snellen.output import WRITERS, FileResult, Format, Writer, path_text, print_table, printable, write_csv
+from snellen.output import WRITERS, FileResult, Format, Writer, file_text, print_table, printable, write_csv
 
 if TYPE_CHECKING:
     from service.inference.results import Grid
@@ -45,14 +44,14 @@ def _write_table(results: Iterable[FileResult]) -> None:
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
     for item in results:
         if item.result is not None and item.result.dense is not None:
-            _add(table, item.path, item.result.dense)
+            _add(table, item, item.result.dense)
         table.add_section()
     print_table(table)
 
 
-def _add(table: Table, path: Path, grid: "Grid") -> None:
+def _add(table: Table, item: FileResult, grid: "Grid") -> None:
     size = f"{grid.columns}x{grid.rows} cells of {grid.cell.width}x{grid.cell.height} pixels"
-    file = f"{printable(path_text(path))}\n{size}"
+    file = f"{file_text(item)}\n{size}"
     for row in _summary(grid):
         table.add_row(Text(file), *map(Text, row))
         file = ""
