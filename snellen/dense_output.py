@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.table import Column, Table
 from rich.text import Text
 
-from snellen.output import WRITERS, FileResult, Format, Writer, file_text, print_table, printable, write_csv
+from snellen.output import WRITERS, FileResult, Format, Writer, class_names, file_text, print_table, write_csv
 
 if TYPE_CHECKING:
     from service.inference.results import Grid
@@ -59,14 +59,15 @@ def _add(table: Table, item: FileResult, grid: "Grid") -> None:
 
 def _summary(grid: "Grid") -> Iterator[tuple[str, ...]]:
     """Yield the rows of the table, the most frequent class first."""
-    by_label: dict[str, list[GridCell]] = {}
+    by_class: dict[int, list[GridCell]] = {}
     for cell in grid_cells(grid):
         if cell.rank == 1:
-            by_label.setdefault(cell.label, []).append(cell)
-    for label, found in sorted(by_label.items(), key=lambda item: -len(item[1])):
+            by_class.setdefault(cell.class_id, []).append(cell)
+    names = class_names(grid.labels)
+    for class_id, found in sorted(by_class.items(), key=lambda item: -len(item[1])):
         best = max(found, key=lambda cell: cell.probability)
         share = len(found) / (grid.rows * grid.columns)
-        yield printable(label), f"{share:.1%}", f"{best.probability:.4f}", f"{best.left},{best.top}"
+        yield names[class_id], f"{share:.1%}", f"{best.probability:.4f}", f"{best.left},{best.top}"
 
 
 def _write_csv(results: Iterable[FileResult]) -> None:

@@ -5,7 +5,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -64,12 +65,23 @@ class Failures:
 def _write_table(results: Iterable[FileResult]) -> None:
     table = Table(Column("file", overflow="fold"), Column("class", overflow="fold"), Column("probability"))
     for item in results:
-        for index, prediction in enumerate(item.result.predictions if item.result else ()):
+        predictions = item.result.predictions if item.result else []
+        names = class_names({prediction.class_id: prediction.label for prediction in predictions})
+        for index, prediction in enumerate(predictions):
             first = file_text(item) if index == 0 else ""
             present = " present" if prediction.present else ""
-            table.add_row(Text(first), Text(printable(prediction.label)), f"{prediction.probability:.4f}{present}")
+            table.add_row(Text(first), Text(names[prediction.class_id]), f"{prediction.probability:.4f}{present}")
         table.add_section()
     print_table(table)
+
+
+def class_names(labels: Mapping[int, str]) -> dict[int, str]:
+    """Return printable names by class id: the labels, with the id where two of these classes have the same one."""
+    times = Counter(labels.values())
+    return {
+        class_id: printable(label) + (f" (class {class_id})" if times[label] > 1 else "")
+        for class_id, label in labels.items()
+    }
 
 
 def file_text(item: FileResult) -> str:
