@@ -67,8 +67,9 @@ def unfamiliar(energy: float | None, manifest: Manifest) -> bool | None:
 
     energy: None where the variant in use has no threshold. Returns None then.
     """
-    limit = manifest.calibration.energy
-    return None if energy is None or limit is None else energy > limit.threshold
+    if energy is None or manifest.calibration.energy is None:
+        return None
+    return energy > manifest.calibration.energy.threshold
 
 
 def heatmap(probabilities: Row, class_map: Row, size: tuple[int, int], manifest: Manifest) -> Heatmap:
