@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from models.manifest import Dense, Input
+from models.manifest import Dense, Input, Task
 
 Floats = NDArray[np.float32]
 
@@ -21,11 +21,17 @@ def grid_size(height: int, width: int, target: Input, dense: Dense) -> tuple[int
 
 
 def cell_probabilities(
-    logits: Floats, class_map: Floats, grid: tuple[int, int], dense: Dense, temperature: float
+    logits: Floats,
+    class_map: Floats,
+    grid: tuple[int, int],
+    dense: Dense,
+    temperature: float,
+    task: Task = Task.SINGLE,
 ) -> Floats:
     """Return the probabilities float32 [rows, columns, K] of the cells of one image.
 
     logits: [K]. class_map: [K, h, w]; both of one run over the whole image. grid: from `grid_size`.
+    task: whether the probabilities of a cell are a softmax or sigmoids.
     The logits of a cell are the mean of the class map over its window, plus the bias. The bias is the difference
     between the logits of the whole image and the mean of the whole class map. For a network without padding, this
     equals its output for the cell cut out of the image.
@@ -39,11 +45,18 @@ def cell_probabilities(
     means = sliding_window_view(down, dense.window[1], axis=2).mean(-1, dtype=np.float32)
     if means.shape[1:] != grid:
         raise ValueError(f"a class map of {class_map.shape[1:]} cells has no {rows}x{columns} windows")
-    return _softmax((np.moveaxis(means, 0, -1) + bias) / temperature)
+    values = (np.moveaxis(means, 0, -1) + bias) / temperature
+    return _softmax(values) if task is Task.SINGLE else _sigmoid(values)
 
 
 def _softmax(values: Floats) -> Floats:
     """Return the softmax over the last axis."""
     powers = np.exp(values - values.max(-1, keepdims=True))
     shares: Floats = powers / powers.sum(-1, keepdims=True)
+    return shares
+
+
+def _sigmoid(values: Floats) -> Floats:
+    """Return 1 / (1 + exp(-value)) of each value, without overflow."""
+    shares: Floats = np.exp(-np.logaddexp(np.float32(0), -values))
     return shares

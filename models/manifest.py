@@ -10,6 +10,9 @@ from models.provenance import Provenance
 from models.schema import Channel, ManifestModel, ModelName, RelativePath, Sha256
 from models.variant import Precision, Variant
 
+DEFAULT_THRESHOLD = 0.5
+"""Threshold of each class of the task `multilabel` where the calibration has none."""
+
 
 class Task(StrEnum):
     """What the classes of an image are to each other.
@@ -115,6 +118,22 @@ class Manifest(ManifestModel):
 
     def variant(self, precision: Precision) -> Variant | None:
         return next((variant for variant in self.variants if variant.precision is precision), None)
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The probability from which on each class counts as present; empty for the task `single`."""
+        if self.task is Task.SINGLE:
+            return ()
+        return self.calibration.thresholds or (DEFAULT_THRESHOLD,) * len(self.labels)
+
+    def energy_threshold(self, precision: Precision) -> float | None:
+        """Return the energy above which an image is unfamiliar to this variant; None where no threshold holds for it.
+
+        A pruned variant has none: it is trained to the probabilities of fp32, which say nothing about the level of its
+        logits. The other variants round the numbers of fp32 and keep that level.
+        """
+        energy = self.calibration.energy
+        return None if energy is None or precision is Precision.PRUNED else energy.threshold
 
     @model_validator(mode="after")
     def _refers_to_listed_files(self) -> Self:

@@ -40,18 +40,26 @@ class Batch(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """The output of one engine run: float32 [N, K] and, if class maps were requested, float32 [N, K, h, w]."""
+    """The output of one engine run: float32 [N, K] and, if class maps were requested, float32 [N, K, h, w].
+
+    energies: float32 [N], -log sum exp(logits) in nats; None where the bundle has no threshold for them.
+    """
 
     probabilities: NDArray[np.float32]
     class_map: NDArray[np.float32] | None = None
+    energies: NDArray[np.float32] | None = None
 
 
 class DensePrediction(NamedTuple):
-    """The output for one image of any size: float32 probabilities and logits [K], float32 class map [K, h, w]."""
+    """The output for one image of any size: float32 probabilities and logits [K], float32 class map [K, h, w].
+
+    energy: as in Prediction.
+    """
 
     probabilities: NDArray[np.float32]
     logits: NDArray[np.float32]
     class_map: NDArray[np.float32]
+    energy: float | None = None
 
 
 class Engine(Protocol):
@@ -150,6 +158,7 @@ class EngineResult(NamedTuple):
 
     queue_s: seconds in the queue. infer_s: seconds of the engine run of the batch.
     decode_s: seconds to decode all deferred images of the batch; 0 for an image that was decoded before.
+    energy: as in Prediction.
     """
 
     probabilities: Row
@@ -157,6 +166,7 @@ class EngineResult(NamedTuple):
     queue_s: float
     infer_s: float
     decode_s: float = 0.0
+    energy: float | None = None
 
 
 class Submitter(Protocol):

@@ -1,13 +1,12 @@
 """Output of `snellen classify --dense`: a summary of the classes in a large image, or every cell."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Column, Table
 from rich.text import Text
 
-from snellen.output import WRITERS, FileResult, Format, Writer, path_text, print_table, printable, write_csv
+from snellen.output import WRITERS, FileResult, Format, Writer, class_names, file_text, print_table, write_csv
 
 if TYPE_CHECKING:
     from service.inference.results import Grid
@@ -45,14 +44,14 @@ def _write_table(results: Iterable[FileResult]) -> None:
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
     for item in results:
         if item.result is not None and item.result.dense is not None:
-            _add(table, item.path, item.result.dense)
+            _add(table, item, item.result.dense)
         table.add_section()
     print_table(table)
 
 
-def _add(table: Table, path: Path, grid: "Grid") -> None:
+def _add(table: Table, item: FileResult, grid: "Grid") -> None:
     size = f"{grid.columns}x{grid.rows} cells of {grid.cell.width}x{grid.cell.height} pixels"
-    file = f"{printable(path_text(path))}\n{size}"
+    file = f"{file_text(item)}\n{size}"
     for row in _summary(grid):
         table.add_row(Text(file), *map(Text, row))
         file = ""
@@ -60,14 +59,15 @@ def _add(table: Table, path: Path, grid: "Grid") -> None:
 
 def _summary(grid: "Grid") -> Iterator[tuple[str, ...]]:
     """Yield the rows of the table, the most frequent class first."""
-    by_label: dict[str, list[GridCell]] = {}
+    by_class: dict[int, list[GridCell]] = {}
     for cell in grid_cells(grid):
         if cell.rank == 1:
-            by_label.setdefault(cell.label, []).append(cell)
-    for label, found in sorted(by_label.items(), key=lambda item: -len(item[1])):
+            by_class.setdefault(cell.class_id, []).append(cell)
+    names = class_names(grid.labels)
+    for class_id, found in sorted(by_class.items(), key=lambda item: -len(item[1])):
         best = max(found, key=lambda cell: cell.probability)
         share = len(found) / (grid.rows * grid.columns)
-        yield printable(label), f"{share:.1%}", f"{best.probability:.4f}", f"{best.left},{best.top}"
+        yield names[class_id], f"{share:.1%}", f"{best.probability:.4f}", f"{best.left},{best.top}"
 
 
 def _write_csv(results: Iterable[FileResult]) -> None:

@@ -5,7 +5,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -64,11 +65,29 @@ class Failures:
 def _write_table(results: Iterable[FileResult]) -> None:
     table = Table(Column("file", overflow="fold"), Column("class", overflow="fold"), Column("probability"))
     for item in results:
-        for index, prediction in enumerate(item.result.predictions if item.result else ()):
-            first = printable(path_text(item.path)) if index == 0 else ""
-            table.add_row(Text(first), Text(printable(prediction.label)), f"{prediction.probability:.4f}")
+        predictions = item.result.predictions if item.result else []
+        names = class_names({prediction.class_id: prediction.label for prediction in predictions})
+        for index, prediction in enumerate(predictions):
+            first = file_text(item) if index == 0 else ""
+            present = " present" if prediction.present else ""
+            table.add_row(Text(first), Text(names[prediction.class_id]), f"{prediction.probability:.4f}{present}")
         table.add_section()
     print_table(table)
+
+
+def class_names(labels: Mapping[int, str]) -> dict[int, str]:
+    """Return printable names by class id: the labels, with the id where two of these classes have the same one."""
+    times = Counter(labels.values())
+    return {
+        class_id: printable(label) + (f" (class {class_id})" if times[label] > 1 else "")
+        for class_id, label in labels.items()
+    }
+
+
+def file_text(item: FileResult) -> str:
+    """Return the path for a table, and below it whether the picture is unfamiliar to the model."""
+    unfamiliar = item.result is not None and item.result.unfamiliar
+    return printable(path_text(item.path)) + ("\nunfamiliar: looks like none of the classes" if unfamiliar else "")
 
 
 def print_table(table: Table) -> None:
@@ -85,12 +104,21 @@ def _write_jsonl(results: Iterable[FileResult]) -> None:
 
 
 def _write_csv(results: Iterable[FileResult]) -> None:
-    columns = ("rank", "class_id", "label", "probability")
-    write_csv(
-        results,
-        columns,
-        lambda result: ((i, p.class_id, p.label, p.probability) for i, p in enumerate(result.predictions, 1)),
-    )
+    columns = ("rank", "class_id", "label", "probability", "threshold", "present", "energy", "unfamiliar")
+    write_csv(results, columns, _prediction_rows)
+
+
+def _prediction_rows(result: "Result") -> Iterator[tuple[object, ...]]:
+    """Yield the values of the columns for each class; what the bundle does not have is empty."""
+    image = result.energy, _json_word(result.unfamiliar)
+    for rank, prediction in enumerate(result.predictions, 1):
+        first = rank, prediction.class_id, prediction.label, prediction.probability
+        yield *first, prediction.threshold, _json_word(prediction.present), *image
+
+
+def _json_word(value: bool | None) -> str:
+    """Return `true` or `false` as in JSON, and nothing for None."""
+    return "" if value is None else str(value).lower()
 
 
 def write_csv(

@@ -73,6 +73,10 @@ class BatchJob:
         """
         infer_s, decoding_s = time.perf_counter() - self._decoded, self._decoded - self._began
         self.non_finite = non_finite = set((~np.isfinite(prediction.probabilities)).nonzero()[0].tolist())
+        energies: list[float] | None = None
+        if prediction.energies is not None:
+            energies = prediction.energies.tolist()
+            non_finite |= set((~np.isfinite(prediction.energies)).nonzero()[0].tolist())
         if non_finite:
             logger.error(
                 "of a batch of %d, %d images have an output with NaN or infinity", len(self._ready), len(non_finite)
@@ -84,7 +88,8 @@ class BatchJob:
             class_map = prediction.class_map[index] if entry.class_map and prediction.class_map is not None else None
             queue_s = self._began - entry.enqueued_at
             decode_s = decoding_s if entry.payload.deferred else 0.0
-            entry.answer(EngineResult(row, class_map, queue_s, infer_s, decode_s))
+            energy = None if energies is None else energies[index]
+            entry.answer(EngineResult(row, class_map, queue_s, infer_s, decode_s, energy))
         return infer_s
 
     def close(self) -> None:

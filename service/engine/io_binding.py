@@ -31,23 +31,33 @@ class BoundBuffers:
     """The buffers of one batch size, for one caller at a time."""
 
     def __init__(
-        self, session: ort.InferenceSession, device: str, shape: tuple[int, ...], classes: int, graph: str
+        self,
+        session: ort.InferenceSession,
+        device: str,
+        shape: tuple[int, ...],
+        classes: int,
+        graph: str,
+        outputs: Sequence[str],
     ) -> None:
         """Allocate the buffers.
 
         device: onnxruntime's name of it. shape: [N, H, W, C]. graph: number of the CUDA graph, NO_GRAPH for none.
+        outputs: names of outputs of the graph that are float32 [N, classes].
         """
         self._session, self._graph = session, graph
         self._pixels: Pixels = np.zeros(shape, np.uint8)
         self._pinned = device == "cuda" and pin(self._pixels)
         self._input = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.uint8, device, 0)
-        self._output = ort.OrtValue.ortvalue_from_shape_and_type((shape[0], classes), np.float32, device, 0)
+        self._outputs = [
+            ort.OrtValue.ortvalue_from_shape_and_type((shape[0], classes), np.float32, device, 0) for _ in outputs
+        ]
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(INPUT, self._input)
-        self._binding.bind_ortvalue_output(PROBABILITIES, self._output)
+        for name, buffer in zip(outputs, self._outputs, strict=True):
+            self._binding.bind_ortvalue_output(name, buffer)
 
-    def run(self, images: Pixels, run: ort.RunOptions) -> NDArray[np.float32]:
-        """Run uint8 [n, H, W, C], n <= N, and return float32 [n, K].
+    def run(self, images: Pixels, run: ort.RunOptions) -> list[NDArray[np.float32]]:
+        """Run uint8 [n, H, W, C], n <= N, and return float32 [n, K] for each output.
 
         The content of the other rows does not affect these.
         """
@@ -57,8 +67,7 @@ class BoundBuffers:
             run.add_run_config_entry(GRAPH_ID, self._graph)
         self._session.run_with_iobinding(self._binding, run)
         self._binding.synchronize_outputs()
-        rows: NDArray[np.float32] = self._output.numpy()[: len(images)].copy()
-        return rows
+        return [buffer.numpy()[: len(images)].copy() for buffer in self._outputs]
 
     def close(self) -> None:
         runtime = _cuda_runtime()
@@ -79,29 +88,31 @@ class IoBindingPool:
         sizes: Sequence[int],
         *,
         graphs: bool = False,
+        outputs: Sequence[str] = (PROBABILITIES,),
     ) -> None:
         """Create a pool without buffers.
 
         image: [H, W, C]. sizes: batch sizes, ascending. graphs: replay a CUDA graph per size, with one caller at a
-        time.
+        time. outputs: names of outputs of the graph that are float32 [N, classes].
         """
         self._session, self._device, self._image, self._classes = session, device, image, classes
-        self._graphs = graphs
+        self._graphs, self._outputs = graphs, outputs
         self._idle: dict[int, list[BoundBuffers]] = {size: [] for size in sizes}
         self._turn: AbstractContextManager[object] = threading.Lock() if graphs else nullcontext()
 
     def fits(self, images: Pixels) -> bool:
         return len(images) <= max(self._idle) and images.shape[1:] == self._image
 
-    def run(self, images: Pixels, run: ort.RunOptions) -> NDArray[np.float32]:
-        """Run uint8 [n, H, W, C] that fits, and return float32 [n, K]."""
+    def run(self, images: Pixels, run: ort.RunOptions) -> list[NDArray[np.float32]]:
+        """Run uint8 [n, H, W, C] that fits, and return float32 [n, K] for each output."""
         size = padded_size(len(images), [*self._idle])
         with self._turn:
             try:
                 buffers = self._idle[size].pop()  # atomic, as is append
             except IndexError:
                 graph = str([*self._idle].index(size) + 1) if self._graphs else NO_GRAPH
-                buffers = BoundBuffers(self._session, self._device, (size, *self._image), self._classes, graph)
+                shape = (size, *self._image)
+                buffers = BoundBuffers(self._session, self._device, shape, self._classes, graph, self._outputs)
             try:
                 return buffers.run(images, run)
             finally:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, LOGITS, PROBABILITIES, Manifest, Pixels
 from service.engine.batch_sizes import padded, prepared_sizes
+from service.engine.energy import energies_of
 from service.engine.io_binding import GRAPH_ID, NO_GRAPH, IoBindingPool
 from service.engine.providers import ON_GPU, EngineOptions
 from service.engine.session import Session, open_session
@@ -52,10 +53,19 @@ class OnnxEngine:
         self.concurrency = (options.concurrency or 1) if on_gpu else options.batches_on_cpu
         self.sizes = prepared_sizes(options.largest) if on_gpu and options.largest else ()
         self._graphs = options.cuda_graph
+        self._has_energies = manifest.energy_threshold(options.precision) is not None
+        self._row_outputs = [PROBABILITIES, LOGITS] if self._has_energies else [PROBABILITIES]
         self._binding: IoBindingPool | None = None
         if self.sizes:
-            image, classes = manifest.input.shape, len(manifest.labels)
-            self._binding = IoBindingPool(self.session.opened, "cuda", image, classes, self.sizes, graphs=self._graphs)
+            self._binding = IoBindingPool(
+                self.session.opened,
+                "cuda",
+                manifest.input.shape,
+                len(manifest.labels),
+                self.sizes,
+                graphs=self._graphs,
+                outputs=self._row_outputs,
+            )
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
         self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
         self._dense_run = _run_options()
@@ -91,11 +101,13 @@ class OnnxEngine:
         run, images, binding = run or _run_options(), batch.images, self._binding
         if binding is not None and not batch.class_map and binding.fits(images):
             with _translated_errors(images, run):
-                return Prediction(binding.run(images, run))
-        names = [PROBABILITIES, CLASS_MAP] if batch.class_map else [PROBABILITIES]
-        session = self._latency_session if batch.only_request and self._latency_session else self.session
-        outputs = [rows[: len(images)] for rows in self._outputs(session, names, padded(images, self.sizes), run)]
-        return Prediction(outputs[0], outputs[1] if batch.class_map else None)
+                outputs = binding.run(images, run)
+        else:
+            names = [*self._row_outputs, CLASS_MAP] if batch.class_map else self._row_outputs
+            session = self._latency_session if batch.only_request and self._latency_session else self.session
+            outputs = [rows[: len(images)] for rows in self._outputs(session, names, padded(images, self.sizes), run)]
+        class_map = outputs[-1] if batch.class_map else None
+        return Prediction(outputs[0], class_map, energies_of(outputs[1]) if self._has_energies else None)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
         """Run one image uint8 [H, W, C], not smaller than the input; one image at a time, in parallel to the batches.
@@ -115,7 +127,9 @@ class OnnxEngine:
         run.add_run_config_entry(_SHRINK, arenas)
         outputs = self._outputs(self._dense_session, [PROBABILITIES, LOGITS, CLASS_MAP], image[None], run)
         check_finite(*outputs)
-        return DensePrediction(*(rows[0] for rows in outputs))
+        energy = float(energies_of(outputs[1])[0]) if self._has_energies else None
+        probabilities, logits, class_map = (rows[0] for rows in outputs)
+        return DensePrediction(probabilities, logits, class_map, energy)
 
     def _outputs(
         self, session: Session, names: list[str], images: Pixels, run: ort.RunOptions

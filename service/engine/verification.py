@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.contract import Bundle, BundleError, Dense, Manifest, Pixels, Precision, Row, cell_probabilities
+from models.contract import Bundle, BundleError, Dense, Manifest, Pixels, Precision, Row, Task, cell_probabilities
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.providers import EngineOptions
 from service.engine.session import EngineRejected
@@ -70,9 +70,11 @@ def check_dense(manifest: Manifest, engine: OnnxEngine) -> None:
     answer = _answer(manifest, manifest.dense, engine, strides=0)
     _answer(manifest, manifest.dense, engine, strides=_STRIDES)
     temperature = manifest.calibration.temperature
-    cell = cell_probabilities(answer.logits, answer.class_map, (1, 1), manifest.dense, temperature)[0, 0]
+    maps = answer.logits, answer.class_map
+    cell = cell_probabilities(*maps, (1, 1), manifest.dense, temperature, manifest.task)[0, 0]
     if not np.abs(cell - answer.probabilities).max() <= _TOLERANCE:
-        raise EngineRejected(f"the graph's softmax does not have the temperature of the manifest, {temperature:g}")
+        function = "softmax" if manifest.task is Task.SINGLE else "sigmoid"
+        raise EngineRejected(f"the graph's {function} does not have the temperature of the manifest, {temperature:g}")
 
 
 def _answer(manifest: Manifest, dense: Dense, engine: OnnxEngine, strides: int) -> DensePrediction:

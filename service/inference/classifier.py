@@ -176,4 +176,6 @@ def _classification(
         coverage,
         None if coverage is None else postprocess.prediction_set(row, coverage, manifest),
         None if class_map is None else postprocess.heatmap(row, class_map, decoded.size, manifest),
+        energy=answer.energy,
+        unfamiliar=postprocess.unfamiliar(answer.energy, manifest),
     )

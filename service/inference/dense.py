@@ -7,7 +7,7 @@ import numpy as np
 
 from models.contract import Dense, Manifest, Pixels, cell_probabilities, grid_size
 from service.errors import NotDense, TooManyCells, TooSmall
-from service.inference.postprocess import DEFAULT_TOP_K, ranking, top
+from service.inference.postprocess import DEFAULT_TOP_K, ranking, top, unfamiliar
 from service.inference.results import Classification, Grid, Size, rounded
 from service.types import DensePrediction
 
@@ -61,13 +61,15 @@ def result(prediction: DensePrediction, shape: GridShape, manifest: Manifest, to
         prediction.probabilities,
         top(prediction.probabilities, top_k or DEFAULT_TOP_K),
         grid=_grid(prediction, shape, manifest, top_k or CELL_TOP_K),
+        energy=prediction.energy,
+        unfamiliar=unfamiliar(prediction.energy, manifest),
     )
 
 
 def _grid(prediction: DensePrediction, shape: GridShape, manifest: Manifest, top_k: int) -> Grid:
     dense = require_dense(manifest)
-    temperature = manifest.calibration.temperature
-    cells = cell_probabilities(prediction.logits, prediction.class_map, (shape.rows, shape.columns), dense, temperature)
+    size, temperature = (shape.rows, shape.columns), manifest.calibration.temperature
+    cells = cell_probabilities(prediction.logits, prediction.class_map, size, dense, temperature, manifest.task)
     # One row at a time, and copied: the ranks of all classes of all cells would take much memory.
     orders = [ranking(row)[:, :top_k].copy() for row in cells]
     best = [np.take_along_axis(row, order, axis=1) for row, order in zip(cells, orders, strict=True)]

@@ -7,7 +7,7 @@ from models.contract import Manifest
 from service.decoding.decode import DecodeLimits, decode
 from service.engine.onnx_engine import OnnxEngine
 from service.inference import dense
-from service.inference.postprocess import DEFAULT_TOP_K, top
+from service.inference.postprocess import DEFAULT_TOP_K, top, unfamiliar
 from service.inference.results import Classification
 from service.types import Batch, check_finite
 
@@ -33,6 +33,10 @@ class OfflineClassifier:
         if self.dense_pixels is not None:
             shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # a file can hold a result of any size
             return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
-        row = self.engine.run(Batch(pixels[None])).probabilities[0]
-        check_finite(row)
-        return Classification(row, top(row, self.top_k or DEFAULT_TOP_K))
+        prediction = self.engine.run(Batch(pixels[None]))
+        row, energies = prediction.probabilities[0], prediction.energies
+        check_finite(row, *(() if energies is None else (energies,)))
+        energy = None if energies is None else float(energies[0])
+        return Classification(
+            row, top(row, self.top_k or DEFAULT_TOP_K), energy=energy, unfamiliar=unfamiliar(energy, manifest)
+        )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.contract import Manifest, Row, region
+from models.contract import Manifest, Row, Task, region
 from service.errors import InvalidOption, NoClassMap, NotCalibrated
 from service.inference.results import ClassIds, Heatmap, Region
 
@@ -25,7 +25,12 @@ def check_class_map(manifest: Manifest) -> None:
 
 
 def coverage_threshold(coverage: float, manifest: Manifest) -> float:
-    """Return the sum of probabilities that a prediction set must reach. Raises NotCalibrated."""
+    """Return the sum of probabilities that a prediction set must reach. Raises NotCalibrated, InvalidOption."""
+    if manifest.task is Task.MULTILABEL:
+        raise InvalidOption(
+            f"{manifest.name} judges each class by itself: its probabilities do not sum to 1, so that there are no "
+            "prediction sets; leave coverage out, and use `threshold` and `present` of each prediction"
+        )
     sets = manifest.calibration.prediction_sets
     thresholds = sets.threshold_of if sets else {}
     if coverage not in thresholds:
@@ -55,6 +60,16 @@ def prediction_set(probabilities: Row, coverage: float, manifest: Manifest) -> C
     sums = np.cumsum(probabilities[order].astype(np.float64))
     count = min(int(np.searchsorted(sums, coverage_threshold(coverage, manifest))) + 1, len(order))
     return order[:count]
+
+
+def unfamiliar(energy: float | None, manifest: Manifest) -> bool | None:
+    """Return whether an energy is above the threshold, so that the image probably shows none of the classes.
+
+    energy: None where the variant in use has no threshold. Returns None then.
+    """
+    if energy is None or manifest.calibration.energy is None:
+        return None
+    return energy > manifest.calibration.energy.threshold
 
 
 def heatmap(probabilities: Row, class_map: Row, size: tuple[int, int], manifest: Manifest) -> Heatmap:

@@ -60,7 +60,8 @@ class Grid:
 class Classification(NamedTuple):
     """The result for one image.
 
-    probabilities: [K]. classes: ids of the top k classes. The other fields hold the optional parts that were requested.
+    probabilities: [K]. classes: ids of the top k classes. energy, unfamiliar: in nats, and whether it is above the
+    bundle's threshold; None where there is no threshold. The other fields hold the optional parts that were requested.
     """
 
     probabilities: Row
@@ -69,6 +70,8 @@ class Classification(NamedTuple):
     prediction_set: ClassIds | None = None
     heatmap: Heatmap | None = None
     grid: Grid | None = None
+    energy: float | None = None
+    unfamiliar: bool | None = None
 
 
 def rounded(probability: float) -> float:

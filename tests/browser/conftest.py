@@ -1,5 +1,6 @@
 """One server over real and small bundles, one Chromium, and a fresh tab for every test."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from models.contract import MANIFEST, Task
 from tests.browser.visit import Visit
 from tests.conftest import ROOT
 from tests.support.bundles import change_manifest, write_bundle
@@ -29,12 +31,22 @@ Open = Callable[..., Visit]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Serves imagenet, colours in two versions, `flat` without a class map, and a damaged bundle that stays unready."""
+    """Serves the shipped models, colours in two versions, `flat` without a class map, and one that stays unready.
+
+    `familiar` has an energy threshold, `tags` is multi-label, `twins` has two equal labels and a weak calibration.
+    """
     folder = tmp_path_factory.mktemp("models")
     (folder / "imagenet").symlink_to(ROOT / "models" / "imagenet")
     write_bundle(folder, "colours", 1)
     write_bundle(folder, "colours", 2)
     change_manifest(write_bundle(folder, "flat", 1, prediction_sets=False), class_map=False)
+    write_bundle(folder, "familiar", energy_threshold=-8)
+    write_bundle(folder, "tags", task=Task.MULTILABEL, thresholds=(0.5, 0.9, 0.3))
+    twins = write_bundle(folder, "twins")
+    fitted = {"fitted_on": "held-out images", "images": 40, "weak": "fitted on 40 images, fewer than 200"}
+    calibration = json.loads((twins / MANIFEST).read_text())["calibration"]
+    change_manifest(twins, labels=["crane", "crane", "pigeon"], calibration=calibration | fitted)
+    (folder / "fashion-mnist").symlink_to(ROOT / "models" / "fashion-mnist")
     with (write_bundle(folder, "damaged", 1) / "model.onnx").open("ab") as model:
         model.write(b"!")
     with running(folder) as process:

@@ -334,6 +334,111 @@ def test_a_phone_never_scrolls_sideways(visit: Open, photo: Path, tmp_path: Path
     assert accepted == "image/*"  # what makes a phone offer its camera
 
 
+ANSWERS = [
+    ("familiar", "black.png", (0, 0, 0), "unfamiliar"),
+    ("familiar", "red.png", (255, 0, 0), "sure"),
+    ("colours", "dull.png", (150, 120, 110), "likely"),
+    ("colours", "grey.png", (100, 100, 100), "weak"),
+    ("tags", "orange.png", (255, 180, 120), "tags"),
+]
+"""A model, a picture, and how its answer is to be read."""
+
+
+def ask(tab: Visit, model: str, name: str, colour: tuple[int, int, int]) -> None:
+    """Choose a model and drop a picture of one colour, and wait for the answer."""
+    tab.pick_model(model)
+    tab.drop(File(name, picture(colour)))
+    expect(tab.page.locator("#caption")).to_contain_text(name)
+    tab.settle()
+
+
+def style(tab: Visit, selector: str, name: str, pseudo: str | None = None) -> str:
+    found: str = tab.page.locator(selector).first.evaluate(
+        "(node, [name, pseudo]) => getComputedStyle(node, pseudo)[name]", [name, pseudo]
+    )
+    return found
+
+
+def test_an_unfamiliar_photo_says_so_first(visit: Open, photo: Path) -> None:
+    """In words, above the classes, to a screen reader, on its thumbnail and in the title of the page."""
+    tab = visit()
+    tab.pick_model("fashion-mnist", "2")
+    tab.choose(photo.parents[4] / "models/imagenet/1/golden/rocket.jpg")
+    assert tab.text("#verdict").startswith("This picture looks like none of the classes")
+    assert tab.text("#status").startswith("This picture looks like none of the classes. Nearest: Bag, 61.2%.")
+    assert tab.page.locator("#strip button span").all_text_contents() == ["unfamiliar"]
+    assert tab.page.title().startswith("unfamiliar")
+    assert style(tab, "#predictions .label", "color") != style(tab, "#verdict strong", "color")
+    assert tab.text("#trust") == ""  # this model is calibrated
+
+
+def test_a_weak_guess_looks_different_from_a_sure_answer(visit: Open) -> None:
+    """By words, size, weight and the pattern of the bar, not by colour alone."""
+    tab = visit()
+    looks = {}
+    for model, name, colour, kind in ANSWERS[1:4]:
+        ask(tab, model, name, colour)
+        assert tab.page.locator("#answer").get_attribute("data-kind") == kind
+        size, weight = (style(tab, "#predictions li", each) for each in ("fontSize", "fontWeight"))
+        pattern = style(tab, "#predictions .bar", "backgroundImage", "::before")
+        looks[kind] = float(size.removesuffix("px")), int(weight), "gradient" in pattern, tab.text("#verdict")
+    assert looks["sure"][0] > looks["likely"][0] > looks["weak"][0]
+    assert looks["sure"][1] > looks["likely"][1] > looks["weak"][1]
+    assert [looks[kind][2] for kind in ("sure", "likely", "weak")] == [False, False, True]
+    assert [looks[kind][3] for kind in ("sure", "likely")] == ["", "Likely, not certain."]
+    assert looks["weak"][3].startswith("A weak guess")
+    assert "This is a weak guess." in tab.text("#status")
+
+
+def test_all_present_classes_of_a_multilabel_model_are_shown(visit: Open) -> None:
+    """However few classes were asked for; the others are dimmed, and none may be present."""
+    tab = visit()
+    ask(tab, *ANSWERS[4][:3])
+    assert tab.text("#verdict").startswith("2 classes are present")
+    present = tab.page.locator("#predictions li:not(.absent)")
+    assert present.locator(".label").all_inner_texts() == ["red", "blue"]
+    assert present.locator(".mark").all_inner_texts() == ["present", "present"]
+    assert tab.page.locator("#predictions li.absent .label").all_inner_texts() == ["green"]
+    assert tab.text("#status").startswith("2 classes are present. red, 99.3%. blue, 42.7%.")
+    tab.page.select_option("#top-k", "1")
+    tab.settle()
+    assert tab.labels == ["red", "blue"]
+    ask(tab, "tags", "black.png", (0, 0, 0))
+    assert tab.text("#verdict").startswith("None of the classes is present")
+    assert tab.page.locator("#coverage").is_hidden()
+    assert "several may be present" in tab.text("#about")
+
+
+def test_equal_labels_are_shown_with_their_class(visit: Open) -> None:
+    """Only those; also when a single one of them is in the answer."""
+    tab = visit()
+    ask(tab, "twins", "red.png", RED)
+    assert tab.labels == ["crane (class 0)", "crane (class 1)", "pigeon"]
+    tab.page.select_option("#top-k", "1")
+    expect(tab.page.locator("#predictions .label")).to_have_text(["crane (class 0)"])
+
+
+def test_a_weak_or_missing_calibration_is_said_in_one_line(visit: Open) -> None:
+    """With the count of images where there is one."""
+    tab = visit()
+    ask(tab, "twins", "red.png", RED)
+    assert tab.text("#trust") == "Weak calibration: fitted on 40 images, fewer than 200"
+    assert "weakly calibrated" in tab.text("#about")
+    ask(tab, "colours", "green.png", GREEN)
+    assert tab.text("#trust") == "Not calibrated: the percentages are what the model says of itself."
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_kind_of_answer_has_contrast_and_fits_a_phone(visit: Open, scheme: str) -> None:
+    """WCAG AA for all texts, and no sideways scrolling at 360 px."""
+    tab = visit(viewport={"width": 360, "height": 640}, color_scheme=scheme, reduced_motion="reduce")
+    for model, name, colour, kind in ANSWERS:
+        ask(tab, model, name, colour)
+        assert tab.page.locator("#answer").get_attribute("data-kind") == kind
+        assert tab.page.evaluate(PALE_TEXT) == []
+        assert not tab.scrolls_sideways
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_light_and_dark(visit: Open, photo: Path, scheme: str) -> None:
     """WCAG AA, 4.5 to 1, for every visible text, answer and problem included; and dark is dark."""

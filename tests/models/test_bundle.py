@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.contract import MANIFEST, BundleError, Task, find_bundles, read_bundle, readable_bundles, sha256_of
+from models.contract import (
+    MANIFEST,
+    BundleError,
+    Precision,
+    Task,
+    find_bundles,
+    read_bundle,
+    readable_bundles,
+    sha256_of,
+)
 from tests.support.bundles import change_manifest, write_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -287,3 +296,19 @@ def test_two_classes_may_have_one_label(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path)
     change_manifest(folder, labels=["crane", "crane", "blue"])
     assert read_bundle(folder).manifest.labels == ("crane", "crane", "blue")
+
+
+def test_a_class_without_a_threshold_is_present_from_a_half_on(tmp_path: Path) -> None:
+    """Of the task multilabel; the task single has no thresholds."""
+    assert read_bundle(write_bundle(tmp_path, "one")).manifest.thresholds == ()
+    plain = read_bundle(write_bundle(tmp_path, "plain", task=Task.MULTILABEL)).manifest
+    fitted = read_bundle(write_bundle(tmp_path, "fitted", task=Task.MULTILABEL, thresholds=(0.2, 0.5, 0.7))).manifest
+    assert (plain.thresholds, fitted.thresholds) == ((0.5, 0.5, 0.5), (0.2, 0.5, 0.7))
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_the_energy_threshold_holds_for_variants_that_round_numbers(tmp_path: Path, precision: Precision) -> None:
+    """A pruned variant is trained anew, so that the level of its logits is its own."""
+    expected = None if precision is Precision.PRUNED else -8
+    assert read_bundle(write_bundle(tmp_path, energy_threshold=-8)).manifest.energy_threshold(precision) == expected
+    assert read_bundle(write_bundle(tmp_path, "without")).manifest.energy_threshold(precision) is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.contract import Colour, Dense, Input, cell_probabilities, grid_size
+from models.contract import Colour, Dense, Input, Task, cell_probabilities, grid_size
 
 INPUT = Input(colour=Colour.RGB, height=16, width=24)
 DENSE = Dense(stride=(4, 8), window=(3, 2))
@@ -28,6 +28,14 @@ def test_a_cell_is_the_mean_of_its_window() -> None:
         powers = np.exp((class_map[:, row : row + 3, column : column + 2].mean((1, 2)) + bias) / 2)
         np.testing.assert_allclose(cells[row, column], powers / powers.sum(), atol=1e-6)
     assert cells.shape == (3, 4, 4)
+    assert cells.dtype == np.float32
+
+
+def test_the_classes_of_a_multilabel_cell_are_judged_one_by_one() -> None:
+    """Its probabilities are sigmoids of the same logits, without overflow."""
+    class_map = np.array([-100, -3, 0, 100], np.float32)[:, None, None].repeat(3, 1).repeat(2, 2)
+    cells = cell_probabilities(class_map[:, 0, 0], class_map, (1, 1), DENSE, temperature=2.0, task=Task.MULTILABEL)
+    np.testing.assert_allclose(cells[0, 0], [np.exp(-50), 1 / (1 + np.exp(1.5)), 0.5, 1], rtol=1e-5)
     assert cells.dtype == np.float32
 
 

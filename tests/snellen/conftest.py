@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from models.contract import Task
 from tests.support.bundles import write_bundle
 from tests.support.pictures import BLUE, GREEN, RED, picture
 
@@ -11,6 +12,18 @@ from tests.support.pictures import BLUE, GREEN, RED, picture
 @pytest.fixture(scope="package")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="package")
+def familiar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle with an energy threshold, to which black is unfamiliar."""
+    return write_bundle(tmp_path_factory.mktemp("models"), energy_threshold=-8)
+
+
+@pytest.fixture(scope="package")
+def tags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a multilabel bundle; green is present from a probability of 0.9 on, red and blue from 0.5 on."""
+    return write_bundle(tmp_path_factory.mktemp("models"), task=Task.MULTILABEL, thresholds=(0.5, 0.9, 0.5))
 
 
 @pytest.fixture

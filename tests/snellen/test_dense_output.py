@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.snellen.command import snellen
-from tests.support.bundles import SIDE
+from tests.support.bundles import SIDE, change_manifest
 from tests.support.clients import ready_client
 from tests.support.dense import noise, write_dense_bundle
 from tests.support.pictures import picture
@@ -36,6 +36,16 @@ def test_a_table_tells_where_each_class_is_seen_best(dense_bundle: Path, photo: 
     for label in ("red", "blue"):
         line = next(line for line in done.stdout.splitlines() if label in line)
         assert line.count("%") == 1
+
+
+def test_two_classes_of_one_label_are_two_lines(tmp_path: Path, photo: Path) -> None:
+    """With their ids; also without --dense."""
+    change_manifest(bundle := write_dense_bundle(tmp_path), labels=["crane", "pigeon", "crane"])
+    dense = snellen("classify", "--dense", photo, "--bundle", bundle, COLUMNS="200").stdout
+    plain = snellen("classify", photo, "--bundle", bundle, COLUMNS="200").stdout
+    for table in (dense, plain):
+        assert [table.count(name) for name in ("crane (class 0)", "crane (class 2)")] == [1, 1]
+    assert "pigeon (class" not in plain
 
 
 def test_json_lines_are_what_the_service_answers(dense_bundle: Path, photo: Path) -> None:

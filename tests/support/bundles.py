@@ -15,6 +15,7 @@ from models.contract import (
     Calibration,
     Colour,
     Dense,
+    EnergyThreshold,
     File,
     Golden,
     Input,
@@ -24,6 +25,7 @@ from models.contract import (
     Preprocessing,
     Provenance,
     Scores,
+    Task,
     Variant,
     preprocess,
     sha256_of,
@@ -43,21 +45,25 @@ def replace_constant(path: Path, name: str, value: object) -> None:
     onnx.save(model, path)
 
 
-def colour_graph(matmuls: int = 0) -> onnx.ModelProto:
-    """The class map is the picture itself times ten, the logits its mean. `matmuls`: 3.5 GFLOP of extra work each."""
+def colour_graph(matmuls: int = 0, task: Task = Task.SINGLE) -> onnx.ModelProto:
+    """The class map is the picture itself times ten, the logits its mean; of the task multilabel five less.
+
+    matmuls: 3.5 GFLOP of extra work each.
+    """
     nodes = [
         helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["floats"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Mul", ["planes", "scale"], ["class_map"]),
         helper.make_node("ReduceMean", ["class_map", "axes"], ["plain_logits"], keepdims=0),
         *_work(matmuls),
-        helper.make_node("Add", ["plain_logits", "nothing"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("Add", ["plain_logits", "nothing"], ["logits" if task is Task.SINGLE else "sum"]),
+        *_outputs(task),
     ]
     constants = {
         "scale": np.float32(10 / 255),
         "axes": np.array([2, 3], np.int64),
         "zero": np.float32(0),
+        "half": np.float32(5),
         "matrix": np.eye(1200, dtype=np.float32) if matmuls else np.float32(0),
         "work_0": np.float32(0),
     }
@@ -74,6 +80,32 @@ def colour_graph(matmuls: int = 0) -> onnx.ModelProto:
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items() if name in used],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def infinite_logits_graph() -> onnx.ModelProto:
+    """The graph of three colours, but `logits` is infinite for a white picture; `probabilities` is not."""
+    model = colour_graph()
+    nodes = {name: node for node in model.graph.node for name in node.output}
+    nodes["logits"].output[0] = nodes["probabilities"].input[0] = "finite"
+    constants = {"axis": np.array([1], np.int64), "limit": np.float32(29), "infinity": np.float32(np.inf)}
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(each), name) for name, each in constants.items())
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceSum", ["finite", "axis"], ["brightness"], keepdims=1),
+            helper.make_node("Greater", ["brightness", "limit"], ["bright"]),
+            helper.make_node("Where", ["bright", "infinity", "finite"], ["logits"]),
+        ]
+    )
+    return model
+
+
+def _outputs(task: Task) -> list[onnx.NodeProto]:
+    if task is Task.SINGLE:
+        return [helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1)]
+    return [
+        helper.make_node("Sub", ["sum", "half"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+    ]
 
 
 def _work(matmuls: int) -> list[onnx.NodeProto]:
@@ -97,11 +129,17 @@ def write_bundle(
     graph: onnx.ModelProto | None = None,
     dense: Dense | None = None,
     temperature: float = 1,
+    task: Task = Task.SINGLE,
+    energy_threshold: float | None = None,
+    thresholds: tuple[float, ...] = (),
 ) -> Path:
-    """A complete, valid bundle; returns its folder. graph: another one than `colour_graph`, with its temperature."""
+    """A complete, valid bundle; returns its folder. graph: another one than `colour_graph`, with its temperature.
+
+    energy_threshold: of red, green and blue the energy is -10, of black -1.1. thresholds: of the task multilabel.
+    """
     folder = repository / name / str(version)
     (folder / "golden").mkdir(parents=True)
-    onnx.save(graph or colour_graph(matmuls), folder / "model.onnx")
+    onnx.save(graph or colour_graph(matmuls, task), folder / "model.onnx")
     (folder / "MODEL_CARD.md").write_text("# Three colours\n")
     golden = _write_golden(folder)
     files = [_file(folder, path) for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -120,13 +158,16 @@ def write_bundle(
         ),
         class_map=True,
         dense=dense,
+        task=task,
         calibration=Calibration(
             temperature=temperature,
             fitted_on=None,
             note="made for tests",
             prediction_sets=PredictionSets(fitted_on="nothing", images=1, thresholds={"0.5": 0.4, "0.9": 0.9999})
-            if prediction_sets
+            if prediction_sets and task is Task.SINGLE
             else None,
+            energy=None if energy_threshold is None else _energy(energy_threshold),
+            thresholds=thresholds,
         ),
         golden=golden,
         provenance=Provenance(
@@ -146,6 +187,10 @@ def change_manifest(folder: Path, **changes: object) -> None:
     """Overwrite top-level keys of a written manifest."""
     path = folder / MANIFEST
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _energy(threshold: float) -> EnergyThreshold:
+    return EnergyThreshold(threshold=threshold, true_positive_rate=0.95, fitted_on="nothing", images=20)
 
 
 def _write_golden(folder: Path) -> Golden:

@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.contract import Dense, Pixels
+from models.contract import Dense, Pixels, Task
 from tests.support.bundles import SIDE, write_bundle
 
 STRIDE = 2
@@ -16,7 +16,7 @@ DENSE = Dense(stride=(STRIDE, STRIDE), window=(5, 5))
 """16 pixels -> 7 cells after a 3x3 convolution of stride 2 -> 5 after one of stride 1."""
 
 
-def convolutional_graph(channels: int = 8) -> onnx.ModelProto:
+def convolutional_graph(channels: int = 8, task: Task = Task.SINGLE) -> onnx.ModelProto:
     """Tells red, green and blue apart by its first three channels; the others are noise. Height and width are free."""
     nodes = [
         helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
@@ -30,7 +30,9 @@ def convolutional_graph(channels: int = 8) -> onnx.ModelProto:
         helper.make_node("ReduceMean", ["class_map", "axes"], ["means"], keepdims=0),
         helper.make_node("Add", ["means", "bias"], ["logits"]),
         helper.make_node("Div", ["logits", "temperature"], ["cooler"]),
-        helper.make_node("Softmax", ["cooler"], ["probabilities"], axis=1),
+        helper.make_node("Softmax", ["cooler"], ["probabilities"], axis=1)
+        if task is Task.SINGLE
+        else helper.make_node("Sigmoid", ["cooler"], ["probabilities"]),
     ]
     constants = {
         "scale": np.float32(1 / 255),
@@ -64,10 +66,26 @@ def _kernel(out: int, into: int, side: int) -> NDArray[np.float32]:
     return kernel
 
 
-def write_dense_bundle(repository: Path, name: str = "dense", channels: int = 8, dense: Dense = DENSE) -> Path:
+def write_dense_bundle(
+    repository: Path,
+    name: str = "dense",
+    channels: int = 8,
+    dense: Dense = DENSE,
+    *,
+    task: Task = Task.SINGLE,
+    energy_threshold: float | None = None,
+) -> Path:
     """Complete and valid, unless `dense` is not what the graph does."""
-    graph = convolutional_graph(channels)
-    return write_bundle(repository, name, graph=graph, temperature=TEMPERATURE, dense=dense)
+    graph = convolutional_graph(channels, task)
+    return write_bundle(
+        repository,
+        name,
+        graph=graph,
+        temperature=TEMPERATURE,
+        dense=dense,
+        task=task,
+        energy_threshold=energy_threshold,
+    )
 
 
 def noise(height: int, width: int) -> Pixels:

@@ -61,6 +61,7 @@ def _detail(registry: Registry, version: ModelVersion) -> ModelDetail:
         **_summary(registry, version).model_dump(),
         versions=[str(other.manifest.version) for other in registry.versions(manifest.name)],
         labels=list(manifest.labels),
+        task=manifest.task,
         preprocessing=manifest.preprocessing,
         metrics={variant.precision.value: variant.metrics for variant in manifest.variants},
         calibration=manifest.calibration,

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.contract import Calibration, Dense, Input, Preprocessing, Scores
+from models.contract import Calibration, Dense, Input, Preprocessing, Scores, Task
 from service.inference.results import Grid, Heatmap
 from service.repository.version import State
 
@@ -23,11 +23,23 @@ class Problem(BaseModel):
 
 
 class Prediction(BaseModel):
-    """One class and its probability, calibrated where the model's `calibration` says so."""
+    """One class and its probability, calibrated where the response says so.
+
+    `class_id` identifies the class: two classes may have the same label.
+    """
 
     class_id: int = Field(ge=0)
     label: str
     probability: float = Field(ge=0, le=1)
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="the probability from which on the class counts as present; multilabel only",
+    )
+    present: bool | None = Field(
+        default=None, description="whether the probability reaches the threshold; multilabel only"
+    )
 
 
 class PredictionSet(BaseModel):
@@ -41,6 +53,15 @@ class Result(BaseModel):
     """The result for one image, most probable class first. With dense=1, `predictions` are those of the whole image."""
 
     predictions: list[Prediction]
+    energy: float | None = Field(
+        default=None,
+        description="-log sum exp(logits) in nats, larger for less familiar images; left out where the model has no "
+        "threshold for it",
+    )
+    unfamiliar: bool | None = Field(
+        default=None,
+        description="whether the energy is above the model's threshold: the image probably shows none of the classes",
+    )
     prediction_set: PredictionSet | None = None
     heatmap: Heatmap | None = None
     dense: Grid | None = None
@@ -57,6 +78,10 @@ class ClassifyResponse(BaseModel):
 
     model: str
     version: str
+    calibrated: bool = Field(description="whether the probabilities were calibrated on held-out images")
+    weak_calibration: str | None = Field(
+        default=None, description="why little can be concluded from the calibration, with the number of images"
+    )
     results: list[Result | FailedResult]
 
 
@@ -128,6 +153,7 @@ class ModelDetail(ModelSummary):
 
     versions: list[str]
     labels: list[str]
+    task: Task = Field(description="single: one class of an image is true; multilabel: any number of them")
     preprocessing: Preprocessing
     metrics: dict[str, Scores]
     calibration: Calibration

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import socket
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -83,7 +84,7 @@ class FrontendConnection:
         priority = list(Priority)[request.priority]
         result = await version.ready().batcher.submit(ReadyPixels(image), bool(request.class_map), priority)
         arrays = [result.probabilities] if result.class_map is None else [result.probabilities, result.class_map]
-        self._answer(request, arrays, result.queue_s, result.infer_s)
+        self._answer(request, arrays, result.queue_s, result.infer_s, result.energy)
 
     async def _dense(self, request: RequestHeader, data: bytes) -> None:
         """Run one dense image; one at a time for all frontends, because such an image takes much memory."""
@@ -91,16 +92,21 @@ class FrontendConnection:
         dense_queue = self._versions[request.model].ready().dense_queue
         async with dense_queue.slot() as queue_s:
             prediction, infer_s = await dense_queue.run(image)
-        self._answer(request, prediction, queue_s, infer_s)
+        arrays = [prediction.probabilities, prediction.logits, prediction.class_map]
+        self._answer(request, arrays, queue_s, infer_s, prediction.energy)
 
-    def _answer(self, request: RequestHeader, arrays: Sequence[Row], queue_s: float, infer_s: float) -> None:
+    def _answer(
+        self, request: RequestHeader, arrays: Sequence[Row], queue_s: float, infer_s: float, energy: float | None
+    ) -> None:
         rows, columns = arrays[-1].shape[1:] if arrays[-1].ndim == 3 else (0, 0)
         data = b"".join(np.asarray(array, np.float32).tobytes() for array in arrays)
-        self._reply(ResponseHeader(Kind.ANSWER, rows, columns, request.number, queue_s, infer_s, len(data)), data)
+        sent = math.nan if energy is None else energy
+        head = ResponseHeader(Kind.ANSWER, rows, columns, request.number, queue_s, infer_s, sent, len(data))
+        self._reply(head, data)
 
     def _reply_json(self, kind: Kind, number: int, value: dict[str, Any]) -> None:
         data = json.dumps(value).encode()
-        self._reply(ResponseHeader(kind, 0, 0, number, 0, 0, len(data)), data)
+        self._reply(ResponseHeader(kind, 0, 0, number, 0, 0, math.nan, len(data)), data)
 
     def _reply(self, header: ResponseHeader, data: bytes) -> None:
         if not self._writer.is_closing():

@@ -11,8 +11,8 @@ from service import errors
 
 REQUEST = struct.Struct("<BBHIQiI")
 """Kind, whether the class map is needed, model, slot, number, priority, bytes that follow."""
-RESPONSE = struct.Struct("<BxHIQff4xI")
-"""Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, bytes that follow."""
+RESPONSE = struct.Struct("<BxHIQfffI")
+"""Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, energy, bytes that follow."""
 HELLO = struct.Struct("<II")
 """The first bytes of a frontend, sent with the descriptor of its slots: their number, and the bytes of each."""
 SHAPE = struct.Struct("<III")
@@ -51,7 +51,10 @@ class RequestHeader(NamedTuple):
 
 
 class ResponseHeader(NamedTuple):
-    """A header sent by an engine process; see RESPONSE."""
+    """A header sent by an engine process; see RESPONSE.
+
+    energy: float32 in nats, exactly as computed; NaN where there is none.
+    """
 
     kind: int
     rows: int
@@ -59,6 +62,7 @@ class ResponseHeader(NamedTuple):
     number: int
     queue_s: float
     infer_s: float
+    energy: float
     size: int
 
 

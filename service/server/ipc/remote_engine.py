@@ -1,6 +1,7 @@
 """Deploys in a frontend the versions whose networks run in engine processes."""
 
 import asyncio
+import math
 import socket
 from collections import Counter, defaultdict
 
@@ -14,7 +15,7 @@ from service.repository.loader import ModelLimits, admission_of
 from service.repository.version import Deployment, ModelVersion
 from service.server.ipc.dispatcher import EngineDispatcher, RemoteImage
 from service.server.ipc.pixel_slots import PixelSlots
-from service.server.ipc.protocol import Report
+from service.server.ipc.protocol import Report, ResponseHeader
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 from service.types import DensePrediction, EngineInfo, EngineResult, Payload, Priority
@@ -42,18 +43,23 @@ class RemoteSubmitter:
         numbers = np.frombuffer(data, np.float32)
         rest = numbers[self._classes :].reshape(-1, reply.rows, reply.columns) if reply.rows else None
         queue_s = asyncio.get_running_loop().time() - began - reply.infer_s
-        return EngineResult(numbers[: self._classes], rest, max(0.0, queue_s), reply.infer_s)
+        row, energy = numbers[: self._classes], _energy_of(reply)
+        return EngineResult(row, rest, max(0.0, queue_s), reply.infer_s, energy=energy)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
         """Run one image of any size; see Engine.predict_dense."""
         reply, data = await self._dispatcher.submit(RemoteImage(self._version, image, dense=True))
         numbers, classes = np.frombuffer(data, np.float32), self._classes
         class_map = numbers[2 * classes :].reshape(classes, reply.rows, reply.columns)
-        return DensePrediction(numbers[:classes], numbers[classes : 2 * classes], class_map)
+        return DensePrediction(numbers[:classes], numbers[classes : 2 * classes], class_map, _energy_of(reply))
 
     async def stop(self) -> None:
         """Close the dispatcher. The engine processes end after the frontends."""
         self._dispatcher.close()
+
+
+def _energy_of(reply: ResponseHeader) -> float | None:
+    return None if math.isnan(reply.energy) else reply.energy
 
 
 class RemoteLoader:

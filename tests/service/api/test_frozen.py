@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from models.contract import Task
 from tests.support.bundles import write_bundle
 from tests.support.clients import ready_client
 from tests.support.pictures import BLUE, GREEN, RED, picture
@@ -34,6 +35,10 @@ def ask(client: TestClient) -> dict[str, dict[str, Any]]:
         "one of two is no image": client.post(
             "/v1/classify", json={"images": [two["images"][0], base64.b64encode(b"rubbish").decode()]}
         ),
+        "a familiar picture": client.post("/v1/models/familiar/classify", content=picture(RED)),
+        "an unfamiliar picture": client.post("/v1/models/familiar/classify", content=picture((0, 0, 0))),
+        "multilabel": client.post("/v1/models/tags/classify", content=picture((255, 200, 0))),
+        "multilabel with coverage": client.post("/v1/models/tags/classify?coverage=0.5", content=picture(RED)),
         "no image": client.post("/v1/classify", content=b"rubbish"),
         "no body": client.post("/v1/classify"),
         "broken json": client.post("/v1/classify", content=b"[]", headers=JSON),
@@ -63,23 +68,30 @@ def _document(client: TestClient) -> Any:
     return document
 
 
+def write_models(repository: Path) -> None:
+    """Write the default model, one with an energy threshold, and one of the task multilabel."""
+    write_bundle(repository)
+    write_bundle(repository, "familiar", energy_threshold=-8)
+    write_bundle(repository, "tags", task=Task.MULTILABEL, thresholds=(0.5, 0.9, 0.5))
+
+
 def test_the_openapi_document_is_as_it_was(tmp_path: Path) -> None:
     """Clients are generated from it."""
-    write_bundle(tmp_path)
+    write_models(tmp_path)
     with ready_client(tmp_path) as client:
         assert _document(client) == json.loads(OPENAPI.read_text())
 
 
 def test_answers_are_as_they_were(tmp_path: Path) -> None:
     """Names, order of results, problems and their texts."""
-    write_bundle(tmp_path)
+    write_models(tmp_path)
     with ready_client(tmp_path) as client:
         assert ask(client) == json.loads(ANSWERS.read_text())
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        write_bundle(Path(folder))
+        write_models(Path(folder))
         with ready_client(Path(folder)) as fresh:
             OPENAPI.write_text(json.dumps(_document(fresh), indent=1, sort_keys=True) + "\n")
             ANSWERS.write_text(json.dumps(ask(fresh), indent=1) + "\n")

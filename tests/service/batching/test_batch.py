@@ -146,3 +146,29 @@ async def test_a_class_map_goes_only_to_the_entry_that_requested_it() -> None:
     found = (await wanted.result).class_map
     assert found is not None
     assert found.tolist() == maps[1].tolist()
+
+
+async def test_each_entry_gets_the_energy_of_its_image() -> None:
+    """Energies go with their rows; an engine without energies leaves them out."""
+    entries = [entry(pixels(value)) for value in (0, 1, 2)]
+    job = BatchJob(entries[:2], only_request=False)
+    job.batch()
+    job.answer(one_hot(0, 1)._replace(energies=np.array([-9.5, -1.25], np.float32)))
+    without = BatchJob(entries[2:], only_request=False)
+    without.batch()
+    without.answer(one_hot(2))
+    assert [(await each.result).energy for each in entries] == [-9.5, -1.25, None]
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+async def test_an_energy_that_is_not_finite_fails_its_image_alone(broken: float) -> None:
+    """As a probability that is NaN does."""
+    entries = [entry(pixels(value)) for value in (0, 1)]
+    job = BatchJob(entries, only_request=False)
+    job.batch()
+    job.answer(one_hot(0, 1)._replace(energies=np.array([broken, -1], np.float32)))
+    job.close()
+    assert job.non_finite == {0}
+    with pytest.raises(EngineFailure, match="NaN or infinity"):
+        await entries[0].result
+    assert (await entries[1].result).energy == -1

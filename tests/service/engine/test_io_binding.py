@@ -36,7 +36,20 @@ def test_bound_buffers_answer_as_a_plain_run_does(session: ort.InferenceSession,
     binding = IoBindingPool(session, "cpu", (SIDE, SIDE, 3), 3, prepared_sizes(8))
     binding.run(images(8), ort.RunOptions())
     expected = session.run(["probabilities"], {"image": images(count)})[0]
-    np.testing.assert_array_equal(binding.run(images(count), ort.RunOptions()), expected)
+    (rows,) = binding.run(images(count), ort.RunOptions())
+    np.testing.assert_array_equal(rows, expected)
+    binding.close()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_several_outputs_are_bound_at_a_time(session: ort.InferenceSession, count: int) -> None:
+    """Each has its own rows, in the order of the names."""
+    names = ("probabilities", "logits")
+    binding = IoBindingPool(session, "cpu", (SIDE, SIDE, 3), 3, prepared_sizes(8), outputs=names)
+    binding.run(images(8), ort.RunOptions())
+    found = binding.run(images(count), ort.RunOptions())
+    for rows, expected in zip(found, session.run(names, {"image": images(count)}), strict=True):
+        np.testing.assert_array_equal(rows, expected)
     binding.close()
 
 
@@ -45,7 +58,7 @@ def test_callers_do_not_share_buffers(session: ort.InferenceSession) -> None:
     binding = IoBindingPool(session, "cpu", (SIDE, SIDE, 3), 3, prepared_sizes(8))
     counts = [1 + number % 8 for number in range(200)]
     with ThreadPoolExecutor(4) as callers:
-        rows = list(callers.map(lambda count: binding.run(images(count), ort.RunOptions()), counts))
+        rows = list(callers.map(lambda count: binding.run(images(count), ort.RunOptions())[0], counts))
     for count, row in zip(counts, rows, strict=True):
         expected = session.run(["probabilities"], {"image": images(count)})[0]
         np.testing.assert_array_equal(row, expected)
@@ -54,7 +67,7 @@ def test_callers_do_not_share_buffers(session: ort.InferenceSession) -> None:
 def test_answers_outlive_the_buffers_next_batch(session: ort.InferenceSession) -> None:
     """Rows are copies."""
     binding = IoBindingPool(session, "cpu", (SIDE, SIDE, 3), 3, (2,))
-    first = binding.run(images(2), ort.RunOptions())
+    (first,) = binding.run(images(2), ort.RunOptions())
     kept = first.copy()
     binding.run(255 - images(2), ort.RunOptions())
     np.testing.assert_array_equal(first, kept)

@@ -1,12 +1,13 @@
 """A bundle is verified before it serves: files, graph, golden images and the dense grid, on the engine itself."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
-from models.contract import Bundle, Dense, Precision, read_bundle
+from models.contract import Bundle, Dense, Precision, Task, read_bundle
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.providers import EngineOptions
 from service.engine.session import EngineRejected
@@ -134,3 +135,15 @@ def test_another_temperature_than_that_of_the_graph_is_refused(tmp_path: Path) -
     other = bundle.manifest.calibration.model_copy(update={"temperature": 3 * TEMPERATURE})
     with pytest.raises(EngineRejected, match="softmax does not have the temperature of the manifest, 4.5"):
         check_dense(bundle.manifest.model_copy(update={"calibration": other}), engine)
+
+
+@pytest.mark.parametrize("write", [write_bundle, write_dense_bundle])
+def test_a_multilabel_bundle_is_verified_as_any_other(tmp_path: Path, write: Callable[..., Path]) -> None:
+    """Its golden images and its cells have sigmoids; the temperature has to be that of the graph."""
+    bundle = read_bundle(write(tmp_path, task=Task.MULTILABEL))
+    engine = open_verified(bundle, EngineOptions())
+    if bundle.manifest.dense is not None:
+        other = bundle.manifest.calibration.model_copy(update={"temperature": 3 * TEMPERATURE})
+        with pytest.raises(EngineRejected, match="sigmoid does not have the temperature of the manifest, 4.5"):
+            check_dense(bundle.manifest.model_copy(update={"calibration": other}), engine)
+    engine.close()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from models.contract import Dense, Pixels, read_bundle
+from models.contract import Dense, Pixels, Task, read_bundle
 from service.api.problems import MEDIA_TYPE
 from tests.support.bundles import SIDE, change_manifest, write_bundle
 from tests.support.clients import ready_client
@@ -210,3 +210,26 @@ def test_a_manifest_that_promises_another_grid_is_refused_at_load(
         (model,) = client.get("/v1/models").json()["models"]
         assert model["state"] == "failed"
         assert reason in model["reason"]
+
+
+def test_the_cells_of_a_multilabel_model_equal_the_network(tmp_path: Path) -> None:
+    """Their probabilities are sigmoids, as those of the parts sent by themselves."""
+    write_dense_bundle(tmp_path, task=Task.MULTILABEL)
+    pixels = noise(20, 22)
+    with ready_client(tmp_path) as client:
+        grid = ask(client, png(pixels), "&top_k=3")["dense"]
+        for row, line in enumerate(windows(pixels)):
+            answer = client.post(PATH, files=[("image", ("part.png", png(part))) for part in line]).json()
+            for column, alone in enumerate(answer["results"]):
+                cell = zip(grid["class_ids"][row][column], grid["probabilities"][row][column], strict=True)
+                labelled = {grid["labels"][str(class_id)]: probability for class_id, probability in cell}
+                assert labelled == pytest.approx(every_class(alone), abs=1e-4)
+
+
+def test_a_dense_result_says_whether_the_whole_picture_is_unfamiliar(tmp_path: Path) -> None:
+    """By the energy of the logits of the whole picture."""
+    write_dense_bundle(tmp_path, energy_threshold=-2)
+    with ready_client(tmp_path) as client:
+        red, black = (ask(client, picture(colour, (30, 20))) for colour in (RED, (0, 0, 0)))
+    assert (red["unfamiliar"], black["unfamiliar"]) == (False, True)
+    assert red["energy"] < -2 < black["energy"]

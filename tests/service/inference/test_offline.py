@@ -15,7 +15,7 @@ from service.engine.providers import EngineOptions
 from service.errors import CorruptImage, EngineFailure, TooManyPixels, TooSmall
 from service.inference.offline import OfflineClassifier
 from service.types import Batch
-from tests.support.bundles import INPUT, replace_constant, write_bundle
+from tests.support.bundles import INPUT, infinite_logits_graph, replace_constant, write_bundle
 from tests.support.dense import noise, write_dense_bundle
 from tests.support.pictures import GREEN, encoded, picture
 
@@ -71,3 +71,25 @@ def test_a_dense_result_has_a_grid(tmp_path: Path) -> None:
     assert grid is not None
     assert (grid.rows, grid.columns) == (11, 18)
     assert np.shape(grid.class_ids) == (11, 18, 3)
+
+
+def test_a_result_says_whether_the_picture_is_unfamiliar(tmp_path: Path) -> None:
+    """Where the bundle has a threshold, also of a dense result; elsewhere there is no energy."""
+    with classifier(read_bundle(write_bundle(tmp_path, energy_threshold=-8))) as offline:
+        green, black = offline.classify(picture((0, 255, 0))), offline.classify(picture((0, 0, 0)))
+    assert [green.energy, black.energy] == pytest.approx([-np.log(np.exp(10) + 2), -np.log(3)])
+    assert [green.unfamiliar, black.unfamiliar] == [False, True]
+    with classifier(read_bundle(write_dense_bundle(tmp_path, energy_threshold=-9)), dense_pixels=5_000) as offline:
+        dense = offline.classify(picture(GREEN, (20, 20)))
+    assert dense.energy is not None
+    assert dense.unfamiliar
+    with classifier(read_bundle(write_bundle(tmp_path, "without"))) as offline:
+        without = offline.classify(picture(GREEN))
+    assert (without.energy, without.unfamiliar) == (None, None)
+
+
+def test_logits_with_infinity_are_an_engine_failure(tmp_path: Path) -> None:
+    """Also where the probabilities are finite."""
+    folder = write_bundle(tmp_path, graph=infinite_logits_graph(), energy_threshold=-8)
+    with classifier(read_bundle(folder)) as offline, pytest.raises(EngineFailure, match="NaN or infinity"):
+        offline.classify(picture((255, 255, 255)))

@@ -1,9 +1,14 @@
 """Which classes a client is told."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from service.inference.postprocess import ranking, top
+from models.contract import Task, read_bundle
+from service.errors import InvalidOption
+from service.inference.postprocess import coverage_threshold, ranking, top, unfamiliar
+from tests.support.bundles import write_bundle
 
 
 @pytest.mark.parametrize("classes", [1, 2, 10, 256, 257, 1000, 5000])
@@ -14,3 +19,19 @@ def test_the_first_are_those_of_the_whole_ranking(classes: int, count: int, dist
     values = np.random.default_rng(classes).integers(0, distinct, classes)
     probabilities = (values / max(values.sum(), 1)).astype(np.float32)
     assert top(probabilities, count).tolist() == ranking(probabilities)[:count].tolist()
+
+
+@pytest.mark.parametrize(("energy", "expected"), [(-8.5, False), (-8.0, False), (-7.5, True), (None, None)])
+def test_an_image_is_unfamiliar_above_the_threshold(
+    tmp_path: Path, energy: float | None, expected: bool | None
+) -> None:
+    """An energy of exactly the threshold is familiar, as where it was fitted."""
+    manifest = read_bundle(write_bundle(tmp_path, energy_threshold=-8)).manifest
+    assert unfamiliar(energy, manifest) is expected
+
+
+def test_a_multilabel_model_has_no_prediction_sets(tmp_path: Path) -> None:
+    """The refusal says why, and what to use instead."""
+    manifest = read_bundle(write_bundle(tmp_path, task=Task.MULTILABEL)).manifest
+    with pytest.raises(InvalidOption, match="do not sum to 1, so that there are no .* leave coverage out"):
+        coverage_threshold(0.9, manifest)

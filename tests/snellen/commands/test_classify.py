@@ -132,3 +132,55 @@ def test_a_file_that_cannot_be_looked_at_is_a_failure(bundle: Path, photos: Path
     errors = [answer["error"] for line in done.stdout.splitlines() if "error" in (answer := json.loads(line))]
     assert errors == ["No such file or directory", "File name too long"]
     assert done.returncode == 1
+
+
+BLACK = (0, 0, 0)
+
+
+def test_an_unfamiliar_picture_is_marked_in_every_format(familiar: Path, tmp_path: Path) -> None:
+    """With the words of the service: `energy` and `unfamiliar`."""
+    (tmp_path / "black.png").write_bytes(picture(BLACK))
+    (tmp_path / "red.png").write_bytes(picture())
+    csv_, jsonl, table = (
+        snellen("classify", tmp_path, "--bundle", familiar, "--top-k", 1, "--format", each, COLUMNS="200").stdout
+        for each in ("csv", "jsonl", "table")
+    )
+    rows = list(csv.DictReader(io.StringIO(csv_)))
+    answers = [json.loads(line) for line in jsonl.splitlines()]
+    assert [row["unfamiliar"] for row in rows] == ["true", "false"]
+    assert [answer["unfamiliar"] for answer in answers] == [True, False]
+    assert [float(row["energy"]) for row in rows] == [answer["energy"] for answer in answers]
+    assert answers[0]["energy"] == pytest.approx(-1.0986, abs=1e-4)
+    assert (rows[0]["threshold"], rows[0]["present"]) == ("", "")
+    assert table.count("unfamiliar: looks like none of the classes") == 1
+
+
+def test_classes_of_a_multilabel_model_are_present_or_not(tags: Path, tmp_path: Path) -> None:
+    """With the words of the service: `threshold` and `present`."""
+    (tmp_path / "orange.png").write_bytes(picture((255, 180, 0)))
+    csv_, jsonl, table = (
+        snellen("classify", tmp_path, "--bundle", tags, "--format", each, COLUMNS="200").stdout
+        for each in ("csv", "jsonl", "table")
+    )
+    rows = list(csv.DictReader(io.StringIO(csv_)))
+    predictions = json.loads(jsonl)["predictions"]
+    assert [(row["label"], row["threshold"], row["present"]) for row in rows] == [
+        ("red", "0.5", "true"),
+        ("green", "0.9", "false"),
+        ("blue", "0.5", "false"),
+    ]
+    assert [(p["label"], p["threshold"], p["present"]) for p in predictions] == [
+        ("red", 0.5, True),
+        ("green", 0.9, False),
+        ("blue", 0.5, False),
+    ]
+    assert (rows[0]["energy"], rows[0]["unfamiliar"]) == ("", "")
+    assert table.count("present") == 1
+
+
+def test_a_bundle_without_thresholds_has_none_of_these(bundle: Path, photos: Path) -> None:
+    """JSON lines leave the fields out, CSV leaves its columns empty."""
+    arguments = ("classify", photos / "a.png", "--bundle", bundle, "--format")
+    assert json.loads(snellen(*arguments, "jsonl").stdout).keys() == {"path", "predictions"}
+    first = next(csv.DictReader(io.StringIO(snellen(*arguments, "csv").stdout)))
+    assert [first[name] for name in ("threshold", "present", "energy", "unfamiliar")] == [""] * 4

@@ -2,13 +2,14 @@
 
 import { classify, classifyPath, curlLine, describeModel, listModels, Problem } from "./api.js";
 import {
-  byId, labelThumbnail, showAbout, showAnswer, showCoverages, showHeatmap, showModels, showPhoto, showProblem, showTopK,
-  spoken, thumbnail,
+  byId, labelThumbnail, nameClasses, sharedLabels, showAbout, showAnswer, showCoverages, showHeatmap, showModels,
+  showPhoto, showProblem, showTopK, spoken, summary, thumbnail,
 } from "./view.js";
 
 const MAX_PHOTOS = 24;
 const AT_A_TIME = 2;
 const POLL_MS = 2000;
+const MOST_TAGS = 100; // classes to ask for where any number may be present
 
 let photos = []; // { file, url, thumbnail, outcome, request }; outcome and request may be null
 let selected = null;
@@ -20,7 +21,7 @@ const details = new Map(); // by name and version, as in "imagenet/1"
 /* --- classifying ----------------------------------------------------------------------------------------------- */
 
 const wantedPath = () => classifyPath(model, {
-  topK: byId["top-k"].value,
+  topK: detailOf(model)?.task === "multilabel" ? Math.min(model.classes, MOST_TAGS) : byId["top-k"].value,
   coverage: byId.coverage.value,
   heatmap: byId.explain.checked && !byId.explain.disabled,
 });
@@ -46,7 +47,9 @@ async function ask(photo) {
   render();
   let outcome;
   try {
+    const labels = detailOf(model)?.labels;
     outcome = await classify(photo.file, path, request.signal);
+    nameClasses(outcome.result, sharedLabels(labels ?? outcome.result.predictions.map((each) => each.label)));
   } catch (error) {
     outcome = { problem: error instanceof Problem ? error : unexpected(error) };
   }
@@ -66,6 +69,7 @@ function drop(photo) {
 
 function optionsChanged() {
   photos.forEach(drop);
+  shown = null; // the same answer may be shown with more or fewer classes
   work();
   render();
 }
@@ -158,10 +162,15 @@ async function choose(next) {
   optionsChanged();
 }
 
+const keyOf = ({ name, version }) => `${name}/${version}`;
+
+/** What is known of a model so far; undefined or null where nothing is. */
+const detailOf = (model) => (model ? details.get(keyOf(model)) : null);
+
 /** Null while it is not ready, or when the server does not say. */
 async function describe(model) {
   if (model.state !== "ready") return null;
-  const key = `${model.name}/${model.version}`;
+  const key = keyOf(model);
   if (!details.has(key)) details.set(key, await describeModel(model).catch(() => null));
   return details.get(key);
 }
@@ -192,8 +201,8 @@ function show(outcome) {
   shown = outcome;
   showHeatmap(outcome?.result);
   if (outcome?.problem) showProblem(outcome.problem);
-  if (outcome?.result) showAnswer(outcome);
-  document.title = outcome?.result ? `${outcome.result.predictions[0].label} – Snellen` : "Snellen";
+  if (outcome?.result) showAnswer(outcome, Number(byId["top-k"].value));
+  document.title = outcome?.result ? `${summary(outcome.result)} – Snellen` : "Snellen";
 }
 
 /* --- what people do -------------------------------------------------------------------------------------------- */

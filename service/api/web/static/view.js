@@ -27,9 +27,29 @@ function bytes(count) {
 
 /* --- the answer ------------------------------------------------------------------------------------------------ */
 
-export function showAnswer(outcome) {
-  byId.predictions.replaceChildren(...outcome.result.predictions.map(prediction));
-  byId.set.textContent = setSentence(outcome.result.prediction_set);
+const SURE = 0.9; // from here on an answer is shown as one
+const LIKELY = 0.5; // below, all other classes together are more probable
+
+/** How an answer is to be read: unfamiliar, sure, likely or weak; tags where any number of classes may be present. */
+export function kindOf({ predictions: [first], unfamiliar }) {
+  if (first.threshold !== undefined) return "tags";
+  if (unfamiliar) return "unfamiliar";
+  if (first.probability >= SURE) return "sure";
+  return first.probability >= LIKELY ? "likely" : "weak";
+}
+
+const presentIn = (result) => result.predictions.filter((each) => each.present);
+
+/** The most probable classes, `count` of them, and all others that are present. */
+export function showAnswer(outcome, count) {
+  const { result } = outcome;
+  const kind = kindOf(result);
+  const shown = result.predictions.filter((each, index) => each.present || index < count);
+  byId.answer.dataset.kind = kind;
+  byId.verdict.replaceChildren(...verdict(kind, result));
+  byId.predictions.replaceChildren(...shown.map(prediction));
+  byId.set.textContent = setSentence(result.prediction_set);
+  byId.trust.textContent = trustSentence(outcome);
   byId.source.replaceChildren(
     element("strong", outcome.model), ` version ${outcome.version}`,
     ` · ${milliseconds(outcome.roundTrip)} round trip`,
@@ -37,19 +57,69 @@ export function showAnswer(outcome) {
   showTimes(outcome.times);
 }
 
-function prediction({ label, probability }) {
+function verdict(kind, result) {
+  switch (kind) {
+    case "unfamiliar":
+      return [
+        element("strong", "This picture looks like none of the classes"),
+        element("span", "The model has to choose one all the same; these are the nearest."),
+      ];
+    case "weak":
+      return [element("span", "A weak guess: all other classes together are more probable.")];
+    case "likely":
+      return [element("span", "Likely, not certain.")];
+    case "tags":
+      return [
+        element("strong", presentSentence(presentIn(result).length)),
+        element("span", "The tick on each bar is the probability from which on that class counts as present."),
+      ];
+    default:
+      return [];
+  }
+}
+
+function presentSentence(count) {
+  if (count === 0) return "None of the classes is present";
+  return count === 1 ? "One class is present" : `${count} classes are present`;
+}
+
+function trustSentence({ calibrated, weak_calibration: weak }) {
+  if (weak) return `Weak calibration: ${weak}`;
+  return calibrated ? "" : "Not calibrated: the percentages are what the model says of itself.";
+}
+
+function prediction({ name, probability, threshold, present }) {
   const bar = element("span", "", { className: "bar" });
   bar.style.setProperty("--share", probability);
-  return element("li", [
-    element("span", label, { className: "label" }),
+  if (threshold !== undefined) bar.style.setProperty("--threshold", threshold);
+  const line = element("li", [
+    element("span", [
+      element("span", name, { className: "label" }),
+      ...(present ? [" ", element("span", "present", { className: "mark" })] : []),
+    ]),
     element("span", percent(probability), { className: "percent" }),
     bar,
   ]);
+  line.classList.toggle("absent", present === false);
+  return line;
+}
+
+/** Labels that more than one class has. */
+export function sharedLabels(labels) {
+  const seen = new Set();
+  return new Set(labels.filter((label) => seen.size === seen.add(label).size));
+}
+
+/** Give each prediction a name that tells it from all others: its label, with the class_id where another has it too. */
+export function nameClasses({ predictions, prediction_set: set }, shared) {
+  for (const each of [...predictions, ...(set?.predictions ?? [])]) {
+    each.name = shared.has(each.label) ? `${each.label} (class ${each.class_id})` : each.label;
+  }
 }
 
 function setSentence(set) {
   if (!set) return "";
-  const [share, labels] = [wholePercent(set.coverage), set.predictions.map((each) => each.label)];
+  const [share, labels] = [wholePercent(set.coverage), set.predictions.map((each) => each.name)];
   return `${share} set: ${labels.join(", ")}. Such sets hold the true class in ${share} of images like those they were fitted on.`;
 }
 
@@ -81,8 +151,34 @@ export function showProblem({ title, detail, status, requestId, passing }) {
 /** What a screen reader says about it. */
 export function spoken(outcome) {
   if (outcome.problem) return `${outcome.problem.title}. ${outcome.problem.detail}`;
-  const [first] = outcome.result.predictions;
-  return `${first.label}, ${percent(first.probability)}. Answered by ${outcome.model} version ${outcome.version}.`;
+  return `${spokenResult(outcome.result)} Answered by ${outcome.model} version ${outcome.version}.`;
+}
+
+function spokenResult(result) {
+  const named = (each) => `${each.name}, ${percent(each.probability)}.`;
+  const [first] = result.predictions;
+  switch (kindOf(result)) {
+    case "unfamiliar":
+      return `This picture looks like none of the classes. Nearest: ${named(first)}`;
+    case "weak":
+      return `${named(first)} This is a weak guess.`;
+    case "tags":
+      return [`${presentSentence(presentIn(result).length)}.`, ...presentIn(result).map(named)].join(" ");
+    default:
+      return named(first);
+  }
+}
+
+/** One word or two for a thumbnail and for the title of the page. */
+export function summary(result) {
+  switch (kindOf(result)) {
+    case "unfamiliar":
+      return "unfamiliar";
+    case "tags":
+      return presentIn(result).map((each) => each.name).join(", ") || "none present";
+    default:
+      return result.predictions[0].name;
+  }
 }
 
 /* --- the photo ------------------------------------------------------------------------------------------------- */
@@ -118,7 +214,7 @@ export function showHeatmap(result) {
   if (!shown) return;
   paint(byId.heat, result.heatmap);
   const of = result.predictions.find((each) => each.class_id === result.heatmap.class_id);
-  byId["heat-caption"].textContent = `Warm: what speaks for “${of?.label ?? result.heatmap.class_id}”`;
+  byId["heat-caption"].textContent = `Warm: what speaks for “${of?.name ?? result.heatmap.class_id}”`;
 }
 
 /** A thumbnail in the strip, kept as long as its photo. */
@@ -132,7 +228,7 @@ export function thumbnail(photo, onClick) {
 export function labelThumbnail(photo, current) {
   const button = photo.thumbnail.firstChild;
   const { outcome } = photo;
-  const word = outcome?.problem ? "failed" : outcome?.result.predictions[0].label ?? "…";
+  const word = outcome?.problem ? "failed" : outcome ? summary(outcome.result) : "…";
   button.lastChild.textContent = word;
   button.ariaLabel = `${photo.file.name}: ${word}`;
   button.toggleAttribute("data-failed", Boolean(outcome?.problem));
@@ -155,11 +251,17 @@ function optionText({ name, version, state, reason }) {
   return `${text} — ${why.length > 120 ? `${why.slice(0, 119)}…` : why}`;
 }
 
+function calibrationWord({ fitted_on: fitted, weak }) {
+  if (weak) return "weakly calibrated";
+  return fitted ? "calibrated" : "not calibrated";
+}
+
 export function showAbout(model, detail) {
   const { input, classes, provider } = model;
   const facts = [`${classes} classes`, `${input.width} × ${input.height} ${input.colour === "L" ? "grey" : input.colour}`];
   if (provider) facts.push([provider, detail?.engine?.precision].filter(Boolean).join(" "));
-  if (detail) facts.push(detail.calibration.fitted_on ? "calibrated" : "not calibrated");
+  if (detail?.task === "multilabel") facts.push("several may be present");
+  if (detail) facts.push(calibrationWord(detail.calibration));
   if (detail && !detail.heatmap) facts.push("no heatmap");
   byId.about.replaceChildren(element("span", model.description), element("span", facts.join(" · ")));
 }

@@ -2,18 +2,23 @@
 
 import base64
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from models.contract import Task
 from service.api.problems import MEDIA_TYPE
 from service.api.refusal_pacing import RefusalPacer
-from tests.support.bundles import write_bundle
+from tests.support.bundles import infinite_logits_graph, write_bundle
 from tests.support.clients import ready_client
 from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
+
+PURE_RED, BLACK, WHITE = (255, 0, 0), (0, 0, 0), (255, 255, 255)
 
 
 def files(*bodies: bytes) -> list[tuple[str, tuple[str, bytes]]]:
@@ -285,3 +290,71 @@ def test_an_unexpected_error_is_a_problem_too(client: TestClient, monkeypatch: p
     assert (response.status_code, response.headers["content-type"]) == (500, MEDIA_TYPE)
     assert response.headers["x-request-id"] in response.json()["detail"]
     assert "ZeroDivision" not in response.text
+
+
+def test_an_unfamiliar_image_is_marked(tmp_path: Path) -> None:
+    """Where the bundle has a threshold, each result has its energy, with a heat map and in bulk too."""
+    write_bundle(tmp_path, energy_threshold=-8)
+    with ready_client(tmp_path) as client:
+        results = client.post("/v1/classify", files=files(*map(picture, (PURE_RED, BLACK)))).json()["results"]
+        mapped = client.post("/v1/classify?explain=heatmap", content=picture(PURE_RED), headers={"X-Priority": "bulk"})
+    assert [(result["energy"], result["unfamiliar"]) for result in results] == [
+        (pytest.approx(-np.log(np.exp(10) + 2), abs=1e-4), False),
+        (pytest.approx(-np.log(3), abs=1e-4), True),
+    ]
+    assert mapped.json()["results"][0]["energy"] == results[0]["energy"]
+
+
+def test_without_a_threshold_nothing_is_said_about_familiarity(client: TestClient) -> None:
+    """The fields are left out, and the answer says that it is not calibrated."""
+    answer = client.post("/v1/classify", content=picture(RED)).json()
+    assert answer.keys() == {"model", "version", "calibrated", "results"}
+    assert answer["calibrated"] is False
+    assert answer["results"][0].keys() == {"predictions"}
+
+
+def test_logits_without_a_finite_energy_fail_their_image(tmp_path: Path) -> None:
+    """It is a failure of the engine, as NaN in the probabilities is; other images are answered."""
+    write_bundle(tmp_path, graph=infinite_logits_graph(), energy_threshold=-8)
+    with ready_client(tmp_path) as client:
+        results = client.post("/v1/classify", files=files(picture(WHITE), picture(RED))).json()["results"]
+        alone = client.post("/v1/classify", content=picture(WHITE))
+    assert results[0]["error"]["type"] == "/problems/engine-failure"
+    assert results[1]["predictions"][0]["label"] == "red"
+    assert (alone.status_code, alone.json()["type"]) == (500, "/problems/engine-failure")
+
+
+@pytest.fixture
+def tags(tmp_path: Path) -> Iterator[TestClient]:
+    """A multilabel model: red, green and blue are present where half of the channel is bright; green from 0.9 on."""
+    write_bundle(tmp_path, "tags", task=Task.MULTILABEL, thresholds=(0.5, 0.9, 0.5))
+    with ready_client(tmp_path, default_model="tags") as client:
+        yield client
+
+
+def test_any_number_of_classes_of_a_multilabel_model_is_present(tags: TestClient) -> None:
+    """Each prediction has its probability, its threshold and whether it is reached; most probable first."""
+    pictures = [picture(colour) for colour in ((255, 150, 0), BLACK, WHITE)]
+    answer = tags.post("/v1/classify", files=files(*pictures)).json()
+    present = [[p["label"] for p in result["predictions"] if p["present"]] for result in answer["results"]]
+    assert present == [["red"], [], ["red", "green", "blue"]]
+    first = answer["results"][0]["predictions"]
+    sigmoid = 1 / (1 + np.exp(-np.array([5, 150 / 25.5 - 5, -5])))
+    assert [p["probability"] for p in first] == pytest.approx(sigmoid.tolist(), abs=1e-3)
+    assert [(p["label"], p["threshold"]) for p in first] == [("red", 0.5), ("green", 0.9), ("blue", 0.5)]
+    assert answer["results"][0].keys() == {"predictions"}
+
+
+def test_a_multilabel_model_takes_top_k_and_heat_maps(tags: TestClient) -> None:
+    """They mean what they mean for other models."""
+    result = tags.post("/v1/classify?top_k=2&explain=heatmap", content=picture(BLUE)).json()["results"][0]
+    assert [p["label"] for p in result["predictions"]][:1] == ["blue"]
+    assert len(result["predictions"]) == 2
+    assert result["heatmap"]["class_id"] == 2
+
+
+def test_a_multilabel_model_refuses_coverage(tags: TestClient) -> None:
+    """The problem says why there are no prediction sets."""
+    response = tags.post("/v1/classify?coverage=0.9", content=picture(BLUE))
+    assert (response.status_code, response.json()["type"]) == (422, "/problems/invalid-option")
+    assert "do not sum to 1" in response.json()["detail"]

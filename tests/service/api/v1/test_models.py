@@ -4,6 +4,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
+from models.contract import Task
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
 
@@ -56,3 +57,13 @@ def test_a_rejected_version_is_described_without_an_engine(tmp_path: Path) -> No
         assert client.get("/v1/models/colours").json()["version"] == "1"
     assert (rejected["state"], rejected["engine"], rejected["default"]) == ("failed", None, False)
     assert "red.png is missing" in rejected["reason"]
+
+
+def test_a_description_has_the_task(tmp_path: Path) -> None:
+    """Single or multilabel, with the thresholds in the calibration."""
+    write_bundle(tmp_path)
+    write_bundle(tmp_path, "tags", task=Task.MULTILABEL, thresholds=(0.2, 0.5, 0.7))
+    with ready_client(tmp_path) as client:
+        colours, tags = (client.get(f"/v1/models/{name}").json() for name in ("colours", "tags"))
+    assert (colours["task"], colours["calibration"]["thresholds"]) == ("single", [])
+    assert (tags["task"], tags["calibration"]["thresholds"], tags["coverages"]) == ("multilabel", [0.2, 0.5, 0.7], [])

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.contract import Manifest, read_bundle
+from models.contract import MANIFEST, Manifest, Task, read_bundle
 from service.api.v1.rendering import ResponseWriter
-from service.api.v1.schemas import ClassifyResponse
+from service.api.v1.schemas import ClassifyResponse, Result
 from service.inference.results import Classification, Grid, Heatmap, Region, Size
 from tests.support.bundles import change_manifest, write_bundle
 
@@ -34,6 +34,7 @@ def test_classes_are_written_in_their_order_with_six_significant_digits(manifest
     assert written(manifest, Classification(PROBABILITIES, ORDER)) == {
         "model": "colours",
         "version": "1",
+        "calibrated": False,
         "results": [
             {
                 "predictions": [
@@ -74,4 +75,40 @@ def test_labels_may_hold_any_text(tmp_path: Path) -> None:
 
 def test_an_answer_without_results_is_json(manifest: Manifest) -> None:
     """The list of results is empty."""
-    assert json.loads(ResponseWriter(manifest).answer([])) == {"model": "colours", "version": "1", "results": []}
+    answer = json.loads(ResponseWriter(manifest).answer([]))
+    assert answer == {"model": "colours", "version": "1", "calibrated": False, "results": []}
+
+
+def test_an_answer_says_once_whether_and_how_well_it_is_calibrated(tmp_path: Path) -> None:
+    """Fitted on held-out images or not, and why little can be concluded from it."""
+    folder = write_bundle(tmp_path)
+    calibration = json.loads((folder / MANIFEST).read_text())["calibration"]
+    weak = 'calibrated on 40 images; "under" 200'
+    change_manifest(folder, calibration=calibration | {"fitted_on": "held-out images", "images": 40, "weak": weak})
+    answer = ResponseWriter(read_bundle(folder).manifest).answer([])
+    parsed = ClassifyResponse.model_validate_json(answer, strict=True)
+    assert (parsed.calibrated, parsed.weak_calibration) == (True, weak)
+
+
+@pytest.mark.parametrize("unfamiliar", [True, False])
+def test_the_energy_stands_beside_the_predictions(manifest: Manifest, unfamiliar: bool) -> None:
+    """With six significant digits, and with whether it is above the threshold."""
+    result = Classification(PROBABILITIES, ORDER, energy=-10.00009059906, unfamiliar=unfamiliar)
+    (written_result,) = written(manifest, result)["results"]  # type: ignore[misc]
+    assert {name: value for name, value in written_result.items() if name != "predictions"} == {  # type: ignore[has-type]
+        "energy": -10.0001,
+        "unfamiliar": unfamiliar,
+    }
+
+
+def test_each_class_of_a_multilabel_model_has_its_threshold(tmp_path: Path) -> None:
+    """A class is present from its threshold on."""
+    manifest = read_bundle(write_bundle(tmp_path, task=Task.MULTILABEL, thresholds=(0.1234567, 0.5, 0.9))).manifest
+    answer = ResponseWriter(manifest).answer([ResponseWriter(manifest).result(Classification(PROBABILITIES, ORDER))])
+    (result,) = ClassifyResponse.model_validate_json(answer, strict=True).results
+    assert isinstance(result, Result)
+    assert [(p.label, p.probability, p.threshold, p.present) for p in result.predictions] == [
+        ("blue", 0.876542, 0.9, False),
+        ("red", 0.123457, 0.123457, True),
+        ("green", 1.23457e-06, 0.5, False),
+    ]

@@ -1,9 +1,11 @@
 """The engine process's side, with real engines and a real frontend's side at the other end of the stream."""
 
 import asyncio
+import math
 import os
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from service.server.ipc.engine_server import accept_frontend
 from service.server.ipc.pixel_slots import PixelSlots
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from tests.support.bundles import SIDE
+from tests.support.bundles import SIDE, write_bundle
 
 GREEN: Pixels = np.full((SIDE, SIDE, 3), (0, 255, 0), np.uint8)
 
@@ -32,6 +34,7 @@ class Frontend:
         self.version = version
         self.slots = PixelSlots(2, SIDE * SIDE * 3)
         self.dispatcher = EngineDispatcher(self.slots)
+        self.energy = math.nan
 
     async def connect(self) -> "list[asyncio.Task[None]]":
         """Return the tasks of both sides, once the version is served."""
@@ -50,14 +53,15 @@ class Frontend:
         reply, data = await self.dispatcher.submit(RemoteImage(self.version.identity, GREEN, **options))
         numbers = np.frombuffer(data, np.float32)
         assert numbers.size == 3 * (1 + bool(options.get("dense")) + reply.rows * reply.columns)
+        self.energy = reply.energy
         return int(numbers[:3].argmax()), reply.rows, reply.columns
 
 
-@pytest.fixture
-async def frontend(repository: Path) -> AsyncIterator[Frontend]:
-    registry = Registry(repository, "plain", local_loader(Settings(), Metrics()))
+@asynccontextmanager
+async def connected(repository: Path, model: str) -> AsyncIterator[Frontend]:
+    registry = Registry(repository, model, local_loader(Settings(), Metrics()))
     await registry.load()
-    frontend = Frontend(registry.find("plain"))
+    frontend = Frontend(registry.find(model))
     here, there = await frontend.connect()
     yield frontend
     here.cancel()
@@ -65,6 +69,12 @@ async def frontend(repository: Path) -> AsyncIterator[Frontend]:
     assert there.done()  # it ends with the frontend
     await registry.close()
     os.close(frontend.slots.descriptor)
+
+
+@pytest.fixture
+async def frontend(repository: Path) -> AsyncIterator[Frontend]:
+    async with connected(repository, "plain") as frontend:
+        yield frontend
 
 
 async def test_an_image_in_a_slot_is_classified(frontend: Frontend) -> None:
@@ -95,3 +105,16 @@ async def test_a_frontend_that_ends_before_its_slots_came_is_no_error() -> None:
     ours, theirs = socket.socketpair()
     ours.close()
     assert await accept_frontend(theirs, []) is None
+
+
+async def test_an_energy_is_sent_with_the_answer(tmp_path: Path, frontend: Frontend) -> None:
+    """To the last bit, also of a dense image; it is NaN where the bundle has no threshold."""
+    write_bundle(tmp_path, energy_threshold=-8)
+    async with connected(tmp_path, "colours") as other:
+        await other.classify()
+        first = other.energy
+        await other.classify(dense=True)
+    assert first == other.energy == np.float32(first)
+    assert first == pytest.approx(-np.log(np.exp(10) + 2))
+    await frontend.classify()
+    assert math.isnan(frontend.energy)

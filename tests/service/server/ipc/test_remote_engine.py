@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -62,8 +63,8 @@ async def frontend(repository: Path) -> AsyncIterator[Frontend]:
     os.close(frontend.slots.descriptor)
 
 
-def send(writer: asyncio.StreamWriter, kind: Kind, number: int, data: bytes) -> None:
-    writer.write(RESPONSE.pack(kind, 0, 0, number, 0, 0.5, len(data)) + data)
+def send(writer: asyncio.StreamWriter, kind: Kind, number: int, data: bytes, energy: float = math.nan) -> None:
+    writer.write(RESPONSE.pack(kind, 0, 0, number, 0, 0.5, energy, len(data)) + data)
 
 
 async def test_a_version_is_ready_when_one_engine_process_serves_it(frontend: Frontend) -> None:
@@ -82,7 +83,12 @@ async def test_a_version_is_ready_when_one_engine_process_serves_it(frontend: Fr
     send(ready, Kind.ANSWER, request.number, np.array([0.1, 0.7, 0.2], np.float32).tobytes())
     result = await asked
     assert (int(result.probabilities.argmax()), result.infer_s) == (1, 0.5)
-    assert result.class_map is None
+    assert (result.class_map, result.energy) == (None, None)
+
+    asked = asyncio.ensure_future(deployment.batcher.submit(ReadyPixels(np.zeros((SIDE, SIDE, 3), np.uint8))))
+    request = RequestHeader(*(await anext(frames(reader, REQUEST)))[0])
+    send(ready, Kind.ANSWER, request.number, np.array([0.1, 0.7, 0.2], np.float32).tobytes(), energy=-1.25)
+    assert (await asked).energy == -1.25
     for writer in (failed, ready):
         writer.close()
 
