@@ -1,19 +1,25 @@
 """`snellen import`: a bundle of a network that others trained, from published weights or from an ONNX file."""
 
+import re
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.table import Column, Table
 from rich.text import Text
 
 from snellen.options import Models, Overwrite, Version, exit_with_error
-from snellen.output import path_text, printable
+from snellen.output import path_text, print_table, printable
 from snellen.training_extra import errors_as_messages, refusals_as_messages
 
 if TYPE_CHECKING:
     from training.importing.guesses import Guess
     from training.importing.import_onnx import OnnxOptions
+    from training.importing.preset_trials import Trial
 
 _ONNX = "ONNX files"
 """Heading of the options in the help text that only ONNX files have."""
@@ -35,7 +41,8 @@ def import_network(
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="Class names: text with one a line, JSON or CSV; default: timm's, or those in the .onnx file."
+            help="Class names: text with one a line, JSON, YAML or CSV; default: timm's, or those in or beside the "
+            ".onnx file."
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -67,15 +74,17 @@ def import_network(
         typer.Option(min=1, help="Side in pixels, for an input of no fixed size.", rich_help_panel=_ONNX),
     ] = None,
     resize: Annotated[
-        Literal["crop", "squash"],
-        typer.Option(help="Cut off what sticks out, or change the proportions.", rich_help_panel=_ONNX),
-    ] = "crop",
+        Literal["crop", "squash"] | None,
+        typer.Option(help="Cut off what sticks out, or change the proportions; default: crop.", rich_help_panel=_ONNX),
+    ] = None,
     crop_fraction: Annotated[
-        float, typer.Option(help="Part of each side that a crop keeps, at most 1.", rich_help_panel=_ONNX)
-    ] = 1.0,
+        float | None,
+        typer.Option(help="Part of each side that a crop keeps, at most 1; default: 1.", rich_help_panel=_ONNX),
+    ] = None,
     interpolation: Annotated[
-        Literal["bilinear", "bicubic"], typer.Option(help="Filter of the resize.", rich_help_panel=_ONNX)
-    ] = "bilinear",
+        Literal["bilinear", "bicubic"] | None,
+        typer.Option(help="Filter of the resize; default: bilinear.", rich_help_panel=_ONNX),
+    ] = None,
     output: Annotated[
         str | None, typer.Option(help="Name of the output with the scores.", rich_help_panel=_ONNX)
     ] = None,
@@ -83,21 +92,41 @@ def import_network(
         Literal["auto", "logits", "probabilities"],
         typer.Option(help="What the scores are; auto: by their values.", rich_help_panel=_ONNX),
     ] = "auto",
+    task: Annotated[
+        Literal["auto", "single", "multilabel"],
+        typer.Option(help="One class of an image is true, or any number; auto: by the scores.", rich_help_panel=_ONNX),
+    ] = "auto",
+    golden: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with photos for the golden images, of which the first 8 are taken; default: three that ship.",
+            rich_help_panel=_ONNX,
+        ),
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(help="Photo; its five best classes are printed.", rich_help_panel=_ONNX)
     ] = None,
+    try_all: Annotated[
+        bool,
+        typer.Option(
+            "--try",
+            help="Print the best classes of --check for each preset, and make no bundle.",
+            rich_help_panel=_ONNX,
+        ),
+    ] = False,
 ) -> None:
     """Make a bundle of a network that others trained. ONNX files need no PyTorch."""
     if source.lower().endswith(".onnx"):
         if weights is not None:
             exit_with_error("--weights is for timm models: an ONNX file has its weights with it", status=2)
         with refusals_as_messages():
+            from models.contract import Task
             from training.importing.import_onnx import OnnxOptions
             from training.importing.network_input import Layout
             from training.importing.network_output import ScoreKind
             from training.importing.normalization import ChannelOrder, Preset
 
-            if not 0 < crop_fraction <= 1:
+            if crop_fraction is not None and not 0 < crop_fraction <= 1:
                 exit_with_error(f"--crop-fraction is above 0 and at most 1, not {crop_fraction:g}", status=2)
             options = OnnxOptions(
                 labels=labels,
@@ -112,8 +141,13 @@ def import_network(
                 interpolation=interpolation,
                 output=output,
                 scores=None if scores == "auto" else ScoreKind(scores),
+                task=None if task == "auto" else Task(task),
+                golden=golden,
                 check=check,
             )
+            if try_all:
+                _try_onnx(Path(source), name, options)
+                return
             _import_onnx(Path(source), models, name, version, options, overwrite=overwrite)
         return
     _refuse_onnx_options(context)
@@ -135,6 +169,40 @@ def _import_onnx(
     for label, probability in made.top:
         _print("check", f"{probability:.4f} {label}")
     typer.echo(printable(f"wrote {path_text(made.folder)}"))
+
+
+def _try_onnx(path: Path, name: str | None, options: "OnnxOptions") -> None:
+    """Print the best classes of the photo with each preset, and the command that makes the bundle."""
+    from training.importing.import_onnx import try_onnx
+
+    trials = try_onnx(path, options, _print_guess)
+    print_table(_trials_table(trials))
+    typer.echo("Take the row whose classes are right, and its preset; the command for the default is:")
+    typer.echo(printable(_next_command(path, name, next(trial for trial in trials if trial.found))))
+
+
+def _trials_table(trials: "Sequence[Trial]") -> Table:
+    """Return one row for each trial: the scaling, then the classes, the best first."""
+    count = max(len(trial.top) for trial in trials)
+    table = Table("preset", "colour", *(Column(str(place), overflow="fold") for place in range(1, count + 1)))
+    for trial in trials:
+        answers = [Text(f"{probability:.4f} {printable(label)}") for label, probability in trial.top]
+        name = ", ".join([*([trial.preset] if trial.preset else []), *(["default"] if trial.found else [])])
+        table.add_row(name, trial.order, *(answers or [Text("NaN or infinity")]))
+    return table
+
+
+def _next_command(path: Path, name: str | None, usual: "Trial") -> str:
+    """Return what to type next: this command without --try, with the scaling that is the default."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--try"]
+    arguments += [] if name is not None else ["--name", _suggested_name(path)]
+    arguments += [] if usual.preset is None else ["--preset", usual.preset]
+    return shlex.join(["snellen", *arguments])
+
+
+def _suggested_name(path: Path) -> str:
+    """Return the name of the file with the characters that a model's name may have."""
+    return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("._-")[:64] or "model"
 
 
 def _checked_name(name: str | None) -> str:

@@ -1,6 +1,7 @@
 """`snellen import FILE.onnx` in the environment of the service: one command from a file to an endpoint."""
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ from PIL import Image
 
 from tests.snellen.command import snellen
 from tests.support.onnx_files import (
+    BINARY_LOGITS,
     FLOAT16,
+    HUGGING_FACE,
+    KERAS_BINARY,
     LABELS,
     NCHW_ANY_SIZE,
     NCHW_LOGITS,
@@ -22,11 +26,12 @@ from tests.support.onnx_files import (
     OPSET_7,
     OPSET_11,
     SIDE,
+    SIGMOID,
+    SIGMOID_BY_HAND,
     STATIC_BATCH,
     TWO_OUTPUTS,
     UINT8,
     ULTRALYTICS,
-    write_labels,
     write_onnx,
 )
 from tests.support.server import running
@@ -34,6 +39,9 @@ from tests.support.server import running
 Floats = NDArray[np.float64]
 _MEAN: Floats = np.array([0.485, 0.456, 0.406])
 _STD: Floats = np.array([0.229, 0.224, 0.225])
+CAT_DOG = ("cat", "dog")
+CONFIG = {"id2label": {"0": "red", "1": "green", "2": "blue"}}
+PROCESSOR = {"size": SIDE, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 _CAFFE_MEAN: Floats = np.array([103.939, 116.779, 123.68])
 
 
@@ -57,48 +65,94 @@ def raw(pixels: Floats) -> Floats:
     return pixels
 
 
+def same(scores: Floats) -> Floats:
+    return scores
+
+
+def softmax(scores: Floats) -> Floats:
+    probabilities: Floats = np.exp(scores) / np.exp(scores).sum()
+    return probabilities
+
+
+def sigmoid(scores: Floats) -> Floats:
+    return 1 / (1 + np.exp(-scores))
+
+
+def two_classes(score: Floats) -> Floats:
+    return np.concatenate([1 - score, score])
+
+
 @dataclass(frozen=True)
 class Kind:
     """An exporter's file, the options that it takes, and what its network is fed with.
 
-    softmax: whether the network leaves it to the reader.
+    probabilities: what the reader makes of the outputs [K].
     """
 
     text: str
     scale: Callable[[Floats], Floats]
     options: tuple[str, ...] = ()
     channels_last: bool = False
-    softmax: bool = True
+    probabilities: Callable[[Floats], Floats] = softmax
+    labels: tuple[str, ...] = LABELS
     external: bool = False
     tolerance: float = 1e-4
 
 
 KINDS = {
     "nchw-logits": Kind(NCHW_LOGITS, imagenet, ("--preset", "imagenet")),
-    "keras-nhwc-softmax": Kind(NHWC_SOFTMAX, inception, ("--preset", "inception"), channels_last=True, softmax=False),
+    "keras-nhwc-softmax": Kind(
+        NHWC_SOFTMAX, inception, ("--preset", "inception"), channels_last=True, probabilities=same
+    ),
     "static-batch": Kind(STATIC_BATCH, imagenet, ("--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")),
-    "ultralytics": Kind(ULTRALYTICS, unit, softmax=False),
+    "ultralytics": Kind(ULTRALYTICS, unit, probabilities=same),
     "float16": Kind(FLOAT16, unit, ("--preset", "unit"), tolerance=2e-3),
     "two-outputs": Kind(TWO_OUTPUTS, unit, ("--preset", "unit")),
-    "opset-11": Kind(OPSET_11, unit, ("--preset", "unit"), softmax=False),
-    "opset-7": Kind(OPSET_7, unit, ("--preset", "unit"), softmax=False),
+    "opset-11": Kind(OPSET_11, unit, ("--preset", "unit"), probabilities=same),
+    "opset-7": Kind(OPSET_7, unit, ("--preset", "unit"), probabilities=same),
     "external-data": Kind(NCHW_LOGITS, unit, ("--preset", "unit"), external=True),
     "uint8": Kind(UINT8, raw, channels_last=True),
     "bgr": Kind(
         NCHW_LOGITS, caffe, ("--colour", "BGR", "--mean", "103.939,116.779,123.68", "--std", "64")
     ),
+    "sigmoids": Kind(SIGMOID, unit, ("--preset", "unit"), probabilities=same),
+    "sigmoids-by-hand": Kind(SIGMOID_BY_HAND, unit, ("--preset", "unit"), probabilities=same),
+    "logits-of-several-labels": Kind(
+        NCHW_LOGITS, unit, ("--preset", "unit", "--task", "multilabel"), probabilities=sigmoid
+    ),
+    "keras-binary": Kind(
+        KERAS_BINARY,
+        inception,
+        ("--preset", "inception"),
+        channels_last=True,
+        probabilities=two_classes,
+        labels=CAT_DOG,
+    ),
+    "binary-logits": Kind(
+        BINARY_LOGITS,
+        unit,
+        ("--preset", "unit", "--scores", "logits"),
+        probabilities=lambda score: two_classes(sigmoid(score)),
+        labels=CAT_DOG,
+    ),
+    "hugging-face": Kind(HUGGING_FACE, imagenet),
     "any-size": Kind(NCHW_ANY_SIZE, unit, ("--preset", "unit", "--size", str(SIDE))),
 }  # fmt: skip
+UNLABELLED = ("ultralytics", "hugging-face")
+"""Kinds whose files name their classes."""
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One ONNX file of each kind, in a folder of its name, and the labels."""
+    """One ONNX file of each kind, in a folder of its name, and its labels."""
     folder = tmp_path_factory.mktemp("files")
-    write_labels(folder)
     for name, kind in KINDS.items():
         (folder / name).mkdir()
+        if name not in UNLABELLED:
+            (folder / name / "labels.txt").write_text("\n".join(kind.labels))
         write_onnx(folder / name / "model.onnx", kind.text, external=kind.external)
+    (folder / "hugging-face" / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "hugging-face" / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
     return folder
 
 
@@ -107,7 +161,7 @@ def models(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with each of them, imported by one command each."""
     repository = tmp_path_factory.mktemp("models")
     for name, kind in KINDS.items():
-        labels = () if name == "ultralytics" else ("--labels", files / "labels.txt")
+        labels = () if name in UNLABELLED else ("--labels", files / name / "labels.txt")
         file = files / name / "model.onnx"
         done = snellen("import", file, "--name", name, "--models", repository, *labels, *kind.options)
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
@@ -134,7 +188,7 @@ def original(file: Path, kind: Kind, pixels: Floats) -> Floats:
     output = session.get_outputs()[-1]
     (values,) = session.run([output.name], {feed.name: image[None].astype(types[feed.type])})
     scores = np.asarray(values, np.float64).reshape(-1)
-    return np.exp(scores) / np.exp(scores).sum() if kind.softmax else scores
+    return kind.probabilities(scores)
 
 
 def test_each_kind_of_file_is_served_as_it_answers_itself(files: Path, models: Path) -> None:
@@ -144,10 +198,11 @@ def test_each_kind_of_file_is_served_as_it_answers_itself(files: Path, models: P
     body, pixels = picture()
     with running(models, "--default-model", "uint8") as server:
         for name, kind in KINDS.items():
-            answer = httpx.post(f"{server.url}/v1/models/{name}/classify?top_k=3", content=body).json()
+            top_k = len(kind.labels)
+            answer = httpx.post(f"{server.url}/v1/models/{name}/classify?top_k={top_k}", content=body).json()
             served = {each["label"]: each["probability"] for each in answer["results"][0]["predictions"]}
             expected = original(files / name / "model.onnx", kind, pixels)
-            assert [served[label] for label in LABELS] == pytest.approx(expected, abs=kind.tolerance), name
+            assert [served[label] for label in kind.labels] == pytest.approx(expected, abs=kind.tolerance), name
 
 
 def test_external_weights_are_brought_into_the_bundle(models: Path) -> None:

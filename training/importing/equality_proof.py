@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.contract import INPUT, LOGITS, PROBABILITIES, Pixels, Row
 from training.errors import OnnxImportError, ParityError
 from training.evaluation.onnx_session import single_predictor
-from training.importing.network_output import NetworkOutput, ScoreKind
+from training.importing.network_output import NetworkOutput
 from training.importing.onnx_file import load_session
 
 TOLERANCE, FLOAT16_TOLERANCE = 1e-4, 2e-3
@@ -58,7 +58,7 @@ class Equality:
         ]
         probabilities, logits = (np.concatenate(part) for part in zip(*parts, strict=True))
         difference = np.abs(probabilities - self._expected.probabilities).max()
-        if self._expected.kind is ScoreKind.LOGITS and not float16:  # deep float16 networks round their logits more
-            scores = self._expected.scores
-            difference = max(difference, np.abs(logits - scores).max() / max(1, np.abs(scores).max()))
+        expected = self._expected.logits
+        if expected is not None and not float16:  # deep float16 networks round their logits more
+            difference = max(difference, np.abs(logits - expected).max() / max(1, np.abs(expected).max()))
         return float(difference)
