@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,7 @@ from tests.support.onnx_files import (
     write_onnx,
 )
 from tests.support.server import running
+from training.importing.golden_photos import shipped_photos
 
 Floats = NDArray[np.float64]
 _MEAN: Floats = np.array([0.485, 0.456, 0.406])
@@ -213,6 +216,25 @@ def test_external_weights_are_brought_into_the_bundle(models: Path) -> None:
         "manifest.json",
         "model.onnx",
     }
+
+
+def test_the_commands_of_the_document_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each `snellen import` of an ONNX file in docs/importing.md, in a folder with the files that it names."""
+    text = (Path(__file__).parents[2] / "docs/importing.md").read_text()
+    commands = re.findall(r"^snellen (import \S+\.onnx .*)$", text, re.MULTILINE)
+    assert len(commands) >= 3
+    exported = tmp_path / "my-classifier" / "onnx"
+    exported.mkdir(parents=True)
+    (exported.parent / "config.json").write_text(json.dumps(CONFIG))
+    (exported.parent / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    write_onnx(exported / "model.onnx", HUGGING_FACE)
+    write_onnx(tmp_path / "model.onnx", NCHW_LOGITS)
+    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
+    (tmp_path / "photo.jpg").write_bytes(shipped_photos()[0].encoded)
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        done = snellen(*shlex.split(command))
+        assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
 def test_the_five_best_classes_of_a_photo_are_printed(files: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ _LEVIT_SCALE = 256 / 224
 """LeViT resizes to so many times its `shortest_edge`."""
 _SCALING_KEYS = ("image_mean", "image_std", "do_normalize", "do_rescale", "rescale_factor")
 _LARGEST = 1e9
-"""Numbers beyond this one have no meaning in these files; infinity and NaN, which JSON can hold, have none either."""
+"""Numbers beyond this one, and divisors below its inverse, have no meaning in these files."""
 Sides = tuple[int, int]
 """Height and width in pixels."""
 
@@ -97,7 +97,7 @@ class _Section:
         value = self.get(key)
         if value is None:
             return None
-        if not _is_number(value) or value <= 0:
+        if not _is_number(value) or value < 1 / _LARGEST:
             self.refuse(key, "a number above 0")
         return float(value)
 
@@ -296,7 +296,7 @@ def _mean_and_std(section: _Section, mean_key: str, std_key: str) -> tuple[Chann
         raise OnnxImportError(
             f"{section.path} has only one of {mean_key} and {std_key}: add the other, or move the file away"
         )
-    if min(std) <= 0:
+    if min(std) < 1 / _LARGEST:
         section.refuse(std_key, "greater than 0")
     return mean, std
 

@@ -34,8 +34,13 @@ class Trial(NamedTuple):
 
 
 def top_classes(row: Row, labels: Sequence[str]) -> Top:
-    """Return the five most probable labels. row: probabilities [K]."""
-    return tuple((labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")[:TOP])
+    """Return the five most probable labels, with the class where several have one label. row: probabilities [K]."""
+
+    def name(index: int) -> str:
+        label = labels[index]
+        return label if labels.count(label) == 1 else f"{label} (class {index})"
+
+    return tuple((name(index), float(row[index])) for index in np.argsort(-row, kind="stable")[:TOP].tolist())
 
 
 def try_presets(

@@ -87,3 +87,4 @@ def test_at_most_five_classes_are_shown() -> None:
     """The most probable one first; equal ones in the order of the labels."""
     row = np.array([0.1, 0.3, 0.3, 0.1, 0.1, 0.1], np.float32)
     assert [label for label, _ in top_classes(row, tuple("abcdef"))] == ["b", "c", "a", "d", "e"]
+    assert [label for label, _ in top_classes(row, tuple("abbccc"))][:2] == ["b (class 1)", "b (class 2)"]
