@@ -53,7 +53,7 @@ from training.importing.original_graph import OriginalGraph, network_values
 from training.importing.preset_trials import Top, Trial, top_classes, try_presets
 from training.importing.provenance import provenance
 from training.importing.resize_choice import Interpolation, choose_resize
-from training.importing.user_photos import read_photo, user_photos
+from training.importing.user_photos import MOST, read_photo, user_photos
 from training.importing.varied_pictures import varied_pictures
 from training.importing.wrapped_graph import WrappedGraph, count_parameters, wrap
 from training.model_card.model_card import model_card
@@ -234,7 +234,7 @@ def _golden(
     if folder is None:
         return shipped_photos(), SHIPPED_NOTES
     photos = user_photos(folder, target, preprocessing)
-    note(Guess("golden", f"{len(photos)}, {', '.join(photos)}", f"--golden {folder}"))
+    note(Guess("golden", f"{len(photos)}, {', '.join(photos)}", f"--golden {folder}, the first {MOST} by name"))
     return tuple(photos.values()), tuple(f"Golden photo {image.name}: {name}." for name, image in photos.items())
 
 
