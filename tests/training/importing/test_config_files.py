@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import timm
+from timm.models._hub import save_config_for_hf
 
 from models.contract import Preprocessing, Task
 from training.errors import TrainingError
@@ -171,6 +173,21 @@ def test_timm_names_size_scaling_and_resize(tmp_path: Path) -> None:
     assert found.normalization.normalization.mean == pytest.approx([123.675, 116.28, 103.53])
     assert found.normalization.normalization.std == pytest.approx([58.395, 57.12, 57.375])
     assert found.classes is None
+
+
+def test_the_file_that_timm_writes_is_read(tmp_path: Path) -> None:
+    """By its own function, for a network as it is published."""
+    network = timm.create_model("resnet18.a1_in1k", pretrained=False, num_classes=2)
+    save_config_for_hf(network, str(tmp_path / "config.json"), model_config=NAMES)
+    found = read_configs(tmp_path / "model.onnx")
+    assert found.classes is not None
+    assert found.classes.labels == ("crane", "crane")
+    assert found.input is not None
+    assert found.input.size == (224, 224)
+    assert found.resize is not None
+    assert found.resize.preprocessing == Preprocessing(crop_fraction=0.95, interpolation="bicubic")
+    assert found.normalization is not None
+    assert found.normalization.normalization.std == pytest.approx([58.395, 57.12, 57.375])
 
 
 @pytest.mark.parametrize("where", ["above", "inside"])
