@@ -1,12 +1,11 @@
 """ONNX file of others -> bundle, without PyTorch: what it takes and gives is found out, and equality is proven."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnx
 from PIL import Image, UnidentifiedImageError
 
 from models.contract import (
@@ -17,7 +16,6 @@ from models.contract import (
     Pixels,
     Precision,
     Preprocessing,
-    Row,
     Scores,
     UnsupportedMode,
     Variant,
@@ -25,6 +23,7 @@ from models.contract import (
     sha256_of,
 )
 from training.errors import OnnxImportError
+from training.evaluation.onnx_session import open_session, single_predictor
 from training.importing.bundle_writer import (
     MODEL,
     NOT_FITTED,
@@ -33,7 +32,6 @@ from training.importing.bundle_writer import (
     refuse_existing,
     write_manifest,
 )
-from training.importing.equality_proof import Equality
 from training.importing.golden_images import write_golden
 from training.importing.golden_photos import SHIPPED_NOTES, shipped_photos
 from training.importing.guesses import Guess, Report
@@ -43,14 +41,12 @@ from training.importing.network_output import NetworkOutput, ScoreKind, find_out
 from training.importing.normalization import ChannelOrder, Channels, Preset, choose_normalization
 from training.importing.onnx_file import OnnxFile, read_onnx
 from training.importing.original_graph import OriginalGraph, network_values
+from training.importing.proven_graph import Original, ProvenGraph, write_graph
 from training.importing.provenance import provenance
 from training.importing.varied_pictures import varied_pictures
-from training.importing.wrapped_graph import WrappedGraph, count_parameters, wrap
+from training.importing.wrapped_graph import count_parameters, wrap
 from training.model_card.model_card import model_card
 
-_LARGEST_FILE = 2**31 - 2**26
-"""Limit of the weights in one protobuf file, in bytes, with 64 MiB left for nodes; larger weights go beside it."""
-_WEIGHTS = f"{MODEL}.data"
 _TOP = 5
 
 
@@ -90,11 +86,8 @@ class _Found:
     labels: tuple[str, ...]
     target: Input
     preprocessing: Preprocessing
-    output: NetworkOutput
-    wrapped: WrappedGraph
-    pictures: Pixels
+    original: Original
     check: Pixels | None
-    guesses: tuple[Guess, ...]
 
 
 def import_onnx(
@@ -112,25 +105,23 @@ def import_onnx(
     Raises TrainingError for a file or options that no bundle can be made of; nothing is written then.
     """
     folder = refuse_existing(repository, name, version, overwrite=overwrite)
-    found = _find(path, options, report)
-    with new_bundle(repository, name, version, overwrite=overwrite) as staging:
-        _save(found.wrapped.model, staging / MODEL)
-        equality = Equality(staging / MODEL, found.output)
-        difference = equality.prove(found.pictures, float16=found.wrapped.float16)
-        top = () if found.check is None else _top(equality.classify(found.check), found.labels)
-        manifest = _fill(staging, found, name, version, difference)
-        write_manifest(staging, manifest, model_card(manifest))
-    return ImportedBundle(folder, difference, top)
-
-
-def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
-    """Read, run and wrap the network. Raises TrainingError."""
     guesses = list[Guess]()
 
     def note(guess: Guess) -> None:
         guesses.append(guess)
         report(guess)
 
+    found = _find(path, options, note)
+    with new_bundle(repository, name, version, overwrite=overwrite) as staging:
+        made = write_graph(staging / MODEL, found.original, note)
+        top = () if found.check is None else _classify(staging / MODEL, found.check, found.labels)
+        manifest = _fill(staging, found, made, name, version, guesses)
+        write_manifest(staging, manifest, model_card(manifest))
+    return ImportedBundle(folder, made.difference, top)
+
+
+def _find(path: Path, options: OnnxOptions, note: Report) -> _Found:
+    """Read and run the network. note: called with each fact. Raises TrainingError."""
     file, original = read_onnx(path), OriginalGraph(path)
     labels = _labels(file, options.labels, note)
     network_input = find_input(file, note, layout=options.layout, size=options.size)
@@ -160,10 +151,14 @@ def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
         others=original.other_outputs,
     )
     _check_count(labels, output, options.labels)
-    wrapped = wrap(file, network_input, normalization, output)
-    for guess in _changes(network_input, wrapped):
-        note(guess)
-    return _Found(file, labels, target, preprocessing, output, wrapped, pictures, check, tuple(guesses))
+    reproduced = Original(
+        lambda one_at_a_time: wrap(file, network_input, normalization, output, one_at_a_time=one_at_a_time),
+        network_input,
+        output,
+        target,
+        pictures,
+    )
+    return _Found(file, labels, target, preprocessing, reproduced, check)
 
 
 def _target(network_input: NetworkInput) -> Input:
@@ -178,16 +173,6 @@ def _resize_guess(preprocessing: Preprocessing) -> Guess:
         f"{preprocessing.resize}, {part}{preprocessing.interpolation}",
         "--resize, --crop-fraction and --interpolation, or their defaults",
     )
-
-
-def _changes(network_input: NetworkInput, wrapped: WrappedGraph) -> Iterator[Guess]:
-    """Yield what the graph of the bundle does otherwise than the file."""
-    if wrapped.float16:
-        yield Guess("weights", "float32", "the float16 of the file is widened")
-    if network_input.fixed_batch:
-        yield Guess("batch", "any number of images", "the file takes one; its shapes are changed to take more")
-    if wrapped.log_probabilities:
-        yield Guess("logits", "logarithms of the probabilities", "the file has no others: an energy is not meaningful")
 
 
 def _labels(file: OnnxFile, path: Path | None, report: Report) -> tuple[str, ...]:
@@ -222,20 +207,18 @@ def _read_photo(path: Path, target: Input, preprocessing: Preprocessing) -> Pixe
         raise OnnxImportError(f"{path} cannot be read as an image for --check: {error}") from error
 
 
-def _top(row: Row, labels: Sequence[str]) -> tuple[tuple[str, float], ...]:
+def _classify(path: Path, photo: Pixels, labels: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Return the most probable labels of a photo by the graph in a file, and their probabilities."""
+    row = single_predictor(open_session(path))(photo)
     return tuple((labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")[:_TOP])
 
 
-def _save(model: onnx.ModelProto, path: Path) -> None:
-    """Write the graph as one file, or with its weights beside it where one file cannot hold them."""
-    large = sum(tensor.ByteSize() for tensor in model.graph.initializer) > _LARGEST_FILE
-    onnx.save(model, path, save_as_external_data=large, location=_WEIGHTS)
-
-
-def _fill(folder: Path, found: _Found, name: str, version: int, difference: float) -> Manifest:
+def _fill(
+    folder: Path, found: _Found, made: ProvenGraph, name: str, version: int, guesses: Sequence[Guess]
+) -> Manifest:
     """Write the golden images beside the graph. Returns the manifest."""
-    file = found.file
-    original = dict(zip((picture.tobytes() for picture in found.pictures), found.output.probabilities, strict=True))
+    file, pictures, output = found.file, found.original.pictures, found.original.output
+    original = dict(zip((picture.tobytes() for picture in pictures), output.probabilities, strict=True))
     golden = write_golden(
         folder,
         shipped_photos(),
@@ -250,7 +233,7 @@ def _fill(folder: Path, found: _Found, name: str, version: int, difference: floa
         description=f"Imported from {file.path.name}.",
         architecture=file.metadata.get("description")
         or f"ONNX graph of {len(file.model.graph.node)} nodes by {exporter}",
-        parameters=count_parameters(found.wrapped.model.graph),
+        parameters=count_parameters(made.wrapped.model.graph),
         labels=found.labels,
         input=found.target,
         preprocessing=found.preprocessing,
@@ -262,22 +245,24 @@ def _fill(folder: Path, found: _Found, name: str, version: int, difference: floa
                 metrics=Scores(measured=False, source="not known: an ONNX file does not say how accurate it is"),
             ),
         ),
-        class_map=False,
+        class_map=made.class_map,
+        dense=made.dense,
+        max_batch=made.max_batch,
         calibration=Calibration(temperature=1.0, fitted_on=None, note=NOT_FITTED),
         golden=golden,
         provenance=provenance(
             dataset="not known: an ONNX file does not say what it was trained on",
             licence=file.metadata.get("license") or "not known: ask whoever gave you the file",
-            notes=(*_notes(found, difference), *SHIPPED_NOTES),
+            notes=(*_notes(found, made, guesses), *SHIPPED_NOTES),
         ),
     )
 
 
-def _notes(found: _Found, difference: float) -> tuple[str, ...]:
+def _notes(found: _Found, made: ProvenGraph, guesses: Sequence[Guess]) -> tuple[str, ...]:
     path = found.file.path
     return (
         f"Imported from {path.name}, sha256 {sha256_of(path)}. What was found out about it, or assumed:",
-        *(f"{guess.what}: {guess.value} ({guess.reason})" for guess in found.guesses),
-        f"On {len(found.pictures)} pictures, the graph differs from the file by at most {difference:.1e} in any "
-        "probability; the file was fed with pixels that numpy had scaled in the same way.",
+        *(f"{guess.what}: {guess.value} ({guess.reason})" for guess in guesses),
+        f"On {len(found.original.pictures)} pictures, the graph differs from the file by at most {made.difference:.1e} "
+        "in any probability; the file was fed with pixels that numpy had scaled in the same way.",
     )

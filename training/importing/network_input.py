@@ -26,7 +26,11 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """The input of one image. kind: number type; fixed_batch: the file takes exactly one image at a time."""
+    """The input of one image.
+
+    kind: number type; fixed_batch: the file takes exactly one image at a time; free_size: the file fixes neither height
+    nor width.
+    """
 
     name: str
     kind: str
@@ -35,6 +39,7 @@ class NetworkInput:
     height: int
     width: int
     fixed_batch: bool
+    free_size: bool = False
 
 
 def find_input(
@@ -65,7 +70,8 @@ def find_input(
     report(Guess("input", f"{value.name}, {kind}", seen))
     report(Guess("layout", chosen.upper(), "--layout" if layout else "where the 1 or 3 channels stand in the shape"))
     report(Guess("size", f"{width}x{height} pixels", reason))
-    return NetworkInput(value.name, kind, chosen, channels or 3, height, width, dims[0] == 1)
+    free_size = set(sides) == {None}
+    return NetworkInput(value.name, kind, chosen, channels or 3, height, width, dims[0] == 1, free_size)
 
 
 def _only_input(file: OnnxFile) -> onnx.ValueInfoProto:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from models.contract import read_bundle
+from models.contract import PROBABILITIES, Dense, Precision, read_bundle
 from tests.support.onnx_files import (
     DETECTOR,
+    FEATURE_MAPS,
     LABELS,
     NCHW_LOGITS,
     NEVER_FREE,
@@ -16,11 +18,15 @@ from tests.support.onnx_files import (
     write_labels,
     write_onnx,
 )
-from training.errors import BundleExistsError, DatasetError, OnnxImportError
+from training.errors import BundleExistsError, DatasetError, OnnxImportError, OptimizeError
+from training.evaluation.evaluate import run_graph
 from training.importing.golden_photos import shipped_photos
 from training.importing.guesses import Guess
 from training.importing.import_onnx import ImportedBundle, OnnxOptions, import_onnx
 from training.importing.normalization import Preset
+from training.onnx_graph.graph import Graph
+from training.optimize.make_variants import VariantOptions
+from training.optimize.optimize import Source, optimize
 
 
 def imported(folder: Path, text: str, options: OnnxOptions | None = None, *, overwrite: bool = False) -> ImportedBundle:
@@ -76,11 +82,32 @@ def test_a_refusal_writes_nothing(tmp_path: Path, text: str, options: OnnxOption
     assert not (tmp_path / "models").exists()
 
 
-def test_a_batch_that_cannot_be_freed_is_refused(tmp_path: Path) -> None:
-    """The bundle is proven before it appears."""
-    with pytest.raises(OnnxImportError, match="takes one image at a time and cannot be changed"):
-        imported(tmp_path, NEVER_FREE)
-    assert list((tmp_path / "models").iterdir()) == []
+def test_a_batch_that_cannot_be_freed_is_in_the_manifest(tmp_path: Path) -> None:
+    """As `max_batch`, and the notes say it."""
+    manifest = read_bundle(imported(tmp_path, NEVER_FREE).folder).manifest
+    assert (manifest.schema_version, manifest.max_batch) == (2, 1)
+    assert any("max_batch 1" in note for note in manifest.provenance.notes)
+
+
+def test_such_a_bundle_is_evaluated_one_image_at_a_time(tmp_path: Path) -> None:
+    """As many as there are, also by parts of its graph; variants of it are refused in a sentence."""
+    folder = imported(tmp_path, NEVER_FREE).folder
+    pictures = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
+    probabilities, logits = run_graph(folder / "model.onnx", pictures)
+    assert probabilities.shape == logits.shape == (3, len(LABELS))
+    np.testing.assert_array_equal(Graph(folder / "model.onnx").compute([PROBABILITIES], pictures)[0], probabilities)
+    with pytest.raises(OptimizeError, match="takes batches of 1"):
+        optimize(folder, [Precision.INT8], VariantOptions(0.5, 0.7, 1), Source(None, tmp_path / "run"))
+
+
+def test_a_class_map_and_larger_pictures_are_in_the_manifest(tmp_path: Path) -> None:
+    """Where the network has the one and the file takes the others."""
+    manifest = read_bundle(imported(tmp_path, FEATURE_MAPS).folder).manifest
+    assert (manifest.class_map, manifest.dense) == (True, None)
+    free = FEATURE_MAPS.replace(f"3, {SIDE}, {SIDE}]", "3, height, width]")
+    options = OnnxOptions(labels=tmp_path / "labels.txt", preset=Preset.UNIT, size=SIDE)
+    manifest = read_bundle(imported(tmp_path, free, options, overwrite=True).folder).manifest
+    assert manifest.dense == Dense(stride=(2, 2), window=(7, 7))
 
 
 def test_a_bundle_that_exists_stays(tmp_path: Path) -> None:
