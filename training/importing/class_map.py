@@ -32,7 +32,8 @@ class NoClassMapError(Exception):
 class _Linear(NamedTuple):
     """The last linear layer. data: tensor that it reads; weight [F, K], or [K, F] where `turned`; bias: may be empty.
 
-    convolution: the layer where it is a convolution, which has weight and bias itself.
+    convolution: the layer where it is a convolution, which has weight and bias itself. factor: tensor [1, K] that the
+    scores are multiplied with at last; may be empty.
     """
 
     data: str
@@ -40,6 +41,7 @@ class _Linear(NamedTuple):
     bias: str = ""
     turned: bool = False
     convolution: NodeProto | None = None
+    factor: str = ""
 
     @property
     def direct(self) -> bool:
@@ -118,13 +120,14 @@ class _Search:
     def linear(self, name: str) -> _Linear:
         """Return the linear layer that makes a tensor; one without weights where it is the mean itself."""
         node = self._makers.get(name)
+        if node is not None and node.op_type == "Mul" and (parts := self._with_constant(node)):
+            return self.linear(self.behind(parts[0]))._replace(factor=parts[1])
         if node is not None and node.op_type == "Gemm":
             return self._gemm(node)
-        if node is not None and node.op_type == "Add":
-            data, bias = sorted(node.input, key=lambda each: each not in self._varying)
-            product = self._makers.get(self.behind(data))
-            if bias not in self._varying and product is not None and product.op_type == "MatMul":
-                return self._product(product)._replace(bias=bias)
+        if node is not None and node.op_type == "Add" and (parts := self._with_constant(node)):
+            product = self._makers.get(self.behind(parts[0]))
+            if product is not None and product.op_type == "MatMul":
+                return self._product(product)._replace(bias=parts[1])
         if node is not None and node.op_type == "MatMul":
             return self._product(node)
         if node is not None and node.op_type == "Conv":
@@ -144,6 +147,11 @@ class _Search:
             raise NoClassMapError(f"the last mean is over the axes {list(axes)}, which are not height and width")
         reader = "the scores come" if direct else "the input of the last linear layer comes"
         raise NoClassMapError(f"{reader} from {operator}, not from a mean over height and width")
+
+    def _with_constant(self, node: NodeProto) -> tuple[str, str] | None:
+        """Return the input of a node that depends on the picture and the one that does not; None if both do."""
+        data, constant = sorted(node.input, key=lambda each: each not in self._varying)
+        return None if constant in self._varying else (data, constant)
 
     def _gemm(self, node: NodeProto) -> _Linear:
         attributes = {each.name: helper.get_attribute_value(each) for each in node.attribute}
@@ -170,21 +178,24 @@ class _Search:
 
 def _map_nodes(linear: _Linear, features: _Features) -> Iterator[NodeProto]:
     """Yield the nodes from the features to the class map."""
-    if features.layout is Layout.NCHW:
-        yield from _map_of_nchw(linear, features.name)
-    else:
-        yield from _map_of_nhwc(linear, features.name)
+    nodes = _map_of_nchw if features.layout is Layout.NCHW else _map_of_nhwc
+    if not linear.factor:
+        yield from nodes(linear, features.name, CLASS_MAP)
+        return
+    yield from nodes(linear, features.name, f"{_OURS}plain")
+    yield from _reshaped(linear.factor, f"{_OURS}factor", [1, -1, 1, 1])
+    yield helper.make_node("Mul", [f"{_OURS}plain", f"{_OURS}factor"], [CLASS_MAP])
 
 
-def _map_of_nchw(linear: _Linear, features: str) -> Iterator[NodeProto]:
+def _map_of_nchw(linear: _Linear, features: str, result: str) -> Iterator[NodeProto]:
     if linear.convolution is not None:
         node = NodeProto()
         node.CopyFrom(linear.convolution)
-        node.name, node.input[0], node.output[:] = "", features, [CLASS_MAP]
+        node.name, node.input[0], node.output[:] = "", features, [result]
         yield node
         return
     if linear.direct:
-        yield helper.make_node("Identity", [features], [CLASS_MAP])
+        yield helper.make_node("Identity", [features], [result])
         return
     weight = linear.weight
     if not linear.turned:
@@ -195,10 +206,10 @@ def _map_of_nchw(linear: _Linear, features: str) -> Iterator[NodeProto]:
     if linear.bias:
         yield from _reshaped(linear.bias, f"{_OURS}bias", [-1])
         inputs.append(f"{_OURS}bias")
-    yield helper.make_node("Conv", inputs, [CLASS_MAP])
+    yield helper.make_node("Conv", inputs, [result])
 
 
-def _map_of_nhwc(linear: _Linear, features: str) -> Iterator[NodeProto]:
+def _map_of_nhwc(linear: _Linear, features: str, result: str) -> Iterator[NodeProto]:
     if linear.convolution is not None:
         raise NoClassMapError("the last layer is a convolution, but the mean has the channels last")
     name, weight = features, linear.weight
@@ -212,7 +223,7 @@ def _map_of_nhwc(linear: _Linear, features: str) -> Iterator[NodeProto]:
         yield from _reshaped(linear.bias, f"{_OURS}bias", [-1])
         yield helper.make_node("Add", [name, f"{_OURS}bias"], [f"{_OURS}sum"])
         name = f"{_OURS}sum"
-    yield helper.make_node("Transpose", [name], [CLASS_MAP], perm=_TO_NCHW)
+    yield helper.make_node("Transpose", [name], [result], perm=_TO_NCHW)
 
 
 def _reshaped(name: str, new: str, shape: list[int]) -> Iterator[NodeProto]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+import torch
 
 from models.contract import PROBABILITIES, Dense, Precision, read_bundle
 from tests.support.onnx_files import (
@@ -23,6 +25,7 @@ from training.evaluation.evaluate import run_graph
 from training.importing.golden_photos import shipped_photos
 from training.importing.guesses import Guess
 from training.importing.import_onnx import ImportedBundle, OnnxOptions, import_onnx
+from training.importing.network_output import ScoreKind
 from training.importing.normalization import Preset
 from training.onnx_graph.graph import Graph
 from training.optimize.make_variants import VariantOptions
@@ -87,6 +90,20 @@ def test_a_batch_that_cannot_be_freed_is_in_the_manifest(tmp_path: Path) -> None
     manifest = read_bundle(imported(tmp_path, NEVER_FREE).folder).manifest
     assert (manifest.schema_version, manifest.max_batch) == (2, 1)
     assert any("max_batch 1" in note for note in manifest.provenance.notes)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_a_real_vision_transformer_of_one_image_is_imported(tmp_path: Path) -> None:
+    """With its class token in a constant, PyTorch's exporter has fixed the batch for good."""
+    torch.manual_seed(0)
+    network = timm.create_model("vit_tiny_patch16_224", num_classes=3, img_size=32, depth=2).eval()
+    path = tmp_path / "vit.onnx"
+    torch.onnx.export(network, (torch.zeros(1, 3, 32, 32),), path, dynamo=True, verbose=False)
+    options = OnnxOptions(labels=write_labels(tmp_path), preset=Preset.INCEPTION, scores=ScoreKind.LOGITS)
+    made = import_onnx(path, tmp_path / "models", "vit", 1, options, list[Guess]().append)
+    assert made.difference < 1e-4
+    manifest = read_bundle(made.folder).manifest
+    assert (manifest.max_batch, manifest.class_map) == (1, False)
 
 
 def test_such_a_bundle_is_evaluated_one_image_at_a_time(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_large_weights_lie_beside_the_graph(tmp_path: Path, monkeypatch: pytest.
     path = write_onnx(
         tmp_path / "model.onnx",
         FEATURE_MAPS,
-        weights={"kernel": np.ones((512, 3, 3, 3), np.float32), "v": np.ones((3, 512), np.float32)},
+        weights={"kernel": np.ones((512, 3, 3, 3), np.float32), "reader": np.ones((3, 512), np.float32)},
     )
     (tmp_path / "bundle").mkdir()
     made = write_graph(tmp_path / "bundle" / "model.onnx", original_of(path), ignore)
