@@ -1,11 +1,11 @@
 """`snellen import`: a bundle of a network that others trained, from published weights or from an ONNX file."""
 
-import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -18,11 +18,13 @@ from snellen.training_extra import errors_as_messages, refusals_as_messages
 
 if TYPE_CHECKING:
     from training.importing.guesses import Guess
-    from training.importing.import_onnx import OnnxOptions
+    from training.importing.import_onnx import ImportedBundle, OnnxOptions
     from training.importing.preset_trials import Trial
 
 _ONNX = "ONNX files"
 """Heading of the options in the help text that only ONNX files have."""
+_OF_THE_IMPORT_ALONE = {"golden", "check", "try_all"}
+"""Names of parameters under this heading that `snellen serve FILE.onnx` does not have."""
 
 
 def import_network(
@@ -120,35 +122,11 @@ def import_network(
         if weights is not None:
             exit_with_error("--weights is for timm models: an ONNX file has its weights with it", status=2)
         with refusals_as_messages():
-            from models.contract import Task
-            from training.importing.import_onnx import OnnxOptions
-            from training.importing.network_input import Layout
-            from training.importing.network_output import ScoreKind
-            from training.importing.normalization import ChannelOrder, Preset
-
-            if crop_fraction is not None and not 0 < crop_fraction <= 1:
-                exit_with_error(f"--crop-fraction is above 0 and at most 1, not {crop_fraction:g}", status=2)
-            options = OnnxOptions(
-                labels=labels,
-                preset=None if preset is None else Preset(preset),
-                mean=_numbers("--mean", mean),
-                std=_numbers("--std", std),
-                colour=None if colour is None else ChannelOrder(colour),
-                layout=None if layout == "auto" else Layout(layout),
-                size=size,
-                resize=resize,
-                crop_fraction=crop_fraction,
-                interpolation=interpolation,
-                output=output,
-                scores=None if scores == "auto" else ScoreKind(scores),
-                task=None if task == "auto" else Task(task),
-                golden=golden,
-                check=check,
-            )
+            options = onnx_options(context.params)
             if try_all:
                 _try_onnx(Path(source), name, options)
-                return
-            _import_onnx(Path(source), models, name, version, options, overwrite=overwrite)
+            else:
+                _import_onnx(Path(source), models, name, version, options, overwrite=overwrite)
         return
     _refuse_onnx_options(context)
     with errors_as_messages():
@@ -158,24 +136,85 @@ def import_network(
         typer.echo(f"wrote {made}")
 
 
+def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of the options for ONNX files among the arguments of `snellen serve`, and what is left.
+
+    Ends the command with status 2 at another option of this command. Raises what typer raises for an option without a
+    value or with a wrong one.
+    """
+    app = typer.Typer(add_completion=False)
+    passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(context_settings=passed_on, add_help_option=False)(import_network)
+    command = typer.main.get_command(app)
+    command.params = [option for option in command.params if option.name != "source"]
+    context = command.make_context("snellen serve", [*arguments])
+    served = [option for option in command.params if _is_served(option)]
+    for option in command.params:
+        if option not in served and _is_given(context, option):
+            exit_with_error(f"{option.opts[0]} is not for serving an ONNX file: leave it out, or see import", status=2)
+    return {option.name: context.params[option.name] for option in served if option.name is not None}, context.args
+
+
+def _is_served(option: Any) -> bool:
+    """Return whether `snellen serve FILE.onnx` has this option too."""
+    of_onnx_files = getattr(option, "rich_help_panel", None) == _ONNX
+    return option.name == "labels" or (of_onnx_files and option.name not in _OF_THE_IMPORT_ALONE)
+
+
+def _is_given(context: Any, option: Any) -> bool:
+    """Return whether an option is on the command line."""
+    source = context.get_parameter_source(option.name or "")
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def onnx_options(given: Mapping[str, Any]) -> "OnnxOptions":
+    """Return the options of an import for the values of this command's parameters by name.
+
+    A parameter that is not among them has its default. Ends the command with status 2 at a wrong value.
+    """
+    from models.contract import Task
+    from training.importing.import_onnx import OnnxOptions
+    from training.importing.network_input import Layout
+    from training.importing.network_output import ScoreKind
+    from training.importing.normalization import ChannelOrder, Preset
+
+    values = {name: value for name, value in given.items() if value not in (None, "auto")}
+    if not 0 < values.get("crop_fraction", 1) <= 1:
+        exit_with_error(f"--crop-fraction is above 0 and at most 1, not {values['crop_fraction']:g}", status=2)
+    converted: dict[str, Callable[[Any], Any]] = {
+        "labels": Path,
+        "preset": Preset,
+        "mean": partial(_numbers, "--mean"),
+        "std": partial(_numbers, "--std"),
+        "colour": ChannelOrder,
+        "layout": Layout,
+        "size": int,
+        "resize": str,
+        "crop_fraction": float,
+        "interpolation": str,
+        "output": str,
+        "scores": ScoreKind,
+        "task": Task,
+        "golden": Path,
+        "check": Path,
+    }
+    return OnnxOptions(**{name: convert(values[name]) for name, convert in converted.items() if name in values})
+
+
 def _import_onnx(
     path: Path, models: Path, name: str | None, version: int, options: "OnnxOptions", *, overwrite: bool
 ) -> None:
-    """Make the bundle, and print each fact, the difference from the file, and the classes of the photo to check."""
+    """Make the bundle, and print what is found out on the way."""
     from training.importing.import_onnx import import_onnx
 
-    made = import_onnx(path, models, _checked_name(name), version, options, _print_guess, overwrite=overwrite)
-    _print("equality", f"{made.difference:.1e}, the greatest difference from the file")
-    for label, probability in made.top:
-        _print("check", f"{probability:.4f} {label}")
-    typer.echo(printable(f"wrote {path_text(made.folder)}"))
+    print_made(import_onnx(path, models, _checked_name(name), version, options, print_guess, overwrite=overwrite))
 
 
 def _try_onnx(path: Path, name: str | None, options: "OnnxOptions") -> None:
     """Print the best classes of the photo with each preset, and the command that makes the bundle."""
     from training.importing.import_onnx import try_onnx
 
-    trials = try_onnx(path, options, _print_guess)
+    trials = try_onnx(path, options, print_guess)
     print_table(_trials_table(trials))
     typer.echo("Take the row whose classes are right, and its preset; the command for the default is:")
     typer.echo(printable(_next_command(path, name, next(trial for trial in trials if trial.found))))
@@ -194,15 +233,12 @@ def _trials_table(trials: "Sequence[Trial]") -> Table:
 
 def _next_command(path: Path, name: str | None, usual: "Trial") -> str:
     """Return what to type next: this command without --try, with the scaling that is the default."""
+    from training.importing.cached_import import model_name
+
     arguments = [argument for argument in sys.argv[1:] if argument != "--try"]
-    arguments += [] if name is not None else ["--name", _suggested_name(path)]
+    arguments += [] if name is not None else ["--name", model_name(path)]
     arguments += [] if usual.preset is None else ["--preset", usual.preset]
     return shlex.join(["snellen", *arguments])
-
-
-def _suggested_name(path: Path) -> str:
-    """Return the name of the file with the characters that a model's name may have."""
-    return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("._-")[:64] or "model"
 
 
 def _checked_name(name: str | None) -> str:
@@ -219,10 +255,8 @@ def _checked_name(name: str | None) -> str:
         exit_with_error(f"--name {name!r} is no name of a model: {reason}", status=2)
 
 
-def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
-    """Return the numbers between commas; None where the option was not given."""
-    if text is None:
-        return None
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    """Return the numbers between commas."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -232,13 +266,20 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
 def _refuse_onnx_options(context: typer.Context) -> None:
     """End the command with status 2 where an option was given that only ONNX files have."""
     for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        given = source is not None and source.name == "COMMANDLINE"
-        if given and getattr(option, "rich_help_panel", None) == _ONNX:
+        if _is_given(context, option) and getattr(option, "rich_help_panel", None) == _ONNX:
             exit_with_error(f"{option.opts[0]} is for ONNX files: the source does not end in .onnx", status=2)
 
 
-def _print_guess(guess: "Guess") -> None:
+def print_made(made: "ImportedBundle") -> None:
+    """Print the difference from the file, the classes of the photo to check, and the folder."""
+    _print("equality", f"{made.difference:.1e}, the greatest difference from the file")
+    for label, probability in made.top:
+        _print("check", f"{probability:.4f} {label}")
+    typer.echo(printable(f"wrote {path_text(made.folder)}"))
+
+
+def print_guess(guess: "Guess") -> None:
+    """Print one fact about the network, and where it is known from."""
     _print(guess.what, f"{guess.value} ({guess.reason})")
 
 

@@ -1,13 +1,12 @@
 """ONNX file of others -> bundle, without PyTorch: what it takes and gives is found out, and equality is proven."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnx
 from PIL import Image
 
 from models.contract import (
@@ -25,6 +24,7 @@ from models.contract import (
     sha256_of,
 )
 from training.errors import OnnxImportError
+from training.evaluation.onnx_session import open_session, single_predictor
 from training.importing.bundle_writer import (
     MODEL,
     NOT_FITTED,
@@ -35,12 +35,11 @@ from training.importing.bundle_writer import (
 )
 from training.importing.class_labels import check_count, find_labels
 from training.importing.config_files import ConfigFiles, read_configs
-from training.importing.equality_proof import Equality
 from training.importing.golden_images import GoldenImage, write_golden
 from training.importing.golden_photos import SHIPPED_NOTES, shipped_photos
 from training.importing.guesses import Guess, Report
 from training.importing.network_input import Layout, NetworkInput, find_input
-from training.importing.network_output import NetworkOutput, ScoreKind, find_output
+from training.importing.network_output import ScoreKind, find_output
 from training.importing.normalization import (
     ChannelOrder,
     Channels,
@@ -51,16 +50,13 @@ from training.importing.normalization import (
 from training.importing.onnx_file import OnnxFile, read_onnx
 from training.importing.original_graph import OriginalGraph, network_values
 from training.importing.preset_trials import Top, Trial, top_classes, try_presets
+from training.importing.proven_graph import Original, ProvenGraph, write_graph
 from training.importing.provenance import provenance
 from training.importing.resize_choice import Interpolation, choose_resize
 from training.importing.user_photos import MOST, read_photo, user_photos
 from training.importing.varied_pictures import varied_pictures
-from training.importing.wrapped_graph import WrappedGraph, count_parameters, wrap
+from training.importing.wrapped_graph import count_parameters, wrap
 from training.model_card.model_card import model_card
-
-_LARGEST_FILE = 2**31 - 2**26
-"""Limit of the weights in one protobuf file, in bytes, with 64 MiB left for nodes; larger weights go beside it."""
-_WEIGHTS = f"{MODEL}.data"
 
 
 @dataclass(frozen=True)
@@ -98,22 +94,18 @@ class ImportedBundle:
 
 @dataclass(frozen=True)
 class _Found:
-    """All that is known about the network before anything is written. pictures: those it was judged by."""
+    """All that is known about the network before anything is written. session: of the file as it is."""
 
     file: OnnxFile
-    original: OriginalGraph
+    session: OriginalGraph
     labels: tuple[str, ...]
-    input: NetworkInput
     normalization: Normalization
     target: Input
     preprocessing: Preprocessing
-    output: NetworkOutput
-    wrapped: WrappedGraph
-    pictures: Pixels
+    original: Original
     golden: tuple[GoldenImage, ...]
     golden_notes: tuple[str, ...]
     check: Pixels | None
-    guesses: tuple[Guess, ...]
 
 
 def import_onnx(
@@ -131,15 +123,19 @@ def import_onnx(
     Raises TrainingError for a file or options that no bundle can be made of; nothing is written then.
     """
     folder = refuse_existing(repository, name, version, overwrite=overwrite)
-    found = _find(path, options, report)
+    guesses = list[Guess]()
+
+    def note(guess: Guess) -> None:
+        guesses.append(guess)
+        report(guess)
+
+    found = _find(path, options, note)
     with new_bundle(repository, name, version, overwrite=overwrite) as staging:
-        _save(found.wrapped.model, staging / MODEL)
-        equality = Equality(staging / MODEL, found.output)
-        difference = equality.prove(found.pictures, float16=found.wrapped.float16)
-        top = () if found.check is None else top_classes(equality.classify(found.check), found.labels)
-        manifest = _fill(staging, found, name, version, difference)
+        made = write_graph(staging / MODEL, found.original, note)
+        top = () if found.check is None else _classify(staging / MODEL, found.check, found.labels)
+        manifest = _fill(staging, found, made, name, version, guesses)
         write_manifest(staging, manifest, model_card(manifest))
-    return ImportedBundle(folder, difference, top)
+    return ImportedBundle(folder, made.difference, top)
 
 
 def try_onnx(path: Path, options: OnnxOptions, report: Report) -> tuple[Trial, ...]:
@@ -155,18 +151,20 @@ def try_onnx(path: Path, options: OnnxOptions, report: Report) -> tuple[Trial, .
         )
     found = _find(path, options, report)
     assert found.check is not None
-    return try_presets(found.original, found.input, found.normalization, found.output, found.check, found.labels)
+    original = found.original
+    return try_presets(
+        found.session, original.network_input, found.normalization, original.output, found.check, found.labels
+    )
 
 
-def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
-    """Read, run and wrap the network. Raises TrainingError."""
-    guesses = list[Guess]()
+def _classify(path: Path, photo: Pixels, labels: Sequence[str]) -> Top:
+    """Return the most probable labels of a photo by the graph in a file, and their probabilities."""
+    return top_classes(single_predictor(open_session(path))(photo), labels)
 
-    def note(guess: Guess) -> None:
-        guesses.append(guess)
-        report(guess)
 
-    file, original = read_onnx(path), OriginalGraph(path)
+def _find(path: Path, options: OnnxOptions, note: Report) -> _Found:
+    """Read and run the network. note: called with each fact. Raises TrainingError."""
+    file, session = read_onnx(path), OriginalGraph(path)
     configs = read_configs(path)
     labels = find_labels(file, options.labels, configs.classes, note)
     network_input = find_input(file, note, layout=options.layout, size=options.size, described=configs.input)
@@ -195,7 +193,7 @@ def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
         pictures = np.concatenate([_decoded(golden, target, preprocessing), pictures])
     task, task_source = _task(options, configs)
     output = find_output(
-        [original.run(network_values(picture[None], network_input, normalization)) for picture in pictures],
+        [session.run(network_values(picture[None], network_input, normalization)) for picture in pictures],
         note,
         path=path,
         name=options.output,
@@ -203,15 +201,18 @@ def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
         task=task,
         task_source=task_source,
         classes=len(labels.names) or None,
-        others=original.other_outputs,
+        others=session.other_outputs,
     )
     check_count(labels, output)
-    wrapped = wrap(file, network_input, normalization, output)
-    for guess in _changes(network_input, output, wrapped):
-        note(guess)
+    original = Original(
+        lambda one_at_a_time: wrap(file, network_input, normalization, output, one_at_a_time=one_at_a_time),
+        network_input,
+        output,
+        target,
+        pictures,
+    )
     return _Found(
-        *(file, original, labels.names, network_input, normalization, target, preprocessing, output, wrapped),
-        *(pictures, golden, golden_notes, check, tuple(guesses)),
+        *(file, session, labels.names, normalization, target, preprocessing, original, golden, golden_notes, check)
     )
 
 
@@ -243,28 +244,12 @@ def _decoded(images: tuple[GoldenImage, ...], target: Input, preprocessing: Prep
     return np.stack([preprocess(Image.open(io.BytesIO(image.encoded)), target, preprocessing) for image in images])
 
 
-def _changes(network_input: NetworkInput, output: NetworkOutput, wrapped: WrappedGraph) -> Iterator[Guess]:
-    """Yield what the graph of the bundle does otherwise than the file."""
-    if wrapped.float16:
-        yield Guess("weights", "float32", "the float16 of the file is widened")
-    if network_input.fixed_batch:
-        yield Guess("batch", "any number of images", "the file takes one; its shapes are changed to take more")
-    if wrapped.log_probabilities and output.sigmoid:
-        yield Guess("logits", "log(p / (1 - p)) of the probabilities", "the file has no others")
-    elif wrapped.log_probabilities:
-        yield Guess("logits", "logarithms of the probabilities", "the file has no others: an energy is not meaningful")
-
-
-def _save(model: onnx.ModelProto, path: Path) -> None:
-    """Write the graph as one file, or with its weights beside it where one file cannot hold them."""
-    large = sum(tensor.ByteSize() for tensor in model.graph.initializer) > _LARGEST_FILE
-    onnx.save(model, path, save_as_external_data=large, location=_WEIGHTS)
-
-
-def _fill(folder: Path, found: _Found, name: str, version: int, difference: float) -> Manifest:
+def _fill(
+    folder: Path, found: _Found, made: ProvenGraph, name: str, version: int, guesses: Sequence[Guess]
+) -> Manifest:
     """Write the golden images beside the graph. Returns the manifest."""
-    file = found.file
-    original = dict(zip((picture.tobytes() for picture in found.pictures), found.output.probabilities, strict=True))
+    file, pictures, output = found.file, found.original.pictures, found.original.output
+    original = dict(zip((picture.tobytes() for picture in pictures), output.probabilities, strict=True))
     golden = write_golden(
         folder,
         found.golden,
@@ -279,7 +264,7 @@ def _fill(folder: Path, found: _Found, name: str, version: int, difference: floa
         description=f"Imported from {file.path.name}.",
         architecture=file.metadata.get("description")
         or f"ONNX graph of {len(file.model.graph.node)} nodes by {exporter}",
-        parameters=count_parameters(found.wrapped.model.graph),
+        parameters=count_parameters(made.wrapped.model.graph),
         labels=found.labels,
         input=found.target,
         preprocessing=found.preprocessing,
@@ -291,23 +276,25 @@ def _fill(folder: Path, found: _Found, name: str, version: int, difference: floa
                 metrics=Scores(measured=False, source="not known: an ONNX file does not say how accurate it is"),
             ),
         ),
-        class_map=False,
-        task=found.output.task,
+        class_map=made.class_map,
+        dense=made.dense,
+        task=output.task,
+        max_batch=made.max_batch,
         calibration=Calibration(temperature=1.0, fitted_on=None, note=NOT_FITTED),
         golden=golden,
         provenance=provenance(
             dataset="not known: an ONNX file does not say what it was trained on",
             licence=file.metadata.get("license") or "not known: ask whoever gave you the file",
-            notes=(*_notes(found, difference), *found.golden_notes),
+            notes=(*_notes(found, made, guesses), *found.golden_notes),
         ),
     )
 
 
-def _notes(found: _Found, difference: float) -> tuple[str, ...]:
+def _notes(found: _Found, made: ProvenGraph, guesses: Sequence[Guess]) -> tuple[str, ...]:
     path = found.file.path
     return (
         f"Imported from {path.name}, sha256 {sha256_of(path)}. What was found out about it, or assumed:",
-        *(f"{guess.what}: {guess.value} ({guess.reason})" for guess in found.guesses),
-        f"On {len(found.pictures)} pictures, the graph differs from the file by at most {difference:.1e} in any "
-        "probability; the file was fed with pixels that numpy had scaled in the same way.",
+        *(f"{guess.what}: {guess.value} ({guess.reason})" for guess in guesses),
+        f"On {len(found.original.pictures)} pictures, the graph differs from the file by at most {made.difference:.1e} "
+        "in any probability; the file was fed with pixels that numpy had scaled in the same way.",
     )

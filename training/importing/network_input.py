@@ -28,7 +28,11 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """The input of one image. kind: number type; fixed_batch: the file takes exactly one image at a time."""
+    """The input of one image.
+
+    kind: number type; fixed_batch: the file takes exactly one image at a time; free_size: the file fixes neither height
+    nor width.
+    """
 
     name: str
     kind: str
@@ -37,6 +41,7 @@ class NetworkInput:
     height: int
     width: int
     fixed_batch: bool
+    free_size: bool = False
 
 
 class DescribedInput(NamedTuple):
@@ -81,7 +86,8 @@ def find_input(
     report(Guess("input", f"{value.name}, {kind}", seen))
     report(Guess("layout", chosen.upper(), layout_reason))
     report(Guess("size", f"{width}x{height} pixels", reason))
-    return NetworkInput(value.name, kind, chosen, channels or 3, height, width, dims[0] == 1)
+    free_size = set(sides) == {None}
+    return NetworkInput(value.name, kind, chosen, channels or 3, height, width, dims[0] == 1, free_size)
 
 
 def _only_input(file: OnnxFile) -> onnx.ValueInfoProto:

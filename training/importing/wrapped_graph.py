@@ -47,18 +47,24 @@ class WrappedGraph(NamedTuple):
 
 
 def wrap(
-    file: OnnxFile, network_input: NetworkInput, normalization: Normalization, output: NetworkOutput
+    file: OnnxFile,
+    network_input: NetworkInput,
+    normalization: Normalization,
+    output: NetworkOutput,
+    *,
+    one_at_a_time: bool = False,
 ) -> WrappedGraph:
     """Return the graph that the contract asks for, with the opset and the IR version of the file.
 
-    Float16 becomes float32. Where one image at a time was exported, shapes are freed for several.
+    Float16 becomes float32. Where one image at a time was exported, shapes are freed for several, unless
+    `one_at_a_time`; the graph then takes exactly one image.
     """
     model = onnx.ModelProto()
     model.CopyFrom(file.model)
     graph = model.graph
     rename(graph, _THEIRS)
     float16 = widen(model) > 0
-    if network_input.fixed_batch:
+    if network_input.fixed_batch and not one_at_a_time:
         free_batch(graph)
     wrapper = _Wrapper(graph, file.opset)
     before = wrapper.before(_THEIRS.get(network_input.name, network_input.name), network_input, normalization)
@@ -68,7 +74,8 @@ def wrap(
         del field[:]
     graph.node.extend(nodes)
     keep_only(graph, {LOGITS, PROBABILITIES})
-    _declare(graph, network_input, output, listed=model.ir_version <= _LISTED_WEIGHTS_IR)
+    batch = 1 if one_at_a_time else _BATCH
+    _declare(graph, network_input, output, batch, listed=model.ir_version <= _LISTED_WEIGHTS_IR)
     return WrappedGraph(model, float16, any(node.op_type == "Log" for node in after))
 
 
@@ -174,9 +181,14 @@ def _chain(first: str, steps: Sequence[_Step], last: str) -> list[onnx.NodeProto
     ]
 
 
-def _declare(graph: onnx.GraphProto, network_input: NetworkInput, output: NetworkOutput, *, listed: bool) -> None:
-    """Write the inputs and outputs of the contract into the graph; its weights too where they are `listed`."""
-    shape: list[str | int | None] = [_BATCH, network_input.height, network_input.width, network_input.channels]
+def _declare(
+    graph: onnx.GraphProto, network_input: NetworkInput, output: NetworkOutput, batch: int | str, *, listed: bool
+) -> None:
+    """Write the inputs and outputs of the contract into the graph; its weights too where they are `listed`.
+
+    batch: number of images, or the name of a free one.
+    """
+    shape: list[str | int | None] = [batch, network_input.height, network_input.width, network_input.channels]
     del graph.input[:]
     graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape))
     if listed:
@@ -184,6 +196,6 @@ def _declare(graph: onnx.GraphProto, network_input: NetworkInput, output: Networ
             helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims) for tensor in graph.initializer
         )
     graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [_BATCH, output.classes])
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, output.classes])
         for name in (PROBABILITIES, LOGITS)
     )

@@ -27,20 +27,8 @@ def test_each_guess_is_printed_with_its_reason(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
-        *(
-            "labels",
-            "input",
-            "layout",
-            "size",
-            "colour",
-            "scaling",
-            "resize",
-            "output",
-            "scores",
-            "task",
-            "equality",
-            "wrote",
-        )
+        *("labels", "input", "layout", "size", "colour", "scaling", "resize", "output", "scores", "task", "map"),
+        *("equality", "wrote"),
     ]
     assert "assumed, since an ONNX file does not say it" in done.stdout
     assert lines[-1] == f"wrote {tmp_path / 'models' / 'flowers' / '1'}"

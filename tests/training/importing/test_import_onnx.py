@@ -4,12 +4,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import timm
+import torch
 
-from models.contract import Task, read_bundle
+from models.contract import PROBABILITIES, Dense, Precision, Task, read_bundle
 from tests.support.onnx_files import (
     BINARY_LOGITS,
     DETECTOR,
+    FEATURE_MAPS,
     HUGGING_FACE,
     KERAS_BINARY,
     LABELS,
@@ -23,12 +27,16 @@ from tests.support.onnx_files import (
     write_labels,
     write_onnx,
 )
-from training.errors import BundleExistsError, OnnxImportError
+from training.errors import BundleExistsError, OnnxImportError, OptimizeError
+from training.evaluation.evaluate import run_graph
 from training.importing.golden_photos import shipped_photos
 from training.importing.guesses import Guess
 from training.importing.import_onnx import ImportedBundle, OnnxOptions, import_onnx, try_onnx
 from training.importing.network_output import ScoreKind
 from training.importing.normalization import Preset
+from training.onnx_graph.graph import Graph
+from training.optimize.make_variants import VariantOptions
+from training.optimize.optimize import Source, optimize
 
 
 def imported(folder: Path, text: str, options: OnnxOptions | None = None, *, overwrite: bool = False) -> ImportedBundle:
@@ -86,11 +94,46 @@ def test_a_refusal_writes_nothing(tmp_path: Path, text: str, options: OnnxOption
     assert not (tmp_path / "models").exists()
 
 
-def test_a_batch_that_cannot_be_freed_is_refused(tmp_path: Path) -> None:
-    """The bundle is proven before it appears."""
-    with pytest.raises(OnnxImportError, match="takes one image at a time and cannot be changed"):
-        imported(tmp_path, NEVER_FREE)
-    assert not (tmp_path / "models").exists()
+def test_a_batch_that_cannot_be_freed_is_in_the_manifest(tmp_path: Path) -> None:
+    """As `max_batch`, and the notes say it."""
+    manifest = read_bundle(imported(tmp_path, NEVER_FREE).folder).manifest
+    assert (manifest.schema_version, manifest.max_batch) == (2, 1)
+    assert any("max_batch 1" in note for note in manifest.provenance.notes)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_a_real_vision_transformer_of_one_image_is_imported(tmp_path: Path) -> None:
+    """With its class token in a constant, PyTorch's exporter has fixed the batch for good."""
+    torch.manual_seed(0)
+    network = timm.create_model("vit_tiny_patch16_224", num_classes=3, img_size=32, depth=2).eval()
+    path = tmp_path / "vit.onnx"
+    torch.onnx.export(network, (torch.zeros(1, 3, 32, 32),), path, dynamo=True, verbose=False)
+    options = OnnxOptions(labels=write_labels(tmp_path), preset=Preset.INCEPTION, scores=ScoreKind.LOGITS)
+    made = import_onnx(path, tmp_path / "models", "vit", 1, options, list[Guess]().append)
+    assert made.difference < 1e-4
+    manifest = read_bundle(made.folder).manifest
+    assert (manifest.max_batch, manifest.class_map) == (1, False)
+
+
+def test_such_a_bundle_is_evaluated_one_image_at_a_time(tmp_path: Path) -> None:
+    """As many as there are, also by parts of its graph; variants of it are refused in a sentence."""
+    folder = imported(tmp_path, NEVER_FREE).folder
+    pictures = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
+    probabilities, logits = run_graph(folder / "model.onnx", pictures)
+    assert probabilities.shape == logits.shape == (3, len(LABELS))
+    np.testing.assert_array_equal(Graph(folder / "model.onnx").compute([PROBABILITIES], pictures)[0], probabilities)
+    with pytest.raises(OptimizeError, match="takes batches of 1"):
+        optimize(folder, [Precision.INT8], VariantOptions(0.5, 0.7, 1), Source(None, tmp_path / "run"))
+
+
+def test_a_class_map_and_larger_pictures_are_in_the_manifest(tmp_path: Path) -> None:
+    """Where the network has the one and the file takes the others."""
+    manifest = read_bundle(imported(tmp_path, FEATURE_MAPS).folder).manifest
+    assert (manifest.class_map, manifest.dense) == (True, None)
+    free = FEATURE_MAPS.replace(f"3, {SIDE}, {SIDE}]", "3, height, width]")
+    options = OnnxOptions(labels=tmp_path / "labels.txt", preset=Preset.UNIT, size=SIDE)
+    manifest = read_bundle(imported(tmp_path, free, options, overwrite=True).folder).manifest
+    assert manifest.dense == Dense(stride=(2, 2), window=(7, 7))
 
 
 def test_a_bundle_that_exists_stays(tmp_path: Path) -> None:
