@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,10 @@ MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
 class Export(NamedTuple):
-    """What a library writes: file, text, and what its network is fed with: mean and deviation, in grey levels to 1."""
+    """What a library writes: file, text, and what its network is fed with: mean and deviation, in grey levels to 1.
+
+    beside: names of further files in its folder, and their content as JSON.
+    """
 
     file: str
     text: str
@@ -44,6 +48,7 @@ class Export(NamedTuple):
     side: int = SIDE
     preprocessing: Preprocessing = Preprocessing(interpolation="bilinear")
     external: bool = False
+    beside: Mapping[str, object] = {}
 
 
 EXPORTS = {
@@ -57,7 +62,22 @@ EXPORTS = {
         "birds.onnx", FEATURE_MAPS, preprocessing=Preprocessing(crop_fraction=0.875, interpolation="bicubic")
     ),
     "Keras": Export("fruit.onnx", FEATURE_MAPS_NHWC, np.full(3, 0.5), np.full(3, 0.5)),
-    "Hugging Face": Export("food/model.onnx", HUGGING_FACE, side=224),
+    "Hugging Face": Export(
+        "food/model.onnx",
+        HUGGING_FACE,
+        side=224,
+        preprocessing=Preprocessing(resize="squash", interpolation="bicubic"),
+        beside={
+            "config.json": {"id2label": dict(enumerate(LABELS))},
+            "preprocessor_config.json": {
+                "image_processor_type": "ViTImageProcessor",
+                "image_mean": MEAN.tolist(),
+                "image_std": STD.tolist(),
+                "resample": 3,
+                "size": {"height": 224, "width": 224},
+            },
+        },
+    ),
     "ultralytics": Export("yolo11n-cls.onnx", ULTRALYTICS, np.zeros(3), np.ones(3)),
 }
 
@@ -69,6 +89,8 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     write_labels(tmp_path)
     (tmp_path / made.file).parent.mkdir(exist_ok=True)
     write_onnx(tmp_path / made.file, made.text, external=made.external)
+    for name, content in made.beside.items():
+        (tmp_path / made.file).with_name(name).write_text(json.dumps(content))
     (tmp_path / "photo.jpg").write_bytes((ROOT / "training/importing/photos/espresso.jpg").read_bytes())
     return tmp_path
 

@@ -17,9 +17,11 @@ from tests.support.onnx_files import DETECTOR, NCHW_LOGITS, write_labels, write_
         (NCHW_LOGITS, ("--crop-fraction", "2"), "--crop-fraction is above 0 and at most 1"),
         (NCHW_LOGITS, ("--models", "models"), "--models is not for serving an ONNX file"),
         (NCHW_LOGITS, ("--check", "photo.jpg"), "--check is not for serving an ONNX file"),
+        (NCHW_LOGITS, ("--try",), "--try is not for serving an ONNX file"),
+        (NCHW_LOGITS, ("--golden", "photos"), "--golden is not for serving an ONNX file"),
         (NCHW_LOGITS, ("other.onnx",), "serve takes one ONNX file, not 2"),
     ],
-    ids=["detector", "no labels", "labels", "crop", "models", "check", "two"],
+    ids=["detector", "no labels", "labels", "crop", "models", "check", "try", "golden", "two"],
 )
 def test_a_refusal_is_one_sentence_and_status_2(
     tmp_path: Path, text: str, options: tuple[str, ...], reason: str
