@@ -48,7 +48,7 @@ LIBRARIES: dict[str, set[str]] = {
 """Package -> the rooms that import it, `models` and the service's among them; all of them do."""
 WITHOUT_PYTORCH = ("training.evaluation", "training.importing", "training.model_card")
 """Rooms of training that make and judge bundles, with all that they import; the containers carry them."""
-THEIR_LIBRARIES = {"numpy", "onnx", "onnxruntime", "PIL"}
+THEIR_LIBRARIES = {"numpy", "onnx", "onnxruntime", "PIL", "yaml"}
 LARGE_LIBRARIES = ("torch", "torchvision", "timm", "kornia", "sklearn", "scipy", "skimage", "matplotlib", "pyarrow")
 CONTAINERS = ("docker/Dockerfile", "docker/Dockerfile.gpu")
 TESTED_ROOMS = (
@@ -162,8 +162,8 @@ def reached_from(modules: Iterable[str]) -> set[str]:
     return reached
 
 
-def test_rooms_without_pytorch_import_four_packages() -> None:
-    """Making and judging a bundle takes numpy, onnx, onnxruntime and Pillow, whichever module is imported."""
+def test_rooms_without_pytorch_import_five_packages() -> None:
+    """Making and judging a bundle takes numpy, onnx, onnxruntime, Pillow and PyYAML, whichever module is imported."""
     reached = [module for module in reached_from(modules_of(WITHOUT_PYTORCH)) if module.startswith("training")]
     packages = {name.partition(".")[0] for module in reached for name in MODULES[module]}
     assert packages - set(sys.stdlib_module_names) - set(PACKAGES) <= THEIR_LIBRARIES

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def bench(
     bundle: Annotated[Path, typer.Argument(help="folder of the bundle")] = Path("models/imagenet/1"),
     providers: Providers = "",
-    largest: Annotated[int, typer.Option(min=1, max=1024, help="largest batch size")] = 32,
+    largest: Annotated[int, typer.Option(min=1, max=1024, help="largest batch size; that of the bundle at most")] = 32,
     threads: Annotated[int, typer.Option(min=1, help="onnxruntime threads for a batch, on CPU")] = 1,
     seconds: Annotated[float, typer.Option(min=0.1, help="time for each stage")] = 2.0,
 ) -> None:
@@ -52,7 +52,7 @@ def bench(
                     batch_size=size,
                     seconds=batch_seconds(engine, zero_batch(size, read.manifest.input.shape), 1, seconds),
                 )
-                for size in prepared_sizes(largest)
+                for size in prepared_sizes(min(largest, read.manifest.max_batch or largest))
             ]
     except (BundleError, EngineRejected, ServiceError) as error:
         exit_with_error(f"{path_text(bundle)}: {error}", status=1)

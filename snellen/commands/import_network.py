@@ -1,22 +1,30 @@
 """`snellen import`: a bundle of a network that others trained, from published weights or from an ONNX file."""
 
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.table import Column, Table
 from rich.text import Text
 
 from snellen.options import Models, Overwrite, Version, exit_with_error
-from snellen.output import path_text, printable
+from snellen.output import path_text, print_table, printable
 from snellen.training_extra import errors_as_messages, refusals_as_messages
 
 if TYPE_CHECKING:
     from training.importing.guesses import Guess
-    from training.importing.import_onnx import OnnxOptions
+    from training.importing.import_onnx import ImportedBundle, OnnxOptions
+    from training.importing.preset_trials import Trial
 
 _ONNX = "ONNX files"
 """Heading of the options in the help text that only ONNX files have."""
+_OF_THE_IMPORT_ALONE = {"golden", "check", "try_all"}
+"""Names of parameters under this heading that `snellen serve FILE.onnx` does not have."""
 
 
 def import_network(
@@ -35,7 +43,8 @@ def import_network(
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="Class names: text with one a line, JSON or CSV; default: timm's, or those in the .onnx file."
+            help="Class names: text with one a line, JSON, YAML or CSV; default: timm's, or those in or beside the "
+            ".onnx file."
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -67,15 +76,17 @@ def import_network(
         typer.Option(min=1, help="Side in pixels, for an input of no fixed size.", rich_help_panel=_ONNX),
     ] = None,
     resize: Annotated[
-        Literal["crop", "squash"],
-        typer.Option(help="Cut off what sticks out, or change the proportions.", rich_help_panel=_ONNX),
-    ] = "crop",
+        Literal["crop", "squash"] | None,
+        typer.Option(help="Cut off what sticks out, or change the proportions; default: crop.", rich_help_panel=_ONNX),
+    ] = None,
     crop_fraction: Annotated[
-        float, typer.Option(help="Part of each side that a crop keeps, at most 1.", rich_help_panel=_ONNX)
-    ] = 1.0,
+        float | None,
+        typer.Option(help="Part of each side that a crop keeps, at most 1; default: 1.", rich_help_panel=_ONNX),
+    ] = None,
     interpolation: Annotated[
-        Literal["bilinear", "bicubic"], typer.Option(help="Filter of the resize.", rich_help_panel=_ONNX)
-    ] = "bilinear",
+        Literal["bilinear", "bicubic"] | None,
+        typer.Option(help="Filter of the resize; default: bilinear.", rich_help_panel=_ONNX),
+    ] = None,
     output: Annotated[
         str | None, typer.Option(help="Name of the output with the scores.", rich_help_panel=_ONNX)
     ] = None,
@@ -83,38 +94,39 @@ def import_network(
         Literal["auto", "logits", "probabilities"],
         typer.Option(help="What the scores are; auto: by their values.", rich_help_panel=_ONNX),
     ] = "auto",
+    task: Annotated[
+        Literal["auto", "single", "multilabel"],
+        typer.Option(help="One class of an image is true, or any number; auto: by the scores.", rich_help_panel=_ONNX),
+    ] = "auto",
+    golden: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with photos for the golden images, of which the first 8 are taken; default: three that ship.",
+            rich_help_panel=_ONNX,
+        ),
+    ] = None,
     check: Annotated[
         Path | None, typer.Option(help="Photo; its five best classes are printed.", rich_help_panel=_ONNX)
     ] = None,
+    try_all: Annotated[
+        bool,
+        typer.Option(
+            "--try",
+            help="Print the best classes of --check for each preset, and make no bundle.",
+            rich_help_panel=_ONNX,
+        ),
+    ] = False,
 ) -> None:
     """Make a bundle of a network that others trained. ONNX files need no PyTorch."""
     if source.lower().endswith(".onnx"):
         if weights is not None:
             exit_with_error("--weights is for timm models: an ONNX file has its weights with it", status=2)
         with refusals_as_messages():
-            from training.importing.import_onnx import OnnxOptions
-            from training.importing.network_input import Layout
-            from training.importing.network_output import ScoreKind
-            from training.importing.normalization import ChannelOrder, Preset
-
-            if not 0 < crop_fraction <= 1:
-                exit_with_error(f"--crop-fraction is above 0 and at most 1, not {crop_fraction:g}", status=2)
-            options = OnnxOptions(
-                labels=labels,
-                preset=None if preset is None else Preset(preset),
-                mean=_numbers("--mean", mean),
-                std=_numbers("--std", std),
-                colour=None if colour is None else ChannelOrder(colour),
-                layout=None if layout == "auto" else Layout(layout),
-                size=size,
-                resize=resize,
-                crop_fraction=crop_fraction,
-                interpolation=interpolation,
-                output=output,
-                scores=None if scores == "auto" else ScoreKind(scores),
-                check=check,
-            )
-            _import_onnx(Path(source), models, name, version, options, overwrite=overwrite)
+            options = onnx_options(context.params)
+            if try_all:
+                _try_onnx(Path(source), name, options)
+            else:
+                _import_onnx(Path(source), models, name, version, options, overwrite=overwrite)
         return
     _refuse_onnx_options(context)
     with errors_as_messages():
@@ -124,17 +136,109 @@ def import_network(
         typer.echo(f"wrote {made}")
 
 
+def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of the options for ONNX files among the arguments of `snellen serve`, and what is left.
+
+    Ends the command with status 2 at another option of this command. Raises what typer raises for an option without a
+    value or with a wrong one.
+    """
+    app = typer.Typer(add_completion=False)
+    passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(context_settings=passed_on, add_help_option=False)(import_network)
+    command = typer.main.get_command(app)
+    command.params = [option for option in command.params if option.name != "source"]
+    context = command.make_context("snellen serve", [*arguments])
+    served = [option for option in command.params if _is_served(option)]
+    for option in command.params:
+        if option not in served and _is_given(context, option):
+            exit_with_error(f"{option.opts[0]} is not for serving an ONNX file: leave it out, or see import", status=2)
+    return {option.name: context.params[option.name] for option in served if option.name is not None}, context.args
+
+
+def _is_served(option: Any) -> bool:
+    """Return whether `snellen serve FILE.onnx` has this option too."""
+    of_onnx_files = getattr(option, "rich_help_panel", None) == _ONNX
+    return option.name == "labels" or (of_onnx_files and option.name not in _OF_THE_IMPORT_ALONE)
+
+
+def _is_given(context: Any, option: Any) -> bool:
+    """Return whether an option is on the command line."""
+    source = context.get_parameter_source(option.name or "")
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def onnx_options(given: Mapping[str, Any]) -> "OnnxOptions":
+    """Return the options of an import for the values of this command's parameters by name.
+
+    A parameter that is not among them has its default. Ends the command with status 2 at a wrong value.
+    """
+    from models.contract import Task
+    from training.importing.import_onnx import OnnxOptions
+    from training.importing.network_input import Layout
+    from training.importing.network_output import ScoreKind
+    from training.importing.normalization import ChannelOrder, Preset
+
+    values = {name: value for name, value in given.items() if value not in (None, "auto")}
+    if not 0 < values.get("crop_fraction", 1) <= 1:
+        exit_with_error(f"--crop-fraction is above 0 and at most 1, not {values['crop_fraction']:g}", status=2)
+    converted: dict[str, Callable[[Any], Any]] = {
+        "labels": Path,
+        "preset": Preset,
+        "mean": partial(_numbers, "--mean"),
+        "std": partial(_numbers, "--std"),
+        "colour": ChannelOrder,
+        "layout": Layout,
+        "size": int,
+        "resize": str,
+        "crop_fraction": float,
+        "interpolation": str,
+        "output": str,
+        "scores": ScoreKind,
+        "task": Task,
+        "golden": Path,
+        "check": Path,
+    }
+    return OnnxOptions(**{name: convert(values[name]) for name, convert in converted.items() if name in values})
+
+
 def _import_onnx(
     path: Path, models: Path, name: str | None, version: int, options: "OnnxOptions", *, overwrite: bool
 ) -> None:
-    """Make the bundle, and print each fact, the difference from the file, and the classes of the photo to check."""
+    """Make the bundle, and print what is found out on the way."""
     from training.importing.import_onnx import import_onnx
 
-    made = import_onnx(path, models, _checked_name(name), version, options, _print_guess, overwrite=overwrite)
-    _print("equality", f"{made.difference:.1e}, the greatest difference from the file")
-    for label, probability in made.top:
-        _print("check", f"{probability:.4f} {label}")
-    typer.echo(printable(f"wrote {path_text(made.folder)}"))
+    print_made(import_onnx(path, models, _checked_name(name), version, options, print_guess, overwrite=overwrite))
+
+
+def _try_onnx(path: Path, name: str | None, options: "OnnxOptions") -> None:
+    """Print the best classes of the photo with each preset, and the command that makes the bundle."""
+    from training.importing.import_onnx import try_onnx
+
+    trials = try_onnx(path, options, print_guess)
+    print_table(_trials_table(trials))
+    typer.echo("Take the row whose classes are right, and its preset; the command for the default is:")
+    typer.echo(printable(_next_command(path, name, next(trial for trial in trials if trial.found))))
+
+
+def _trials_table(trials: "Sequence[Trial]") -> Table:
+    """Return one row for each trial: the scaling, then the classes, the best first."""
+    count = max(len(trial.top) for trial in trials)
+    table = Table("preset", "colour", *(Column(str(place), overflow="fold") for place in range(1, count + 1)))
+    for trial in trials:
+        answers = [Text(f"{probability:.4f} {printable(label)}") for label, probability in trial.top]
+        name = ", ".join([*([trial.preset] if trial.preset else []), *(["default"] if trial.found else [])])
+        table.add_row(name, trial.order, *(answers or [Text("NaN or infinity")]))
+    return table
+
+
+def _next_command(path: Path, name: str | None, usual: "Trial") -> str:
+    """Return what to type next: this command without --try, with the scaling that is the default."""
+    from training.importing.cached_import import model_name
+
+    arguments = [argument for argument in sys.argv[1:] if argument != "--try"]
+    arguments += [] if name is not None else ["--name", model_name(path)]
+    arguments += [] if usual.preset is None else ["--preset", usual.preset]
+    return shlex.join(["snellen", *arguments])
 
 
 def _checked_name(name: str | None) -> str:
@@ -151,10 +255,8 @@ def _checked_name(name: str | None) -> str:
         exit_with_error(f"--name {name!r} is no name of a model: {reason}", status=2)
 
 
-def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
-    """Return the numbers between commas; None where the option was not given."""
-    if text is None:
-        return None
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    """Return the numbers between commas."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -164,13 +266,20 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
 def _refuse_onnx_options(context: typer.Context) -> None:
     """End the command with status 2 where an option was given that only ONNX files have."""
     for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        given = source is not None and source.name == "COMMANDLINE"
-        if given and getattr(option, "rich_help_panel", None) == _ONNX:
+        if _is_given(context, option) and getattr(option, "rich_help_panel", None) == _ONNX:
             exit_with_error(f"{option.opts[0]} is for ONNX files: the source does not end in .onnx", status=2)
 
 
-def _print_guess(guess: "Guess") -> None:
+def print_made(made: "ImportedBundle") -> None:
+    """Print the difference from the file, the classes of the photo to check, and the folder."""
+    _print("equality", f"{made.difference:.1e}, the greatest difference from the file")
+    for label, probability in made.top:
+        _print("check", f"{probability:.4f} {label}")
+    typer.echo(printable(f"wrote {path_text(made.folder)}"))
+
+
+def print_guess(guess: "Guess") -> None:
+    """Print one fact about the network, and where it is known from."""
     _print(guess.what, f"{guess.value} ({guess.reason})")
 
 

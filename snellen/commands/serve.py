@@ -1,14 +1,39 @@
 """`snellen serve`: the HTTP service."""
 
+import os
 import signal
 import sys
 
 import typer
 
+_FILES = (
+    "snellen serve FILE.onnx imports an ONNX file into the cache folder and serves it; its options besides these are "
+    "--labels and those of `snellen import --help` for ONNX files\n"
+)
+
 
 def serve(context: typer.Context) -> None:
-    """Answer over HTTP with the bundles of a repository folder; `snellen serve --help` lists every setting."""
+    """Answer over HTTP with the bundles of a folder, or with FILE.onnx; `snellen serve --help` lists every setting."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server handles it; process 1 would ignore it
+    arguments = context.args
+    if {"-h", "--help"} & set(arguments):
+        typer.echo(_FILES)
+        arguments = ["--help"]
+    elif any(argument.lower().endswith(".onnx") for argument in arguments):
+        _serve_file(arguments)
     from service.__main__ import main
 
-    raise typer.Exit(main(context.args))
+    raise typer.Exit(main(arguments))
+
+
+def _serve_file(arguments: list[str]) -> None:
+    """Import the ONNX file among the arguments and serve it in the place of this process.
+
+    A new program, because the main process of the service holds none of the libraries that an import needs.
+    """
+    from snellen.served_file import arguments_for_file
+
+    served = arguments_for_file(arguments)
+    sys.stdout.flush()
+    command = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
+    os.execv(sys.executable, [sys.executable, *command, "serve", *served])  # noqa: S606 - the same program, no shell

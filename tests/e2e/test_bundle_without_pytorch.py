@@ -83,7 +83,7 @@ def test_golden_images_of_another_network_stop_a_bundle_without_pytorch(source: 
     """The new bundle is verified before it is published, and nothing of it is left."""
     with pytest.raises(ParityError, match="is off by"):
         remake(source, tmp_path / "made", wrong=True)
-    assert list((tmp_path / "made").iterdir()) == []
+    assert not (tmp_path / "made").exists()
 
 
 def test_noise_needs_no_package_and_digits_name_theirs(source: Bundle) -> None:

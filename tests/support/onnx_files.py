@@ -20,6 +20,18 @@ g (float[batch, 3, {SIDE}, {SIDE}] input) => (float[batch, 3] output)
 NCHW_ANY_SIZE = f"""<ir_version: 8, opset_import: ["": 17]>
 g (float[batch, 3, height, width] input) => (float[batch, 3] output)
 {{ {_HEAD.format(input="input")} output = Gemm <transB = 1> (features, w, b) }}"""
+FEATURE_MAPS = f"""<ir_version: 8, opset_import: ["": 17], producer_name: "pytorch">
+g (float[batch, 3, {SIDE}, {SIDE}] input) => (float[batch, 3] output)
+{{ convolved = Conv <strides = [2, 2]> (input, kernel) maps = Relu (convolved) pooled = GlobalAveragePool (maps)
+   features = Flatten <axis = 1> (pooled) output = Gemm <transB = 1> (features, reader, b) }}"""
+"""Four maps of 7x7 positions, then their mean and a linear layer."""
+FEATURE_MAPS_NHWC = f"""<ir_version: 8, opset_import: ["": 13], producer_name: "tf2onnx">
+g (float[unk__1, {SIDE}, {SIDE}, 3] input_1) => (float[unk__1, 3] dense)
+{{ planes = Transpose <perm = [0, 3, 1, 2]> (input_1) convolved = Conv <strides = [2, 2]> (planes, kernel)
+   maps = Relu (convolved) last = Transpose <perm = [0, 2, 3, 1]> (maps)
+   pooled = ReduceMean <axes = [1, 2], keepdims = 0> (last) product = MatMul (pooled, turned_reader)
+   l = Add (product, b) dense = Softmax <axis = -1> (l) }}"""
+"""The same with the channels last, as tf2onnx writes Keras' global pooling, and a softmax."""
 NHWC_SOFTMAX = f"""<ir_version: 8, opset_import: ["": 13], producer_name: "tf2onnx">
 g (float[unk__1, {SIDE}, {SIDE}, 3] input_1) => (float[unk__1, 3] dense)
 {{ t = Transpose <perm = [0, 3, 1, 2]> (input_1) {_HEAD.format(input="t")}
@@ -58,6 +70,24 @@ g (uint8[batch, {SIDE}, {SIDE}, 3] input) => (float[batch, 3, 1, 1] output) <int
 SIGMOID = f"""<ir_version: 8, opset_import: ["": 17]>
 g (float[batch, 3, {SIDE}, {SIDE}] input) => (float[batch, 3] output)
 {{ {_HEAD.format(input="input")} l = Gemm <transB = 1> (features, w, b) output = Sigmoid (l) }}"""
+SIGMOID_BY_HAND = f"""<ir_version: 8, opset_import: ["": 17]>
+g (float[batch, 3, {SIDE}, {SIDE}] input) => (float[batch, 3] output)
+{{ {_HEAD.format(input="input")} l = Gemm <transB = 1> (features, w, b) n = Neg (l) e = Exp (n)
+   d = Add (e, unit) output = Reciprocal (d) }}"""
+SIGMOID_OPSET_7 = f"""<ir_version: 3, opset_import: ["": 7]>
+g (float[batch, 3, {SIDE}, {SIDE}] input) => (float[batch, 3, 1, 1] output)
+{{ {_HEAD.format(input="input")} l = Gemm <transB = 1> (features, w, b) n = Neg (l) e = Exp (n)
+   d = Add (e, unit) r = Reciprocal (d) output = Unsqueeze <axes = [2, 3]> (r) }}"""
+KERAS_BINARY = f"""<ir_version: 8, opset_import: ["": 13], producer_name: "tf2onnx">
+g (float[unk__1, {SIDE}, {SIDE}, 3] input_1) => (float[unk__1, 1] dense)
+{{ t = Transpose <perm = [0, 3, 1, 2]> (input_1) {_HEAD.format(input="t")}
+   l = Gemm <transB = 1> (features, w1, b1) dense = Sigmoid (l) }}"""
+BINARY_LOGITS = f"""<ir_version: 8, opset_import: ["": 17], producer_name: "pytorch">
+g (float[batch, 3, {SIDE}, {SIDE}] input) => (float[batch, 1] output)
+{{ {_HEAD.format(input="input")} output = Gemm <transB = 1> (features, w1, b1) }}"""
+HUGGING_FACE = f"""<ir_version: 8, opset_import: ["": 17], producer_name: "pytorch">
+g (float[batch_size, num_channels, height, width] pixel_values) => (float[batch_size, 3] logits)
+{{ {_HEAD.format(input="pixel_values")} logits = Gemm <transB = 1> (features, w, b) }}"""
 DETECTOR = f"""<ir_version: 8, opset_import: ["": 17]>
 g (float[batch, 3, {SIDE}, {SIDE}] images) => (float[batch, 3, {SIDE * SIDE}] output0) <int64[3] shape = {{0, 3, -1}}>
 {{ output0 = Reshape (images, shape) }}"""
@@ -78,6 +108,12 @@ def write_onnx(path: Path, text: str, *, external: bool = False, weights: Mappin
     constants: dict[str, object] = {
         "w": random.normal(0, 1, (len(LABELS), _FEATURES)).astype(kind),
         "b": random.normal(0, 1, len(LABELS)).astype(kind),
+        "w1": random.normal(0, 1, (1, _FEATURES)).astype(kind),
+        "b1": random.normal(0, 1, 1).astype(kind),
+        "unit": np.float32(1),
+        "reader": (reader := random.normal(0, 4, (len(LABELS), 4)).astype(kind)),
+        "turned_reader": reader.T.copy(),
+        "kernel": random.normal(0, 0.3, (4, 3, 3, 3)).astype(kind),
         "scale": np.float32(1 / 255),
         "zero": np.array([0], np.int64),
         "one": np.array([1], np.int64),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,9 +45,30 @@ class ServerProcess:
 @contextmanager
 def running(models: Path, *flags: str, wait: bool = True, **environment: str) -> Iterator[ServerProcess]:
     """Serve `models` until the block ends."""
-    command = [sys.executable, "-m", "service", "--port", "0", "--models", str(models), *flags]
-    variables = {"SNELLEN_FRONTENDS": "1"} | os.environ | environment  # one process, unless the test is about several
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=variables)
+    command = ("service", "--port", "0", "--models", str(models), *flags)
+    with running_module(*command, wait=wait, environment=environment) as server:
+        yield server
+
+
+@contextmanager
+def running_module(
+    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool = True
+) -> Iterator[ServerProcess]:
+    """Run `python -m` with this command, which ends in a service on a free port, until the block ends.
+
+    folder: working directory, None for this one.
+    """
+    variables = (
+        {"SNELLEN_FRONTENDS": "1"} | os.environ | dict(environment)
+    )  # one process, unless the test is about several
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=variables,
+        cwd=folder,
+    )
     server = ServerProcess(process)
     reader = threading.Thread(target=_collect, args=(server,), daemon=True)
     reader.start()

@@ -15,7 +15,7 @@ from training.evaluation.metrics import (
     expected_calibration_error,
     negative_log_likelihood,
 )
-from training.evaluation.onnx_session import open_session
+from training.evaluation.onnx_session import fixed_batch, open_session
 
 Outputs = NDArray[np.float32]
 
@@ -64,7 +64,7 @@ def run_graph(model: Path, pixels: Pixels) -> tuple[Outputs, Outputs]:
     """
     session = open_session(model)
     wanted = [PROBABILITIES, LOGITS]
-    size = evaluation_batch(pixels)
+    size = fixed_batch(session) or evaluation_batch(pixels)
     starts = range(0, len(pixels), size)
     batches = [session.run(wanted, {INPUT: pixels[start : start + size]}) for start in starts]
     probabilities, logits = (np.concatenate(parts).astype(np.float32) for parts in zip(*batches, strict=True))

@@ -26,6 +26,15 @@ def open_session(path: Path, *, quiet: bool = False) -> onnxruntime.InferenceSes
     )
 
 
+def fixed_batch(session: onnxruntime.InferenceSession) -> int | None:
+    """Return how many images the graph of a bundle takes at a time, `max_batch` of the manifest; None for any number.
+
+    A bundle with `max_batch` has this number as the first size of its input.
+    """
+    first = session.get_inputs()[0].shape[0]
+    return first if isinstance(first, int) else None
+
+
 def predict(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return probabilities [N, K] of uint8 [N, H, W, C]."""
     (probabilities,) = session.run([PROBABILITIES], {INPUT: images})

@@ -1,7 +1,7 @@
 """Writing of a new bundle, whole or not at all: in a hidden folder, which is read back and only then renamed."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,16 +30,29 @@ def refuse_existing(repository: Path, name: str, version: int, *, overwrite: boo
 def new_bundle(repository: Path, name: str, version: int, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder to fill, published as `repository/name/version` when the block ends without an error.
 
-    An error leaves nothing behind, and an existing bundle stays as it was.
+    An error leaves nothing behind, not even a new repository, and an existing bundle stays as it was.
     """
     destination = refuse_existing(repository, name, version, overwrite=overwrite)
-    repository.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".new-bundle-", dir=repository) as staging:
+    with _existing(repository), TemporaryDirectory(prefix=".new-bundle-", dir=repository) as staging:
         folder = Path(staging, name, str(version))
         folder.mkdir(parents=True)
         yield folder
         _verify(folder)
         _publish(folder, destination, Path(staging, "replaced"))
+
+
+@contextmanager
+def _existing(folder: Path) -> Iterator[None]:
+    """Make the folder and those above it where they are missing; remove these again when the block ends in an error."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # another process has put something into it
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def write_manifest(folder: Path, manifest: Manifest, card: str) -> None:

@@ -1,13 +1,13 @@
 """ONNX file of others -> bundle, without PyTorch: what it takes and gives is found out, and equality is proven."""
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnx
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from models.contract import (
     Calibration,
@@ -17,14 +17,14 @@ from models.contract import (
     Pixels,
     Precision,
     Preprocessing,
-    Row,
     Scores,
-    UnsupportedMode,
+    Task,
     Variant,
     preprocess,
     sha256_of,
 )
 from training.errors import OnnxImportError
+from training.evaluation.onnx_session import open_session, single_predictor
 from training.importing.bundle_writer import (
     MODEL,
     NOT_FITTED,
@@ -33,30 +33,38 @@ from training.importing.bundle_writer import (
     refuse_existing,
     write_manifest,
 )
-from training.importing.equality_proof import Equality
-from training.importing.golden_images import write_golden
+from training.importing.class_labels import check_count, find_labels
+from training.importing.config_files import ConfigFiles, read_configs
+from training.importing.golden_images import GoldenImage, write_golden
 from training.importing.golden_photos import SHIPPED_NOTES, shipped_photos
 from training.importing.guesses import Guess, Report
-from training.importing.labels_file import read_labels
 from training.importing.network_input import Layout, NetworkInput, find_input
-from training.importing.network_output import NetworkOutput, ScoreKind, find_output
-from training.importing.normalization import ChannelOrder, Channels, Preset, choose_normalization
+from training.importing.network_output import ScoreKind, find_output
+from training.importing.normalization import (
+    ChannelOrder,
+    Channels,
+    Normalization,
+    Preset,
+    choose_normalization,
+)
 from training.importing.onnx_file import OnnxFile, read_onnx
 from training.importing.original_graph import OriginalGraph, network_values
+from training.importing.preset_trials import Top, Trial, top_classes, try_presets
+from training.importing.proven_graph import Original, ProvenGraph, write_graph
 from training.importing.provenance import provenance
+from training.importing.resize_choice import Interpolation, choose_resize
+from training.importing.user_photos import MOST, read_photo, user_photos
 from training.importing.varied_pictures import varied_pictures
-from training.importing.wrapped_graph import WrappedGraph, count_parameters, wrap
+from training.importing.wrapped_graph import count_parameters, wrap
 from training.model_card.model_card import model_card
-
-_LARGEST_FILE = 2**31 - 2**26
-"""Limit of the weights in one protobuf file, in bytes, with 64 MiB left for nodes; larger weights go beside it."""
-_WEIGHTS = f"{MODEL}.data"
-_TOP = 5
 
 
 @dataclass(frozen=True)
 class OnnxOptions:
-    """What the user says about the network; None is found out or assumed. check: a photo to classify."""
+    """What the user says about the network; None is found out or assumed.
+
+    golden: a folder with photos for the golden images. check: a photo to classify.
+    """
 
     labels: Path | None = None
     preset: Preset | None = None
@@ -65,11 +73,13 @@ class OnnxOptions:
     colour: ChannelOrder | None = None
     layout: Layout | None = None
     size: int | None = None
-    resize: Literal["crop", "squash"] = "crop"
-    crop_fraction: float = 1.0
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    resize: Literal["crop", "squash"] | None = None
+    crop_fraction: float | None = None
+    interpolation: Interpolation | None = None
     output: str | None = None
     scores: ScoreKind | None = None
+    task: Task | None = None
+    golden: Path | None = None
     check: Path | None = None
 
 
@@ -79,22 +89,23 @@ class ImportedBundle:
 
     folder: Path
     difference: float
-    top: tuple[tuple[str, float], ...]
+    top: Top
 
 
 @dataclass(frozen=True)
 class _Found:
-    """All that is known about the network before anything is written."""
+    """All that is known about the network before anything is written. session: of the file as it is."""
 
     file: OnnxFile
+    session: OriginalGraph
     labels: tuple[str, ...]
+    normalization: Normalization
     target: Input
     preprocessing: Preprocessing
-    output: NetworkOutput
-    wrapped: WrappedGraph
-    pictures: Pixels
+    original: Original
+    golden: tuple[GoldenImage, ...]
+    golden_notes: tuple[str, ...]
     check: Pixels | None
-    guesses: tuple[Guess, ...]
 
 
 def import_onnx(
@@ -112,28 +123,51 @@ def import_onnx(
     Raises TrainingError for a file or options that no bundle can be made of; nothing is written then.
     """
     folder = refuse_existing(repository, name, version, overwrite=overwrite)
-    found = _find(path, options, report)
-    with new_bundle(repository, name, version, overwrite=overwrite) as staging:
-        _save(found.wrapped.model, staging / MODEL)
-        equality = Equality(staging / MODEL, found.output)
-        difference = equality.prove(found.pictures, float16=found.wrapped.float16)
-        top = () if found.check is None else _top(equality.classify(found.check), found.labels)
-        manifest = _fill(staging, found, name, version, difference)
-        write_manifest(staging, manifest, model_card(manifest))
-    return ImportedBundle(folder, difference, top)
-
-
-def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
-    """Read, run and wrap the network. Raises TrainingError."""
     guesses = list[Guess]()
 
     def note(guess: Guess) -> None:
         guesses.append(guess)
         report(guess)
 
-    file, original = read_onnx(path), OriginalGraph(path)
-    labels = _labels(file, options.labels, note)
-    network_input = find_input(file, note, layout=options.layout, size=options.size)
+    found = _find(path, options, note)
+    with new_bundle(repository, name, version, overwrite=overwrite) as staging:
+        made = write_graph(staging / MODEL, found.original, note)
+        top = () if found.check is None else _classify(staging / MODEL, found.check, found.labels)
+        manifest = _fill(staging, found, made, name, version, guesses)
+        write_manifest(staging, manifest, model_card(manifest))
+    return ImportedBundle(folder, made.difference, top)
+
+
+def try_onnx(path: Path, options: OnnxOptions, report: Report) -> tuple[Trial, ...]:
+    """Return the answers to the photo `options.check` with every scaling in question; nothing is written.
+
+    Raises TrainingError for a file or options that no bundle can be made of, and without a photo.
+    """
+    if options.check is None:
+        raise OnnxImportError("--try classifies a photo with each preset: give it one with --check")
+    if options.preset is not None or options.mean is not None or options.std is not None or options.colour is not None:
+        raise OnnxImportError(
+            "--try takes every preset and order of colours: leave out --preset, --mean, --std, --colour"
+        )
+    found = _find(path, options, report)
+    assert found.check is not None
+    original = found.original
+    return try_presets(
+        found.session, original.network_input, found.normalization, original.output, found.check, found.labels
+    )
+
+
+def _classify(path: Path, photo: Pixels, labels: Sequence[str]) -> Top:
+    """Return the most probable labels of a photo by the graph in a file, and their probabilities."""
+    return top_classes(single_predictor(open_session(path))(photo), labels)
+
+
+def _find(path: Path, options: OnnxOptions, note: Report) -> _Found:
+    """Read and run the network. note: called with each fact. Raises TrainingError."""
+    file, session = read_onnx(path), OriginalGraph(path)
+    configs = read_configs(path)
+    labels = find_labels(file, options.labels, configs.classes, note)
+    network_input = find_input(file, note, layout=options.layout, size=options.size, described=configs.input)
     normalization = choose_normalization(
         file,
         network_input,
@@ -142,28 +176,51 @@ def _find(path: Path, options: OnnxOptions, report: Report) -> _Found:
         mean=options.mean,
         std=options.std,
         order=options.colour,
+        described=configs.normalization,
     )
     target = _target(network_input)
-    preprocessing = Preprocessing(
-        resize=options.resize, crop_fraction=options.crop_fraction, interpolation=options.interpolation
+    preprocessing = choose_resize(
+        note,
+        resize=options.resize,
+        crop_fraction=options.crop_fraction,
+        interpolation=options.interpolation,
+        described=configs.resize,
     )
-    note(_resize_guess(preprocessing))
-    check = None if options.check is None else _read_photo(options.check, target, preprocessing)
+    check = None if options.check is None else read_photo(options.check, target, preprocessing)
+    golden, golden_notes = _golden(options.golden, target, preprocessing, note)
     pictures = varied_pictures(target, preprocessing)
+    if options.golden is not None:
+        pictures = np.concatenate([_decoded(golden, target, preprocessing), pictures])
+    task, task_source = _task(options, configs)
     output = find_output(
-        [original.run(network_values(picture[None], network_input, normalization)) for picture in pictures],
+        [session.run(network_values(picture[None], network_input, normalization)) for picture in pictures],
         note,
         path=path,
         name=options.output,
         kind=options.scores,
-        classes=len(labels) or None,
-        others=original.other_outputs,
+        task=task,
+        task_source=task_source,
+        classes=len(labels.names) or None,
+        others=session.other_outputs,
     )
-    _check_count(labels, output, options.labels)
-    wrapped = wrap(file, network_input, normalization, output)
-    for guess in _changes(network_input, wrapped):
-        note(guess)
-    return _Found(file, labels, target, preprocessing, output, wrapped, pictures, check, tuple(guesses))
+    check_count(labels, output)
+    original = Original(
+        lambda one_at_a_time: wrap(file, network_input, normalization, output, one_at_a_time=one_at_a_time),
+        network_input,
+        output,
+        target,
+        pictures,
+    )
+    return _Found(
+        *(file, session, labels.names, normalization, target, preprocessing, original, golden, golden_notes, check)
+    )
+
+
+def _task(options: OnnxOptions, configs: ConfigFiles) -> tuple[Task | None, str]:
+    """Return the task where it is known, and from where."""
+    if options.task is None and configs.classes is not None:
+        return configs.classes.task, str(configs.classes.path)
+    return options.task, "--task"
 
 
 def _target(network_input: NetworkInput) -> Input:
@@ -171,74 +228,31 @@ def _target(network_input: NetworkInput) -> Input:
     return Input(colour=colour, height=network_input.height, width=network_input.width)
 
 
-def _resize_guess(preprocessing: Preprocessing) -> Guess:
-    part = f"{preprocessing.crop_fraction:g} of each side, " if preprocessing.resize == "crop" else ""
-    return Guess(
-        "resize",
-        f"{preprocessing.resize}, {part}{preprocessing.interpolation}",
-        "--resize, --crop-fraction and --interpolation, or their defaults",
-    )
+def _golden(
+    folder: Path | None, target: Input, preprocessing: Preprocessing, note: Report
+) -> tuple[tuple[GoldenImage, ...], tuple[str, ...]]:
+    """Return the golden images and what the manifest says about them: photos of the user, else the shipped ones."""
+    if folder is None:
+        return shipped_photos(), SHIPPED_NOTES
+    photos = user_photos(folder, target, preprocessing)
+    note(Guess("golden", f"{len(photos)}, {', '.join(photos)}", f"--golden {folder}, the first {MOST} by name"))
+    return tuple(photos.values()), tuple(f"Golden photo {image.name}: {name}." for name, image in photos.items())
 
 
-def _changes(network_input: NetworkInput, wrapped: WrappedGraph) -> Iterator[Guess]:
-    """Yield what the graph of the bundle does otherwise than the file."""
-    if wrapped.float16:
-        yield Guess("weights", "float32", "the float16 of the file is widened")
-    if network_input.fixed_batch:
-        yield Guess("batch", "any number of images", "the file takes one; its shapes are changed to take more")
-    if wrapped.log_probabilities:
-        yield Guess("logits", "logarithms of the probabilities", "the file has no others: an energy is not meaningful")
+def _decoded(images: tuple[GoldenImage, ...], target: Input, preprocessing: Preprocessing) -> Pixels:
+    """Return uint8 [N, height, width, channels]."""
+    return np.stack([preprocess(Image.open(io.BytesIO(image.encoded)), target, preprocessing) for image in images])
 
 
-def _labels(file: OnnxFile, path: Path | None, report: Report) -> tuple[str, ...]:
-    """Return the labels; none where neither a file nor the metadata name them."""
-    labels = file.names if path is None else read_labels(path)
-    if len(set(labels)) != len(labels):
-        raise OnnxImportError("two classes in the metadata share a name: give a file of other names with --labels")
-    if labels:
-        reason = "names in the metadata" if path is None else str(path)
-        report(Guess("labels", f"{len(labels)}, {', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''}", reason))
-    return labels
-
-
-def _check_count(labels: Sequence[str], output: NetworkOutput, path: Path | None) -> None:
-    if not labels:
-        raise OnnxImportError(
-            f"the file does not name its {output.classes} classes: give a file with {output.classes} labels, "
-            "in their order, with --labels"
-        )
-    if len(labels) != output.classes:
-        raise OnnxImportError(
-            f"{path or 'the metadata'} has {len(labels)} labels, but output {output.name!r} has {output.classes} "
-            "classes: give one label for each class"
-        )
-
-
-def _read_photo(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels:
-    try:
-        with Image.open(path) as image:
-            return preprocess(image, target, preprocessing)
-    except (OSError, UnidentifiedImageError, UnsupportedMode, ValueError, SyntaxError) as error:
-        raise OnnxImportError(f"{path} cannot be read as an image for --check: {error}") from error
-
-
-def _top(row: Row, labels: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    return tuple((labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")[:_TOP])
-
-
-def _save(model: onnx.ModelProto, path: Path) -> None:
-    """Write the graph as one file, or with its weights beside it where one file cannot hold them."""
-    large = sum(tensor.ByteSize() for tensor in model.graph.initializer) > _LARGEST_FILE
-    onnx.save(model, path, save_as_external_data=large, location=_WEIGHTS)
-
-
-def _fill(folder: Path, found: _Found, name: str, version: int, difference: float) -> Manifest:
+def _fill(
+    folder: Path, found: _Found, made: ProvenGraph, name: str, version: int, guesses: Sequence[Guess]
+) -> Manifest:
     """Write the golden images beside the graph. Returns the manifest."""
-    file = found.file
-    original = dict(zip((picture.tobytes() for picture in found.pictures), found.output.probabilities, strict=True))
+    file, pictures, output = found.file, found.original.pictures, found.original.output
+    original = dict(zip((picture.tobytes() for picture in pictures), output.probabilities, strict=True))
     golden = write_golden(
         folder,
-        shipped_photos(),
+        found.golden,
         lambda pixels: original[pixels.tobytes()].astype(np.float32),
         found.target,
         found.preprocessing,
@@ -250,7 +264,7 @@ def _fill(folder: Path, found: _Found, name: str, version: int, difference: floa
         description=f"Imported from {file.path.name}.",
         architecture=file.metadata.get("description")
         or f"ONNX graph of {len(file.model.graph.node)} nodes by {exporter}",
-        parameters=count_parameters(found.wrapped.model.graph),
+        parameters=count_parameters(made.wrapped.model.graph),
         labels=found.labels,
         input=found.target,
         preprocessing=found.preprocessing,
@@ -262,22 +276,25 @@ def _fill(folder: Path, found: _Found, name: str, version: int, difference: floa
                 metrics=Scores(measured=False, source="not known: an ONNX file does not say how accurate it is"),
             ),
         ),
-        class_map=False,
+        class_map=made.class_map,
+        dense=made.dense,
+        task=output.task,
+        max_batch=made.max_batch,
         calibration=Calibration(temperature=1.0, fitted_on=None, note=NOT_FITTED),
         golden=golden,
         provenance=provenance(
             dataset="not known: an ONNX file does not say what it was trained on",
             licence=file.metadata.get("license") or "not known: ask whoever gave you the file",
-            notes=(*_notes(found, difference), *SHIPPED_NOTES),
+            notes=(*_notes(found, made, guesses), *found.golden_notes),
         ),
     )
 
 
-def _notes(found: _Found, difference: float) -> tuple[str, ...]:
+def _notes(found: _Found, made: ProvenGraph, guesses: Sequence[Guess]) -> tuple[str, ...]:
     path = found.file.path
     return (
         f"Imported from {path.name}, sha256 {sha256_of(path)}. What was found out about it, or assumed:",
-        *(f"{guess.what}: {guess.value} ({guess.reason})" for guess in found.guesses),
-        f"On {len(found.pictures)} pictures, the graph differs from the file by at most {difference:.1e} in any "
-        "probability; the file was fed with pixels that numpy had scaled in the same way.",
+        *(f"{guess.what}: {guess.value} ({guess.reason})" for guess in guesses),
+        f"On {len(found.original.pictures)} pictures, the graph differs from the file by at most {made.difference:.1e} "
+        "in any probability; the file was fed with pixels that numpy had scaled in the same way.",
     )

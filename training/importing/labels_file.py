@@ -1,23 +1,27 @@
-"""Names of classes from a file of the user: text, JSON or CSV, as exporters and tutorials write them."""
+"""Names of classes from a file of the user: text, JSON, YAML or CSV, as exporters and tutorials write them."""
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import yaml
 
 from training.errors import DatasetError
 
 _LABEL_COLUMNS = ("label", "name", "class", "class_name")
 _INDEX_COLUMNS = ("index", "id", "class_id", "class_index")
+_LABEL_KEYS = ("names", "id2label")
+"""Keys of a file that holds more than labels: those of ultralytics' data.yaml and of Hugging Face's config.json."""
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Return the labels in the order of the classes.
+    """Return the labels in the order of the classes; two may be equal.
 
-    Text has one label a line, with or without its index before it. JSON is a list, {index: label}, {label: index}, or
-    ImageNet's {index: [wnid, label]}. CSV has a column of labels, and may have one of indices.
-    Raises DatasetError for another format or encoding, missing indices, fewer than two labels, and duplicates.
+    Text has one label a line, with or without its index before it. JSON and YAML hold a list, {index: label},
+    {label: index}, ImageNet's {index: [wnid, label]}, or one of these under `names` or `id2label`. CSV has a column of
+    labels, and may have one of indices.
+    Raises DatasetError for another format or encoding, missing indices, and fewer than two labels.
     """
     reader = _READERS.get(path.suffix.lower(), _from_text)
     try:
@@ -26,13 +30,41 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise DatasetError(f"{path} is not UTF-8, at byte {error.start}: save it in this encoding") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
-    if (wrong := next((index for index, label in enumerate(labels) if not is_text(label)), None)) is not None:
-        raise DatasetError(f"{path}: the label of class {wrong} is empty or no text of Unicode")
-    if doubles := [label for label, count in Counter(labels).items() if count > 1]:
-        raise DatasetError(f"{path}: {doubles[0]!r} is there twice: each class needs a label of its own")
+    check_texts(labels, path)
     if len(labels) < 2:
         raise DatasetError(f"{path} has {len(labels)} labels: write one a line, in the order of the network's classes")
     return labels
+
+
+def labels_in(content: object, path: Path) -> list[str]:
+    """Return the labels in the content of a JSON or YAML file, in the order of the classes.
+
+    Raises DatasetError for content in none of the known forms, and for missing indices.
+    """
+    if isinstance(content, dict) and (key := next((key for key in _LABEL_KEYS if key in content), None)):
+        content = content[key]
+    if isinstance(content, list) and all(isinstance(each, str) for each in content):
+        return content
+    if isinstance(content, dict):
+        entries = {str(key): value for key, value in content.items()}
+        values, indices = list(entries.values()), {str(index) for index in range(len(entries))}
+        counted = all(type(value) is int for value in values)
+        if counted or (entries.keys() != indices and {str(value) for value in values} == indices):
+            return _ordered({str(index): label for label, index in entries.items()}, len(entries), path)
+        if all(isinstance(value, str) for value in values):
+            return _ordered(entries, len(entries), path)
+        if all(_is_wordnet(value) for value in values):
+            return _ordered({index: label for index, (_, label) in entries.items()}, len(entries), path)
+    raise DatasetError(
+        f"{path} holds none of the known forms: a list of labels, {{index: label}}, {{label: index}}, "
+        "{index: [wnid, label]}, or one of these under 'names' or 'id2label'"
+    )
+
+
+def check_texts(labels: Sequence[str], path: Path) -> None:
+    """Raise DatasetError for a label that no manifest can hold."""
+    if (wrong := next((index for index, label in enumerate(labels) if not is_text(label)), None)) is not None:
+        raise DatasetError(f"{path}: the label of class {wrong} is empty or no text of Unicode")
 
 
 def is_text(label: str) -> bool:
@@ -50,32 +82,22 @@ def _from_text(text: str, _: Path) -> list[str]:
 
 def _from_json(text: str, path: Path) -> list[str]:
     try:
-        content = json.loads(text)
+        return labels_in(json.loads(text), path)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is no JSON: {error}") from error
-    if isinstance(content, list) and all(isinstance(each, str) for each in content):
-        return content
-    if isinstance(content, dict):
-        if all(type(value) is int for value in content.values()):
-            return _ordered({str(index): label for label, index in content.items()}, len(content), path)
-        if all(isinstance(value, str) for value in content.values()):
-            return _ordered(content, len(content), path)
-        if all(_is_wordnet(value) for value in content.values()):
-            return _ordered(_unique_names(content), len(content), path)
-    raise DatasetError(
-        f"{path} is none of the known JSON formats: a list of labels, {{index: label}}, {{label: index}}, or "
-        "{index: [wnid, label]}"
-    )
+
+
+def _from_yaml(text: str, path: Path) -> list[str]:
+    """Read every scalar as the text that it is, since for YAML the labels `no` and `1e3` are no texts."""
+    try:
+        content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  it makes texts, lists and dictionaries only
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    return labels_in(content, path)
 
 
 def _is_wordnet(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) for each in value)
-
-
-def _unique_names(content: dict[str, list[str]]) -> dict[str, str]:
-    """Return index -> label; where two classes share one, as ImageNet's cranes do, with the WordNet id behind it."""
-    counts = Counter(label for _, label in content.values())
-    return {index: f"{label} ({wnid})" if counts[label] > 1 else label for index, (wnid, label) in content.items()}
 
 
 def _from_csv(text: str, path: Path) -> list[str]:
@@ -111,14 +133,10 @@ def _ordered(labels: dict[str, str], count: int, path: Path) -> list[str]:
     return [labels[str(index)] for index in range(count)]
 
 
-def _refuse_yaml(_: str, path: Path) -> list[str]:
-    raise DatasetError(f"{path}: YAML is not read, since no YAML library is part of Snellen: save it as JSON or text")
-
-
 _READERS: dict[str, Callable[[str, Path], Sequence[str]]] = {
     ".json": _from_json,
     ".csv": _from_csv,
-    ".yaml": _refuse_yaml,
-    ".yml": _refuse_yaml,
+    ".yaml": _from_yaml,
+    ".yml": _from_yaml,
 }
 """Suffix -> reader; text for every other one."""

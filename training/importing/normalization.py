@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -33,6 +35,13 @@ class Normalization:
     std: Channels
 
 
+class DescribedNormalization(NamedTuple):
+    """The normalization that the file `path` beside the ONNX file names."""
+
+    path: Path
+    normalization: Normalization
+
+
 class Preset(StrEnum):
     """Normalizations by name."""
 
@@ -43,14 +52,20 @@ class Preset(StrEnum):
     CAFFE = "caffe"
 
 
-PRESETS: dict[Preset, tuple[ChannelOrder, Channels, Channels, str]] = {
-    Preset.IMAGENET: (ChannelOrder.RGB, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), "PyTorch's ImageNet"),
-    Preset.INCEPTION: (ChannelOrder.RGB, (127.5,), (127.5,), "-1 to 1"),
-    Preset.UNIT: (ChannelOrder.RGB, (0.0,), (255.0,), "0 to 1"),
-    Preset.RAW: (ChannelOrder.RGB, (0.0,), (1.0,), "0 to 255"),
-    Preset.CAFFE: (ChannelOrder.BGR, (103.939, 116.779, 123.68), (1.0,), "BGR, 0 to 255 less the mean"),
+_PRESETS: dict[Preset, Normalization] = {
+    Preset.IMAGENET: Normalization(ChannelOrder.RGB, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    Preset.INCEPTION: Normalization(ChannelOrder.RGB, (127.5,), (127.5,)),
+    Preset.UNIT: Normalization(ChannelOrder.RGB, (0.0,), (255.0,)),
+    Preset.RAW: Normalization(ChannelOrder.RGB, (0.0,), (1.0,)),
+    Preset.CAFFE: Normalization(ChannelOrder.BGR, (103.939, 116.779, 123.68), (1.0,)),
 }
-"""Preset -> order, mean, std, and what it is."""
+_MEANINGS: dict[Preset, str] = {
+    Preset.IMAGENET: "PyTorch's ImageNet",
+    Preset.INCEPTION: "-1 to 1",
+    Preset.UNIT: "0 to 1",
+    Preset.RAW: "0 to 255",
+    Preset.CAFFE: "BGR, 0 to 255 less the mean",
+}
 _PASSED = {"Transpose", "Cast", "Identity"}
 """Operators before the first layer that change no values."""
 _SMALL, _LARGE = 0.02, 50.0
@@ -66,26 +81,33 @@ def choose_normalization(
     mean: Channels | None = None,
     std: Channels | None = None,
     order: ChannelOrder | None = None,
+    described: DescribedNormalization | None = None,
 ) -> Normalization:
     """Return the normalization that the options name, or else the one that the file makes likely.
 
-    mean, std: in grey levels where any of them exceeds 1, else as shares of 255. Raises OnnxImportError.
+    mean, std: in grey levels where any of them exceeds 1, else as shares of 255. described: used where neither options
+    nor the graph tell more. Raises OnnxImportError.
     """
     if (mean is None) != (std is None) or (mean is not None and preset is not None):
         raise OnnxImportError("give --mean and --std, both of them, or --preset")
     if mean is not None and std is not None:
         chosen = _own(mean, std, order or _order(network_input, ChannelOrder.RGB))
-        reason = "--mean and --std"
+        source = reason = "--mean and --std"
+    elif preset is not None:
+        chosen = preset_normalization(preset, network_input, order)
+        source, reason = "--preset", f"{preset}, {_MEANINGS[preset]}: --preset"
     else:
-        preset, reason = (preset, "--preset") if preset else _likely(file, network_input)
-        first, means, stds, meaning = PRESETS[preset]
-        order = order or _order(network_input, first)
-        chosen = Normalization(order, _reordered(means, first, order), _reordered(stds, first, order))
-        reason = f"{preset}, {meaning}: {reason}"
-    _check(chosen, network_input)
-    report(Guess("colour", chosen.order, f"{network_input.channels} channels"))
+        found, source, reason = _likely(file, network_input, described)
+        chosen = _in_order(found, network_input, order)
+    _check(chosen, network_input, source)
+    report(Guess("colour", chosen.order, "--colour" if order else f"{network_input.channels} channels"))
     report(Guess("scaling", f"(pixel - {_text(chosen.mean)}) / {_text(chosen.std)}", reason))
     return chosen
+
+
+def preset_normalization(preset: Preset, network_input: NetworkInput, order: ChannelOrder | None) -> Normalization:
+    """Return the normalization of a preset. order: of the network's channels; None is that of the preset."""
+    return _in_order(_PRESETS[preset], network_input, order)
 
 
 def _own(mean: Channels, std: Channels, order: ChannelOrder) -> Normalization:
@@ -95,13 +117,16 @@ def _own(mean: Channels, std: Channels, order: ChannelOrder) -> Normalization:
     return Normalization(order, tuple(each * unit for each in mean), tuple(each * unit for each in std))
 
 
-def _check(chosen: Normalization, network_input: NetworkInput) -> None:
+def _check(chosen: Normalization, network_input: NetworkInput, source: str) -> None:
+    """Raise OnnxImportError for numbers that do not fit the channels. source: option or file that they are of."""
     channels = network_input.channels
     if (chosen.order is ChannelOrder.L) != (channels == 1):
         raise OnnxImportError(f"the network takes {channels} channels, which is not --colour {chosen.order}")
-    for option, values in (("--mean", chosen.mean), ("--std", chosen.std)):
+    for what, values in (("mean", chosen.mean), ("std", chosen.std)):
         if len(values) not in (1, channels):
-            raise OnnxImportError(f"{option} has {len(values)} numbers: give 1, or one for each of {channels} channels")
+            raise OnnxImportError(
+                f"the {what} of {source} has {len(values)} numbers: give 1, or one for each of {channels} channels"
+            )
     if network_input.kind == "uint8" and (set(chosen.mean), set(chosen.std)) != ({0.0}, {1.0}):
         raise OnnxImportError("the input is uint8, so the graph scales the pixels itself: use --preset raw")
 
@@ -110,24 +135,35 @@ def _order(network_input: NetworkInput, colour: ChannelOrder) -> ChannelOrder:
     return ChannelOrder.L if network_input.channels == 1 else colour
 
 
-def _reordered(values: Channels, before: ChannelOrder, order: ChannelOrder) -> Channels:
-    """Return the numbers of a preset for channels in another order; for grey their mean."""
+def _in_order(numbers: Normalization, network_input: NetworkInput, order: ChannelOrder | None) -> Normalization:
+    """Return the numbers for channels in another order; for grey their mean."""
+    order = order or _order(network_input, numbers.order)
     if order is ChannelOrder.L:
-        return (float(np.mean(values)),)
-    return values if order is before else values[::-1]
+        return Normalization(order, (float(np.mean(numbers.mean)),), (float(np.mean(numbers.std)),))
+    if order is numbers.order:
+        return numbers
+    return Normalization(order, numbers.mean[::-1], numbers.std[::-1])
 
 
-def _likely(file: OnnxFile, network_input: NetworkInput) -> tuple[Preset, str]:
+def _likely(
+    file: OnnxFile, network_input: NetworkInput, described: DescribedNormalization | None
+) -> tuple[Normalization, str, str]:
+    """Return the normalization, the preset or file that it is of, and the reason for it.
+
+    What the graph does is a fact, and goes before what a file beside it says.
+    """
     if network_input.kind == "uint8":
-        return Preset.RAW, "the input is uint8"
-    if file.from_ultralytics:
-        return Preset.UNIT, "ultralytics exports take this"
-    if (found := _scaling_inside(file.model.graph, network_input.name)) is not None:
-        return found
-    return (
-        Preset.IMAGENET,
-        "assumed, since an ONNX file does not say it: compare the answers to --check PHOTO, and see --preset",
-    )
+        preset, reason = Preset.RAW, "the input is uint8"
+    elif file.from_ultralytics:
+        preset, reason = Preset.UNIT, "ultralytics exports take this"
+    elif (inside := _scaling_inside(file.model.graph, network_input.name)) is not None:
+        preset, reason = inside
+    elif described is not None:
+        return described.normalization, str(described.path), str(described.path)
+    else:
+        preset = Preset.IMAGENET
+        reason = "assumed, since an ONNX file does not say it: compare the answers to --check PHOTO, and see --preset"
+    return _PRESETS[preset], f"--preset {preset}", f"{preset}, {_MEANINGS[preset]}: {reason}"
 
 
 def _scaling_inside(graph: onnx.GraphProto, name: str) -> tuple[Preset, str] | None:

@@ -56,8 +56,7 @@ def read_onnx(path: Path) -> OnnxFile:
     Raises OnnxImportError for a file that is none, an old opset, unknown operators, and another task than
     classification in the metadata.
     """
-    if not path.is_file():
-        raise OnnxImportError(f"{path} is no file: give the path of an ONNX file")
+    require_file(path)
     try:
         model = onnx.load(path)
     except Exception as error:  # protobuf, onnx and the file system have no common base
@@ -79,6 +78,12 @@ def read_onnx(path: Path) -> OnnxFile:
     if metadata.get("task", "classify") != "classify" and "imgsz" in metadata:
         raise OnnxImportError(f"{path} is no image classifier: its metadata say task {metadata['task']!r}")
     return OnnxFile(path, model, opset, metadata)
+
+
+def require_file(path: Path) -> None:
+    """Raise OnnxImportError where the path is not that of a file."""
+    if not path.is_file():
+        raise OnnxImportError(f"{path} is no file: give the path of an ONNX file")
 
 
 def load_session(path: Path, name: str) -> onnxruntime.InferenceSession:

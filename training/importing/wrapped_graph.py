@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES
+from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Task
 from training.importing.batch_freeing import free_batch
 from training.importing.float16_widening import widen
 from training.importing.network_input import Layout, NetworkInput
@@ -23,14 +23,15 @@ _OURS = "snellen_"
 _THEIRS = {name: f"original_{name}" for name in (INPUT, LOGITS, PROBABILITIES, CLASS_MAP)}
 """Other names for tensors of the file that have a name of the contract."""
 _BATCH = "N"
-_LEAST_PROBABILITY = 1e-12
-"""The smallest probability whose logarithm is taken."""
+_LEAST_PROBABILITY, _LEAST_SIGMOID = 1e-12, 1e-6
+"""The smallest probability whose logarithm is taken; that of a sigmoid also stays as far below 1."""
 _LISTED_WEIGHTS_IR = 3
 """Up to this IR version weights are listed among the inputs."""
 _CLIP_BY_INPUTS_OPSET = 11
 """Since this opset Clip takes its limits as inputs, before it as attributes."""
 _Step = tuple[str, list[str], dict[str, Any]]
 """Operator, inputs after the first, and attributes of a node."""
+_LOG: _Step = ("Log", [], {})
 
 
 class WrappedGraph(NamedTuple):
@@ -46,18 +47,24 @@ class WrappedGraph(NamedTuple):
 
 
 def wrap(
-    file: OnnxFile, network_input: NetworkInput, normalization: Normalization, output: NetworkOutput
+    file: OnnxFile,
+    network_input: NetworkInput,
+    normalization: Normalization,
+    output: NetworkOutput,
+    *,
+    one_at_a_time: bool = False,
 ) -> WrappedGraph:
     """Return the graph that the contract asks for, with the opset and the IR version of the file.
 
-    Float16 becomes float32. Where one image at a time was exported, shapes are freed for several.
+    Float16 becomes float32. Where one image at a time was exported, shapes are freed for several, unless
+    `one_at_a_time`; the graph then takes exactly one image.
     """
     model = onnx.ModelProto()
     model.CopyFrom(file.model)
     graph = model.graph
     rename(graph, _THEIRS)
     float16 = widen(model) > 0
-    if network_input.fixed_batch:
+    if network_input.fixed_batch and not one_at_a_time:
         free_batch(graph)
     wrapper = _Wrapper(graph, file.opset)
     before = wrapper.before(_THEIRS.get(network_input.name, network_input.name), network_input, normalization)
@@ -67,7 +74,8 @@ def wrap(
         del field[:]
     graph.node.extend(nodes)
     keep_only(graph, {LOGITS, PROBABILITIES})
-    _declare(graph, network_input, output, listed=model.ir_version <= _LISTED_WEIGHTS_IR)
+    batch = 1 if one_at_a_time else _BATCH
+    _declare(graph, network_input, output, batch, listed=model.ir_version <= _LISTED_WEIGHTS_IR)
     return WrappedGraph(model, float16, any(node.op_type == "Log" for node in after))
 
 
@@ -106,15 +114,15 @@ class _Wrapper:
 
     def after(self, name: str, output: NetworkOutput) -> list[onnx.NodeProto]:
         """Return the nodes from the output `name` of the network to logits and probabilities."""
-        softmax = helper.make_node("Softmax", [LOGITS], [PROBABILITIES], axis=1)
-        steps = list[_Step]()
-        if output.kind is ScoreKind.PROBABILITIES and output.axes == 2 and (before := self._before_softmax(name)):
+        inverse = list[_Step]()
+        if output.kind is ScoreKind.PROBABILITIES and (before := self._before_last(name, output)):
             name = before
         elif output.kind is ScoreKind.PROBABILITIES:
-            steps = [*self._flat(output), *self._as_float(name), self._clip(), ("Log", [], {})]
-            return [*_chain(name, steps, LOGITS), softmax]
-        steps = [*self._flat(output), *self._as_float(name)]
-        return [*_chain(name, steps or [("Identity", [], {})], LOGITS), softmax]
+            inverse = self._inverse_sigmoid() if output.sigmoid else [self._clip(_LEAST_PROBABILITY, 1.0), _LOG]
+        steps = [*self._flat(output), *self._as_float(name), *inverse]
+        if output.binary:
+            steps.append(("Mul", [self._constant("second", np.array([[0, 1]], np.float32))], {}))  # logits 0 and z
+        return [*_chain(name, steps or [("Identity", [], {})], LOGITS), _last(output)]
 
     def _flat(self, output: NetworkOutput) -> list[_Step]:
         return [("Flatten", [], {"axis": 1})] if output.axes > 2 else []
@@ -125,25 +133,43 @@ class _Wrapper:
         known = value is not None and value.type.tensor_type.elem_type == TensorProto.FLOAT
         return [] if known else [("Cast", [], {"to": TensorProto.FLOAT})]
 
-    def _clip(self) -> _Step:
+    def _clip(self, least: float, most: float) -> _Step:
         if self._opset < _CLIP_BY_INPUTS_OPSET:
-            return "Clip", [], {"min": _LEAST_PROBABILITY, "max": 1.0}
-        least = self._constant("least", np.array(_LEAST_PROBABILITY, np.float32))
-        return "Clip", [least, self._constant("most", np.array(1, np.float32))], {}
+            return "Clip", [], {"min": least, "max": most}
+        limits = [
+            self._constant("least", np.array(least, np.float32)),
+            self._constant("most", np.array(most, np.float32)),
+        ]
+        return "Clip", limits, {}
 
-    def _before_softmax(self, name: str) -> str | None:
-        """Return what the last softmax takes; None where the output comes from another operator."""
-        makers = {output: node for node in self._graph.node for output in node.output}
+    def _inverse_sigmoid(self) -> list[_Step]:
+        """Return the steps from p to log(p / (1 - p)), which is -log(1 / p - 1)."""
+        one = self._constant("one", np.array(1, np.float32))
+        clip = self._clip(_LEAST_SIGMOID, 1 - _LEAST_SIGMOID)
+        return [clip, ("Reciprocal", [], {}), ("Sub", [one], {}), _LOG, ("Neg", [], {})]
+
+    def _before_last(self, name: str, output: NetworkOutput) -> str | None:
+        """Return what the last softmax or sigmoid takes; None where the output comes from another operator."""
+        makers = {made: node for node in self._graph.node for made in node.output}
         while (node := makers.get(name)) is not None and node.op_type in ("Identity", "Cast"):
             name = node.input[0]
-        if node is None or node.op_type != "Softmax":
+        if node is None or node.op_type != ("Sigmoid" if output.sigmoid else "Softmax"):
             return None
+        if output.sigmoid:
+            return str(node.input[0])
         axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
-        return str(node.input[0]) if axis in (1, -1) else None
+        return str(node.input[0]) if output.axes == 2 and axis in (1, -1) else None
 
     def _constant(self, name: str, values: NDArray[np.generic]) -> str:
         self._graph.initializer.append(numpy_helper.from_array(values, _OURS + name))
         return _OURS + name
+
+
+def _last(output: NetworkOutput) -> onnx.NodeProto:
+    """Return the node from logits to probabilities. The softmax of logits 0 and z holds the sigmoid of z."""
+    if output.task is Task.MULTILABEL:
+        return helper.make_node("Sigmoid", [LOGITS], [PROBABILITIES])
+    return helper.make_node("Softmax", [LOGITS], [PROBABILITIES], axis=1)
 
 
 def _chain(first: str, steps: Sequence[_Step], last: str) -> list[onnx.NodeProto]:
@@ -155,9 +181,14 @@ def _chain(first: str, steps: Sequence[_Step], last: str) -> list[onnx.NodeProto
     ]
 
 
-def _declare(graph: onnx.GraphProto, network_input: NetworkInput, output: NetworkOutput, *, listed: bool) -> None:
-    """Write the inputs and outputs of the contract into the graph; its weights too where they are `listed`."""
-    shape: list[str | int | None] = [_BATCH, network_input.height, network_input.width, network_input.channels]
+def _declare(
+    graph: onnx.GraphProto, network_input: NetworkInput, output: NetworkOutput, batch: int | str, *, listed: bool
+) -> None:
+    """Write the inputs and outputs of the contract into the graph; its weights too where they are `listed`.
+
+    batch: number of images, or the name of a free one.
+    """
+    shape: list[str | int | None] = [batch, network_input.height, network_input.width, network_input.channels]
     del graph.input[:]
     graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape))
     if listed:
@@ -165,6 +196,6 @@ def _declare(graph: onnx.GraphProto, network_input: NetworkInput, output: Networ
             helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims) for tensor in graph.initializer
         )
     graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [_BATCH, output.classes])
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, output.classes])
         for name in (PROBABILITIES, LOGITS)
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.contract import Manifest, Variant
+from models.contract import Manifest, Task, Variant
 from training.model_card.calibration_section import calibration_section
 from training.model_card.markdown import bullets, number, table
 from training.model_card.variants_section import variants_section
@@ -38,9 +38,15 @@ def _facts(manifest: Manifest) -> str:
             f"Input: {shape.width}x{shape.height} pixels, {shape.colour.value}, 8 bits a channel",
             f"From any picture: {preprocessing.resize}, keeping {preprocessing.crop_fraction:.3g} of each side, "
             f"{preprocessing.interpolation}",
+            *_task(manifest),
             f"Classes: {len(manifest.labels)}, such as {', '.join(manifest.labels[:10])}",
         )
     )
+
+
+def _task(manifest: Manifest) -> tuple[str, ...]:
+    several = manifest.task is Task.MULTILABEL
+    return ("Task: multilabel, any number of classes may be true of an image",) if several else ()
 
 
 def _metrics(variant: Variant) -> str:

@@ -58,9 +58,9 @@ class Graph:
     def compute(self, tensors: Sequence[str], images: Pixels) -> list[Floats]:
         """Return the values [N, ...] of each tensor for uint8 [N, H, W, C]."""
         session = self._session(tensors)
+        size = self.model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or _BATCH  # 1 where it is not free
         parts = [
-            session.run(list(tensors), {INPUT: images[start : start + _BATCH]})
-            for start in range(0, len(images), _BATCH)
+            session.run(list(tensors), {INPUT: images[start : start + size]}) for start in range(0, len(images), size)
         ]
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from models.contract import LARGEST_TOLERANCE, Bundle, Precision, Variant, read_bundle
-from training.errors import SkippedVariant
+from training.errors import OptimizeError, SkippedVariant
 from training.export.onnx_export import LIBRARIES
 from training.importing.golden_images import check_golden
 from training.importing.provenance import provenance
@@ -39,6 +39,11 @@ def optimize(
     """
     bundle = read_bundle(folder)
     bundle.check_files()
+    if bundle.manifest.max_batch is not None:
+        raise OptimizeError(
+            f"{folder} takes batches of {bundle.manifest.max_batch} (max_batch), and variants are made and measured in "
+            "larger ones: export the network with a free batch axis and import it again"
+        )
     images = find_evaluation_images(bundle.manifest, source.data, source.run)
     log(f"{len(images.test_images):,} images to judge with: {images.source}")
     with TemporaryDirectory(prefix=".optimize-", dir=folder.absolute().parent) as workspace:

@@ -99,6 +99,7 @@ class Candidate:
 
 def candidates_of(bundle: Bundle, wanted: TuningOptions) -> list[Candidate]:
     """Return the candidates in the order of the search: the first of every variant, then the second ..."""
+    wanted = _within_max_batch(bundle, wanted)
     variants = [
         _configurations(bundle, wanted, precision, names)
         for names in _provider_lists(wanted)
@@ -106,6 +107,12 @@ def candidates_of(bundle: Bundle, wanted: TuningOptions) -> list[Candidate]:
     ]
     sizes = prepared_sizes(wanted.max_batch_size)
     return [Candidate(options, [*sizes]) for turn in zip_longest(*variants) for options in turn if options is not None]
+
+
+def _within_max_batch(bundle: Bundle, wanted: TuningOptions) -> TuningOptions:
+    """Return the options with no larger batches than the graph of the bundle takes."""
+    limit = bundle.manifest.max_batch
+    return wanted if limit is None else replace(wanted, max_batch_size=min(limit, wanted.max_batch_size))
 
 
 def precisions_of(bundle: Bundle, wanted: TuningOptions) -> tuple[Precision, ...]:
@@ -172,7 +179,7 @@ def _hashes(bundle: Bundle, wanted: TuningOptions) -> Mapping[str, str]:
 
 def profile_key(bundle: Bundle, wanted: TuningOptions) -> str:
     """Return the cache key of the profile: two searches with the same key would find the same."""
-    wanted = replace(wanted, budget_s=0.0, cache=None)
+    wanted = replace(_within_max_batch(bundle, wanted), budget_s=0.0, cache=None)
     image, options = (
         bundle.manifest.input.shape,
         EngineOptions(tf32=wanted.precision is None, largest=wanted.max_batch_size),

@@ -51,6 +51,18 @@ def test_an_interrupted_bundle_leaves_nothing_behind(tmp_path: Path, fill: Fill,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_failed_bundle_takes_a_new_repository_with_it(tmp_path: Path, fill: Fill) -> None:
+    """Folders that were there stay, and so do those that another process has filled meanwhile."""
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ParityError):
+        make(tmp_path / "there" / "new" / "models", _raiser(ParityError("differs")))
+    assert list((tmp_path / "there").iterdir()) == []
+    models = tmp_path / "there" / "models"
+    with pytest.raises(ParityError):
+        make(models, lambda _: (models / "other").mkdir(), _raiser(ParityError("differs")))
+    assert list(models.iterdir()) == [models / "other"]
+
+
 def test_golden_rows_that_do_not_fit_stop_the_bundle(tmp_path: Path, fill: Fill, exported: Exported) -> None:
     """The bundle is read back before it is published; another network's rows are noticed."""
     other = Exported(untrained_module(seed=1), exported.path, exported.target, exported.preprocessing)

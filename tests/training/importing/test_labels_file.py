@@ -26,6 +26,13 @@ def test_labels_are_the_lines_in_their_order(tmp_path: Path) -> None:
         ("l.json", b'{"2": "blue", "0": "red", "1": "green"}'),
         ("l.json", b'{"blue": 2, "green": 1, "red": 0}'),
         ("l.json", b'{"0": ["n1", "red"], "1": ["n2", "green"], "2": ["n3", "blue"]}'),
+        ("l.json", b'{"0": "red", "1": "green", "2": "blue"}'),
+        ("config.json", b'{"id2label": {"0": "red", "1": "green", "2": "blue"}, "hidden_size": 8}'),
+        ("data.yaml", b"path: ../colours\nnames:\n  0: red\n  2: blue\n  1: green\n"),
+        ("data.yml", b"nc: 3\nnames: [red, green, blue]\n"),
+        ("l.yaml", b"- red\n- green\n- blue\n"),
+        ("l.yaml", b"0: red\n1: green\n2: blue\n"),
+        ("l.yaml", b"red: 0\nblue: 2\ngreen: 1\n"),
         ("l.csv", b"red\ngreen\nblue\n"),
         ("l.csv", b"class_id,label\n1,green\n0,red\n2,blue\n"),
         ("l.csv", b"0,red\n1,green\n2,blue\n"),
@@ -34,7 +41,7 @@ def test_labels_are_the_lines_in_their_order(tmp_path: Path) -> None:
     ],
 )
 def test_formats_of_exporters_are_read(tmp_path: Path, name: str, content: bytes) -> None:
-    """Text with BOM, CRLF or indices, and JSON and CSV in several forms."""
+    """Text with BOM, CRLF or indices, and JSON, YAML and CSV in several forms."""
     (tmp_path / name).write_bytes(content)
     assert read_labels(tmp_path / name) == COLOURS
 
@@ -45,20 +52,41 @@ def test_a_label_may_begin_with_a_number(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "labels.txt") == ("0 euro", "2 euro", "5 euro")
 
 
-def test_two_cranes_of_imagenet_differ_by_their_wordnet_id(tmp_path: Path) -> None:
-    """Its list in JSON has two names twice."""
-    (tmp_path / "l.json").write_text('{"0": ["n02012849", "crane"], "1": ["n03126707", "crane"], "2": ["n1", "ant"]}')
-    assert read_labels(tmp_path / "l.json") == ("crane (n02012849)", "crane (n03126707)", "ant")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("l.txt", b"crane\ncrane (bird)\ncrane\n"),
+        ("l.json", b'["crane", "crane (bird)", "crane"]'),
+        ("l.json", b'{"0": ["n02012849", "crane"], "1": ["n1", "crane (bird)"], "2": ["n03126707", "crane"]}'),
+        ("l.yaml", b"names: {0: crane, 1: crane (bird), 2: crane}"),
+        ("l.csv", b"index,label\n2,crane\n0,crane\n1,crane (bird)\n"),
+    ],
+)
+def test_two_labels_may_be_equal(tmp_path: Path, name: str, content: bytes) -> None:
+    """They stay as they are written: the index of a class is its identity."""
+    (tmp_path / name).write_bytes(content)
+    assert read_labels(tmp_path / name) == ("crane", "crane (bird)", "crane")
+
+
+def test_numbers_and_words_of_yaml_are_labels(tmp_path: Path) -> None:
+    """YAML reads `no` as a truth value and 007 as 7; as labels they are texts."""
+    (tmp_path / "data.yaml").write_text("names: [no, 007, 1e3]")
+    assert read_labels(tmp_path / "data.yaml") == ("no", "007", "1e3")
+
+
+def test_classes_of_keras_may_be_named_by_numbers(tmp_path: Path) -> None:
+    """Its indices are those of the folders in the order of the alphabet."""
+    (tmp_path / "l.json").write_text('{"0": 0, "1": 1, "10": 2, "2": 3}')
+    assert read_labels(tmp_path / "l.json") == ("0", "1", "10", "2")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("l.txt", b"ant\nbee\nant\n", "'ant' is there twice"),
         ("l.txt", b"ant\n", "has 1 labels"),
         ("l.txt", b"rot\ngr\xfcn\nblau\n", "is not UTF-8, at byte 6"),
         ("l.json", b"{", "is no JSON"),
-        ("l.json", b'{"0": 1.5}', "none of the known JSON formats"),
+        ("l.json", b'{"0": 1.5}', "none of the known forms"),
         ("l.json", b'{"1": "red", "2": "green"}', "none for class 0: count the classes from 0 on"),
         ("l.json", b'["red", ""]', "the label of class 1 is empty"),
         ("l.json", rb'["red", "\ud800"]', "the label of class 1 is empty or no text of Unicode"),
@@ -66,7 +94,11 @@ def test_two_cranes_of_imagenet_differ_by_their_wordnet_id(tmp_path: Path) -> No
         ("l.csv", b"a,b,c\nd,e\n", "each row needs as many cells"),
         ("l.csv", b"a,b,c\nd,e,f\n", "has no column 'label'"),
         ("l.csv", b"", "each row needs as many cells"),
-        ("l.yaml", b"names: [a, b]", "YAML is not read"),
+        ("l.yaml", b"names: [a, b", "is no YAML"),
+        ("l.yaml", b"&a [*a]", "is no YAML"),
+        ("l.yaml", b"names: {1: a, 2: b}", "none for class 0: count the classes from 0 on"),
+        ("l.yaml", b"train: images", "none for class 0"),
+        ("l.yaml", b"!!python/object/apply:os.abort []", "has 0 labels"),
     ],
 )
 def test_a_file_without_a_label_for_each_class_is_refused(

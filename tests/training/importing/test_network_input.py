@@ -4,18 +4,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.onnx_files import NCHW_ANY_SIZE, NCHW_LOGITS, NHWC_SOFTMAX, SIDE, STATIC_BATCH, write_onnx
+from tests.support.onnx_files import (
+    HUGGING_FACE,
+    NCHW_ANY_SIZE,
+    NCHW_LOGITS,
+    NHWC_SOFTMAX,
+    SIDE,
+    STATIC_BATCH,
+    write_onnx,
+)
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess
-from training.importing.network_input import Layout, NetworkInput, find_input
+from training.importing.network_input import DescribedInput, Layout, NetworkInput, find_input
 from training.importing.onnx_file import read_onnx
 
 
-def found(folder: Path, text: str, *, layout: Layout | None = None, size: int | None = None) -> NetworkInput:
+def found(
+    folder: Path,
+    text: str,
+    *,
+    layout: Layout | None = None,
+    size: int | None = None,
+    described: DescribedInput | None = None,
+) -> NetworkInput:
     guesses = list[Guess]()
-    network_input = find_input(
-        read_onnx(write_onnx(folder / "model.onnx", text)), guesses.append, layout=layout, size=size
-    )
+    file = read_onnx(write_onnx(folder / "model.onnx", text))
+    network_input = find_input(file, guesses.append, layout=layout, size=size, described=described)
     assert [guess.what for guess in guesses] == ["input", "layout", "size"]
     return network_input
 
@@ -42,6 +56,17 @@ def test_a_free_size_comes_from_the_user(tmp_path: Path) -> None:
         found(tmp_path, NCHW_ANY_SIZE)
     with pytest.raises(OnnxImportError, match="has at most 4096"):
         found(tmp_path, NCHW_ANY_SIZE, size=5000)
+
+
+def test_a_file_beside_the_network_tells_what_the_shape_does_not(tmp_path: Path) -> None:
+    """Hugging Face's exports leave all axes open; an option goes before the file, and the shape before both."""
+    described = DescribedInput(Path("config.json"), Layout.NCHW, (20, 30))
+    made = found(tmp_path, HUGGING_FACE, described=described)
+    assert (made.layout, made.channels, made.height, made.width) == (Layout.NCHW, 3, 20, 30)
+    assert found(tmp_path, HUGGING_FACE, described=described, size=SIDE).height == SIDE
+    assert found(tmp_path, NHWC_SOFTMAX, described=described).layout is Layout.NHWC
+    with pytest.raises(OnnxImportError, match="give it in pixels with --size"):
+        found(tmp_path, HUGGING_FACE, described=described._replace(size=None))
 
 
 def test_an_axis_that_the_shape_does_not_tell_comes_from_the_user(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.contract import Task
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess
-from training.importing.network_output import Floats, NetworkOutput, ScoreKind, find_output, probabilities
+from training.importing.network_output import Floats, NetworkOutput, ScoreKind, find_output
 
 RANDOM = np.random.default_rng(0)
 LOGITS = [RANDOM.normal(0, 3, (1, 3)).astype(np.float32) for _ in range(16)]
-PROBABILITIES = [probabilities(row, ScoreKind.LOGITS).astype(np.float32) for row in LOGITS]
+PROBABILITIES = [(np.exp(row) / np.exp(row).sum()).astype(np.float32) for row in LOGITS]
+SIGMOIDS = [(1 / (1 + np.exp(-row))).astype(np.float32) for row in LOGITS]
 
 
 def found(outputs: dict[str, list[Floats]], **options: object) -> NetworkOutput:
@@ -49,16 +51,56 @@ def test_outputs_of_a_detector_are_refused() -> None:
     """The message has their shapes."""
     with pytest.raises(OnnxImportError, match=r"model.onnx is no image classifier: .* boxes \[1, 84, 8400\]"):
         found({"boxes": [np.ones((1, 84, 8400), np.float32)] * 16})
-    with pytest.raises(OnnxImportError, match="2 classes or more"):
+    with pytest.raises(OnnxImportError, match="the same for all pictures, as a softmax of one score is"):
         found({"output": [np.ones((1, 1), np.float32)] * 16})
 
 
+def test_sigmoids_are_a_task_of_their_own() -> None:
+    """Values between 0 and 1 that do not sum to 1; with --scores logits they are softmax's again."""
+    made = found({"output": SIGMOIDS})
+    assert (made.kind, made.task, made.logits) == (ScoreKind.PROBABILITIES, Task.MULTILABEL, None)
+    assert found({"output": SIGMOIDS}, task=Task.MULTILABEL).task is Task.MULTILABEL
+    as_logits = found({"output": SIGMOIDS}, kind=ScoreKind.LOGITS)
+    assert (as_logits.kind, as_logits.task) == (ScoreKind.LOGITS, Task.SINGLE)
+    with pytest.raises(OnnxImportError, match=r"lie between .* and sum to .* as those of sigmoids do"):
+        found({"output": SIGMOIDS}, task=Task.SINGLE)
+    with pytest.raises(OnnxImportError, match=r"sum to 1 on 16 pictures, as those of a softmax do.* config.json says"):
+        found({"output": PROBABILITIES}, task=Task.MULTILABEL, task_source="config.json")
+
+
+def test_logits_of_several_labels_are_told_by_the_user() -> None:
+    """Their values look like others; their probabilities are sigmoids."""
+    made = found({"output": LOGITS}, task=Task.MULTILABEL)
+    assert (made.kind, made.task) == (ScoreKind.LOGITS, Task.MULTILABEL)
+    assert made.probabilities == pytest.approx(np.concatenate(SIGMOIDS), abs=1e-6)
+
+
+def test_one_score_is_that_of_the_second_of_two_classes() -> None:
+    """A probability, or a logit if the user says so."""
+    single = [row[:, :1] for row in SIGMOIDS]
+    made = found({"output": single})
+    assert (made.kind, made.task, made.classes, made.binary) == (ScoreKind.PROBABILITIES, Task.SINGLE, 2, True)
+    assert made.probabilities.sum(axis=1) == pytest.approx(1)
+    assert made.probabilities[:, 1] == pytest.approx(np.concatenate(single)[:, 0])
+    logits = found({"output": [row[:, :1] for row in LOGITS]}, kind=ScoreKind.LOGITS)
+    assert logits.probabilities == pytest.approx(made.probabilities, abs=1e-6)
+    assert logits.logits is not None
+    assert logits.logits[:, 0] == pytest.approx(0)
+    with pytest.raises(OnnxImportError, match="say --scores logits if a sigmoid makes one of them"):
+        found({"output": [row[:, :1] for row in LOGITS]})
+    with pytest.raises(OnnxImportError, match="has one score, that of the second of two classes"):
+        found({"output": single}, task=Task.MULTILABEL)
+
+
+def test_one_score_counts_after_several() -> None:
+    """Unless there are two labels."""
+    outputs = {"scores": LOGITS, "certainty": [row[:, :1] for row in SIGMOIDS]}
+    assert found(outputs).name == "scores"
+    assert found(outputs, classes=2).name == "certainty"
+
+
 def test_scores_that_are_no_answer_are_refused() -> None:
-    """Sigmoids, numbers that are no probabilities, and NaN."""
-    sigmoids = [(1 / (1 + np.exp(-row))).astype(np.float32) for row in LOGITS]
-    with pytest.raises(OnnxImportError, match="as those of sigmoids do"):
-        found({"output": sigmoids})
-    assert found({"output": sigmoids}, kind=ScoreKind.LOGITS).kind is ScoreKind.LOGITS
+    """Numbers that are no probabilities, and NaN."""
     with pytest.raises(OnnxImportError, match="holds no probabilities"):
         found({"output": LOGITS}, kind=ScoreKind.PROBABILITIES)
     with pytest.raises(OnnxImportError, match="NaN or infinity"):

@@ -9,7 +9,13 @@ from tests.support.onnx_files import NCHW_LOGITS, SIDE, ULTRALYTICS, write_onnx
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess
 from training.importing.network_input import Layout, NetworkInput
-from training.importing.normalization import ChannelOrder, Normalization, Preset, choose_normalization
+from training.importing.normalization import (
+    ChannelOrder,
+    DescribedNormalization,
+    Normalization,
+    Preset,
+    choose_normalization,
+)
 from training.importing.onnx_file import OnnxFile, read_onnx
 
 COLOUR = NetworkInput("input", "float32", Layout.NCHW, 3, SIDE, SIDE, fixed_batch=False)
@@ -83,6 +89,23 @@ def test_what_the_file_tells_is_used(
     assert reason in guesses[-1].reason
 
 
+def test_a_file_beside_the_network_names_the_scaling(file: OnnxFile, tmp_path: Path) -> None:
+    """What the graph does, and options, go before it."""
+    numbers = Normalization(ChannelOrder.RGB, (1.0, 2.0, 3.0), (4.0,))
+    described = DescribedNormalization(Path("config.json"), numbers)
+    guesses = list[Guess]()
+    assert choose_normalization(file, COLOUR, guesses.append, described=described) == numbers
+    assert guesses[-1].reason == "config.json"
+    bgr = choose_normalization(file, COLOUR, ignore, described=described, order=ChannelOrder.BGR)
+    assert bgr.mean == (3.0, 2.0, 1.0)
+    assert choose_normalization(file, COLOUR, ignore, described=described, preset=Preset.RAW).std == (1.0,)
+    scaled = write_onnx(tmp_path / "scaled.onnx", SCALED_INSIDE.replace("{}", "Div"), weights={"scale": 255})
+    assert choose_normalization(read_onnx(scaled), COLOUR, ignore, described=described).std == (1.0,)
+    two = DescribedNormalization(Path("config.json"), Normalization(ChannelOrder.RGB, (1.0, 2.0), (4.0,)))
+    with pytest.raises(OnnxImportError, match=r"the mean of config.json has 2 numbers"):
+        choose_normalization(file, COLOUR, ignore, described=two)
+
+
 def test_pixels_stay_as_they_are_for_uint8(file: OnnxFile) -> None:
     """Any other preset is refused."""
     pixels = replace(COLOUR, kind="uint8")
@@ -98,7 +121,7 @@ def test_pixels_stay_as_they_are_for_uint8(file: OnnxFile) -> None:
         ({"mean": (0.5,), "std": (0.5,), "preset": Preset.RAW}, "give --mean and --std, both of them, or --preset"),
         ({"mean": (0.5,), "std": (0.0,)}, "greater than 0"),
         ({"mean": (float("nan"),), "std": (1.0,)}, "finite numbers"),
-        ({"mean": (0.5, 0.5), "std": (1.0,)}, "--mean has 2 numbers"),
+        ({"mean": (0.5, 0.5), "std": (1.0,)}, "the mean of --mean and --std has 2 numbers"),
         ({"order": ChannelOrder.L}, "takes 3 channels, which is not --colour L"),
     ],
 )

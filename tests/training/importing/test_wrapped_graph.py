@@ -9,11 +9,14 @@ import pytest
 from models.contract import INPUT, LOGITS, PROBABILITIES
 from tests.support.onnx_files import (
     FLOAT16,
+    KERAS_BINARY,
     NCHW_LOGITS,
     NHWC_SOFTMAX,
     OPSET_7,
     OPSET_11,
     SIDE,
+    SIGMOID,
+    SIGMOID_BY_HAND,
     STATIC_BATCH,
     TWO_OUTPUTS,
     UINT8,
@@ -32,7 +35,9 @@ def ignore(_: Guess) -> None:
     pass
 
 
-def wrapped(folder: Path, text: str, preset: Preset | None = None, output: str | None = None) -> WrappedGraph:
+def wrapped(
+    folder: Path, text: str, preset: Preset | None = None, output: str | None = None, classes: int = 3
+) -> WrappedGraph:
     path = write_onnx(folder / "model.onnx", text)
     file = read_onnx(path)
     network_input = find_input(file, ignore)
@@ -40,14 +45,19 @@ def wrapped(folder: Path, text: str, preset: Preset | None = None, output: str |
     original = OriginalGraph(path)
     pictures = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)
     values = [original.run(network_values(picture[None], network_input, normalization)) for picture in pictures]
-    return wrap(file, network_input, normalization, find_output(values, ignore, path=path, name=output, classes=3))
+    return wrap(
+        file, network_input, normalization, find_output(values, ignore, path=path, name=output, classes=classes)
+    )
 
 
 def operators(graph: WrappedGraph) -> list[str]:
     return [node.op_type for node in graph.model.graph.node]
 
 
-@pytest.mark.parametrize("text", [NCHW_LOGITS, NHWC_SOFTMAX, STATIC_BATCH, FLOAT16, TWO_OUTPUTS, UINT8, OPSET_11])
+@pytest.mark.parametrize(
+    "text",
+    [NCHW_LOGITS, NHWC_SOFTMAX, STATIC_BATCH, FLOAT16, TWO_OUTPUTS, UINT8, OPSET_11, SIGMOID_BY_HAND, KERAS_BINARY],
+)
 def test_the_graph_has_the_inputs_and_outputs_of_the_contract(tmp_path: Path, text: str) -> None:
     """And is valid, with the opset and the IR version of the file."""
     made = wrapped(tmp_path, text).model
@@ -80,6 +90,16 @@ def test_logits_come_from_before_the_softmax(tmp_path: Path) -> None:
     assert (operators(keras).count("Softmax"), keras.log_probabilities) == (1, False)
     old = wrapped(tmp_path, OPSET_11)
     assert (operators(old)[-3:], old.log_probabilities) == (["Clip", "Log", "Softmax"], True)
+
+
+def test_logits_come_from_before_the_sigmoid(tmp_path: Path) -> None:
+    """Where the file ends in one; else they are the inverse of it. One score becomes the logits 0 and z."""
+    several = wrapped(tmp_path, SIGMOID)
+    assert (operators(several).count("Sigmoid"), operators(several)[-1]) == (1, "Sigmoid")
+    by_hand = operators(wrapped(tmp_path, SIGMOID_BY_HAND))
+    assert by_hand[-6:] == ["Clip", "Reciprocal", "Sub", "Log", "Neg", "Sigmoid"]
+    single = operators(wrapped(tmp_path, KERAS_BINARY, classes=2))
+    assert (single[-2:], "Sigmoid" in single) == (["Mul", "Softmax"], False)
 
 
 def test_other_outputs_and_names_of_the_contract_do_not_disturb(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.contract import Manifest, read_bundle
+from models.contract import Manifest, Task, read_bundle
 from training.model_card.model_card import model_card
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -16,6 +16,14 @@ def test_a_card_of_a_bundle_without_calibration_has_no_empty_section() -> None:
     assert "### Reliability" not in card
     assert "None" not in card.split("## Limits")[0].replace("None of", "")
     assert "|  |" not in card.replace("|  | before", "")
+
+
+def test_a_card_names_the_task_of_several_labels() -> None:
+    """The usual one, of one class an image, is not mentioned."""
+    manifest = read_bundle(MODELS / "imagenet" / "1").manifest
+    several = manifest.model_copy(update={"task": Task.MULTILABEL})
+    assert "- Task: multilabel, any number of classes" in model_card(several)
+    assert "Task:" not in model_card(manifest)
 
 
 def test_a_bar_in_a_label_does_not_break_the_table() -> None:

@@ -106,6 +106,19 @@ def test_explicit_numbers_narrow_the_search(bundle: Bundle) -> None:
     engine.close()
 
 
+def test_no_larger_batch_is_tried_than_the_graph_takes(tmp_path: Path) -> None:
+    """As the manifest's `max_batch` says; the setting above it makes no other profile."""
+    folder = write_bundle(tmp_path)
+    change_manifest(folder, max_batch=2)
+    bundle = read_bundle(folder)
+    assert {size for each in candidates_of(bundle, wanted()) for size in each.untried} == {1, 2}
+    assert {each.options.largest for each in candidates_of(bundle, wanted())} == {2}
+    assert profile_key(bundle, wanted()) == profile_key(bundle, wanted(max_batch_size=32))
+    engine, profile, _ = autotune(bundle, wanted())
+    engine.close()
+    assert profile.batch_size <= 2
+
+
 def test_fp32_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
     """`auto` tries every variant, each after its golden images."""
     bundle = read_bundle(add_variant(write_bundle(tmp_path)))

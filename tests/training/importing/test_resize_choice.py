@@ -1,0 +1,43 @@
+"""The resize of a network of others: options, a file beside it, defaults."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.contract import Preprocessing
+from training.importing.guesses import Guess
+from training.importing.resize_choice import DescribedResize, choose_resize
+
+CROP = DescribedResize(Path("config.json"), Preprocessing(crop_fraction=0.875, interpolation="lanczos"))
+SQUASH = DescribedResize(Path("config.json"), Preprocessing(resize="squash", interpolation="bicubic"))
+
+
+@pytest.mark.parametrize(
+    ("described", "options", "expected"),
+    [
+        (None, {}, ("crop", 1, "bilinear")),
+        (None, {"resize": "squash"}, ("squash", 1, "bilinear")),
+        (None, {"crop_fraction": 0.9, "interpolation": "bicubic"}, ("crop", 0.9, "bicubic")),
+        (CROP, {}, ("crop", 0.875, "lanczos")),
+        (CROP, {"crop_fraction": 1.0}, ("crop", 1, "lanczos")),
+        (CROP, {"interpolation": "bilinear"}, ("crop", 0.875, "bilinear")),
+        (CROP, {"resize": "squash"}, ("squash", 1, "lanczos")),
+        (SQUASH, {"crop_fraction": 0.9}, ("crop", 0.9, "bicubic")),
+    ],
+)
+def test_options_go_before_the_file(
+    described: DescribedResize | None, options: dict[str, Any], expected: tuple[str, float, str]
+) -> None:
+    """What neither names has its default."""
+    made = choose_resize(list[Guess]().append, described=described, **options)
+    assert (made.resize, made.crop_fraction, made.interpolation) == expected
+
+
+def test_the_reason_names_options_and_file() -> None:
+    """With the part that a crop keeps."""
+    guesses = list[Guess]()
+    choose_resize(guesses.append, interpolation="bilinear", described=CROP)
+    choose_resize(guesses.append)
+    assert guesses[0] == ("resize", "crop, 0.875 of each side, bilinear", "--interpolation; config.json")
+    assert "have their defaults" in guesses[1].reason

@@ -1,0 +1,44 @@
+"""How a picture of any size becomes the input of a network of others: options, a file beside it, or defaults."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from models.contract import Preprocessing
+from training.importing.guesses import Guess, Report
+
+Interpolation = Literal["bilinear", "bicubic"]
+_DEFAULT = Preprocessing(resize="crop", crop_fraction=1.0, interpolation="bilinear")
+
+
+class DescribedResize(NamedTuple):
+    """The resize that the file `path` beside the ONNX file names."""
+
+    path: Path
+    preprocessing: Preprocessing
+
+
+def choose_resize(
+    report: Report,
+    *,
+    resize: Literal["crop", "squash"] | None = None,
+    crop_fraction: float | None = None,
+    interpolation: Interpolation | None = None,
+    described: DescribedResize | None = None,
+) -> Preprocessing:
+    """Return the resize. Options go before what a file says, and a crop fraction alone asks for a crop."""
+    known = _DEFAULT if described is None else described.preprocessing
+    way = resize or ("crop" if crop_fraction is not None else known.resize)
+    fraction = known.crop_fraction if crop_fraction is None and way == known.resize else crop_fraction or 1.0
+    chosen = Preprocessing(resize=way, crop_fraction=fraction, interpolation=interpolation or known.interpolation)
+    part = f"{chosen.crop_fraction:.4g} of each side, " if chosen.resize == "crop" else ""
+    given = {"--resize": resize, "--crop-fraction": crop_fraction, "--interpolation": interpolation}
+    named = ", ".join(option for option, value in given.items() if value is not None)
+    others = (
+        "--resize, --crop-fraction and --interpolation have their defaults" if described is None else described.path
+    )
+    report(
+        Guess(
+            "resize", f"{chosen.resize}, {part}{chosen.interpolation}", f"{named}; {others}" if named else str(others)
+        )
+    )
+    return chosen
