@@ -14,6 +14,11 @@ def calibration_section(calibration: Calibration) -> str:
         (
             "## Calibration",
             calibration.note,
+            *(
+                (f"**Weak:** {calibration.weak}. The numbers below are an indication, no more.",)
+                if calibration.weak
+                else ()
+            ),
             f"Softmax temperature: {calibration.temperature:.4f}.",
             *(_fit(calibration) if calibration.fitted_on else ()),
             *(_reliability(reliability) if reliability else ()),
