@@ -7,6 +7,7 @@ import typer
 from snellen import shadowed
 from snellen.commands.bench import bench
 from snellen.commands.classify import classify
+from snellen.commands.evaluate import evaluate
 from snellen.commands.import_network import import_network
 from snellen.commands.optimize import optimize
 from snellen.commands.report import report
@@ -30,6 +31,7 @@ app.command()(classify)
 app.command()(train)
 app.command("import")(import_network)
 app.command()(report)
+app.command()(evaluate)
 app.command()(optimize)
 app.command()(summary)
 app.command()(verify)
