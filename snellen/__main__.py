@@ -6,6 +6,7 @@ import typer
 
 from snellen import shadowed
 from snellen.commands.bench import bench
+from snellen.commands.calibrate import calibrate
 from snellen.commands.classify import classify
 from snellen.commands.evaluate import evaluate
 from snellen.commands.import_network import import_network
@@ -32,6 +33,7 @@ app.command()(train)
 app.command("import")(import_network)
 app.command()(report)
 app.command()(evaluate)
+app.command()(calibrate)
 app.command()(optimize)
 app.command()(summary)
 app.command()(verify)

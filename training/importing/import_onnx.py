@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnx
 from PIL import Image, UnidentifiedImageError
 
 from models.contract import (
@@ -36,6 +35,7 @@ from training.importing.bundle_writer import (
 from training.importing.equality_proof import Equality
 from training.importing.golden_images import write_golden
 from training.importing.golden_photos import SHIPPED_NOTES, shipped_photos
+from training.importing.graph_file import save_graph
 from training.importing.guesses import Guess, Report
 from training.importing.labels_file import read_labels
 from training.importing.network_input import Layout, NetworkInput, find_input
@@ -48,9 +48,6 @@ from training.importing.varied_pictures import varied_pictures
 from training.importing.wrapped_graph import WrappedGraph, count_parameters, wrap
 from training.model_card.model_card import model_card
 
-_LARGEST_FILE = 2**31 - 2**26
-"""Limit of the weights in one protobuf file, in bytes, with 64 MiB left for nodes; larger weights go beside it."""
-_WEIGHTS = f"{MODEL}.data"
 _TOP = 5
 
 
@@ -114,7 +111,7 @@ def import_onnx(
     folder = refuse_existing(repository, name, version, overwrite=overwrite)
     found = _find(path, options, report)
     with new_bundle(repository, name, version, overwrite=overwrite) as staging:
-        _save(found.wrapped.model, staging / MODEL)
+        save_graph(found.wrapped.model, staging)
         equality = Equality(staging / MODEL, found.output)
         difference = equality.prove(found.pictures, float16=found.wrapped.float16)
         top = () if found.check is None else _top(equality.classify(found.check), found.labels)
@@ -224,12 +221,6 @@ def _read_photo(path: Path, target: Input, preprocessing: Preprocessing) -> Pixe
 
 def _top(row: Row, labels: Sequence[str]) -> tuple[tuple[str, float], ...]:
     return tuple((labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")[:_TOP])
-
-
-def _save(model: onnx.ModelProto, path: Path) -> None:
-    """Write the graph as one file, or with its weights beside it where one file cannot hold them."""
-    large = sum(tensor.ByteSize() for tensor in model.graph.initializer) > _LARGEST_FILE
-    onnx.save(model, path, save_as_external_data=large, location=_WEIGHTS)
 
 
 def _fill(folder: Path, found: _Found, name: str, version: int, difference: float) -> Manifest:

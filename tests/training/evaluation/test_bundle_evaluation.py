@@ -15,7 +15,9 @@ from training.evaluation.metrics import accuracy_interval
 
 
 def evaluated(bundle: Bundle, data: Path, *precisions: Precision) -> BundleEvaluation:
-    return evaluate_on(bundle, evaluation_part(open_held_out(str(data), bundle.manifest)), precisions, [].append)
+    return evaluate_on(
+        bundle, evaluation_part(open_held_out(str(data), bundle.manifest)), precisions, list[int]().append
+    )
 
 
 @pytest.fixture
