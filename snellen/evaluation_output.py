@@ -34,6 +34,8 @@ _TITLES = {
     "average_precision": "AP",
 }
 """Headings of scores; others have their name."""
+_AGREEMENT = {"same": "same as fp32", "mean_distance": "distance, mean", "max_distance": "distance, largest"}
+"""Headings of the comparison with fp32."""
 
 
 def print_evaluation(result: "BundleEvaluation", *, all_classes: bool) -> None:
@@ -74,18 +76,15 @@ def write_confusion(result: "BundleEvaluation", path: Path) -> None:
 
 
 def _variants(result: "BundleEvaluation") -> Table:
-    scores = list(result.variants[0].scores)
-    numbers = [*(_TITLES.get(name, name) for name in scores), "same as fp32", "distance", "images/s"]
-    table = _table(("variant",), numbers)
-    for each in result.variants:
-        agreement = each.agreement
-        table.add_row(
-            each.precision.value,
-            *(f"{each.scores[name]:.4f}" for name in scores),
-            f"{agreement['same']:.4f}" if agreement else "",
-            f"{agreement['mean_distance']:.4f} / {agreement['max_distance']:.2f}" if agreement else "",
-            f"{each.images_per_s:,.0f}",
-        )
+    """Return one column for each variant, so that the table fits a narrow terminal."""
+    table = _table(("",), [each.precision.value for each in result.variants])
+    for name in result.variants[0].scores:
+        table.add_row(_TITLES.get(name, name), *(f"{each.scores[name]:.4f}" for each in result.variants))
+    if len(result.variants) > 1:
+        for name, title in _AGREEMENT.items():
+            found = (each.agreement.get(name) for each in result.variants)
+            table.add_row(title, *("" if value is None else f"{value:.4f}" for value in found))
+    table.add_row("images/s", *(f"{each.images_per_s:,.0f}" for each in result.variants))
     return table
 
 

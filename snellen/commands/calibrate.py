@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from snellen.held_out_progress import HeldOut, counted, print_skipped
+from snellen.held_out import HeldOut, counted, open_bundle, print_skipped
 from snellen.output import path_text, printable
 from snellen.training_extra import refusals_as_messages
 
@@ -23,15 +23,13 @@ def calibrate(
 ) -> None:
     """Fit temperature, prediction sets and energy threshold on labelled images, and write a new version."""
     with refusals_as_messages():
-        from models.contract import read_bundle
         from training.data.held_out_images import calibration_parts, open_held_out
         from training.importing.calibrated_bundle import calibrate_bundle, next_version, refuse_version
 
         console = Console(stderr=True)
-        opened = read_bundle(bundle)
+        opened = open_bundle(bundle)
         chosen = version or next_version(opened)
         refuse_version(opened, chosen)
-        opened.check_files()
         images, test = calibration_parts(open_held_out(data, opened.manifest))
         with counted(len(images) + (len(test) if test else 0), "calibrating", console) as advance:
             made = calibrate_bundle(opened, chosen, images, test, advance)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from snellen.held_out_progress import HeldOut, counted, print_skipped
+from snellen.held_out import HeldOut, counted, open_bundle, print_skipped
 from snellen.options import exit_with_error
 from snellen.output import path_text
 from snellen.training_extra import refusals_as_messages
@@ -32,17 +32,16 @@ def evaluate(
         if path is not None and not path.absolute().parent.is_dir():
             exit_with_error(f"{option}: there is no folder {path_text(path.parent)}", status=2)
     with refusals_as_messages():
-        from models.contract import Task, read_bundle
+        from models.contract import Task
         from snellen.evaluation_output import as_json, print_evaluation, write_confusion
         from training.data.held_out_images import evaluation_part, open_held_out
         from training.evaluation.bundle_evaluation import evaluate_on
 
         console = Console(stderr=True)
-        opened = read_bundle(bundle)
+        opened = open_bundle(bundle)
         precisions = _precisions(precision, opened.manifest)
         if confusion is not None and opened.manifest.task is Task.MULTILABEL:
             exit_with_error("--confusion: where an image has several labels there is no confusion matrix", status=2)
-        opened.check_files()
         images = evaluation_part(open_held_out(data, opened.manifest))
         with counted(len(images), "evaluating", console) as advance:
             result = evaluate_on(opened, images, precisions, advance)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,13 +58,13 @@ class CalibratedBundle:
 
 def next_version(bundle: Bundle) -> int:
     """Return the number after the largest version of the model."""
-    folders = bundle.path.absolute().parent.iterdir()
+    folders = _model_folder(bundle).iterdir()
     return max(int(folder.name) for folder in folders if folder.name.isdecimal()) + 1
 
 
 def refuse_version(bundle: Bundle, version: int) -> None:
     """Raise BundleExistsError where the version is there already."""
-    folder = bundle.path.absolute().parent / str(version)
+    folder = _model_folder(bundle) / str(version)
     if folder.exists():
         raise BundleExistsError(
             f"{folder} exists, and calibrating changes no version: choose another --version, such as "
@@ -87,7 +88,7 @@ def calibrate_bundle(
     several = old.task is Task.MULTILABEL
     found = run_on_images([model], images, old, (PROBABILITIES if several else LOGITS,), advance)
     calibration = _fit(found, images, old)
-    with new_bundle(bundle.path.absolute().parents[1], old.name, version) as folder:
+    with new_bundle(_model_folder(bundle).parent, old.name, version) as folder:
         graph = onnx.load(model)
         if not several:
             set_temperature(graph, calibration.temperature)
@@ -115,7 +116,13 @@ def calibrate_bundle(
         write_manifest(folder, manifest, model_card(manifest, confusion))
     skipped = (*found.skipped, *(tested.skipped if tested else ()))
     left_out = tuple(each.precision for each in old.variants if each.precision is not Precision.FP32)
-    return CalibratedBundle(bundle.path.parent / str(version), manifest, skipped, left_out)
+    made = Path(os.path.normpath(bundle.path / os.pardir / str(version)))
+    return CalibratedBundle(made, manifest, skipped, left_out)
+
+
+def _model_folder(bundle: Bundle) -> Path:
+    """Return the folder of all versions; a link counts by its own name, as for `read_bundle`."""
+    return Path(os.path.abspath(bundle.path)).parent
 
 
 def _fit(found: ImageRuns, images: HeldOutImages, old: Manifest) -> Calibration:

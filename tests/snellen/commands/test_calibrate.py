@@ -112,3 +112,10 @@ def test_a_damaged_bundle_is_refused(tmp_path: Path) -> None:
     done = snellen("calibrate", folder, "--data", write_colours(tmp_path / "photos", 1))
     assert (done.returncode, "golden/red.png differs from the size" in done.stderr) == (2, True), done.stderr
     assert [path.name for path in folder.parent.iterdir()] == ["1"]
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    """With its path."""
+    done = snellen("calibrate", tmp_path / "none", "--data", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"snellen: {tmp_path / 'none'}: manifest.json cannot be read: No such file or directory\n"

@@ -47,10 +47,7 @@ def test_variants_can_be_chosen(tmp_path: Path) -> None:
     """fp32 is always there, since the others are compared with it; 10 images say little."""
     done = snellen("evaluate", FASHION, "--data", write_clothes(tmp_path / "photos", 1), "--precision", "int8")
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines() if line.lstrip().startswith(("fp", "int"))] == [
-        "fp32",
-        "int8",
-    ]
+    assert next(line.split() for line in done.stdout.splitlines() if "fp32" in line) == ["fp32", "int8"]
     assert "10 images say little: the accuracy lies between" in done.stdout
 
 
@@ -98,3 +95,10 @@ def test_a_changed_bundle_is_refused(tmp_path: Path) -> None:
         stream.write(b"more")
     done = snellen("evaluate", folder, "--data", write_colours(tmp_path / "photos", 1))
     assert (done.returncode, "model.onnx differs from the size and sha256" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    """With its path."""
+    done = snellen("evaluate", tmp_path / "none", "--data", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"snellen: {tmp_path / 'none'}: manifest.json cannot be read: No such file or directory\n"

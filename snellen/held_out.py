@@ -1,7 +1,8 @@
-"""What `snellen evaluate` and `snellen calibrate` share: the option for images, progress, and skipped files."""
+"""What `snellen evaluate` and `snellen calibrate` share: bundle and images to open, progress, and skipped files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from snellen.output import printable
+from snellen.options import exit_with_error
+from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
+    from models.contract import Bundle
     from training.data.warnings_list import SkippedFile
 
 HeldOut = Annotated[
@@ -22,6 +25,18 @@ HeldOut = Annotated[
         "with the columns path and label.",
     ),
 ]
+
+
+def open_bundle(path: Path) -> "Bundle":
+    """Return the bundle in a folder, all hashes checked. Ends the command with status 2 where it is none."""
+    from models.contract import BundleError, read_bundle
+
+    try:
+        bundle = read_bundle(path)
+        bundle.check_files()
+    except BundleError as error:
+        exit_with_error(f"{path_text(path)}: {error}", status=2)
+    return bundle
 
 
 @contextmanager
