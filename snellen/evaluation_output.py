@@ -15,7 +15,7 @@ from rich.text import Text
 from snellen.output import printable
 
 if TYPE_CHECKING:
-    from training.evaluation.bundle_evaluation import BundleEvaluation
+    from training.evaluation.bundle_evaluation import BundleEvaluation, ClassResult
 
 _CLASSES, _CONFUSIONS = 20, 10
 """Rows that are shown of long tables."""
@@ -50,10 +50,11 @@ def print_evaluation(result: "BundleEvaluation", *, all_classes: bool) -> None:
         f"Images/s: on {result.machine}, {result.threads} threads, batches of {result.batch_size}, the network alone, "
         "without decoding and HTTP.",
     )
-    shown = len(result.classes) if all_classes else _CLASSES
-    console.print(_classes(result, shown))
-    if len(result.classes) > shown:
-        _print_line(console, f"The worst {shown} of {len(result.classes):,} classes; --all-classes shows all.")
+    seen = [each for each in result.classes if each.images]
+    shown = list(result.classes) if all_classes else seen[:_CLASSES]
+    console.print(_classes(shown))
+    if len(shown) < len(result.classes):
+        _print_line(console, _left_out(len(shown), len(seen), len(result.classes)))
     if confusions := _confusions(result):
         console.print(confusions)
     if result.hint:
@@ -88,10 +89,17 @@ def _variants(result: "BundleEvaluation") -> Table:
     return table
 
 
-def _classes(result: "BundleEvaluation", shown: int) -> Table:
-    scores = list(result.classes[0].scores)
+def _left_out(shown: int, seen: int, classes: int) -> str:
+    """Return a sentence on the classes that the table leaves out."""
+    worst = f"The {shown} worst of {seen:,} classes with images" if shown < seen else f"{seen:,} classes with images"
+    empty = f", {classes - seen:,} have none" if seen < classes else ""
+    return f"{worst}{empty}; --all-classes shows all."
+
+
+def _classes(classes: "Sequence[ClassResult]") -> Table:
+    scores = list(classes[0].scores)
     table = _table(("class", "label"), ("images", *(_TITLES.get(name, name) for name in scores)))
-    for each in result.classes[:shown]:
+    for each in classes:
         values = (each.scores[name] for name in scores)
         table.add_row(
             str(each.class_id),
