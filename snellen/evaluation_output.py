@@ -43,7 +43,7 @@ def print_evaluation(result: "BundleEvaluation", *, all_classes: bool) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PLAIN_WIDTH, no_color=True)
-    _print_line(console, f"{result.bundle} on {result.images:,} {result.source}")
+    _print_line(console, f"{result.bundle} on {result.images:,} {result.source}, which must not have been trained on")
     console.print(_variants(result))
     _print_line(
         console,
