@@ -12,6 +12,7 @@ from models.calibration import (
 )
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
+from models.image_formats import FORMATS, ImageFormat
 from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
 from models.preprocessing import (
     Pixels,
@@ -37,6 +38,7 @@ CLASS_MAP = "class_map"
 
 __all__ = [
     "CLASS_MAP",
+    "FORMATS",
     "INPUT",
     "LARGEST_TOLERANCE",
     "LOGITS",
@@ -52,6 +54,7 @@ __all__ = [
     "EnergyThreshold",
     "File",
     "Golden",
+    "ImageFormat",
     "Input",
     "Manifest",
     "ModelName",

@@ -7,14 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from models.contract import Precision, usable_cores
+from models.contract import FORMATS, ImageFormat, Precision, usable_cores
 
 Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
-ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
-FORMATS: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MIB = 1024 * 1024
-
-
 PREFIX = "SNELLEN_"
 _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
 """Prefixes of variables that are not settings.

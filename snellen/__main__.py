@@ -6,7 +6,9 @@ import typer
 
 from snellen import shadowed
 from snellen.commands.bench import bench
+from snellen.commands.calibrate import calibrate
 from snellen.commands.classify import classify
+from snellen.commands.evaluate import evaluate
 from snellen.commands.import_network import import_network
 from snellen.commands.optimize import optimize
 from snellen.commands.report import report
@@ -30,6 +32,8 @@ app.command()(classify)
 app.command()(train)
 app.command("import")(import_network)
 app.command()(report)
+app.command()(evaluate)
+app.command()(calibrate)
 app.command()(optimize)
 app.command()(summary)
 app.command()(verify)

@@ -158,7 +158,11 @@ def _write_bundle(
 
 def _calibrate(config: TrainingConfig, dataset: Dataset, trained: Trained) -> Calibration:
     logits = logits_of(trained.network, dataset.calibration.images, trained.scaling)
-    return calibrate(logits, dataset.calibration.labels, "images held out from training and from early stopping")
+    source = "images held out from training and from early stopping"
+    found = calibrate(logits, dataset.calibration.labels, source, dataset.metadata.labels)
+    if found.weak:
+        _CONSOLE.print(f"the calibration is weak: {found.weak}", highlight=False, markup=False, soft_wrap=True)
+    return found
 
 
 def _evaluate(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:

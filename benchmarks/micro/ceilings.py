@@ -11,9 +11,8 @@ import numpy as np
 
 from benchmarks.peers.common import INPUT, PROBABILITIES, ModelInput, pixels, session
 from benchmarks.workloads import Workload
-from models.contract import Pixels
+from models.contract import FORMATS, Pixels
 from service.decoding.decode import DecodeLimits, decode
-from service.settings import FORMATS
 
 BATCH_SIZES = (1, 2, 4, 8, 16)
 _LIMITS = DecodeLimits(FORMATS, max_pixels=64_000_000)

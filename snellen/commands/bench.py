@@ -68,8 +68,8 @@ def bench(
 
 def _time_decoding(bundle: "Bundle", seconds: float) -> Iterator[tuple[str, float]]:
     """Yield what was decoded, and the seconds of one decoding."""
+    from models.contract import FORMATS
     from service.decoding.decode import DecodeLimits, decode
-    from service.settings import FORMATS
 
     limits, manifest = DecodeLimits(FORMATS, service_default("max_pixels")), bundle.manifest
     for path, body, _ in bundle.golden():

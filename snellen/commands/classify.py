@@ -61,7 +61,7 @@ def _open(
 
     With `dense` all cores work on one image, so that memory holds only one; else each core on its own.
     """
-    from models.contract import BundleError, read_bundle, usable_cores
+    from models.contract import FORMATS, BundleError, read_bundle, usable_cores
     from service.decoding.decode import DecodeLimits
     from service.engine.providers import EngineOptions
     from service.engine.session import EngineRejected
@@ -69,7 +69,6 @@ def _open(
     from service.errors import NotDense
     from service.inference.dense import require_dense
     from service.inference.offline import OfflineClassifier
-    from service.settings import FORMATS
 
     cores = usable_cores()
     try:

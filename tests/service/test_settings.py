@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
-from service.settings import FORMATS, Settings, unknown_variables
+from models.contract import FORMATS
+from service.settings import Settings, unknown_variables
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from models.contract import Calibration, Reliability
-from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, measure_energy
+from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_constant, measure_energy
 from training.evaluation.evaluate import Evaluation
+from training.evaluation.label_metrics import Flags, best_threshold
 from training.evaluation.metrics import (
     Floats,
     Labels,
@@ -17,17 +20,27 @@ from training.evaluation.metrics import (
 from training.evaluation.out_of_distribution import OutOfDistribution
 from training.evaluation.prediction_sets import fit_sets, measure_sets
 from training.evaluation.temperature import fit_temperature
+from training.evaluation.weak_calibration import weakness
 
 _METHOD = "One temperature for all classes, by NLL on held-out images and a weak prior at 1; it changes no ranking."
+_LABEL_METHOD = (
+    "Thresholds of the largest F1 of each class on held-out images, 0.5 for a class without a positive image. Each "
+    "probability is the network's own: temperature, prediction sets and an energy threshold need the task single."
+)
 _NO_IMAGES = "No images were held out: temperature 1 is not fitted, and there are no prediction sets."
 _NO_ENERGY = f"No energy threshold: it needs {ENERGY_IMAGES} held-out images."
+_CONSTANT_ENERGY = (
+    "No energy threshold: the energy is the same for all images, as it is where the logits are logarithms of "
+    "probabilities."
+)
 
 
-def calibrate(logits: Floats, labels: Labels, fitted_on: str) -> Calibration:
+def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[str] = ()) -> Calibration:
     """Fit temperature and thresholds of prediction sets and of energy to logits [N, K] of images that training did not
     use.
 
-    labels: int64 [N]. A threshold that too few images allow is left out, and the result says so.
+    labels: int64 [N]. names: labels of the K classes, for the text that says why a calibration is weak.
+    A threshold that too few images allow is left out, and the result says so.
     """
     if len(labels) == 0:
         return Calibration(temperature=1.0, fitted_on=None, note=_NO_IMAGES)
@@ -41,7 +54,24 @@ def calibrate(logits: Floats, labels: Labels, fitted_on: str) -> Calibration:
         **_errors(softmax(logits), after, labels),
         prediction_sets=fit_sets(after, labels, fitted_on),
         energy=energy,
-        note=_METHOD if energy else f"{_METHOD} {_NO_ENERGY}",
+        weak=weakness(len(labels), np.bincount(labels, minlength=logits.shape[1]), names),
+        note=_METHOD if energy else f"{_METHOD} {_CONSTANT_ENERGY if is_constant(logits) else _NO_ENERGY}",
+    )
+
+
+def calibrate_labels(probabilities: Floats, truth: Flags, fitted_on: str, names: Sequence[str]) -> Calibration:
+    """Fit a threshold for each class, in the task multilabel, to probabilities [N, K] and truth bool [N, K].
+
+    names: labels of the K classes, for the text that says why a calibration is weak.
+    """
+    columns = zip(probabilities.T, truth.T, strict=True)
+    return Calibration(
+        temperature=1.0,
+        fitted_on=fitted_on,
+        images=len(truth),
+        weak=weakness(len(truth), truth.sum(axis=0), names),
+        thresholds=tuple(best_threshold(scores, true) for scores, true in columns),
+        note=_LABEL_METHOD,
     )
 
 

@@ -14,11 +14,20 @@ from training.evaluation.out_of_distribution import OutOfDistribution
 TRUE_POSITIVE_RATE = Fraction("0.95")
 ENERGY_IMAGES = images_needed(TRUE_POSITIVE_RATE)
 """The smallest number of held-out images that a threshold can be fitted to."""
+_SMALLEST_RANGE = 0.01
+"""Range of energies, in nats, below which they are called constant. Those of logarithms of probabilities are all 0, but
+for rounding and a lower limit of the probabilities; those of logits differ by several nats.
+"""
 
 
 def energy(logits: Floats) -> NDArray[np.float64]:
     """Return -log sum exp of logits [N, K], in nats: float64 [N]. A larger energy means less familiar."""
     return np.asarray(-np.logaddexp.reduce(logits.astype(np.float64), axis=1))
+
+
+def is_constant(logits: Floats) -> bool:
+    """Return whether the energies of logits [N, K] are the same for all images, so that they tell nothing."""
+    return len(logits) > 0 and float(np.ptp(energy(logits))) < _SMALLEST_RANGE
 
 
 def auroc(familiar: Floats, unfamiliar: Floats) -> float:
@@ -32,9 +41,12 @@ def auroc(familiar: Floats, unfamiliar: Floats) -> float:
 
 
 def fit_energy(logits: Floats, fitted_on: str) -> EnergyThreshold | None:
-    """Return the energy that 95 % of similar images do not exceed, or None for fewer than `ENERGY_IMAGES` images."""
+    """Return the energy that 95 % of similar images do not exceed.
+
+    None for fewer than `ENERGY_IMAGES` images, and for energies that are constant.
+    """
     threshold = conformal_quantile(energy(logits), TRUE_POSITIVE_RATE)
-    if threshold is None:
+    if threshold is None or is_constant(logits):
         return None
     return EnergyThreshold(
         threshold=threshold, true_positive_rate=float(TRUE_POSITIVE_RATE), fitted_on=fitted_on, images=len(logits)

@@ -30,20 +30,25 @@ class Evaluation:
 
     def metrics(self, source: str) -> Scores:
         """Return the metrics. source: the images, in words."""
-        return Scores(
-            measured=True,
-            source=source,
-            images=len(self.labels),
-            top1=accuracy(self.probabilities, self.labels),
-            top5=accuracy(self.probabilities, self.labels, k=5),
-            nll=negative_log_likelihood(self.probabilities, self.labels),
-            ece=expected_calibration_error(self.probabilities, self.labels),
-            adaptive_ece=adaptive_calibration_error(self.probabilities, self.labels),
-        )
+        return scores_of(self.probabilities, self.labels, source)
 
     def confusion(self) -> NDArray[np.int64]:
         """Return counts [K, K]: the row is the true class, the column the predicted one."""
         return confusion_matrix(self.probabilities, self.labels)
+
+
+def scores_of(probabilities: Outputs, labels: NDArray[np.int64], source: str) -> Scores:
+    """Return the metrics of probabilities [N, K] for labels int64 [N]. source: the images, in words."""
+    return Scores(
+        measured=True,
+        source=source,
+        images=len(labels),
+        top1=accuracy(probabilities, labels),
+        top5=accuracy(probabilities, labels, k=5),
+        nll=negative_log_likelihood(probabilities, labels),
+        ece=expected_calibration_error(probabilities, labels),
+        adaptive_ece=adaptive_calibration_error(probabilities, labels),
+    )
 
 
 def evaluate(model: Path, images: LabelledImages, target: Input, preprocessing: Preprocessing) -> Evaluation:

@@ -9,6 +9,8 @@ from models.contract import RELIABILITY_BINS, ReliabilityBin
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
+_Z = 1.96
+"""Standard deviations that hold 95 % of a normal distribution."""
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -19,9 +21,22 @@ def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
 
 
 def accuracy(probabilities: Floats, labels: Labels, k: int = 1) -> float:
-    """Return the share of images whose true class is among the `k` most probable."""
-    true = probabilities[np.arange(len(labels)), labels]
-    return float(((probabilities > true[:, None]).sum(axis=1) < k).mean())
+    """Return the share of images whose true class is among the `k` most probable.
+
+    Classes of equal probability rank by number, as in the service, so a network that always answers the same is right
+    for one class only. An image with a NaN counts as wrong.
+    """
+    true = probabilities[np.arange(len(labels)), labels][:, None]
+    before = (probabilities == true) & (np.arange(probabilities.shape[1]) < labels[:, None])
+    return float(((~(probabilities <= true) | before).sum(axis=1) < k).mean())
+
+
+def accuracy_interval(accuracy: float, images: int) -> tuple[float, float]:
+    """Return the 95 % interval of an accuracy measured on `images` images. Source: Wilson, JASA 1927."""
+    spread = _Z**2 / images
+    centre = accuracy + spread / 2
+    half = float((spread * accuracy * (1 - accuracy) + spread**2 / 4) ** 0.5)
+    return (centre - half) / (1 + spread), (centre + half) / (1 + spread)
 
 
 def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:

@@ -13,9 +13,13 @@ _FATAL = 4
 """onnxruntime's highest log severity; it writes messages of lower ones to standard error."""
 
 
-def open_session(path: Path, *, quiet: bool = False) -> onnxruntime.InferenceSession:
-    """Return a session on the CPU. quiet: errors are only raised, not printed as well."""
+def open_session(path: Path, *, quiet: bool = False, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Return a session on the CPU.
+
+    quiet: errors are only raised, not printed as well. threads: for one run; 0 lets ONNX Runtime choose.
+    """
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     if quiet:
         options.log_severity_level = _FATAL
     return onnxruntime.InferenceSession(

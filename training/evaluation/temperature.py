@@ -7,7 +7,10 @@ import numpy as np
 from training.evaluation.metrics import Floats, Labels, softmax
 
 _SMALLEST, _LARGEST = 0.05, 20.0
-_STEPS = 60
+_STEPS = 40
+"""Of the bisection, after which log(temperature) is known within 1e-11."""
+_ROWS = 4096
+"""Images at a time, so that 50,000 images of 1,000 classes take no gigabytes."""
 _PRIOR_STD = 1.0
 """Standard deviation of the normal prior on log(temperature), whose mean is 0.
 
@@ -31,6 +34,9 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
 def _too_sharp(logits: Floats, labels: Labels, log_temperature: float) -> bool:
     """Return whether a larger temperature is more probable: the sign of the derivative of NLL and prior."""
     temperature = math.exp(log_temperature)
-    expected = (softmax(logits, temperature) * logits).sum(axis=1)
-    excess = expected - logits[np.arange(len(labels)), labels]
-    return bool(excess.sum() / temperature > log_temperature / _PRIOR_STD**2)
+    excess = 0.0
+    for start in range(0, len(labels), _ROWS):
+        rows = logits[start : start + _ROWS]
+        expected = (softmax(rows, temperature) * rows).sum(axis=1)
+        excess += float((expected - rows[np.arange(len(rows)), labels[start : start + _ROWS]]).sum())
+    return excess / temperature > log_temperature / _PRIOR_STD**2

@@ -4,6 +4,8 @@ from models.contract import Calibration, EnergyThreshold, PredictionSets, Reliab
 from training.model_card.markdown import bullets, number, table
 
 _ERRORS = (("NLL", "nll"), ("ECE, bins of equal width", "ece"), ("ECE, bins of equal mass", "adaptive_ece"))
+_THRESHOLDS = 20
+"""Thresholds of classes that the card shows."""
 _OTHERS = ("images of none of the classes", "images", "taken for familiar", "AUROC")
 
 
@@ -14,7 +16,14 @@ def calibration_section(calibration: Calibration) -> str:
         (
             "## Calibration",
             calibration.note,
-            f"Softmax temperature: {calibration.temperature:.4f}.",
+            *(
+                (f"**Weak:** {calibration.weak}. The numbers below are an indication, no more.",)
+                if calibration.weak
+                else ()
+            ),
+            _thresholds(calibration)
+            if calibration.thresholds
+            else f"Softmax temperature: {calibration.temperature:.4f}.",
             *(_fit(calibration) if calibration.fitted_on else ()),
             *(_reliability(reliability) if reliability else ()),
             *(_sets(sets) if sets else ()),
@@ -24,10 +33,15 @@ def calibration_section(calibration: Calibration) -> str:
 
 
 def _fit(calibration: Calibration) -> tuple[str, ...]:
-    return (
-        f"Fitted on {calibration.fitted_on} ({calibration.images or 0:,} images). On those images:",
-        _errors(calibration),
-    )
+    fitted = f"Fitted on {calibration.fitted_on} ({calibration.images or 0:,} images)."
+    return (fitted,) if calibration.thresholds else (f"{fitted} On those images:", _errors(calibration))
+
+
+def _thresholds(calibration: Calibration) -> str:
+    """Return the first thresholds; the manifest has all of them."""
+    shown = ", ".join(f"{threshold:.4f}" for threshold in calibration.thresholds[:_THRESHOLDS])
+    more = ", ..." if len(calibration.thresholds) > _THRESHOLDS else ""
+    return f"Probabilities from which on a class counts as present, in the order of the labels: {shown}{more}."
 
 
 def _reliability(reliability: Reliability) -> tuple[str, ...]:

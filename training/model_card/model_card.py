@@ -73,6 +73,14 @@ def _confusion(labels: Sequence[str], confusion: Confusion) -> str:
     )
 
 
+def read_confusion(card: str, classes: int) -> Confusion | None:
+    """Return counts [K, K] of the card's section on confusion, or None without one."""
+    section = card.partition("\n## Confusion\n")[2].partition("\n## ")[0]
+    cells = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    counts = [[int(cell) for cell in row[1:-1]] for row in cells[2:]]
+    return np.array(counts, np.int64) if len(counts) == classes else None
+
+
 def _making(manifest: Manifest) -> str:
     made = manifest.provenance
     facts = [

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.contract import Bundle, Precision, Scores
+from training.evaluation.agreement import Rows, compare
 from training.evaluation.evaluate import Evaluation, run_graph
 from training.evaluation.onnx_session import open_session, single_predictor
-from training.optimize.agreement import Rows, compare
 from training.optimize.evaluation_images import EvaluationImages
 from training.optimize.result import Candidate, MeasuredVariant
 from training.optimize.speed import measure_speeds

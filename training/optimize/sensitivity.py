@@ -6,9 +6,9 @@ from pathlib import Path
 from time import monotonic
 
 from models.contract import Pixels
+from training.evaluation.agreement import Rows, same_class, total_variation
 from training.evaluation.evaluate import run_graph
 from training.onnx_graph.layers import Layer
-from training.optimize.agreement import Rows, same_class, total_variation
 from training.optimize.quantization import Quantizer
 
 Log = Callable[[str], None]

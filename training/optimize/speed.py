@@ -2,7 +2,6 @@
 alike.
 """
 
-import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
@@ -11,12 +10,12 @@ from time import perf_counter
 import onnxruntime
 
 from models.contract import Pixels, Precision, Speed
+from training.evaluation.machine import machine
 from training.evaluation.onnx_session import predict
 
 BATCH_SIZE = 16
 _ROUNDS = 15
 _ROUND_S = 0.1
-_CPU_INFO = Path("/proc/cpuinfo")
 
 
 def measure_speeds(models: Mapping[Precision, Path], pixels: Pixels, threads: int = 1) -> dict[Precision, Speed]:
@@ -41,13 +40,6 @@ def measure_speeds(models: Mapping[Precision, Path], pixels: Pixels, threads: in
         )
         for precision in runs
     }
-
-
-def machine() -> str:
-    """Return the name of the processor."""
-    lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _runner(path: Path, batch: Pixels, threads: int) -> Callable[[], object]:

@@ -4,11 +4,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from models.contract import MANIFEST, Bundle, File, Manifest, Variant, read_bundle, sha256_of
 from training.importing.bundle_writer import CARD
-from training.model_card.model_card import Confusion, model_card
+from training.model_card.model_card import model_card, read_confusion
 
 
 def add_variants(bundle: Bundle, variants: Sequence[tuple[Variant, Path]]) -> Bundle:
@@ -53,14 +51,6 @@ def _write_card(bundle: Bundle, manifest: Manifest) -> None:
     path = bundle.file(CARD)
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     _write(path, model_card(manifest, read_confusion(before, len(manifest.labels))))
-
-
-def read_confusion(card: str, classes: int) -> Confusion | None:
-    """Return counts [K, K] of the card's section on confusion, or None without one."""
-    section = card.partition("\n## Confusion\n")[2].partition("\n## ")[0]
-    cells = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
-    counts = [[int(cell) for cell in row[1:-1]] for row in cells[2:]]
-    return np.array(counts, np.int64) if len(counts) == classes else None
 
 
 def _write(path: Path, text: str) -> None:

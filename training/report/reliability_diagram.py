@@ -7,11 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from models.contract import ReliabilityBin
+from training.evaluation.metrics import accuracy_interval
 
 _SIZE_INCHES = (4.2, 5.4)
 _BLUE, _RED, _GREY, _BLACK = "#63a0d4", "#c53030", "#718096", "#1a202c"
-_Z = 1.96
-"""Standard deviations that hold 95 % of a normal distribution."""
 
 
 def reliability_figure(bins: Sequence[ReliabilityBin]) -> Figure:
@@ -34,18 +33,10 @@ def _draw_accuracy(axes: Axes, bins: Sequence[ReliabilityBin], left: list[float]
     accuracy = [part.accuracy for part in bins]
     gaps = [part.confidence - part.accuracy for part in bins]
     middles = [start + width / 2 for start, width in zip(left, widths, strict=True)]
-    low, high = zip(*(_interval(part) for part in bins), strict=True)
+    low, high = zip(*(accuracy_interval(part.accuracy, part.images) for part in bins), strict=True)
     axes.bar(left, accuracy, widths, align="edge", color=_BLUE, edgecolor="white", label="accuracy")
     axes.bar(left, gaps, widths, accuracy, align="edge", color=_RED, alpha=0.4, label="gap to mean confidence")
     axes.vlines(middles, low, high, color=_BLACK, linewidth=1, label="95 % interval of the accuracy")
     axes.plot((0, 1), (0, 1), linestyle="--", color=_GREY, label="perfectly calibrated")
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-
-
-def _interval(part: ReliabilityBin) -> tuple[float, float]:
-    """Return the 95 % interval of the accuracy. Source: Wilson, JASA 1927."""
-    spread = _Z**2 / part.images
-    centre = part.accuracy + spread / 2
-    half = float((spread * part.accuracy * (1 - part.accuracy) + spread**2 / 4) ** 0.5)
-    return (centre - half) / (1 + spread), (centre + half) / (1 + spread)

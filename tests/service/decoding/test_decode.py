@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.contract import Preprocessing
+from models.contract import FORMATS, Preprocessing
 from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.errors import CorruptImage, ImageError, TooManyPixels, UnsupportedFormat
-from service.settings import FORMATS
 from tests.support.bundles import INPUT
 from tests.support.pictures import RED, encoded, picture, png_chunk
 

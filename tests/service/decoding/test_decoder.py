@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 from PIL import Image
 
-from models.contract import Preprocessing
+from models.contract import FORMATS, Preprocessing
 from service.decoding.decode import DecodeLimits
 from service.decoding.decode_cost import SMALL_BYTES
 from service.decoding.decoder import DecoderPool
 from service.decoding.worker import WorkerLimits
 from service.errors import CorruptImage, DecodeLimit, UnsupportedFormat
-from service.settings import FORMATS, MIB
+from service.settings import MIB
 from tests.support.bundles import INPUT
 from tests.support.pictures import RED, encoded, picture, progressive_bomb
 

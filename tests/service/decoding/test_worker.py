@@ -11,13 +11,13 @@ from contextlib import suppress
 import pytest
 from PIL import Image
 
-from models.contract import Preprocessing
+from models.contract import FORMATS, Preprocessing
 from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.decoding.decode_cost import SMALL_BYTES
 from service.decoding.worker import DecodeWorker, WorkerLimits
 from service.decoding.worker_main import decode_reply, encode_request
 from service.errors import CorruptImage, DecodeLimit, NotReady
-from service.settings import FORMATS, MIB
+from service.settings import MIB
 from tests.support.bundles import INPUT
 from tests.support.pictures import RED, encoded, picture, png_file, progressive_bomb
 from tests.support.processes import descriptors_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from models.contract import Input, Preprocessing
+from models.contract import FORMATS, Input, Preprocessing
 from service.decoding.decode import Decoded, DecodeLimits
 from service.decoding.decoder import DecoderPool
 from service.decoding.worker import WorkerLimits
@@ -29,7 +29,7 @@ from service.inference.classifier import Classified, Classifier
 from service.inference.request import ClassifyRequest
 from service.repository.registry import Registry
 from service.repository.version import Deployment
-from service.settings import FORMATS, MIB
+from service.settings import MIB
 from service.telemetry.metrics import Metrics
 from service.types import Priority
 from tests.support.bundles import change_manifest, write_bundle

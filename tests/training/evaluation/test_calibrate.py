@@ -92,6 +92,26 @@ def test_few_held_out_images_promise_less_and_say_so() -> None:
     assert "19 held-out images" in result.note
 
 
+def test_a_calibration_on_few_images_is_weak() -> None:
+    """Under 200 images, or under 10 of a class; it never claims more."""
+    logits, labels = drawn(400)
+    assert calibrate(logits, labels, "held-out images").weak is None
+    assert calibrate(logits[:199], labels[:199], "held-out images").weak == (
+        "fitted on 199 images; at least 200 are needed"
+    )
+    few = np.flatnonzero((labels != 3) | (np.cumsum(labels == 3) <= 4))
+    found = calibrate(logits[few], labels[few], "held-out images", ("a", "b", "c", "d", "e", "f"))
+    assert found.weak == "class 'd' has 4 images; at least 10 are needed"
+
+
+def test_logarithms_of_probabilities_give_no_energy_threshold() -> None:
+    """Their energy is 0 for each image, and the note says so."""
+    logits, labels = drawn(300)
+    result = calibrate(np.log(softmax(logits)).astype(np.float32), labels, "held-out images")
+    assert result.energy is None
+    assert "the energy is the same for all images" in result.note
+
+
 def test_a_measured_calibration_survives_its_json() -> None:
     """What training writes is what the service reads, fields and bounds included."""
     result = measured_calibration()

@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 from models.contract import EnergyThreshold
 from tests.training.evaluation.known_truth import CLASSES, drawn
 from training.evaluation.energy_score import ENERGY_IMAGES, auroc, energy, fit_energy, measure_energy
+from training.evaluation.metrics import softmax
 from training.evaluation.out_of_distribution import OutOfDistribution
 
 
@@ -54,9 +55,15 @@ def test_the_less_familiar_the_fewer_are_let_in() -> None:
 def test_equal_energies_are_familiar_together() -> None:
     """The threshold is one of the energies it was fitted to, and holds it."""
     level = np.zeros((40, CLASSES))
+    level[:20] += 1
     result = fit_energy(level, "held-out images")
     assert result is not None
     assert measure_energy(result, level, "test", []).measured_true_positive_rate == 1.0
+
+
+def test_energies_that_are_all_the_same_give_no_threshold() -> None:
+    """As those of logarithms of probabilities, which sum to 1 for each image."""
+    assert fit_energy(np.log(softmax(drawn(100)[0])), "held-out images") is None
 
 
 def test_too_few_images_give_no_threshold() -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.training.evaluation.known_truth import drawn
 from training.evaluation.metrics import (
     accuracy,
+    accuracy_interval,
     adaptive_calibration_error,
     confusion_matrix,
     expected_calibration_error,
@@ -13,6 +14,20 @@ from training.evaluation.metrics import (
     reliability_bins,
     softmax,
 )
+
+
+def test_equal_probabilities_rank_by_number() -> None:
+    """A network that tells nothing apart is right for the first class only, and one that answers NaN for none."""
+    labels = np.array([0, 1, 2, 0], np.int64)
+    assert accuracy(np.full((4, 3), 1 / 3), labels) == 0.5
+    assert accuracy(np.full((4, 3), 1 / 3), labels, k=2) == 0.75
+    assert accuracy(np.full((4, 3), np.nan), labels, k=3) == 0.0
+
+
+def test_the_interval_of_an_accuracy_is_wide_where_images_are_few() -> None:
+    """Wilson's: 3 of 4 may be 30 % or 95 %; 750 of 1,000 may not."""
+    assert accuracy_interval(0.75, 4) == pytest.approx((0.3006, 0.9544), abs=1e-4)
+    assert accuracy_interval(0.75, 1000) == pytest.approx((0.7222, 0.7759), abs=1e-4)
 
 
 def test_metrics_of_a_case_worked_by_hand() -> None:

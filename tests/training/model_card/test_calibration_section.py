@@ -49,6 +49,7 @@ def test_the_card_shows_every_measured_number(measured: Calibration) -> None:
 def test_the_card_says_what_was_too_little() -> None:
     """Ten held-out images: no 99 %, no energy, and why."""
     card = card_of(calibrate(*drawn(10), fitted_on="ten images"))
+    assert "**Weak:** fitted on 10 images; at least 200 are needed." in card
     assert "- 0.99: it needs 99 held-out images, there were 10" in card
     assert "No energy threshold: it needs 19 held-out images." in card
     assert "### None of the classes" not in card

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from models.contract import Manifest, Task, read_bundle
-from training.model_card.model_card import model_card
+from training.model_card.model_card import model_card, read_confusion
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -32,3 +32,12 @@ def test_a_bar_in_a_label_does_not_break_the_table() -> None:
     labels = ("left|right", *manifest.labels[1:])
     card = model_card(Manifest.model_validate({**manifest.model_dump(), "labels": labels}), np.eye(10, dtype=np.int64))
     assert "| 0 left\\|right | 1 |" in card
+
+
+def test_a_card_without_a_confusion_has_none_to_keep() -> None:
+    """Also one of another number of classes."""
+    card = "# Card\n\n## Confusion\n\n| | a | b | recall |\n| --- | ---: | ---: | ---: |\n"
+    rows = "| 0 a | 3 | 1 | 0.750 |\n| 1 b | 0 | 2 | 1.000 |\n\n## Limits\n"
+    np.testing.assert_array_equal(read_confusion(card + rows, 2), [[3, 1], [0, 2]])
+    assert read_confusion(card + rows, 3) is None
+    assert read_confusion("# Card\n", 2) is None

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from models.contract import Colour, Input, Pixels
+from training.evaluation.agreement import Rows
 from training.evaluation.onnx_session import predict
 from training.export.onnx_export import export
 from training.importing.fixed_images import fixed_images
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.flip_average import flip_averaged
 from training.networks.network import Network
-from training.optimize.agreement import Rows
 from training.optimize.quantization import Quantizer
 
 SIDE = 20

@@ -6,7 +6,7 @@ import onnx
 import pytest
 
 from tests.training.optimize.scaled_graphs import SCALINGS, Case, exported, run
-from training.optimize.agreement import total_variation
+from training.evaluation.agreement import total_variation
 from training.optimize.fp16 import convert_to_fp16
 
 

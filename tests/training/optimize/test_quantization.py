@@ -8,8 +8,8 @@ import pytest
 
 from models.contract import Precision, read_bundle
 from tests.training.optimize.scaled_graphs import SCALINGS, Case, exported, operators, run
+from training.evaluation.agreement import total_variation
 from training.evaluation.onnx_session import open_session, predict
-from training.optimize.agreement import total_variation
 from training.optimize.result import OptimizeResult
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from models.contract import CLASS_MAP, INPUT, PROBABILITIES
 from tests.training.optimize.scaled_graphs import FLOAT_STEPS, SCALINGS, SIDE, Case, exported, operators, run
+from training.evaluation.agreement import total_variation
 from training.evaluation.onnx_session import open_session, predict
 from training.onnx_graph.editing import GraphEditor
-from training.optimize.agreement import total_variation
 from training.optimize.quantized_input import quantize_input
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from models.contract import Bundle, Precision, Scores, Variant, read_bundle
 from training.importing.golden_images import check_golden
+from training.model_card.model_card import read_confusion
 from training.optimize.result import OptimizeResult
-from training.optimize.update_bundle import add_variants, read_confusion
+from training.optimize.update_bundle import add_variants
 
 FP16 = Variant(precision=Precision.FP16, path="model.fp16.onnx", metrics=Scores(measured=True, source="none"))
 
@@ -54,12 +55,3 @@ def test_a_variant_of_the_same_precision_is_replaced_with_its_file(bundle: Bundl
     assert [variant.path for variant in written.manifest.variants] == ["model.onnx", "half.onnx"]
     assert not (bundle.path / "model.fp16.onnx").exists()
     assert "model.fp16.onnx" not in {file.path for file in written.manifest.files}
-
-
-def test_a_card_without_a_confusion_has_none_to_keep() -> None:
-    """Also one of another number of classes."""
-    card = "# Card\n\n## Confusion\n\n| | a | b | recall |\n| --- | ---: | ---: | ---: |\n"
-    rows = "| 0 a | 3 | 1 | 0.750 |\n| 1 b | 0 | 2 | 1.000 |\n\n## Limits\n"
-    np.testing.assert_array_equal(read_confusion(card + rows, 2), [[3, 1], [0, 2]])
-    assert read_confusion(card + rows, 3) is None
-    assert read_confusion("# Card\n", 2) is None

@@ -26,13 +26,13 @@ def list_class_folders(root: Path, labels: tuple[str, ...] = ()) -> Listing:
     names = choose_names(
         {normalize_name(folder.name) for folder, part in classes if part == "train"}, labels, str(root)
     )
-    rows = [(path, _number(folder, names), part) for folder, part in classes for path in _files(folder)]
+    rows = [(path, _number(folder, names), part) for folder, part in classes for path in class_files(folder)]
     return listing(files_dataset(str(root), names), rows)
 
 
 def _part_folders(root: Path) -> list[tuple[Path, Part]]:
     """Return the folders that hold class folders, training first."""
-    folders = _subfolders(root)
+    folders = subfolders(root)
     named = [(folder, PART_NAMES[name]) for folder in folders if (name := folder.name.casefold()) in PART_NAMES]
     if not any(part == "train" for _, part in named) or len(named) == 1 < len(folders):
         return [(root, "train")]
@@ -45,7 +45,7 @@ def _part_folders(root: Path) -> list[tuple[Path, Part]]:
 
 
 def _class_folders(root: Path) -> list[Path]:
-    folders = _subfolders(root)
+    folders = subfolders(root)
     if not folders:
         raise DatasetError(f"{root} has no class folders: put the images of each class into a folder of its name")
     for folder in folders:
@@ -62,15 +62,16 @@ def _number(folder: Path, names: tuple[str, ...]) -> int:
     return names.index(name)
 
 
-def _subfolders(root: Path) -> list[Path]:
+def subfolders(root: Path) -> list[Path]:
+    """Return the folders in `root`, sorted by name, without hidden ones. Raises DatasetError."""
     try:
         return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
         _refuse(error)
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted by name."""
+def class_files(folder: Path) -> list[Path]:
+    """Return all files below a class folder, sorted by name. Raises DatasetError for one without files."""
     files = sorted(_walk(folder))
     if not files:
         raise DatasetError(f"the class folder {printable(folder)} is empty: put images into it, or remove it")

@@ -3,12 +3,12 @@
 import gzip
 import hashlib
 import re
+import string
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
-from torchvision.datasets import EMNIST
 
 from models.contract import Pixels
 from training.data.labelled_images import LabelledImages
@@ -17,7 +17,22 @@ from training.data.metadata import FASHION_MNIST, DatasetMetadata, emnist, unkno
 from training.data.sources.arrays import Arrays
 from training.errors import DatasetError
 
-SPLITS: tuple[str, ...] = EMNIST.splits
+_LETTERS = tuple(string.ascii_lowercase)
+_CHARACTERS = (*string.digits, *string.ascii_uppercase, *_LETTERS)
+_UNMERGED = tuple(name for name in _CHARACTERS if name not in tuple("cijklmopsuvwxyz"))
+"""Characters without the small letters that look like large ones."""
+_EMNIST = {
+    "byclass": _CHARACTERS,
+    "bymerge": _UNMERGED,
+    "balanced": _UNMERGED,
+    "letters": _LETTERS,
+    "digits": tuple(string.digits),
+    "mnist": tuple(string.digits),
+}
+"""Names of the classes of each split of EMNIST, by number from 0."""
+SPLITS: tuple[str, ...] = tuple(_EMNIST)
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+"""Folder of the files of Debian's package dataset-fashion-mnist."""
 _NAME = re.compile(
     r"(?:emnist-(?P<split>[a-z]+)-)?(?P<part>train|t10k|test)-(?:images|labels)[-.]idx[13]-ubyte(?:\.gz)?"
 )
@@ -97,10 +112,10 @@ def _open(path: Path) -> BufferedIOBase:
 
 
 def emnist_labels(split: str) -> tuple[str, ...]:
-    """Return the names of the classes by number from 0. EMNIST counts letters from 1; its name for 0 is left out."""
+    """Return the names of the classes by number from 0; EMNIST itself counts letters from 1."""
     if split not in SPLITS:
         raise DatasetError(f"there is no split {split!r} of EMNIST: choose one of {', '.join(SPLITS)}")
-    return tuple(name for name in EMNIST.classes_split_dict[split] if name != "N/A")
+    return _EMNIST[split]
 
 
 def holds_idx(folder: Path) -> bool:
@@ -115,18 +130,37 @@ def read_idx_folder(folder: Path, labels: tuple[str, ...] = ()) -> Arrays:
     names, and the classes of other sets are named by their numbers.
     Raises DatasetError for a folder with several sets, and for the faults that `read_idx` finds.
     """
+    split, test = _set_in(folder)
+    labels = labels or (emnist_labels(split) if split else ())
+    train = read_idx(folder, f"{_prefix(split)}train", len(labels) or 256)
+    metadata = _metadata(folder, train, labels, split)
+    return Arrays(metadata, train, None if test is None else read_idx(folder, test, len(metadata.labels)))
+
+
+def read_idx_test(folder: Path, classes: int) -> LabelledImages:
+    """Read the test images of a folder. Raises DatasetError where it has none, and for the faults of `read_idx`."""
+    _, test = _set_in(folder)
+    if test is None:
+        raise DatasetError(
+            f"{folder} has training images only: add the files of the test images, t10k-images and so on"
+        )
+    return read_idx(folder, test, classes)
+
+
+def _set_in(folder: Path) -> tuple[str, str | None]:
+    """Return the split of EMNIST, or "" for another set, and the name of the test part, None without one."""
     names = [match for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     splits = sorted({match["split"] or "" for match in names})
     if len(splits) > 1:
         raise DatasetError(
             f"{folder} holds several sets: keep the files of one of {shorten([s or 'train' for s in splits])}"
         )
-    prefix, parts = f"emnist-{splits[0]}-" if splits[0] else "", {match["part"] for match in names}
-    labels = labels or (emnist_labels(splits[0]) if prefix else ())
-    train = read_idx(folder, f"{prefix}train", len(labels) or 256)
-    metadata = _metadata(folder, train, labels, splits[0])
-    test = [read_idx(folder, f"{prefix}{part}", len(metadata.labels)) for part in sorted(parts - {"train"})[:1]]
-    return Arrays(metadata, train, test[0] if test else None)
+    test = min((match["part"] for match in names if match["part"] != "train"), default=None)
+    return splits[0], None if test is None else f"{_prefix(splits[0])}{test}"
+
+
+def _prefix(split: str) -> str:
+    return f"emnist-{split}-" if split else ""
 
 
 def _metadata(folder: Path, train: LabelledImages, labels: tuple[str, ...], split: str) -> DatasetMetadata:

@@ -18,12 +18,10 @@ from training.data import metadata
 from training.data.labelled_images import LabelledImages, evaluation_pixels
 from training.data.metadata import DatasetMetadata
 from training.data.sources.arrays import Arrays
-from training.data.sources.idx import SPLITS, emnist_labels, read_idx_folder, upright
+from training.data.sources.idx import DEBIAN, SPLITS, emnist_labels, read_idx_folder, upright
 from training.data.sources.packaged_images import read_digits
 from training.errors import DatasetError
 
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-"""Folder of the files of Debian's package dataset-fashion-mnist."""
 _GREY = {
     "mnist": (MNIST, metadata.MNIST),
     "fashion-mnist": (FashionMNIST, metadata.FASHION_MNIST),

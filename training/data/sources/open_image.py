@@ -9,10 +9,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess
+from models.contract import FORMATS, Input, Pixels, Preprocessing, UnsupportedMode, preprocess
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-"""Pillow's names of the formats that the server accepts by default."""
 MAX_PIXELS = 89_478_485
 """Pixel limit of one image: the value up to which Pillow does not warn (Image.MAX_IMAGE_PIXELS)."""
 MAX_FILE_BYTES = 256 << 20

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torchvision.datasets import EMNIST
 
 from tests.training.conftest import LABELS, idx, striped
-from training.data.sources.idx import read_idx, read_idx_folder
+from training.data.sources.idx import SPLITS, emnist_labels, read_idx, read_idx_folder, read_idx_test
 from training.errors import DatasetError
 
 IMAGES, NUMBERS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -143,3 +144,19 @@ def test_a_set_without_images_is_refused(dataset: Path) -> None:
     (dataset / NUMBERS).write_bytes(idx(np.zeros(0, np.uint8)))
     with pytest.raises(DatasetError, match="train has no images"):
         read_idx_folder(dataset)
+
+
+def test_the_classes_of_emnist_are_those_of_torchvision() -> None:
+    """Read without torchvision, which the environment of the service does not have."""
+    assert set(SPLITS) == set(EMNIST.splits)
+    for split in SPLITS:
+        assert list(emnist_labels(split)) == [name for name in EMNIST.classes_split_dict[split] if name != "N/A"]
+
+
+def test_the_test_images_are_read_alone(dataset: Path) -> None:
+    """A folder without them is refused."""
+    np.testing.assert_array_equal(read_idx_test(dataset, len(LABELS)).images[..., 0], striped(80, seed=2)[0])
+    for path in dataset.glob("t10k-*"):
+        path.unlink()
+    with pytest.raises(DatasetError, match="has training images only"):
+        read_idx_test(dataset, len(LABELS))

@@ -12,7 +12,8 @@ from torchvision.datasets import CIFAR10
 
 from tests.training.conftest import idx
 from training.data.dataset import open_dataset
-from training.data.sources.named import DEBIAN, NAMES, exclusive_lock, open_named
+from training.data.sources.idx import DEBIAN
+from training.data.sources.named import NAMES, exclusive_lock, open_named
 from training.errors import DatasetError
 
 _SECOND = """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.contract import Colour, Input, Preprocessing
+from models.contract import FORMATS, Colour, Input, Preprocessing
 from tests.support.pictures import png_file
 from tests.training.data.conftest import picture
 from training.data.dataset import Dataset, open_dataset
@@ -49,6 +49,14 @@ HOSTILE = {
 }
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_of_the_service_is_read(tmp_path: Path, kind: str) -> None:
+    """One list for training, evaluation and service."""
+    (tmp_path / "picture").write_bytes(encoded(kind))
+    assert read_header(tmp_path / "picture").size == (64, 48)
+    assert read_pixels(tmp_path / "picture", SMALL, Preprocessing()).shape == SMALL.shape
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_file_that_is_no_picture_has_a_reason(tmp_path: Path, name: str) -> None:
     """Whether its header gives it away or only its pixels."""
@@ -67,7 +75,7 @@ def test_hostile_files_are_reported_and_skipped(photos: Path) -> None:
     reasons = {Path(file.path).name: file.reason for file in dataset.warnings.skipped}
     assert reasons.keys() == HOSTILE.keys()
     assert any(
-        line.endswith("text.jpg: not a picture in one of the formats JPEG, PNG, WEBP, BMP, GIF, TIFF")
+        line.endswith(f"text.jpg: not a picture in one of the formats {', '.join(FORMATS)}")
         for line in dataset.sentences()
     )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.optimize.agreement import compare, total_variation
+from training.evaluation.agreement import compare, total_variation
 
 
 def test_distances_are_those_of_probabilities() -> None:

@@ -1,0 +1,121 @@
+"""`snellen calibrate`, as a command in the environment of the service, which has no PyTorch."""
+
+import json
+import shutil
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from models.contract import read_bundle
+from tests.snellen.command import snellen
+from tests.support.bundles import write_bundle
+from tests.support.class_folders import FASHION, write_clothes, write_colours
+from tests.support.multilabel import write_multilabel_bundle, write_multilabel_table
+from tests.support.onnx_files import NCHW_LOGITS, OPSET_11, write_labels, write_onnx
+from tests.support.server import running
+
+
+def test_a_trained_bundle_becomes_a_new_version(tmp_path: Path) -> None:
+    """With its dense class map; `verify` passes it, and the variants that are left out are named."""
+    folder = shutil.copytree(FASHION, tmp_path / "models" / "fashion-mnist" / "2")
+    done = snellen("calibrate", folder, "--data", write_clothes(tmp_path / "photos", 25))
+    assert done.returncode == 0, done.stderr
+    made = folder.parent / "3"
+    lines = done.stdout.splitlines()
+    temperature = read_bundle(made).manifest.calibration.temperature
+    assert lines[0] == f"images      250 images of {tmp_path / 'photos'}, which must not have been trained on"
+    assert lines[1] == f"temperature {temperature:.4f}, was 0.7453"
+    assert [line.split()[0] for line in lines[2:4]] == ["sets", "energy"]
+    assert lines[-2:] == [f"wrote {made}", f"It has fp32 only: for fp16, int8 run snellen optimize {made}"]
+    verified = snellen("verify", folder, made)
+    assert verified.returncode == 0, verified.stderr
+
+
+@pytest.mark.parametrize("text", [NCHW_LOGITS, OPSET_11], ids=["logits", "probabilities"])
+def test_an_imported_file_is_calibrated_and_served(tmp_path: Path, text: str) -> None:
+    """The service answers with prediction sets from then on."""
+    models, photos = tmp_path / "models", write_colours(tmp_path / "photos", 70)
+    file, labels = write_onnx(tmp_path / "model.onnx", text), write_labels(tmp_path)
+    options = ("--name", "flowers", "--labels", labels, "--preset", "unit", "--models", models)
+    imported = snellen("import", file, *options)
+    assert imported.returncode == 0, imported.stderr
+    done = snellen("calibrate", models / "flowers" / "1", "--data", photos)
+    assert done.returncode == 0, done.stderr
+    assert ("no threshold: the energy is the same for all images" in done.stdout) == (text == OPSET_11)
+    assert done.stdout.endswith(f"wrote {models / 'flowers' / '2'}\n")
+    assert snellen("verify", models / "flowers" / "2").returncode == 0
+    with running(models) as server:
+        body = (photos / "red" / "000.png").read_bytes()
+        answer = httpx.post(f"{server.url}/v1/classify?coverage=0.9", content=body).json()
+    assert (answer["version"], answer["results"][0]["prediction_set"]["coverage"]) == ("2", 0.9)
+
+
+def test_thresholds_of_several_labels_are_used_by_evaluate(tmp_path: Path) -> None:
+    """The mean F1 of the calibrated version is larger."""
+    folder = write_multilabel_bundle(tmp_path / "models")
+    table = write_multilabel_table(tmp_path / "photos", 220, level=110)
+    done = snellen("calibrate", folder, "--data", table, "--version", "5")
+    assert done.returncode == 0, done.stderr
+    assert "thresholds" in done.stdout
+    assert "temperature" not in done.stdout
+    scores = []
+    for version in ("1", "5"):
+        figures = tmp_path / f"{version}.json"
+        assert snellen("evaluate", folder.parent / version, "--data", table, "--json", figures).returncode == 0
+        scores.append(json.loads(figures.read_text())["variants"][0]["scores"]["macro_f1"])
+    assert scores[1] > scores[0] + 0.1
+
+
+def test_few_images_are_called_weak_and_skipped_ones_are_named(tmp_path: Path) -> None:
+    """Both on the terminal too."""
+    photos = write_colours(tmp_path / "photos", 5)
+    (photos / "red" / "000.png").write_text("no picture")
+    done = snellen("calibrate", write_bundle(tmp_path / "models"), "--data", photos)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"skipped {photos / 'red' / '000.png'}: not a picture")
+    assert "weak        fitted on 14 images; at least 200 are needed" in done.stdout
+    assert "not 0.99: it needs 99 held-out images, there were 14" in done.stdout
+    assert "no threshold: it needs 19 held-out images." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--data", "nowhere"), "there are no images at 'nowhere'"),
+        (("--data", "photos", "--version", "1"), "1 exists, and calibrating changes no version"),
+        (("--data", "only"), "only has training images only"),
+        (("--data", "damaged"), "none of the 1 images of damaged can be read"),
+    ],
+    ids=["no data", "version", "training images", "nothing readable"],
+)
+def test_a_refusal_is_one_sentence_and_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], reason: str
+) -> None:
+    """It says what to change, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    write_bundle(Path("models"))
+    write_colours(Path("photos"), 1)
+    shutil.copytree("photos", "only/train")
+    Path("damaged/red").mkdir(parents=True)
+    Path("damaged/red/a.png").write_text("no picture")
+    before = sorted(Path().rglob("*"))
+    done = snellen("calibrate", "models/colours/1", *options)
+    assert (done.returncode, reason in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_damaged_bundle_is_refused(tmp_path: Path) -> None:
+    """It would become a new version otherwise, with hashes that hold."""
+    folder = write_bundle(tmp_path / "models")
+    (folder / "golden" / "red.png").write_bytes(b"something else")
+    done = snellen("calibrate", folder, "--data", write_colours(tmp_path / "photos", 1))
+    assert (done.returncode, "golden/red.png differs from the size" in done.stderr) == (2, True), done.stderr
+    assert [path.name for path in folder.parent.iterdir()] == ["1"]
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    """With its path."""
+    done = snellen("calibrate", tmp_path / "none", "--data", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"snellen: {tmp_path / 'none'}: manifest.json cannot be read: No such file or directory\n"

@@ -1,0 +1,186 @@
+"""Labelled images to evaluate and calibrate a bundle on: listed at once, decoded one by one when they are needed.
+
+Read without PyTorch and pyarrow, in the environment of the service.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.contract import Input, Manifest, Pixels, Preprocessing, Task, preprocess
+from training.data.class_names import match_classes
+from training.data.labelled_images import LabelledImages, to_picture
+from training.data.labels import printable
+from training.data.sources.folders import class_files, subfolders
+from training.data.sources.idx import DEBIAN, holds_idx, read_idx_test
+from training.data.sources.label_table import TableRow, read_label_table
+from training.data.sources.open_image import read_pixels
+from training.data.split import PART_NAMES, Part
+from training.errors import DatasetError
+
+Truth = NDArray[np.int64] | NDArray[np.bool_]
+_SEPARATOR = "|"
+"""Between the labels of one image, in the task multilabel."""
+_EVALUATION: tuple[Part, ...] = ("test", "validation", "calibration")
+_CALIBRATION: tuple[Part, ...] = ("calibration", "validation", "test")
+
+
+@dataclass(frozen=True)
+class HeldOutImages:
+    """N images of one source.
+
+    title: the source in words. truth: class_id of each image, int64 [N], or, in the task multilabel, whether each class
+    is true, bool [N, K]. names: N paths or numbers, for messages. read: returns the pixels of image i for an input,
+    uint8 [height, width, channels], and raises UnreadableImage.
+    """
+
+    title: str
+    truth: Truth
+    names: Sequence[str]
+    read: Callable[[int, Input, Preprocessing], Pixels]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def of_classes(self, classes: int) -> NDArray[np.int64]:
+        """Return the number of images of each class: int64 [K]."""
+        counts = self.truth.sum(axis=0) if self.truth.ndim == 2 else np.bincount(self.truth, minlength=classes)
+        return np.asarray(counts, np.int64)
+
+
+HeldOutParts = Mapping[Part, HeldOutImages]
+"""The parts of a source that are not for training; a source without parts is all `test`."""
+
+
+def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
+    """List the images of a folder of class folders, a folder of IDX files, a CSV table, or of `fashion-mnist`.
+
+    Class folders and the labels of a table are matched with those of the bundle; not every class has to be there. Where
+    the source has parts, in folders or in the column `split`, training images are left out.
+    Raises DatasetError, whose sentence says what to change.
+    """
+    path = Path(os.path.expanduser(source))
+    if source == "fashion-mnist" and DEBIAN.is_dir():
+        path = DEBIAN
+    if path.is_file() and path.suffix.casefold() == ".csv":
+        return _from_table(path, manifest)
+    if not (source and path.is_dir()):
+        raise DatasetError(
+            f"there are no images at {source!r}: give a folder with a folder of images for each class, "
+            "a table (.csv) with the columns path and label, or a folder of IDX files"
+        )
+    if manifest.task is Task.MULTILABEL:
+        raise DatasetError(
+            f"an image of {manifest.name} may have several labels, which folders cannot say: give a table (.csv) with "
+            f"the columns path and label, as in a.jpg,{_SEPARATOR.join(manifest.labels[:2])}"
+        )
+    if holds_idx(path):
+        return {"test": _from_arrays(read_idx_test(path, len(manifest.labels)), f"test images of {path}")}
+    return _from_folders(path, manifest.labels)
+
+
+def evaluation_part(parts: HeldOutParts) -> HeldOutImages:
+    """Return the test images, or else those of validation or calibration."""
+    return next(parts[part] for part in _EVALUATION if part in parts)
+
+
+def calibration_parts(parts: HeldOutParts) -> tuple[HeldOutImages, HeldOutImages | None]:
+    """Return the images to fit on and those to measure on: the test images, or None where there are no others.
+
+    Fitted on are the images of calibration, or else those of validation, or the test images.
+    """
+    chosen = next(part for part in _CALIBRATION if part in parts)
+    return parts[chosen], None if chosen == "test" else parts.get("test")
+
+
+def _from_folders(root: Path, labels: Sequence[str]) -> HeldOutParts:
+    folders = subfolders(root)
+    names = {folder.name.casefold() for folder in folders}
+    if not (names and names <= PART_NAMES.keys()) or {folder.name for folder in folders} <= set(labels):
+        return {"test": _from_class_folders(root, labels, f"images of {printable(root)}")}
+    parts: dict[Part, Path] = {}
+    for folder in folders:
+        if (other := parts.setdefault(PART_NAMES[folder.name.casefold()], folder)) != folder:
+            raise DatasetError(f"{printable(root)}: {other.name} and {folder.name} are the same part: join the two")
+    parts.pop("train", None)
+    if not parts:
+        raise _training_only(str(root), f"{folders[0]}")
+    return {
+        part: _from_class_folders(folder, labels, f"{part} images of {printable(root)}")
+        for part, folder in parts.items()
+    }
+
+
+def _from_class_folders(root: Path, labels: Sequence[str], title: str) -> HeldOutImages:
+    folders = subfolders(root)
+    if not folders:
+        raise DatasetError(f"{printable(root)} has no class folders: put the images of each class into one of its name")
+    classes = match_classes([folder.name for folder in folders], labels, printable(root))
+    rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder)]
+    return _from_files([path for path, _ in rows], np.array([label for _, label in rows], np.int64), title)
+
+
+def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
+    several = manifest.task is Task.MULTILABEL
+    rows = read_label_table(table, empty_labels=several)
+    used = [row for row in rows if row.part != "train"]
+    if not used:
+        raise _training_only(str(table), "a table without the column split")
+    names = {row.label: _separated(row.label) if several else [row.label] for row in used}
+    every = dict.fromkeys(name for each in names.values() for name in each)
+    classes = match_classes(every, manifest.labels, printable(table))
+    truth = {label: [classes[name] for name in each] for label, each in names.items()}
+    parts: dict[Part, list[TableRow]] = {}
+    for row in used:
+        parts.setdefault(row.part or "test", []).append(row)
+    return {
+        part: _from_files(
+            [row.path for row in members],
+            _truth([truth[row.label] for row in members], len(manifest.labels), several=several),
+            f"{f'{part} images' if members[0].part else 'images'} of {printable(table)}",
+        )
+        for part, members in parts.items()
+    }
+
+
+def _separated(label: str) -> list[str]:
+    """Return the labels of one image; none for an empty text."""
+    return [name for part in label.split(_SEPARATOR) if (name := part.strip())]
+
+
+def _truth(class_ids: Sequence[Sequence[int]], classes: int, *, several: bool) -> Truth:
+    if not several:
+        return np.array([each[0] for each in class_ids], np.int64)
+    rows = np.zeros((len(class_ids), classes), np.bool_)
+    for row, each in zip(rows, class_ids, strict=True):
+        row[list(each)] = True
+    return rows
+
+
+def _from_files(paths: Sequence[Path], truth: Truth, title: str) -> HeldOutImages:
+    return HeldOutImages(
+        title,
+        truth,
+        [printable(path) for path in paths],
+        lambda index, target, preprocessing: read_pixels(paths[index], target, preprocessing),
+    )
+
+
+def _from_arrays(images: LabelledImages, title: str) -> HeldOutImages:
+    return HeldOutImages(
+        title,
+        images.labels,
+        [f"image {index}" for index in range(len(images))],
+        lambda index, target, preprocessing: preprocess(to_picture(images.images[index]), target, preprocessing),
+    )
+
+
+def _training_only(where: str, instead: str) -> DatasetError:
+    return DatasetError(
+        f"{where} has training images only, on which a network looks better than it is: "
+        f"give {instead} if these were not trained on"
+    )
