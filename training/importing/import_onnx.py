@@ -16,6 +16,7 @@ from models.contract import (
     Pixels,
     Precision,
     Preprocessing,
+    Row,
     Scores,
     UnsupportedMode,
     Variant,
@@ -23,7 +24,7 @@ from models.contract import (
     sha256_of,
 )
 from training.errors import OnnxImportError
-from training.evaluation.onnx_session import open_session, single_predictor
+from training.evaluation.onnx_session import single_predictor
 from training.importing.bundle_writer import (
     MODEL,
     NOT_FITTED,
@@ -114,7 +115,7 @@ def import_onnx(
     found = _find(path, options, note)
     with new_bundle(repository, name, version, overwrite=overwrite) as staging:
         made = write_graph(staging / MODEL, found.original, note)
-        top = () if found.check is None else _classify(staging / MODEL, found.check, found.labels)
+        top = () if found.check is None else _top(single_predictor(made.session)(found.check), found.labels)
         manifest = _fill(staging, found, made, name, version, guesses)
         write_manifest(staging, manifest, model_card(manifest))
     return ImportedBundle(folder, made.difference, top)
@@ -207,9 +208,7 @@ def _read_photo(path: Path, target: Input, preprocessing: Preprocessing) -> Pixe
         raise OnnxImportError(f"{path} cannot be read as an image for --check: {error}") from error
 
 
-def _classify(path: Path, photo: Pixels, labels: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Return the most probable labels of a photo by the graph in a file, and their probabilities."""
-    row = single_predictor(open_session(path))(photo)
+def _top(row: Row, labels: Sequence[str]) -> tuple[tuple[str, float], ...]:
     return tuple((labels[index], float(row[index])) for index in np.argsort(-row, kind="stable")[:_TOP])
 
 
