@@ -47,7 +47,7 @@ class Equality:
                 self._session.run([PROBABILITIES, LOGITS], {INPUT: pictures[start : start + batch]}) for start in starts
             ]
         except Exception as error:  # onnxruntime's exceptions have no common base
-            raise ParityError(f"{_MADE} cannot run {batch} pictures at a time: {one_line(error)}") from error
+            raise ParityError(f"{_MADE} cannot be run with a batch of {batch}: {one_line(error)}") from error
         probabilities, logits = (np.concatenate(part) for part in zip(*parts, strict=True))
         difference = np.abs(probabilities - self._expected.probabilities[: len(pictures)]).max()
         expected = self._expected.logits
