@@ -15,7 +15,9 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from typer.testing import CliRunner
 
+from snellen.__main__ import app
 from tests.snellen.command import snellen
 from tests.support.onnx_files import (
     BINARY_LOGITS,
@@ -171,13 +173,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def models(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with each of them, imported by one command each."""
+    """A repository with each of them, imported by one command each, in this process: starting one takes a second."""
     repository = tmp_path_factory.mktemp("models")
     for name, kind in KINDS.items():
         labels = () if name in UNLABELLED else ("--labels", files / name / "labels.txt")
         file = files / name / "model.onnx"
-        done = snellen("import", file, "--name", name, "--models", repository, *labels, *kind.options)
-        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+        command = ("import", file, "--name", name, "--models", repository, *labels, *kind.options)
+        done = CliRunner().invoke(app, [*map(str, command)])
+        assert done.exit_code == 0, f"{name}: {done.output}"
         assert "the greatest difference from the file" in done.stdout
         assert done.stderr == ""
     return repository

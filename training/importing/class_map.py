@@ -1,17 +1,16 @@
 """The class map of an imported network: its last linear layer at every position, before the mean over all of them."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from models.contract import CLASS_MAP, INPUT, LOGITS
 from training.importing.network_input import Layout
-from training.importing.onnx_file import load_session
 from training.importing.tensor_names import names_read
 
 _OURS = f"snellen_{CLASS_MAP}_"
@@ -23,6 +22,9 @@ _AXES: dict[tuple[int, ...], Layout] = {(2, 3): Layout.NCHW, (1, 2): Layout.NHWC
 _TO_NCHW = [0, 3, 1, 2]
 _TOLERANCE = 1e-4
 """Largest difference between the mean of the map and the logits, as a share of the largest logit."""
+
+DOES_NOT_FIT = "the last linear layer does not fit the maps of features before the mean"
+"""Reason for a graph that cannot be loaded or run with its class map."""
 
 
 class NoClassMapError(Exception):
@@ -74,17 +76,16 @@ def add_class_map(model: onnx.ModelProto, classes: int) -> onnx.ModelProto:
     return changed
 
 
-def check_class_map(path: Path, pictures: NDArray[np.uint8]) -> tuple[int, int]:
-    """Return height and width of the class map of the graph in a file, in positions.
+def check_class_map(session: onnxruntime.InferenceSession, pictures: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return height and width of the class map of a graph, in positions.
 
     pictures: uint8 [N, H, W, C]. Raises NoClassMapError where the graph cannot be run, the mean of the map over all
     positions differs from the logits, or there is one position only.
     """
     try:
-        session = load_session(path, "the graph with a class map")
         rows = [session.run([LOGITS, CLASS_MAP], {INPUT: picture[None]}) for picture in pictures]
     except Exception as error:  # onnxruntime's exceptions have no common base
-        raise NoClassMapError("the last linear layer does not fit the maps of features before the mean") from error
+        raise NoClassMapError(DOES_NOT_FIT) from error
     logits, maps = (np.concatenate(each).astype(np.float64) for each in zip(*rows, strict=True))
     if maps.ndim != 4 or maps.shape[:2] != logits.shape:
         raise NoClassMapError(f"it would have the shape {list(maps.shape)}")

@@ -1,16 +1,15 @@
 """Whether one pass over a large picture classifies each part of it, tried on the graph of a new bundle."""
 
-from pathlib import Path
-
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input, Row, cell_probabilities
-from training.importing.onnx_file import load_session
 
-_LARGE = 3
-"""Side of the picture that the stride is measured with, in sides of the input."""
+_GROWTH, _GROWTH_OF_LARGE = 2, 1
+"""Sides of the input by which the picture that the stride is measured with is larger than the input."""
+_LARGE_SIDE = 512
+"""Side of an input in pixels from which on the smaller growth suffices; memory grows with the pixels."""
 _STRIDES = 8
 """Strides by which the picture that the stride is checked with exceeds the input; the service checks as many."""
 _TOLERANCE = 0.01
@@ -21,19 +20,19 @@ class NotDenseError(Exception):
     """Raised where the parts of a larger picture cannot be classified in one pass. The message is the reason."""
 
 
-def measure_dense(path: Path, target: Input) -> Dense:
-    """Return stride and window of the graph in a file, whose input has any height and width and which has a class map.
+def measure_dense(session: onnxruntime.InferenceSession, target: Input) -> Dense:
+    """Return stride and window of a graph whose input has any height and width and which has a class map.
 
     They pass the checks that the service makes when it loads a bundle. Raises NotDenseError.
     """
-    session = load_session(path, "the graph with free height and width")
     probabilities, logits, class_map = _run(session, target, (target.height, target.width))
-    larger = _run(session, target, (_LARGE * target.height, _LARGE * target.width))[2]
+    growth = _GROWTH_OF_LARGE if max(target.height, target.width) >= _LARGE_SIDE else _GROWTH
+    larger = _run(session, target, ((1 + growth) * target.height, (1 + growth) * target.width))[2]
     window = (class_map.shape[1], class_map.shape[2])
     grown = (larger.shape[1] - window[0], larger.shape[2] - window[1])
     if min(grown) <= 0:
         raise NotDenseError("the class map of a larger picture is not larger")
-    stride = (_stride(target.height, grown[0]), _stride(target.width, grown[1]))
+    stride = (round(growth * target.height / grown[0]) or 1, round(growth * target.width / grown[1]) or 1)
     dense = Dense(stride=stride, window=window)
     size = (target.height + _STRIDES * stride[0], target.width + _STRIDES * stride[1])
     cells = _run(session, target, size)[2].shape[1:]
@@ -43,11 +42,6 @@ def measure_dense(path: Path, target: Input) -> Dense:
     if not np.abs(cell - probabilities).max() <= _TOLERANCE:
         raise NotDenseError("the softmax of the class map's mean is not the probabilities")
     return dense
-
-
-def _stride(side: int, grown: int) -> int:
-    """Return the pixels for one more position. grown: positions by which the large picture has more than the input."""
-    return max(1, round((_LARGE - 1) * side / grown))
 
 
 def _run(

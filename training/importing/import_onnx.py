@@ -24,7 +24,7 @@ from models.contract import (
     sha256_of,
 )
 from training.errors import OnnxImportError
-from training.evaluation.onnx_session import open_session, single_predictor
+from training.evaluation.onnx_session import single_predictor
 from training.importing.bundle_writer import (
     MODEL,
     NOT_FITTED,
@@ -132,7 +132,7 @@ def import_onnx(
     found = _find(path, options, note)
     with new_bundle(repository, name, version, overwrite=overwrite) as staging:
         made = write_graph(staging / MODEL, found.original, note)
-        top = () if found.check is None else _classify(staging / MODEL, found.check, found.labels)
+        top = () if found.check is None else top_classes(single_predictor(made.session)(found.check), found.labels)
         manifest = _fill(staging, found, made, name, version, guesses)
         write_manifest(staging, manifest, model_card(manifest))
     return ImportedBundle(folder, made.difference, top)
@@ -155,11 +155,6 @@ def try_onnx(path: Path, options: OnnxOptions, report: Report) -> tuple[Trial, .
     return try_presets(
         found.session, original.network_input, found.normalization, original.output, found.check, found.labels
     )
-
-
-def _classify(path: Path, photo: Pixels, labels: Sequence[str]) -> Top:
-    """Return the most probable labels of a photo by the graph in a file, and their probabilities."""
-    return top_classes(single_predictor(open_session(path))(photo), labels)
 
 
 def _find(path: Path, options: OnnxOptions, note: Report) -> _Found:

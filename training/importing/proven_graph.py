@@ -8,24 +8,26 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 
 from models.contract import INPUT, Dense, Input
 from training.errors import TrainingError
 from training.importing.bundle_writer import MODEL
-from training.importing.class_map import NoClassMapError, add_class_map, check_class_map
+from training.importing.class_map import DOES_NOT_FIT, NoClassMapError, add_class_map, check_class_map
 from training.importing.dense_measurement import NotDenseError, measure_dense
 from training.importing.equality_proof import Equality
 from training.importing.guesses import Guess, Report
 from training.importing.network_input import NetworkInput
 from training.importing.network_output import NetworkOutput
+from training.importing.onnx_file import load_session
 from training.importing.wrapped_graph import WrappedGraph
 
 _LARGEST_FILE = 2**31 - 2**26
 """Limit of the weights in one protobuf file, in bytes, with 64 MiB left for nodes; larger weights go beside it."""
 _WEIGHTS = f"{MODEL}.data"
 _PICTURES = 4
-"""Pictures on which the class map is compared with the logits, at most."""
+"""Pictures on which each step is tried, at most; the last graph is proven on all."""
 _FREE_SIZE = ("H", "W")
 """Names of a free height and width."""
 
@@ -49,11 +51,12 @@ class Original:
 class ProvenGraph:
     """A graph on disk that computes what the file computes.
 
-    difference: the greatest one. max_batch, class_map, dense: as in the manifest.
+    session: of this graph. difference: the greatest one. max_batch, class_map, dense: as in the manifest.
     """
 
     wrapped: WrappedGraph
-    difference: float
+    session: onnxruntime.InferenceSession
+    difference: float = math.nan
     max_batch: int | None = None
     class_map: bool = False
     dense: Dense | None = None
@@ -69,16 +72,10 @@ def write_graph(path: Path, original: Original, report: Report) -> ProvenGraph:
     proven = _write_for_any_batch(path, original)
     for guess in _changes(original, proven):
         report(guess)
-    if proven.wrapped.log_probabilities:
-        report(Guess("map", "no class map", "the scores are no sums, since the file gives only probabilities"))
-        return proven
-    try:
-        proven, (rows, columns) = _write_with_class_map(path, original, proven)
-    except NoClassMapError as error:
-        report(Guess("map", "no class map", str(error)))
-        return proven
-    report(Guess("map", f"class map of {columns}x{rows} positions", "the last layer is linear, after a mean over all"))
-    return _write_with_any_size(path, original, proven, report) if original.network_input.free_size else proven
+    proven = _write_with_class_map(path, original, proven, report)
+    if proven.class_map and original.network_input.free_size:
+        proven = _write_with_any_size(path, original, proven, report)
+    return replace(proven, difference=_prove(proven.session, original, proven.wrapped, proven.max_batch))
 
 
 def _changes(original: Original, proven: ProvenGraph) -> Iterator[Guess]:
@@ -102,23 +99,33 @@ def _changes(original: Original, proven: ProvenGraph) -> Iterator[Guess]:
 
 def _write_for_any_batch(path: Path, original: Original) -> ProvenGraph:
     """Write the graph for any number of images, or the one for one at a time where the other is not right."""
+    wrapped = original.wrap(False)
     try:
-        return _write(path, original, ProvenGraph(original.wrap(False), math.nan))
+        return ProvenGraph(wrapped, _write(path, original, wrapped, None))
     except TrainingError:
-        return _write(path, original, ProvenGraph(original.wrap(True), math.nan, max_batch=1))
+        wrapped = original.wrap(True)
+        return ProvenGraph(wrapped, _write(path, original, wrapped, 1), max_batch=1)
 
 
-def _write_with_class_map(path: Path, original: Original, proven: ProvenGraph) -> tuple[ProvenGraph, tuple[int, int]]:
-    """Add the class map. Returns its height and width too. Raises NoClassMapError, and `path` is as it was then."""
-    model = add_class_map(proven.wrapped.model, original.output.classes)
-    size = (0, 0)
+def _write_with_class_map(path: Path, original: Original, proven: ProvenGraph, report: Report) -> ProvenGraph:
+    """Add the class map where there is one, and report whether there is."""
+    try:
+        if proven.wrapped.log_probabilities:
+            raise NoClassMapError("the file has no scores before its probabilities")
+        wrapped = proven.wrapped._replace(model=add_class_map(proven.wrapped.model, original.output.classes))
+        rows, columns = 0, 0
 
-    def check(trial: Path) -> None:
-        nonlocal size
-        size = check_class_map(trial, original.pictures[:_PICTURES])
+        def check(session: onnxruntime.InferenceSession) -> None:
+            nonlocal rows, columns
+            rows, columns = check_class_map(session, original.pictures[:_PICTURES])
 
-    wrapped = proven.wrapped._replace(model=model)
-    return _write(path, original, replace(proven, wrapped=wrapped, class_map=True), check), size
+        session = _write(path, original, wrapped, proven.max_batch, check)
+    except (NoClassMapError, TrainingError) as error:
+        report(Guess("map", "no class map", str(error) if isinstance(error, NoClassMapError) else DOES_NOT_FIT))
+        return proven
+    reason = "the network ends in a mean over all of them and a linear layer"
+    report(Guess("map", f"class map of {columns}x{rows} positions", reason))
+    return replace(proven, wrapped=wrapped, session=session, class_map=True)
 
 
 def _write_with_any_size(path: Path, original: Original, proven: ProvenGraph, report: Report) -> ProvenGraph:
@@ -126,22 +133,21 @@ def _write_with_any_size(path: Path, original: Original, proven: ProvenGraph, re
     model = onnx.ModelProto()
     model.CopyFrom(proven.wrapped.model)
     _free_size(model.graph)
-    dense = None
+    wrapped = proven.wrapped._replace(model=model)
+    found = list[Dense]()
 
-    def check(trial: Path) -> None:
-        nonlocal dense
-        dense = measure_dense(trial, original.target)
+    def check(session: onnxruntime.InferenceSession) -> None:
+        found.append(measure_dense(session, original.target))
 
     try:
-        free = _write(path, original, replace(proven, wrapped=proven.wrapped._replace(model=model)), check)
+        session = _write(path, original, wrapped, proven.max_batch, check)
     except (NotDenseError, TrainingError) as error:
         report(Guess("dense", "no dense classification of large pictures", str(error)))
         return proven
-    assert dense is not None
-    (down, across), (rows, columns) = dense.stride, dense.window
+    (down, across), (rows, columns) = found[0].stride, found[0].window
     value = f"stride {across}x{down} pixels, window {columns}x{rows} positions"
     report(Guess("dense", value, "measured: the file takes pictures of any size"))
-    return replace(free, dense=dense)
+    return replace(proven, wrapped=wrapped, session=session, dense=found[0])
 
 
 def _free_size(graph: onnx.GraphProto) -> None:
@@ -151,22 +157,38 @@ def _free_size(graph: onnx.GraphProto) -> None:
 
 
 def _write(
-    path: Path, original: Original, planned: ProvenGraph, check: Callable[[Path], object] = lambda _: None
-) -> ProvenGraph:
-    """Write a graph to `path` if it passes `check` and equals the file; else `path` is as it was.
+    path: Path,
+    original: Original,
+    wrapped: WrappedGraph,
+    max_batch: int | None,
+    check: Callable[[onnxruntime.InferenceSession], object] = lambda _: None,
+) -> onnxruntime.InferenceSession:
+    """Write a graph to `path` if it passes `check` and equals the file for a few pictures; else `path` is as it was.
 
-    Returns it with the greatest difference. Raises what `check` raises, and TrainingError.
+    Returns its session. Raises what `check` raises, and TrainingError.
     """
     with TemporaryDirectory(dir=path.parent) as folder:
         trial = Path(folder, path.name)
-        _save(planned.wrapped.model, trial)
-        check(trial)
-        difference = Equality(trial, original.output).prove(
-            original.pictures, float16=planned.wrapped.float16, one_at_a_time=planned.max_batch == 1
-        )
+        _save(wrapped.model, trial)
+        session = load_session(trial, "the graph made for the bundle")
+        check(session)
+        _prove(session, original, wrapped, max_batch, most=_PICTURES)
         for written in Path(folder).iterdir():
             written.replace(path.parent / written.name)
-    return replace(planned, difference=difference)
+    return session
+
+
+def _prove(
+    session: onnxruntime.InferenceSession,
+    original: Original,
+    wrapped: WrappedGraph,
+    max_batch: int | None,
+    most: int | None = None,
+) -> float:
+    """Return the greatest difference from the file. most: number of pictures, None for all. Raises ParityError."""
+    return Equality(session, original.output).prove(
+        original.pictures[:most], float16=wrapped.float16, one_at_a_time=max_batch == 1
+    )
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_mean_of_the_map_is_the_logits(tmp_path: Path, opset: int, nodes: st
     changed = add_class_map(before, CLASSES)
     onnx.checker.check_model(changed, full_check=True)
     onnx.save(changed, path)
-    assert check_class_map(path, pictures()) == (3, 3)
+    assert check_class_map(open_session(path), pictures()) == (3, 3)
     probabilities, logits, class_map = open_session(path).run([PROBABILITIES, LOGITS, CLASS_MAP], {INPUT: pictures()})
     np.testing.assert_allclose(probabilities, expected[0], atol=1e-6)
     np.testing.assert_allclose(logits, expected[1], rtol=1e-5)
@@ -120,7 +120,7 @@ def test_other_networks_have_none(tmp_path: Path, opset: int, nodes: str, reason
     model = write(path, opset, nodes)
     with pytest.raises(NoClassMapError, match=reason):
         onnx.save(add_class_map(model, CLASSES), path)
-        check_class_map(path, pictures())
+        check_class_map(open_session(path), pictures())
 
 
 def test_a_map_of_one_position_is_none(tmp_path: Path) -> None:
@@ -131,4 +131,4 @@ def test_a_map_of_one_position_is_none(tmp_path: Path) -> None:
     )
     onnx.save(add_class_map(small, CLASSES), path)
     with pytest.raises(NoClassMapError, match="one position only"):
-        check_class_map(path, pictures())
+        check_class_map(open_session(path), pictures())

@@ -51,7 +51,10 @@ def test_a_grey_image_that_is_not_square_is_an_input_too(tmp_path: Path) -> None
 
 def test_a_free_size_comes_from_the_user(tmp_path: Path) -> None:
     """Without one, the message asks for it."""
-    assert found(tmp_path, NCHW_ANY_SIZE, size=32).width == 32
+    free = found(tmp_path, NCHW_ANY_SIZE, size=32)
+    assert (free.width, free.free_size) == (32, True)
+    assert not found(tmp_path, NCHW_LOGITS).free_size
+    assert not found(tmp_path, NCHW_ANY_SIZE.replace("height", "32"), size=32).free_size
     with pytest.raises(OnnxImportError, match="give it in pixels with --size"):
         found(tmp_path, NCHW_ANY_SIZE)
     with pytest.raises(OnnxImportError, match="has at most 4096"):

@@ -7,7 +7,16 @@ import onnx
 import pytest
 
 from models.contract import CLASS_MAP, LOGITS, PROBABILITIES, Colour, Dense, Input
-from tests.support.onnx_files import FEATURE_MAPS, NCHW_LOGITS, NEVER_FREE, OPSET_11, SIDE, STATIC_BATCH, write_onnx
+from tests.support.onnx_files import (
+    FEATURE_MAPS,
+    FEATURE_MAPS_NHWC,
+    NCHW_LOGITS,
+    NEVER_FREE,
+    OPSET_11,
+    SIDE,
+    STATIC_BATCH,
+    write_onnx,
+)
 from training.errors import ParityError
 from training.importing import proven_graph
 from training.importing.guesses import Guess
@@ -82,6 +91,23 @@ def test_a_class_map_is_added_where_there_is_one(tmp_path: Path) -> None:
     assert [value.name for value in graph.output] == [PROBABILITIES, LOGITS, CLASS_MAP]
     assert said["map"] == "class map of 7x7 positions"
     assert "dense" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FEATURE_MAPS.replace("float[", "float16["),
+        FEATURE_MAPS.replace("ir_version: 8", "ir_version: 3").replace('"": 17', '"": 7'),
+        FEATURE_MAPS_NHWC,
+    ],
+    ids=["float16", "opset 7", "channels last"],
+)
+def test_a_class_map_takes_whatever_an_import_takes(tmp_path: Path, text: str) -> None:
+    """Numbers of half precision, weights that are listed as inputs, the channels last."""
+    made, graph, _ = written(tmp_path, text)
+    assert made.class_map
+    assert made.difference < 2e-3
+    assert [value.name for value in graph.output] == [PROBABILITIES, LOGITS, CLASS_MAP]
 
 
 def test_height_and_width_become_free_where_those_of_the_file_are(tmp_path: Path) -> None:
