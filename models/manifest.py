@@ -120,6 +120,11 @@ class Manifest(ManifestModel):
         return next((variant for variant in self.variants if variant.precision is precision), None)
 
     @property
+    def calibrated(self) -> bool:
+        """Whether the probabilities fit held-out images; of the task `multilabel` only thresholds are fitted."""
+        return self.task is Task.SINGLE and self.calibration.fitted_on is not None
+
+    @property
     def thresholds(self) -> tuple[float, ...]:
         """The probability from which on each class counts as present; empty for the task `single`."""
         if self.task is Task.SINGLE:

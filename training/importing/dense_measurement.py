@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input, Row, cell_probabilities
+from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Dense, Input, Row, Task, cell_probabilities
 
 _GROWTH, _GROWTH_OF_LARGE = 2, 1
 """Sides of the input by which the picture that the stride is measured with is larger than the input."""
@@ -20,7 +20,7 @@ class NotDenseError(Exception):
     """Raised where the parts of a larger picture cannot be classified in one pass. The message is the reason."""
 
 
-def measure_dense(session: onnxruntime.InferenceSession, target: Input) -> Dense:
+def measure_dense(session: onnxruntime.InferenceSession, target: Input, task: Task = Task.SINGLE) -> Dense:
     """Return stride and window of a graph whose input has any height and width and which has a class map.
 
     They pass the checks that the service makes when it loads a bundle. Raises NotDenseError.
@@ -38,9 +38,10 @@ def measure_dense(session: onnxruntime.InferenceSession, target: Input) -> Dense
     cells = _run(session, target, size)[2].shape[1:]
     if cells != (window[0] + _STRIDES, window[1] + _STRIDES):
         raise NotDenseError(f"the class map does not grow by one position for each {stride[1]}x{stride[0]} pixels")
-    cell = cell_probabilities(logits, class_map, (1, 1), dense, temperature=1.0)[0, 0]
+    cell = cell_probabilities(logits, class_map, (1, 1), dense, temperature=1.0, task=task)[0, 0]
     if not np.abs(cell - probabilities).max() <= _TOLERANCE:
-        raise NotDenseError("the softmax of the class map's mean is not the probabilities")
+        function = "softmax" if task is Task.SINGLE else "sigmoid"
+        raise NotDenseError(f"the {function} of the class map's mean is not the probabilities")
     return dense
 
 

@@ -13,6 +13,11 @@ _WEIGHTS = f"{MODEL}.data"
 
 def save_graph(model: onnx.ModelProto, folder: Path) -> Path:
     """Write the graph, whose weights are all in memory, into a bundle's folder. Returns the path of the file."""
-    large = sum(tensor.ByteSize() for tensor in model.graph.initializer) > _LARGEST_FILE
-    onnx.save(model, folder / MODEL, save_as_external_data=large, location=_WEIGHTS)
-    return folder / MODEL
+    path = folder / MODEL
+    if sum(tensor.ByteSize() for tensor in model.graph.initializer) <= _LARGEST_FILE:
+        onnx.save(model, path)
+        return path
+    copy = onnx.ModelProto()  # onnx moves the weights out of the model that it saves
+    copy.CopyFrom(model)
+    onnx.save(copy, path, save_as_external_data=True, location=_WEIGHTS)
+    return path

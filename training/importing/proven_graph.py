@@ -13,19 +13,16 @@ from numpy.typing import NDArray
 
 from models.contract import INPUT, Dense, Input
 from training.errors import TrainingError
-from training.importing.bundle_writer import MODEL
 from training.importing.class_map import DOES_NOT_FIT, NoClassMapError, add_class_map, check_class_map
 from training.importing.dense_measurement import NotDenseError, measure_dense
 from training.importing.equality_proof import Equality
+from training.importing.graph_file import save_graph
 from training.importing.guesses import Guess, Report
 from training.importing.network_input import NetworkInput
 from training.importing.network_output import NetworkOutput
 from training.importing.onnx_file import load_session
 from training.importing.wrapped_graph import WrappedGraph
 
-_LARGEST_FILE = 2**31 - 2**26
-"""Limit of the weights in one protobuf file, in bytes, with 64 MiB left for nodes; larger weights go beside it."""
-_WEIGHTS = f"{MODEL}.data"
 _PICTURES = 4
 """Pictures on which each step is tried, at most; the last graph is proven on all."""
 _FREE_SIZE = ("H", "W")
@@ -137,7 +134,7 @@ def _write_with_any_size(path: Path, original: Original, proven: ProvenGraph, re
     found = list[Dense]()
 
     def check(session: onnxruntime.InferenceSession) -> None:
-        found.append(measure_dense(session, original.target))
+        found.append(measure_dense(session, original.target, original.output.task))
 
     try:
         session = _write(path, original, wrapped, proven.max_batch, check)
@@ -168,9 +165,7 @@ def _write(
     Returns its session. Raises what `check` raises, and TrainingError.
     """
     with TemporaryDirectory(dir=path.parent) as folder:
-        trial = Path(folder, path.name)
-        _save(wrapped.model, trial)
-        session = load_session(trial, "the graph made for the bundle")
+        session = load_session(save_graph(wrapped.model, Path(folder)), "the graph made for the bundle")
         check(session)
         _prove(session, original, wrapped, max_batch, most=_PICTURES)
         for written in Path(folder).iterdir():
@@ -189,13 +184,3 @@ def _prove(
     return Equality(session, original.output).prove(
         original.pictures[:most], float16=wrapped.float16, one_at_a_time=max_batch == 1
     )
-
-
-def _save(model: onnx.ModelProto, path: Path) -> None:
-    """Write the graph as one file, or with its weights beside it where one file cannot hold them."""
-    if sum(tensor.ByteSize() for tensor in model.graph.initializer) <= _LARGEST_FILE:
-        onnx.save(model, path)
-        return
-    copy = onnx.ModelProto()  # onnx moves the weights out of the model that it saves
-    copy.CopyFrom(model)
-    onnx.save(copy, path, save_as_external_data=True, location=_WEIGHTS)

@@ -1,6 +1,6 @@
 """The section of the model card on calibration."""
 
-from models.contract import Calibration, EnergyThreshold, PredictionSets, Reliability
+from models.contract import Calibration, EnergyThreshold, PredictionSets, Reliability, Task
 from training.model_card.markdown import bullets, number, table
 
 _ERRORS = (("NLL", "nll"), ("ECE, bins of equal width", "ece"), ("ECE, bins of equal mass", "adaptive_ece"))
@@ -9,7 +9,7 @@ _THRESHOLDS = 20
 _OTHERS = ("images of none of the classes", "images", "taken for familiar", "AUROC")
 
 
-def calibration_section(calibration: Calibration) -> str:
+def calibration_section(calibration: Calibration, task: Task = Task.SINGLE) -> str:
     """Return the section as Markdown; what was not fitted or not measured is left out."""
     sets, energy, reliability = calibration.prediction_sets, calibration.energy, calibration.reliability
     return "\n\n".join(
@@ -21,9 +21,7 @@ def calibration_section(calibration: Calibration) -> str:
                 if calibration.weak
                 else ()
             ),
-            _thresholds(calibration)
-            if calibration.thresholds
-            else f"Softmax temperature: {calibration.temperature:.4f}.",
+            f"Softmax temperature: {calibration.temperature:.4f}." if task is Task.SINGLE else _thresholds(calibration),
             *(_fit(calibration) if calibration.fitted_on else ()),
             *(_reliability(reliability) if reliability else ()),
             *(_sets(sets) if sets else ()),
@@ -39,6 +37,8 @@ def _fit(calibration: Calibration) -> tuple[str, ...]:
 
 def _thresholds(calibration: Calibration) -> str:
     """Return the first thresholds; the manifest has all of them."""
+    if not calibration.thresholds:
+        return "A class counts as present from a probability of 0.5 on."
     shown = ", ".join(f"{threshold:.4f}" for threshold in calibration.thresholds[:_THRESHOLDS])
     more = ", ..." if len(calibration.thresholds) > _THRESHOLDS else ""
     return f"Probabilities from which on a class counts as present, in the order of the labels: {shown}{more}."

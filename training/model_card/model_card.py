@@ -23,7 +23,7 @@ def model_card(manifest: Manifest, confusion: Confusion | None = None) -> str:
         "## Metrics\n\n" + "\n\n".join(_metrics(variant) for variant in manifest.variants),
         *([variants] if (variants := variants_section(manifest)) is not None else []),
         *([_confusion(manifest.labels, confusion)] if confusion is not None else []),
-        calibration_section(manifest.calibration),
+        calibration_section(manifest.calibration, manifest.task),
         "## Limits and notes\n\n" + bullets(manifest.provenance.notes),
         _making(manifest),
     ]

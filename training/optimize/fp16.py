@@ -13,6 +13,7 @@ from training.onnx_graph.layers import WEIGHTED
 def convert_to_fp16(model: Path, path: Path) -> None:
     """Write the graph in `model` to `path` with float16 weights and activations; input and outputs keep their types."""
     graph = onnx.load(model)
+    _name_nodes(graph)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # weights too small for float16 become zero
         converted = convert_float_to_float16(
@@ -22,6 +23,12 @@ def convert_to_fp16(model: Path, path: Path) -> None:
             node_block_list=_scaling(graph) + _after_logits(graph),
         )
     onnx.save(converted, path)
+
+
+def _name_nodes(model: onnx.ModelProto) -> None:
+    """Give each node without a name one: onnxruntime's converter keeps nodes in float32 by their names."""
+    for index, node in enumerate(model.graph.node):
+        node.name = node.name or f"node_{index}"
 
 
 def _scaling(model: onnx.ModelProto) -> list[str]:

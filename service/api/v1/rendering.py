@@ -19,7 +19,7 @@ class ResponseWriter:
         head = {
             "model": manifest.name,
             "version": str(manifest.version),
-            "calibrated": calibration.fitted_on is not None,
+            "calibrated": manifest.calibrated,
         } | ({} if calibration.weak is None else {"weak_calibration": calibration.weak})
         encoded = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
         self._head = encoded[:-1] + b',"results":['

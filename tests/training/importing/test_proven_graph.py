@@ -18,7 +18,7 @@ from tests.support.onnx_files import (
     write_onnx,
 )
 from training.errors import ParityError
-from training.importing import proven_graph
+from training.importing import graph_file
 from training.importing.guesses import Guess
 from training.importing.network_input import find_input
 from training.importing.network_output import find_output
@@ -155,7 +155,7 @@ def test_a_graph_that_computes_something_else_is_refused(tmp_path: Path) -> None
 
 def test_large_weights_lie_beside_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As often as the graph is written."""
-    monkeypatch.setattr(proven_graph, "_LARGEST_FILE", 0)
+    monkeypatch.setattr(graph_file, "_LARGEST_FILE", 0)
     path = write_onnx(
         tmp_path / "model.onnx",
         FEATURE_MAPS,

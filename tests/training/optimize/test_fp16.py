@@ -39,3 +39,18 @@ def test_probabilities_stay_close_to_fp32(case: Case, tmp_path: Path) -> None:
     convert_to_fp16(case.path, tmp_path / "half.onnx")
     halved = run(onnx.load(tmp_path / "half.onnx"), case.images)
     assert total_variation(run(case.model(), case.images), halved).max() < 0.01
+
+
+def test_nodes_without_names_become_float16_too(case: Case, tmp_path: Path) -> None:
+    """Many exporters name none; then the names of those that stay in float32 must not be those of all."""
+    model = case.model()
+    for node in model.graph.node:
+        node.name = ""
+    onnx.save(model, tmp_path / "unnamed.onnx")
+    convert_to_fp16(tmp_path / "unnamed.onnx", tmp_path / "half.onnx")
+    convert_to_fp16(case.path, tmp_path / "named.onnx")
+    types = [
+        sorted(tensor.data_type for tensor in onnx.load(tmp_path / name).graph.initializer)
+        for name in ("half.onnx", "named.onnx")
+    ]
+    assert types[0] == types[1]

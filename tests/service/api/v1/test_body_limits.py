@@ -3,7 +3,7 @@
 import base64
 import time
 import tracemalloc
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -87,10 +87,19 @@ SHAPES: dict[str, Shape] = {
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_no_step_holds_the_event_loop(name: str) -> None:
-    """For 50 ms; counted is what the processor takes, not what other processes take from it."""
+    """For 50 ms; counted is what the processor takes, and of each step the least of three runs.
+
+    Other processes empty the caches that a step needs, which doubles its time.
+    """
     content_type, make = SHAPES[name]
-    steps = parse_images(make(), content_type, MAX_IMAGES)
-    longest_s = 0.0
+    body = make()
+    runs = [list(step_seconds(body, content_type)) for _ in range(3)]
+    assert max(map(min, zip(*runs, strict=True))) < 0.05
+
+
+def step_seconds(body: bytes, content_type: str) -> Iterator[float]:
+    """Parse a body; yield what the processor took for each step."""
+    steps = parse_images(body, content_type, MAX_IMAGES)
     ended = False
     while not ended:
         started_s = time.thread_time()
@@ -98,8 +107,7 @@ def test_no_step_holds_the_event_loop(name: str) -> None:
             steps.send(None)
         except (StopIteration, ServiceError):
             ended = True
-        longest_s = max(longest_s, time.thread_time() - started_s)
-    assert longest_s < 0.05
+        yield time.thread_time() - started_s
 
 
 @pytest.mark.parametrize("name", SHAPES)
