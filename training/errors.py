@@ -25,6 +25,10 @@ class BundleExistsError(TrainingError):
     """Raised when the version exists already and may not be overwritten."""
 
 
+class RepositoryError(TrainingError):
+    """Raised when nothing can be written to the repository folder that a new bundle goes to."""
+
+
 class CheckpointError(TrainingError):
     """Raised when a run cannot be resumed from its checkpoint, or cannot write one."""
 

@@ -34,9 +34,16 @@ def coverage_threshold(coverage: float, manifest: Manifest) -> float:
     sets = manifest.calibration.prediction_sets
     thresholds = sets.threshold_of if sets else {}
     if coverage not in thresholds:
-        known = ", ".join(f"{value:g}" for value in thresholds) or "none: it had too few held-out images"
+        known = ", ".join(f"{value:g}" for value in thresholds) or f"none: {_why_no_sets(manifest)}"
         raise NotCalibrated(f"coverage {coverage:g} was not fitted for {manifest.name}; fitted are {known}")
     return thresholds[coverage]
+
+
+def _why_no_sets(manifest: Manifest) -> str:
+    """Return why a bundle of the task single has no prediction sets at all."""
+    if manifest.calibration.fitted_on is None:
+        return "it was not calibrated; `snellen calibrate` makes a version that is"
+    return "it was calibrated on too few images"
 
 
 def ranking(probabilities: Row) -> ClassIds:

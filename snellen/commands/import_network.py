@@ -128,6 +128,9 @@ def import_network(
             else:
                 _import_onnx(Path(source), models, name, version, options, overwrite=overwrite)
         return
+    if Path(source).is_file():
+        reason = f"{path_text(Path(source))} is no ONNX file, whose name ends in .onnx"
+        exit_with_error(f"{reason}; weights of a timm model are given with --weights", status=2)
     _refuse_onnx_options(context)
     with errors_as_messages():
         from training.pretrained.import_bundle import import_pretrained

@@ -55,8 +55,13 @@ def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[st
         prediction_sets=fit_sets(after, labels, fitted_on),
         energy=energy,
         weak=weakness(len(labels), np.bincount(labels, minlength=logits.shape[1]), names),
-        note=_METHOD if energy else f"{_METHOD} {_CONSTANT_ENERGY if is_constant(logits) else _NO_ENERGY}",
+        note=_METHOD if energy else f"{_METHOD} {_why_no_energy(logits)}",
     )
+
+
+def _why_no_energy(logits: Floats) -> str:
+    """Return why no threshold was fitted. The energy of a single image is the same for all images whatever it is."""
+    return _CONSTANT_ENERGY if len(logits) > 1 and is_constant(logits) else _NO_ENERGY
 
 
 def calibrate_labels(probabilities: Floats, truth: Flags, fitted_on: str, names: Sequence[str]) -> Calibration:

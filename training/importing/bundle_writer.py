@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from models.contract import MANIFEST, File, Manifest, read_bundle, sha256_of
-from training.errors import BundleExistsError
+from training.errors import BundleExistsError, RepositoryError
 from training.importing.golden_images import check_golden
 
 MODEL = "model.onnx"
@@ -31,9 +31,10 @@ def new_bundle(repository: Path, name: str, version: int, *, overwrite: bool = F
     """Yield an empty folder to fill, published as `repository/name/version` when the block ends without an error.
 
     An error leaves nothing behind, not even a new repository, and an existing bundle stays as it was.
+    Raises BundleExistsError, and RepositoryError when no folder can be made in the repository.
     """
     destination = refuse_existing(repository, name, version, overwrite=overwrite)
-    with _existing(repository), TemporaryDirectory(prefix=".new-bundle-", dir=repository) as staging:
+    with _existing(repository), _staging(repository) as staging:
         folder = Path(staging, name, str(version))
         folder.mkdir(parents=True)
         yield folder
@@ -45,7 +46,10 @@ def new_bundle(repository: Path, name: str, version: int, *, overwrite: bool = F
 def _existing(folder: Path) -> Iterator[None]:
     """Make the folder and those above it where they are missing; remove these again when the block ends in an error."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
     try:
         yield
     except BaseException:
@@ -53,6 +57,20 @@ def _existing(folder: Path) -> Iterator[None]:
             for each in missing:
                 each.rmdir()
         raise
+
+
+def _staging(repository: Path) -> TemporaryDirectory[str]:
+    """Return a new hidden folder in the repository. Raises RepositoryError."""
+    try:
+        return TemporaryDirectory(prefix=".new-bundle-", dir=repository)
+    except OSError as error:
+        raise _not_writable(repository, error) from error
+
+
+def _not_writable(repository: Path, error: OSError) -> RepositoryError:
+    return RepositoryError(
+        f"no bundle can be written to the folder '{repository}': {error.strerror}; use one that this user may change"
+    )
 
 
 def write_manifest(folder: Path, manifest: Manifest, card: str) -> None:

@@ -32,13 +32,17 @@ def choose_resize(
     chosen = Preprocessing(resize=way, crop_fraction=fraction, interpolation=interpolation or known.interpolation)
     part = f"{chosen.crop_fraction:.4g} of each side, " if chosen.resize == "crop" else ""
     given = {"--resize": resize, "--crop-fraction": crop_fraction, "--interpolation": interpolation}
-    named = ", ".join(option for option, value in given.items() if value is not None)
-    others = (
-        "--resize, --crop-fraction and --interpolation have their defaults" if described is None else described.path
-    )
-    report(
-        Guess(
-            "resize", f"{chosen.resize}, {part}{chosen.interpolation}", f"{named}; {others}" if named else str(others)
-        )
-    )
+    named = [option for option, value in given.items() if value is not None]
+    others = [option for option, value in given.items() if value is None]
+    defaults = f"{_in_words(others)} {'has its default' if len(others) == 1 else 'have their defaults'}"
+    reasons = [", ".join(named)] if named else []
+    if others:
+        reasons.append(defaults if described is None else str(described.path))
+    report(Guess("resize", f"{chosen.resize}, {part}{chosen.interpolation}", "; ".join(reasons)))
     return chosen
+
+
+def _in_words(options: list[str]) -> str:
+    """Return the options with commas and "and" between them."""
+    *first, last = options or [""]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -55,7 +55,8 @@ def _metrics(variant: Variant) -> str:
     rows = [] if metrics.images is None else [("images", f"{metrics.images:,}")]
     values = {name: getattr(metrics, name) for name in _MEASURES}
     rows += [(name, number(value)) for name, value in values.items() if value is not None]
-    return f"{origin}, {variant.precision}: {metrics.source}\n\n" + table(("measure", "value"), rows)
+    source = f"{origin}, {variant.precision}: {metrics.source}"
+    return f"{source}\n\n{table(('measure', 'value'), rows)}" if rows else source
 
 
 def _confusion(labels: Sequence[str], confusion: Confusion) -> str:

@@ -78,7 +78,8 @@ EXAMPLE_DETAILS = {
     "too-many-cells": "the grid has 40x60 cells, 12000 predictions with top_k=5; the limit is 10000",
     "decode-limit": "decoding this image takes more than 5 s; send it smaller, or encoded anew",
     "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/2",
-    "not-calibrated": "coverage 0.9 was not fitted for imagenet/1; fitted are none: it had too few held-out images",
+    "not-calibrated": "coverage 0.9 was not fitted for imagenet; fitted are none: it was not calibrated; "
+    "`snellen calibrate` makes a version that is",
     "no-class-map": "the graph of this model has no class map, so explain=heatmap is not possible",
     "not-dense": "the network of scans takes images of one size: dense classification is not possible",
     "model-not-found": "there is no model 'resnet'; the models are fashion-mnist, imagenet",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.contract import Task, read_bundle
-from service.errors import InvalidOption
+from service.errors import InvalidOption, NotCalibrated
 from service.inference.postprocess import coverage_threshold, ranking, top, unfamiliar
 from tests.support.bundles import write_bundle
 
@@ -35,3 +35,15 @@ def test_a_multilabel_model_has_no_prediction_sets(tmp_path: Path) -> None:
     manifest = read_bundle(write_bundle(tmp_path, task=Task.MULTILABEL)).manifest
     with pytest.raises(InvalidOption, match="do not sum to 1, so that there are no .* leave coverage out"):
         coverage_threshold(0.9, manifest)
+
+
+@pytest.mark.parametrize(
+    ("fitted_on", "reason"),
+    [(None, "none: it was not calibrated; `snellen calibrate`"), ("12 images", "none: it was calibrated on too few")],
+)
+def test_a_model_without_prediction_sets_says_why(tmp_path: Path, fitted_on: str | None, reason: str) -> None:
+    """It was never calibrated, or on too few images for any coverage."""
+    manifest = read_bundle(write_bundle(tmp_path)).manifest
+    calibration = manifest.calibration.model_copy(update={"fitted_on": fitted_on, "prediction_sets": None})
+    with pytest.raises(NotCalibrated, match=reason):
+        coverage_threshold(0.9, manifest.model_copy(update={"calibration": calibration}))

@@ -93,3 +93,11 @@ def test_options_of_onnx_files_are_refused_for_other_sources() -> None:
     """They would have no effect."""
     done = snellen("import", "timm/resnet18", "--preset", "unit")
     assert (done.returncode, "--preset is for ONNX files" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    """A checkpoint of PyTorch, for example; the sentence does not ask for PyTorch to be installed."""
+    (tmp_path / "flowers.pt").write_bytes(b"PK")
+    done = snellen("import", tmp_path / "flowers.pt", "--name", "flowers")
+    assert (done.returncode, "flowers.pt is no ONNX file" in done.stderr) == (2, True), done.stderr
+    assert done.stderr.count("\n") == 1

@@ -112,6 +112,12 @@ def test_logarithms_of_probabilities_give_no_energy_threshold() -> None:
     assert "the energy is the same for all images" in result.note
 
 
+def test_one_image_is_too_few_for_an_energy_threshold() -> None:
+    """The note says how many are needed, not that the energy is the same for all images."""
+    logits, labels = drawn(1)
+    assert calibrate(logits, labels, "held-out images").note.endswith("it needs 19 held-out images.")
+
+
 def test_a_measured_calibration_survives_its_json() -> None:
     """What training writes is what the service reads, fields and bounds included."""
     result = measured_calibration()

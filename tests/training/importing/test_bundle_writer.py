@@ -14,7 +14,7 @@ from models.contract import (
 )
 from tests.training.conftest import Exported, striped, untrained_module
 from tests.training.importing.conftest import Fill, make
-from training.errors import BundleExistsError, ParityError
+from training.errors import BundleExistsError, ParityError, RepositoryError
 from training.importing.bundle_writer import MODEL, list_files
 from training.importing.golden_images import PROBABILITIES_FILE, check_golden, encode, write_golden
 
@@ -49,6 +49,15 @@ def test_an_interrupted_bundle_leaves_nothing_behind(tmp_path: Path, fill: Fill,
     with pytest.raises(type(error)):
         make(tmp_path, fill, _raiser(error))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("repository", ["models", "models/new"])
+def test_a_repository_that_cannot_be_written_to_is_named(tmp_path: Path, fill: Fill, repository: str) -> None:
+    """Here a file has the name of the folder."""
+    (tmp_path / "models").write_text("")
+    with pytest.raises(RepositoryError, match=f"no bundle can be written to the folder '.*/{repository}': "):
+        make(tmp_path / repository, fill)
+    assert [path.name for path in tmp_path.iterdir()] == ["models"]
 
 
 def test_a_failed_bundle_takes_a_new_repository_with_it(tmp_path: Path, fill: Fill) -> None:

@@ -39,5 +39,13 @@ def test_the_reason_names_options_and_file() -> None:
     guesses = list[Guess]()
     choose_resize(guesses.append, interpolation="bilinear", described=CROP)
     choose_resize(guesses.append)
+    choose_resize(guesses.append, crop_fraction=0.9)
+    choose_resize(guesses.append, resize="crop", crop_fraction=0.9)
+    choose_resize(guesses.append, resize="crop", crop_fraction=0.9, interpolation="bicubic")
     assert guesses[0] == ("resize", "crop, 0.875 of each side, bilinear", "--interpolation; config.json")
-    assert "have their defaults" in guesses[1].reason
+    assert [guess.reason for guess in guesses[1:]] == [
+        "--resize, --crop-fraction and --interpolation have their defaults",
+        "--crop-fraction; --resize and --interpolation have their defaults",
+        "--resize, --crop-fraction; --interpolation has its default",
+        "--resize, --crop-fraction, --interpolation",
+    ]

@@ -18,6 +18,15 @@ def test_a_card_of_a_bundle_without_calibration_has_no_empty_section() -> None:
     assert "|  |" not in card.replace("|  | before", "")
 
 
+def test_a_card_without_figures_has_no_table_of_them() -> None:
+    """As of an imported file, whose accuracy nothing tells."""
+    manifest = read_bundle(MODELS / "imagenet" / "1").manifest
+    metrics = manifest.variants[0].metrics.model_copy(update={"top1": None, "top5": None})
+    variant = manifest.variants[0].model_copy(update={"metrics": metrics})
+    assert "| measure | value |" in model_card(manifest)
+    assert "| measure | value |" not in model_card(manifest.model_copy(update={"variants": (variant,)}))
+
+
 def test_a_card_names_the_task_of_several_labels() -> None:
     """The usual one, of one class an image, is not mentioned."""
     manifest = read_bundle(MODELS / "imagenet" / "1").manifest
