@@ -5,17 +5,22 @@ SNELLEN_DOCKER_BUILD_ARGS holds further flags of `docker build`, such as a packa
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
+from models.contract import read_bundle
 from tests.docker.monitoring import ROOT
+from tests.support.class_folders import write_colours
+from tests.support.onnx_files import NCHW_LOGITS, write_labels, write_onnx
 
 IMAGE = "snellen:test"
 BASE = "python:3.11-slim-bookworm"
@@ -52,8 +57,8 @@ def image() -> str:
 class Container:
     """A running service, on a free port of the loopback address."""
 
-    def __init__(self, image: str) -> None:
-        self.id = docker("run", "--detach", *HARDENED, "--publish", "127.0.0.1::8000", image)
+    def __init__(self, image: str, options: Sequence[str] = (), command: Sequence[str] = ()) -> None:
+        self.id = docker("run", "--detach", *HARDENED, "--publish", "127.0.0.1::8000", *options, image, *command)
         self.url = "http://" + docker("port", self.id, "8000").splitlines()[0]
 
     def inspect(self, template: str) -> str:
@@ -107,6 +112,55 @@ def test_it_can_make_and_judge_bundles(image: str) -> None:
     """The rooms of training that need no PyTorch are there."""
     code = "import training.evaluation.calibrate, training.importing.bundle_writer, training.importing.golden_images"
     docker("run", "--rm", *HARDENED, "--entrypoint", "python", image, "-c", code)
+
+
+DOCUMENTED = (ROOT / "docs" / "docker.md").read_text().partition("## Your ONNX file in a container")[2]
+IN_A_CONTAINER = [shlex.split(line) for line in re.findall("^snellen (.+)$", DOCUMENTED, re.MULTILINE)]
+USER = "12345:12345"
+"""Neither root nor the user of the image."""
+
+
+@pytest.fixture(scope="module")
+def work(image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the three commands of docs/docker.md have run."""
+    folder = tmp_path_factory.mktemp("work")
+    write_onnx(folder / "model.onnx", NCHW_LOGITS)
+    write_labels(folder)
+    write_colours(folder / "photos", 70)
+    folder.chmod(0o777)
+    assert [command[0] for command in IN_A_CONTAINER] == ["import", "evaluate", "calibrate"]
+    for command in IN_A_CONTAINER:
+        docker("run", "--rm", *HARDENED, "--user", USER, "-v", f"{folder}:/work", "-w", "/work", image, *command)
+    return folder
+
+
+def test_a_file_becomes_a_calibrated_bundle_in_it(work: Path) -> None:
+    """As a user without rights, with a read-only root: the bundle belongs to that user, and nothing else is written."""
+    made = read_bundle(work / "models" / "flowers" / "2")
+    assert made.manifest.calibration.fitted_on is not None
+    assert (made.path / "manifest.json").stat().st_uid == int(USER.partition(":")[0])
+    assert sorted(path.name for path in work.iterdir()) == ["labels.txt", "model.onnx", "models", "photos"]
+
+
+def test_it_serves_a_file_with_a_temporary_folder(image: str, work: Path) -> None:
+    """The mounted folder is read-only; the model has the name of the file."""
+    mounts = ("--tmpfs", "/tmp", "-v", f"{work}:/work:ro", "-w", "/work")
+    command = ("serve", "model.onnx", "--labels", "labels.txt", "--preset", "imagenet")
+    started = Container(image, mounts, command)
+    try:
+        started.until_healthy()
+        answer = json.loads(httpx.post(f"{started.url}/v1/classify", content=PHOTO.read_bytes()).text)
+        assert (answer["model"], len(answer["results"][0]["predictions"])) == ("model", 3)
+    finally:
+        docker("rm", "--force", started.id)
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(image: str, work: Path) -> None:
+    """One sentence and status 2."""
+    command = ("docker", "run", "--rm", *HARDENED, "-v", f"{work}:/work:ro", "-w", "/work", image, *IN_A_CONTAINER[2])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "no bundle can be written to the folder '/work/models': Read-only file system" in done.stderr
 
 
 def test_it_verifies_its_own_bundles(image: str) -> None:
