@@ -100,9 +100,13 @@ def choose_normalization(
         found, source, reason = _likely(file, network_input, described)
         chosen = _in_order(found, network_input, order)
     _check(chosen, network_input, source)
-    report(Guess("colour", chosen.order, "--colour" if order else f"{network_input.channels} channels"))
+    report(Guess("colour", chosen.order, "--colour" if order else _channels(network_input.channels)))
     report(Guess("scaling", f"(pixel - {_text(chosen.mean)}) / {_text(chosen.std)}", reason))
     return chosen
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"
 
 
 def preset_normalization(preset: Preset, network_input: NetworkInput, order: ChannelOrder | None) -> Normalization:

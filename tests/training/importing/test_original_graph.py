@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx.parser
 import pytest
 
 from tests.support.onnx_files import NCHW_LOGITS, SIDE, TWO_OUTPUTS, write_onnx
@@ -31,6 +32,17 @@ def test_all_outputs_are_returned_by_name(tmp_path: Path) -> None:
     original = OriginalGraph(write_onnx(tmp_path / "model.onnx", TWO_OUTPUTS))
     values = original.run(np.zeros((1, 3, SIDE, SIDE), np.float32))
     assert {name: value.shape for name, value in values.items()} == {"features": (1, 12), "logits": (1, 3)}
+
+
+def test_an_output_of_classes_is_no_output_of_scores(tmp_path: Path) -> None:
+    """As of a graph that ends in ArgMax; it is named among the others."""
+    text = """<ir_version: 8, opset_import: ["": 17]> g (float[n, 3, 28, 28] input) => (int64[n] best) {
+        pooled = GlobalAveragePool (input) features = Flatten <axis = 1> (pooled)
+        best = ArgMax <axis = 1, keepdims = 0> (features) }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "model.onnx")
+    original = OriginalGraph(tmp_path / "model.onnx")
+    assert original.run(np.zeros((1, 3, 28, 28), np.float32)) == {}
+    assert original.other_outputs == ("best tensor(int64)",)
 
 
 def test_what_onnxruntime_refuses_is_one_sentence(tmp_path: Path) -> None:
