@@ -99,7 +99,7 @@ def find_output(
     Raises OnnxImportError for what is no image classifier, and where the user has to choose.
     """
     first = values[0]
-    seen = ", ".join([f"{each} {list(value.shape)}" for each, value in first.items()] + list(others))
+    seen = ", ".join([f"{each} {list(value.shape)}" for each, value in first.items()] + list(others)) or "none"
     if name is not None and name not in first:
         raise OnnxImportError(f"there is no output {name!r} of floating-point numbers for --output; there is: {seen}")
     fitting = [each for each in ([name] if name else first) if all(_is_row(value[each]) for value in values)]

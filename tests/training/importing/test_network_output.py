@@ -30,6 +30,13 @@ def test_logits_and_probabilities_are_told_apart_by_their_values() -> None:
     assert found({"output": LOGITS}).probabilities == pytest.approx(made.probabilities, abs=1e-6)
 
 
+def test_a_file_without_an_output_of_numbers_is_refused() -> None:
+    """Its outputs are named with their types, or it has none."""
+    for others, seen in (((), "none"), (("best tensor(int64)",), r"best tensor\(int64\)")):
+        with pytest.raises(OnnxImportError, match=f"its outputs are {seen}, and one of shape"):
+            found({}, others=others)
+
+
 def test_axes_of_size_1_do_not_count() -> None:
     """[N, K, 1, 1] holds K scores."""
     made = found({"output": [row.reshape(1, 3, 1, 1) for row in LOGITS]})
