@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.contract import Calibration, Reliability
-from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_constant, measure_energy
+from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_one_score, measure_energy
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.label_metrics import Flags, best_threshold
 from training.evaluation.metrics import (
@@ -33,6 +33,10 @@ _CONSTANT_ENERGY = (
     "No energy threshold: the energy is the same for all images, as it is where the logits are logarithms of "
     "probabilities."
 )
+_ENERGY_OF_ONE_SCORE = (
+    "No energy threshold: the network has one score for two classes, and an energy of it would tell only which of them "
+    "it is."
+)
 
 
 def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[str] = ()) -> Calibration:
@@ -55,8 +59,14 @@ def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[st
         prediction_sets=fit_sets(after, labels, fitted_on),
         energy=energy,
         weak=weakness(len(labels), np.bincount(labels, minlength=logits.shape[1]), names),
-        note=_METHOD if energy else f"{_METHOD} {_CONSTANT_ENERGY if is_constant(logits) else _NO_ENERGY}",
+        note=_METHOD if energy else f"{_METHOD} {_why_no_energy(logits)}",
     )
+
+
+def _why_no_energy(logits: Floats) -> str:
+    if is_one_score(logits):
+        return _ENERGY_OF_ONE_SCORE
+    return _NO_ENERGY if len(logits) < ENERGY_IMAGES else _CONSTANT_ENERGY
 
 
 def calibrate_labels(probabilities: Floats, truth: Flags, fitted_on: str, names: Sequence[str]) -> Calibration:

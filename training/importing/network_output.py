@@ -116,6 +116,11 @@ def find_output(
     scores = np.stack([value[chosen].reshape(-1) for value in values])
     if not np.isfinite(scores).all():
         raise OnnxImportError(f"output {chosen!r} holds NaN or infinity for ordinary pictures: check --preset")
+    if scores.shape[1] > 1 and not np.ptp(scores, axis=0).any():
+        raise OnnxImportError(
+            f"output {chosen!r} is the same for all {len(scores)} pictures, so nothing can be told about it: the "
+            "weights are none of a trained network, or --preset is wrong"
+        )
     reason = "--output" if name else "the only one" if len(first) == 1 else "the one that has a score for each class"
     report(Guess("output", f"{chosen} {list(first[chosen].shape)}", reason))
     values_seen = _Values(chosen, scores)
@@ -148,6 +153,7 @@ class _Values:
         sums = scores.sum(axis=1, dtype=np.float64)
         self.shares = self._lowest >= 0 and self._highest <= 1 + _TOLERANCE
         self.add_up = self.shares and bool((np.abs(sums - 1) <= _TOLERANCE).all())
+        self.percentages = self._lowest >= 0 and sums.min() > 1 + _TOLERANCE and np.ptp(sums) <= _TOLERANCE * sums.min()
         self.constant = self._lowest == self._highest
         self._sums = f"sum to {sums.min():.3g} to {sums.max():.3g}"
 
@@ -176,6 +182,11 @@ def _judge(values: _Values, kind: ScoreKind | None, task: Task | None, task_sour
         raise OnnxImportError(
             f"the values of output {values.name!r} {values.text}, as those of a softmax do, so one class of an image "
             f"is true, but {task_source} says multilabel: say --task single"
+        )
+    if kind is None and values.percentages:
+        raise OnnxImportError(
+            f"the values of output {values.name!r} {values.text} with the same sum for each, as percentages do: export "
+            "probabilities of 0 to 1, or say --scores logits if they are logits"
         )
     if kind is ScoreKind.PROBABILITIES and not values.shares:
         raise OnnxImportError(

@@ -73,3 +73,21 @@ def test_a_graph_that_takes_one_image_at_a_time_is_told_apart(tmp_path: Path) ->
     with pytest.raises(ParityError, match="a batch of 2"):
         Equality(open_session(path, quiet=True), right).prove(PICTURES, float16=False)
     assert Equality(open_session(path, quiet=True), right).prove(PICTURES, float16=False, one_at_a_time=True) < 1e-6
+
+
+def test_small_probabilities_are_compared_as_shares_of_the_largest(tmp_path: Path) -> None:
+    """Those of 20,000 classes differ by less than 1e-4, whatever the network computes."""
+    classes = 20_000
+    text = BUNDLE.replace("float[N, 3]", f"float[N, {classes}]").replace(
+        f"{LOGITS} = ReduceMean <axes = [1, 2], keepdims = 0> (s)",
+        f"m = ReduceMean <axes = [1, 2], keepdims = 0> (s) {LOGITS} = MatMul (m, many)",
+    )
+    many = np.random.default_rng(0).normal(0, 0.1, (3, classes)).astype(np.float32)
+    session = open_session(write_onnx(tmp_path / "model.onnx", text, weights={"many": many}), quiet=True)
+    (scores,) = session.run([PROBABILITIES], {INPUT: PICTURES})
+    right = NetworkOutput("scores", ScoreKind.PROBABILITIES, 2, scores)
+    assert Equality(session, right).prove(PICTURES, float16=False) < 1e-5
+    exchanged = replace(right, scores=scores[:, ::-1])
+    assert np.abs(scores - exchanged.scores).max() < 1e-4
+    with pytest.raises(ParityError, match="differs by"):
+        Equality(session, exchanged).prove(PICTURES, float16=False)

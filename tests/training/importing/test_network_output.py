@@ -105,3 +105,17 @@ def test_scores_that_are_no_answer_are_refused() -> None:
         found({"output": LOGITS}, kind=ScoreKind.PROBABILITIES)
     with pytest.raises(OnnxImportError, match="NaN or infinity"):
         found({"output": [row * np.nan for row in LOGITS]})
+
+
+def test_an_output_that_never_changes_is_refused() -> None:
+    """Nothing could be told about it, not even that it is equal to the file's."""
+    with pytest.raises(OnnxImportError, match="the same for all 16 pictures, so nothing can be told about it"):
+        found({"output": [LOGITS[0]] * 16})
+
+
+def test_percentages_are_refused() -> None:
+    """Taken for logits, their softmax would be 1 for the first class."""
+    percentages = {"output": [100 * row for row in PROBABILITIES]}
+    with pytest.raises(OnnxImportError, match="as percentages do: export probabilities of 0 to 1"):
+        found(percentages)
+    assert found(percentages, kind=ScoreKind.LOGITS).kind is ScoreKind.LOGITS
