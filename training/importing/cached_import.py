@@ -13,6 +13,7 @@ import onnx
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from models.contract import BundleError, read_bundle, sha256_of
+from training.errors import BundleExistsError
 from training.importing.guesses import Report
 from training.importing.import_onnx import ImportedBundle, OnnxOptions, import_onnx
 from training.importing.onnx_file import require_file
@@ -45,11 +46,14 @@ def cached_import(path: Path, cache: Path, options: OnnxOptions, report: Report)
     require_file(path)
     name = model_name(path)
     repository = cache / _key(path, name, options)
-    if _is_whole(repository / name / str(_VERSION)):
+    folder = repository / name / str(_VERSION)
+    if _is_whole(folder):
         return CachedBundle(repository, name, None)
-    return CachedBundle(
-        repository, name, import_onnx(path, repository, name, _VERSION, options, report, overwrite=True)
-    )
+    try:
+        made = import_onnx(path, repository, name, _VERSION, options, report, overwrite=folder.exists())
+    except BundleExistsError:  # another process has made it meanwhile, and may serve it already
+        made = None
+    return CachedBundle(repository, name, made)
 
 
 def model_name(path: Path) -> str:

@@ -124,3 +124,19 @@ def test_weights_of_constants_count(folder: Path) -> None:
     first = cached(folder, name="constant.onnx")
     (folder / "bias.bin").write_bytes(np.ones(3, np.float32).tobytes())
     assert cached(folder, name="constant.onnx").repository != first.repository
+
+
+def test_a_bundle_that_another_process_made_meanwhile_is_taken(folder: Path) -> None:
+    """It may be served already, so it is not replaced."""
+    first = cached(folder)
+    bundle = first.repository / "my-flowers-2" / "1"
+    hidden = bundle.rename(folder / "hidden")
+
+    def appear(_: Guess) -> None:
+        if hidden.exists():
+            hidden.rename(bundle)
+
+    options = OnnxOptions(labels=folder / "labels.txt", preset=Preset.UNIT)
+    again = cached_import(folder / "My Flowers (2).onnx", folder / "cache", options, appear)
+    assert again == CachedBundle(first.repository, "my-flowers-2", None)
+    read_bundle(bundle).check_files()
