@@ -14,8 +14,8 @@ TOLERANCE, FLOAT16_TOLERANCE = 1e-4, 2e-3
 
 Where there are no logits, the probabilities of a softmax are compared as shares of the largest one.
 """
-_SEVERAL = 2
-"""Images at a time; two show a batch that is not free as well as more."""
+_SEVERAL = 3
+"""Images at a time; two do not show what mixes each image with the one before the last."""
 
 _MADE = "the graph made for the bundle"
 
