@@ -116,11 +116,6 @@ def find_output(
     scores = np.stack([value[chosen].reshape(-1) for value in values])
     if not np.isfinite(scores).all():
         raise OnnxImportError(f"output {chosen!r} holds NaN or infinity for ordinary pictures: check --preset")
-    if scores.shape[1] > 1 and not np.ptp(scores, axis=0).any():
-        raise OnnxImportError(
-            f"output {chosen!r} is the same for all {len(scores)} pictures, so nothing can be told about it: the "
-            "weights are none of a trained network, or --preset is wrong"
-        )
     reason = "--output" if name else "the only one" if len(first) == 1 else "the one that has a score for each class"
     report(Guess("output", f"{chosen} {list(first[chosen].shape)}", reason))
     values_seen = _Values(chosen, scores)
@@ -130,6 +125,15 @@ def find_output(
     report(Guess("scores", judged.kind, "--scores" if kind else f"they {values_seen.text}"))
     report(Guess("task", judged.task, judged.reason if task is None else task_source))
     return NetworkOutput(chosen, judged.kind, first[chosen].ndim, scores, judged.task)
+
+
+def check_varies(output: NetworkOutput) -> None:
+    """Raise OnnxImportError where the scores are the same for all pictures; they would prove nothing."""
+    if not np.ptp(output.scores, axis=0).any():
+        raise OnnxImportError(
+            f"output {output.name!r} is the same for all {len(output.scores)} pictures, so nothing can be told about "
+            "it: the weights are none of a trained network, or --preset is wrong; --check PHOTO --try shows others"
+        )
 
 
 def _is_row(value: Floats) -> bool:
