@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from models.manifest import File, Manifest
+from models.manifest import File, Manifest, Task
 from models.preprocessing import Pixels, decode_golden
 from models.variant import Precision, Variant
 
 MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 """Limit of a manifest, in bytes; that of a model with 21,843 classes has about 1 MiB."""
+_SUM = 0.01
+"""Allowed distance of the sum of the probabilities of a golden image from 1; those of sigmoids differ by more."""
 Row = NDArray[np.float32]
 _ROWS = TypeAdapter(dict[str, list[float]])
 
@@ -89,6 +91,11 @@ class Bundle:
             row = np.asarray(expected.get(path, ()), np.float32)
             if row.shape != (classes,):
                 raise BundleError(f"{golden.probabilities} has no {classes} probabilities for {path}")
+            if self.manifest.task is Task.SINGLE and not abs(total := float(row.sum(dtype=np.float64)) - 1) <= _SUM:
+                raise BundleError(
+                    f"{golden.probabilities}: the probabilities of {path} sum to {total + 1:.3g}, so that they are no "
+                    "softmax, which the task single needs"
+                )
             yield path, self._read(path), row
 
     def check_files(self) -> None:

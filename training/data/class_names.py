@@ -7,6 +7,8 @@ from itertools import islice
 from training.data.labels import normalize_name, shorten
 from training.errors import DatasetError
 
+_LONGEST_ID = 9
+"""Digits of a class_id, at most."""
 _NAMED = 5
 """Unknown names that an error lists."""
 
@@ -15,12 +17,14 @@ def match_classes(names: Iterable[str], labels: Sequence[str], where: str) -> di
     """Return the class_id of each name: its place among `labels`, from 0.
 
     A name is a label, letter by letter, or a class_id; a label comes first where a name could be both. where: the data,
-    for the error. Raises DatasetError that lists the names which are neither, each with the nearest label.
+    for the error. Raises DatasetError that lists the names which are neither, each with the nearest label, and where
+    some names are class_ids only while others could be either, of different classes.
     """
     places: dict[str, list[int]] = {}
     for place, label in enumerate(labels):
         places.setdefault(normalize_name(label), []).append(place)
     found, unknown = dict[str, int](), list[str]()
+    either, only_ids = list[str](), list[str]()
     for name in names:
         same = places.get(normalize_name(name), [])
         if len(same) > 1:
@@ -28,15 +32,29 @@ def match_classes(names: Iterable[str], labels: Sequence[str], where: str) -> di
                 f"{where}: {name!r} is the label of {len(same)} classes: write the class_id instead, "
                 f"{' or '.join(map(str, same))}"
             )
+        class_id = _class_id(name, len(labels))
         if same:
             found[name] = same[0]
-        elif name.isascii() and name.isdecimal() and int(name) < len(labels):
-            found[name] = int(name)
+            either += [name] if class_id not in (None, same[0]) else []
+        elif class_id is not None:
+            found[name] = class_id
+            only_ids.append(name)
         else:
             unknown.append(name)
     if unknown:
         raise DatasetError(_refusal(unknown, labels, where))
+    if either and only_ids:
+        raise DatasetError(
+            f"{where}: {only_ids[0]!r} is a class_id and no label, but {either[0]!r} is the label of class "
+            f"{found[either[0]]}: write labels only; the labels are {shorten(labels)}"
+        )
     return found
+
+
+def _class_id(name: str, classes: int) -> int | None:
+    """Return the class_id that a name is, None for any other text."""
+    digits = name.isascii() and name.isdecimal() and len(name) <= _LONGEST_ID
+    return int(name) if digits and int(name) < classes else None
 
 
 def _refusal(unknown: Sequence[str], labels: Sequence[str], where: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.contract import Calibration, Reliability
-from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_constant, measure_energy
+from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_one_score, measure_energy
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.label_metrics import Flags, best_threshold
 from training.evaluation.metrics import (
@@ -32,6 +32,10 @@ _NO_ENERGY = f"No energy threshold: it needs {ENERGY_IMAGES} held-out images."
 _CONSTANT_ENERGY = (
     "No energy threshold: the energy is the same for all images, as it is where the logits are logarithms of "
     "probabilities."
+)
+_ENERGY_OF_ONE_SCORE = (
+    "No energy threshold: the network has one score for two classes, and an energy of it would tell only which of them "
+    "it is."
 )
 
 
@@ -61,6 +65,8 @@ def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[st
 
 def _why_no_energy(logits: Floats) -> str:
     """Return why no threshold was fitted. The energy of a single image is the same for all images whatever it is."""
+    if is_one_score(logits):
+        return _ENERGY_OF_ONE_SCORE
     return _CONSTANT_ENERGY if len(logits) > 1 and is_constant(logits) else _NO_ENERGY
 
 

@@ -30,6 +30,11 @@ def is_constant(logits: Floats) -> bool:
     return len(logits) > 0 and float(np.ptp(energy(logits))) < _SMALLEST_RANGE
 
 
+def is_one_score(logits: Floats) -> bool:
+    """Return whether the logits [N, 2] are 0 and one score, whose energy tells only which of the two classes it is."""
+    return logits.shape[1] == 2 and not logits[:, 0].any()
+
+
 def auroc(familiar: Floats, unfamiliar: Floats) -> float:
     """Return the probability that one of the unfamiliar energies is larger than one of the familiar; a tie counts half.
 
@@ -43,10 +48,10 @@ def auroc(familiar: Floats, unfamiliar: Floats) -> float:
 def fit_energy(logits: Floats, fitted_on: str) -> EnergyThreshold | None:
     """Return the energy that 95 % of similar images do not exceed.
 
-    None for fewer than `ENERGY_IMAGES` images, and for energies that are constant.
+    None for fewer than `ENERGY_IMAGES` images, for energies that are constant, and for networks with one score.
     """
     threshold = conformal_quantile(energy(logits), TRUE_POSITIVE_RATE)
-    if threshold is None or is_constant(logits):
+    if threshold is None or is_constant(logits) or is_one_score(logits):
         return None
     return EnergyThreshold(
         threshold=threshold, true_positive_rate=float(TRUE_POSITIVE_RATE), fitted_on=fitted_on, images=len(logits)

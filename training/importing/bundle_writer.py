@@ -39,6 +39,7 @@ def new_bundle(repository: Path, name: str, version: int, *, overwrite: bool = F
         folder.mkdir(parents=True)
         yield folder
         _verify(folder)
+        refuse_existing(repository, name, version, overwrite=overwrite)  # another process may have made it meanwhile
         _publish(folder, destination, Path(staging, "replaced"))
 
 

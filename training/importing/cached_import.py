@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from models.contract import BundleError, read_bundle, sha256_of
+from training.errors import BundleExistsError
 from training.importing.guesses import Report
 from training.importing.import_onnx import ImportedBundle, OnnxOptions, import_onnx
 from training.importing.onnx_file import require_file
@@ -44,11 +46,14 @@ def cached_import(path: Path, cache: Path, options: OnnxOptions, report: Report)
     require_file(path)
     name = model_name(path)
     repository = cache / _key(path, name, options)
-    if _is_whole(repository / name / str(_VERSION)):
+    folder = repository / name / str(_VERSION)
+    if _is_whole(folder):
         return CachedBundle(repository, name, None)
-    return CachedBundle(
-        repository, name, import_onnx(path, repository, name, _VERSION, options, report, overwrite=True)
-    )
+    try:
+        made = import_onnx(path, repository, name, _VERSION, options, report, overwrite=folder.exists())
+    except BundleExistsError:  # another process has made it meanwhile, and may serve it already
+        made = None
+    return CachedBundle(repository, name, made)
 
 
 def model_name(path: Path) -> str:
@@ -74,7 +79,10 @@ def _key(path: Path, name: str, options: OnnxOptions) -> str:
         "snellen": version("snellen"),
         "name": name,
         "files": [_content(each) for each in (path, *_weights(path), *beside)],
-        "options": {key: _content(value) if isinstance(value, Path) else value for key, value in given.items()},
+        "options": {
+            key: [value.suffix.lower(), _content(value)] if isinstance(value, Path) else value
+            for key, value in given.items()
+        },
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -90,6 +98,17 @@ def _weights(path: Path) -> Iterator[Path]:
         model = onnx.load(path, load_external_data=False)
     except Exception:  # protobuf, onnx and the file system have no common base
         return
-    outside = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
+    outside = [tensor for tensor in _tensors(model) if uses_external_data(tensor)]
     for location in sorted({ExternalDataInfo(tensor).location for tensor in outside}):
         yield path.parent / location
+
+
+def _tensors(message: Any) -> Iterator[onnx.TensorProto]:
+    """Yield the tensors in a protobuf message: weights, and constants that are attributes of nodes."""
+    if isinstance(message, onnx.TensorProto):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for each in (value,) if hasattr(value, "ListFields") else value:
+                yield from _tensors(each)

@@ -39,7 +39,7 @@ from training.importing.golden_images import GoldenImage, write_golden
 from training.importing.golden_photos import SHIPPED_NOTES, shipped_photos
 from training.importing.guesses import Guess, Report
 from training.importing.network_input import Layout, NetworkInput, find_input
-from training.importing.network_output import ScoreKind, find_output
+from training.importing.network_output import ScoreKind, check_varies, find_output
 from training.importing.normalization import (
     ChannelOrder,
     Channels,
@@ -130,6 +130,7 @@ def import_onnx(
         report(guess)
 
     found = _find(path, options, note)
+    check_varies(found.original.output)
     with new_bundle(repository, name, version, overwrite=overwrite) as staging:
         made = write_graph(staging / MODEL, found.original, note)
         top = () if found.check is None else top_classes(single_predictor(made.session)(found.check), found.labels)

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,13 +16,16 @@ _INDEX_COLUMNS = ("index", "id", "class_id", "class_index")
 _LABEL_KEYS = ("names", "id2label")
 """Keys of a file that holds more than labels: those of ultralytics' data.yaml and of Hugging Face's config.json."""
 
+_NUMBERED = re.compile(r"(\d+)(?:[:,]\s*|\s+)(\S.*)")
+"""A line of text with an index before its label."""
+
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Return the labels in the order of the classes; two may be equal.
 
-    Text has one label a line, with or without its index before it. JSON and YAML hold a list, {index: label},
-    {label: index}, ImageNet's {index: [wnid, label]}, or one of these under `names` or `id2label`. CSV has a column of
-    labels, and may have one of indices.
+    Text has one label a line, with or without its index before it, by which the labels are put in order. JSON and YAML
+    hold a list, {index: label}, {label: index}, ImageNet's {index: [wnid, label]}, or one of these under `names` or
+    `id2label`. CSV has a column of labels, and may have one of indices.
     Raises DatasetError for another format or encoding, missing indices, and fewer than two labels.
     """
     reader = _READERS.get(path.suffix.lower(), _from_text)
@@ -48,10 +53,10 @@ def labels_in(content: object, path: Path) -> list[str]:
     if isinstance(content, dict):
         entries = {str(key): value for key, value in content.items()}
         values, indices = list(entries.values()), {str(index) for index in range(len(entries))}
-        counted = all(type(value) is int for value in values)
-        if counted or (entries.keys() != indices and {str(value) for value in values} == indices):
+        counted, texts = (all(type(value) is kind for value in values) for kind in (int, str))
+        if counted or (texts and entries.keys() != indices and set(values) == indices):
             return _ordered({str(index): label for label, index in entries.items()}, len(entries), path)
-        if all(isinstance(value, str) for value in values):
+        if texts:
             return _ordered(entries, len(entries), path)
         if all(_is_wordnet(value) for value in values):
             return _ordered({index: label for index, (_, label) in entries.items()}, len(entries), path)
@@ -73,18 +78,27 @@ def is_text(label: str) -> bool:
 
 
 def _from_text(text: str, _: Path) -> list[str]:
+    """Return the lines, or what stands behind the indices where these are all of 0 to the number of lines - 1."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    parts = [line.split(maxsplit=1) for line in lines]
-    if all(len(part) == 2 and part[0].rstrip(":,") == str(index) for index, part in enumerate(parts)):
-        return [part[1] for part in parts]
+    numbered = {match[1]: match[2] for line in lines if (match := _NUMBERED.fullmatch(line))}
+    if len(numbered) == len(lines) and all(str(index) in numbered for index in range(len(lines))):
+        return [numbered[str(index)] for index in range(len(lines))]
     return lines
 
 
 def _from_json(text: str, path: Path) -> list[str]:
     try:
-        return labels_in(json.loads(text), path)
+        return labels_in(json.loads(text, object_pairs_hook=_once), path)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is no JSON: {error}") from error
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON. Raises ValueError for a key that stands there twice, of which one would be lost."""
+    twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    if twice:
+        raise ValueError(f"the key {twice[0]!r} stands there twice")
+    return dict(pairs)
 
 
 def _from_yaml(text: str, path: Path) -> list[str]:
@@ -109,10 +123,14 @@ def _from_csv(text: str, path: Path) -> list[str]:
     if not rows or len(widths := {len(row) for row in rows}) > 1:
         raise DatasetError(f"{path} has rows of {sorted(widths) if rows else 0} cells: each row needs as many cells")
     head = [cell.lower() for cell in rows[0]]
-    label = next((head.index(name) for name in _LABEL_COLUMNS if name in head), None)
+    named = [head.index(name) for name in _LABEL_COLUMNS if name in head]
     index = next((head.index(name) for name in _INDEX_COLUMNS if name in head), None)
-    if label is not None:
+    if named:
         rows = rows[1:]
+        counting = _counting(rows)
+        label = next((column for column in named if column not in counting), named[0])
+        if index is None:
+            index = next((column for column in counting if column != label), None)
     elif widths == {1}:
         label = 0
     elif widths == {2}:
@@ -123,6 +141,12 @@ def _from_csv(text: str, path: Path) -> list[str]:
     if index is None:
         return [row[label] for row in rows]
     return _ordered({row[index]: row[label] for row in rows}, len(rows), path)
+
+
+def _counting(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the columns that hold each number of 0 to the number of rows - 1."""
+    numbers = {str(index) for index in range(len(rows))}
+    return [column for column, cells in enumerate(zip(*rows, strict=True)) if set(cells) == numbers]
 
 
 def _ordered(labels: dict[str, str], count: int, path: Path) -> list[str]:

@@ -67,7 +67,7 @@ def find_input(
     """
     value = _only_input(file)
     tensor = value.type.tensor_type
-    dims = [dim.dim_value or None for dim in tensor.shape.dim]
+    dims = [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim]  # some exporters write -1
     seen = f"the input {value.name!r} has the shape {_shape_text(tensor.shape.dim)}"
     if tensor.elem_type not in _TYPES:
         kind = next((name.lower() for name, number in TensorProto.DataType.items() if number == tensor.elem_type), "?")

@@ -127,6 +127,15 @@ def find_output(
     return NetworkOutput(chosen, judged.kind, first[chosen].ndim, scores, judged.task)
 
 
+def check_varies(output: NetworkOutput) -> None:
+    """Raise OnnxImportError where the scores are the same for all pictures; they would prove nothing."""
+    if not np.ptp(output.scores, axis=0).any():
+        raise OnnxImportError(
+            f"output {output.name!r} is the same for all {len(output.scores)} pictures, so nothing can be told about "
+            "it: the weights are none of a trained network, or --preset is wrong; --check PHOTO --try shows others"
+        )
+
+
 def _is_row(value: Floats) -> bool:
     return value.ndim >= 2 and value.shape[0] == 1 and max(value.shape) == value.size >= 1
 
@@ -148,6 +157,7 @@ class _Values:
         sums = scores.sum(axis=1, dtype=np.float64)
         self.shares = self._lowest >= 0 and self._highest <= 1 + _TOLERANCE
         self.add_up = self.shares and bool((np.abs(sums - 1) <= _TOLERANCE).all())
+        self.percentages = self._lowest >= 0 and sums.min() > 1 + _TOLERANCE and np.ptp(sums) <= _TOLERANCE * sums.min()
         self.constant = self._lowest == self._highest
         self._sums = f"sum to {sums.min():.3g} to {sums.max():.3g}"
 
@@ -176,6 +186,11 @@ def _judge(values: _Values, kind: ScoreKind | None, task: Task | None, task_sour
         raise OnnxImportError(
             f"the values of output {values.name!r} {values.text}, as those of a softmax do, so one class of an image "
             f"is true, but {task_source} says multilabel: say --task single"
+        )
+    if kind is None and values.percentages:
+        raise OnnxImportError(
+            f"the values of output {values.name!r} {values.text} with the same sum for each, as percentages do: export "
+            "probabilities of 0 to 1, or say --scores logits if they are logits"
         )
     if kind is ScoreKind.PROBABILITIES and not values.shares:
         raise OnnxImportError(

@@ -40,9 +40,9 @@ class OnnxFile:
     def size(self) -> int | None:
         """The side of the square input in the metadata, in pixels, as ultralytics writes it."""
         value = _literal(self.metadata.get("imgsz", ""))
-        sides = set(value) if isinstance(value, list | tuple) else {value}
-        side = sides.pop() if len(sides) == 1 else None
-        return side if type(side) is int and side > 0 else None
+        sides = value if isinstance(value, list | tuple) else [value]
+        whole = [side for side in sides if type(side) is int and side > 0]
+        return whole[0] if whole and len(whole) == len(sides) and min(whole) == max(whole) else None
 
     @property
     def from_ultralytics(self) -> bool:

@@ -128,3 +128,18 @@ def test_manifests_from_before_these_numbers_still_load() -> None:
     """All of them are optional."""
     old = Calibration.model_validate({"temperature": 1.2, "fitted_on": None, "note": "as it was"})
     assert (old.reliability, old.energy, old.adaptive_ece_after) == (None, None, None)
+
+
+def test_one_score_for_two_classes_gives_no_energy_threshold() -> None:
+    """Its energy is large wherever the first class is certain, so that certain answers would count as unfamiliar."""
+    scores = np.random.default_rng(0).normal(0, 5, 500)
+    logits = np.stack([np.zeros(500), scores], axis=1).astype(np.float32)
+    result = calibrate(logits, (scores > 0).astype(np.int64), "held-out images")
+    assert result.energy is None
+    assert "the network has one score for two classes" in result.note
+
+
+def test_too_few_images_are_the_reason_for_no_energy_threshold() -> None:
+    """Also for one image, whose energy is the same as itself."""
+    result = calibrate(np.array([[1.0, 2.0, 3.0]], np.float32), np.array([2]), "held-out images")
+    assert "No energy threshold: it needs 19 held-out images." in result.note

@@ -126,3 +126,10 @@ def _replace_rows(folder: Path, exported: Exported) -> None:
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"] = [file.model_dump() for file in list_files(folder) if file.path != MANIFEST]
     (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_a_bundle_that_another_process_made_meanwhile_stays(tmp_path: Path, fill: Fill) -> None:
+    """Of two processes that make the same version, the first one wins."""
+    with pytest.raises(BundleExistsError, match="exists: choose another --version"):
+        make(tmp_path, fill, lambda _: (tmp_path / "stripes" / "1").mkdir(parents=True))
+    assert list((tmp_path / "stripes" / "1").iterdir()) == []

@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper
+from onnx.external_data_helper import set_external_data
 
 from models.contract import read_bundle
 from tests.support.onnx_files import DETECTOR, NCHW_LOGITS, write_labels, write_onnx
@@ -91,3 +95,48 @@ def test_a_refusal_leaves_no_bundle(folder: Path) -> None:
 def test_a_model_has_the_name_of_its_file(stem: str, name: str) -> None:
     """In the letters that a name may have."""
     assert model_name(Path("folder", f"{stem}.onnx")) == name
+
+
+def test_the_kind_of_a_labels_file_counts(folder: Path) -> None:
+    """The same content is read in another way under another name."""
+    found = list[tuple[str, ...]]()
+    for name in ("labels.txt", "labels.csv"):
+        (folder / name).write_text("red or pink,1\ngreen,0\nblue,2\n")
+        made = cached_import(
+            folder / "My Flowers (2).onnx", folder / "cache", OnnxOptions(labels=folder / name), list[Guess]().append
+        )
+        found.append(read_bundle(made.repository / "my-flowers-2" / "1").manifest.labels)
+    assert found == [("red or pink,1", "green,0", "blue,2"), ("green", "red or pink", "blue")]
+
+
+def test_weights_of_constants_count(folder: Path) -> None:
+    """Nodes can have their numbers in other files too."""
+    path = write_onnx(folder / "constant.onnx", NCHW_LOGITS)
+    model = onnx.load(path)
+    bias = next(each for each in model.graph.initializer if each.name == "b")
+    node = helper.make_node("Constant", [], ["b"], value=bias)
+    (folder / "bias.bin").write_bytes(bias.raw_data)
+    set_external_data(node.attribute[0].t, "bias.bin")
+    node.attribute[0].t.ClearField("raw_data")
+    model.graph.initializer.remove(bias)
+    model.graph.node.insert(0, node)
+    path.write_bytes(model.SerializeToString())
+    first = cached(folder, name="constant.onnx")
+    (folder / "bias.bin").write_bytes(np.ones(3, np.float32).tobytes())
+    assert cached(folder, name="constant.onnx").repository != first.repository
+
+
+def test_a_bundle_that_another_process_made_meanwhile_is_taken(folder: Path) -> None:
+    """It may be served already, so it is not replaced."""
+    first = cached(folder)
+    bundle = first.repository / "my-flowers-2" / "1"
+    hidden = bundle.rename(folder / "hidden")
+
+    def appear(_: Guess) -> None:
+        if hidden.exists():
+            hidden.rename(bundle)
+
+    options = OnnxOptions(labels=folder / "labels.txt", preset=Preset.UNIT)
+    again = cached_import(folder / "My Flowers (2).onnx", folder / "cache", options, appear)
+    assert again == CachedBundle(first.repository, "my-flowers-2", None)
+    read_bundle(bundle).check_files()

@@ -33,7 +33,7 @@ def expected(path: Path) -> NetworkOutput:
 
 
 def test_an_equal_graph_passes_with_its_difference(tmp_path: Path) -> None:
-    """One picture at a time and two."""
+    """One picture at a time and three."""
     path = write_onnx(tmp_path / "model.onnx", BUNDLE)
     assert Equality(open_session(path, quiet=True), expected(path)).prove(PICTURES, float16=False) < 1e-6
 
@@ -70,6 +70,37 @@ def test_a_graph_that_takes_one_image_at_a_time_is_told_apart(tmp_path: Path) ->
     path = write_onnx(tmp_path / "model.onnx", BUNDLE)
     right = expected(path)
     write_onnx(path, ONE_AT_A_TIME, weights={"shape": np.array([1, 3], np.int64)})
-    with pytest.raises(ParityError, match="a batch of 2"):
+    with pytest.raises(ParityError, match="a batch of 3"):
         Equality(open_session(path, quiet=True), right).prove(PICTURES, float16=False)
     assert Equality(open_session(path, quiet=True), right).prove(PICTURES, float16=False, one_at_a_time=True) < 1e-6
+
+
+def test_small_probabilities_are_compared_as_shares_of_the_largest(tmp_path: Path) -> None:
+    """Those of 20,000 classes differ by less than 1e-4, whatever the network computes."""
+    classes = 20_000
+    text = BUNDLE.replace("float[N, 3]", f"float[N, {classes}]").replace(
+        f"{LOGITS} = ReduceMean <axes = [1, 2], keepdims = 0> (s)",
+        f"m = ReduceMean <axes = [1, 2], keepdims = 0> (s) {LOGITS} = MatMul (m, many)",
+    )
+    many = np.random.default_rng(0).normal(0, 0.1, (3, classes)).astype(np.float32)
+    session = open_session(write_onnx(tmp_path / "model.onnx", text, weights={"many": many}), quiet=True)
+    (scores,) = session.run([PROBABILITIES], {INPUT: PICTURES})
+    right = NetworkOutput("scores", ScoreKind.PROBABILITIES, 2, scores)
+    assert Equality(session, right).prove(PICTURES, float16=False) < 1e-5
+    exchanged = replace(right, scores=scores[:, ::-1])
+    assert np.abs(scores - exchanged.scores).max() < 1e-4
+    with pytest.raises(ParityError, match="differs by"):
+        Equality(session, exchanged).prove(PICTURES, float16=False)
+
+
+def test_images_that_reach_the_one_after_the_next_are_noticed(tmp_path: Path) -> None:
+    """Sums over the images before: two at a time would be right."""
+    path = write_onnx(tmp_path / "model.onnx", BUNDLE)
+    right = expected(path)
+    sums = "once = CumSum <exclusive = 1> (m, first) twice = CumSum <exclusive = 1> (once, first)"
+    mixed = BUNDLE.replace(f"{LOGITS} = ReduceMean", "m = ReduceMean").replace(
+        f"(s)\n   {PROBABILITIES}", f"(s)\n   {sums} {LOGITS} = Add (m, twice) {PROBABILITIES}"
+    )
+    write_onnx(path, mixed, weights={"first": np.int64(0)})
+    with pytest.raises(ParityError, match="for several pictures at a time"):
+        Equality(open_session(path, quiet=True), right).prove(PICTURES, float16=False)

@@ -234,3 +234,13 @@ def test_presets_are_tried_without_writing(tmp_path: Path) -> None:
         try_onnx(path, OnnxOptions(labels=labels), list[Guess]().append)
     with pytest.raises(OnnxImportError, match="leave out --preset"):
         try_onnx(path, replace(options, preset=Preset.UNIT), list[Guess]().append)
+
+
+def test_a_network_that_answers_the_same_to_everything_is_refused(tmp_path: Path) -> None:
+    """The proof would say nothing. Nothing is written."""
+    text = NCHW_LOGITS.replace("output = Gemm", "l = Gemm").replace(
+        "(features, w, b)", "(features, w, b) output = Sub (l, l)"
+    )
+    with pytest.raises(OnnxImportError, match="output 'output' is the same for all 16 pictures"):
+        imported(tmp_path, text)
+    assert not (tmp_path / "models").exists()

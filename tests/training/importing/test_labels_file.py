@@ -114,3 +114,38 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """By its name."""
     with pytest.raises(DatasetError, match="no.txt cannot be read"):
         read_labels(tmp_path / "no.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("l.txt", "1 green\n0 red\n2 blue\n"),
+        ("l.txt", "1,green\n0,red\n2,blue\n"),
+        ("l.csv", "class,name\n1,green\n0,red\n2,blue\n"),
+        ("l.csv", "label,name\n1,green\n0,red\n2,blue\n"),
+        ("l.csv", "label,number\ngreen,1\nred,0\nblue,2\n"),
+    ],
+)
+def test_indices_put_the_labels_in_order(tmp_path: Path, name: str, content: str) -> None:
+    """In text, and in columns of CSV under any heading."""
+    (tmp_path / name).write_text(content)
+    assert read_labels(tmp_path / name) == COLOURS
+
+
+def test_anchors_of_yaml_are_not_multiplied(tmp_path: Path) -> None:
+    """A few lines that stand for ten thousand million texts are refused at once."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 11)]
+    (tmp_path / "l.yaml").write_text("\n".join([*lines, "names: *a10", ""]))
+    with pytest.raises(DatasetError, match="none of the known forms"):
+        read_labels(tmp_path / "l.yaml")
+    (tmp_path / "l.yaml").write_text("\n".join([*lines, ""]))
+    with pytest.raises(DatasetError, match="none of the known forms"):
+        read_labels(tmp_path / "l.yaml")
+
+
+def test_a_key_that_stands_twice_in_json_is_refused(tmp_path: Path) -> None:
+    """One of the two would be lost."""
+    (tmp_path / "l.json").write_text('{"0": "red", "0": "green", "1": "blue"}')
+    with pytest.raises(DatasetError, match="the key '0' stands there twice"):
+        read_labels(tmp_path / "l.json")

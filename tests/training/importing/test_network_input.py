@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
 
 from tests.support.onnx_files import (
@@ -107,3 +108,14 @@ def test_two_inputs_are_refused(tmp_path: Path) -> None:
     text = NCHW_LOGITS.replace(" input) =>", " input, float[batch, 4] boxes) =>")
     with pytest.raises(OnnxImportError, match=r"2 inputs \(input, boxes\)"):
         found(tmp_path, text)
+
+
+def test_a_negative_size_is_a_free_one(tmp_path: Path) -> None:
+    """As some exporters write it."""
+    path = write_onnx(tmp_path / "model.onnx", NCHW_LOGITS)
+    model = onnx.load(path)
+    for axis in (0, 2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = -1
+    onnx.save(model, path)
+    made = find_input(read_onnx(path), list[Guess]().append, size=SIDE)
+    assert (made.height, made.fixed_batch, made.free_size) == (SIDE, False, True)

@@ -8,7 +8,7 @@ import pytest
 from models.contract import Task
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess
-from training.importing.network_output import Floats, NetworkOutput, ScoreKind, find_output
+from training.importing.network_output import Floats, NetworkOutput, ScoreKind, check_varies, find_output
 
 RANDOM = np.random.default_rng(0)
 LOGITS = [RANDOM.normal(0, 3, (1, 3)).astype(np.float32) for _ in range(16)]
@@ -112,3 +112,18 @@ def test_scores_that_are_no_answer_are_refused() -> None:
         found({"output": LOGITS}, kind=ScoreKind.PROBABILITIES)
     with pytest.raises(OnnxImportError, match="NaN or infinity"):
         found({"output": [row * np.nan for row in LOGITS]})
+
+
+def test_an_output_that_never_changes_is_refused() -> None:
+    """Nothing could be told about it, not even that it is equal to the file's."""
+    check_varies(found({"output": LOGITS}))
+    with pytest.raises(OnnxImportError, match="the same for all 16 pictures, so nothing can be told about it"):
+        check_varies(found({"output": [LOGITS[0]] * 16}))
+
+
+def test_percentages_are_refused() -> None:
+    """Taken for logits, their softmax would be 1 for the first class."""
+    percentages = {"output": [100 * row for row in PROBABILITIES]}
+    with pytest.raises(OnnxImportError, match="as percentages do: export probabilities of 0 to 1"):
+        found(percentages)
+    assert found(percentages, kind=ScoreKind.LOGITS).kind is ScoreKind.LOGITS

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
 
 from tests.support.onnx_files import CUSTOM_OPERATOR, LABELS, NCHW_LOGITS, SIDE, ULTRALYTICS, write_onnx
@@ -68,3 +69,15 @@ def test_the_text_of_an_exception_becomes_one_line() -> None:
     assert one_line(ValueError("a\n  b")) == "a b"
     assert one_line(ValueError()) == "ValueError"
     assert len(one_line(ValueError("x" * 999))) == 300
+
+
+@pytest.mark.parametrize(
+    "imgsz", ["[[16], [16]]", "{'side': 16}", "[16, 32]", "[True, True]", "[]", "9" * 5000, "(" * 9000]
+)
+def test_a_size_that_is_none_is_left_out(tmp_path: Path, imgsz: str) -> None:
+    """Metadata hold any text."""
+    path = write_onnx(tmp_path / "model.onnx", ULTRALYTICS)
+    model = onnx.load(path)
+    next(each for each in model.metadata_props if each.key == "imgsz").value = imgsz
+    onnx.save(model, path)
+    assert read_onnx(path).size is None

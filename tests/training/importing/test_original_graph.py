@@ -53,3 +53,14 @@ def test_what_onnxruntime_refuses_is_one_sentence(tmp_path: Path) -> None:
     original = OriginalGraph(write_onnx(tmp_path / "model.onnx", NCHW_LOGITS))
     with pytest.raises(OnnxImportError, match="cannot run an image"):
         original.run(np.zeros((1, 3, SIDE + 1, SIDE), np.float32))
+
+
+def test_a_graph_without_floating_point_outputs_returns_none(tmp_path: Path) -> None:
+    """Such as one that returns the number of the best class."""
+    text = NCHW_LOGITS.replace("float[batch, 3] output", "int64[batch, 1] output").replace(
+        "output = Gemm <transB = 1> (features, w, b)",
+        "scores = Gemm <transB = 1> (features, w, b) output = ArgMax <axis = 1> (scores)",
+    )
+    original = OriginalGraph(write_onnx(tmp_path / "model.onnx", text))
+    assert original.run(np.zeros((1, 3, SIDE, SIDE), np.float32)) == {}
+    assert original.other_outputs == ("output tensor(int64)",)
