@@ -7,11 +7,10 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from models.contract import read_bundle
+from models.contract import Task, read_bundle
 from tests.snellen.command import snellen
 from tests.support.bundles import write_bundle
-from tests.support.class_folders import FASHION, write_clothes, write_colours
-from tests.support.multilabel import write_multilabel_bundle, write_multilabel_table
+from tests.support.class_folders import FASHION, write_clothes, write_colours, write_multilabel_table
 from tests.support.onnx_files import NCHW_LOGITS, OPSET_11, write_labels, write_onnx
 from tests.support.server import running
 
@@ -53,7 +52,7 @@ def test_an_imported_file_is_calibrated_and_served(tmp_path: Path, text: str) ->
 
 def test_thresholds_of_several_labels_are_used_by_evaluate(tmp_path: Path) -> None:
     """The mean F1 of the calibrated version is larger."""
-    folder = write_multilabel_bundle(tmp_path / "models")
+    folder = write_bundle(tmp_path / "models", task=Task.MULTILABEL)
     table = write_multilabel_table(tmp_path / "photos", 220, level=110)
     done = snellen("calibrate", folder, "--data", table, "--version", "5")
     assert done.returncode == 0, done.stderr

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from models.contract import Task
 from tests.snellen.command import snellen
 from tests.support.bundles import write_bundle
-from tests.support.class_folders import FASHION, write_clothes, write_colours
-from tests.support.multilabel import write_multilabel_bundle, write_multilabel_table
+from tests.support.class_folders import FASHION, write_clothes, write_colours, write_multilabel_table
 
 
 def test_a_shipped_bundle_is_measured_with_its_variants(tmp_path: Path) -> None:
@@ -53,7 +53,8 @@ def test_variants_can_be_chosen(tmp_path: Path) -> None:
 
 def test_a_table_of_several_labels_is_measured_class_by_class(tmp_path: Path) -> None:
     """In the task multilabel."""
-    folder, table = write_multilabel_bundle(tmp_path / "models"), write_multilabel_table(tmp_path / "photos", 60)
+    folder = write_bundle(tmp_path / "models", task=Task.MULTILABEL)
+    table = write_multilabel_table(tmp_path / "photos", 60)
     done = snellen("evaluate", folder, "--data", table)
     assert done.returncode == 0, done.stderr
     assert all(text in done.stdout for text in ("mean AP", "mean F1", "threshold", "60 images say little: measure on"))
