@@ -13,7 +13,7 @@ from models.calibration import (
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
 from models.image_formats import FORMATS, ImageFormat
-from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
+from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
 from models.preprocessing import (
     Pixels,
     PreprocessedImage,
@@ -38,6 +38,7 @@ CLASS_MAP = "class_map"
 
 __all__ = [
     "CLASS_MAP",
+    "DEFAULT_THRESHOLD",
     "FORMATS",
     "INPUT",
     "LARGEST_TOLERANCE",
