@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings
-from tests.snellen.command import snellen
+from tests.snellen.command import in_process, snellen
 from tests.support.pictures import picture
 
 
@@ -142,7 +142,7 @@ def test_an_unfamiliar_picture_is_marked_in_every_format(familiar: Path, tmp_pat
     (tmp_path / "black.png").write_bytes(picture(BLACK))
     (tmp_path / "red.png").write_bytes(picture())
     csv_, jsonl, table = (
-        snellen("classify", tmp_path, "--bundle", familiar, "--top-k", 1, "--format", each, COLUMNS="200").stdout
+        in_process("classify", tmp_path, "--bundle", familiar, "--top-k", 1, "--format", each, COLUMNS="200").stdout
         for each in ("csv", "jsonl", "table")
     )
     rows = list(csv.DictReader(io.StringIO(csv_)))
@@ -159,7 +159,7 @@ def test_classes_of_a_multilabel_model_are_present_or_not(tags: Path, tmp_path: 
     """With the words of the service: `threshold` and `present`."""
     (tmp_path / "orange.png").write_bytes(picture((255, 180, 0)))
     csv_, jsonl, table = (
-        snellen("classify", tmp_path, "--bundle", tags, "--format", each, COLUMNS="200").stdout
+        in_process("classify", tmp_path, "--bundle", tags, "--format", each, COLUMNS="200").stdout
         for each in ("csv", "jsonl", "table")
     )
     rows = list(csv.DictReader(io.StringIO(csv_)))
@@ -181,6 +181,6 @@ def test_classes_of_a_multilabel_model_are_present_or_not(tags: Path, tmp_path: 
 def test_a_bundle_without_thresholds_has_none_of_these(bundle: Path, photos: Path) -> None:
     """JSON lines leave the fields out, CSV leaves its columns empty."""
     arguments = ("classify", photos / "a.png", "--bundle", bundle, "--format")
-    assert json.loads(snellen(*arguments, "jsonl").stdout).keys() == {"path", "predictions"}
-    first = next(csv.DictReader(io.StringIO(snellen(*arguments, "csv").stdout)))
+    assert json.loads(in_process(*arguments, "jsonl").stdout).keys() == {"path", "predictions"}
+    first = next(csv.DictReader(io.StringIO(in_process(*arguments, "csv").stdout)))
     assert [first[name] for name in ("threshold", "present", "energy", "unfamiliar")] == [""] * 4

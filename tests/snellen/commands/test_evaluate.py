@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from models.contract import Task
-from tests.snellen.command import snellen
+from tests.snellen.command import in_process, snellen
 from tests.support.bundles import write_bundle
 from tests.support.class_folders import FASHION, write_clothes, write_colours, write_multilabel_table
 
@@ -58,7 +58,7 @@ def test_a_table_of_several_labels_is_measured_class_by_class(tmp_path: Path) ->
     done = snellen("evaluate", folder, "--data", table)
     assert done.returncode == 0, done.stderr
     assert all(text in done.stdout for text in ("mean AP", "mean F1", "threshold", "60 images say little: measure on"))
-    done = snellen("evaluate", folder, "--data", table, "--confusion", tmp_path / "c.csv")
+    done = in_process("evaluate", folder, "--data", table, "--confusion", tmp_path / "c.csv")
     assert (done.returncode, "there is no confusion matrix" in done.stderr) == (2, True)
 
 
@@ -84,7 +84,7 @@ def test_a_refusal_is_one_sentence_and_status_2(
     Path("damaged/red").mkdir(parents=True)
     Path("damaged/red/a.png").write_text("no picture")
     before = sorted(Path().rglob("*"))
-    done = snellen("evaluate", "models/colours/1", *options)
+    done = in_process("evaluate", "models/colours/1", *options)
     assert (done.returncode, reason in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
     assert sorted(Path().rglob("*")) == before
 
@@ -94,7 +94,7 @@ def test_a_changed_bundle_is_refused(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "models")
     with (folder / "model.onnx").open("ab") as stream:
         stream.write(b"more")
-    done = snellen("evaluate", folder, "--data", write_colours(tmp_path / "photos", 1))
+    done = in_process("evaluate", folder, "--data", write_colours(tmp_path / "photos", 1))
     assert (done.returncode, "model.onnx differs from the size and sha256" in done.stderr) == (2, True), done.stderr
 
 
