@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from models.contract import Bundle, BundleError, Golden, Input, Pixels, Precision, Preprocessing, Row, preprocess
+from models.contract import Bundle, BundleError, Golden, Input, Pixels, Precision, Preprocessing, Row, decode_golden
 from training.errors import ParityError
 from training.evaluation.onnx_session import open_session, single_predictor
 
@@ -29,7 +29,7 @@ class GoldenImage:
 
     def pixels(self, target: Input, preprocessing: Preprocessing) -> Pixels:
         """Return uint8 [height, width, channels], as the service makes them of the bytes."""
-        return preprocess(Image.open(io.BytesIO(self.encoded)), target, preprocessing)
+        return decode_golden(self.encoded, target, preprocessing)
 
 
 def encode(image: Image.Image, name: str, picture_format: str) -> GoldenImage:
