@@ -39,11 +39,11 @@ def test_an_imported_file_is_calibrated_and_served(tmp_path: Path, text: str) ->
     options = ("--name", "flowers", "--labels", labels, "--preset", "unit", "--models", models)
     imported = in_process("import", file, *options)
     assert imported.returncode == 0, imported.stderr
-    done = snellen("calibrate", models / "flowers" / "1", "--data", photos)
+    done = in_process("calibrate", models / "flowers" / "1", "--data", photos)
     assert done.returncode == 0, done.stderr
     assert ("no threshold: the energy is the same for all images" in done.stdout) == (text == OPSET_11)
     assert done.stdout.endswith(f"wrote {models / 'flowers' / '2'}\n")
-    assert snellen("verify", models / "flowers" / "2").returncode == 0
+    assert in_process("verify", models / "flowers" / "2").returncode == 0
     with running(models) as server:
         body = (photos / "red" / "000.png").read_bytes()
         answer = httpx.post(f"{server.url}/v1/classify?coverage=0.9", content=body).json()
