@@ -13,11 +13,12 @@ from models.calibration import (
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
 from models.image_formats import FORMATS, ImageFormat
-from models.manifest import Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
+from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
 from models.preprocessing import (
     Pixels,
     PreprocessedImage,
     UnsupportedMode,
+    decode_golden,
     preprocess,
     preprocess_native_size,
     preprocessed,
@@ -38,6 +39,7 @@ CLASS_MAP = "class_map"
 
 __all__ = [
     "CLASS_MAP",
+    "DEFAULT_THRESHOLD",
     "FORMATS",
     "INPUT",
     "LARGEST_TOLERANCE",
@@ -74,6 +76,7 @@ __all__ = [
     "UnsupportedMode",
     "Variant",
     "cell_probabilities",
+    "decode_golden",
     "find_bundles",
     "grid_size",
     "preprocess",

@@ -171,7 +171,9 @@ def test_rooms_without_pytorch_import_five_packages() -> None:
 
 @pytest.mark.parametrize("dockerfile", CONTAINERS)
 def test_containers_carry_the_rooms_without_pytorch(dockerfile: str, tmp_path: Path) -> None:
-    """Every module of these rooms is imported from the files that the image copies, with large packages blocked."""
+    """Every module of these rooms is imported from the files that the image copies, with large packages blocked; the
+    photos of an import are among the files.
+    """
     for sources, target in re.findall(
         r"^COPY ((?:models|training)/.*) ([^/].*)$", (ROOT / dockerfile).read_text(), re.MULTILINE
     ):
@@ -186,6 +188,8 @@ import importlib, sys
 sys.modules |= dict.fromkeys({LARGE_LIBRARIES!r})
 for name in {modules_of(WITHOUT_PYTORCH)!r}:
     print(importlib.import_module(name).__file__)
+from training.importing.golden_photos import shipped_photos
+assert len(shipped_photos()) == 3
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True, text=True)
     assert {Path(line).is_relative_to(tmp_path) for line in done.stdout.splitlines()} == {True}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ONNX = "ONNX files"
 """Heading of the options in the help text that only ONNX files have."""
-_OF_THE_IMPORT_ALONE = {"golden", "check", "try_all"}
+_IMPORT_ONLY = {"golden", "check", "try_all"}
 """Names of parameters under this heading that `snellen serve FILE.onnx` does not have."""
 
 
@@ -161,7 +161,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]
 def _is_served(option: Any) -> bool:
     """Return whether `snellen serve FILE.onnx` has this option too."""
     of_onnx_files = getattr(option, "rich_help_panel", None) == _ONNX
-    return option.name == "labels" or (of_onnx_files and option.name not in _OF_THE_IMPORT_ALONE)
+    return option.name == "labels" or (of_onnx_files and option.name not in _IMPORT_ONLY)
 
 
 def _is_given(context: Any, option: Any) -> bool:

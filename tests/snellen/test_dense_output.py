@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.snellen.command import snellen
+from tests.snellen.command import in_process, snellen
 from tests.support.bundles import SIDE, change_manifest
 from tests.support.clients import ready_client
 from tests.support.dense import noise, write_dense_bundle
@@ -41,8 +41,8 @@ def test_a_table_tells_where_each_class_is_seen_best(dense_bundle: Path, photo: 
 def test_two_classes_of_one_label_are_two_lines(tmp_path: Path, photo: Path) -> None:
     """With their ids; also without --dense."""
     change_manifest(bundle := write_dense_bundle(tmp_path), labels=["crane", "pigeon", "crane"])
-    dense = snellen("classify", "--dense", photo, "--bundle", bundle, COLUMNS="200").stdout
-    plain = snellen("classify", photo, "--bundle", bundle, COLUMNS="200").stdout
+    dense = in_process("classify", "--dense", photo, "--bundle", bundle, COLUMNS="200").stdout
+    plain = in_process("classify", photo, "--bundle", bundle, COLUMNS="200").stdout
     for table in (dense, plain):
         assert [table.count(name) for name in ("crane (class 0)", "crane (class 2)")] == [1, 1]
     assert "pigeon (class" not in plain
@@ -52,7 +52,7 @@ def test_json_lines_are_what_the_service_answers(dense_bundle: Path, photo: Path
     """Word for word, at every top_k."""
     with ready_client(dense_bundle.parent.parent) as client:
         for options, query in (((), ""), (("--top-k", 2), "&top_k=2")):
-            done = snellen("classify", "--dense", photo, "--bundle", dense_bundle, "--format", "jsonl", *options)
+            done = in_process("classify", "--dense", photo, "--bundle", dense_bundle, "--format", "jsonl", *options)
             answer = client.post(f"/v1/classify?dense=1{query}", content=photo.read_bytes()).json()
             assert json.loads(done.stdout) == {"path": str(photo)} | answer["results"][0]
 
@@ -60,7 +60,7 @@ def test_json_lines_are_what_the_service_answers(dense_bundle: Path, photo: Path
 def test_csv_has_a_line_for_every_cell(dense_bundle: Path, photo: Path) -> None:
     """With its box in the picture; a file that fails has one with the reason."""
     (photo.parent / "small.png").write_bytes(picture(size=(SIDE - 1, SIDE)))
-    done = snellen("classify", "--dense", photo.parent, "--bundle", dense_bundle, "--format", "csv")
+    done = in_process("classify", "--dense", photo.parent, "--bundle", dense_bundle, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert len(rows) == 23 * 3 + 1
     last = rows[-2]
@@ -82,13 +82,13 @@ def test_the_limit_of_pixels_can_be_set(dense_bundle: Path, tmp_path: Path) -> N
     (tmp_path / "small.png").write_bytes(picture(size=(50, 40)))
     (tmp_path / "large.png").write_bytes(picture(size=(2001, 2000)))
     arguments = ("classify", "--dense", "--bundle", dense_bundle)
-    refused = snellen(*arguments, tmp_path / "large.png")
+    refused = in_process(*arguments, tmp_path / "large.png")
     assert (refused.returncode, "send at most 4000000" in refused.stderr) == (1, True)
-    assert snellen(*arguments, tmp_path / "small.png", "--max-pixels", 2000).returncode == 0
-    assert snellen(*arguments, tmp_path / "small.png", "--max-pixels", 1999).returncode == 1
+    assert in_process(*arguments, tmp_path / "small.png", "--max-pixels", 2000).returncode == 0
+    assert in_process(*arguments, tmp_path / "small.png", "--max-pixels", 1999).returncode == 1
 
 
 def test_a_model_of_one_size_says_so(bundle: Path, photo: Path) -> None:
     """Before anything is tried."""
-    done = snellen("classify", "--dense", photo, "--bundle", bundle)
+    done = in_process("classify", "--dense", photo, "--bundle", bundle)
     assert (done.returncode, "takes images of one size" in done.stderr) == (2, True)

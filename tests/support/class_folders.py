@@ -1,4 +1,4 @@
-"""Labelled pictures in class folders, made in the test."""
+"""Labelled pictures in class folders or a table, made in the test."""
 
 from pathlib import Path
 
@@ -42,3 +42,22 @@ def write_clothes(root: Path, count: int, seed: int = 0) -> Path:
 def save(path: Path, pixels: NDArray[np.float64]) -> None:
     """Write grey levels [H, W] or [H, W, 3] as a PNG."""
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+
+
+def write_multilabel_table(root: Path, count: int, seed: int = 0, *, level: float = 160) -> Path:
+    """Write `count` pictures and a table with their labels; returns the table.
+
+    level: grey level of a channel that counts as present; the sigmoids of `write_bundle` are 0.5 at 128.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    lines = ["path,label"]
+    for number in range(count):
+        present = random.random(3) < 0.5
+        levels = np.where(present, level, level - 60) + random.normal(0, 20, 3)
+        save(root / f"{number:03}.png", np.full((SIDE, SIDE, 3), levels))
+        lines.append(
+            f"{number:03}.png,{'|'.join(label for label, there in zip(LABELS, present, strict=True) if there)}"
+        )
+    (root / "table.csv").write_text("\n".join(lines) + "\n")
+    return root / "table.csv"

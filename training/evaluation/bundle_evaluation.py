@@ -12,7 +12,7 @@ from training.data.warnings_list import SkippedFile
 from training.evaluation.agreement import compare
 from training.evaluation.evaluate import scores_of
 from training.evaluation.graph_runs import Advance, ImageRuns, run_on_images
-from training.evaluation.label_metrics import DEFAULT_THRESHOLD, label_scores
+from training.evaluation.label_metrics import label_scores
 from training.evaluation.machine import machine
 from training.evaluation.metrics import accuracy_interval
 from training.evaluation.weak_calibration import IMAGES
@@ -87,7 +87,7 @@ def evaluate_on(
     found = run_on_images(paths, images, manifest, (PROBABILITIES,), advance)
     rows = [run.outputs[PROBABILITIES] for run in found.runs]
     several = manifest.task is Task.MULTILABEL
-    thresholds = np.array(manifest.calibration.thresholds or [DEFAULT_THRESHOLD] * len(manifest.labels))
+    thresholds = np.array(manifest.thresholds)
     variants = tuple(
         VariantResult(
             precision,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.contract import Calibration, Reliability
-from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_one_score, measure_energy
+from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_constant, is_one_score, measure_energy
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.label_metrics import Flags, best_threshold
 from training.evaluation.metrics import (

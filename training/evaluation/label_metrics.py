@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.contract import DEFAULT_THRESHOLD
+
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
-DEFAULT_THRESHOLD = 0.5
 
 
 class LabelScores(NamedTuple):

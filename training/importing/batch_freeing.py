@@ -5,6 +5,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from training.importing.tensor_names import constants
+
 _NAME = "snellen_free_shape_{}"
 
 
@@ -15,17 +17,11 @@ def free_batch(graph: onnx.GraphProto) -> int:
     the first axis or part of it, and for tensors without a batch. Otherwise a first size of 1 becomes 0, that of the
     input. Whether the graph then computes the same has to be checked with several images.
     """
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    constants |= {
-        node.output[0]: node.attribute[0].t
-        for node in graph.node
-        if node.op_type == "Constant" and node.attribute[0].name == "value"
-    }
-    changed = 0
+    known, changed = constants(graph), 0
     for node in graph.node:
-        if node.op_type != "Reshape" or node.input[1] not in constants:
+        if node.op_type != "Reshape" or node.input[1] not in known:
             continue
-        shape = numpy_helper.to_array(constants[node.input[1]]).astype(np.int64)
+        shape = numpy_helper.to_array(known[node.input[1]]).astype(np.int64)
         if not (_zero_is_a_size(node) and 0 in shape) and (freed := _freed(shape)) is not None:
             name = _NAME.format(changed)
             graph.initializer.append(numpy_helper.from_array(freed, name))

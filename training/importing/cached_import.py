@@ -14,6 +14,7 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from models.contract import BundleError, read_bundle, sha256_of
 from training.errors import BundleExistsError
+from training.importing.config_files import config_paths
 from training.importing.guesses import Report
 from training.importing.import_onnx import ImportedBundle, OnnxOptions, import_onnx
 from training.importing.onnx_file import require_file
@@ -21,8 +22,6 @@ from training.importing.onnx_file import require_file
 _FORMAT = 1
 """Number of the way to import; a new one where the same file and options give another bundle."""
 _VERSION = 1
-_BESIDE = ("config.json", "preprocessor_config.json")
-"""Files that may lie beside an ONNX file, or a folder above it, and say something about it."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,12 @@ def _is_whole(folder: Path) -> bool:
 
 def _key(path: Path, name: str, options: OnnxOptions) -> str:
     """Return the name of a folder for all that a bundle depends on."""
-    folder = path.absolute().parent
-    beside = [place / each for place in (folder, folder.parent) for each in _BESIDE]
     given = {field.name: getattr(options, field.name) for field in fields(options)}
     facts = {
         "format": _FORMAT,
         "snellen": version("snellen"),
         "name": name,
-        "files": [_content(each) for each in (path, *_weights(path), *beside)],
+        "files": [_content(each) for each in (path, *_weights(path), *config_paths(path))],
         "options": {
             key: [value.suffix.lower(), _content(value)] if isinstance(value, Path) else value
             for key, value in given.items()
@@ -87,9 +84,9 @@ def _key(path: Path, name: str, options: OnnxOptions) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _content(path: Path) -> str | None:
+def _content(path: Path | None) -> str | None:
     """Return the hash of a file; None where there is none, which the import refuses or does without."""
-    return sha256_of(path) if path.is_file() else None
+    return sha256_of(path) if path is not None and path.is_file() else None
 
 
 def _weights(path: Path) -> Iterator[Path]:

@@ -1,6 +1,5 @@
 """A bundle and held-out images -> a new version of the bundle, calibrated on them. The old one is not changed."""
 
-import io
 import json
 import os
 from contextlib import suppress
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from PIL import Image
 
 from models.contract import (
     INPUT,
@@ -19,13 +17,11 @@ from models.contract import (
     Bundle,
     Calibration,
     Manifest,
-    Pixels,
     Precision,
     Provenance,
     Scores,
     Task,
     Variant,
-    preprocess,
 )
 from training.data.held_out_images import HeldOutImages
 from training.data.warnings_list import SkippedFile
@@ -36,6 +32,7 @@ from training.evaluation.graph_runs import Advance, ImageRuns, run_on_images
 from training.evaluation.metrics import softmax
 from training.evaluation.onnx_session import open_session
 from training.importing.bundle_writer import CARD, MODEL, list_files, new_bundle, write_manifest
+from training.importing.golden_images import GoldenImage
 from training.importing.graph_file import save_graph
 from training.importing.provenance import provenance
 from training.importing.temperature_graph import set_temperature
@@ -146,7 +143,7 @@ def _write_golden(bundle: Bundle, folder: Path, temperature: float) -> None:
     before, after = open_session(bundle.model_path(Precision.FP32)), open_session(folder / MODEL)
     rows: dict[str, list[float]] = {}
     for path, body, _ in bundle.golden():
-        pixels: Pixels = preprocess(Image.open(io.BytesIO(body)), manifest.input, manifest.preprocessing)[None]
+        pixels = GoldenImage(path, body).pixels(manifest.input, manifest.preprocessing)[None]
         logits, probabilities = (np.asarray(each) for each in before.run([LOGITS, PROBABILITIES], {INPUT: pixels}))
         expected = softmax(logits, temperature) if manifest.task is Task.SINGLE else probabilities
         (made,) = after.run([PROBABILITIES], {INPUT: pixels})

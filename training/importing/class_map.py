@@ -11,9 +11,9 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from models.contract import CLASS_MAP, INPUT, LOGITS
 from training.importing.network_input import Layout
-from training.importing.tensor_names import names_read
+from training.importing.tensor_names import constants, names_read
 
-_OURS = f"snellen_{CLASS_MAP}_"
+_PREFIX = f"snellen_{CLASS_MAP}_"
 """Prefix of the tensors that are added."""
 _SAME_VALUES = {"Identity", "Cast", "Dropout", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"}
 """Operators that at most rearrange the values of their first input."""
@@ -101,12 +101,7 @@ class _Search:
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._makers = {output: node for node in graph.node for output in node.output}
-        self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._constants |= {
-            node.output[0]: node.attribute[0].t
-            for node in graph.node
-            if node.op_type == "Constant" and node.attribute[0].name == "value"
-        }
+        self._constants = constants(graph)
         self._varying = {INPUT}
         for node in graph.node:  # in topological order
             if not self._varying.isdisjoint(names_read(node)):
@@ -183,9 +178,9 @@ def _map_nodes(linear: _Linear, features: _Features) -> Iterator[NodeProto]:
     if not linear.factor:
         yield from nodes(linear, features.name, CLASS_MAP)
         return
-    yield from nodes(linear, features.name, f"{_OURS}plain")
-    yield from _reshaped(linear.factor, f"{_OURS}factor", [1, -1, 1, 1])
-    yield helper.make_node("Mul", [f"{_OURS}plain", f"{_OURS}factor"], [CLASS_MAP])
+    yield from nodes(linear, features.name, f"{_PREFIX}plain")
+    yield from _reshaped(linear.factor, f"{_PREFIX}factor", [1, -1, 1, 1])
+    yield helper.make_node("Mul", [f"{_PREFIX}plain", f"{_PREFIX}factor"], [CLASS_MAP])
 
 
 def _map_of_nchw(linear: _Linear, features: str, result: str) -> Iterator[NodeProto]:
@@ -200,13 +195,13 @@ def _map_of_nchw(linear: _Linear, features: str, result: str) -> Iterator[NodePr
         return
     weight = linear.weight
     if not linear.turned:
-        weight = f"{_OURS}turned"
+        weight = f"{_PREFIX}turned"
         yield helper.make_node("Transpose", [linear.weight], [weight], perm=[1, 0])
-    yield from _reshaped(weight, f"{_OURS}kernel", [0, 0, 1, 1])
-    inputs = [features, f"{_OURS}kernel"]
+    yield from _reshaped(weight, f"{_PREFIX}kernel", [0, 0, 1, 1])
+    inputs = [features, f"{_PREFIX}kernel"]
     if linear.bias:
-        yield from _reshaped(linear.bias, f"{_OURS}bias", [-1])
-        inputs.append(f"{_OURS}bias")
+        yield from _reshaped(linear.bias, f"{_PREFIX}bias", [-1])
+        inputs.append(f"{_PREFIX}bias")
     yield helper.make_node("Conv", inputs, [result])
 
 
@@ -215,15 +210,15 @@ def _map_of_nhwc(linear: _Linear, features: str, result: str) -> Iterator[NodePr
         raise NoClassMapError("the last layer is a convolution, but the mean has the channels last")
     name, weight = features, linear.weight
     if linear.turned:
-        weight = f"{_OURS}turned"
+        weight = f"{_PREFIX}turned"
         yield helper.make_node("Transpose", [linear.weight], [weight], perm=[1, 0])
     if weight:
-        name = f"{_OURS}product"
+        name = f"{_PREFIX}product"
         yield helper.make_node("MatMul", [features, weight], [name])
     if linear.bias:
-        yield from _reshaped(linear.bias, f"{_OURS}bias", [-1])
-        yield helper.make_node("Add", [name, f"{_OURS}bias"], [f"{_OURS}sum"])
-        name = f"{_OURS}sum"
+        yield from _reshaped(linear.bias, f"{_PREFIX}bias", [-1])
+        yield helper.make_node("Add", [name, f"{_PREFIX}bias"], [f"{_PREFIX}sum"])
+        name = f"{_PREFIX}sum"
     yield helper.make_node("Transpose", [name], [result], perm=_TO_NCHW)
 
 

@@ -13,7 +13,7 @@ from training.importing.network_input import LARGEST_SIDE, DescribedInput, Layou
 from training.importing.normalization import ChannelOrder, Channels, DescribedNormalization, Normalization
 from training.importing.resize_choice import DescribedResize
 
-_CONFIG, _PREPROCESSOR = "config.json", "preprocessor_config.json"
+_NAMES = ("config.json", "preprocessor_config.json")
 _SUBFOLDER = "onnx"
 """Folder of an export that holds only the ONNX files, while the configuration lies beside it (transformers.js)."""
 _RESAMPLING: tuple[Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"], ...] = (
@@ -50,12 +50,21 @@ class ConfigFiles:
     resize: DescribedResize | None = None
 
 
+def config_paths(path: Path) -> tuple[Path | None, ...]:
+    """Return the paths of `config.json` and `preprocessor_config.json` that belong to the ONNX file `path`.
+
+    They lie in its folder, or in the one above if that folder is called `onnx`. None stands for a file that is missing.
+    """
+    folders = (path.parent, path.parent / "..") if path.absolute().parent.name == _SUBFOLDER else (path.parent,)
+    return tuple(next((each / name for each in folders if (each / name).is_file()), None) for name in _NAMES)
+
+
 def read_configs(path: Path) -> ConfigFiles:
     """Return what the files beside the ONNX file `path` say, or in the folder above if it lies in a folder `onnx`.
 
     Raises TrainingError for a file that is damaged, or that holds values that it cannot mean.
     """
-    config, preprocessor = (_read(path, name) for name in (_CONFIG, _PREPROCESSOR))
+    config, preprocessor = (None if found is None else _read(found) for found in config_paths(path))
     timm = None if config is None else config.inner("pretrained_cfg")
     classes = None if config is None else _classes(config, timm)
     if preprocessor is not None:
@@ -128,22 +137,16 @@ class _Section:
         raise OnnxImportError(f"{self.path}: {key} is {value}, not {wanted}: correct it, or move the file away")
 
 
-def _read(path: Path, name: str) -> _Section | None:
-    """Return the content of the file `name` that belongs to the ONNX file `path`; None where there is none."""
-    folder = path.absolute().parent
-    folders = (path.parent, path.parent / "..") if folder.name == _SUBFOLDER else (path.parent,)
-    found = next((each / name for each in folders if (each / name).is_file()), None)
-    if found is None:
-        return None
+def _read(path: Path) -> _Section:
     try:
-        content = json.loads(found.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise OnnxImportError(f"{found} cannot be read: {error.strerror}") from error
+        raise OnnxImportError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise OnnxImportError(f"{found} is no JSON ({error}): get it again, or move it away") from error
+        raise OnnxImportError(f"{path} is no JSON ({error}): get it again, or move it away") from error
     if not isinstance(content, dict):
-        raise OnnxImportError(f"{found} holds no JSON object: get it again, or move it away")
-    return _Section(found, content)
+        raise OnnxImportError(f"{path} holds no JSON object: get it again, or move it away")
+    return _Section(path, content)
 
 
 def _classes(config: _Section, timm: _Section | None) -> DescribedClasses | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from models.contract import Bundle, BundleError, Golden, Input, Pixels, Precision, Preprocessing, Row, preprocess
+from models.contract import Bundle, BundleError, Golden, Input, Pixels, Precision, Preprocessing, Row, decode_golden
 from training.errors import ParityError
 from training.evaluation.onnx_session import open_session, single_predictor
 
@@ -26,6 +26,10 @@ class GoldenImage:
 
     name: str
     encoded: bytes
+
+    def pixels(self, target: Input, preprocessing: Preprocessing) -> Pixels:
+        """Return uint8 [height, width, channels], as the service makes them of the bytes."""
+        return decode_golden(self.encoded, target, preprocessing)
 
 
 def encode(image: Image.Image, name: str, picture_format: str) -> GoldenImage:
@@ -52,8 +56,7 @@ def write_golden(
     for image in images:
         path = f"{FOLDER}/{image.name}"
         (folder / path).write_bytes(image.encoded)
-        pixels = preprocess(Image.open(io.BytesIO(image.encoded)), target, preprocessing)
-        rows[path] = [round(float(value), 8) for value in classify(pixels)]
+        rows[path] = [round(float(value), 8) for value in classify(image.pixels(target, preprocessing))]
     (folder / PROBABILITIES_FILE).write_text(json.dumps(rows) + "\n", encoding="utf-8")
     return Golden(images=tuple(rows), probabilities=PROBABILITIES_FILE, tolerance=TOLERANCE)
 

@@ -1,13 +1,11 @@
 """ONNX file of others -> bundle, without PyTorch: what it takes and gives is found out, and equality is proven."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from models.contract import (
     Calibration,
@@ -20,7 +18,6 @@ from models.contract import (
     Scores,
     Task,
     Variant,
-    preprocess,
     sha256_of,
 )
 from training.errors import OnnxImportError
@@ -53,7 +50,7 @@ from training.importing.preset_trials import Top, Trial, top_classes, try_preset
 from training.importing.proven_graph import Original, ProvenGraph, write_graph
 from training.importing.provenance import provenance
 from training.importing.resize_choice import Interpolation, choose_resize
-from training.importing.user_photos import MOST, read_photo, user_photos
+from training.importing.user_photos import MOST_PHOTOS, read_photo, user_photos
 from training.importing.varied_pictures import varied_pictures
 from training.importing.wrapped_graph import count_parameters, wrap
 from training.model_card.model_card import model_card
@@ -186,7 +183,7 @@ def _find(path: Path, options: OnnxOptions, note: Report) -> _Found:
     golden, golden_notes = _golden(options.golden, target, preprocessing, note)
     pictures = varied_pictures(target, preprocessing)
     if options.golden is not None:
-        pictures = np.concatenate([_decoded(golden, target, preprocessing), pictures])
+        pictures = np.stack([*(image.pixels(target, preprocessing) for image in golden), *pictures])
     task, task_source = _task(options, configs)
     output = find_output(
         [session.run(network_values(picture[None], network_input, normalization)) for picture in pictures],
@@ -231,13 +228,8 @@ def _golden(
     if folder is None:
         return shipped_photos(), SHIPPED_NOTES
     photos = user_photos(folder, target, preprocessing)
-    note(Guess("golden", f"{len(photos)}, {', '.join(photos)}", f"--golden {folder}, the first {MOST} by name"))
+    note(Guess("golden", f"{len(photos)}, {', '.join(photos)}", f"--golden {folder}, the first {MOST_PHOTOS} by name"))
     return tuple(photos.values()), tuple(f"Golden photo {image.name}: {name}." for name, image in photos.items())
-
-
-def _decoded(images: tuple[GoldenImage, ...], target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Return uint8 [N, height, width, channels]."""
-    return np.stack([preprocess(Image.open(io.BytesIO(image.encoded)), target, preprocessing) for image in images])
 
 
 def _fill(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.contract import Task
 from training.errors import OnnxImportError
+from training.evaluation.metrics import softmax
 from training.importing.guesses import Guess, Report
 
 Floats = NDArray[np.float32]
@@ -57,7 +58,7 @@ class NetworkOutput:
         """Probabilities [N, K] of the pictures."""
         values = self.scores.astype(np.float64)
         if self.kind is ScoreKind.LOGITS:
-            values = _sigmoid(values) if self.sigmoid else _softmax(values)
+            values = _sigmoid(values) if self.sigmoid else softmax(values)
         return np.concatenate([1 - values, values], axis=1) if self.binary else values
 
     @property
@@ -67,12 +68,6 @@ class NetworkOutput:
             return None
         values = self.scores.astype(np.float64)
         return np.concatenate([np.zeros_like(values), values], axis=1) if self.binary else values
-
-
-def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(values - values.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return result
 
 
 def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from training.errors import OnnxImportError
 from training.importing.guesses import Guess, Report
 from training.importing.network_input import NetworkInput
 from training.importing.onnx_file import OnnxFile
+from training.importing.tensor_names import constants
 
 Channels = tuple[float, ...]
 """One number for all channels, or one for each."""
@@ -172,17 +173,13 @@ def _likely(
 
 def _scaling_inside(graph: onnx.GraphProto, name: str) -> tuple[Preset, str] | None:
     """Return what the first arithmetic in the graph tells about the values that it expects."""
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    constants |= {
-        node.output[0]: numpy_helper.to_array(node.attribute[0].t)
-        for node in graph.node
-        if node.op_type == "Constant" and node.attribute[0].name == "value"
-    }
+    known = constants(graph)
     while len(readers := [node for node in graph.node if name in node.input]) == 1 and readers[0].op_type in _PASSED:
         name = readers[0].output[0]
-    if len(readers) != 1 or len(readers[0].input) != 2 or readers[0].input[1] not in constants:
+    if len(readers) != 1 or len(readers[0].input) != 2 or readers[0].input[1] not in known:
         return None
-    operator, values = readers[0].op_type, np.abs(constants[readers[0].input[1]].astype(np.float64))
+    operator = readers[0].op_type
+    values = np.abs(numpy_helper.to_array(known[readers[0].input[1]]).astype(np.float64))
     if not values.size:
         return None
     if (

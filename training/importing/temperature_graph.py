@@ -2,14 +2,12 @@
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from models.contract import LOGITS, PROBABILITIES
-from training.importing.tensor_names import keep_only
+from training.importing.tensor_names import keep_only, list_weights
 
 _TEMPERATURE, _SCALED = "snellen_temperature", "snellen_scaled_logits"
-_LISTED_WEIGHTS_IR = 3
-"""Up to this IR version weights are listed among the inputs."""
 
 
 def set_temperature(model: onnx.ModelProto, temperature: float) -> None:
@@ -21,8 +19,7 @@ def set_temperature(model: onnx.ModelProto, temperature: float) -> None:
     graph = model.graph
     keep_only(graph, {output.name for output in graph.output} - {PROBABILITIES})
     graph.initializer.append(numpy_helper.from_array(np.array(temperature, np.float32), _TEMPERATURE))
-    if model.ir_version <= _LISTED_WEIGHTS_IR:
-        graph.input.append(helper.make_tensor_value_info(_TEMPERATURE, TensorProto.FLOAT, []))
+    list_weights(model)
     graph.node.extend(
         (
             helper.make_node("Div", [LOGITS, _TEMPERATURE], [_SCALED], name=_SCALED),

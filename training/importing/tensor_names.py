@@ -1,8 +1,34 @@
-"""Tensor names of an ONNX graph, those inside branches and loops included."""
+"""Tensors of an ONNX graph by name, those inside branches and loops included."""
 
 from collections.abc import Iterator, Mapping
 
 import onnx
+from onnx import TensorProto, helper
+
+_LISTED_WEIGHTS_IR = 3
+"""Up to this IR version weights are listed among the inputs."""
+
+
+def constants(graph: onnx.GraphProto) -> dict[str, TensorProto]:
+    """Return the tensors whose values stand in the graph itself: its weights, and what Constant nodes hold."""
+    found = {tensor.name: tensor for tensor in graph.initializer}
+    return found | {
+        node.output[0]: node.attribute[0].t
+        for node in graph.node
+        if node.op_type == "Constant" and node.attribute[0].name == "value"
+    }
+
+
+def list_weights(model: onnx.ModelProto) -> None:
+    """Add the weights to the inputs where they are missing, if the model's IR version asks for it."""
+    if model.ir_version > _LISTED_WEIGHTS_IR:
+        return
+    listed = {value.name for value in model.graph.input}
+    model.graph.input.extend(
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        for tensor in model.graph.initializer
+        if tensor.name not in listed
+    )
 
 
 def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:

@@ -9,7 +9,7 @@ from training.data.sources.open_image import UnreadableImage, read_pixels
 from training.errors import OnnxImportError
 from training.importing.golden_images import GoldenImage, encode
 
-MOST = 8
+MOST_PHOTOS = 8
 """Limit of golden images, which a server runs one after the other each time it loads the bundle."""
 _KEPT = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png"}
 """Pillow's names of the formats that golden images may have; MPO is a JPEG with further pictures behind it."""
@@ -23,7 +23,7 @@ def user_photos(folder: Path, target: Input, preprocessing: Preprocessing) -> di
     """
     if not folder.is_dir():
         raise OnnxImportError(f"{folder} is no folder: give --golden a folder with photos")
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))[:MOST]
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))[:MOST_PHOTOS]
     if not paths:
         raise OnnxImportError(f"{folder} holds no files: give --golden a folder with photos")
     for path in paths:

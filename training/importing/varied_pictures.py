@@ -1,12 +1,9 @@
 """Pictures that differ in every way that matters for judging a network without a data set."""
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from models.contract import Input, Preprocessing, preprocess
+from models.contract import Input, Preprocessing
 from training.importing.fixed_images import fixed_images
 from training.importing.golden_photos import shipped_photos
 
@@ -18,7 +15,7 @@ def varied_pictures(target: Input, preprocessing: Preprocessing) -> NDArray[np.u
 
     Three photos as they are, then inverted, dark, and with reversed channels, then black, white and two noises.
     """
-    photos = [preprocess(Image.open(io.BytesIO(photo.encoded)), target, preprocessing) for photo in shipped_photos()]
+    photos = [photo.pixels(target, preprocessing) for photo in shipped_photos()]
     inverted = [255 - photo for photo in photos]
     dark = [photo // 4 for photo in photos]
     exchanged = [photo[::-1, :, ::-1] for photo in photos]

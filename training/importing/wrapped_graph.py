@@ -16,17 +16,15 @@ from training.importing.network_input import Layout, NetworkInput
 from training.importing.network_output import NetworkOutput, ScoreKind
 from training.importing.normalization import ChannelOrder, Normalization
 from training.importing.onnx_file import OnnxFile
-from training.importing.tensor_names import keep_only, rename
+from training.importing.tensor_names import keep_only, list_weights, rename
 
-_OURS = "snellen_"
+_PREFIX = "snellen_"
 """Prefix of the tensors that are added."""
-_THEIRS = {name: f"original_{name}" for name in (INPUT, LOGITS, PROBABILITIES, CLASS_MAP)}
+_RENAMED = {name: f"original_{name}" for name in (INPUT, LOGITS, PROBABILITIES, CLASS_MAP)}
 """Other names for tensors of the file that have a name of the contract."""
 _BATCH = "N"
 _LEAST_PROBABILITY, _LEAST_SIGMOID = 1e-12, 1e-6
 """The smallest probability whose logarithm is taken; that of a sigmoid also stays as far below 1."""
-_LISTED_WEIGHTS_IR = 3
-"""Up to this IR version weights are listed among the inputs."""
 _CLIP_BY_INPUTS_OPSET = 11
 """Since this opset Clip takes its limits as inputs, before it as attributes."""
 _Step = tuple[str, list[str], dict[str, Any]]
@@ -62,20 +60,21 @@ def wrap(
     model = onnx.ModelProto()
     model.CopyFrom(file.model)
     graph = model.graph
-    rename(graph, _THEIRS)
+    rename(graph, _RENAMED)
     float16 = widen(model) > 0
     if network_input.fixed_batch and not one_at_a_time:
         free_batch(graph)
     wrapper = _Wrapper(graph, file.opset)
-    before = wrapper.before(_THEIRS.get(network_input.name, network_input.name), network_input, normalization)
-    after = wrapper.after(_THEIRS.get(output.name, output.name), output)
+    before = wrapper.before(_RENAMED.get(network_input.name, network_input.name), network_input, normalization)
+    after = wrapper.after(_RENAMED.get(output.name, output.name), output)
     nodes = [*before, *graph.node, *after]
     for field in (graph.node, graph.value_info, graph.output):
         del field[:]
     graph.node.extend(nodes)
     keep_only(graph, {LOGITS, PROBABILITIES})
     batch = 1 if one_at_a_time else _BATCH
-    _declare(graph, network_input, output, batch, listed=model.ir_version <= _LISTED_WEIGHTS_IR)
+    _declare(graph, network_input, output, batch)
+    list_weights(model)
     return WrappedGraph(model, float16, any(node.op_type == "Log" for node in after))
 
 
@@ -84,7 +83,7 @@ def count_parameters(graph: onnx.GraphProto) -> int:
     weights = (
         tensor
         for tensor in graph.initializer
-        if tensor.data_type != TensorProto.INT64 and not tensor.name.startswith(_OURS)
+        if tensor.data_type != TensorProto.INT64 and not tensor.name.startswith(_PREFIX)
     )
     return max(1, sum(int(math.prod(tensor.dims)) for tensor in weights))
 
@@ -161,8 +160,8 @@ class _Wrapper:
         return str(node.input[0]) if output.axes == 2 and axis in (1, -1) else None
 
     def _constant(self, name: str, values: NDArray[np.generic]) -> str:
-        self._graph.initializer.append(numpy_helper.from_array(values, _OURS + name))
-        return _OURS + name
+        self._graph.initializer.append(numpy_helper.from_array(values, _PREFIX + name))
+        return _PREFIX + name
 
 
 def _last(output: NetworkOutput) -> onnx.NodeProto:
@@ -174,27 +173,18 @@ def _last(output: NetworkOutput) -> onnx.NodeProto:
 
 def _chain(first: str, steps: Sequence[_Step], last: str) -> list[onnx.NodeProto]:
     """Return nodes of which each reads the one before; a step is operator, further inputs and attributes."""
-    names = [first, *(f"{_OURS}{last}_{index}" for index in range(1, len(steps))), last]
+    names = [first, *(f"{_PREFIX}{last}_{index}" for index in range(1, len(steps))), last]
     return [
         helper.make_node(operator, [names[index], *more], [names[index + 1]], **attributes)
         for index, (operator, more, attributes) in enumerate(steps)
     ]
 
 
-def _declare(
-    graph: onnx.GraphProto, network_input: NetworkInput, output: NetworkOutput, batch: int | str, *, listed: bool
-) -> None:
-    """Write the inputs and outputs of the contract into the graph; its weights too where they are `listed`.
-
-    batch: number of images, or the name of a free one.
-    """
+def _declare(graph: onnx.GraphProto, network_input: NetworkInput, output: NetworkOutput, batch: int | str) -> None:
+    """Write the inputs and outputs of the contract into the graph. batch: number of images, or a name for any."""
     shape: list[str | int | None] = [batch, network_input.height, network_input.width, network_input.channels]
     del graph.input[:]
     graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape))
-    if listed:
-        graph.input.extend(
-            helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims) for tensor in graph.initializer
-        )
     graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, output.classes])
         for name in (PROBABILITIES, LOGITS)

@@ -7,11 +7,10 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from models.contract import read_bundle
-from tests.snellen.command import snellen
+from models.contract import Task, read_bundle
+from tests.snellen.command import in_process, snellen
 from tests.support.bundles import write_bundle
-from tests.support.class_folders import FASHION, write_clothes, write_colours
-from tests.support.multilabel import write_multilabel_bundle, write_multilabel_table
+from tests.support.class_folders import FASHION, write_clothes, write_colours, write_multilabel_table
 from tests.support.onnx_files import NCHW_LOGITS, OPSET_11, write_labels, write_onnx
 from tests.support.server import running
 
@@ -38,13 +37,13 @@ def test_an_imported_file_is_calibrated_and_served(tmp_path: Path, text: str) ->
     models, photos = tmp_path / "models", write_colours(tmp_path / "photos", 70)
     file, labels = write_onnx(tmp_path / "model.onnx", text), write_labels(tmp_path)
     options = ("--name", "flowers", "--labels", labels, "--preset", "unit", "--models", models)
-    imported = snellen("import", file, *options)
+    imported = in_process("import", file, *options)
     assert imported.returncode == 0, imported.stderr
-    done = snellen("calibrate", models / "flowers" / "1", "--data", photos)
+    done = in_process("calibrate", models / "flowers" / "1", "--data", photos)
     assert done.returncode == 0, done.stderr
     assert ("no threshold: the energy is the same for all images" in done.stdout) == (text == OPSET_11)
     assert done.stdout.endswith(f"wrote {models / 'flowers' / '2'}\n")
-    assert snellen("verify", models / "flowers" / "2").returncode == 0
+    assert in_process("verify", models / "flowers" / "2").returncode == 0
     with running(models) as server:
         body = (photos / "red" / "000.png").read_bytes()
         answer = httpx.post(f"{server.url}/v1/classify?coverage=0.9", content=body).json()
@@ -53,16 +52,16 @@ def test_an_imported_file_is_calibrated_and_served(tmp_path: Path, text: str) ->
 
 def test_thresholds_of_several_labels_are_used_by_evaluate(tmp_path: Path) -> None:
     """The mean F1 of the calibrated version is larger."""
-    folder = write_multilabel_bundle(tmp_path / "models")
+    folder = write_bundle(tmp_path / "models", task=Task.MULTILABEL)
     table = write_multilabel_table(tmp_path / "photos", 220, level=110)
-    done = snellen("calibrate", folder, "--data", table, "--version", "5")
+    done = in_process("calibrate", folder, "--data", table, "--version", "5")
     assert done.returncode == 0, done.stderr
     assert "thresholds" in done.stdout
     assert "temperature" not in done.stdout
     scores = []
     for version in ("1", "5"):
         figures = tmp_path / f"{version}.json"
-        assert snellen("evaluate", folder.parent / version, "--data", table, "--json", figures).returncode == 0
+        assert in_process("evaluate", folder.parent / version, "--data", table, "--json", figures).returncode == 0
         scores.append(json.loads(figures.read_text())["variants"][0]["scores"]["macro_f1"])
     assert scores[1] > scores[0] + 0.1
 
@@ -100,7 +99,7 @@ def test_a_refusal_is_one_sentence_and_status_2(
     Path("damaged/red").mkdir(parents=True)
     Path("damaged/red/a.png").write_text("no picture")
     before = sorted(Path().rglob("*"))
-    done = snellen("calibrate", "models/colours/1", *options)
+    done = in_process("calibrate", "models/colours/1", *options)
     assert (done.returncode, reason in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
     assert sorted(Path().rglob("*")) == before
 
@@ -109,13 +108,13 @@ def test_a_damaged_bundle_is_refused(tmp_path: Path) -> None:
     """It would become a new version otherwise, with hashes that hold."""
     folder = write_bundle(tmp_path / "models")
     (folder / "golden" / "red.png").write_bytes(b"something else")
-    done = snellen("calibrate", folder, "--data", write_colours(tmp_path / "photos", 1))
+    done = in_process("calibrate", folder, "--data", write_colours(tmp_path / "photos", 1))
     assert (done.returncode, "golden/red.png differs from the size" in done.stderr) == (2, True), done.stderr
     assert [path.name for path in folder.parent.iterdir()] == ["1"]
 
 
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     """With its path."""
-    done = snellen("calibrate", tmp_path / "none", "--data", tmp_path)
+    done = in_process("calibrate", tmp_path / "none", "--data", tmp_path)
     assert done.returncode == 2
     assert done.stderr == f"snellen: {tmp_path / 'none'}: manifest.json cannot be read: No such file or directory\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings
-from tests.snellen.command import snellen
+from tests.snellen.command import in_process, snellen
 from tests.support.pictures import picture
 
 
@@ -28,7 +28,7 @@ def test_a_folder_is_classified_in_order(bundle: Path, photos: Path) -> None:
 def test_a_bad_file_is_reported_and_the_run_goes_on(bundle: Path, photos: Path) -> None:
     """Its line has the reason, the exit status says so."""
     files = [photos / "notes.txt", photos / "missing.png", photos / "a.png"]
-    done = snellen("classify", *files, "--bundle", bundle, "--format", "csv")
+    done = in_process("classify", *files, "--bundle", bundle, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["label"] for row in rows if row["rank"] == "1"] == ["red"]
     assert [bool(row["error"]) for row in rows] == [True, True, False, False, False]
@@ -39,7 +39,7 @@ def test_a_bad_file_is_reported_and_the_run_goes_on(bundle: Path, photos: Path) 
 
 def test_a_table_is_for_people(bundle: Path, photos: Path) -> None:
     """The default."""
-    done = snellen("classify", photos / "a.png", "--bundle", bundle)
+    done = in_process("classify", photos / "a.png", "--bundle", bundle)
     assert done.returncode == 0
     assert "red" in done.stdout
     assert "probability" in done.stdout
@@ -47,14 +47,14 @@ def test_a_table_is_for_people(bundle: Path, photos: Path) -> None:
 
 def test_nothing_to_do_is_an_error(bundle: Path, tmp_path: Path) -> None:
     """An empty folder is not a success."""
-    done = snellen("classify", tmp_path, "--bundle", bundle)
+    done = in_process("classify", tmp_path, "--bundle", bundle)
     assert (done.returncode, "no image found" in done.stderr) == (2, True)
 
 
 def test_a_bundle_that_is_none_is_said(tmp_path: Path) -> None:
     """In one line."""
     (tmp_path / "a.png").write_bytes(picture())
-    done = snellen("classify", tmp_path, "--bundle", tmp_path)
+    done = in_process("classify", tmp_path, "--bundle", tmp_path)
     assert (done.returncode, "manifest.json cannot be read" in done.stderr) == (2, True)
 
 
@@ -63,7 +63,7 @@ def test_square_brackets_in_a_name_are_no_markup(bundle: Path, tmp_path: Path) -
     (tmp_path / "IMG [edited].png").write_bytes(picture())
     (tmp_path / "[").mkdir()
     (tmp_path / "[/nope].png").write_bytes(b"no picture")
-    done = snellen("classify", tmp_path, "--bundle", bundle, "--top-k", 1, COLUMNS="200")
+    done = in_process("classify", tmp_path, "--bundle", bundle, "--top-k", 1, COLUMNS="200")
     assert done.returncode == 1
     assert "IMG [edited].png" in done.stdout
     assert "[/nope].png: these 10 bytes are not an image" in done.stderr
@@ -73,7 +73,7 @@ def test_a_long_path_is_folded_not_cut(bundle: Path, tmp_path: Path) -> None:
     """All of it is there, whatever the width."""
     name = "n" * 200 + ".png"
     (tmp_path / name).write_bytes(picture())
-    done = snellen("classify", tmp_path, "--bundle", bundle, COLUMNS="60")
+    done = in_process("classify", tmp_path, "--bundle", bundle, COLUMNS="60")
     assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout
     assert done.stdout.count("n") >= 200
 
@@ -100,14 +100,14 @@ def test_a_name_that_is_no_utf8_is_shown_escaped(
 def test_a_control_character_does_not_reach_the_terminal(bundle: Path, tmp_path: Path) -> None:
     """A name may hold an escape sequence or a line end."""
     (tmp_path / "a\x1b[2J\nb.png").write_bytes(picture())
-    done = snellen("classify", tmp_path, "--bundle", bundle, COLUMNS="200")
+    done = in_process("classify", tmp_path, "--bundle", bundle, COLUMNS="200")
     assert r"a\x1b[2J\nb.png" in done.stdout
 
 
 def test_only_regular_files_are_read(bundle: Path, tmp_path: Path) -> None:
     """A pipe without a writer and a device without an end are failures at once."""
     os.mkfifo(tmp_path / "f.jpg")
-    done = snellen("classify", tmp_path / "f.jpg", "/dev/zero", "--bundle", bundle, "--format", "csv")
+    done = in_process("classify", tmp_path / "f.jpg", "/dev/zero", "--bundle", bundle, "--format", "csv")
     assert [row["error"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["this is not a regular file"] * 2
     assert done.returncode == 1
 
@@ -116,19 +116,19 @@ def test_a_large_file_is_refused(bundle: Path, photos: Path) -> None:
     """Whole files of the limit's size are still read; the limit is the service's unless told otherwise."""
     size = (photos / "a.png").stat().st_size
     arguments = ("classify", photos / "a.png", "--bundle", bundle)
-    assert snellen(*arguments, "--max-bytes", size).returncode == 0
-    refused = snellen(*arguments, "--max-bytes", size - 1)
+    assert in_process(*arguments, "--max-bytes", size).returncode == 0
+    refused = in_process(*arguments, "--max-bytes", size - 1)
     assert (refused.returncode, f"larger than {size - 1} bytes" in refused.stderr) == (1, True)
     with (photos / "huge.bmp").open("wb") as stream:
         stream.truncate(Settings().max_body_bytes + 1)
-    refused = snellen("classify", photos / "huge.bmp", "--bundle", bundle)
+    refused = in_process("classify", photos / "huge.bmp", "--bundle", bundle)
     assert f"larger than {Settings().max_body_bytes} bytes" in refused.stderr
 
 
 def test_a_file_that_cannot_be_looked_at_is_a_failure(bundle: Path, photos: Path) -> None:
     """A dangling link and a name that is too long, not the end of the run."""
     (photos / "link.png").symlink_to("nowhere")
-    done = snellen("classify", photos, photos / ("n" * 300), "--bundle", bundle, "--format", "jsonl")
+    done = in_process("classify", photos, photos / ("n" * 300), "--bundle", bundle, "--format", "jsonl")
     errors = [answer["error"] for line in done.stdout.splitlines() if "error" in (answer := json.loads(line))]
     assert errors == ["No such file or directory", "File name too long"]
     assert done.returncode == 1
@@ -142,7 +142,7 @@ def test_an_unfamiliar_picture_is_marked_in_every_format(familiar: Path, tmp_pat
     (tmp_path / "black.png").write_bytes(picture(BLACK))
     (tmp_path / "red.png").write_bytes(picture())
     csv_, jsonl, table = (
-        snellen("classify", tmp_path, "--bundle", familiar, "--top-k", 1, "--format", each, COLUMNS="200").stdout
+        in_process("classify", tmp_path, "--bundle", familiar, "--top-k", 1, "--format", each, COLUMNS="200").stdout
         for each in ("csv", "jsonl", "table")
     )
     rows = list(csv.DictReader(io.StringIO(csv_)))
@@ -159,7 +159,7 @@ def test_classes_of_a_multilabel_model_are_present_or_not(tags: Path, tmp_path: 
     """With the words of the service: `threshold` and `present`."""
     (tmp_path / "orange.png").write_bytes(picture((255, 180, 0)))
     csv_, jsonl, table = (
-        snellen("classify", tmp_path, "--bundle", tags, "--format", each, COLUMNS="200").stdout
+        in_process("classify", tmp_path, "--bundle", tags, "--format", each, COLUMNS="200").stdout
         for each in ("csv", "jsonl", "table")
     )
     rows = list(csv.DictReader(io.StringIO(csv_)))
@@ -181,6 +181,6 @@ def test_classes_of_a_multilabel_model_are_present_or_not(tags: Path, tmp_path: 
 def test_a_bundle_without_thresholds_has_none_of_these(bundle: Path, photos: Path) -> None:
     """JSON lines leave the fields out, CSV leaves its columns empty."""
     arguments = ("classify", photos / "a.png", "--bundle", bundle, "--format")
-    assert json.loads(snellen(*arguments, "jsonl").stdout).keys() == {"path", "predictions"}
-    first = next(csv.DictReader(io.StringIO(snellen(*arguments, "csv").stdout)))
+    assert json.loads(in_process(*arguments, "jsonl").stdout).keys() == {"path", "predictions"}
+    first = next(csv.DictReader(io.StringIO(in_process(*arguments, "csv").stdout)))
     assert [first[name] for name in ("threshold", "present", "energy", "unfamiliar")] == [""] * 4

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.snellen.command import snellen
+from models.contract import Task
+from tests.snellen.command import in_process, snellen
 from tests.support.bundles import write_bundle
-from tests.support.class_folders import FASHION, write_clothes, write_colours
-from tests.support.multilabel import write_multilabel_bundle, write_multilabel_table
+from tests.support.class_folders import FASHION, write_clothes, write_colours, write_multilabel_table
 
 
 def test_a_shipped_bundle_is_measured_with_its_variants(tmp_path: Path) -> None:
@@ -53,11 +53,12 @@ def test_variants_can_be_chosen(tmp_path: Path) -> None:
 
 def test_a_table_of_several_labels_is_measured_class_by_class(tmp_path: Path) -> None:
     """In the task multilabel."""
-    folder, table = write_multilabel_bundle(tmp_path / "models"), write_multilabel_table(tmp_path / "photos", 60)
+    folder = write_bundle(tmp_path / "models", task=Task.MULTILABEL)
+    table = write_multilabel_table(tmp_path / "photos", 60)
     done = snellen("evaluate", folder, "--data", table)
     assert done.returncode == 0, done.stderr
     assert all(text in done.stdout for text in ("mean AP", "mean F1", "threshold", "60 images say little: measure on"))
-    done = snellen("evaluate", folder, "--data", table, "--confusion", tmp_path / "c.csv")
+    done = in_process("evaluate", folder, "--data", table, "--confusion", tmp_path / "c.csv")
     assert (done.returncode, "there is no confusion matrix" in done.stderr) == (2, True)
 
 
@@ -83,7 +84,7 @@ def test_a_refusal_is_one_sentence_and_status_2(
     Path("damaged/red").mkdir(parents=True)
     Path("damaged/red/a.png").write_text("no picture")
     before = sorted(Path().rglob("*"))
-    done = snellen("evaluate", "models/colours/1", *options)
+    done = in_process("evaluate", "models/colours/1", *options)
     assert (done.returncode, reason in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
     assert sorted(Path().rglob("*")) == before
 
@@ -93,7 +94,7 @@ def test_a_changed_bundle_is_refused(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "models")
     with (folder / "model.onnx").open("ab") as stream:
         stream.write(b"more")
-    done = snellen("evaluate", folder, "--data", write_colours(tmp_path / "photos", 1))
+    done = in_process("evaluate", folder, "--data", write_colours(tmp_path / "photos", 1))
     assert (done.returncode, "model.onnx differs from the size and sha256" in done.stderr) == (2, True), done.stderr
 
 

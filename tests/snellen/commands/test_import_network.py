@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.snellen.command import snellen
+from tests.snellen.command import in_process, snellen
 from tests.support.onnx_files import (
     CUSTOM_OPERATOR,
     DETECTOR,
@@ -64,7 +64,7 @@ def test_a_refusal_is_one_sentence_and_status_2(
 ) -> None:
     """Nothing is written."""
     file = write_onnx(tmp_path / "model.onnx", text)
-    done = snellen("import", file, "--models", tmp_path / "models", *options)
+    done = in_process("import", file, "--models", tmp_path / "models", *options)
     assert (done.returncode, reason in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
     assert not (tmp_path / "models").exists()
 
@@ -91,7 +91,7 @@ def test_presets_are_tried_side_by_side(tmp_path: Path) -> None:
 
 def test_options_of_onnx_files_are_refused_for_other_sources() -> None:
     """They would have no effect."""
-    done = snellen("import", "timm/resnet18", "--preset", "unit")
+    done = in_process("import", "timm/resnet18", "--preset", "unit")
     assert (done.returncode, "--preset is for ONNX files" in done.stderr) == (2, True), done.stderr
 
 

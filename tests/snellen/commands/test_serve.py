@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+import typer
 
+from snellen.served_file import arguments_for_file
 from tests.snellen.command import snellen
 from tests.support.onnx_files import DETECTOR, NCHW_LOGITS, write_labels, write_onnx
 
@@ -24,12 +26,20 @@ from tests.support.onnx_files import DETECTOR, NCHW_LOGITS, write_labels, write_
     ids=["detector", "no labels", "labels", "crop", "models", "check", "try", "golden", "two"],
 )
 def test_a_refusal_is_one_sentence_and_status_2(
-    tmp_path: Path, text: str, options: tuple[str, ...], reason: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    options: tuple[str, ...],
+    reason: str,
 ) -> None:
     """No bundle is made."""
     file = write_onnx(tmp_path / "model.onnx", text)
-    done = snellen("serve", file, *options, XDG_CACHE_HOME=str(tmp_path / "cache"))
-    assert (done.returncode, reason in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(typer.Exit) as ended:
+        arguments_for_file([str(file), *options])
+    said = capsys.readouterr().err
+    assert (ended.value.exit_code, reason in said, said.count("\n")) == (2, True, 1), said
     assert list((tmp_path / "cache").rglob("manifest.json")) == []
 
 

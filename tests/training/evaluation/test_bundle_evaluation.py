@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from models.contract import Bundle, BundleError, Precision, read_bundle
+from models.contract import Bundle, BundleError, Precision, Task, read_bundle
 from tests.support.bundles import write_bundle
-from tests.support.class_folders import write_colours
-from tests.support.multilabel import write_multilabel_bundle, write_multilabel_table
+from tests.support.class_folders import write_colours, write_multilabel_table
 from tests.support.variants import add_variant
 from training.data.held_out_images import evaluation_part, open_held_out
 from training.evaluation.bundle_evaluation import BundleEvaluation, evaluate_on
@@ -62,7 +61,7 @@ def test_a_variant_that_is_not_there_is_refused(bundle: Bundle, tmp_path: Path) 
 
 def test_several_labels_of_an_image_are_judged_class_by_class(tmp_path: Path) -> None:
     """Against 0.5, or the thresholds of the manifest; there is no confusion matrix."""
-    bundle = read_bundle(write_multilabel_bundle(tmp_path / "models"))
+    bundle = read_bundle(write_bundle(tmp_path / "models", task=Task.MULTILABEL))
     table = write_multilabel_table(tmp_path / "photos", 120)
     found = evaluated(bundle, table)
     assert found.confusions == ()

@@ -58,6 +58,19 @@ def test_whatever_changes_the_bundle_makes_another_one(folder: Path) -> None:
     assert len(set(repositories)) == len(repositories)
 
 
+def test_a_file_in_the_folder_above_matters_where_it_is_read(folder: Path) -> None:
+    """That is, above a folder `onnx`."""
+    inner = folder / "onnx"
+    inner.mkdir()
+    write_labels(inner)
+    write_onnx(inner / "My Flowers (2).onnx", NCHW_LOGITS)
+    before = cached(inner).repository.name
+    (folder / "config.json").write_text(json.dumps({"architectures": ["Some"]}))
+    assert cached(inner).repository.name != before
+    inner.rename(folder / "other")
+    assert cached(folder / "other").repository.name == before
+
+
 def test_a_damaged_bundle_is_made_again(folder: Path) -> None:
     """Whichever of its files is missing or changed."""
     made = cached(folder)

@@ -9,10 +9,9 @@ import onnx
 import pytest
 from onnx.external_data_helper import set_external_data
 
-from models.contract import LOGITS, PROBABILITIES, Bundle, Precision, read_bundle, sha256_of
+from models.contract import LOGITS, PROBABILITIES, Bundle, Precision, Task, read_bundle, sha256_of
 from tests.support.bundles import change_manifest, write_bundle
-from tests.support.class_folders import FASHION, write_clothes, write_colours
-from tests.support.multilabel import write_multilabel_bundle, write_multilabel_table
+from tests.support.class_folders import FASHION, write_clothes, write_colours, write_multilabel_table
 from tests.support.onnx_files import LABELS, NCHW_LOGITS, OPSET_11, write_labels, write_onnx
 from tests.support.variants import add_variant
 from training.data.held_out_images import calibration_parts, evaluation_part, open_held_out
@@ -150,7 +149,7 @@ def test_few_images_make_a_weak_calibration(tmp_path: Path) -> None:
 
 def test_thresholds_are_fitted_where_an_image_has_several_labels(tmp_path: Path) -> None:
     """One for each class, better than 0.5; the graph stays, and there is no temperature, set or energy."""
-    folder = write_multilabel_bundle(tmp_path / "models")
+    folder = write_bundle(tmp_path / "models", task=Task.MULTILABEL)
     table = write_multilabel_table(tmp_path / "photos", 300, level=100)
     made = calibrated(folder, table)
     calibration = made.manifest.calibration

@@ -23,7 +23,7 @@ from training.evaluation.onnx_session import open_session, single_predictor
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 NETWORKS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "PyTorch": ("flowers.pt", lambda: torchvision.models.mobilenet_v2(num_classes=3)),
+    "PyTorch": ("flowers.pt", lambda: torchvision.models.resnet18(num_classes=3)),
     "timm": ("birds.pth", lambda: timm.create_model("regnetx_002", num_classes=3)),
 }
 """Section -> file of the trained weights that its code reads, and the network with random ones."""
