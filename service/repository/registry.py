@@ -65,6 +65,8 @@ class Registry:
             self._read(path)
         if served is not None and (difference := served.difference(self.versions_now.hashes)):
             raise RepositoryChanged(difference)
+        if not repository.is_dir():
+            raise RepositoryError(f"there is no folder {repository}; name the folder of the bundles with --models")
         if not self._models:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.unreadable.items())
             raise RepositoryError(
