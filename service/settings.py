@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
     default_model: str | None = Field(
-        None, description="model that answers /v1/classify; unset: imagenet, or the only one there is"
+        None, description="model that answers /v1/classify; unset: the only one, else imagenet, else none"
     )
     providers: Annotated[tuple[Provider, ...], NoDecode] = Field(
         (),

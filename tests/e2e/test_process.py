@@ -65,7 +65,8 @@ def test_both_shipped_models_are_ready(server: ServerProcess) -> None:
 def test_sigterm_answers_what_was_accepted_and_exits_with_zero(tmp_path: Path) -> None:
     """Readiness goes off first; requests in flight get their answers."""
     write_bundle(tmp_path, "slow", matmuls=20)
-    with running(tmp_path, "--default-model", "slow", "--max-batch-size", "1", "--drain-delay-s", "1") as server:
+    flags = ["--default-model", "slow", "--max-batch-size", "1", "--drain-delay-s", "1", "--deadline-s", "60"]
+    with running(tmp_path, *flags) as server:
         with ThreadPoolExecutor(6) as pool:
             arrived = threading.Barrier(7)
 
