@@ -1,5 +1,6 @@
 """The settings: one frozen object. Every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,8 @@ MIB = 1024 * 1024
 _MOST_PIXELS = 2**31 - 1
 """The largest limit of pixels: Pillow counts the bytes of an image in 32 bits."""
 PREFIX = "SNELLEN_"
+_ORIGIN = re.compile(r"https?://[^/?#@\s]+|\*")
+"""An origin as browsers send it, or all of them."""
 _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
 """Prefixes of variables that are not settings.
 
@@ -139,6 +142,9 @@ class Settings(BaseSettings):
         le=3600,
         description="a process of several that does not answer for so long is killed and started again",
     )
+    allow_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="origins whose pages may call the service from a browser, as in https://shop.example; * for all"
+    )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
 
@@ -148,7 +154,14 @@ class Settings(BaseSettings):
         """Ignore SNELLEN_PORT=tcp://..., which Kubernetes sets in every pod for a Service called snellen."""
         return cls.model_fields["port"].default if isinstance(value, str) and value.startswith("tcp://") else value
 
-    @field_validator("providers", "formats", mode="before")
+    @field_validator("allow_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [origin for origin in origins if not _ORIGIN.fullmatch(origin)]:
+            raise ValueError(f"{wrong[0]!r} is no origin: write scheme and host only, as in https://shop.example:8443")
+        return origins
+
+    @field_validator("providers", "formats", "allow_origins", mode="before")
     @classmethod
     def _split(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):

@@ -52,6 +52,14 @@ def test_a_range_is_said_in_words() -> None:
     assert permitted_range("models") == ""
 
 
+@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/", "ftp://shop.example", "https://"])
+def test_an_origin_is_scheme_and_host(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    """As browsers send it; anything else would never match."""
+    monkeypatch.setenv("SNELLEN_ALLOW_ORIGINS", f"https://fine.example, {origin}")
+    with pytest.raises(ValidationError, match="is no origin"):
+        Settings()
+
+
 def test_formats_are_not_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that accepts no image is no service."""
     monkeypatch.setenv("SNELLEN_FORMATS", " , ")
