@@ -1,6 +1,16 @@
 """All that training and service share. Both import from here and from no other module of this package."""
 
-from models.bundle import MANIFEST, Bundle, BundleError, Row, find_bundles, read_bundle, readable_bundles, sha256_of
+from models.bundle import (
+    MANIFEST,
+    Bundle,
+    BundleError,
+    Row,
+    find_bundles,
+    passed_over,
+    read_bundle,
+    readable_bundles,
+    sha256_of,
+)
 from models.calibration import (
     RELIABILITY_BINS,
     Calibration,
@@ -79,6 +89,7 @@ __all__ = [
     "decode_golden",
     "find_bundles",
     "grid_size",
+    "passed_over",
     "preprocess",
     "preprocess_native_size",
     "preprocessed",

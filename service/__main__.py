@@ -2,11 +2,15 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 if sys.platform == "win32":  # before the imports of modules that Windows does not have
     sys.exit("snellen: the service does not run on Windows; use WSL or Docker")
+
+if __name__ == "__main__":  # before the imports, which take a second
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the server handles it; Python would print a traceback
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp
@@ -16,7 +20,7 @@ from service.server.sockets import CannotListen
 from service.server.workers.control_channel import missing_feature
 from service.server.workers.plan import ProcessPlan, plan_processes
 from service.server.workers.supervisor import supervise
-from service.settings import Settings, unknown_variables
+from service.settings import Settings, permitted_range, unknown_variables
 from service.telemetry import log
 
 logger = logging.getLogger(__name__)
@@ -29,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         for wrong in error.errors():
             name = str(wrong["loc"][0])
-            log.write_line(f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}")
+            allowed = permitted_range(name)
+            log.write_line(
+                f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}"
+                + (f"; permitted is {allowed}" if allowed else "")
+            )
         return 2
     log.configure(settings.log_level)
     for name in unknown_variables(os.environ):

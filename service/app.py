@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from service.api import health as probes
 from service.api.body_reader import BodyReader
+from service.api.cors import allow_origins
 from service.api.problems import HANDLERS
 from service.api.refusal_pacing import RefusalPacer
 from service.api.request_context import RequestContextMiddleware
@@ -82,6 +83,8 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     app.add_middleware(
         RequestContextMiddleware, metrics=metrics, access_log=settings.access_log, health=health, begin=loading.begin
     )
+    if settings.allow_origins:
+        allow_origins(app, settings.allow_origins)
     return app
 
 

@@ -1,5 +1,6 @@
 """The settings: one frozen object. Every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +12,11 @@ from models.contract import FORMATS, ImageFormat, Precision, usable_cores
 
 Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
 MIB = 1024 * 1024
+_MOST_PIXELS = 2**31 - 1
+"""The largest limit of pixels: Pillow counts the bytes of an image in 32 bits."""
 PREFIX = "SNELLEN_"
+_ORIGIN = re.compile(r"https?://[^/?#@\s]+|\*")
+"""An origin as browsers send it, or all of them."""
 _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
 """Prefixes of variables that are not settings.
 
@@ -35,7 +40,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
     default_model: str | None = Field(
-        None, description="model that answers /v1/classify; unset: imagenet, or the only one there is"
+        None, description="model that answers /v1/classify; unset: the only one, else imagenet, else none"
     )
     providers: Annotated[tuple[Provider, ...], NoDecode] = Field(
         (),
@@ -71,7 +76,10 @@ class Settings(BaseSettings):
     concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: the fastest is found out")
     max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")
     max_batch_latency_ms: float = Field(
-        50.0, gt=0, description="what a batch may take with all others at work; one of a single image may take longer"
+        50.0,
+        gt=0,
+        le=60_000,
+        description="what a batch may take with all others at work; one of a single image may take longer",
     )
     tune_s: float = Field(
         0.3, ge=0, le=3600, description="time to find out how a model runs fastest, per variant and provider"
@@ -86,30 +94,56 @@ class Settings(BaseSettings):
         le=256,
         description="images decoded at a time before queueing, small in threads, others in processes; default: cores",
     )
-    decode_limit_s: float = Field(5.0, gt=0, description="time to decode one image")
+    decode_limit_s: float = Field(5.0, gt=0, le=600, description="time to decode one image")
     decode_memory_bytes: int = Field(
-        1536 * MIB, ge=512 * MIB, description="address space of a process that decodes large images"
+        1536 * MIB, ge=512 * MIB, le=MIB * MIB, description="address space of a process that decodes large images"
     )
-    max_body_bytes: int = Field(32 * MIB, ge=1, description="largest request body")
-    max_inflight_bytes: int = Field(256 * MIB, ge=1, description="bytes of all bodies being received or worked on")
-    max_pixels: int = Field(64_000_000, ge=1, description="largest image, width times height, read from its header")
+    max_body_bytes: int = Field(32 * MIB, ge=1, le=4096 * MIB, description="largest request body")
+    max_inflight_bytes: int = Field(
+        256 * MIB, ge=1, le=MIB * MIB, description="bytes of all bodies being received or worked on"
+    )
+    max_pixels: int = Field(
+        64_000_000, ge=1, le=_MOST_PIXELS, description="largest image, width times height, read from its header"
+    )
     max_dense_pixels: int = Field(
-        4_000_000, ge=1, description="largest image with dense=1; the network's memory grows with it, see dense.md"
+        4_000_000,
+        ge=1,
+        le=_MOST_PIXELS,
+        description="largest image with dense=1; the network's memory grows with it, see dense.md",
     )
     max_dense_predictions: int = Field(
-        10_000, ge=1, description="cells of one image with dense=1, times top_k: what its answer may hold"
+        10_000,
+        ge=1,
+        le=10_000_000,
+        description="cells of one image with dense=1, times top_k: what its answer may hold",
     )
-    max_dense_queue: int = Field(16, ge=1, description="images with dense=1 of one model accepted and not yet answered")
-    max_images: int = Field(64, ge=1, description="images in one request; never more than max_queue")
-    max_connections: int = Field(2048, ge=1, description="open connections; further ones are answered 503")
-    formats: Annotated[tuple[ImageFormat, ...], NoDecode] = Field(FORMATS, description="accepted image formats")
-    deadline_s: float = Field(10.0, gt=0, description="time for an answer once the body is in; X-Deadline-Ms lowers it")
-    body_timeout_s: float = Field(30.0, gt=0, description="time for a request's head, and again for its body")
-    keep_alive_s: int = Field(5, ge=0, description="time that an idle connection stays open")
-    drain_delay_s: float = Field(1.0, ge=0, description="after SIGTERM: time unready but still accepting")
-    drain_limit_s: int = Field(30, ge=1, description="after that: time for accepted requests to be answered")
+    max_dense_queue: int = Field(
+        16, ge=1, le=100_000, description="images with dense=1 of one model accepted and not yet answered"
+    )
+    max_images: int = Field(64, ge=1, le=100_000, description="images in one request; never more than max_queue")
+    max_connections: int = Field(
+        2048, ge=1, le=1_000_000, description="open connections; further ones are answered 503"
+    )
+    formats: Annotated[tuple[ImageFormat, ...], NoDecode] = Field(
+        FORMATS, min_length=1, description="accepted image formats"
+    )
+    deadline_s: float = Field(
+        10.0, gt=0, le=3600, description="time for an answer once the body is in; X-Deadline-Ms lowers it"
+    )
+    body_timeout_s: float = Field(30.0, gt=0, le=3600, description="time for a request's head, and again for its body")
+    keep_alive_s: int = Field(
+        75, ge=0, le=86_400, description="time that an idle connection stays open; more than that of a proxy before it"
+    )
+    drain_delay_s: float = Field(1.0, ge=0, le=3600, description="after SIGTERM: time unready but still accepting")
+    drain_limit_s: int = Field(30, ge=1, le=86_400, description="after that: time for accepted requests to be answered")
     worker_timeout_s: float = Field(
-        10.0, ge=1, description="a process of several that does not answer for so long is killed and started again"
+        10.0,
+        ge=1,
+        le=3600,
+        description="a process of several that does not answer for so long is killed and started again",
+    )
+    allow_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="origins whose pages may call the service from a browser, as in https://shop.example; * for all"
     )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
@@ -120,7 +154,14 @@ class Settings(BaseSettings):
         """Ignore SNELLEN_PORT=tcp://..., which Kubernetes sets in every pod for a Service called snellen."""
         return cls.model_fields["port"].default if isinstance(value, str) and value.startswith("tcp://") else value
 
-    @field_validator("providers", "formats", mode="before")
+    @field_validator("allow_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [origin for origin in origins if not _ORIGIN.fullmatch(origin)]:
+            raise ValueError(f"{wrong[0]!r} is no origin: write scheme and host only, as in https://shop.example:8443")
+        return origins
+
+    @field_validator("providers", "formats", "allow_origins", mode="before")
     @classmethod
     def _split(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):
@@ -130,8 +171,26 @@ class Settings(BaseSettings):
 
 
 def unknown_variables(environment: Iterable[str]) -> list[str]:
-    """Return names that look like settings but are not, because a typing error would go unnoticed."""
+    """Return names that look like settings but are not, because a typing error would go unnoticed.
+
+    Settings are read in upper and lower case, so names are judged in any case.
+    """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(
-        name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(_NOT_OURS)
+        name
+        for name in environment
+        if (upper := name.upper()).startswith(PREFIX) and upper not in known and not upper.startswith(_NOT_OURS)
     )
+
+
+def permitted_range(name: str) -> str:
+    """Return the range of a setting in words, such as `1 to 65535` or `above 0, to 600`; empty if it has none."""
+    limits = {
+        limit: getattr(each, limit)
+        for each in Settings.model_fields[name].metadata
+        for limit in ("ge", "gt", "le")
+        if hasattr(each, limit)
+    }
+    if "le" not in limits:
+        return ""
+    return f"{limits['ge']:,} to {limits['le']:,}" if "ge" in limits else f"above {limits['gt']:,}, to {limits['le']:,}"

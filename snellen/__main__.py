@@ -1,6 +1,8 @@
 """The command `snellen`. Each subcommand is in its own file and imports what it needs when it runs."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -10,6 +12,7 @@ from snellen.commands.calibrate import calibrate
 from snellen.commands.classify import classify
 from snellen.commands.evaluate import evaluate
 from snellen.commands.import_network import import_network
+from snellen.commands.models import models
 from snellen.commands.optimize import optimize
 from snellen.commands.report import report
 from snellen.commands.serve import serve
@@ -20,11 +23,17 @@ from snellen.commands.verify import verify
 
 app = typer.Typer(
     name="snellen",
-    help="Train or import a CNN, serve it over HTTP, and get class probabilities with a pedigree.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"snellen {version('snellen')}")
+        raise typer.Exit
+
+
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app.command(context_settings=_PASSED_ON, add_help_option=False)(serve)
@@ -39,6 +48,16 @@ app.command()(summary)
 app.command()(verify)
 app.command()(bench)
 app.command()(tune)
+app.add_typer(models, name="models")
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Train or import a CNN, serve it over HTTP, and get class probabilities with a pedigree."""
 
 
 def main() -> None:

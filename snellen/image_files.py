@@ -2,20 +2,49 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
-def find_images(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as named, and the files in folders with the suffix of an image, sorted. They are not opened here."""
+@dataclass
+class FoundFiles:
+    """The files to classify, and how many others the folders hold, by their suffix; empty for files without one."""
+
+    images: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def passed_over(self) -> str:
+        """A sentence on the other files; empty without any."""
+        if not self.others:
+            return ""
+        kinds = ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in self.others.most_common())
+        total = self.others.total()
+        return f"passed over {total:,} {'file' if total == 1 else 'files'} that do not end as images do: {kinds}"
+
+
+def find_images(paths: Iterable[Path]) -> FoundFiles:
+    """Return files as named, and the files in folders with the suffix of an image, sorted. They are not opened here.
+
+    Hidden files and folders do not count, such as the `._photo.jpg` that macOS writes beside `photo.jpg`.
+    """
+    found = FoundFiles()
     for path in paths:
         if os.path.isdir(path):  # false for an inaccessible path, where Path.is_dir() raises
-            named = (found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES)
-            yield from sorted(found for found in named if not os.path.isdir(found))
+            inside = sorted(each for each in path.rglob("*") if not _is_hidden(each, path) and not os.path.isdir(each))
+            found.images += [each for each in inside if each.suffix.lower() in SUFFIXES]
+            found.others.update(each.suffix.lower() for each in inside if each.suffix.lower() not in SUFFIXES)
         else:
-            yield path
+            found.images.append(path)
+    return found
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def read_image(path: Path, max_bytes: int) -> bytes:

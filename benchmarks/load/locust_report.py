@@ -78,8 +78,10 @@ def commit(tree: Path = Path(__file__).parent) -> str:
 
 
 def engine(host: str) -> str:
-    """Return what the service reports about the engine of its default model."""
+    """Return what the service reports about the engine of its default model, if it has one."""
     models = _get(f"{host}/v1/models")
+    if models["default_model"] is None:
+        return "no model is the default"
     detail = _get(f"{host}/v1/models/{models['default_model']}")
     running = detail["engine"]
     return (

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.api.v1.models import summaries
 from service.api.v1.schemas import Liveness, Readiness
+from service.errors import NotReady
 from service.repository.registry import Registry
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
@@ -16,21 +17,33 @@ from service.telemetry.metrics import Metrics
 def readiness(registry: Registry, health: Health) -> Readiness:
     """Return the readiness of the service.
 
-    Ready from the moment when loading has ended and the default model can answer, until the service drains.
+    Ready from the moment when loading has ended and the default model can answer, until the service drains. Where no
+    model is the default, any that can answer suffices.
     """
-    default = registry.find()
     if health.draining:
         ready, detail = False, "draining: accepted requests are being answered, then the process ends"
     elif registry.loading:
         ready, detail = False, health.failed or "loading and verifying models"
-    elif default.serving is None:
-        ready, detail = False, f"the default model {default.name} was refused at load: {default.reason}"
     elif health.not_ready_reasons:
         ready, detail = False, "; ".join(sorted(health.not_ready_reasons))
     else:
-        ready, detail = True, f"{default.name} answers on {default.serving.engine.provider}"
-        detail += f"; {health.degraded}" if health.degraded else ""
+        ready, detail = _default_readiness(registry)
+        detail += f"; {health.degraded}" if health.degraded and ready else ""
     return Readiness(ready=ready, detail=detail, models=summaries(registry))
+
+
+def _default_readiness(registry: Registry) -> tuple[bool, str]:
+    """Return whether the default model can answer, and a sentence on it."""
+    if registry.default_model is None:
+        names = sorted({version.manifest.name for version in registry if version.serving is not None})
+        return bool(names), f"no model is the default; by name {', '.join(names) or 'none'} can answer"
+    try:
+        default = registry.find()
+        serving = default.ready()
+    except NotReady as error:
+        return False, f"the default model cannot answer: {error.detail}"
+    newer = "".join(f"; {reason}" for reason in registry.newer_than(default))
+    return True, f"{default.name} answers on {serving.engine.provider}{newer}"
 
 
 def router(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from models.contract import BundleError, find_bundles, read_bundle, readable_bundles
-from service.errors import ModelNotFound, VersionNotFound
+from models.contract import MANIFEST, BundleError, find_bundles, passed_over, read_bundle, readable_bundles
+from service.errors import ModelNotFound, NotReady, VersionNotFound
 from service.heap import return_free_memory
 from service.repository.served_versions import ServedVersions
 from service.repository.version import ModelVersion
@@ -17,7 +17,7 @@ from service.repository.version import ModelVersion
 logger = logging.getLogger(__name__)
 
 USUAL_DEFAULT = "imagenet"
-"""Default model when the settings name none and there are several models."""
+"""Default model when the settings name none and there are several models, one of them of this name."""
 
 
 class RepositoryError(Exception):
@@ -61,16 +61,20 @@ class Registry:
         self._served = served
         self._models: dict[str, list[ModelVersion]] = {}
         self.unreadable: dict[str, str] = {}
+        self._broken = set[str]()
         for path in find_bundles(repository):
             self._read(path)
-        if served is not None and (difference := served.difference(self.versions_now.hashes)):
+        self._note_passed_over(repository)
+        if served is not None and (difference := served.difference(self._hashes)):
             raise RepositoryChanged(difference)
+        if not repository.is_dir():
+            raise RepositoryError(f"there is no folder {repository}; name the folder of the bundles with --models")
         if not self._models:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.unreadable.items())
             raise RepositoryError(
                 f"no bundle <name>/<version>/manifest.json can be read in {repository}; see --models{reasons}"
             )
-        self.default_model = self._default(default_model)
+        self.default_model = self._default(default_model) if served is None else served.default_model
         self.loading = True
 
     def _read(self, path: Path) -> None:
@@ -83,6 +87,7 @@ class Registry:
         except BundleError as error:
             logger.error("%s left out: %s", path, error)
             self.unreadable[_as_text(f"{path.parent.name}/{path.name}")] = str(error)
+            self._broken.add(path.parent.name)
             return
         version = ModelVersion(bundle)
         if self._served is not None:
@@ -94,14 +99,27 @@ class Registry:
                 version.reason = "it was refused when the service started; restart it to try again"
         self._models.setdefault(bundle.manifest.name, []).append(version)
 
-    def _default(self, wanted: str | None) -> str:
-        if wanted is None and len(self._models) == 1:
-            return next(iter(self._models))
-        name = wanted or USUAL_DEFAULT
-        if name not in self._models:
+    def _note_passed_over(self, repository: Path) -> None:
+        for name, reason in passed_over(repository).items():
+            if name not in self.unreadable:
+                logger.warning("%s passed over: %s", repository / name, reason)
+                self.unreadable[_as_text(name)] = reason
+                if (repository / name / MANIFEST).exists():
+                    self._broken.add(name.split("/")[0])
+
+    def _default(self, wanted: str | None) -> str | None:
+        """Return the default model, None if there are several and none is named. Raises RepositoryError.
+
+        A model counts although its bundles cannot be read: no other model answers in its place.
+        """
+        names = {*self._models, *self._broken}
+        if wanted is None:
+            usual = USUAL_DEFAULT if USUAL_DEFAULT in names else None
+            return next(iter(names)) if len(names) == 1 else usual
+        if wanted not in names:
             known = ", ".join(sorted(self._models))
-            raise RepositoryError(f"the default model {name!r} is not there; set --default-model to one of {known}")
-        return name
+            raise RepositoryError(f"the default model {wanted!r} is not there; set --default-model to one of {known}")
+        return wanted
 
     async def load(self) -> None:
         """Verify, warm up and start every version, those of the default model first.
@@ -125,20 +143,32 @@ class Registry:
     def versions_now(self) -> ServedVersions:
         """The versions that were read, and those of them that have been rejected so far."""
         failed = frozenset(version.name for version in self if version.state == "failed")
-        return ServedVersions({version.name: version.bundle.sha256 for version in self}, failed)
+        return ServedVersions(self._hashes, failed, self.default_model)
+
+    @property
+    def _hashes(self) -> dict[str, str]:
+        return {version.name: version.bundle.sha256 for version in self}
 
     def __iter__(self) -> Iterator[ModelVersion]:
         return (version for versions in self._models.values() for version in versions)
 
     def versions(self, model: str) -> list[ModelVersion]:
-        """Return the versions of a model, oldest first. Raises ModelNotFound."""
+        """Return the versions of a model, oldest first. Raises ModelNotFound, and NotReady where none can be read."""
+        if model in self._broken and model not in self._models:
+            reasons = "; ".join(f"{name} {why}" for name, why in self._unreadable_of(model))
+            raise NotReady(f"no version of {model} can be read: {reasons}", retry_after_s=60)
         if model not in self._models:
             raise ModelNotFound(f"there is no model {model[:64]!r}; the models are {', '.join(sorted(self._models))}")
         return self._models[model]
 
     def find(self, model: str | None = None, version: str | None = None) -> ModelVersion:
-        """Return the named version, or else the newest ready one. Raises ModelNotFound, VersionNotFound."""
-        versions = self.versions(model or self.default_model)
+        """Return the named version, or else the newest ready one. Raises ModelNotFound, VersionNotFound, NotReady."""
+        if (name := model or self.default_model) is None:
+            raise ModelNotFound(
+                f"no model is named, and none is the default: post to /v1/models/NAME/classify with one of "
+                f"{', '.join(sorted(self._models))}, or start the service with --default-model"
+            )
+        versions = self.versions(name)
         if version is None:
             return next((v for v in reversed(versions) if v.state == "ready"), versions[-1])
         for candidate in versions:
@@ -146,6 +176,24 @@ class Registry:
                 return candidate
         known = ", ".join(str(v.manifest.version) for v in versions)
         raise VersionNotFound(f"{versions[0].manifest.name} has no version {version[:20]!r}; it has {known}")
+
+    def newer_than(self, version: ModelVersion) -> list[str]:
+        """Return why newer versions of the same model do not answer in its place, one sentence each."""
+        number, model = version.manifest.version, version.manifest.name
+        failed = [
+            f"{other.name} was refused at load: {other.reason}"
+            for other in self._models[model]
+            if other.manifest.version > number and other.state == "failed"
+        ]
+        broken = [
+            f"{name} {why}"
+            for name, why in self._unreadable_of(model)
+            if not (last := name.rpartition("/")[2]).isdecimal() or int(last) > number
+        ]
+        return failed + broken
+
+    def _unreadable_of(self, model: str) -> list[tuple[str, str]]:
+        return [(name, why) for name, why in self.unreadable.items() if name.split("/")[0] == model]
 
 
 def image_sizes(repository: Path) -> list[int]:

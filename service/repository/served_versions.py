@@ -13,20 +13,24 @@ class ServedVersions:
     """The versions of a service.
 
     hashes: sha256 of the manifest by version, as in `imagenet/1`. failed: those that were rejected at load.
+    default_model: the model that answers where none is named; None if there is no such model.
     """
 
     hashes: Mapping[str, str]
     failed: frozenset[str] = frozenset()
+    default_model: str | None = None
 
     def to_json(self) -> bytes:
         """Return JSON for `from_json` in another process."""
-        return json.dumps({"hashes": dict(self.hashes), "failed": sorted(self.failed)}).encode()
+        return json.dumps(
+            {"hashes": dict(self.hashes), "failed": sorted(self.failed), "default_model": self.default_model}
+        ).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> "ServedVersions":
         """Read what `to_json` wrote."""
         read = json.loads(text)
-        return cls(read["hashes"], frozenset(read["failed"]))
+        return cls(read["hashes"], frozenset(read["failed"]), read["default_model"])
 
     def difference(self, hashes: Mapping[str, str]) -> str | None:
         """Return how a folder with these hashes differs from what is served, for the log.

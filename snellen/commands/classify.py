@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from snellen import image_files
 from snellen.dense_output import DENSE_WRITERS
 from snellen.options import Providers, exit_with_error, provider_names, service_default
-from snellen.output import WRITERS, Failures, FileResult, Format, path_text
+from snellen.output import WRITERS, Failures, FileResult, Format, path_text, printable
 
 if TYPE_CHECKING:
     from service.api.v1.rendering import ResponseWriter
@@ -33,11 +33,14 @@ def classify(
     max_bytes: Annotated[int | None, typer.Option(min=1, help="largest file; unset: as the service's bodies")] = None,
 ) -> None:
     """Name what is in pictures; exit status 1 when a file could not be classified, 2 when none could be tried."""
-    found = list(image_files.find_images(paths))
+    files = image_files.find_images(paths)
+    found = files.images
     if not found:
         exit_with_error(
             f"no image found; files in folders count when they end in {', '.join(image_files.SUFFIXES)}", status=2
         )
+    if files.passed_over:
+        typer.echo(f"snellen: {printable(files.passed_over)}", err=True)
     from service.api.v1.rendering import ResponseWriter
 
     names = provider_names(providers)

@@ -1,6 +1,8 @@
 """A real process: the shipped models, start, drain."""
 
 import base64
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +18,13 @@ from tests.support.pictures import picture
 from tests.support.server import ServerProcess, running
 
 ROOT = Path(__file__).parents[2]
+INTERRUPT = """import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{imported}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+"""
 GOLDEN = ROOT / "models/imagenet/1/golden"
 
 
@@ -97,8 +106,10 @@ def test_a_server_that_is_loading_is_alive_and_not_ready(tmp_path: Path) -> None
     ("flags", "reason"),
     [
         (["--port", "70000"], "port (SNELLEN_PORT or --port)"),
+        (["--deadline-s", "inf"], "permitted is above 0, to 3,600"),
+        (["--models", "nowhere"], "there is no folder nowhere; name the folder of the bundles with --models"),
         (["--providers", "quantum"], "SNELLEN_PROVIDERS"),
-        (["--models", "/nonexistent"], "no bundle"),
+        (["--models", "docs"], "no bundle"),
         (["--default-model", "nope"], "set --default-model to one of fashion-mnist, imagenet"),
         (["--host", "host.invalid"], "cannot listen on host.invalid port 0"),
     ],
@@ -106,6 +117,23 @@ def test_a_server_that_is_loading_is_alive_and_not_ready(tmp_path: Path) -> None
 def test_a_start_that_cannot_work_says_why(flags: list[str], reason: str) -> None:
     """In one line, with status 2."""
     assert reason in complaint(*flags)
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [(("service",), "pydantic"), (("service",), "service.app"), (("snellen", "serve"), "service.app")],
+)
+def test_an_interrupt_while_it_starts_leaves_no_traceback(
+    module: tuple[str, ...], imported: str, tmp_path: Path
+) -> None:
+    """Ctrl-C at the import of a module."""
+    write_bundle(tmp_path / "models")
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPT.format(imported=imported))
+    command = [sys.executable, "-m", *module, "--port", "0", "--models", str(tmp_path / "models")]
+    environment = os.environ | {"SNELLEN_FRONTENDS": "1", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert done.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+    assert "Traceback" not in done.stderr
 
 
 def test_a_port_in_use_is_named(server: ServerProcess) -> None:

@@ -1,7 +1,9 @@
 """A bundle is read whole or refused with the reason."""
 
+import errno
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from models.contract import (
     Precision,
     Task,
     find_bundles,
+    passed_over,
     read_bundle,
     readable_bundles,
     sha256_of,
@@ -324,3 +327,35 @@ def test_the_energy_threshold_holds_for_variants_that_round_numbers(tmp_path: Pa
     expected = None if precision is Precision.PRUNED else -8
     assert read_bundle(write_bundle(tmp_path, energy_threshold=-8)).manifest.energy_threshold(precision) == expected
     assert read_bundle(write_bundle(tmp_path, "without")).manifest.energy_threshold(precision) is None
+
+
+def test_folders_that_are_passed_over_are_named(tmp_path: Path) -> None:
+    """With what to change; hidden ones and bundles that are found are not among them."""
+    write_bundle(tmp_path)
+    for name in ("colours/v2", "empty", "lonely/1", ".git", "__pycache__"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / MANIFEST).write_text("{}")
+    (tmp_path / "model.onnx").write_bytes(b"")
+    assert passed_over(tmp_path) == {
+        "colours/v2": "is no version: the name of its folder is not a number such as 1",
+        "empty": "holds no version: a bundle is a folder such as empty/1",
+        "flat": f"holds {MANIFEST} itself: a bundle is a folder below it, such as flat/1",
+        "lonely/1": f"has no {MANIFEST} that can be read",
+        "model.onnx": "is an ONNX file, not a bundle: make one with snellen import",
+    }
+
+
+def test_a_folder_that_cannot_be_listed_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may list all folders, so the error is raised here."""
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    listed = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert passed_over(tmp_path) == {"closed": "cannot be listed: Permission denied"}

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from models.contract import FORMATS
-from service.settings import Settings, unknown_variables
+from service.settings import Settings, permitted_range, unknown_variables
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +32,41 @@ def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None
         Settings()
 
 
+NUMBERS = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "-1"])
+def test_a_number_has_a_range(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """What is outside is refused, and the range can be said."""
+    monkeypatch.setenv(f"SNELLEN_{name.upper()}", value)
+    with pytest.raises(ValidationError, match=name):
+        Settings()
+    assert permitted_range(name)
+
+
+def test_a_range_is_said_in_words() -> None:
+    """Both ends, and whether the lower one belongs to it."""
+    assert permitted_range("port") == "0 to 65,535"
+    assert permitted_range("deadline_s") == "above 0, to 3,600"
+    assert permitted_range("models") == ""
+
+
+@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/", "ftp://shop.example", "https://"])
+def test_an_origin_is_scheme_and_host(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    """As browsers send it; anything else would never match."""
+    monkeypatch.setenv("SNELLEN_ALLOW_ORIGINS", f"https://fine.example, {origin}")
+    with pytest.raises(ValidationError, match="is no origin"):
+        Settings()
+
+
+def test_formats_are_not_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that accepts no image is no service."""
+    monkeypatch.setenv("SNELLEN_FORMATS", " , ")
+    with pytest.raises(ValidationError, match="formats"):
+        Settings()
+
+
 def test_settings_do_not_change() -> None:
     """Frozen once parsed."""
     with pytest.raises(ValidationError):
@@ -46,8 +81,8 @@ def test_what_kubernetes_puts_into_the_environment_is_not_a_port(monkeypatch: py
 
 def test_a_misspelt_variable_is_noticed() -> None:
     """Those of Kubernetes and of the tests are left alone."""
-    names = ["SNELLEN_PRT", "SNELLEN_PORT", "SNELLEN_PORT_8000_TCP", "SNELLEN_TEST_BROWSER", "PATH"]
-    assert unknown_variables(names) == ["SNELLEN_PRT"]
+    names = ["SNELLEN_PRT", "snellen_prt", "SNELLEN_PORT", "Snellen_Port", "SNELLEN_PORT_8000_TCP", "PATH"]
+    assert unknown_variables([*names, "SNELLEN_TEST_BROWSER"]) == ["SNELLEN_PRT", "snellen_prt"]
 
 
 def test_formats_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,9 +143,9 @@ class ModelSummary(BaseModel):
 class ModelList(BaseModel):
     """All models and versions of the repository folder."""
 
-    default_model: str
+    default_model: str | None = Field(description="answers where no model is named; null: none does")
     models: list[ModelSummary]
-    unreadable: dict[str, str] = Field(description="bundles without a usable manifest, and why")
+    unreadable: dict[str, str] = Field(description="folders that were passed over, and why")
 
 
 class ModelDetail(ModelSummary):

@@ -12,7 +12,7 @@ from service.repository.registry import Registry
 from service.settings import Settings
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
-from tests.support.bundles import write_bundle
+from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
 from tests.support.deployments import registry_of
 from tests.support.engines import GatedEngine
@@ -112,3 +112,40 @@ def test_a_rejected_default_model_is_not_ready_and_the_process_is_live(tmp_path:
         assert readiness.status_code == 503
         assert "red.png differs" in readiness.json()["detail"]
         assert client.get("/livez").status_code == 200
+
+
+async def test_a_newer_version_that_does_not_serve_is_named(tmp_path: Path) -> None:
+    """The older one answers; readiness tells why the newer ones do not."""
+    write_bundle(tmp_path)
+    change_manifest(write_bundle(tmp_path, version=2), labels=[])
+    (write_bundle(tmp_path, version=3) / "golden/red.png").unlink()
+    registry = Registry(tmp_path, None, local_loader(Settings(models=tmp_path), Metrics()))
+    await registry.load()
+    state = readiness(registry, Health())
+    assert state.ready
+    assert "colours/1 answers on cpu; colours/3 was refused at load: golden/red.png is missing" in state.detail
+    assert "colours/2 manifest.json: labels" in state.detail
+    await registry.close()
+
+
+async def test_a_service_whose_default_model_is_broken_is_not_ready(tmp_path: Path) -> None:
+    """Although another model could answer."""
+    write_bundle(tmp_path)
+    change_manifest(write_bundle(tmp_path, "imagenet"), labels=[])
+    registry = Registry(tmp_path, None, local_loader(Settings(models=tmp_path), Metrics()))
+    await registry.load()
+    state = readiness(registry, Health())
+    assert not state.ready
+    assert state.detail.startswith("the default model cannot answer: no version of imagenet can be read: imagenet/1")
+    await registry.close()
+
+
+async def test_a_service_without_a_default_model_is_ready(tmp_path: Path) -> None:
+    """Clients name the model."""
+    write_bundle(tmp_path)
+    write_bundle(tmp_path, "shades")
+    registry = Registry(tmp_path, None, local_loader(Settings(models=tmp_path), Metrics()))
+    await registry.load()
+    state = readiness(registry, Health())
+    assert (state.ready, state.detail) == (True, "no model is the default; by name colours, shades can answer")
+    await registry.close()

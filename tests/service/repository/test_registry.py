@@ -14,12 +14,13 @@ from service.engine.tuning.candidates import TuningOptions
 from service.errors import ModelNotFound, NotReady, VersionNotFound
 from service.repository.loader import Loader, ModelLimits
 from service.repository.registry import Registry, RepositoryError
+from service.repository.served_versions import ServedVersions
 from service.telemetry.metrics import Metrics
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
 
 
-def read(repository: Path, default_model: str | None = None) -> Registry:
+def read(repository: Path, default_model: str | None = None, served: ServedVersions | None = None) -> Registry:
     return Registry(
         repository,
         default_model,
@@ -28,6 +29,7 @@ def read(repository: Path, default_model: str | None = None) -> Registry:
             ModelLimits(4, DenseLimits(4, 4, 4)),
             Metrics(),
         ),
+        served,
     )
 
 
@@ -76,6 +78,40 @@ def test_the_default_model_has_to_be_there(tmp_path: Path) -> None:
     assert read(tmp_path).default_model == "imagenet"
     with pytest.raises(RepositoryError, match="set --default-model to one of colours, imagenet"):
         read(tmp_path, "shades")
+
+
+def test_no_model_answers_for_a_default_that_is_not_named(tmp_path: Path) -> None:
+    """Two models, neither of them the usual one: the client has to name one."""
+    write_bundle(tmp_path)
+    write_bundle(tmp_path, "shades")
+    registry = read(tmp_path)
+    assert registry.default_model is None
+    with pytest.raises(ModelNotFound, match="one of colours, shades, or start the service with --default-model"):
+        registry.find()
+    assert registry.find("shades").name == "shades/1"
+
+
+@pytest.mark.parametrize("damage", ["manifest", "folder name"])
+def test_no_model_answers_for_another_that_is_broken(tmp_path: Path, damage: str) -> None:
+    """A broken default model is said; the only other model does not take its place."""
+    write_bundle(tmp_path)
+    folder = write_bundle(tmp_path, "imagenet")
+    if damage == "manifest":
+        change_manifest(folder, labels=[])
+    else:
+        folder.rename(folder.with_name("v1"))
+    registry = read(tmp_path)
+    assert registry.default_model == "imagenet"
+    with pytest.raises(NotReady, match="no version of imagenet can be read: imagenet/v?1"):
+        registry.find()
+
+
+def test_a_restarted_process_has_the_default_model_of_the_others(tmp_path: Path) -> None:
+    """Whatever was added to the folder since."""
+    write_bundle(tmp_path)
+    served = ServedVersions.from_json(read(tmp_path).versions_now.to_json())
+    write_bundle(tmp_path, "imagenet")
+    assert read(tmp_path, served=served).default_model == "colours"
 
 
 def test_a_repository_without_a_bundle_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""`snellen models`: what a repository folder holds, and what the service would not serve."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from snellen.options import exit_with_error
+from snellen.output import path_text, printable
+
+if TYPE_CHECKING:
+    from models.contract import Manifest
+
+models = typer.Typer(help="Show what a repository folder holds.", no_args_is_help=True)
+
+
+@models.command("list")
+def list_models(
+    repository: Annotated[Path, typer.Option("--models", help="Repository folder: NAME/VERSION/manifest.json.")] = Path(
+        "models"
+    ),
+) -> None:
+    """Show the bundles that the service would load, and what it would pass over and why.
+
+    Files are not hashed and networks are not run: `snellen verify` does that.
+    """
+    from models.contract import BundleError, find_bundles, passed_over, read_bundle
+
+    if not repository.is_dir():
+        exit_with_error(f"there is no folder {path_text(repository)}; name it with --models", status=2)
+    found: list[Manifest] = []
+    reasons = passed_over(repository)
+    for path in find_bundles(repository):
+        try:
+            found.append(read_bundle(path).manifest)
+        except BundleError as error:
+            reasons[f"{path.parent.name}/{path.name}"] = str(error)
+    if found:
+        _print_bundles(found)
+    for name, reason in sorted(reasons.items()):
+        Console().print(Text.assemble(("passed over ", "yellow"), printable(f"{name}: {reason}")), soft_wrap=True)
+    if not found:
+        exit_with_error(f"{path_text(repository)} holds no bundle that can be served", status=1)
+
+
+def _print_bundles(found: "list[Manifest]") -> None:
+    table = Table("bundle", "classes", "input", "variants", "description")
+    for manifest in found:
+        height, width, channels = manifest.input.shape
+        table.add_row(
+            f"{manifest.name}/{manifest.version}",
+            str(len(manifest.labels)),
+            f"{width}x{height}x{channels}",
+            ", ".join(variant.precision for variant in manifest.variants),
+            Text(printable(manifest.description)),
+        )
+    Console().print(table)
