@@ -67,8 +67,9 @@ def _write_table(results: Iterable[FileResult]) -> None:
     for item in results:
         predictions = item.result.predictions if item.result else []
         names = class_names({prediction.class_id: prediction.label for prediction in predictions})
+        lines = file_text(item).splitlines() if len(predictions) > 1 else [file_text(item)]
         for index, prediction in enumerate(predictions):
-            first = file_text(item) if index == 0 else ""
+            first = lines[index] if index < len(lines) else ""
             present = " present" if prediction.present else ""
             table.add_row(Text(first), Text(names[prediction.class_id]), f"{prediction.probability:.4f}{present}")
         table.add_section()

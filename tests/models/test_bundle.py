@@ -21,7 +21,6 @@ from models.contract import (
     sha256_of,
 )
 from tests.support.bundles import change_manifest, write_bundle
-from tests.support.multilabel import write_multilabel_bundle
 
 ROOT = Path(__file__).parents[2]
 SETS = {"fitted_on": "made", "images": 20, "thresholds": {"0.9": 0.9}}
@@ -121,7 +120,7 @@ def test_golden_rows_of_another_length_are_refused(tmp_path: Path) -> None:
 
 def test_sigmoids_are_no_probabilities_of_one_class(tmp_path: Path) -> None:
     """A manifest whose task was changed by hand, or is missing, is noticed by the sum."""
-    folder = write_multilabel_bundle(tmp_path)
+    folder = write_bundle(tmp_path, task=Task.MULTILABEL)
     images = read_bundle(folder).manifest.golden.images
     (folder / "golden/probabilities.json").write_text(json.dumps({path: [0.9, 0.8, 0.1] for path in images}))
     assert len(list(read_bundle(folder).golden())) == 3

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.contract import Calibration, Reliability
 from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_constant, is_one_score, measure_energy
@@ -48,7 +49,7 @@ def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[st
     """
     if len(labels) == 0:
         return Calibration(temperature=1.0, fitted_on=None, note=_NO_IMAGES)
-    temperature = fit_temperature(logits, labels)
+    temperature, different = fit_temperature(logits, labels), _different(logits)
     after = softmax(logits, temperature)
     energy = fit_energy(logits, fitted_on)
     return Calibration(
@@ -58,9 +59,14 @@ def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[st
         **_errors(softmax(logits), after, labels),
         prediction_sets=fit_sets(after, labels, fitted_on),
         energy=energy,
-        weak=weakness(len(labels), np.bincount(labels, minlength=logits.shape[1]), names),
+        weak=weakness(len(different), np.bincount(labels[different], minlength=logits.shape[1]), names),
         note=_METHOD if energy else f"{_METHOD} {_why_no_energy(logits)}",
     )
+
+
+def _different(outputs: Floats) -> NDArray[np.int64]:
+    """Return the indices of one image for each different row of outputs [N, K]: copies of an image count once."""
+    return np.array(list({hash(row.tobytes()): index for index, row in enumerate(outputs)}.values()))
 
 
 def _why_no_energy(logits: Floats) -> str:
@@ -75,12 +81,12 @@ def calibrate_labels(probabilities: Floats, truth: Flags, fitted_on: str, names:
 
     names: labels of the K classes, for the text that says why a calibration is weak.
     """
-    columns = zip(probabilities.T, truth.T, strict=True)
+    columns, different = zip(probabilities.T, truth.T, strict=True), _different(probabilities)
     return Calibration(
         temperature=1.0,
         fitted_on=fitted_on,
         images=len(truth),
-        weak=weakness(len(truth), truth.sum(axis=0), names),
+        weak=weakness(len(different), truth[different].sum(axis=0), names),
         thresholds=tuple(best_threshold(scores, true) for scores, true in columns),
         note=_LABEL_METHOD,
     )

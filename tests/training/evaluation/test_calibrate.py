@@ -104,6 +104,14 @@ def test_a_calibration_on_few_images_is_weak() -> None:
     assert found.weak == "class 'd' has 4 images; at least 10 are needed"
 
 
+def test_copies_of_an_image_do_not_make_a_calibration_strong() -> None:
+    """They say no more than one of them."""
+    logits, labels = drawn(150, seed=1)
+    calibration = calibrate(np.tile(logits, (4, 1)), np.tile(labels, 4), "copies")
+    assert calibration.images == 600
+    assert calibration.weak == "fitted on 150 images; at least 200 are needed"
+
+
 def test_logarithms_of_probabilities_give_no_energy_threshold() -> None:
     """Their energy is 0 for each image, and the note says so."""
     logits, labels = drawn(300)

@@ -245,7 +245,7 @@ export function showModels(models, chosen) {
 }
 
 function optionText({ name, version, state, reason }) {
-  const text = `${name} · version ${version}`;
+  const text = `${name}/${version}`;
   if (state === "ready") return text;
   const why = reason ?? state;
   return `${text} — ${why.length > 120 ? `${why.slice(0, 119)}…` : why}`;
