@@ -31,6 +31,8 @@ def evaluate(
     for option, path in (("--json", json), ("--confusion", confusion)):
         if path is not None and not path.absolute().parent.is_dir():
             exit_with_error(f"{option}: there is no folder {path_text(path.parent)}", status=2)
+        if path is not None and path.is_dir():
+            exit_with_error(f"{option}: {path_text(path)} is a folder; name a file in it", status=2)
     with refusals_as_messages():
         from models.contract import Task
         from snellen.evaluation_output import as_json, print_evaluation, write_confusion

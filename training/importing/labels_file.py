@@ -3,14 +3,17 @@
 import csv
 import json
 import re
+import stat
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 import yaml
 
 from training.errors import DatasetError
 
+_LARGEST_FILE = 64 * 1024 * 1024
+"""Limit of a file in bytes; the labels of 21,843 classes take about 1 MiB."""
 _LABEL_COLUMNS = ("label", "name", "class", "class_name")
 _INDEX_COLUMNS = ("index", "id", "class_id", "class_index")
 _LABEL_KEYS = ("names", "id2label")
@@ -30,7 +33,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     """
     reader = _READERS.get(path.suffix.lower(), _from_text)
     try:
-        labels = tuple(label.strip() for label in reader(path.read_text(encoding="utf-8-sig"), path))
+        labels = tuple(label.strip() for label in reader(_text_of(path), path))
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not UTF-8, at byte {error.start}: save it in this encoding") from error
     except OSError as error:
@@ -39,6 +42,13 @@ def read_labels(path: Path) -> tuple[str, ...]:
     if len(labels) < 2:
         raise DatasetError(f"{path} has {len(labels)} labels: write one a line, in the order of the network's classes")
     return labels
+
+
+def _text_of(path: Path) -> str:
+    """Return the content of a regular file. Raises OSError, UnicodeDecodeError, and DatasetError for any other."""
+    if not stat.S_ISREG(path.stat().st_mode) or path.stat().st_size > _LARGEST_FILE:
+        raise DatasetError(f"{path} is no file of labels: it is no regular file, or has more than 64 MiB")
+    return path.read_text(encoding="utf-8-sig")
 
 
 def labels_in(content: object, path: Path) -> list[str]:
@@ -94,17 +104,25 @@ def _from_json(text: str, path: Path) -> list[str]:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return an object of JSON. Raises ValueError for a key that stands there twice, of which one would be lost."""
+    """Return the pairs as a dictionary. Raises ValueError for a key that stands there twice: one would be lost."""
     twice = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
     if twice:
         raise ValueError(f"the key {twice[0]!r} stands there twice")
     return dict(pairs)
 
 
+class _TextLoader(yaml.BaseLoader):
+    """Loads texts, lists and dictionaries; a key that stands twice in one dictionary is an error, as in JSON."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        _once([(str(self.construct_object(key)), None) for key, _ in node.value])
+        return super().construct_mapping(node, deep)
+
+
 def _from_yaml(text: str, path: Path) -> list[str]:
     """Read every scalar as the text that it is, since for YAML the labels `no` and `1e3` are no texts."""
     try:
-        content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  it makes texts, lists and dictionaries only
+        content = yaml.load(text, Loader=_TextLoader)  # noqa: S506  it makes texts, lists and dictionaries only
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     return labels_in(content, path)

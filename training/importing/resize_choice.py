@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from models.contract import Preprocessing
+from training.errors import OnnxImportError
 from training.importing.guesses import Guess, Report
 
 Interpolation = Literal["bilinear", "bicubic"]
@@ -25,7 +26,12 @@ def choose_resize(
     interpolation: Interpolation | None = None,
     described: DescribedResize | None = None,
 ) -> Preprocessing:
-    """Return the resize. Options go before what a file says, and a crop fraction alone asks for a crop."""
+    """Return the resize. Options go before what a file says, and a crop fraction alone asks for a crop.
+
+    Raises OnnxImportError for options that exclude each other.
+    """
+    if resize == "squash" and crop_fraction is not None:
+        raise OnnxImportError("--crop-fraction is for --resize crop, which keeps a part: leave one of the two out")
     known = _DEFAULT if described is None else described.preprocessing
     way = resize or ("crop" if crop_fraction is not None else known.resize)
     fraction = known.crop_fraction if crop_fraction is None and way == known.resize else crop_fraction or 1.0

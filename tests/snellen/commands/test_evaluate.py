@@ -68,10 +68,11 @@ def test_a_table_of_several_labels_is_measured_class_by_class(tmp_path: Path) ->
         (("--data", "nowhere"), "there are no images at 'nowhere'"),
         (("--data", "photos", "--precision", "bf16"), "'bf16' is no variant of the bundle: fp32"),
         (("--data", "photos", "--json", "none/f.json"), "--json: there is no folder none"),
+        (("--data", "photos", "--json", "photos"), "--json: photos is a folder; name a file in it"),
         (("--data", "other"), "'Red' (nearest label: 'red', class_id 0) is no class of the bundle"),
         (("--data", "damaged"), "none of the 1 images of damaged can be read"),
     ],
-    ids=["no data", "precision", "folder", "class", "nothing readable"],
+    ids=["no data", "precision", "folder", "file", "class", "nothing readable"],
 )
 def test_a_refusal_is_one_sentence_and_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], reason: str
@@ -103,3 +104,11 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     done = snellen("evaluate", tmp_path / "none", "--data", tmp_path)
     assert done.returncode == 2
     assert done.stderr == f"snellen: {tmp_path / 'none'}: manifest.json cannot be read: No such file or directory\n"
+
+
+def test_a_model_without_its_version_gets_a_hint(tmp_path: Path) -> None:
+    """The next command to type."""
+    folder = write_bundle(tmp_path / "models")
+    done = in_process("evaluate", folder.parent, "--data", tmp_path)
+    assert done.returncode == 2
+    assert f"is a model: name a version of it, as in {folder}" in done.stderr

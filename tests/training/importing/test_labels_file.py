@@ -1,5 +1,6 @@
 """Files of class names."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -144,8 +145,19 @@ def test_anchors_of_yaml_are_not_multiplied(tmp_path: Path) -> None:
         read_labels(tmp_path / "l.yaml")
 
 
-def test_a_key_that_stands_twice_in_json_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["l.json", "l.yaml"])
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, name: str) -> None:
     """One of the two would be lost."""
-    (tmp_path / "l.json").write_text('{"0": "red", "0": "green", "1": "blue"}')
+    (tmp_path / name).write_text('{"0": "red", "0": "green", "1": "blue"}')
     with pytest.raises(DatasetError, match="the key '0' stands there twice"):
-        read_labels(tmp_path / "l.json")
+        read_labels(tmp_path / name)
+
+
+def test_only_a_regular_file_of_moderate_size_is_read(tmp_path: Path) -> None:
+    """A pipe or a device might never end."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large.txt").write_bytes(b"")
+    os.truncate(tmp_path / "large.txt", 65 * 1024 * 1024)
+    for path in (tmp_path / "pipe", tmp_path / "large.txt", Path("/dev/zero")):
+        with pytest.raises(DatasetError, match="no regular file, or has more than 64 MiB"):
+            read_labels(path)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models.contract import Preprocessing
+from training.errors import OnnxImportError
 from training.importing.guesses import Guess
 from training.importing.resize_choice import DescribedResize, choose_resize
 
@@ -49,3 +50,9 @@ def test_the_reason_names_options_and_file() -> None:
         "--resize, --crop-fraction; --interpolation has its default",
         "--resize, --crop-fraction, --interpolation",
     ]
+
+
+def test_a_part_of_a_squash_is_refused() -> None:
+    """A squash keeps the whole picture, so that the fraction would be ignored."""
+    with pytest.raises(OnnxImportError, match="leave one of the two out"):
+        choose_resize(list[Guess]().append, resize="squash", crop_fraction=0.5)
