@@ -24,11 +24,12 @@ def readiness(registry: Registry, health: Health) -> Readiness:
         ready, detail = False, "draining: accepted requests are being answered, then the process ends"
     elif registry.loading:
         ready, detail = False, health.failed or "loading and verifying models"
-    elif health.not_ready_reasons:
-        ready, detail = False, "; ".join(sorted(health.not_ready_reasons))
     else:
         ready, detail = _default_readiness(registry)
-        detail += f"; {health.degraded}" if health.degraded and ready else ""
+        if ready and health.not_ready_reasons:
+            ready, detail = False, "; ".join(sorted(health.not_ready_reasons))
+        elif ready and health.degraded:
+            detail += f"; {health.degraded}"
     return Readiness(ready=ready, detail=detail, models=summaries(registry))
 
 
