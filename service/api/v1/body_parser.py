@@ -9,7 +9,7 @@ from service.api.v1.json_body import JsonBody, too_many_images
 from service.errors import EmptyBody, MalformedBody
 
 MULTIPART = "multipart/form-data"
-JSON = "application/json"
+JSON = ("application/json", "text/json")
 _STEP_BYTES = 16 * 1024
 """Bytes of a form that one step parses. The parser takes up to 1 us for each byte of a part header."""
 _MAX_DISPOSITION = 1024
@@ -33,7 +33,7 @@ async def parse_images(body: bytes, content_type: str, max_images: int) -> list[
     images: list[EncodedImage]
     if media_type == MULTIPART:
         images = [*(await _Form(content_type, max_images).parse(body))]
-    elif media_type == JSON:
+    elif media_type in JSON:
         images = await JsonBody(body, max_images).images()
     else:
         images = [body]
@@ -44,7 +44,7 @@ async def parse_images(body: bytes, content_type: str, max_images: int) -> list[
 
 def needs_parsing(content_type: str) -> bool:
     """Return whether a body of this media type has to be parsed to find its images."""
-    return _media_type(content_type) in (MULTIPART, JSON)
+    return _media_type(content_type) in (MULTIPART, *JSON)
 
 
 def _media_type(content_type: str) -> str:
@@ -75,8 +75,9 @@ class _Form:
             raise MalformedBody("Content-Type multipart/form-data lacks its boundary")
         try:
             parser = MultipartParser(self._boundary, self._callbacks())  # type: ignore[arg-type]
-            for start in range(0, len(body), _STEP_BYTES):
-                if start:
+            first = self._after_preamble(body)
+            for start in range(first, len(body), _STEP_BYTES):
+                if start > first:
                     await asyncio.sleep(0)
                 self._write(parser, body, start)
             parser.finalize()
@@ -85,6 +86,17 @@ class _Form:
         if not self._ended:
             raise MalformedBody("the multipart form stops before its closing boundary; send the whole body")
         return self._files
+
+    def _after_preamble(self, body: bytes) -> int:
+        """Return where the first boundary is, or 0 when it is not in the first step.
+
+        Text before the first boundary is ignored (RFC 2046, section 5.1.1).
+        """
+        delimiter = b"--" + self._boundary
+        if body.startswith(delimiter):
+            return 0
+        found = body.find(b"\r\n" + delimiter, 0, _STEP_BYTES)
+        return 0 if found < 0 else found + len(b"\r\n")
 
     def _write(self, parser: MultipartParser, body: bytes, start: int) -> None:
         """Parse one step. Raises FormParserError."""

@@ -23,6 +23,10 @@ _MAX_DATA_URL_HEAD_BYTES = 256
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _QUOTED_NAME = re.compile(rb'"([A-Za-z0-9_.-]{1,%d})"' % _MAX_NAME_BYTES)
 _BLANK_CHARACTERS = b" \t\r\n\f\b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some editors and libraries on Windows write it before the text."""
+_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+"""Maps the two characters of URL-safe base64 (RFC 4648, section 5) to those of the standard alphabet."""
 _LONGEST_ESCAPE = 6
 """Characters of the longest escape sequence, `\\u0041`."""
 
@@ -33,7 +37,7 @@ class JsonBody:
     def __init__(self, body: bytes, max_images: int) -> None:
         self._body = body
         self._max_images = max_images
-        self._at = 0
+        self._at = len(_BYTE_ORDER_MARK) if body.startswith(_BYTE_ORDER_MARK) else 0
 
     async def images(self) -> list[bytes | MalformedBody]:
         """Decode the images, in order. The list holds a MalformedBody for an image that is not base64.
@@ -144,8 +148,11 @@ def too_many_images(limit: int) -> TooManyImages:
 
 
 async def _from_base64(body: bytes, start: int, end: int) -> bytes:
-    """Decode the text of a JSON string; ignores blanks and the head of a data URL. Raises binascii.Error."""
-    if body.startswith(b"data:", start, end):
+    """Decode the text of a JSON string; ignores blanks and the head of a data URL.
+
+    Accepts both alphabets of RFC 4648, also without the padding. Raises binascii.Error.
+    """
+    if body[start : min(end, start + len(b"data:"))].lower() == b"data:":
         comma = body.find(b",", start, min(end, start + _MAX_DATA_URL_HEAD_BYTES))
         if comma < 0:
             raise binascii.Error("a data URL without its data")
@@ -154,10 +161,12 @@ async def _from_base64(body: bytes, start: int, end: int) -> bytes:
     rest, padded = b"", False
     while start < end:
         stop = _end_of_step(body, start, end)
-        text = rest + _unescaped(body[start:stop]).replace(b" ", b"")
-        whole = len(text) if stop == end else len(text) - len(text) % 4
+        text = rest + _unescaped(body[start:stop]).translate(_STANDARD_ALPHABET, b" ")
         if padded and text:
             raise binascii.Error("data after the padding")
+        if stop == end:
+            text += b"=" * (-len(text) % 4)
+        whole = len(text) - len(text) % 4
         decoded.append(binascii.a2b_base64(text[:whole], strict_mode=True))
         padded = padded or text[:whole].endswith(b"=")
         start, rest = stop, text[whole:]

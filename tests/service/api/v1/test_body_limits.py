@@ -67,6 +67,7 @@ SHAPES: dict[str, Shape] = {
     "json: one character of four bytes": (JSON, lambda: in_json(filled(b"a") + "\N{GRINNING FACE}".encode())),
     "json: padding in every place": (JSON, lambda: in_json(filled(b"aGk="))),
     "json: a data URL without an end": (JSON, lambda: in_json(b"data:" + filled(b"a"))),
+    "json: URL-safe, without padding": (JSON, lambda: in_json(filled(b"_-") + b"_-")),
     "json: not UTF-8": (JSON, lambda: filled(b"\xff")),
     "form: one file": (FORM, lambda: part(b"", bytes(SIZE)) + b"--cut--\r\n"),
     "form: 100,000 parts": (FORM, lambda: part(b"", b"") * 100_000 + b"--cut--\r\n"),
@@ -80,6 +81,7 @@ SHAPES: dict[str, Shape] = {
     "form: carriage returns": (FORM, lambda: part(b"", filled(b"\r")) + b"--cut--\r\n"),
     "form: blanks behind a boundary": (FORM, lambda: part(b"", b"") + b"--cut" + filled(b" ") + b"\r\n"),
     "form: line breaks before": (FORM, lambda: filled(b"\r\n") + part(b"", b"") + b"--cut--\r\n"),
+    "form: text before": (FORM, lambda: filled(b"\r\n--cu") + part(b"", b"") + b"--cut--\r\n"),
     "form: text behind": (FORM, lambda: part(b"", b"") + b"--cut--\r\n" + filled(b"a")),
     "form: a long Content-Type": (FORM + ";" * 60_000, lambda: b"--cut--\r\n"),
 }

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from service.api.v1 import body_parser
 from service.errors import MalformedBody, ServiceError, TooManyImages
 
+CASES = Path(__file__).parents[3] / "cases/requests"
+"""Bodies that clients sent and that were refused, as they were."""
 BOUNDARY = "----cut"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -49,6 +52,34 @@ def test_json_gives_its_images_in_order(files: list[bytes]) -> None:
     """Base64 round trip."""
     body = json.dumps({"images": [base64.b64encode(data).decode() for data in files]}).encode()
     assert images_of(body, "application/json; charset=utf-8", 4) == files
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "begins"),
+    [
+        ("js_bom", "application/json", b"\x89PNG"),
+        ("js_text_json", "text/json", b"\x89PNG"),
+        ("js_urlsafe", "application/json", b"\xff\xd8\xff"),
+        ("mp_preamble", "multipart/form-data; boundary=frontier42", b"\x89PNG"),
+    ],
+)
+def test_bodies_of_common_clients_are_read(name: str, content_type: str, begins: bytes) -> None:
+    """A byte order mark, `text/json`, URL-safe base64, text before the first boundary."""
+    (image,) = images_of((CASES / name).read_bytes(), content_type, 4)
+    assert isinstance(image, bytes)
+    assert image.startswith(begins)
+
+
+@given(st.binary(max_size=300).filter(lambda text: BOUNDARY.encode() not in text))
+def test_text_before_the_first_boundary_is_ignored(preamble: bytes) -> None:
+    """RFC 2046 allows any; a boundary begins at a line of its own."""
+    assert images_of(preamble + b"\r\n" + form(file(b"picture")), FORM, 4) == [b"picture"]
+
+
+def test_a_long_preamble_is_refused() -> None:
+    """The first boundary is looked for in one step."""
+    with pytest.raises(MalformedBody, match="cannot be parsed"):
+        images_of(b"a" * 16_384 + b"\r\n" + form(file(b"picture")), FORM, 4)
 
 
 def test_a_field_that_is_no_file_is_refused() -> None:

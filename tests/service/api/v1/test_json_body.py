@@ -61,6 +61,33 @@ def test_a_data_url_is_read_as_its_data() -> None:
     assert images_of(b'{"images": ["data:image/png;base64,aGk="]}', 4) == [b"hi"]
 
 
+@pytest.mark.parametrize("text", ["-_-_", "-_8", "-_8=", "-w", "DATA:image/png;Base64,-_8", "+/8"])
+def test_url_safe_and_unpadded_base64_are_read(text: str) -> None:
+    """Both alphabets of RFC 4648, with and without the padding, also behind `data:` in any case."""
+    (image,) = images_of(json.dumps({"images": [text]}).encode(), 4)
+    assert image == base64.urlsafe_b64decode(text.split(",")[-1].replace("+/", "-_").ljust(4, "="))
+
+
+@pytest.mark.parametrize("text", ["A", "AAAAA", "=", "A===", "AA=A"])
+def test_padding_is_added_only_where_bytes_end(text: str) -> None:
+    """One character of base64 over is less than a byte, so that something is missing."""
+    (image,) = images_of(json.dumps({"images": [text]}).encode(), 4)
+    assert isinstance(image, MalformedBody)
+
+
+@pytest.mark.parametrize("length", range(49_150, 49_156))
+def test_unpadded_base64_of_several_steps_is_read(length: int) -> None:
+    """The padding is added at the end of the text, not at the end of a step."""
+    data = bytes(range(256)) * 193
+    encoded = base64.urlsafe_b64encode(data[:length]).decode().rstrip("=")
+    assert images_of(json.dumps({"images": [encoded]}).encode(), 4) == [data[:length]]
+
+
+def test_a_byte_order_mark_is_ignored() -> None:
+    """Some programs on Windows write one before the JSON."""
+    assert images_of(b'\xef\xbb\xbf{"images": ["aGk="]}', 4) == [b"hi"]
+
+
 def test_one_bad_base64_among_several_fails_alone() -> None:
     """The error takes the place of its image and names the index, and the other image is read."""
     first, second = images_of(b'{"images": ["aGk=", "not base64!"]}', 4)
