@@ -55,6 +55,18 @@ def test_json_holds_several_images(client: TestClient) -> None:
     assert labels(client.post("/v1/classify", json={"images": images}).json()) == ["green", "blue"]
 
 
+def test_options_may_stand_in_the_body(client: TestClient) -> None:
+    """As fields of the form or names of the JSON, beside options in the query."""
+    image = base64.b64encode(picture(RED)).decode()
+    for answer in (
+        client.post("/v1/classify?coverage=0.9", files=files(picture(RED)), data={"top_k": "1"}),
+        client.post("/v1/classify?coverage=0.9", json={"images": [image], "top_k": 1}),
+    ):
+        (result,) = answer.json()["results"]
+        assert len(result["predictions"]) == 1
+        assert "prediction_set" in result
+
+
 def test_a_bad_image_among_good_ones_fails_alone(client: TestClient) -> None:
     """Its problem stands in its place."""
     results = client.post("/v1/classify", files=files(picture(RED), b"junk", b"", picture(BLUE))).json()["results"]
@@ -155,10 +167,20 @@ PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
         {"data": {"top_k": "1"}, "files": {"c": (None, b"d")}},
         400,
         "malformed-body",
-        "in the query",
+        "the field 'c'",
     ),
     ("POST", "/v1/classify?top_k=4", {"content": picture()}, 422, "invalid-option", "at most 3"),
     ("POST", "/v1/classify?top_k=0", {"content": picture()}, 422, "", "top_k"),
+    ("POST", "/v1/classify?top_k=1&top_k=2", {"content": picture()}, 422, "", "top_k: this option is there twice"),
+    (
+        "POST",
+        "/v1/classify?top_k=1",
+        {"json": {"images": ["aGk="], "top_k": 1}},
+        422,
+        "",
+        "top_k: this option is there",
+    ),
+    ("POST", "/v1/classify", {"json": {"images": ["aGk="], "top_k": 0}}, 422, "", "top_k"),
     ("POST", "/v1/classify?topk=1", {"content": picture()}, 422, "", "topk"),
     ("POST", "/v1/classify?explain=why", {"content": picture()}, 422, "", "heatmap"),
     ("POST", "/v1/classify?coverage=0.7", {"content": picture()}, 422, "not-calibrated", "0.5, 0.9"),

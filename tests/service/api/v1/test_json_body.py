@@ -5,6 +5,7 @@ import base64
 import json
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 
 from service.api.v1.json_body import JsonBody
 from service.errors import MalformedBody, TooManyImages
@@ -22,7 +23,12 @@ def images_of(body: bytes, max_images: int) -> list[bytes | MalformedBody]:
         (b'{"images": []}', "images"),
         (b'{"images": [1]}', "images.0"),
         (b'{"pictures": ["aGk="]}', "images"),
-        (b'{"images": ["aGk="], "top_k": 1}', "top_k"),
+        (b'{"images": ["aGk="], "topk": 1}', "topk: the names are images, coverage, dense, explain, top_k"),
+        (b'{"images": ["aGk="], "top_k": [1]}', "top_k: this should be a number"),
+        (b'{"images": ["aGk="], "top_k": ' + b"1" * 65 + b"}", "top_k: this should be a number"),
+        (b'{"images": ["aGk="], "explain": heatmap}', "explain: this is no value of JSON"),
+        (b'{"images": ["aGk="], }', "a name should be here"),
+        (b'{"top_k": 1}', "images: the list is missing"),
         (b"\xff\xfe", "images"),
         (b'{"images": ["aGk="], "images": []}', "the name is there twice"),
         (b'{"images": ["aGk="}', "images.1: a comma"),
@@ -36,6 +42,27 @@ def test_a_body_of_another_form_is_refused_with_the_reason(body: bytes, reason: 
     with pytest.raises(MalformedBody) as caught:
         images_of(body, 4)
     assert reason in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"top_k": 3, "images": ["aGk="], "explain": "heatmap", "dense": false, "coverage": null}',
+        b'{"images": ["aGk="], "top_k": "3" , "dense": false, "explain": "heatmap"}',
+    ],
+)
+def test_options_stand_before_or_behind_the_images(body: bytes) -> None:
+    """Their values become text, as in the query; null stands for no value."""
+    parsed = JsonBody(body, 4)
+    assert asyncio.run(parsed.images()) == [b"hi"]
+    assert parsed.options == {"top_k": "3", "explain": "heatmap", "dense": "false"}
+
+
+def test_an_option_twice_is_refused() -> None:
+    """Which of the two is meant is unknown."""
+    with pytest.raises(RequestValidationError) as caught:
+        images_of(b'{"images": ["aGk="], "top_k": 1, "top_k": 2}', 4)
+    assert caught.value.errors()[0]["loc"] == ("query", "top_k")
 
 
 def test_blanks_are_ignored_between_all_parts_and_in_base64() -> None:
@@ -65,7 +92,7 @@ def test_a_data_url_is_read_as_its_data() -> None:
 def test_url_safe_and_unpadded_base64_are_read(text: str) -> None:
     """Both alphabets of RFC 4648, with and without the padding, also behind `data:` in any case."""
     (image,) = images_of(json.dumps({"images": [text]}).encode(), 4)
-    assert image == base64.urlsafe_b64decode(text.split(",")[-1].replace("+/", "-_").ljust(4, "="))
+    assert image == base64.urlsafe_b64decode(text.rpartition(",")[2].replace("+/", "-_").ljust(4, "="))
 
 
 @pytest.mark.parametrize("text", ["A", "AAAAA", "=", "A===", "AA=A"])
