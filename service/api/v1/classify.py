@@ -15,8 +15,10 @@ from service.api.disconnect import cancel_on_disconnect
 from service.api.problems import problem_of
 from service.api.refusal_pacing import RefusalPacer
 from service.api.v1.body_parser import needs_parsing, parse_body
+from service.api.v1.content_encoding import gunzip, is_gzip
 from service.api.v1.params import QueryParams, read_all_options, read_deadline, read_options, read_priority
 from service.api.v1.rendering import ResponseWriter
+from service.batching.admission import Held
 from service.errors import DeadlineExceeded, QueueFull, ServiceError, released
 from service.inference.classifier import Classified, Classifier
 from service.inference.request import ClassifyRequest
@@ -46,6 +48,7 @@ class ClassifyEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = dict(scope["headers"])
         request, length = self._request(scope, head), head.get(b"content-length", b"")
+        zipped = b"content-encoding" in head and is_gzip(head[b"content-encoding"])
         client = client_state_of(scope)
         try:
             with self._reader.hold() as held:
@@ -53,7 +56,9 @@ class ClassifyEndpoint:
                 body = await self._reader.read(receive, int(length) if length.isdigit() else None, held)
                 scope["state"]["stages"]["receive"] = time.perf_counter() - started
                 content_type = head.get(b"content-type", b"").decode("latin-1")
-                work = self._parse_and_classify(body, content_type, request, scope["query_string"])
+                work = self._parse_and_classify(
+                    body, content_type, request, scope["query_string"], held if zipped else None
+                )
                 del body  # the images hold what is needed of it
                 classified, request = await cancel_on_disconnect(client, receive, work)
         except QueueFull as refusal:
@@ -80,15 +85,20 @@ class ClassifyEndpoint:
         )
 
     async def _parse_and_classify(
-        self, body: bytes, content_type: str, request: ClassifyRequest, query: bytes
+        self, body: bytes, content_type: str, request: ClassifyRequest, query: bytes, unzip: Held | None
     ) -> tuple[Classified, ClassifyRequest]:
-        """Return the answer, and the request with the options of its body."""
-        if not needs_parsing(content_type):
+        """Return the answer, and the request with the options of its body.
+
+        unzip: counts the decompressed bytes of a body that is compressed with gzip; None for other bodies.
+        """
+        if unzip is None and not needs_parsing(content_type):
             return await self._classifier.classify(request._replace(images=(body,))), request
         ends = time.monotonic() + request.deadline_s
-        turn = self._large_turn if len(body) >= _LARGE_FORM else contextlib.nullcontext()
+        turn = self._large_turn if unzip or len(body) >= _LARGE_FORM else contextlib.nullcontext()
         try:
             async with asyncio.timeout(request.deadline_s), turn:
+                if unzip:
+                    body = await gunzip(body, self._reader.max_body_bytes, unzip)
                 images, options = await parse_body(body, content_type, self._max_images)
         except TimeoutError:
             raise DeadlineExceeded(

@@ -96,6 +96,9 @@ EXAMPLE_DETAILS = {
 
 CLASSIFY_RESPONSES = problems(
     *sorted({face.status for face in PROBLEM_TYPES.values()}),
-    plain={422: "A parameter is not valid. top_k: Input should be greater than or equal to 1"},
+    plain={
+        415: "Content-Encoding 'br' is not read; send the body with gzip, or without compression",
+        422: "A parameter is not valid. top_k: Input should be greater than or equal to 1",
+    },
 )
 """Every error response of `classify`."""

@@ -1,6 +1,8 @@
 """The v1 API as a client sees it, over real bundles and onnxruntime."""
 
 import base64
+import gzip
+import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +55,16 @@ def test_json_holds_several_images(client: TestClient) -> None:
     """In base64."""
     images = [base64.b64encode(picture(colour)).decode() for colour in (GREEN, BLUE)]
     assert labels(client.post("/v1/classify", json={"images": images}).json()) == ["green", "blue"]
+
+
+def test_a_compressed_body_is_a_request(client: TestClient) -> None:
+    """An image, a form or JSON, compressed with gzip."""
+    headers = {"Content-Encoding": "gzip"}
+    image = client.post("/v1/classify", content=gzip.compress(picture(BLUE)), headers=headers)
+    body = json.dumps({"images": [base64.b64encode(picture(RED)).decode()], "top_k": 1}).encode()
+    headers["Content-Type"] = "application/json"
+    in_json = client.post("/v1/classify", content=gzip.compress(body), headers=headers)
+    assert labels(image.json()) + labels(in_json.json()) == ["blue", "red"]
 
 
 def test_options_may_stand_in_the_body(client: TestClient) -> None:
@@ -152,12 +164,23 @@ def test_times_and_request_id_are_on_every_answer(client: TestClient) -> None:
     assert "total;dur=" in odd.headers["server-timing"]
 
 
+GZIP = {"Content-Encoding": "gzip"}
 PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
     ("POST", "/v1/classify", {"content": b""}, 400, "empty-body", "send the bytes"),
     ("POST", "/v1/classify", {"content": b"junk"}, 415, "unsupported-format", "JPEG, PNG"),
     ("POST", "/v1/classify", {"content": picture()[:-30]}, 422, "corrupt-image", "whole file"),
     ("POST", "/v1/classify", {"content": picture(size=(2000, 1000))}, 422, "too-many-pixels", "2000x1000"),
     ("POST", "/v1/classify", {"content": b"x" * 200_001}, 413, "body-too-large", "200000 bytes"),
+    (
+        "POST",
+        "/v1/classify",
+        {"content": gzip.compress(bytes(200_001)), "headers": GZIP},
+        413,
+        "body-too-large",
+        "gzip",
+    ),
+    ("POST", "/v1/classify", {"content": b"junk", "headers": GZIP}, 400, "malformed-body", "leave the header out"),
+    ("POST", "/v1/classify", {"content": b"junk", "headers": {"Content-Encoding": "br"}}, 415, "", "with gzip"),
     ("POST", "/v1/classify", {"json": {"pictures": []}}, 400, "malformed-body", "images"),
     ("POST", "/v1/classify", {"json": {"images": ["%"]}}, 400, "malformed-body", "images.0 is not base64"),
     ("POST", "/v1/classify", {"files": files(*[b"x"] * 4)}, 413, "too-many-images", "more than 3"),
