@@ -109,9 +109,14 @@ class _Form:
     def _after_preamble(self, body: bytes) -> int:
         """Return where the first boundary is, or 0 when it is not in the first step.
 
-        Text before the first boundary is ignored (RFC 2046, section 5.1.1).
+        Text before the first boundary is ignored (RFC 2046, section 5.1.1). Raises MalformedBody for lines without CR.
         """
         delimiter = b"--" + self._boundary
+        if body.startswith(delimiter + b"\n"):
+            raise MalformedBody(
+                "the lines of the multipart form end with LF alone; end those of boundaries and headers with CR LF, or "
+                "let an HTTP library write the form, as in curl -F image=@photo.jpg"
+            )
         if body.startswith(delimiter):
             return 0
         found = body.find(b"\r\n" + delimiter, 0, _STEP_BYTES)

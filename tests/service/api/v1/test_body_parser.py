@@ -73,6 +73,12 @@ def test_bodies_of_common_clients_are_read(name: str, content_type: str, begins:
     assert image.startswith(begins)
 
 
+def test_a_form_without_carriage_returns_says_so() -> None:
+    """Forms that are written by hand often lack them."""
+    with pytest.raises(MalformedBody, match="end with LF alone.*with CR LF.*curl -F"):
+        images_of((CASES / "mp_lf_only").read_bytes(), "multipart/form-data; boundary=frontier42", 4)
+
+
 @given(st.binary(max_size=300).filter(lambda text: BOUNDARY.encode() not in text))
 def test_text_before_the_first_boundary_is_ignored(preamble: bytes) -> None:
     """RFC 2046 allows any; a boundary begins at a line of its own."""
