@@ -16,7 +16,7 @@ class BodyReader:
     """Reads bodies. `limiter` counts the bytes of all bodies that are being received or processed."""
 
     def __init__(self, max_body_bytes: int, limiter: CapacityLimiter, timeout_s: float) -> None:
-        self._max_body_bytes, self._limiter, self._timeout_s = max_body_bytes, limiter, timeout_s
+        self.max_body_bytes, self._limiter, self._timeout_s = max_body_bytes, limiter, timeout_s
 
     def hold(self) -> Held:
         """Return a context until whose end the bytes that `read` counts in it are in use."""
@@ -55,7 +55,7 @@ class BodyReader:
         return b"".join(parts)
 
     def _check(self, size: int) -> None:
-        limit = self._max_body_bytes
+        limit = self.max_body_bytes
         if size > limit:
             raise BodyTooLarge(f"the body has more than {limit} bytes; send a smaller image or fewer at a time")
 

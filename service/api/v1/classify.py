@@ -14,9 +14,11 @@ from service.api.body_reader import BodyReader
 from service.api.disconnect import cancel_on_disconnect
 from service.api.problems import problem_of
 from service.api.refusal_pacing import RefusalPacer
-from service.api.v1.body_parser import needs_parsing, parse_images
-from service.api.v1.params import read_deadline, read_options, read_priority
+from service.api.v1.body_parser import needs_parsing, parse_body
+from service.api.v1.content_encoding import gunzip, is_gzip
+from service.api.v1.params import QueryParams, read_all_options, read_deadline, read_options, read_priority
 from service.api.v1.rendering import ResponseWriter
+from service.batching.admission import Held
 from service.errors import DeadlineExceeded, QueueFull, ServiceError, released
 from service.inference.classifier import Classified, Classifier
 from service.inference.request import ClassifyRequest
@@ -46,6 +48,7 @@ class ClassifyEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = dict(scope["headers"])
         request, length = self._request(scope, head), head.get(b"content-length", b"")
+        zipped = b"content-encoding" in head and is_gzip(head[b"content-encoding"])
         client = client_state_of(scope)
         try:
             with self._reader.hold() as held:
@@ -53,9 +56,11 @@ class ClassifyEndpoint:
                 body = await self._reader.read(receive, int(length) if length.isdigit() else None, held)
                 scope["state"]["stages"]["receive"] = time.perf_counter() - started
                 content_type = head.get(b"content-type", b"").decode("latin-1")
-                work = self._parse_and_classify(body, content_type, request)
+                work = self._parse_and_classify(
+                    body, content_type, request, scope["query_string"], held if zipped else None
+                )
                 del body  # the images hold what is needed of it
-                classified = await cancel_on_disconnect(client, receive, work)
+                classified, request = await cancel_on_disconnect(client, receive, work)
         except QueueFull as refusal:
             released(refusal)  # the images are not held while the refusal is delayed
             await cancel_on_disconnect(client, receive, self._pacer.refuse(request.deadline_s))
@@ -79,21 +84,32 @@ class ClassifyEndpoint:
             priority=read_priority(priority) if priority else Priority.INTERACTIVE,
         )
 
-    async def _parse_and_classify(self, body: bytes, content_type: str, request: ClassifyRequest) -> Classified:
-        if not needs_parsing(content_type):
-            return await self._classifier.classify(request._replace(images=(body,)))
+    async def _parse_and_classify(
+        self, body: bytes, content_type: str, request: ClassifyRequest, query: bytes, unzip: Held | None
+    ) -> tuple[Classified, ClassifyRequest]:
+        """Return the answer, and the request with the options of its body.
+
+        unzip: counts the decompressed bytes of a body that is compressed with gzip; None for other bodies.
+        """
+        if unzip is None and not needs_parsing(content_type):
+            return await self._classifier.classify(request._replace(images=(body,))), request
         ends = time.monotonic() + request.deadline_s
-        turn = self._large_turn if len(body) >= _LARGE_FORM else contextlib.nullcontext()
+        turn = self._large_turn if unzip or len(body) >= _LARGE_FORM else contextlib.nullcontext()
         try:
             async with asyncio.timeout(request.deadline_s), turn:
-                images = await parse_images(body, content_type, self._max_images)
+                if unzip:
+                    body = await gunzip(body, self._reader.max_body_bytes, unzip)
+                images, options = await parse_body(body, content_type, self._max_images)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"the body was not parsed in {request.deadline_s * 1000:.0f} ms; "
                 "raise X-Deadline-Ms, or send less at a time"
             ) from None
         del body
-        return await self._classifier.classify(request._replace(images=images, deadline_s=ends - time.monotonic()))
+        if options:
+            request = _with_options(request, read_all_options(query, options))
+        left_s = ends - time.monotonic()
+        return await self._classifier.classify(request._replace(images=images, deadline_s=left_s)), request
 
     async def _answer(
         self, classified: Classified, request: ClassifyRequest, state: dict[str, Any], send: Send
@@ -112,6 +128,15 @@ class ClassifyEndpoint:
         if writer is None:
             writer = self._writers[version] = ResponseWriter(version.manifest)
         return writer
+
+
+def _with_options(request: ClassifyRequest, options: QueryParams) -> ClassifyRequest:
+    return request._replace(
+        top_k=options.top_k,
+        heatmap=options.explain == "heatmap",
+        coverage=options.coverage,
+        dense=options.dense,
+    )
 
 
 def _render(classified: Classified, writer: ResponseWriter) -> bytes:

@@ -1,5 +1,7 @@
 """Parses `{"images": ["<base64>", ...]}` without an object for each JSON value and without a copy of the text.
 
+The options of the query, such as `"top_k": 3`, may stand beside the images.
+
 A general JSON parser builds objects for whatever a client sends, before the service can reject anything: 32 MiB of
 `[[],[],...` took 8 s and 1.7 GiB. This parser accepts only the form above, rejects the body at the first byte that
 differs from it, and works in steps. Time is bounded by one pass over the body, memory by the decoded images and one
@@ -12,6 +14,7 @@ import json
 import re
 from typing import NoReturn
 
+from service.api.v1.params import MAX_OPTION_BYTES, OPTION_NAMES, refuse_second
 from service.errors import MalformedBody, TooManyImages
 
 _STEP_BYTES = 64 * 1024
@@ -22,7 +25,15 @@ _MAX_DATA_URL_HEAD_BYTES = 256
 """Limit of the head of a data URL, such as `data:image/png;base64,`, in bytes."""
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _QUOTED_NAME = re.compile(rb'"([A-Za-z0-9_.-]{1,%d})"' % _MAX_NAME_BYTES)
+_OPTION_VALUE = re.compile(
+    rb'"([^"\\\x00-\x1f\x80-\xff]{0,%d})"|([A-Za-z0-9.+-]{1,%d})(?![A-Za-z0-9.+-])' % ((MAX_OPTION_BYTES,) * 2)
+)
+"""A short string without escape sequences, or a number, `true`, `false` or `null`."""
 _BLANK_CHARACTERS = b" \t\r\n\f\b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some editors and libraries on Windows write it before the text."""
+_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+"""Maps the two characters of URL-safe base64 (RFC 4648, section 5) to those of the standard alphabet."""
 _LONGEST_ESCAPE = 6
 """Characters of the longest escape sequence, `\\u0041`."""
 
@@ -33,16 +44,23 @@ class JsonBody:
     def __init__(self, body: bytes, max_images: int) -> None:
         self._body = body
         self._max_images = max_images
-        self._at = 0
+        self._found: list[tuple[int, int]] = []
+        self._options: dict[str, str | None] = {}
+        self._at = len(_BYTE_ORDER_MARK) if body.startswith(_BYTE_ORDER_MARK) else 0
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options beside the images, as text, after `images` has returned; an option that is null is left out."""
+        return {name: value for name, value in self._options.items() if value is not None}
 
     async def images(self) -> list[bytes | MalformedBody]:
         """Decode the images, in order. The list holds a MalformedBody for an image that is not base64.
 
-        Raises MalformedBody, TooManyImages.
+        Raises MalformedBody, TooManyImages, and RequestValidationError for an option that is there twice.
         """
-        strings = await self._strings()
+        await self._object()
         images: list[bytes | MalformedBody] = []
-        for index, (start, end) in enumerate(strings):
+        for index, (start, end) in enumerate(self._found):
             try:
                 images.append(await _from_base64(self._body, start, end))
             except binascii.Error:
@@ -53,43 +71,78 @@ class JsonBody:
             await asyncio.sleep(0)
         return images
 
-    async def _strings(self) -> list[tuple[int, int]]:
-        """Return where the text of each image begins and ends, after checking the form of the whole body."""
+    async def _object(self) -> None:
+        """Find the options, and where the text of each image begins and ends, and check the form of the whole body."""
         await self._skip_blanks()
         if self._at == len(self._body):
             self._refuse("there is no JSON in it")
         self._expect(b"{", "the JSON is no object")
-        await self._skip_blanks()
-        self._expect_name()
-        await self._skip_blanks()
-        self._expect(b":", "a colon should follow the name")
-        await self._skip_blanks()
-        self._expect(b"[", "images: this should be a list")
-        found: list[tuple[int, int]] = []
-        await self._skip_blanks()
-        if self._next() == b"]":
-            self._refuse("images: the list is empty")
         while True:
-            found.append(self._string(len(found)))
             await self._skip_blanks()
-            if self._next() == b"]":
+            await self._member()
+            await self._skip_blanks()
+            if self._next() != b",":
                 break
-            self._expect(b",", f"images.{len(found)}: a comma should come before it")
-            await self._skip_blanks()
-        self._at += 1
-        await self._expect_end()
-        return found
-
-    async def _expect_end(self) -> None:
-        await self._skip_blanks()
-        if self._next() == b",":
             self._at += 1
-            await self._skip_blanks()
-            self._refuse_name()
         self._expect(b"}", "the object is not closed")
         await self._skip_blanks()
         if self._at < len(self._body):
             self._refuse("something follows the object")
+        if not self._found:
+            self._refuse("images: the list is missing")
+
+    async def _member(self) -> None:
+        """Read a name and its value."""
+        name = self._name()
+        await self._skip_blanks()
+        self._expect(b":", "a colon should follow the name")
+        await self._skip_blanks()
+        if name == "images":
+            await self._strings()
+        else:
+            self._options[name] = self._option(name)
+
+    def _name(self) -> str:
+        found = _QUOTED_NAME.match(self._body, self._at)
+        if found is None:
+            self._refuse('a name should be here, "images" or an option')
+        name = found[1].decode()
+        if name == "images" and self._found:
+            self._refuse("images: the name is there twice")
+        if name in self._options:
+            refuse_second(name)
+        if name not in ("images", *OPTION_NAMES):
+            self._refuse(f"{name}: the names are images, {', '.join(OPTION_NAMES)}")
+        self._at = found.end()
+        return name
+
+    def _option(self, name: str) -> str | None:
+        found = _OPTION_VALUE.match(self._body, self._at)
+        if found is None:
+            self._refuse(f"{name}: this should be a number, true, false, or a short text as in the query")
+        self._at = found.end()
+        if found[1] is not None:
+            return found[1].decode()
+        try:
+            value = json.loads(found[2])
+        except ValueError:
+            self._refuse(f"{name}: this is no value of JSON; put a text into quotation marks")
+        return None if value is None else found[2].decode()
+
+    async def _strings(self) -> None:
+        """Find where the text of each image begins and ends."""
+        self._expect(b"[", "images: this should be a list")
+        await self._skip_blanks()
+        if self._next() == b"]":
+            self._refuse("images: the list is empty")
+        while True:
+            self._found.append(self._string(len(self._found)))
+            await self._skip_blanks()
+            if self._next() == b"]":
+                break
+            self._expect(b",", f"images.{len(self._found)}: a comma should come before it")
+            await self._skip_blanks()
+        self._at += 1
 
     def _string(self, index: int) -> tuple[int, int]:
         if index == self._max_images:
@@ -102,20 +155,6 @@ class JsonBody:
             self._refuse(f"images.{index} is not base64: it holds a backslash before a quotation mark")
         self._at = end + 1
         return start, end
-
-    def _expect_name(self) -> None:
-        if self._body.startswith(b'"images"', self._at):
-            self._at += len(b'"images"')
-        else:
-            self._refuse_name()
-
-    def _refuse_name(self) -> NoReturn:
-        name = _QUOTED_NAME.match(self._body, self._at)
-        if name is None:
-            self._refuse('"images" is the only name in it')
-        if name[1] == b"images":
-            self._refuse("images: the name is there twice")
-        self._refuse(f'{name[1].decode()}: "images" is the only name in it')
 
     async def _skip_blanks(self) -> None:
         while True:
@@ -136,7 +175,9 @@ class JsonBody:
         self._at += 1
 
     def _refuse(self, reason: str) -> NoReturn:
-        raise MalformedBody(f'the body should be {{"images": ["<base64>", ...]}}, options go into the query; {reason}')
+        raise MalformedBody(
+            f'the body should be {{"images": ["<base64>", ...]}}, with options beside it or in the query; {reason}'
+        )
 
 
 def too_many_images(limit: int) -> TooManyImages:
@@ -144,8 +185,11 @@ def too_many_images(limit: int) -> TooManyImages:
 
 
 async def _from_base64(body: bytes, start: int, end: int) -> bytes:
-    """Decode the text of a JSON string; ignores blanks and the head of a data URL. Raises binascii.Error."""
-    if body.startswith(b"data:", start, end):
+    """Decode the text of a JSON string; ignores blanks and the head of a data URL.
+
+    Accepts both alphabets of RFC 4648, also without the padding. Raises binascii.Error.
+    """
+    if body[start : min(end, start + len(b"data:"))].lower() == b"data:":
         comma = body.find(b",", start, min(end, start + _MAX_DATA_URL_HEAD_BYTES))
         if comma < 0:
             raise binascii.Error("a data URL without its data")
@@ -154,10 +198,12 @@ async def _from_base64(body: bytes, start: int, end: int) -> bytes:
     rest, padded = b"", False
     while start < end:
         stop = _end_of_step(body, start, end)
-        text = rest + _unescaped(body[start:stop]).replace(b" ", b"")
-        whole = len(text) if stop == end else len(text) - len(text) % 4
+        text = rest + _unescaped(body[start:stop]).translate(_STANDARD_ALPHABET, b" ")
         if padded and text:
             raise binascii.Error("data after the padding")
+        if stop == end:
+            text += b"=" * (-len(text) % 4)
+        whole = len(text) - len(text) % 4
         decoded.append(binascii.a2b_base64(text[:whole], strict_mode=True))
         padded = padded or text[:whole].endswith(b"=")
         start, rest = stop, text[whole:]

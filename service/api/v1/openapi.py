@@ -3,6 +3,7 @@
 from typing import Any
 
 from service.api.problems import MEDIA_TYPE, PROBLEM_TYPES, plain_problem, problem_of
+from service.api.v1.params import QueryParams
 from service.api.v1.schemas import Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -11,9 +12,9 @@ _BINARY = {"type": "string", "format": "binary"}
 
 
 def _list_of(items: dict[str, Any], name: str, **properties: Any) -> dict[str, Any]:
-    """Return the content of an object with a list of that name, of at least one item."""
-    images = {"type": "array", "minItems": 1, "items": items}
-    return {"schema": {"type": "object", "required": [name], "properties": {name: images}} | properties}
+    """Return the content of an object with a list of that name, of at least one item, and the options of the query."""
+    fields = {name: {"type": "array", "minItems": 1, "items": items}} | QueryParams.model_json_schema()["properties"]
+    return {"schema": {"type": "object", "required": [name], "properties": fields} | properties}
 
 
 CLASSIFY_BODY: dict[str, Any] = {
@@ -24,7 +25,9 @@ CLASSIFY_BODY: dict[str, Any] = {
             "image/*": {"schema": _BINARY},
             "application/octet-stream": {"schema": _BINARY},
             "multipart/form-data": _list_of(
-                _BINARY, "image", description="each file part is an image, whatever its name, in order"
+                _BINARY,
+                "image",
+                description="each file part is an image, whatever its name, in order; other parts are options",
             ),
             "application/json": _list_of(
                 {"type": "string", "contentEncoding": "base64"}, "images", additionalProperties=False
@@ -93,6 +96,9 @@ EXAMPLE_DETAILS = {
 
 CLASSIFY_RESPONSES = problems(
     *sorted({face.status for face in PROBLEM_TYPES.values()}),
-    plain={422: "A parameter is not valid. top_k: Input should be greater than or equal to 1"},
+    plain={
+        415: "Content-Encoding 'br' is not read; send the body with gzip, or without compression",
+        422: "A parameter is not valid. top_k: Input should be greater than or equal to 1",
+    },
 )
 """Every error response of `classify`."""

@@ -1,7 +1,8 @@
-"""Reads and checks the parameters of a request: the query, `X-Deadline-Ms` and `X-Priority`."""
+"""Reads and checks the parameters of a request: options in query and body, `X-Deadline-Ms` and `X-Priority`."""
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi.exceptions import RequestValidationError
@@ -35,6 +36,9 @@ class QueryParams(BaseModel):
         return value
 
 
+OPTION_NAMES = tuple(sorted(QueryParams.model_fields))
+MAX_OPTION_BYTES = 64
+"""Limit of the value of an option in a body, in bytes."""
 Milliseconds = Annotated[int, Field(ge=1, description="milliseconds for the answer once the body is in")]
 DEADLINE = "X-Deadline-Ms"
 PRIORITY = "X-Priority"
@@ -43,8 +47,26 @@ _PRIORITY: TypeAdapter[Priority] = TypeAdapter(Priority)
 
 
 def read_options(query: bytes) -> QueryParams:
-    """Parse a raw query string; the last value of a name is used. Raises RequestValidationError."""
-    return _cached(query) if len(query) <= _CACHED_BYTES else _parsed(query)
+    """Parse a raw query string. Raises RequestValidationError, also for an option that is there twice."""
+    return _cached(query) if len(query) <= _CACHED_BYTES else _validated_options(_pairs(query))
+
+
+def read_all_options(query: bytes, body: Mapping[str, str]) -> QueryParams:
+    """Return the options of a raw query string and of a body together. Raises RequestValidationError as above.
+
+    body: option -> value as text, as it would be in the query.
+    """
+    options = _pairs(query)
+    for name, value in body.items():
+        if name in options:
+            refuse_second(name)
+        options[name] = value
+    return _validated_options(options)
+
+
+def refuse_second(name: str) -> NoReturn:
+    """Raise RequestValidationError for an option that is given twice."""
+    raise RequestValidationError([{"loc": ("query", name), "msg": "this option is there twice; leave one of them out"}])
 
 
 def read_deadline(header: bytes) -> int:
@@ -64,14 +86,25 @@ def _validated(adapter: TypeAdapter[T], text: str, name: str) -> T:
         raise _refused(error, "header", name) from None
 
 
-def _parsed(query: bytes) -> QueryParams:
+def _pairs(query: bytes) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name in options and name in OPTION_NAMES:
+            refuse_second(name)
+        options[name] = value
+    return options
+
+
+def _validated_options(options: Mapping[str, str]) -> QueryParams:
     try:
-        return QueryParams.model_validate(dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+        return QueryParams.model_validate(options)
     except ValidationError as error:
         raise _refused(error, "query") from None
 
 
-_cached = lru_cache(maxsize=256)(_parsed)
+@lru_cache(maxsize=256)
+def _cached(query: bytes) -> QueryParams:
+    return _validated_options(_pairs(query))
 
 
 def _refused(error: ValidationError, *place: str) -> RequestValidationError:

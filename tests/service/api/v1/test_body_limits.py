@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from service.api.v1.body_parser import parse_images
+from service.api.v1.body_parser import parse_body
 from service.errors import ServiceError
 
 SIZE = 32 * 1024 * 1024
@@ -67,6 +67,9 @@ SHAPES: dict[str, Shape] = {
     "json: one character of four bytes": (JSON, lambda: in_json(filled(b"a") + "\N{GRINNING FACE}".encode())),
     "json: padding in every place": (JSON, lambda: in_json(filled(b"aGk="))),
     "json: a data URL without an end": (JSON, lambda: in_json(b"data:" + filled(b"a"))),
+    "json: URL-safe, without padding": (JSON, lambda: in_json(filled(b"_-") + b"_-")),
+    "json: a long option": (JSON, lambda: b'{"top_k": "' + filled(b"a") + b'"}'),
+    "json: a long number": (JSON, lambda: b'{"top_k": ' + filled(b"1") + b"}"),
     "json: not UTF-8": (JSON, lambda: filled(b"\xff")),
     "form: one file": (FORM, lambda: part(b"", bytes(SIZE)) + b"--cut--\r\n"),
     "form: 100,000 parts": (FORM, lambda: part(b"", b"") * 100_000 + b"--cut--\r\n"),
@@ -76,10 +79,12 @@ SHAPES: dict[str, Shape] = {
     "form: semicolons in a header": (FORM, lambda: part(b";" * 4000, b"") * 64 + b"--cut--\r\n"),
     "form: many dispositions": (FORM, lambda: part(b"\r\nContent-Disposition: a;" + b";" * 900, b"") * 64),
     "form: long file names": (FORM, lambda: part(b";" * 900, b"") * MAX_IMAGES + b"--cut--\r\n"),
+    "form: a long option": (FORM, lambda: b'--cut\r\nContent-Disposition: a; name="top_k"\r\n\r\n' + filled(b"1")),
     "form: nearly boundaries": (FORM, lambda: part(b"", filled(b"\r\n--cu")) + b"--cut--\r\n"),
     "form: carriage returns": (FORM, lambda: part(b"", filled(b"\r")) + b"--cut--\r\n"),
     "form: blanks behind a boundary": (FORM, lambda: part(b"", b"") + b"--cut" + filled(b" ") + b"\r\n"),
     "form: line breaks before": (FORM, lambda: filled(b"\r\n") + part(b"", b"") + b"--cut--\r\n"),
+    "form: text before": (FORM, lambda: filled(b"\r\n--cu") + part(b"", b"") + b"--cut--\r\n"),
     "form: text behind": (FORM, lambda: part(b"", b"") + b"--cut--\r\n" + filled(b"a")),
     "form: a long Content-Type": (FORM + ";" * 60_000, lambda: b"--cut--\r\n"),
 }
@@ -99,7 +104,7 @@ def test_no_step_holds_the_event_loop(name: str) -> None:
 
 def step_seconds(body: bytes, content_type: str) -> Iterator[float]:
     """Parse a body; yield what the processor took for each step."""
-    steps = parse_images(body, content_type, MAX_IMAGES)
+    steps = parse_body(body, content_type, MAX_IMAGES)
     ended = False
     while not ended:
         started_s = time.thread_time()
@@ -117,7 +122,7 @@ def test_memory_is_in_proportion_to_the_body(name: str) -> None:
     body = make()
     tracemalloc.start()
     try:
-        kept = result_of(parse_images(body, content_type, MAX_IMAGES))
+        kept = result_of(parse_body(body, content_type, MAX_IMAGES))
         del kept
     except ServiceError as error:
         assert len(error.detail) < 1000

@@ -1,6 +1,8 @@
 """The v1 API as a client sees it, over real bundles and onnxruntime."""
 
 import base64
+import gzip
+import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +55,28 @@ def test_json_holds_several_images(client: TestClient) -> None:
     """In base64."""
     images = [base64.b64encode(picture(colour)).decode() for colour in (GREEN, BLUE)]
     assert labels(client.post("/v1/classify", json={"images": images}).json()) == ["green", "blue"]
+
+
+def test_a_compressed_body_is_a_request(client: TestClient) -> None:
+    """An image, a form or JSON, compressed with gzip."""
+    headers = {"Content-Encoding": "gzip"}
+    image = client.post("/v1/classify", content=gzip.compress(picture(BLUE)), headers=headers)
+    body = json.dumps({"images": [base64.b64encode(picture(RED)).decode()], "top_k": 1}).encode()
+    headers["Content-Type"] = "application/json"
+    in_json = client.post("/v1/classify", content=gzip.compress(body), headers=headers)
+    assert labels(image.json()) + labels(in_json.json()) == ["blue", "red"]
+
+
+def test_options_may_stand_in_the_body(client: TestClient) -> None:
+    """As fields of the form or names of the JSON, beside options in the query."""
+    image = base64.b64encode(picture(RED)).decode()
+    for answer in (
+        client.post("/v1/classify?coverage=0.9", files=files(picture(RED)), data={"top_k": "1"}),
+        client.post("/v1/classify?coverage=0.9", json={"images": [image], "top_k": 1}),
+    ):
+        (result,) = answer.json()["results"]
+        assert len(result["predictions"]) == 1
+        assert "prediction_set" in result
 
 
 def test_a_bad_image_among_good_ones_fails_alone(client: TestClient) -> None:
@@ -140,12 +164,23 @@ def test_times_and_request_id_are_on_every_answer(client: TestClient) -> None:
     assert "total;dur=" in odd.headers["server-timing"]
 
 
+GZIP = {"Content-Encoding": "gzip"}
 PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
     ("POST", "/v1/classify", {"content": b""}, 400, "empty-body", "send the bytes"),
     ("POST", "/v1/classify", {"content": b"junk"}, 415, "unsupported-format", "JPEG, PNG"),
     ("POST", "/v1/classify", {"content": picture()[:-30]}, 422, "corrupt-image", "whole file"),
     ("POST", "/v1/classify", {"content": picture(size=(2000, 1000))}, 422, "too-many-pixels", "2000x1000"),
     ("POST", "/v1/classify", {"content": b"x" * 200_001}, 413, "body-too-large", "200000 bytes"),
+    (
+        "POST",
+        "/v1/classify",
+        {"content": gzip.compress(bytes(200_001)), "headers": GZIP},
+        413,
+        "body-too-large",
+        "gzip",
+    ),
+    ("POST", "/v1/classify", {"content": b"junk", "headers": GZIP}, 400, "malformed-body", "leave the header out"),
+    ("POST", "/v1/classify", {"content": b"junk", "headers": {"Content-Encoding": "br"}}, 415, "", "with gzip"),
     ("POST", "/v1/classify", {"json": {"pictures": []}}, 400, "malformed-body", "images"),
     ("POST", "/v1/classify", {"json": {"images": ["%"]}}, 400, "malformed-body", "images.0 is not base64"),
     ("POST", "/v1/classify", {"files": files(*[b"x"] * 4)}, 413, "too-many-images", "more than 3"),
@@ -155,10 +190,20 @@ PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
         {"data": {"top_k": "1"}, "files": {"c": (None, b"d")}},
         400,
         "malformed-body",
-        "in the query",
+        "the field 'c'",
     ),
     ("POST", "/v1/classify?top_k=4", {"content": picture()}, 422, "invalid-option", "at most 3"),
     ("POST", "/v1/classify?top_k=0", {"content": picture()}, 422, "", "top_k"),
+    ("POST", "/v1/classify?top_k=1&top_k=2", {"content": picture()}, 422, "", "top_k: this option is there twice"),
+    (
+        "POST",
+        "/v1/classify?top_k=1",
+        {"json": {"images": ["aGk="], "top_k": 1}},
+        422,
+        "",
+        "top_k: this option is there",
+    ),
+    ("POST", "/v1/classify", {"json": {"images": ["aGk="], "top_k": 0}}, 422, "", "top_k"),
     ("POST", "/v1/classify?topk=1", {"content": picture()}, 422, "", "topk"),
     ("POST", "/v1/classify?explain=why", {"content": picture()}, 422, "", "heatmap"),
     ("POST", "/v1/classify?coverage=0.7", {"content": picture()}, 422, "not-calibrated", "0.5, 0.9"),

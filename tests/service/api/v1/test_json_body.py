@@ -5,6 +5,7 @@ import base64
 import json
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 
 from service.api.v1.json_body import JsonBody
 from service.errors import MalformedBody, TooManyImages
@@ -22,7 +23,12 @@ def images_of(body: bytes, max_images: int) -> list[bytes | MalformedBody]:
         (b'{"images": []}', "images"),
         (b'{"images": [1]}', "images.0"),
         (b'{"pictures": ["aGk="]}', "images"),
-        (b'{"images": ["aGk="], "top_k": 1}', "top_k"),
+        (b'{"images": ["aGk="], "topk": 1}', "topk: the names are images, coverage, dense, explain, top_k"),
+        (b'{"images": ["aGk="], "top_k": [1]}', "top_k: this should be a number"),
+        (b'{"images": ["aGk="], "top_k": ' + b"1" * 65 + b"}", "top_k: this should be a number"),
+        (b'{"images": ["aGk="], "explain": heatmap}', "explain: this is no value of JSON"),
+        (b'{"images": ["aGk="], }', "a name should be here"),
+        (b'{"top_k": 1}', "images: the list is missing"),
         (b"\xff\xfe", "images"),
         (b'{"images": ["aGk="], "images": []}', "the name is there twice"),
         (b'{"images": ["aGk="}', "images.1: a comma"),
@@ -36,6 +42,27 @@ def test_a_body_of_another_form_is_refused_with_the_reason(body: bytes, reason: 
     with pytest.raises(MalformedBody) as caught:
         images_of(body, 4)
     assert reason in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"top_k": 3, "images": ["aGk="], "explain": "heatmap", "dense": false, "coverage": null}',
+        b'{"images": ["aGk="], "top_k": "3" , "dense": false, "explain": "heatmap"}',
+    ],
+)
+def test_options_stand_before_or_behind_the_images(body: bytes) -> None:
+    """Their values become text, as in the query; null stands for no value."""
+    parsed = JsonBody(body, 4)
+    assert asyncio.run(parsed.images()) == [b"hi"]
+    assert parsed.options == {"top_k": "3", "explain": "heatmap", "dense": "false"}
+
+
+def test_an_option_twice_is_refused() -> None:
+    """Which of the two is meant is unknown."""
+    with pytest.raises(RequestValidationError) as caught:
+        images_of(b'{"images": ["aGk="], "top_k": 1, "top_k": 2}', 4)
+    assert caught.value.errors()[0]["loc"] == ("query", "top_k")
 
 
 def test_blanks_are_ignored_between_all_parts_and_in_base64() -> None:
@@ -59,6 +86,33 @@ def test_a_photo_with_the_media_type_of_json_is_malformed() -> None:
 def test_a_data_url_is_read_as_its_data() -> None:
     """The output of a browser's FileReader, a data URL, can be sent unchanged."""
     assert images_of(b'{"images": ["data:image/png;base64,aGk="]}', 4) == [b"hi"]
+
+
+@pytest.mark.parametrize("text", ["-_-_", "-_8", "-_8=", "-w", "DATA:image/png;Base64,-_8", "+/8"])
+def test_url_safe_and_unpadded_base64_are_read(text: str) -> None:
+    """Both alphabets of RFC 4648, with and without the padding, also behind `data:` in any case."""
+    (image,) = images_of(json.dumps({"images": [text]}).encode(), 4)
+    assert image == base64.urlsafe_b64decode(text.rpartition(",")[2].replace("+/", "-_").ljust(4, "="))
+
+
+@pytest.mark.parametrize("text", ["A", "AAAAA", "=", "A===", "AA=A"])
+def test_padding_is_added_only_where_bytes_end(text: str) -> None:
+    """One character of base64 over is less than a byte, so that something is missing."""
+    (image,) = images_of(json.dumps({"images": [text]}).encode(), 4)
+    assert isinstance(image, MalformedBody)
+
+
+@pytest.mark.parametrize("length", range(49_150, 49_156))
+def test_unpadded_base64_of_several_steps_is_read(length: int) -> None:
+    """The padding is added at the end of the text, not at the end of a step."""
+    data = bytes(range(256)) * 193
+    encoded = base64.urlsafe_b64encode(data[:length]).decode().rstrip("=")
+    assert images_of(json.dumps({"images": [encoded]}).encode(), 4) == [data[:length]]
+
+
+def test_a_byte_order_mark_is_ignored() -> None:
+    """Some programs on Windows write one before the JSON."""
+    assert images_of(b'\xef\xbb\xbf{"images": ["aGk="]}', 4) == [b"hi"]
 
 
 def test_one_bad_base64_among_several_fails_alone() -> None:

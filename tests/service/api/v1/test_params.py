@@ -3,7 +3,7 @@
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from service.api.v1.params import QueryParams, read_deadline, read_options, read_priority
+from service.api.v1.params import QueryParams, read_all_options, read_deadline, read_options, read_priority
 from service.types import Priority
 
 
@@ -13,10 +13,28 @@ def test_a_query_without_options_has_the_defaults() -> None:
 
 
 def test_options_are_read_from_the_query() -> None:
-    """The values have their types, and the last value of a repeated name counts."""
-    options = read_options(b"top_k=3&explain=heatmap&coverage=0.5&top_k=2")
+    """The values have their types."""
+    options = read_options(b"top_k=2&explain=heatmap&coverage=0.5")
     assert (options.top_k, options.explain, options.coverage, options.dense) == (2, "heatmap", 0.5, False)
     assert read_options(b"dense=1").dense
+
+
+def test_options_of_query_and_body_count_together() -> None:
+    """A body has the options that the query has, as text."""
+    assert read_all_options(b"top_k=2", {"explain": "heatmap"}) == QueryParams(top_k=2, explain="heatmap")
+    with pytest.raises(RequestValidationError) as caught:
+        read_all_options(b"dense=1", {"coverage": "0.5"})
+    assert caught.value.errors()[0]["loc"] == ("query", "coverage")
+
+
+@pytest.mark.parametrize(("query", "body"), [(b"top_k=2&top_k=2", {}), (b"top_k=2", {"top_k": "2"})])
+def test_the_same_option_twice_is_refused(query: bytes, body: dict[str, str]) -> None:
+    """In the query, or in query and body: which of the two is meant is unknown."""
+    with pytest.raises(RequestValidationError) as caught:
+        read_all_options(query, body)
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("query", "top_k")
+    assert "leave one of them out" in error["msg"]
 
 
 @pytest.mark.parametrize(
