@@ -102,7 +102,7 @@ def wait_until_closed(server: ServerProcess, before: int) -> None:
         b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"CONNECT /livez HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
         b"POST /v1/classify HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
-        b"POST /v1/classify HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
+        b"POST /livez HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
     ],
 )
 def test_bytes_that_are_no_http_get_a_problem(small: ServerProcess, junk: bytes) -> None:
@@ -110,6 +110,26 @@ def test_bytes_that_are_no_http_get_a_problem(small: ServerProcess, junk: bytes)
     answer = talk(small, junk)
     assert statuses(answer) == [400]
     assert problem(answer)["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /livez HTTP/1.1\r\n\r\n", 400),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"POST /v1/classify HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    ],
+)
+def test_a_request_that_http_forbids_gets_a_problem(small: ServerProcess, request_: bytes, status: int) -> None:
+    """After the answers to the requests before it."""
+    answer = talk(small, LIVEZ + request_ + LIVEZ)
+    assert statuses(answer) == [200, status]
+    assert problem(answer)["status"] == status
+
+
+def test_http_1_0_needs_no_host(small: ServerProcess) -> None:
+    """Health checks of old load balancers are HTTP/1.0."""
+    assert statuses(talk(small, b"GET /livez HTTP/1.0\r\n\r\n")) == [200]
 
 
 def test_junk_after_a_request_does_not_cost_the_request_its_answer(small: ServerProcess) -> None:
@@ -140,7 +160,7 @@ def test_pipelined_requests_are_answered_in_order(small: ServerProcess) -> None:
     [
         b"GET /livez HTTP/1.1\r\nHost: a\r\nLong: ",
         b"GET /",
-        b"POST /v1/classify HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nLong: ",
+        b"POST /v1/classify HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nLong: ",
     ],
     ids=["value", "path", "trailer"],
 )

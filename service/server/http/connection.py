@@ -13,7 +13,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.server.http.request_feed import MAX_HEAD_BYTES, HeadTooLarge, RequestFeed, Stage
+from service.server.http.request_feed import HeadRefused, RequestFeed, Stage
 from service.types import attach_client_state, client_state_of
 
 SPARE_CONNECTIONS = 64
@@ -187,8 +187,8 @@ class HttpConnection(HttpToolsProtocol):
         while self._feed and not (self.flow.read_paused or self.pipeline or self.transport.is_closing()):
             try:
                 self._feed.parse_next_piece()
-            except HeadTooLarge:
-                self._refuse(431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes; send fewer headers")
+            except HeadRefused as refused:
+                self._refuse(refused.status, refused.detail)
             except HttpParserError:
                 self._refuse(400, "these bytes are no request to this server; send an HTTP/1.1 request")
         (self.transport.pause_reading if self._feed else self.transport.resume_reading)()
