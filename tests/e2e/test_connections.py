@@ -127,6 +127,21 @@ def test_a_request_that_http_forbids_gets_a_problem(small: ServerProcess, reques
     assert problem(answer)["status"] == status
 
 
+def test_refused_connections_are_counted(small: ServerProcess) -> None:
+    """Apart from requests, by status."""
+
+    def refused() -> float:
+        lines = httpx.get(f"{small.url}/metrics").text.splitlines()
+        name = 'snellen_refused_connections_total{status="501"}'
+        return sum(float(line.split()[1]) for line in lines if line.startswith(name))
+
+    before = refused()
+    answer = talk(small, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")
+    assert b"\r\nx-request-id: %s\r\n" % str(problem(answer)["request_id"]).encode() in answer
+    assert b"\r\nx-content-type-options: nosniff\r\n" in answer
+    assert refused() == before + 1
+
+
 def test_http_1_0_needs_no_host(small: ServerProcess) -> None:
     """Health checks of old load balancers are HTTP/1.0."""
     assert statuses(talk(small, b"GET /livez HTTP/1.0\r\n\r\n")) == [200]
