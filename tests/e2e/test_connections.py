@@ -127,6 +127,14 @@ def test_a_request_that_http_forbids_gets_a_problem(small: ServerProcess, reques
     assert problem(answer)["status"] == status
 
 
+@pytest.mark.parametrize(("size", "status"), [(64 * KIB, 200), (64 * KIB + 1, 431)])
+def test_the_limit_of_a_head_is_exact(small: ServerProcess, size: int, status: int) -> None:
+    """From the first byte of the request to the blank line, behind another request."""
+    start, end = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: ", b"\r\n\r\n"
+    head = start + b"x" * (size - len(start) - len(end)) + end
+    assert statuses(talk(small, LIVEZ + head)) == [200, status]
+
+
 def test_refused_connections_are_counted(small: ServerProcess) -> None:
     """Apart from requests, by status."""
 
