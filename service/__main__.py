@@ -59,15 +59,16 @@ def _serve(settings: Settings) -> int:
     The imports are local: the main process of several needs none of these modules, and its frontends would wait for
     them.
     """
-    from service.app import create_app  # noqa: PLC0415
+    from service.app import ProcessContext, create_app  # noqa: PLC0415
     from service.repository.registry import RepositoryError  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415
     from service.telemetry.health import Health  # noqa: PLC0415
+    from service.telemetry.metrics import Metrics  # noqa: PLC0415
 
     use_one_heap()
-    health = Health()
+    health, metrics = Health(), Metrics()
     try:
-        status = serve(create_app(settings, health), settings, health)
+        status = serve(create_app(settings, health, ProcessContext(metrics)), settings, health, metrics)
     except RepositoryError as error:
         log.write_line(str(error))
         return 2

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service.api import health as probes
+from service.api.allowed_hosts import AllowedHostsMiddleware
 from service.api.body_reader import BodyReader
 from service.api.cors import allow_origins
 from service.api.problems import HANDLERS
@@ -80,6 +81,8 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     app.include_router(models.router(registry))
     app.include_router(probes.router(registry, health, metrics, context.scrape))
     page.install(app)
+    if settings.allowed_hosts:
+        app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)
     app.add_middleware(
         RequestContextMiddleware, metrics=metrics, access_log=settings.access_log, health=health, begin=loading.begin
     )

@@ -31,9 +31,15 @@ class FrontendServer(Server):
     """A server whose connections are accepted by the main process."""
 
     def __init__(
-        self, app: FastAPI, settings: Settings, health: Health, main_process: MainProcess, engines: RemoteLoader | None
+        self,
+        app: FastAPI,
+        settings: Settings,
+        health: Health,
+        metrics: Metrics,
+        main_process: MainProcess,
+        engines: RemoteLoader | None,
     ) -> None:
-        super().__init__(app, settings, health, self._report_closed)
+        super().__init__(app, settings, health, metrics, self._report_closed)
         self._registry: Registry = app.state.registry
         self._health = health
         self._health.not_ready_reasons.add(_NOT_CONFIRMED)
@@ -97,7 +103,7 @@ def main(config: WorkerConfig, end: socket.socket) -> int:
         limits = limits_of(settings)
         engines = RemoteLoader(slots, limits, metrics, health, frontends=config.frontends, engines=config.engines)
     app = create_app(settings, health, ProcessContext(metrics, main_process.scrape, engines, config.served))
-    frontend = FrontendServer(app, settings, health, main_process, engines)
+    frontend = FrontendServer(app, settings, health, metrics, main_process, engines)
     frontend.run()
     return frontend.status
 

@@ -17,6 +17,8 @@ _MOST_PIXELS = 2**31 - 1
 PREFIX = "SNELLEN_"
 _ORIGIN = re.compile(r"https?://[^/?#@\s]+|\*")
 """An origin as browsers send it, or all of them."""
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\*")
+"""A host name, all names below one, or all names."""
 _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
 """Prefixes of variables that are not settings.
 
@@ -145,6 +147,11 @@ class Settings(BaseSettings):
     allow_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="origins whose pages may call the service from a browser, as in https://shop.example; * for all"
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="host names that are answered, as in photos.example,*.shop.example; localhost and IP addresses are "
+        "always; empty: all",
+    )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
 
@@ -161,7 +168,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is no origin: write scheme and host only, as in https://shop.example:8443")
         return origins
 
-    @field_validator("providers", "formats", "allow_origins", mode="before")
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
+            raise ValueError(f"{wrong[0]!r} is no host name: write it without scheme and port, as in photos.example")
+        return hosts
+
+    @field_validator("providers", "formats", "allow_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):

@@ -17,6 +17,8 @@ from service.api.v1.schemas import Problem
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_MAX_DETAIL_BYTES = 1024
+"""Limit of a detail in bytes of UTF-8, since a detail may repeat what the client sent."""
 
 
 class ProblemType(NamedTuple):
@@ -55,12 +57,20 @@ PROBLEM_TYPES: dict[type[errors.ServiceError], ProblemType] = {
 def problem_of(error: errors.ServiceError) -> Problem:
     """Return the problem document for a ServiceError."""
     face = PROBLEM_TYPES[type(error)]
-    return Problem(type=f"/problems/{face.slug}", title=face.title, status=face.status, detail=error.detail)
+    return Problem(type=f"/problems/{face.slug}", title=face.title, status=face.status, detail=_shortened(error.detail))
 
 
 def plain_problem(status: int, detail: str) -> Problem:
     """Return a problem document without a type of its own: unknown paths, wrong methods, invalid parameters."""
-    return Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=_shortened(detail))
+
+
+def _shortened(detail: str) -> str:
+    """Return `detail`, cut after at most _MAX_DETAIL_BYTES."""
+    encoded = detail.encode(errors="replace")
+    if len(encoded) <= _MAX_DETAIL_BYTES:
+        return detail
+    return encoded[:_MAX_DETAIL_BYTES].decode(errors="ignore") + "... (shortened)"
 
 
 def respond(problem: Problem, request_id: str | None, headers: dict[str, str] | None = None) -> Response:

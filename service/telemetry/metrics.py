@@ -19,6 +19,12 @@ class RequestMetrics:
         self.problems = Counter(
             "snellen_problems", "Problems answered, of requests and of single images", ("type",), registry=to
         )
+        self.refused_connections = Counter(
+            "snellen_refused_connections",
+            "Connections ended with an error outside any request, by its status; not in snellen_requests_total",
+            ("status",),
+            registry=to,
+        )
         self.stages = Histogram(
             "snellen_stage_seconds", "Time by stage of a request", ("stage",), buckets=_SECONDS, registry=to
         )

@@ -102,7 +102,7 @@ def wait_until_closed(server: ServerProcess, before: int) -> None:
         b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"CONNECT /livez HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
         b"POST /v1/classify HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
-        b"POST /v1/classify HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
+        b"POST /livez HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
     ],
 )
 def test_bytes_that_are_no_http_get_a_problem(small: ServerProcess, junk: bytes) -> None:
@@ -110,6 +110,49 @@ def test_bytes_that_are_no_http_get_a_problem(small: ServerProcess, junk: bytes)
     answer = talk(small, junk)
     assert statuses(answer) == [400]
     assert problem(answer)["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /livez HTTP/1.1\r\n\r\n", 400),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"POST /v1/classify HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    ],
+)
+def test_a_request_that_http_forbids_gets_a_problem(small: ServerProcess, request_: bytes, status: int) -> None:
+    """After the answers to the requests before it."""
+    answer = talk(small, LIVEZ + request_ + LIVEZ)
+    assert statuses(answer) == [200, status]
+    assert problem(answer)["status"] == status
+
+
+@pytest.mark.parametrize(("size", "status"), [(64 * KIB, 200), (64 * KIB + 1, 431)])
+def test_the_limit_of_a_head_is_exact(small: ServerProcess, size: int, status: int) -> None:
+    """From the first byte of the request to the blank line, behind another request."""
+    start, end = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: ", b"\r\n\r\n"
+    head = start + b"x" * (size - len(start) - len(end)) + end
+    assert statuses(talk(small, LIVEZ + head)) == [200, status]
+
+
+def test_refused_connections_are_counted(small: ServerProcess) -> None:
+    """Apart from requests, by status."""
+
+    def refused() -> float:
+        lines = httpx.get(f"{small.url}/metrics").text.splitlines()
+        name = 'snellen_refused_connections_total{status="501"}'
+        return sum(float(line.split()[1]) for line in lines if line.startswith(name))
+
+    before = refused()
+    answer = talk(small, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")
+    assert b"\r\nx-request-id: %s\r\n" % str(problem(answer)["request_id"]).encode() in answer
+    assert b"\r\nx-content-type-options: nosniff\r\n" in answer
+    assert refused() == before + 1
+
+
+def test_http_1_0_needs_no_host(small: ServerProcess) -> None:
+    """Health checks of old load balancers are HTTP/1.0."""
+    assert statuses(talk(small, b"GET /livez HTTP/1.0\r\n\r\n")) == [200]
 
 
 def test_junk_after_a_request_does_not_cost_the_request_its_answer(small: ServerProcess) -> None:
@@ -140,7 +183,7 @@ def test_pipelined_requests_are_answered_in_order(small: ServerProcess) -> None:
     [
         b"GET /livez HTTP/1.1\r\nHost: a\r\nLong: ",
         b"GET /",
-        b"POST /v1/classify HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nLong: ",
+        b"POST /v1/classify HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nLong: ",
     ],
     ids=["value", "path", "trailer"],
 )

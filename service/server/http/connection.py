@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.server.http.request_feed import MAX_HEAD_BYTES, HeadTooLarge, RequestFeed, Stage
+from service.server.http.request_feed import HeadRefused, RequestFeed, Stage
 from service.types import attach_client_state, client_state_of
 
 SPARE_CONNECTIONS = 64
@@ -32,12 +33,14 @@ class ConnectionLimits:
     """The limits of the connections of a process.
 
     client_timeout_s: seconds a client has for each step of a request. on_closed: called when a connection has ended.
+    on_refused: called with the HTTP status when a connection gets an error outside any request.
     refused: connections above `max_connections`.
     """
 
     client_timeout_s: float
     max_connections: int
     on_closed: Callable[[], None]
+    on_refused: Callable[[int], None]
     refused: set["HttpConnection"] = field(default_factory=set)
 
 
@@ -187,8 +190,8 @@ class HttpConnection(HttpToolsProtocol):
         while self._feed and not (self.flow.read_paused or self.pipeline or self.transport.is_closing()):
             try:
                 self._feed.parse_next_piece()
-            except HeadTooLarge:
-                self._refuse(431, f"the head of a request has at most {MAX_HEAD_BYTES} bytes; send fewer headers")
+            except HeadRefused as refused:
+                self._refuse(refused.status, refused.detail)
             except HttpParserError:
                 self._refuse(400, "these bytes are no request to this server; send an HTTP/1.1 request")
         (self.transport.pause_reading if self._feed else self.transport.resume_reading)()
@@ -196,8 +199,10 @@ class HttpConnection(HttpToolsProtocol):
 
     def _refuse(self, status: int, detail: str) -> None:
         """Send an error after the outstanding responses and discard all further data of the client."""
-        self.logger.debug("%s is refused with %d: %s", self.client, status, detail)
-        self._refusal = final_response(status, detail)
+        request_id = f"{random.getrandbits(128):032x}"
+        self.logger.debug("%s is refused with %d: %s %s", self.client, status, detail, request_id)
+        self._refusal = final_response(status, detail, request_id)
+        self.limits.on_refused(status)
         self._feed.clear()
         if self._feed.stage is Stage.BODY:
             self._abandon_request()
@@ -280,22 +285,26 @@ class _Flow(FlowControl):
 
 
 def protocol(
-    client_timeout_s: float, max_connections: int, on_closed: Callable[[], None] = lambda: None
+    client_timeout_s: float,
+    max_connections: int,
+    on_closed: Callable[[], None] = lambda: None,
+    on_refused: Callable[[int], None] = lambda _status: None,
 ) -> type[HttpConnection]:
     """Return a protocol class with these limits, for uvicorn's configuration."""
-    limits = ConnectionLimits(client_timeout_s, max_connections, on_closed)
+    limits = ConnectionLimits(client_timeout_s, max_connections, on_closed, on_refused)
     return type("LimitedConnection", (HttpConnection,), {"limits": limits})
 
 
-def final_response(status: int, detail: str) -> bytes:
+def final_response(status: int, detail: str, request_id: str) -> bytes:
     """Return the last response of a connection, for errors outside any request: a head and a problem document."""
     phrase = HTTPStatus(status).phrase
-    problem = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
+    problem = {"type": "about:blank", "title": phrase, "status": status, "detail": detail, "request_id": request_id}
     body = json.dumps(problem, separators=(",", ":"), ensure_ascii=False).encode()
     retry = "retry-after: 1\r\n" if status == 503 else ""
     head = (
         f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n{retry}\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n"
+        f"x-request-id: {request_id}\r\nx-content-type-options: nosniff\r\n{retry}\r\n"
     )
     return head.encode() + body
 

@@ -22,6 +22,7 @@ from service.server.sockets import last_connections, listen, log_addresses, rais
 from service.settings import Settings
 from service.telemetry import log
 from service.telemetry.health import Health
+from service.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +68,15 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, health: Health, on_closed: Callable[[], None] = lambda: None
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        health: Health,
+        metrics: Metrics,
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
-        """on_closed: called when a connection has ended."""
-        super().__init__(_configuration(app, settings, on_closed))
+        """metrics: of the application, to count refused connections. on_closed: called when a connection has ended."""
+        super().__init__(_configuration(app, settings, metrics, on_closed))
         self._on_closed = on_closed
         self._health = health
         self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
@@ -144,21 +150,25 @@ class Server(uvicorn.Server):
             self._watchdog.end_within(_GRACE_S)
 
 
-def serve(app: ASGIApp, settings: Settings, health: Health) -> int:
+def serve(app: ASGIApp, settings: Settings, health: Health, metrics: Metrics) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen."""
     sockets = listen(settings.host, settings.port)
-    server = Server(app, settings, health)
+    server = Server(app, settings, health, metrics)
     server.run(sockets)
     return server.status
 
 
-def _configuration(app: ASGIApp, settings: Settings, on_closed: Callable[[], None]) -> uvicorn.Config:
+def _configuration(app: ASGIApp, settings: Settings, metrics: Metrics, on_closed: Callable[[], None]) -> uvicorn.Config:
     """Return uvicorn's configuration with our protocol."""
     connections = raise_descriptor_limit(settings.max_connections, SPARE_CONNECTIONS)
+    refused = metrics.requests.refused_connections
+    limited = protocol(
+        settings.body_timeout_s, connections, on_closed, on_refused=lambda status: refused.labels(status).inc()
+    )
     return uvicorn.Config(
         app,
         loop="auto",
-        http=protocol(settings.body_timeout_s, connections, on_closed),
+        http=limited,
         ws="none",
         log_config=None,  # uvicorn's loggers use our root handler
         log_level=settings.log_level,

@@ -4,6 +4,7 @@ And what reaches the socket, and when, of what is written in one turn of the eve
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -84,6 +85,33 @@ def test_a_refusal_comes_after_the_answers() -> None:
     assert answer.index(b"200 OK") < answer.index(b"400 Bad Request")
 
 
+def test_a_refusal_has_the_headers_of_other_answers() -> None:
+    """And a request id of its own, in the problem too, by which the log has it."""
+    answers = [uvloop.run(answer_to(b"no request\r\n\r\n", ending=False)) for _ in range(2)]
+    ids = set()
+    for answer in answers:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-type"] == "application/problem+json"
+        assert headers["x-request-id"] == json.loads(body)["request_id"]
+        ids.add(headers["x-request-id"])
+    assert len(ids) == 2
+
+
+def test_refusals_are_counted_by_status(socket: "Socket") -> None:
+    """Each connection once."""
+    counted: list[int] = []
+    config = uvicorn.Config(Answering(ending=False), ws="none", log_config=None, lifespan="off")
+    made = cast(Any, protocol(10, 0, on_refused=counted.append))
+
+    async def connect() -> None:
+        made(config, ServerState(), {}).connection_made(cast(asyncio.Transport, socket))
+
+    uvloop.run(connect())
+    assert counted == [503]
+
+
 class Socket:
     """Remembers each system call's bytes."""
 
@@ -104,6 +132,8 @@ class Socket:
         return None
 
     def resume_reading(self) -> None: ...
+
+    def write_eof(self) -> None: ...
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from service.server.http.server import serve
 from service.settings import Settings
 from service.telemetry import log
 from service.telemetry.health import Health
+from service.telemetry.metrics import Metrics
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -28,7 +29,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body"})
 
 log.configure("info")
-raise SystemExit(serve(app, Settings(port=0, host="127.0.0.1", drain_delay_s=0, drain_limit_s=1), Health()))
+raise SystemExit(serve(app, Settings(port=0, host="127.0.0.1", drain_delay_s=0, drain_limit_s=1), Health(), Metrics()))
 """
 WATCHDOG = """
 import time
