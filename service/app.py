@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service.api import health as probes
+from service.api import problem_pages
 from service.api.body_reader import BodyReader
 from service.api.cors import allow_origins
 from service.api.problems import HANDLERS
@@ -79,6 +80,7 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     routes.install(app, _endpoint(settings, metrics, Classifier(registry, decoder)))
     app.include_router(models.router(registry))
     app.include_router(probes.router(registry, health, metrics, context.scrape))
+    app.include_router(problem_pages.router())
     page.install(app)
     app.add_middleware(
         RequestContextMiddleware, metrics=metrics, access_log=settings.access_log, health=health, begin=loading.begin
