@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service.api import health as probes
+from service.api import problem_pages
 from service.api.allowed_hosts import AllowedHostsMiddleware
 from service.api.body_reader import BodyReader
 from service.api.cors import allow_origins
@@ -80,6 +81,7 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     routes.install(app, _endpoint(settings, metrics, Classifier(registry, decoder)))
     app.include_router(models.router(registry))
     app.include_router(probes.router(registry, health, metrics, context.scrape))
+    app.include_router(problem_pages.router())
     page.install(app)
     if settings.allowed_hosts:
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)

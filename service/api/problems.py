@@ -22,35 +22,170 @@ _MAX_DETAIL_BYTES = 1024
 
 
 class ProblemType(NamedTuple):
-    """The HTTP form of one error class."""
+    """The HTTP form of one error class.
+
+    meaning, cure: sentences for the page at `/problems/{slug}`: what the problem is, and what the client can do.
+    """
 
     status: int
     slug: str
     title: str
+    meaning: str
+    cure: str
 
 
 PROBLEM_TYPES: dict[type[errors.ServiceError], ProblemType] = {
-    errors.EmptyBody: ProblemType(400, "empty-body", "The request holds no image"),
-    errors.MalformedBody: ProblemType(400, "malformed-body", "The body cannot be parsed"),
-    errors.BodyTimeout: ProblemType(408, "body-timeout", "The body did not arrive in time"),
-    errors.BodyTooLarge: ProblemType(413, "body-too-large", "The body is too large"),
-    errors.TooManyImages: ProblemType(413, "too-many-images", "Too many images in one request"),
-    errors.UnsupportedFormat: ProblemType(415, "unsupported-format", "Not an accepted image format"),
-    errors.CorruptImage: ProblemType(422, "corrupt-image", "The image cannot be decoded"),
-    errors.TooManyPixels: ProblemType(422, "too-many-pixels", "The image has too many pixels"),
-    errors.TooSmall: ProblemType(422, "too-small", "The image is smaller than the model's input"),
-    errors.TooManyCells: ProblemType(422, "too-many-cells", "The grid of classes would be too large"),
-    errors.DecodeLimit: ProblemType(422, "decode-limit", "Decoding the image takes too much"),
-    errors.InvalidOption: ProblemType(422, "invalid-option", "The model cannot do this"),
-    errors.NotCalibrated: ProblemType(422, "not-calibrated", "No prediction sets for this coverage"),
-    errors.NoClassMap: ProblemType(422, "no-class-map", "This model has no heatmap"),
-    errors.NotDense: ProblemType(422, "not-dense", "This model takes no larger images"),
-    errors.ModelNotFound: ProblemType(404, "model-not-found", "No such model"),
-    errors.VersionNotFound: ProblemType(404, "version-not-found", "No such version"),
-    errors.QueueFull: ProblemType(503, "queue-full", "The service is at its limit"),
-    errors.NotReady: ProblemType(503, "not-ready", "The model is not ready"),
-    errors.DeadlineExceeded: ProblemType(504, "deadline-exceeded", "The deadline has passed"),
-    errors.EngineFailure: ProblemType(500, "engine-failure", "The model could not be run"),
+    errors.EmptyBody: ProblemType(
+        400,
+        "empty-body",
+        "The request holds no image",
+        "The request arrived without an image: its body is empty, or its form has no file.",
+        "Send the bytes of an image file as the body, or as a file of a form.",
+    ),
+    errors.MalformedBody: ProblemType(
+        400,
+        "malformed-body",
+        "The body cannot be parsed",
+        "The Content-Type announces a form or JSON, but the body cannot be read as one.",
+        "Correct the body where the detail says, or send the bytes of one image as the whole body.",
+    ),
+    errors.BodyTimeout: ProblemType(
+        408,
+        "body-timeout",
+        "The body did not arrive in time",
+        "The body of the request did not arrive completely within the time limit.",
+        "Send it again; over a slow connection send a smaller image, or fewer images at a time.",
+    ),
+    errors.BodyTooLarge: ProblemType(
+        413,
+        "body-too-large",
+        "The body is too large",
+        "The body has more bytes than this service accepts in one request.",
+        "Send smaller images, or fewer at a time. The operator can raise the limit with --max-body-bytes.",
+    ),
+    errors.TooManyImages: ProblemType(
+        413,
+        "too-many-images",
+        "Too many images in one request",
+        "One request holds more images than this service accepts at a time.",
+        "Send the images in several requests.",
+    ),
+    errors.UnsupportedFormat: ProblemType(
+        415,
+        "unsupported-format",
+        "Not an accepted image format",
+        "The bytes are not an image of a format that this service accepts. The format is recognised from the "
+        "bytes; the name of the file and the Content-Type do not matter.",
+        "Convert the image to one of the formats that the detail lists. Where something else was sent, such "
+        "as a HEIC photo, base64 text or a web page, the detail names it.",
+    ),
+    errors.CorruptImage: ProblemType(
+        422,
+        "corrupt-image",
+        "The image cannot be decoded",
+        "The bytes begin like an image but cannot be decoded: a part is missing, or bytes were changed.",
+        "Send the whole file, unchanged. With curl use --data-binary: -d takes line ends out of the file.",
+    ),
+    errors.TooManyPixels: ProblemType(
+        422,
+        "too-many-pixels",
+        "The image has too many pixels",
+        "Width times height of the image is above the limit, which protects the service's memory.",
+        "Scale the image down. The model looks at a far smaller picture anyway.",
+    ),
+    errors.TooSmall: ProblemType(
+        422,
+        "too-small",
+        "The image is smaller than the model's input",
+        "Dense classification needs an image that is at least as large as the model's input.",
+        "Send a larger image, or leave dense=1 out.",
+    ),
+    errors.TooManyCells: ProblemType(
+        422,
+        "too-many-cells",
+        "The grid of classes would be too large",
+        "Dense classification of this image would return more predictions than the limit.",
+        "Send a smaller image, or a lower top_k.",
+    ),
+    errors.DecodeLimit: ProblemType(
+        422,
+        "decode-limit",
+        "Decoding the image takes too much",
+        "Decoding this image takes more time or memory than one image may take.",
+        "Send it smaller, or save it anew, for example as a baseline JPEG.",
+    ),
+    errors.InvalidOption: ProblemType(
+        422,
+        "invalid-option",
+        "The model cannot do this",
+        "An option of the request is valid for other models, but not for this one.",
+        "Change the option as the detail says. GET /v1/models/NAME shows what the model offers.",
+    ),
+    errors.NotCalibrated: ProblemType(
+        422,
+        "not-calibrated",
+        "No prediction sets for this coverage",
+        "The model has no prediction sets for the coverage that was asked for.",
+        "Use one of the coverages that GET /v1/models/NAME lists, or leave coverage out.",
+    ),
+    errors.NoClassMap: ProblemType(
+        422,
+        "no-class-map",
+        "This model has no heatmap",
+        "The model cannot show where in the picture it saw a class.",
+        'Leave explain=heatmap out, or use a model for which GET /v1/models/NAME shows "heatmap": true.',
+    ),
+    errors.NotDense: ProblemType(
+        422,
+        "not-dense",
+        "This model takes no larger images",
+        "The network of this model takes images of one size only, so dense classification is not possible.",
+        "Leave dense=1 out, or use a model for which GET /v1/models/NAME shows dense.",
+    ),
+    errors.ModelNotFound: ProblemType(
+        404,
+        "model-not-found",
+        "No such model",
+        "This service has no model of that name, or no model is the default.",
+        "Use one of the names in the detail; GET /v1/models lists all models.",
+    ),
+    errors.VersionNotFound: ProblemType(
+        404,
+        "version-not-found",
+        "No such version",
+        "The model exists, but this version of it does not.",
+        "Use one of the versions in the detail, or leave the version out of the path.",
+    ),
+    errors.QueueFull: ProblemType(
+        503,
+        "queue-full",
+        "The service is at its limit",
+        "The service has as much work as it can answer in time, and refused this request at once.",
+        "Send the request again after the seconds in the header Retry-After, and fewer requests at a time.",
+    ),
+    errors.NotReady: ProblemType(
+        503,
+        "not-ready",
+        "The model is not ready",
+        "The model is being loaded, could not be loaded, or the service is shutting down.",
+        "Send the request again after the seconds in the header Retry-After. If it stays so, GET /readyz has "
+        "the reason.",
+    ),
+    errors.DeadlineExceeded: ProblemType(
+        504,
+        "deadline-exceeded",
+        "The deadline has passed",
+        "There was no answer within the deadline of the request.",
+        "Allow more time with the header X-Deadline-Ms, or send fewer images at a time.",
+    ),
+    errors.EngineFailure: ProblemType(
+        500,
+        "engine-failure",
+        "The model could not be run",
+        "The network could not be run on this image. The fault is not in the request.",
+        "Send the request again. If it fails again, tell the operator the request_id; the cause is in the "
+        "service's log.",
+    ),
 }
 
 

@@ -2,32 +2,19 @@
 
 import io
 import logging
-import re
 import time
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
 from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess_native_size, preprocessed
+from service.decoding.what_came import SIGNATURES, refused_kind, transfer_damage
 from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
 
 logger = logging.getLogger(__name__)
 
 Image.init()  # loads all plugins now instead of at the first image of an unknown format
-_SIGNATURES = {
-    "JPEG": re.compile(rb"\xff\xd8\xff"),
-    "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
-    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
-    "GIF": re.compile(rb"GIF8[79]a"),
-    "BMP": re.compile(rb"BM"),
-    "TIFF": re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"),
-    "AVIF": re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL),
-}
-"""First bytes by format.
-
-A file with one of them that cannot be opened is damaged; any other file is not an image of an accepted format.
-"""
 Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything large is decoded
 _DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
 
@@ -70,31 +57,44 @@ def decode_opened(
 ) -> Decoded:
     """Decode an image whose header was read. Raises CorruptImage, UnsupportedFormat, DecodeLimit."""
     started = time.perf_counter()
-    with _TRANSLATED_ERRORS, image:
+    with _TranslatedErrors(getattr(image, "fp", None)), image:
         pixels, size = (preprocess_native_size if native_size else preprocessed)(image, target, preprocessing)
     return Decoded(pixels, size, time.perf_counter() - started)
 
 
 def opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None = None) -> Image.Image:
     """Return the image with its header read and checked. Its pixels are not decoded yet. Raises as `decode` does."""
-    with _TRANSLATED_ERRORS:
-        image = _open(body, limits.formats)
+    source = io.BytesIO(body)
+    with _TranslatedErrors(source):
+        image = _open(source, limits.formats)
         _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
         if dense_pixels is not None:
             _check_pixels(image, dense_pixels, "the limit of dense classification")
         return image
 
 
-def _open(body: bytes, formats: tuple[str, ...]) -> Image.Image:
+def _open(source: io.BytesIO, formats: tuple[str, ...]) -> Image.Image:
     """Open the image. Raises UnsupportedFormat, CorruptImage."""
     try:
-        return Image.open(io.BytesIO(body), formats=formats)
+        return Image.open(source, formats=formats)
     except UnidentifiedImageError as error:
-        if any(_SIGNATURES[name].match(body) for name in formats):
-            raise CorruptImage(_DAMAGED) from error
-        raise UnsupportedFormat(
-            f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
-        ) from None
+        raise _refusal(source.getvalue(), formats) from error
+
+
+def _refusal(body: bytes, formats: tuple[str, ...]) -> ServiceError:
+    """Return the error for a file that no decoder of `formats` opens."""
+    if (damage := transfer_damage(body)) is not None:
+        return CorruptImage(damage)
+    if (kind := refused_kind(body, formats)) is not None:
+        return UnsupportedFormat(
+            f"these {len(body)} bytes are {kind.name}, not an image of an accepted format; {kind.cure}; "
+            f"accepted are {', '.join(formats)}"
+        )
+    if any(SIGNATURES[name].match(body) for name in formats):
+        return CorruptImage(_DAMAGED)
+    return UnsupportedFormat(
+        f"these {len(body)} bytes are not an image of an accepted format; send {', '.join(formats)}"
+    )
 
 
 def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
@@ -106,20 +106,23 @@ def _check_pixels(image: Image.Image, limit: int, reason: str) -> None:
 
 
 class _TranslatedErrors:
-    """A context that turns Pillow's many exceptions into those of the service."""
+    """A context that turns Pillow's many exceptions into those of the service.
+
+    source: the file that is decoded, for the reason of a damage.
+    """
+
+    def __init__(self, source: IO[bytes] | None = None) -> None:
+        self._source = source
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, ServiceError):
-            raise _translated(error) from error
+            raise _translated(error, self._source) from error
 
 
-_TRANSLATED_ERRORS = _TranslatedErrors()
-
-
-def _translated(error: Exception) -> ServiceError:
+def _translated(error: Exception, source: IO[bytes] | None) -> ServiceError:
     """Return the ServiceError for an exception of a decoder.
 
     Decoders raise OSError, SyntaxError, EOFError, ValueError, struct.error, IndexError and more.
@@ -131,4 +134,5 @@ def _translated(error: Exception) -> ServiceError:
             return DecodeLimit("decoding this image takes too much memory; send it smaller or as a JPEG")
         case _:
             logger.debug("image refused: %s: %s", type(error).__name__, error)
-            return CorruptImage(_DAMAGED)
+            damage = transfer_damage(source.getvalue()) if isinstance(source, io.BytesIO) else None
+            return CorruptImage(damage or _DAMAGED)

@@ -1,6 +1,7 @@
 """Reads and checks the parameters of a request: options in query and body, `X-Deadline-Ms` and `X-Priority`."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Annotated, Literal, NoReturn, TypeVar
 from urllib.parse import parse_qsl
@@ -42,6 +43,17 @@ MAX_OPTION_BYTES = 64
 Milliseconds = Annotated[int, Field(ge=1, description="milliseconds for the answer once the body is in")]
 DEADLINE = "X-Deadline-Ms"
 PRIORITY = "X-Priority"
+_ELSEWHERE = {
+    "model": "name the model in the path, as in POST /v1/models/NAME/classify",
+    "version": "name the version in the path, as in POST /v1/models/NAME/versions/VERSION/classify",
+    "heatmap": "use explain=heatmap",
+    "deadline_ms": f"send it as the header {DEADLINE}",
+    "timeout": f"send it in milliseconds as the header {DEADLINE}",
+    "priority": f"send it as the header {PRIORITY}",
+}
+"""Unknown names of the query, and where their meaning belongs."""
+_SUGGESTIONS, _LONGEST_NAME = 8, 64
+"""Numbers of unknown names, and of characters of such a name, for which a similar one is searched: 20 us for each."""
 _MILLISECONDS: TypeAdapter[int] = TypeAdapter(Milliseconds)
 _PRIORITY: TypeAdapter[Priority] = TypeAdapter(Priority)
 
@@ -99,7 +111,31 @@ def _validated_options(options: Mapping[str, str]) -> QueryParams:
     try:
         return QueryParams.model_validate(options)
     except ValidationError as error:
-        raise _refused(error, "query") from None
+        refused = _refused(error, "query")
+        _explain_unknown(refused)
+        raise refused from None
+
+
+def _explain_unknown(refused: RequestValidationError) -> None:
+    """Replace the message of each unknown name by what the client probably meant."""
+    unknown = [each for each in refused.errors() if each["type"] == "extra_forbidden"]
+    for position, each in enumerate(unknown):
+        each["msg"] = _meant(each["loc"][-1]) if position < _SUGGESTIONS else _UNKNOWN
+
+
+_UNKNOWN = "not a known parameter"
+
+
+def _meant(name: str) -> str:
+    if len(name) > _LONGEST_NAME:
+        return _UNKNOWN
+    lower = name.lower().replace("-", "_")
+    if lower in _ELSEWHERE:
+        return f"{_UNKNOWN}; {_ELSEWHERE[lower]}"
+    known = tuple(QueryParams.model_fields)
+    if close := get_close_matches(lower, known, n=1, cutoff=0.6):
+        return f"{_UNKNOWN}; did you mean {close[0]}?"
+    return f"{_UNKNOWN}; the parameters are {', '.join(known)}"
 
 
 @lru_cache(maxsize=256)

@@ -56,7 +56,7 @@ def test_formats_that_are_not_listed_are_not_even_tried(image_format: str) -> No
 
 def test_a_listed_format_can_be_taken_off() -> None:
     """Settings decide."""
-    with pytest.raises(UnsupportedFormat, match="send JPEG$"):
+    with pytest.raises(UnsupportedFormat, match="accepted are JPEG$"):
         run(picture(), DecodeLimits(("JPEG",), 1_000_000))
 
 

@@ -49,7 +49,7 @@ def test_a_worker_answers_each_request_and_ends_with_its_input() -> None:
         found = decode_reply(reply)
         assert (found.pixels == expected.pixels).all()
         assert (found.size, found.pixels.shape) == (expected.size, INPUT.shape)
-    with pytest.raises(UnsupportedFormat, match="send PNG"):
+    with pytest.raises(UnsupportedFormat, match="accepted are PNG"):
         decode_reply(refused)
     assert decode_reply(native).pixels.shape == (30, 40, 3)
 

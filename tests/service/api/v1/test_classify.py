@@ -223,7 +223,7 @@ PROBLEMS: list[tuple[str, str, dict[str, object], int, str, str]] = [
     ("GET", "/v1/models/colours/versions/x", {}, 404, "version-not-found", "1, 2"),
     ("GET", "/v1/classify", {}, 405, "", "use POST"),
     ("GET", "/nowhere", {}, 404, "", "/docs"),
-    ("POST", "/v1/classify/", {"content": picture()}, 404, "", "/docs"),
+    ("POST", "/v1/classify//", {"content": picture()}, 404, "", "/docs"),
 ]
 
 

@@ -45,7 +45,15 @@ def test_the_same_option_twice_is_refused(query: bytes, body: dict[str, str]) ->
         (b"coverage=1", "coverage", "less than 1"),
         (b"coverage=nan", "coverage", "less than 1"),
         (b"explain=why", "explain", "'heatmap'"),
-        (b"topk=1", "topk", "not permitted"),
+        (b"topk=1", "topk", "did you mean top_k?"),
+        (b"Top-K=1", "Top-K", "did you mean top_k?"),
+        (b"explian=heatmap", "explian", "did you mean explain?"),
+        (b"model=imagenet", "model", "POST /v1/models/NAME/classify"),
+        (b"version=1", "version", "POST /v1/models/NAME/versions/VERSION/classify"),
+        (b"heatmap=1", "heatmap", "use explain=heatmap"),
+        (b"timeout=5", "timeout", "the header X-Deadline-Ms"),
+        (b"zzz=1", "zzz", "not a known parameter; the parameters are dense, top_k, explain, coverage"),
+        (b"x" * 1000 + b"=1", "x" * 1000, "not a known parameter"),
         (b"dense=1&coverage=0.5", "coverage", "not possible together with dense=1"),
         (b"dense=1&explain=heatmap", "explain", "not possible together with dense=1"),
         (b"top_k=" + b"9" * 200 + b"x", "top_k", "valid integer"),
@@ -59,6 +67,15 @@ def test_an_invalid_option_is_refused_with_its_name(query: bytes, place: str, re
     (error,) = caught.value.errors()
     assert error["loc"] == ("query", place)
     assert reason in error["msg"]
+
+
+def test_only_the_first_unknown_names_get_a_suggestion() -> None:
+    """A query of thousands of names takes little time."""
+    with pytest.raises(RequestValidationError) as caught:
+        read_options(b"&".join(b"topk%d=1" % number for number in range(20)))
+    messages = [error["msg"] for error in caught.value.errors()]
+    assert len(messages) == 20
+    assert [message for message in messages if "did you mean" in message] == messages[:8]
 
 
 def test_a_refused_query_is_refused_again() -> None:

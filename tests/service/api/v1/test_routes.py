@@ -1,6 +1,8 @@
 """The paths of `classify` are answered before FastAPI, which documents them."""
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
@@ -36,7 +38,9 @@ def request(path: str, method: str = "POST", kind: str = "http") -> Scope:
     ("path", "parameters"),
     [
         ("/v1/classify", {}),
+        ("/v1/classify/", {}),
         ("/v1/models/colours/classify", {"model": "colours"}),
+        ("/v1/models/colours/classify/", {"model": "colours"}),
         ("/v1/models/colours/versions/2/classify", {"model": "colours", "version": "2"}),
     ],
 )
@@ -52,12 +56,13 @@ async def test_a_post_to_a_path_of_classify_reaches_the_endpoint(path: str, para
     "scope",
     [
         request("/v1/classify", "GET"),
-        request("/v1/classify/"),
+        request("/v1/classify//"),
+        request("/v2/classify/"),
         request("/v1/models/a/b/classify"),
         request("/v1/models"),
         {"type": "lifespan"},
     ],
-    ids=["GET", "slash", "deeper", "models", "lifespan"],
+    ids=["GET", "slashes", "v2", "deeper", "models", "lifespan"],
 )
 async def test_every_other_request_reaches_the_application(scope: Scope) -> None:
     """Other methods and paths, and the lifespan, are not the endpoint's."""
@@ -78,3 +83,18 @@ def test_all_paths_are_documented_with_their_parameters(client: TestClient) -> N
 def test_a_wrong_method_names_the_right_one(client: TestClient) -> None:
     """The Allow header of a 405 holds POST."""
     assert client.delete("/v1/classify").headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/v1/models/", "/v1/models/colours/", "/v1/models/colours/versions/1/"])
+def test_a_slash_at_the_end_of_a_path_of_models_is_ignored(client: TestClient, path: str) -> None:
+    """The answer is that of the path without the slash, not a redirect."""
+    answer = client.get(path, follow_redirects=False)
+    assert answer.status_code == 200
+    assert answer.json() == client.get(path[:-1]).json()
+
+
+def test_a_slash_at_the_end_is_ignored_below_a_prefix(client: TestClient) -> None:
+    """Also where the application is mounted in another one."""
+    outer = Starlette(routes=[Mount("/vision", client.app)])
+    answer = TestClient(outer).get("/vision/v1/models/", follow_redirects=False)
+    assert answer.status_code == 200
