@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 USUAL_DEFAULT = "imagenet"
 """Default model when the settings name none and there are several models, one of them of this name."""
+_MOST_REASONS = 20
+"""Folders that are named, with their reasons, where no bundle can be read."""
 
 
 class RepositoryError(Exception):
@@ -64,16 +66,20 @@ class Registry:
         self._broken = set[str]()
         for path in find_bundles(repository):
             self._read(path)
-        self._note_passed_over(repository)
         if served is not None and (difference := served.difference(self._hashes)):
             raise RepositoryChanged(difference)
-        if not repository.is_dir():
+        if not os.path.isdir(repository):
             raise RepositoryError(f"there is no folder {repository}; name the folder of the bundles with --models")
+        self._note_passed_over(repository)
         if not self._models:
-            reasons = "".join(f"\n  {name}: {reason}" for name, reason in self.unreadable.items())
+            reasons = [f"\n  {name}: {reason}" for name, reason in self.unreadable.items()]
+            more = [f"\n  and {len(reasons) - _MOST_REASONS} more"] if len(reasons) > _MOST_REASONS else []
             raise RepositoryError(
-                f"no bundle <name>/<version>/manifest.json can be read in {repository}; see --models{reasons}"
+                f"no bundle <name>/<version>/manifest.json can be read in {repository}; see --models"
+                + "".join(reasons[:_MOST_REASONS] + more)
             )
+        for name, reason in self.unreadable.items():
+            logger.warning("%s is passed over: %s", name, reason)
         self.default_model = self._default(default_model) if served is None else served.default_model
         self.loading = True
 
@@ -85,7 +91,6 @@ class Registry:
         try:
             bundle = read_bundle(path)
         except BundleError as error:
-            logger.error("%s left out: %s", path, error)
             self.unreadable[_as_text(f"{path.parent.name}/{path.name}")] = str(error)
             self._broken.add(path.parent.name)
             return
@@ -102,9 +107,8 @@ class Registry:
     def _note_passed_over(self, repository: Path) -> None:
         for name, reason in passed_over(repository).items():
             if name not in self.unreadable:
-                logger.warning("%s passed over: %s", repository / name, reason)
                 self.unreadable[_as_text(name)] = reason
-                if (repository / name / MANIFEST).exists():
+                if os.path.exists(repository / name / MANIFEST):  # false where the folder may not be entered
                     self._broken.add(name.split("/")[0])
 
     def _default(self, wanted: str | None) -> str | None:
