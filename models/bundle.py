@@ -210,23 +210,24 @@ def readable_bundles(repository: Path) -> Iterator[Bundle]:
 def passed_over(repository: Path) -> dict[str, str]:
     """Return the folders and ONNX files under `repository` that look like models but are not found, and why.
 
-    Names are relative to `repository`. Hidden names and those with `_` at the start do not count.
+    Names are relative to `repository`. Hidden names and those with `_` at the start do not count. Files are looked for
+    with `os.path`, which is false where a folder may not be entered and `Path` raises.
     """
     reasons = dict[str, str]()
     for model in _visible(repository, reasons, repository):
         if model.suffix == ".onnx":
             reasons[model.name] = "is an ONNX file, not a bundle: make one with snellen import"
-        if not model.is_dir():
+        if not os.path.isdir(model):
             continue
-        if (model / MANIFEST).exists():
+        if os.path.exists(model / MANIFEST):
             reasons[model.name] = f"holds {MANIFEST} itself: a bundle is a folder below it, such as {model.name}/1"
             continue
-        inside = [path for path in _visible(model, reasons, repository) if path.is_dir()]
+        inside = [path for path in _visible(model, reasons, repository) if os.path.isdir(path)]
         for version in inside:
             name = f"{model.name}/{version.name}"
             if not version.name.isdecimal():
                 reasons[name] = "is no version: the name of its folder is not a number such as 1"
-            elif not _exists(version / MANIFEST):
+            elif not os.path.exists(version / MANIFEST):
                 reasons[name] = f"has no {MANIFEST} that can be read"
         if not inside and model.name not in reasons:
             reasons[model.name] = f"holds no version: a bundle is a folder such as {model.name}/1"
@@ -240,13 +241,6 @@ def _visible(folder: Path, reasons: dict[str, str], repository: Path) -> list[Pa
     except OSError as error:
         reasons[str(folder.relative_to(repository))] = f"cannot be listed: {error.strerror}"
         return []
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # the folder may not be entered
-        return False
 
 
 def find_bundles(repository: Path) -> list[Path]:

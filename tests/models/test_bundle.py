@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -346,7 +347,7 @@ def test_folders_that_are_passed_over_are_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_listed_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root may list all folders, so the error is raised here."""
+    """Nor may what is in it be looked at. Root may do both, so the errors are raised here."""
     closed = tmp_path / "closed"
     closed.mkdir()
     listed = Path.iterdir
@@ -356,5 +357,13 @@ def test_a_folder_that_cannot_be_listed_is_passed_over(tmp_path: Path, monkeypat
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return listed(path)
 
+    stat = os.stat
+
+    def stat_outside(path: str | Path, **options: Any) -> os.stat_result:
+        if isinstance(path, Path) and closed in path.parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return stat(path, **options)
+
     monkeypatch.setattr(Path, "iterdir", iterdir)
+    monkeypatch.setattr(os, "stat", stat_outside)
     assert passed_over(tmp_path) == {"closed": "cannot be listed: Permission denied"}
