@@ -72,17 +72,14 @@ class ClassifyEndpoint:
         """Return the request without its images. Raises RequestValidationError."""
         options, path = read_options(scope["query_string"]), scope["path_params"]
         deadline, priority = head.get(b"x-deadline-ms"), head.get(b"x-priority")
-        return ClassifyRequest(
+        request = ClassifyRequest(
             images=(),
             model=path.get("model"),
             version=path.get("version"),
-            top_k=options.top_k,
-            heatmap=options.explain == "heatmap",
-            coverage=options.coverage,
-            dense=options.dense,
             deadline_s=min(self._deadline_ms, read_deadline(deadline) if deadline else self._deadline_ms) / 1000,
             priority=read_priority(priority) if priority else Priority.INTERACTIVE,
         )
+        return _with_options(request, options)
 
     async def _parse_and_classify(
         self, body: bytes, content_type: str, request: ClassifyRequest, query: bytes, unzip: Held | None
