@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from service.heap import use_one_heap
+from service.repository.scan import RepositoryError
 from service.server.sockets import CannotListen
 from service.server.workers.control_channel import missing_feature
 from service.server.workers.plan import ProcessPlan, plan_processes
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = ProcessPlan(1, 0)
     try:
         return _serve(settings) if plan.one_process else supervise(settings, plan)
-    except CannotListen as error:
+    except (CannotListen, RepositoryError) as error:
         log.write_line(str(error))
         return 2
 
@@ -60,18 +61,13 @@ def _serve(settings: Settings) -> int:
     them.
     """
     from service.app import ProcessContext, create_app  # noqa: PLC0415
-    from service.repository.registry import RepositoryError  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415
     from service.telemetry.health import Health  # noqa: PLC0415
     from service.telemetry.metrics import Metrics  # noqa: PLC0415
 
     use_one_heap()
     health, metrics = Health(), Metrics()
-    try:
-        status = serve(create_app(settings, health, ProcessContext(metrics)), settings, health, metrics)
-    except RepositoryError as error:
-        log.write_line(str(error))
-        return 2
+    status = serve(create_app(settings, health, ProcessContext(metrics)), settings, health, metrics)
     if health.failed:
         log.write_line(health.failed)
     return status

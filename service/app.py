@@ -10,6 +10,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
+from models.contract import usable_cores
 from service.api import health as probes
 from service.api import problem_pages
 from service.api.allowed_hosts import AllowedHostsMiddleware
@@ -27,8 +28,10 @@ from service.decoding.decode import DecodeLimits
 from service.decoding.decoder import DecoderPool
 from service.decoding.worker import WorkerLimits
 from service.inference.classifier import Classifier
+from service.repository.checker import VersionChecker
+from service.repository.lifecycle import Lifecycle
 from service.repository.registry import Registry, VersionLoader
-from service.repository.served_versions import ServedVersions
+from service.repository.state import RepositoryState
 from service.settings import Settings
 from service.telemetry import log
 from service.telemetry.health import Health
@@ -46,13 +49,14 @@ class ProcessContext:
     """What other processes provide for this one; nothing by default.
 
     metrics: of this process. scrape: returns the metrics of all processes for /metrics. loader: loads the versions into
-    engines of other processes. served: the versions that other processes serve.
+    engines of other processes. state: what other processes decided to serve; whoever has this context prepares and
+    commits it.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
     scrape: Callable[[], Awaitable[bytes]] | None = None
     loader: VersionLoader | None = None
-    served: ServedVersions | None = None
+    state: RepositoryState | None = None
 
 
 def create_app(settings: Settings, health: Health | None = None, context: ProcessContext | None = None) -> FastAPI:
@@ -64,9 +68,11 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     metrics = context.metrics
     log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
     loader = context.loader or local_loader(settings, metrics)
-    registry = Registry(settings.models, settings.default_model, loader, context.served)
+    lifecycle = None if context.state is not None else _lifecycle(settings)
+    first = context.state if lifecycle is None else lifecycle.state
+    registry = Registry(settings.models, loader, first, metrics.models, settings.deadline_s)
     decoder = _decoder(settings, metrics)
-    loading = _Loading(decoder, registry, health)
+    loading = _Loading(decoder, registry, lifecycle, health)
     app = FastAPIOffline(
         title="Snellen",
         version=version("snellen"),
@@ -77,7 +83,7 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for it costs 2 % of B
     )
-    app.state.registry = registry
+    app.state.registry, app.state.lifecycle = registry, lifecycle
     routes.install(app, _endpoint(settings, metrics, Classifier(registry, decoder)))
     app.include_router(models.router(registry))
     app.include_router(probes.router(registry, health, metrics, context.scrape))
@@ -94,13 +100,15 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
 
 
 class _Loading:
-    """Loads the models once: when the application starts, or at the first request where it is mounted in another one.
+    """Loads the models once, unless another process decides when: when the application starts, or at the first request where it is mounted in another one.
 
     Starlette does not run the lifespan of a mounted application.
     """
 
-    def __init__(self, decoder: DecoderPool, registry: Registry, health: Health) -> None:
-        self._decoder, self._registry, self._health = decoder, registry, health
+    def __init__(
+        self, decoder: DecoderPool, registry: Registry, lifecycle: Lifecycle | None, health: Health
+    ) -> None:
+        self._decoder, self._registry, self._lifecycle, self._health = decoder, registry, lifecycle, health
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -118,20 +126,24 @@ class _Loading:
 
     def begin(self) -> None:
         """Start to load, inside the event loop."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._load())
+        if self._task is None and self._lifecycle is not None:
+            self._task = asyncio.create_task(self._load(self._lifecycle))
 
-    async def _load(self) -> None:
+    async def _load(self, lifecycle: Lifecycle) -> None:
         """Load the versions, and record the reason if none of them can be served."""
         try:
-            await self._registry.load()
+            await lifecycle.start(self._registry)
         except Exception as error:
             logger.exception("the service cannot become ready")
             self._health.failed = f"the service cannot become ready: {type(error).__name__}; the log has the cause"
         else:
-            if all(version.state == "failed" for version in self._registry):
-                reasons = (f"{each.name} was refused at load: {each.reason}" for each in self._registry)
-                self._health.failed = "; ".join(reasons)
+            self._health.failed = lifecycle.failed
+
+
+def _lifecycle(settings: Settings) -> Lifecycle:
+    """Return the lifecycle of a service of one process. Raises RepositoryError."""
+    checker = VersionChecker(settings, usable_cores(), copies=1)
+    return Lifecycle(settings.models, settings.default_model, checker)
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> DecoderPool:

@@ -4,17 +4,21 @@
 """
 
 import asyncio
+import itertools
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import uvloop
 
 from models.contract import usable_cores
 from service.build import local_loader
+from service.engine.profile import Profile
 from service.repository.registry import Registry
+from service.repository.state import RepositoryState
 from service.repository.version import ModelVersion
 from service.server.ipc.engine_server import FrontendConnection, accept_frontend
 from service.server.ipc.protocol import Report
@@ -25,17 +29,20 @@ from service.telemetry.metrics import Metrics
 
 
 class EngineProcess:
-    """Loads every version, reports to all frontends and answers them. Ends after the main process and the frontends."""
+    """Opens every version, reports to all frontends and answers them. Ends after the main process and the frontends."""
 
     def __init__(self, config: WorkerConfig, end: socket.socket) -> None:
-        """Read the manifests. Raises RepositoryError."""
-        metrics = Metrics()
+        """Create a process that serves nothing yet."""
+        metrics, settings = Metrics(), config.settings
         log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
         cores = max(1, usable_cores() // config.engines)
-        self._loader = local_loader(config.settings, metrics, cores)
-        self._registry = Registry(config.settings.models, config.settings.default_model, self, config.served)
+        self._loader = local_loader(settings, metrics, cores)
+        self._first = config.state
+        self._registry = Registry(settings.models, self, config.state, metrics.models, settings.deadline_s)
         metrics.process.ready.set_function(lambda: not self._registry.loading)
-        self._versions = list(self._registry)
+        self._numbers = itertools.count()
+        self._served = dict[int, ModelVersion]()
+        self._reports = dict[str, Report]()
         self._frontends: set[FrontendConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._main_process_ended = False
@@ -44,35 +51,66 @@ class EngineProcess:
     async def run(self) -> None:
         """Run until no frontend is left, then end the process."""
         self._main_process.connect(self._on_message, self._on_main_process_end)
-        self._main_process.send_versions(control_channel.STARTED, self._registry)
-        await self._registry.load()
-        self._main_process.send_versions(control_channel.READY, self._registry)
+        self._begin(self._change(self._first))
         await asyncio.Event().wait()
 
-    async def load(self, version: ModelVersion) -> None:
-        """Load a version in this process and report its state to the frontends. Called by the registry."""
-        await self._loader.load(version)
-        for frontend in self._frontends:
-            frontend.report(report_of(version, self._versions.index(version)))
+    async def load(self, version: ModelVersion, profile: Profile | None) -> str | None:
+        """Open a version in this process and report it to the frontends. Called by the registry."""
+        reason = await self._loader.load(version, profile)
+        number = next(self._numbers)
+        if reason is None:
+            self._served[number] = version
+        self._report(report_of(version, number, reason))
+        return reason
+
+    async def unload(self, version: ModelVersion) -> None:
+        """Close a version, which no frontend uses any more. Called by the registry."""
+        for number in [number for number, served in self._served.items() if served is version]:
+            del self._served[number]
+            self._report({"version": version.identity, "model": number, "state": "gone", "reason": None})
+        del self._reports[version.identity]
+        await self._loader.unload(version)
 
     async def after_all_loaded(self) -> None:
         """Do nothing: only frontends know whether a request is the only one."""
 
-    def _on_message(self, kind: bytes, _text: bytes, descriptors: Sequence[int]) -> None:
-        if kind == control_channel.LINK:
-            task = asyncio.ensure_future(self._serve(socket.socket(fileno=descriptors[0])))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _report(self, report: Report) -> None:
+        self._reports[report["version"]] = report
+        for frontend in self._frontends:
+            frontend.report(report)
+
+    async def _change(self, state: RepositoryState) -> None:
+        """Open what is ready in `state`."""
+        self._main_process.send_prepared(state.number, await self._registry.prepare(state))
+
+    async def _commit(self, number: int) -> None:
+        """Close what is no longer ready."""
+        await self._registry.commit(number)
+        served = {version.identity for version in self._served.values()}
+        self._reports = {identity: report for identity, report in self._reports.items() if identity in served}
+
+    def _on_message(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
+        match kind:
+            case control_channel.LINK:
+                self._begin(self._serve(socket.socket(fileno=descriptors[0])))
+            case control_channel.PREPARE:
+                self._begin(self._change(RepositoryState.from_json(control_channel.read_memfd(descriptors[0]))))
+            case control_channel.COMMIT:
+                self._begin(self._commit(int(text)))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, end: socket.socket) -> None:
         """Answer one frontend until it ends."""
-        frontend = await accept_frontend(end, self._versions)
+        frontend = await accept_frontend(end, self._served)
         if frontend is None:
             return
         self._frontends.add(frontend)
-        for number, version in enumerate(self._versions):
-            if version.state != "loading":
-                frontend.report(report_of(version, number))
+        for report in self._reports.values():
+            frontend.report(report)
         await frontend.run()
         self._frontends.discard(frontend)
         self._end_if_alone()
@@ -91,16 +129,17 @@ class EngineProcess:
             os._exit(0)  # no client waits for a batch that still runs
 
 
-def report_of(version: ModelVersion, number: int) -> Report:
-    """Return what a frontend needs to serve the version through this engine process, or why it cannot."""
-    report: Report = {"version": version.identity, "model": number, "state": version.state, "reason": version.reason}
+def report_of(version: ModelVersion, number: int, reason: str | None) -> Report:
+    """Return what a frontend needs to serve the version through this engine process, or the reason why it cannot."""
+    state = "ready" if reason is None else "failed"
+    report: Report = {"version": version.identity, "model": number, "state": state, "reason": reason}
     if (deployment := version.serving) is not None:
         report |= {"engine": asdict(deployment.engine), "profile": deployment.profile.model_dump(mode="json")}
     return report
 
 
 def main(config: WorkerConfig, end: socket.socket) -> int:
-    """Run until no frontend is left. Raises RepositoryError."""
+    """Run until no frontend is left."""
     uvloop.run(EngineProcess(config, end).run())
     return 0
 

@@ -3,7 +3,7 @@
 ServiceError
 ├── BodyError: EmptyBody, BodyTooLarge, MalformedBody, BodyTimeout, TooManyImages
 ├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels, TooSmall, TooManyCells, DecodeLimit
-├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap, NotDense
+├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap, NotDense, Conflict
 ├── Unavailable: QueueFull, NotReady (both carry `retry_after_s`)
 └── DeadlineExceeded, EngineFailure
 """
@@ -99,6 +99,10 @@ class NoClassMap(ModelError):
 
 class NotDense(ModelError):
     """Dense classification was requested, but the network takes images of one size only."""
+
+
+class Conflict(ModelError):
+    """The change would leave requests without an answer, or cannot be made in the present state."""
 
 
 class Unavailable(ServiceError):

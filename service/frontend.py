@@ -6,15 +6,17 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from fastapi import FastAPI
 
 from service.app import ProcessContext, create_app
 from service.build import limits_of
-from service.repository.registry import Registry, image_sizes
+from service.repository.registry import Registry
+from service.repository.state import RepositoryState
 from service.server.http.server import Server
-from service.server.ipc.pixel_slots import PixelSlots
+from service.server.ipc.pixel_slots import SLOT_BYTES, PixelSlots
 from service.server.ipc.remote_engine import RemoteLoader
 from service.server.workers import control_channel
 from service.server.workers.main_process import MainProcess, WorkerConfig, run_worker
@@ -22,9 +24,10 @@ from service.settings import Settings
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
+_MODELS_AT_FULL_LOAD = 4
+"""Models whose queues may be full at a time before an image finds no slot on its way to an engine process."""
 _LAST_CONNECTIONS_S = 3.0
 """Time to wait, at the start of a drain, for the connections that the main process has accepted."""
-_NOT_CONFIRMED = "the supervisor does not know yet that models are loaded"
 
 
 class FrontendServer(Server):
@@ -38,26 +41,22 @@ class FrontendServer(Server):
         metrics: Metrics,
         main_process: MainProcess,
         engines: RemoteLoader | None,
+        first: RepositoryState,
     ) -> None:
+        """engines: None where this process runs the networks itself. first: what to prepare first."""
         super().__init__(app, settings, health, metrics, self._report_closed)
         self._registry: Registry = app.state.registry
         self._health = health
-        self._health.not_ready_reasons.add(_NOT_CONFIRMED)
         self._main_process, self._engines = main_process, engines
-        self._reported_ready = False
-        self._attaching: set[asyncio.Task[None]] = set()
+        self._first = first
+        self._attaching, self._changing = set[asyncio.Task[None]](), set[asyncio.Task[None]]()
         self._all_received = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
         self._main_process.connect(self._on_message, self._on_main_process_end)
-        self._main_process.send_versions(control_channel.STARTED, self._registry)
-
-    async def on_tick(self, counter: int) -> bool:
-        if not self._reported_ready and not self._registry.loading:
-            self._reported_ready = True
-            self._main_process.send_versions(control_channel.READY, self._registry, self._health.failed)
-        return await super().on_tick(counter)
+        self._main_process.send(control_channel.STARTED)
+        self._begin(self._prepare(self._first), self._changing)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take the connections that the main process passes on before it confirms the end, then shut down."""
@@ -71,17 +70,34 @@ class FrontendServer(Server):
             case control_channel.CONNECTION if not descriptors:  # above this process's limit; the kernel has closed it
                 self._report_closed()
             case control_channel.CONNECTION:
-                task = asyncio.ensure_future(self.attach(socket.socket(fileno=descriptors[0])))
-                self._attaching.add(task)
-                task.add_done_callback(self._attaching.discard)
+                self._begin(self.attach(socket.socket(fileno=descriptors[0])), self._attaching)
             case control_channel.LINK if self._engines is not None:
                 self._engines.connect(socket.socket(fileno=descriptors[0]))
-            case control_channel.READY:
-                self._health.not_ready_reasons.discard(_NOT_CONFIRMED)
+            case control_channel.PREPARE:
+                state = RepositoryState.from_json(control_channel.read_memfd(descriptors[0]))
+                self._begin(self._prepare(state), self._changing)
+            case control_channel.COMMIT:
+                self._begin(self._commit(int(text)), self._changing)
             case control_channel.DEGRADED:
                 self._health.degraded = text.decode(errors="replace")
             case control_channel.STOP_ACCEPTING:
                 self._all_received.set()
+
+    @staticmethod
+    def _begin(work: Coroutine[Any, Any, None], tasks: "set[asyncio.Task[None]]") -> None:
+        """Begin work, and keep it in `tasks` until it has ended."""
+        task = asyncio.ensure_future(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _prepare(self, state: RepositoryState) -> None:
+        if self._engines is not None:
+            self._engines.abandon_all_but(state)
+        self._main_process.send_prepared(state.number, await self._registry.prepare(state))
+
+    async def _commit(self, number: int) -> None:
+        await self._registry.commit(number)
+        self._main_process.send(control_channel.RETIRED, str(number).encode())
 
     def _report_closed(self) -> None:
         self._main_process.send(control_channel.CONNECTION_CLOSED)
@@ -93,17 +109,16 @@ class FrontendServer(Server):
 
 
 def main(config: WorkerConfig, end: socket.socket) -> int:
-    """Serve until a message or the end of the main process. Return the exit status. Raises RepositoryError."""
+    """Serve until a message or the end of the main process. Return the exit status."""
     settings, health, metrics = config.settings, Health(), Metrics()
     main_process, engines = MainProcess(end, metrics), None
     if config.engines:
-        sizes = image_sizes(settings.models)
-        # Slots for all images that all models may admit. Unused slots take no memory.
-        slots = PixelSlots(settings.max_queue * max(1, len(sizes)), max(sizes, default=1))
+        # Slots for all images that all models may admit, of any model. Unused slots take no memory.
+        slots = PixelSlots(settings.max_queue * _MODELS_AT_FULL_LOAD, SLOT_BYTES)
         limits = limits_of(settings)
         engines = RemoteLoader(slots, limits, metrics, health, frontends=config.frontends, engines=config.engines)
-    app = create_app(settings, health, ProcessContext(metrics, main_process.scrape, engines, config.served))
-    frontend = FrontendServer(app, settings, health, metrics, main_process, engines)
+    app = create_app(settings, health, ProcessContext(metrics, main_process.scrape, engines, config.state))
+    frontend = FrontendServer(app, settings, health, metrics, main_process, engines, config.state)
     frontend.run()
     return frontend.status
 

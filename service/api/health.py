@@ -36,15 +36,15 @@ def readiness(registry: Registry, health: Health) -> Readiness:
 def _default_readiness(registry: Registry) -> tuple[bool, str]:
     """Return whether the default model can answer, and a sentence on it."""
     if registry.default_model is None:
-        names = sorted({version.manifest.name for version in registry if version.serving is not None})
+        names = sorted({version.manifest.name for version in registry if version.state == "ready"})
         return bool(names), f"no model is the default; by name {', '.join(names) or 'none'} can answer"
     try:
         default = registry.find()
         serving = default.ready()
     except NotReady as error:
         return False, f"the default model cannot answer: {error.detail}"
-    newer = "".join(f"; {reason}" for reason in registry.newer_than(default))
-    return True, f"{default.name} answers on {serving.engine.provider}{newer}"
+    concerns = "".join(f"; {reason}" for reason in registry.concerns(default))
+    return True, f"{default.name} answers on {serving.engine.provider}{concerns}"
 
 
 def router(

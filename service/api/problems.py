@@ -114,6 +114,14 @@ PROBLEM_TYPES: dict[type[errors.ServiceError], ProblemType] = {
         "Decoding this image takes more time or memory than one image may take.",
         "Send it smaller, or save it anew, for example as a baseline JPEG.",
     ),
+    errors.Conflict: ProblemType(
+        409,
+        "conflict",
+        "The change cannot be made now",
+        "A change of the models was asked for that would leave requests without an answer, or that the present "
+        "state of the model does not allow. Nothing was changed.",
+        "Do first what the detail names, such as making another version the default one.",
+    ),
     errors.InvalidOption: ProblemType(
         422,
         "invalid-option",

@@ -138,6 +138,7 @@ class Batcher:
         self._loops.clear()
         for entry in self._waiting.drain():
             entry.fail(NotReady(_SHUTTING_DOWN))
+        self._slots.unwatch(self._recheck_bulk)
         await asyncio.to_thread(self._engine.close)
 
     def expect(self, interactive: int) -> None:

@@ -4,6 +4,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 _LATELY_S = 1.0
 """Seconds after an interactive image during which one slot stays free: its client may soon send another one."""
@@ -22,6 +23,11 @@ class BulkSlots:
     def watch(self, changed: Callable[[], None]) -> None:
         """Call `changed` whenever the number of free slots may have changed."""
         self._watchers.append(changed)
+
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` no more."""
+        with suppress(ValueError):  # stopped twice
+            self._watchers.remove(changed)
 
     def add_interactive(self, images: int) -> None:
         """Change the number of interactive images that are admitted and not answered. images: may be negative."""

@@ -29,7 +29,7 @@ class ModelLimits:
     dense: DenseLimits
 
 
-EngineFactory = Callable[[Bundle], LoadedEngine]
+EngineFactory = Callable[[Bundle, Profile | None], LoadedEngine]
 
 
 class Loader:
@@ -38,31 +38,33 @@ class Loader:
     def __init__(self, prepare: EngineFactory, limits: ModelLimits, metrics: Metrics) -> None:
         """Create a loader.
 
-        prepare: makes, verifies and measures an engine; called in a thread.
+        prepare: makes and verifies an engine, and measures it unless it is given a profile that fits; called in a
+        thread.
         """
         self._prepare, self._limits, self._metrics = prepare, limits, metrics
         self._slots = BulkSlots()
         self._to_settle: list[tuple[ModelVersion, Engine, Callable[[], None]]] = []
         self._dense_slots = asyncio.Semaphore(1)  # one for all models: a dense image takes much memory
 
-    async def load(self, version: ModelVersion) -> None:
-        """Load a version. Afterwards it is ready, or failed with the reason."""
+    async def load(self, version: ModelVersion, profile: Profile | None) -> str | None:
+        """Give a version its deployment. Return why it cannot be served, None if it can.
+
+        profile: its measurements, where another process has made them.
+        """
         started = time.perf_counter()
         try:
-            engine, profile, cached, decodes, after_all_loaded = await asyncio.to_thread(self._prepare, version.bundle)
+            loaded = await asyncio.to_thread(self._prepare, version.bundle, profile)
         except EngineRejected as error:
-            self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)
-            return
+            return str(error)
         except Exception as error:
-            self._refuse(version, f"{type(error).__name__} while loading; the log has the cause")
             logger.exception("%s is not served", version.name)
-            return
+            return f"{type(error).__name__} while loading; the log has the cause"
+        engine, profile, cached, decodes, after_all_loaded = loaded
         version.serving = self._start(version, engine, profile, decodes=decodes)
-        version.state = "ready"
         self._to_settle.append((version, engine, after_all_loaded))
         logger.info(
-            "%s is ready after %.1f s: %s on %s, %d at a time of %d threads; %s (%s)",
+            "%s is open after %.1f s: %s on %s, %d at a time of %d threads; %s (%s)",
             version.name,
             time.perf_counter() - started,
             profile.chosen.precision,
@@ -72,6 +74,15 @@ class Loader:
             profile.reason,
             "measured before" if cached else "measured now",
         )
+        return None
+
+    async def unload(self, version: ModelVersion) -> None:
+        """Stop the deployment of a version and remove its metrics, so that nothing of it is left in memory."""
+        if (serving := version.serving) is None:
+            return
+        version.serving = None
+        await serving.stop()
+        self._metrics.forget(*version.labels)
 
     async def after_all_loaded(self) -> None:
         """Run the parts of loading that can wait until all versions are loaded.
@@ -87,10 +98,6 @@ class Loader:
             if version.serving is not None:
                 version.serving.engine.single_image_threads = engine.single_image_threads
 
-    def _refuse(self, version: ModelVersion, reason: str) -> None:
-        version.state, version.reason = "failed", reason
-        self._metrics.models.ready.labels(*version.labels, "none").set(0)
-
     def _start(self, version: ModelVersion, engine: Engine, profile: Profile, *, decodes: bool) -> Deployment:
         metrics, size = self._metrics, profile.batch_size
         largest_inline = largest_within(profile.points, INLINE_S) if engine.provider == "cpu" else 0
@@ -102,7 +109,6 @@ class Loader:
         forecast = LatencyModel(profile.seconds, engine.concurrency, size)
         admission = admission_of(version, forecast, self._limits.max_queue, metrics, batcher.expect)
         metrics.models.queue_depth.labels(*version.labels).set_function(lambda: batcher.depth)
-        metrics.models.ready.labels(*version.labels, engine.provider).set(1)
         batcher.start()
         precision = Precision(profile.chosen.precision)
         info = EngineInfo(engine.provider, engine.concurrency, engine.threads_per_batch, engine.single_image_threads)

@@ -1,172 +1,195 @@
-"""The models and versions of the repository folder, the default model, and the default version of each model."""
+"""The versions that this process serves, and which of them answers a request.
+
+They change in two steps: `prepare` opens what is to become ready, `commit` makes it visible and retires the rest.
+"""
 
 import asyncio
 import logging
-import math
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from models.contract import MANIFEST, BundleError, find_bundles, passed_over, read_bundle, readable_bundles
+from models.contract import BundleError, read_bundle
+from service.engine.profile import Profile
 from service.errors import ModelNotFound, NotReady, VersionNotFound
 from service.heap import return_free_memory
-from service.repository.served_versions import ServedVersions
+from service.repository.state import RepositoryState, VersionRecord
 from service.repository.version import ModelVersion
+from service.telemetry.metrics import ModelMetrics
 
 logger = logging.getLogger(__name__)
-
-USUAL_DEFAULT = "imagenet"
-"""Default model when the settings name none and there are several models, one of them of this name."""
-_MOST_REASONS = 20
-"""Folders that are named, with their reasons, where no bundle can be read."""
-
-
-class RepositoryError(Exception):
-    """The repository folder cannot be served. The message says what to change."""
-
-
-class RepositoryChanged(RepositoryError):
-    """The folder no longer holds the versions that the other processes of the service have verified and serve."""
 
 
 class VersionLoader(Protocol):
     """Loads versions into deployments, in this process or in another one."""
 
-    async def load(self, version: ModelVersion) -> None:
-        """Load a version. Afterwards it is ready, or failed with the reason."""
+    async def load(self, version: ModelVersion, profile: Profile | None) -> str | None:
+        """Give a version its deployment. Return why it cannot be served, None if it can."""
         ...
 
     async def after_all_loaded(self) -> None:
         """Run the parts of loading that can wait until all versions are loaded."""
         ...
 
+    async def unload(self, version: ModelVersion) -> None:
+        """Stop the deployment of a version, and remove what is left of it, such as its metrics."""
+        ...
+
 
 class Registry:
-    """The models of one repository folder."""
+    """The models of one repository folder, in one process."""
 
     def __init__(
         self,
         repository: Path,
-        default_model: str | None,
         loader: VersionLoader,
-        served: ServedVersions | None = None,
+        state: RepositoryState,
+        metrics: ModelMetrics,
+        retire_limit_s: float,
     ) -> None:
-        """Read the manifests.
+        """Create a registry that serves nothing before the first commit.
 
-        served: the versions that the other processes serve, None if there are none. Only these versions are read, and
-        they must be unchanged.
-        Raises RepositoryError when there is no bundle or no default model, RepositoryChanged when a version has
-        changed.
+        state: what will be prepared first; until then its versions are shown as `warming`. retire_limit_s: time for the
+        accepted requests of a version that retires.
         """
-        self._loader = loader
-        self._served = served
-        self._models: dict[str, list[ModelVersion]] = {}
-        self.unreadable: dict[str, str] = {}
-        self._broken = set[str]()
-        for path in find_bundles(repository):
-            self._read(path)
-        if served is not None and (difference := served.difference(self._hashes)):
-            raise RepositoryChanged(difference)
-        if not os.path.isdir(repository):
-            raise RepositoryError(f"there is no folder {repository}; name the folder of the bundles with --models")
-        self._note_passed_over(repository)
-        if not self._models:
-            reasons = [f"\n  {name}: {reason}" for name, reason in self.unreadable.items()]
-            more = [f"\n  and {len(reasons) - _MOST_REASONS} more"] if len(reasons) > _MOST_REASONS else []
-            raise RepositoryError(
-                f"no bundle <name>/<version>/manifest.json can be read in {repository}; see --models"
-                + "".join(reasons[:_MOST_REASONS] + more)
-            )
-        for name, reason in self.unreadable.items():
-            logger.warning("%s is passed over: %s", name, reason)
-        self.default_model = self._default(default_model) if served is None else served.default_model
+        self._repository, self._loader, self._metrics = repository, loader, metrics
+        self._retire_limit_s = retire_limit_s
+        self._known = dict[str, ModelVersion]()
+        self._prepared: tuple[RepositoryState, dict[str, ModelVersion]] | None = None
+        self._retiring = set[asyncio.Task[None]]()
+        self._one_at_a_time = asyncio.Lock()
         self.loading = True
+        warming = {
+            name: replace(record, state="warming") if record.state == "ready" else record
+            for name, record in state.versions.items()
+        }
+        versions = {name: self._version(record) for name, record in warming.items()}
+        self._show(
+            replace(state, versions=warming),
+            {name: version for name, version in versions.items() if version is not None},
+        )
 
-    def _read(self, path: Path) -> None:
-        """Read one bundle, or record why it cannot be read.
+    async def prepare(self, state: RepositoryState) -> Mapping[str, str]:
+        """Open the versions that are ready in `state` and not yet here, those of the default model first.
 
-        Names are unique: a bundle has the name of the folder that holds it.
+        Changes nothing that clients see. Returns why versions cannot be served, by name.
         """
-        try:
-            bundle = read_bundle(path)
-        except BundleError as error:
-            self.unreadable[_as_text(f"{path.parent.name}/{path.name}")] = str(error)
-            self._broken.add(path.parent.name)
-            return
-        version = ModelVersion(bundle)
-        if self._served is not None:
-            if version.name not in self._served.hashes:
-                self.unreadable[version.name] = "was added after the service started; restart it to serve this version"
-                return
-            if version.name in self._served.failed:
-                version.state = "failed"
-                version.reason = "it was refused when the service started; restart it to try again"
-        self._models.setdefault(bundle.manifest.name, []).append(version)
+        async with self._one_at_a_time:
+            return await self._prepare(state)
 
-    def _note_passed_over(self, repository: Path) -> None:
-        for name, reason in passed_over(repository).items():
-            if name not in self.unreadable:
-                self.unreadable[_as_text(name)] = reason
-                if os.path.exists(repository / name / MANIFEST):  # false where the folder may not be entered
-                    self._broken.add(name.split("/")[0])
+    async def _prepare(self, state: RepositoryState) -> Mapping[str, str]:
+        versions, failures = dict[str, ModelVersion](), dict[str, str]()
+        for record in sorted(state.versions.values(), key=lambda record: record.model != state.default_model):
+            version = await asyncio.to_thread(self._version, record)
+            if version is not None:
+                versions[record.name] = version
+            if record.state != "ready":
+                continue
+            if version is None:
+                failures[record.name] = "its folder does not hold the bundle that was verified"
+            elif version.serving is None:
+                profile = Profile.model_validate(record.profile) if record.profile is not None else None
+                reason = await self._loader.load(version, profile)
+                if reason is not None:
+                    failures[record.name] = reason
+        self._prepared = state, versions
+        return failures
 
-    def _default(self, wanted: str | None) -> str | None:
-        """Return the default model, None if there are several and none is named. Raises RepositoryError.
+    async def commit(self, number: int) -> None:
+        """Let clients see the prepared state of this number, at once. Ends when what is no longer ready has retired.
 
-        A model counts although its bundles cannot be read: no other model answers in its place.
+        Raises KeyError when another state was prepared.
         """
-        names = {*self._models, *self._broken}
-        if wanted is None:
-            usual = USUAL_DEFAULT if USUAL_DEFAULT in names else None
-            return next(iter(names)) if len(names) == 1 else usual
-        if wanted not in names:
-            known = ", ".join(sorted(self._models))
-            raise RepositoryError(f"the default model {wanted!r} is not there; set --default-model to one of {known}")
-        return wanted
-
-    async def load(self) -> None:
-        """Verify, warm up and start every version, those of the default model first.
-
-        A failed version records its reason.
-        """
-        versions = sorted(self, key=lambda version: version.manifest.name != self.default_model)
-        for version in versions:
-            if version.state == "loading":
-                await self._loader.load(version)
+        if self._prepared is None or self._prepared[0].number != number:
+            raise KeyError(f"state {number} was not prepared")
+        (state, versions), self._prepared = self._prepared, None
+        self._show(state, versions)
         self.loading = False
+        opened = {id(version) for version in versions.values() if version.state == "ready"}
+        for identity, version in list(self._known.items()):
+            if id(version) not in opened and version.serving is not None:
+                self._retire(version)
+            if version not in versions.values():
+                del self._known[identity]
         await self._loader.after_all_loaded()
+        await asyncio.gather(*self._retiring)
         await asyncio.to_thread(return_free_memory)
 
     async def close(self) -> None:
-        for version in self:
+        """Stop all versions."""
+        await asyncio.gather(*self._retiring)
+        for version in [*self._known.values()]:
             if version.serving is not None:
                 await version.serving.stop()
 
-    @property
-    def versions_now(self) -> ServedVersions:
-        """The versions that were read, and those of them that have been rejected so far."""
-        failed = frozenset(version.name for version in self if version.state == "failed")
-        return ServedVersions(self._hashes, failed, self.default_model)
+    def _version(self, record: VersionRecord) -> ModelVersion | None:
+        """Return the version of a record; None where its folder does not hold its bundle."""
+        identity = f"{record.name}@{record.sha256}"
+        if identity not in self._known:
+            try:
+                bundle = read_bundle(self._repository / record.name)
+            except BundleError:
+                return None
+            if bundle.sha256 != record.sha256:
+                return None
+            self._known[identity] = ModelVersion(bundle)
+        return self._known[identity]
+
+    def _show(self, state: RepositoryState, versions: Mapping[str, ModelVersion]) -> None:
+        """Let clients see a state. versions: by name, of the records whose bundle can be read."""
+        self.state = state
+        self._models: dict[str, list[ModelVersion]] = {}
+        for record in state.versions.values():
+            if (version := versions.get(record.name)) is not None:
+                version.state, version.reason = record.state, record.reason
+                self._models.setdefault(record.model, []).append(version)
+        for of_model in self._models.values():
+            of_model.sort(key=lambda version: version.manifest.version)
+        self._metrics.show({version.labels: (version.state, version.provider) for version in self})
+
+    def _retire(self, version: ModelVersion) -> None:
+        task = asyncio.create_task(self._retired(version))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _retired(self, version: ModelVersion) -> None:
+        serving = version.serving
+        if serving is not None and not await serving.drained(self._retire_limit_s):
+            logger.warning(
+                "%s retires although %d images of it are not answered after %g s",
+                version.name,
+                serving.admission.inside,
+                self._retire_limit_s,
+            )
+        await self._loader.unload(version)
 
     @property
-    def _hashes(self) -> dict[str, str]:
-        return {version.name: version.bundle.sha256 for version in self}
+    def default_model(self) -> str | None:
+        return self.state.default_model
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Folders that are not served, and why."""
+        return self.state.passed_over
 
     def __iter__(self) -> Iterator[ModelVersion]:
         return (version for versions in self._models.values() for version in versions)
 
     def versions(self, model: str) -> list[ModelVersion]:
         """Return the versions of a model, oldest first. Raises ModelNotFound, and NotReady where none can be read."""
-        if model in self._broken and model not in self._models:
-            reasons = "; ".join(f"{name} {why}" for name, why in self._unreadable_of(model))
+        if model in self.state.broken and model not in self._models:
+            reasons = "; ".join(f"{name} {why}" for name, why in self._passed_over_of(model))
             raise NotReady(f"no version of {model} can be read: {reasons}", retry_after_s=60)
         if model not in self._models:
             raise ModelNotFound(f"there is no model {model[:64]!r}; the models are {', '.join(sorted(self._models))}")
         return self._models[model]
 
     def find(self, model: str | None = None, version: str | None = None) -> ModelVersion:
-        """Return the named version, or else the newest ready one. Raises ModelNotFound, VersionNotFound, NotReady."""
+        """Return the named version, or else the default one. Raises ModelNotFound, VersionNotFound, NotReady.
+
+        Where no version of the model is ready, its newest one stands for all.
+        """
         if (name := model or self.default_model) is None:
             raise ModelNotFound(
                 f"no model is named, and none is the default: post to /v1/models/NAME/classify with one of "
@@ -174,37 +197,44 @@ class Registry:
             )
         versions = self.versions(name)
         if version is None:
-            return next((v for v in reversed(versions) if v.state == "ready"), versions[-1])
+            return self._default_of(name, versions)
         for candidate in versions:
             if str(candidate.manifest.version) == version:
                 return candidate
         known = ", ".join(str(v.manifest.version) for v in versions)
         raise VersionNotFound(f"{versions[0].manifest.name} has no version {version[:20]!r}; it has {known}")
 
-    def newer_than(self, version: ModelVersion) -> list[str]:
-        """Return why newer versions of the same model do not answer in its place, one sentence each."""
+    def _default_of(self, model: str, versions: list[ModelVersion]) -> ModelVersion:
+        default = self.state.defaults.get(model)
+        if default is None:
+            if not self.loading and self.state.ready(model):
+                raise NotReady(self.state.not_followed[model], retry_after_s=60)
+            return versions[-1]
+        return next(version for version in versions if version.manifest.version == default)
+
+    def is_default(self, version: ModelVersion) -> bool:
+        """Return whether a version answers where only its model is named."""
+        return self.state.defaults.get(version.manifest.name) == version.manifest.version
+
+    def concerns(self, version: ModelVersion) -> list[str]:
+        """Return what its operators should know of a default version, one sentence each.
+
+        Such as why newer versions of the same model do not answer in its place.
+        """
         number, model = version.manifest.version, version.manifest.name
-        failed = [
+        found = [f"its folder: {version.reason}"] * bool(version.reason)
+        found += [reason for name, reason in self.state.not_followed.items() if name == model]
+        found += [
             f"{other.name} was refused at load: {other.reason}"
             for other in self._models[model]
             if other.manifest.version > number and other.state == "failed"
         ]
-        broken = [
+        found += [
             f"{name} {why}"
-            for name, why in self._unreadable_of(model)
+            for name, why in self._passed_over_of(model)
             if not (last := name.rpartition("/")[2]).isdecimal() or int(last) > number
         ]
-        return failed + broken
+        return found
 
-    def _unreadable_of(self, model: str) -> list[tuple[str, str]]:
-        return [(name, why) for name, why in self.unreadable.items() if name.split("/")[0] == model]
-
-
-def image_sizes(repository: Path) -> list[int]:
-    """Return the bytes of one input image uint8 [H, W, C] for each bundle that can be read."""
-    return [math.prod(bundle.manifest.input.shape) for bundle in readable_bundles(repository)]
-
-
-def _as_text(name: str) -> str:
-    """Return the name of a folder as text for JSON. Bytes that are not UTF-8 become \\xNN."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+    def _passed_over_of(self, model: str) -> list[tuple[str, str]]:
+        return [(name, why) for name, why in self.state.passed_over.items() if name.split("/")[0] == model]

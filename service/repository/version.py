@@ -1,14 +1,19 @@
 """One version of one model: its bundle, its state and its deployment."""
 
+import asyncio
 from dataclasses import dataclass, field
-from typing import Literal
+from math import ceil
 
 from models.contract import Bundle, Manifest, Precision
 from service.batching.admission import AdmissionController
 from service.batching.dense_queue import DenseQueue
 from service.engine.profile import Profile
 from service.errors import NotReady
+from service.repository.state import State
 from service.types import EngineInfo, Submitter
+
+_LOOK_AGAIN_S = 0.02
+"""Seconds between two looks at whether a retiring version still has accepted requests."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,18 @@ class Deployment:
     If they do, small images need no decode thread, which would only add a change of threads.
     """
 
+    async def drained(self, limit_s: float) -> bool:
+        """Wait until every accepted request is answered, at most `limit_s`, and return whether all are."""
+        for _ in range(ceil(limit_s / _LOOK_AGAIN_S)):
+            if not self.admission.inside:
+                return True
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return not self.admission.inside
+
     async def stop(self) -> None:
         """Let running batches end, and fail the entries that wait."""
         self.dense_queue.stop()
         await self.batcher.stop()
-
-
-State = Literal["loading", "ready", "failed"]
 
 
 @dataclass(eq=False)
@@ -42,7 +52,7 @@ class ModelVersion:
     """One bundle, and its state in this process."""
 
     bundle: Bundle
-    state: State = "loading"
+    state: State = "discovered"
     reason: str | None = None
     serving: Deployment | None = field(default=None, repr=False)
 
@@ -64,10 +74,17 @@ class ModelVersion:
         """Labels of its metrics: model and version."""
         return self.manifest.name, str(self.manifest.version)
 
+    @property
+    def provider(self) -> str | None:
+        """Short name of the execution provider that runs it; None while it is not open."""
+        return self.serving.engine.provider if self.serving is not None else None
+
     def ready(self) -> Deployment:
         """Return the deployment. Raises NotReady with the reason."""
-        if self.serving is not None:
+        if self.serving is not None and self.state == "ready":
             return self.serving
         if self.state == "failed":
             raise NotReady(f"{self.name} was refused at load: {self.reason}", retry_after_s=60)
-        raise NotReady(f"{self.name} is being loaded; send the request again")
+        if self.state == "retiring":
+            raise NotReady(f"{self.name} is being retired; send the request to another version", retry_after_s=60)
+        raise NotReady(f"{self.name} is being loaded ({self.state}); send the request again")

@@ -1,5 +1,8 @@
 """The metrics of a process; every name starts with `snellen_`."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -60,6 +63,24 @@ class ModelMetrics:
             (*_MODEL, "provider"),
             registry=to,
         )
+        self.states = Gauge(
+            "snellen_model_state",
+            "1 for the state of each version: discovered, verifying, warming, ready, retiring or failed",
+            (*_MODEL, "state"),
+            registry=to,
+        )
+
+    def show(self, versions: Mapping[tuple[str, str], tuple[str, str | None]]) -> None:
+        """Set the states. versions: by model and version, the state and the execution provider, None if there is none.
+
+        Versions that are not named have no state any more.
+        """
+        self.ready.clear()
+        self.states.clear()
+        for labels, (state, provider) in versions.items():
+            self.states.labels(*labels, state).set(1)
+            if state in {"ready", "failed"}:
+                self.ready.labels(*labels, provider or "none").set(state == "ready")
 
 
 class BatchMetrics:
@@ -108,3 +129,20 @@ class Metrics:
         self.models = ModelMetrics(self.registry)
         self.batches = BatchMetrics(self.registry)
         self.process = ProcessMetrics(self.registry)
+
+    def forget(self, model: str, version: str) -> None:
+        """Remove all that was counted of a version that is no longer served, but for its state."""
+        models, batches = self.models, self.batches
+        for metric in (
+            models.images,
+            models.queue_depth,
+            models.pending,
+            models.latency_prediction_errors,
+            batches.sizes,
+            batches.seconds,
+            batches.dense_seconds,
+            batches.preemptions,
+            batches.failures,
+        ):
+            with suppress(KeyError):  # engine processes admit nothing, so they lack some of them
+                metric.remove(model, version)

@@ -19,7 +19,7 @@ def router(registry: Registry) -> APIRouter:
     @routes.get("", summary="All models and versions")
     async def list_models() -> ModelList:
         return ModelList(
-            default_model=registry.default_model, models=summaries(registry), unreadable=registry.unreadable
+            default_model=registry.default_model, models=summaries(registry), unreadable=dict(registry.unreadable)
         )
 
     @routes.get("/{model}", summary="A model's newest ready version", responses=_NOT_FOUND)
@@ -44,10 +44,10 @@ def _summary(registry: Registry, version: ModelVersion) -> ModelSummary:
     return ModelSummary(
         name=manifest.name,
         version=str(manifest.version),
-        default=version is registry.find(manifest.name),
+        default=registry.is_default(version),
         state=version.state,
         reason=version.reason,
-        provider=version.serving.engine.provider if version.serving else None,
+        provider=version.provider,
         description=manifest.description,
         classes=len(manifest.labels),
         input=manifest.input,

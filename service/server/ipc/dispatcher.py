@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 MAX_TRIES = 3
 """Engine processes that may die with an image before it fails; the image may be the cause."""
-_ENDING = "the service is shutting down; send the request again"
+_ENDING = "the service is shutting down, or the version retires; send the request again"
 
 IpcReply = tuple[ResponseHeader, bytes]
 """The header of a reply, and the bytes that follow it."""
@@ -38,7 +38,8 @@ IpcReply = tuple[ResponseHeader, bytes]
 class RemoteImage:
     """One image on its way to an engine process.
 
-    pixels: None once they are in a slot; an image whose size differs from the model's (dense) is sent without a slot.
+    pixels: None once they are in a slot; an image that is larger than a slot, or whose size differs from the model's
+    (dense), is sent without one.
     result: done when the client no longer waits, too.
     """
 
@@ -66,7 +67,8 @@ class EngineConnection:
         if image.slot is not None:
             self._write(Kind.CLASSIFY, image, image.slot)
         elif image.pixels is not None:
-            self._write(Kind.DENSE, image, 0, SHAPE.pack(*image.pixels.shape) + image.pixels.tobytes())
+            kind = Kind.DENSE if image.dense else Kind.CLASSIFY
+            self._write(kind, image, 0, SHAPE.pack(*image.pixels.shape) + image.pixels.tobytes())
 
     def cancel(self, image: RemoteImage) -> None:
         self._write(Kind.CANCEL, image, 0)
@@ -91,17 +93,17 @@ class EngineDispatcher:
         self._connections: list[EngineConnection] = []
         self._waiting: dict[int, RemoteImage] = {}
         self._numbers = itertools.count(1)
-        self._closed = False
+        self._closed = set[str]()
 
     async def submit(self, image: RemoteImage) -> IpcReply:
         """Return the reply for one image. Cancelling this coroutine also cancels the work in the engine process.
 
         Raises QueueFull, NotReady, EngineFailure.
         """
-        if self._closed:
+        if image.version in self._closed:
             raise NotReady(_ENDING)
         image.number = next(self._numbers)
-        if not image.dense and image.pixels is not None:
+        if not image.dense and image.pixels is not None and image.pixels.size <= self.slots.size:
             image.slot, image.pixels = self.slots.take(image.pixels), None
         self._send(image)
         try:
@@ -112,7 +114,7 @@ class EngineDispatcher:
     async def connect(self, end: socket.socket, on_report: Callable[[Report], None]) -> None:
         """Send images to the engine process at the other end of a socket, until it ends.
 
-        on_report: called with each version that the engine process has loaded or rejected.
+        on_report: called with each version that the engine process has loaded, rejected or retired.
         """
         try:
             socket.send_fds(end, [HELLO.pack(self.slots.count, self.slots.size)], [self.slots.descriptor])
@@ -135,6 +137,8 @@ class EngineDispatcher:
                         on_report(report)
                         if report["state"] == "ready":
                             self.serves(connection, report["version"], report["model"])
+                        else:
+                            connection.models.pop(report["version"], None)
         finally:
             writer.close()
             if connection.held:
@@ -147,6 +151,7 @@ class EngineDispatcher:
     def serves(self, connection: EngineConnection, version: str, model: int) -> None:
         """Record that an engine process serves a version, and send it the images that wait for that version."""
         connection.models[version] = model
+        self._closed.discard(version)
         self._changed(True)
         for image in [image for image in self._waiting.values() if image.version == version]:
             del self._waiting[image.number]
@@ -169,12 +174,16 @@ class EngineDispatcher:
             else:
                 self._send(image)
 
-    def close(self) -> None:
-        """Fail the images that wait, and reject new ones."""
-        self._closed = True
-        for image in self._waiting.values():
+    def close(self, version: str) -> None:
+        """Fail the images of a version that wait, and reject new ones until an engine process serves it again."""
+        self._closed.add(version)
+        for image in [image for image in self._waiting.values() if image.version == version]:
+            del self._waiting[image.number]
             self._end(image, NotReady(_ENDING))
-        self._waiting.clear()
+
+    def forget(self, version: str) -> None:
+        """Keep nothing about a version that is no longer served."""
+        self._closed.discard(version)
 
     def _send(self, image: RemoteImage) -> None:
         able = (connection for connection in self._connections if image.version in connection.models)

@@ -5,14 +5,14 @@ import json
 import logging
 import math
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from models.contract import Pixels, Row
-from service.errors import EngineFailure, ServiceError
-from service.repository.version import ModelVersion
+from service.errors import EngineFailure, NotReady, ServiceError
+from service.repository.version import Deployment, ModelVersion
 from service.server.ipc.pixel_slots import PixelSlotsView
 from service.server.ipc.protocol import (
     HELLO,
@@ -40,9 +40,9 @@ class FrontendConnection:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         slots: PixelSlotsView,
-        versions: Sequence[ModelVersion],
+        versions: Mapping[int, ModelVersion],
     ) -> None:
-        """versions: indexed by the model numbers in the reports."""
+        """versions: by the model numbers in the reports; changes while it is used."""
         self._reader, self._writer, self._slots, self._versions = reader, writer, slots, versions
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -52,7 +52,7 @@ class FrontendConnection:
             request = RequestHeader(*head)
             match request.kind:
                 case Kind.CLASSIFY:
-                    self._begin(request.number, self._classify(request))
+                    self._begin(request.number, self._classify(request, data))
                 case Kind.DENSE:
                     self._begin(request.number, self._dense(request, data))
                 case Kind.CANCEL if request.number in self._tasks:
@@ -78,20 +78,32 @@ class FrontendConnection:
         if error is not None:
             self._reply_json(Kind.PROBLEM, number, error_to_json(error))
 
-    async def _classify(self, request: RequestHeader) -> None:
-        version = self._versions[request.model]
-        image = self._slots.image(request.slot, version.manifest.input.shape)
+    def _version(self, number: int) -> ModelVersion:
+        """Return a version. Raises NotReady where it has retired."""
+        if (version := self._versions.get(number)) is None:
+            raise NotReady("the version has retired; send the request again")
+        return version
+
+    def _deployment(self, number: int) -> Deployment:
+        """Return the deployment of a version. It serves from the report on, which is before it is committed."""
+        if (serving := self._version(number).serving) is None:
+            raise NotReady("the version has retired; send the request again")
+        return serving
+
+    async def _classify(self, request: RequestHeader, data: bytes) -> None:
+        """Run one image. data: its pixels, where it is larger than a slot."""
+        version, serving = self._version(request.model), self._deployment(request.model)
+        image = _image_of(data) if data else self._slots.image(request.slot, version.manifest.input.shape)
         priority = list(Priority)[request.priority]
-        result = await version.ready().batcher.submit(ReadyPixels(image), bool(request.class_map), priority)
+        result = await serving.batcher.submit(ReadyPixels(image), bool(request.class_map), priority)
         arrays = [result.probabilities] if result.class_map is None else [result.probabilities, result.class_map]
         self._answer(request, arrays, result.queue_s, result.infer_s, result.energy)
 
     async def _dense(self, request: RequestHeader, data: bytes) -> None:
         """Run one dense image; one at a time for all frontends, because such an image takes much memory."""
-        image: Pixels = np.frombuffer(data, np.uint8, offset=SHAPE.size).reshape(SHAPE.unpack_from(data))
-        dense_queue = self._versions[request.model].ready().dense_queue
+        dense_queue = self._deployment(request.model).dense_queue
         async with dense_queue.slot() as queue_s:
-            prediction, infer_s = await dense_queue.run(image)
+            prediction, infer_s = await dense_queue.run(_image_of(data))
         arrays = [prediction.probabilities, prediction.logits, prediction.class_map]
         self._answer(request, arrays, queue_s, infer_s, prediction.energy)
 
@@ -113,7 +125,13 @@ class FrontendConnection:
             self._writer.write(RESPONSE.pack(*header) + data)
 
 
-async def accept_frontend(end: socket.socket, versions: Sequence[ModelVersion]) -> FrontendConnection | None:
+def _image_of(data: bytes) -> Pixels:
+    """Return the pixels uint8 [H, W, C] that follow a header."""
+    image: Pixels = np.frombuffer(data, np.uint8, offset=SHAPE.size).reshape(SHAPE.unpack_from(data))
+    return image
+
+
+async def accept_frontend(end: socket.socket, versions: Mapping[int, ModelVersion]) -> FrontendConnection | None:
     """Return a connection after the frontend has sent the descriptor of its slots; None if it ends before."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()

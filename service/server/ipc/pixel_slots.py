@@ -13,6 +13,8 @@ from models.contract import Pixels
 from service.errors import QueueFull
 from service.memfd import sealed_memory
 
+SLOT_BYTES = 1024 * 1024 * 3
+"""Bytes of a slot, whatever the models take: they may change. What a slot does not use of them takes no memory."""
 _RETRY_S = 1.0
 """Seconds in Retry-After when all slots are in use."""
 

@@ -25,7 +25,7 @@ class Kind(IntEnum):
     """The first byte of a header."""
 
     CLASSIFY = 1
-    """To an engine process: run the pixels in this slot."""
+    """To an engine process: run the pixels in this slot, or those that follow the header, of the size of the model."""
     DENSE = 2
     """To an engine process: run the pixels that follow the header, of any size."""
     CANCEL = 3
@@ -35,7 +35,7 @@ class Kind(IntEnum):
     PROBLEM = 5
     """To a frontend: an error as JSON."""
     REPORT = 6
-    """To a frontend: a version was loaded or rejected, as JSON."""
+    """To a frontend: a version was loaded, rejected or retired, as JSON."""
 
 
 class RequestHeader(NamedTuple):

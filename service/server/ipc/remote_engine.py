@@ -12,6 +12,7 @@ from service.batching.dense_queue import DenseQueue
 from service.batching.latency_model import LatencyModel
 from service.engine.profile import Profile
 from service.repository.loader import ModelLimits, admission_of
+from service.repository.state import RepositoryState
 from service.repository.version import Deployment, ModelVersion
 from service.server.ipc.dispatcher import EngineDispatcher, RemoteImage
 from service.server.ipc.pixel_slots import PixelSlots
@@ -54,8 +55,8 @@ class RemoteSubmitter:
         return DensePrediction(numbers[:classes], numbers[classes : 2 * classes], class_map, _energy_of(reply))
 
     async def stop(self) -> None:
-        """Close the dispatcher. The engine processes end after the frontends."""
-        self._dispatcher.close()
+        """Reject new images of the version, and fail those that wait for an engine process."""
+        self._dispatcher.close(self._version)
 
 
 def _energy_of(reply: ResponseHeader) -> float | None:
@@ -91,18 +92,46 @@ class RemoteLoader:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def load(self, version: ModelVersion) -> None:
-        """Wait until an engine process has loaded the version, or all of them have rejected it."""
+    async def load(self, version: ModelVersion, profile: Profile | None) -> str | None:  # noqa: ARG002
+        """Wait until an engine process has loaded the version, or all of them have rejected it.
+
+        Returns why it cannot be served, None if it can. profile: not used, the engine process reports its own.
+        """
         report = await self._verdicts[version.identity]
-        version.state, version.reason = report["state"], report["reason"]
-        if version.state == "ready":
+        if report["state"] == "ready":
             version.serving = self._start(version, report)
+            return None
+        self._forget(version.identity)
+        return str(report["reason"])
+
+    async def unload(self, version: ModelVersion) -> None:
+        """Reject new images of the version and remove its metrics. The engine processes retire it afterwards."""
+        if (serving := version.serving) is None:
+            return
+        version.serving = None
+        await serving.stop()
+        self._forget(version.identity)
+        self._dispatcher.forget(version.identity)
+        self._metrics.forget(*version.labels)
+
+    def abandon_all_but(self, state: RepositoryState) -> None:
+        """Wait no longer for versions that are not ready in `state`."""
+        wanted = {f"{record.name}@{record.sha256}" for record in state.versions.values() if record.state == "ready"}
+        for identity, verdict in self._verdicts.items():
+            if identity not in wanted and not verdict.done():
+                verdict.set_result({"version": identity, "state": "failed", "reason": "it is no longer wanted"})
+
+    def _forget(self, identity: str) -> None:
+        self._verdicts.pop(identity, None)
+        self._rejections.pop(identity, None)
 
     async def after_all_loaded(self) -> None:
         """Do nothing: the engine processes load completely before they report."""
 
     def _on_report(self, report: Report) -> None:
         name, ready = report["version"], report["state"] == "ready"
+        if report["state"] == "gone":
+            return
         self._rejections[name] += not ready
         if (ready or self._rejections[name] >= self._engines) and not self._verdicts[name].done():
             self._verdicts[name].set_result(report)

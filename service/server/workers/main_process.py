@@ -5,13 +5,12 @@ import itertools
 import json
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.errors import NotReady
 from service.heap import use_one_heap
-from service.repository.registry import Registry, RepositoryChanged, RepositoryError
-from service.repository.served_versions import ServedVersions
+from service.repository.state import RepositoryState
 from service.server.workers import control_channel
 from service.server.workers.control_channel import ControlChannel, Message, read_memfd, to_memfd
 from service.settings import Settings
@@ -19,7 +18,6 @@ from service.telemetry import log
 from service.telemetry.aggregation import collect_snapshot, render
 from service.telemetry.metrics import Metrics
 
-_MAX_REASON_BYTES = 60_000
 _SCRAPE_TIMEOUT_S = 3.0
 """Time to wait for the metrics of all processes."""
 
@@ -28,23 +26,21 @@ _SCRAPE_TIMEOUT_S = 3.0
 class WorkerConfig:
     """The configuration of a process: settings, number of this process within its kind, number of processes.
 
-    served: the versions it has to load, if other processes have loaded them.
+    state: what it has to prepare first.
     """
 
     settings: Settings
     number: int
     frontends: int
     engines: int
-    served: ServedVersions | None = None
+    state: RepositoryState
 
     @classmethod
     def from_json(cls, text: bytes) -> "WorkerConfig":
         """Read what ManagedProcess.launch has written."""
         read = json.loads(text)
-        served = ServedVersions.from_json(read["served"].encode()) if read["served"] else None
-        return cls(
-            Settings.model_validate(read["settings"]), read["number"], read["frontends"], read["engines"], served
-        )
+        state = RepositoryState.from_json(read["state"])
+        return cls(Settings.model_validate(read["settings"]), read["number"], read["frontends"], read["engines"], state)
 
 
 class MainProcess:
@@ -82,9 +78,9 @@ class MainProcess:
         if self._channel is not None:
             self._channel.send(kind, text, [to_memfd(content)] if content is not None else [])
 
-    def send_versions(self, kind: bytes, registry: Registry, failed: str = "") -> None:
-        """Send which versions this process has read and loaded. failed: why none of them can be served."""
-        self.send(kind, _encoded(failed), registry.versions_now.to_json())
+    def send_prepared(self, number: int, failures: Mapping[str, str]) -> None:
+        """Send that a state is prepared. failures: why versions cannot be served, by name."""
+        self.send(control_channel.PREPARED, str(number).encode(), json.dumps(dict(failures)).encode())
 
     async def scrape(self) -> bytes:
         """Return the metrics of all processes in Prometheus's text format. Raises NotReady."""
@@ -104,21 +100,10 @@ def run_worker(kind: str, main: Callable[[WorkerConfig, socket.socket], int]) ->
     """Run a frontend or an engine process and return its exit status.
 
     Its argument is the descriptor of its channel to the main process, its standard input holds its configuration.
-    A repository that cannot be served is reported to the main process, which logs one line for all processes.
     """
     use_one_heap()
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
     config = WorkerConfig.from_json(sys.stdin.buffer.read())
     log.configure(config.settings.log_level, f"{kind} {config.number}")
-    try:
-        return main(config, end)
-    except RepositoryError as error:
-        reported = control_channel.CHANGED if isinstance(error, RepositoryChanged) else control_channel.FATAL
-        end.send(reported + _encoded(str(error)))
-        return 2
-
-
-def _encoded(reason: str) -> bytes:
-    """Return as much of a reason as fits into a message to the main process."""
-    return reason.encode(errors="backslashreplace")[:_MAX_REASON_BYTES]
+    return main(config, end)

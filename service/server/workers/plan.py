@@ -1,6 +1,7 @@
 """Plans the number of processes of each kind, and each one's share of the machine and of the limits."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -33,6 +34,14 @@ class ProcessPlan:
     @property
     def one_process(self) -> bool:
         return self.frontend_count == 1 and self.engine_count == 0
+
+    def of_networks(self, settings: Settings) -> tuple[Settings, int, int, Mapping[str, str]]:
+        """Return settings, cores, number and environment of the processes that run the networks."""
+        if not self.engine_count:
+            share = frontend_settings(settings, self.frontend_count, 0)
+            return share, usable_cores(), self.frontend_count, {}
+        environment = {_DEVICE_VARIABLE: devices()[0]} if devices() else {}
+        return settings, max(1, usable_cores() // self.engine_count), self.engine_count, environment
 
     def frontends(self, settings: Settings) -> list[ManagedProcess]:
         share = frontend_settings(settings, self.frontend_count, self.engine_count)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.repository.served_versions import ServedVersions
+from service.repository.state import RepositoryState
 from service.server.workers.control_channel import PING, ControlChannel, close_all, pair, to_memfd
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ They are counted and not timed: while a container is paused, for example, none i
 class ManagedProcess:
     """One process of the plan, for example `frontend 1`: the running process, its channel, its restarts and its state.
 
-    config: see WorkerConfig. refused: the reason why it may not serve with the others; empty if it may.
+    config: see WorkerConfig. refused: the reason why it may not serve with the others; empty if it may. given,
+    prepared: number of the RepositoryState that was sent to it last, and of the one that it has prepared.
     """
 
     kind: str
@@ -54,6 +55,8 @@ class ManagedProcess:
     missed_heartbeats: int = 0
     open_connections: int = 0
     refused: str = ""
+    given: int = 0
+    prepared: int = 0
     connections_passed: int = 0
     restarts: int = 0
     status: int = 0
@@ -68,15 +71,16 @@ class ManagedProcess:
         self,
         on_message: Callable[["ManagedProcess", bytes, bytes, Sequence[int]], None],
         on_undelivered: Callable[["ManagedProcess", bytes, Sequence[int]], None],
-        served: ServedVersions | None = None,
+        state: RepositoryState,
     ) -> None:
         """Start a process and read its messages.
 
         A new interpreter, not a fork: the libraries have threads, and a CUDA device needs a process of its own.
         on_message: called with each message. on_undelivered: called with kind and descriptors of a message that could
-        not be sent. served: the versions it has to load, if other processes have loaded some.
+        not be sent. state: what it has to prepare first.
         """
-        config = {**self.config, "served": served.to_json().decode() if served is not None else None}
+        config = {**self.config, "state": state.to_json().decode()}
+        self.given = state.number
         ours, theirs = pair()
         with theirs, open(to_memfd(json.dumps(config).encode()), "rb") as file:
             self.process = subprocess.Popen(  # noqa: S603
@@ -104,6 +108,7 @@ class ManagedProcess:
         self.process = self.channel = None
         self.missed_heartbeats = 0
         self.open_connections = 0
+        self.given = self.prepared = 0
         if self.refused:
             return _REFUSED_PAUSE_S
         self.quick_deaths = self.quick_deaths + 1 if lived_s < _QUICK_S else 0

@@ -2,20 +2,24 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
-from service.repository.served_versions import ServedVersions
+from service.repository.checker import VersionChecker
+from service.repository.lifecycle import Lifecycle
+from service.repository.scan import RepositoryError
 from service.server.sockets import listen, log_addresses
 from service.server.workers import control_channel
-from service.server.workers.agreement import Agreement
 from service.server.workers.balancer import ConnectionBalancer
 from service.server.workers.metrics import MetricsCollector
 from service.server.workers.plan import ProcessPlan
 from service.server.workers.process import MAX_MISSED_HEARTBEATS, MAX_QUICK_DEATHS, ManagedProcess
+from service.server.workers.rollout import Rollout
 from service.settings import Settings
 from service.telemetry import log
 
@@ -23,12 +27,14 @@ logger = logging.getLogger(__name__)
 
 _GRACE_S = 20.0
 """Seconds after the drain of the frontends at which the main process ends. A frontend's own watchdog ends it before."""
+_RETIRE_GRACE_S = 2.0
+"""Seconds beyond the longest deadline of a request until a frontend has to have retired a version."""
 _MAX_DETAIL = 2000
 """Limit of the text about other processes in the response of /readyz, in characters."""
 
 
 def supervise(settings: Settings, plan: ProcessPlan) -> int:
-    """Serve until a signal ends the service, and return the exit status. Raises CannotListen."""
+    """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError."""
     listeners = listen(settings.host, settings.port)
     return asyncio.run(Supervisor(settings, plan, listeners).run())
 
@@ -43,7 +49,17 @@ class Supervisor:
         self._balancer = ConnectionBalancer(listeners, self._frontends)
         self._processes = [*self._engines, *self._frontends]
         self._metrics = MetricsCollector(self._processes)
-        self._agreement = Agreement(engines=bool(self._engines))
+        self._checker = VersionChecker(*plan.of_networks(settings))
+        self._lifecycle = self._new_lifecycle()
+        self._rollout = Rollout(
+            self._engines,
+            self._frontends,
+            self._lifecycle.state,
+            self._in_service,
+            self._refuse,
+            settings.deadline_s + _RETIRE_GRACE_S,
+        )
+        self._tasks = set[asyncio.Task[None]]()
         self._draining = False
 
     async def run(self) -> int:
@@ -57,6 +73,8 @@ class Supervisor:
             for process in self._processes:
                 self._start(process)
             self._check_heartbeats()
+            loop.add_signal_handler(signal.SIGHUP, self._begin, self._reconcile)
+            self._begin(self._start_lifecycle)
             return await self._finished
         finally:
             self._kill_all()
@@ -64,7 +82,7 @@ class Supervisor:
     def _start(self, process: ManagedProcess) -> None:
         if self._draining and process in self._frontends:
             return
-        process.launch(self._on_message, self._balancer.take_back, self._agreement.served)
+        process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start)
         for other in self._processes:
             if other.kind != process.kind and other.process is not None:
                 for each, end in zip((process, other), socket.socketpair(), strict=True):
@@ -78,12 +96,13 @@ class Supervisor:
 
     def _on_message(self, process: ManagedProcess, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
         match kind:
-            case control_channel.STARTED | control_channel.READY:
-                versions = ServedVersions.from_json(control_channel.read_memfd(descriptors[0]))
-                failed = text.decode(errors="replace")
-                self._take_into_service(process, versions, failed, loaded=kind == control_channel.READY)
-            case control_channel.CHANGED:
-                self._refuse(process, text.decode(errors="replace"))
+            case control_channel.STARTED:
+                self._take_connections(process)
+            case control_channel.PREPARED:
+                failures = json.loads(control_channel.read_memfd(descriptors[0]))
+                self._rollout.prepared(process, int(text), failures)
+            case control_channel.RETIRED:
+                self._rollout.retired(process, int(text))
             case control_channel.PING:
                 process.missed_heartbeats = 0
             case control_channel.CONNECTION_CLOSED:
@@ -94,38 +113,44 @@ class Supervisor:
                 self._metrics.add(process, int(text), descriptors[0])
             case control_channel.SCRAPE:
                 self._metrics.scrape(process, text)
-            case control_channel.FATAL:
-                self._fail(text.decode(errors="replace"), 2)
 
-    def _take_into_service(
-        self, process: ManagedProcess, versions: ServedVersions, failed: str, *, loaded: bool
-    ) -> None:
-        """Use a process that has read the folder, or `loaded` its models, unless it serves other versions.
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.ensure_future(work())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-        failed: why it can serve none of them; ends the service.
-        """
-        if reason := (self._agreement.loaded if loaded else self._agreement.found)(versions):
-            self._refuse(process, reason)
-            return
-        if failed:
-            self._fail(failed, 1)
-            return
-        if loaded:
-            process.ready, process.refused = True, ""
-            process.send(control_channel.READY)
-        else:
-            process.up = True
-        if process in self._frontends:
-            log_addresses(self._listeners)
-            self._listeners = ()  # once
-        self._send_degraded()
+    async def _start_lifecycle(self) -> None:
+        await self._lifecycle.start(self._rollout)
+        if self._lifecycle.failed:
+            self._fail(self._lifecycle.failed, 1)
+
+    async def _reconcile(self) -> None:
+        """Compare the repository folder with what is served. Called by SIGHUP."""
+        try:
+            await self._lifecycle.reconcile()
+        except RepositoryError as error:
+            logger.error("nothing is changed: %s", error)
+
+    def _take_connections(self, frontend: ManagedProcess) -> None:
+        """Give connections to a frontend that has started; it answers probes while it opens the models."""
+        frontend.up = True
+        log_addresses(self._listeners)
+        self._listeners = ()  # once
+        self._balancer.update_listening()
+
+    def _in_service(self, process: ManagedProcess) -> None:
+        """Use a process that has the committed state."""
+        process.up = process.ready = True
+        if process.refused:
+            process.refused = ""
+            self._send_degraded()
         self._balancer.update_listening()
 
     def _refuse(self, process: ManagedProcess, reason: str) -> None:
         """Stop a process that cannot load what the others serve.
 
-        While others serve the verified versions, it gets no connections and is tried again. If none does, all start
-        again.
+        While others serve them, it gets no connections and is tried again. If none does, all start again with what the
+        folder holds now.
         """
         known, process.refused = process.refused == reason, reason
         process.signal(signal.SIGKILL)
@@ -138,12 +163,25 @@ class Supervisor:
             )
         else:
             logger.error("%s, and no other process is left that can: the service starts anew", _refusal(process))
-            self._agreement.forget()
-            for other in self._processes:
-                other.refused = ""
-                if other is not process:
-                    other.signal(signal.SIGTERM)
+            self._start_anew(process)
         self._send_degraded()
+
+    def _start_anew(self, refused: ManagedProcess) -> None:
+        """Serve what the folder holds now, since no process is left that serves what it held before."""
+        for process in self._processes:
+            process.refused = ""
+            if process is not refused:
+                process.signal(signal.SIGTERM)
+        try:
+            self._lifecycle = self._new_lifecycle()
+        except RepositoryError as error:
+            self._fail(str(error), 2)
+            return
+        self._rollout.start_anew(self._lifecycle.state)
+        self._begin(self._start_lifecycle)
+
+    def _new_lifecycle(self) -> Lifecycle:
+        return Lifecycle(self._settings.models, self._settings.default_model, self._checker)
 
     def _send_degraded(self) -> None:
         """Send all frontends what is wrong with other processes, for /readyz."""
@@ -179,6 +217,7 @@ class Supervisor:
 
     def _ended(self, process: ManagedProcess, status: int) -> None:
         self._metrics.ended(process)
+        self._rollout.ended(process)
         pause_s = process.ended(status)
         self._balancer.update_listening()
         if self._draining and process in self._frontends:

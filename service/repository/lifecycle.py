@@ -1,0 +1,352 @@
+"""Makes what is served equal to the repository folder, in the only process or in the main process of several.
+
+Everything that may change it, such as the admin API, a signal or the watcher, calls `Lifecycle.reconcile` in the end.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from models.contract import Bundle
+from service.errors import Conflict, ModelNotFound, NotReady, VersionNotFound
+from service.repository.checker import Checked, CheckFailed
+from service.repository.policy import default_model_of, kept_without_folder, with_defaults
+from service.repository.scan import (
+    DEFAULT_FILE,
+    LATEST,
+    FoundRepository,
+    fingerprint,
+    missing_part,
+    require_bundles,
+    scan,
+)
+from service.repository.state import RepositoryState, VersionRecord
+
+logger = logging.getLogger(__name__)
+
+_UNLOADED = "was unloaded by hand; load it with: snellen models load {}"
+_OTHER_MANIFEST = (
+    "holds another manifest than the one that serves, which is not used: give changed files a new version number, "
+    "or unload the version and load it"
+)
+
+
+class Checker(Protocol):
+    """Checks a version in a process of its own, before any process that serves opens it."""
+
+    async def check(self, bundle: Bundle, on_warming: Callable[[], None]) -> Checked:
+        """Return the measurements of a version. Raises CheckFailed."""
+        ...
+
+
+class Serving(Protocol):
+    """The processes that serve. They change in two steps."""
+
+    async def prepare(self, state: RepositoryState) -> Mapping[str, str]:
+        """Open what is ready in `state`, unseen by clients. Return why versions cannot be served, by name."""
+        ...
+
+    async def commit(self, number: int) -> None:
+        """Let clients see the prepared state of this number. Ends when what is no longer ready has retired."""
+        ...
+
+
+@dataclass(frozen=True)
+class DefaultSet:
+    """The outcome of a change of the default version.
+
+    wanted: `latest` or a number. version: the one that is default now. not_stored: why the choice lasts only until the
+    end of the service; None if it is in the folder.
+    """
+
+    wanted: str
+    version: int
+    not_stored: str | None
+
+
+class Lifecycle:
+    """The states of all versions, and the only place where they change. One change at a time."""
+
+    def __init__(self, repository: Path, default_model: str | None, checker: Checker) -> None:
+        """Read the repository folder.
+
+        default_model: the one of the settings. Raises RepositoryError when there is nothing to serve.
+        """
+        self._repository, self._checker = repository, checker
+        self._lock = asyncio.Lock()
+        self._unloaded = set[str]()
+        self._failed_files = dict[str, object]()
+        self._overrides = dict[str, str]()
+        self._found = scan(repository)
+        require_bundles(self._found, repository)
+        self.loading = True
+        for name, reason in self._found.passed_over.items():
+            logger.warning("%s is passed over: %s", name, reason)
+        self.state = RepositoryState(
+            number=1,
+            versions={name: VersionRecord(name, each.sha256, "ready") for name, each in self._found.bundles.items()},
+            default_model=default_model_of(self._found, default_model),
+            passed_over=self._found.passed_over,
+            broken=self._found.broken,
+        )
+
+    async def start(self, serving: Serving) -> None:
+        """Serve what the folder held at first. Nothing serves yet, so the processes that will do so check it."""
+        self._serving = serving
+        async with self._lock:
+            failures = await serving.prepare(self.state)
+            for name, reason in failures.items():
+                self._set(name, state="failed", reason=reason)
+                self._failed_files[name] = fingerprint(self._found.bundles[name])
+            await self._publish()
+            self.loading = False
+
+    @property
+    def failed(self) -> str:
+        """Why no version can be served; empty if one can."""
+        records = self.state.versions.values()
+        if any(record.state != "failed" for record in records):
+            return ""
+        return "; ".join(f"{record.name} was refused at load: {record.reason}" for record in records)
+
+    async def reconcile(self) -> RepositoryState:
+        """Read the folder, bring up what is new and complete, retire what is gone, and return the new state.
+
+        Raises RepositoryError, and changes nothing, where the folder cannot be read.
+        """
+        async with self._lock:
+            found = await asyncio.to_thread(scan, self._repository)
+            self._found = replace(found, wanted={**self._found.wanted, **found.wanted})
+            self._take_up()
+            await self._publish()
+            for record in [*self.state.versions.values()]:
+                if record.state == "discovered" and record.reason is None:
+                    await self._bring_up(record.name)
+            await self._retire(self._without_folder())
+            return self.state
+
+    async def load(self, name: str) -> RepositoryState:
+        """Bring up a version that was unloaded, has failed or is new, or all versions of a model.
+
+        Raises ModelNotFound, VersionNotFound, RepositoryError, and Conflict for a folder that is no bundle.
+        """
+        async with self._lock:
+            found = await asyncio.to_thread(scan, self._repository)
+            if name in found.passed_over:
+                raise Conflict(f"{name} cannot be loaded: it {found.passed_over[name]}")
+            names = _named(name, found.bundles)
+            self._unloaded -= names
+            for each in names:
+                self._failed_files.pop(each, None)
+        return await self.reconcile()
+
+    async def unload(self, name: str) -> RepositoryState:
+        """Retire a version, or all versions of a model that is not the default one, until they are loaded again.
+
+        Raises ModelNotFound, VersionNotFound, and Conflict for what answers where no version or no model is named.
+        """
+        async with self._lock:
+            names = _named(name, self.state.versions)
+            model = name.partition("/")[0]
+            if names >= {record.name for record in self.state.of(model)} and model == self.state.default_model:
+                raise Conflict(f"{model} is the default model and would have no version left; load another one first")
+            default = f"{model}/{self.state.defaults.get(model)}"
+            if "/" in name and name == default:
+                others = [str(number) for number in self.state.ready(model) if f"{model}/{number}" != name]
+                raise Conflict(
+                    f"{name} is the default version of {model}; "
+                    + (
+                        f"make another one default first: snellen models default {model} {others[-1]}"
+                        if others
+                        else f"unload the whole model: snellen models unload {model}"
+                    )
+                )
+            self._unloaded |= names
+            await self._retire(names)
+            return self.state
+
+    async def set_default(self, model: str, wanted: str) -> DefaultSet:
+        """Make a ready version the default one of its model, or `latest` the rule.
+
+        Stored in the folder of the model, so that it outlasts a restart.
+        Raises ModelNotFound, VersionNotFound, NotReady.
+        """
+        async with self._lock:
+            _named(model, self.state.versions)
+            if wanted != LATEST:
+                _named(f"{model}/{wanted}", self.state.versions)
+                record = self.state.versions[f"{model}/{wanted}"]
+                if record.state != "ready":
+                    raise NotReady(f"{record.name} is {record.state}: {record.reason or 'wait until it is ready'}", 60)
+            elif not self.state.ready(model):
+                raise NotReady(f"no version of {model} is ready", 60)
+            not_stored = await asyncio.to_thread(_store, self._repository / model / DEFAULT_FILE, wanted)
+            if not_stored is None:
+                self._overrides.pop(model, None)
+                self._found = replace(self._found, wanted={**self._found.wanted, model: wanted})
+            else:
+                self._overrides[model] = wanted
+                logger.warning("the default version of %s lasts until the end of the service: %s", model, not_stored)
+            await self._publish()
+            return DefaultSet(wanted, self.state.defaults[model], not_stored)
+
+    def _set(self, name: str, **changes: object) -> None:
+        """Change the record of a version, and log its new state."""
+        before = self.state.versions[name]
+        self.state = self.state.with_version(name, **changes)
+        record = self.state.versions[name]
+        if record.state == "failed":
+            logger.error("%s failed and is not served: %s", name, record.reason)
+        elif (record.state, record.reason) != (before.state, before.reason):
+            logger.info("%s is %s%s", name, record.state, f": {record.reason}" if record.reason else "")
+
+    async def _publish(self) -> None:
+        """Number the state anew and let all processes show it. Opens nothing that is not open already."""
+        self._number()
+        await self._serving.prepare(self.state)
+        await self._serving.commit(self.state.number)
+
+    def _number(self) -> None:
+        wanted = {**self._found.wanted, **self._overrides}
+        before = self.state.defaults
+        state = with_defaults(replace(self.state, number=self.state.number + 1), wanted)
+        for model, version in state.defaults.items():
+            if before.get(model) not in {None, version}:
+                logger.info("the default version of %s is %d now, was %d", model, version, before[model])
+        for model, reason in state.not_followed.items():
+            if self.state.not_followed.get(model) != reason:
+                logger.warning("%s", reason)
+        self.state = state
+
+    def _take_up(self) -> None:
+        """Record what the folder holds: new versions, changed ones that failed before, and what is passed over."""
+        unloaded = {name: _UNLOADED.format(name) for name in sorted(self._unloaded & self._found.bundles.keys())}
+        passed_over = {**self._found.passed_over, **unloaded}
+        for name, reason in passed_over.items():
+            if self.state.passed_over.get(name) != reason:
+                logger.warning("%s is passed over: %s", name, reason)
+        self.state = replace(self.state, passed_over=passed_over, broken=self._found.broken)
+        for name, bundle in self._found.bundles.items():
+            if name not in self._unloaded:
+                self._take_up_version(name, bundle)
+
+    def _take_up_version(self, name: str, bundle: Bundle) -> None:
+        record = self.state.versions.get(name)
+        if record is not None and record.state == "ready":
+            self._set(name, reason=None if record.sha256 == bundle.sha256 else _OTHER_MANIFEST)
+            return
+        missing = missing_part(bundle)
+        if record is not None and record.state == "failed" and self._failed_files.get(name) == fingerprint(bundle):
+            return  # the same files would fail again
+        if record is None:
+            logger.info("%s is discovered%s", name, f", and not complete yet: {missing}" if missing else "")
+        reason = f"waits for its files: {missing}" if missing else None
+        self.state = replace(
+            self.state,
+            versions={**self.state.versions, name: VersionRecord(name, bundle.sha256, "discovered", reason)},
+        )
+
+    async def _bring_up(self, name: str) -> None:
+        """Check a version, open it in all processes, and let it answer; or record why it failed."""
+        began = time.perf_counter()
+        self._set(name, state="verifying")
+        await self._publish()
+        showing = list[asyncio.Task[None]]()
+
+        def show_warming() -> None:
+            self._set(name, state="warming")
+            showing.append(asyncio.create_task(self._publish()))
+
+        try:
+            checked = await self._checker.check(self._found.bundles[name], show_warming)
+        except CheckFailed as error:
+            await asyncio.gather(*showing)
+            await self._fail(name, str(error))
+            return
+        await asyncio.gather(*showing)
+        self.state = self.state.with_version(name, state="ready", profile=checked.profile.model_dump(mode="json"))
+        self._number()
+        failures = await self._serving.prepare(self.state)
+        if name in failures:
+            await self._fail(name, failures[name])
+            return
+        await self._serving.commit(self.state.number)
+        logger.info("%s is ready after %.1f s", name, time.perf_counter() - began)
+
+    async def _fail(self, name: str, reason: str) -> None:
+        self._set(name, state="failed", reason=reason, profile=None)
+        self._failed_files[name] = fingerprint(self._found.bundles[name])
+        await self._publish()
+
+    def _without_folder(self) -> set[str]:
+        """Return the versions to retire because their folders are gone; record why others stay."""
+        gone = set[str]()
+        wanted = {**self._found.wanted, **self._overrides}
+        for record in sorted(self.state.versions.values(), key=lambda record: record.number):
+            if record.name in self._found.bundles:
+                continue
+            if record.state != "ready":
+                self.state = self.state.without(record.name)
+                continue
+            unreadable = self._found.passed_over.get(record.name) or self._found.passed_over.get(record.model)
+            if unreadable:
+                self._set(record.name, reason=f"its folder {unreadable}; it serves on")
+            elif reason := self._kept(record, gone, wanted):
+                self._set(record.name, reason=reason)
+            else:
+                gone.add(record.name)
+        return gone
+
+    def _kept(self, record: VersionRecord, gone: set[str], wanted: Mapping[str, str]) -> str:
+        """Return why a version whose folder is gone serves on; empty if it is to retire with the others in `gone`."""
+        if not self._found.bundles:
+            return "the repository folder holds no bundle any more, so nothing retires"
+        others = [number for number in self.state.ready(record.model) if f"{record.model}/{number}" not in gone]
+        return kept_without_folder(record, others, wanted.get(record.model, LATEST))
+
+    async def _retire(self, names: set[str]) -> None:
+        """Take versions out of service: new requests go elsewhere, accepted ones are answered, then they are gone."""
+        for name in names:
+            self._set(name, state="retiring", reason=None)
+        await self._publish()
+        for name in names:
+            self.state = self.state.without(name)
+            logger.info("%s is gone", name)
+        unloaded = {name: _UNLOADED.format(name) for name in sorted(names & self._unloaded)}
+        self.state = replace(self.state, passed_over={**self.state.passed_over, **unloaded})
+        if names:
+            await self._publish()
+
+
+def _named(name: str, versions: Mapping[str, object]) -> set[str]:
+    """Return the versions that a name such as `imagenet/1` or `imagenet` means. Raises ModelNotFound, VersionNotFound."""
+    model, _, number = name.partition("/")
+    of_model = {each for each in versions if each.partition("/")[0] == model}
+    if not of_model:
+        known = ", ".join(sorted({each.partition("/")[0] for each in versions}))
+        raise ModelNotFound(f"there is no model {model[:64]!r}; the models are {known}")
+    if not number:
+        return of_model
+    if name not in of_model:
+        known = ", ".join(sorted((each.partition("/")[2] for each in of_model), key=int))
+        raise VersionNotFound(f"{model} has no version {number[:20]!r}; it has {known}")
+    return {name}
+
+
+def _store(path: Path, wanted: str) -> str | None:
+    """Write the file `default` of a model, atomically. Return why it cannot be written, None if it is."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            unfinished.write_text(f"{wanted}\n")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        return f"{path.parent.name}/{path.name} cannot be written: {error.strerror}"
+    return None

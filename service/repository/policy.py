@@ -1,0 +1,70 @@
+"""The rules by which the repository folder decides what is served: defaults, and what may retire. Pure functions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from service.repository.scan import LATEST, FoundRepository, RepositoryError
+from service.repository.state import RepositoryState, VersionRecord
+
+USUAL_DEFAULT = "imagenet"
+"""Default model when the settings name none and there are several models, one of them of this name."""
+
+
+def default_model_of(found: FoundRepository, wanted: str | None) -> str | None:
+    """Return the default model, None if there are several and none is named. Raises RepositoryError.
+
+    A model counts although its bundles cannot be read: no other model answers in its place.
+    """
+    models = {bundle.manifest.name for bundle in found.bundles.values()}
+    names = {*models, *found.broken}
+    if wanted is None:
+        usual = USUAL_DEFAULT if USUAL_DEFAULT in names else None
+        return next(iter(names)) if len(names) == 1 else usual
+    if wanted not in names:
+        known = ", ".join(sorted(models))
+        raise RepositoryError(f"the default model {wanted!r} is not there; set --default-model to one of {known}")
+    return wanted
+
+
+def with_defaults(state: RepositoryState, wanted: Mapping[str, str]) -> RepositoryState:
+    """Return the state with the default version of each model that has a ready one.
+
+    wanted: by model, `latest` or the number of a version. A version that is wanted and not ready leaves the present
+    default where it is; without a present one the model has no default, since another version would be a surprise.
+    """
+    defaults, not_followed = dict[str, int](), dict[str, str]()
+    for model in state.models:
+        ready, rule = state.ready(model), wanted.get(model, LATEST)
+        if rule == LATEST:
+            if ready:
+                defaults[model] = ready[-1]
+            continue
+        if rule.isdecimal() and int(rule) in ready:
+            defaults[model] = int(rule)
+            continue
+        if state.defaults.get(model) in ready:
+            defaults[model] = state.defaults[model]
+        not_followed[model] = _why_not(state, model, rule)
+    return replace(state, defaults=defaults, not_followed=not_followed)
+
+
+def _why_not(state: RepositoryState, model: str, rule: str) -> str:
+    record = state.versions.get(f"{model}/{rule}")
+    if record is not None:
+        what = f"is {record.state}" + (f": {record.reason}" if record.reason else "")
+        return f"the default version of {model} should be {rule}, which {what}"
+    if rule.isdecimal():
+        return f"the default version of {model} should be {rule}, which is not there"
+    return f"the file {model}/default holds {rule[:40]!r}; write the number of a version, or latest"
+
+
+def kept_without_folder(record: VersionRecord, ready: Sequence[int], rule: str) -> str:
+    """Return why a version is served on although its folder is gone; empty if it is to retire.
+
+    ready: numbers of the ready versions of its model. rule: which of them should be the default one.
+    """
+    if rule == str(record.number):
+        return "its folder is gone; it serves on since it is the default version by the file default"
+    if list(ready) == [record.number]:
+        return "its folder is gone; it serves on since it is the last ready version of its model"
+    return ""
