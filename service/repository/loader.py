@@ -29,7 +29,8 @@ class ModelLimits:
     dense: DenseLimits
 
 
-EngineFactory = Callable[[Bundle], LoadedEngine]
+EngineFactory = Callable[[Bundle, Profile | None], LoadedEngine]
+"""Makes, verifies and measures the engine of a bundle. A profile that still fits is used instead of measuring."""
 
 
 class Loader:
@@ -49,7 +50,9 @@ class Loader:
         """Load a version. Afterwards it is ready, or failed with the reason."""
         started = time.perf_counter()
         try:
-            engine, profile, cached, decodes, after_all_loaded = await asyncio.to_thread(self._prepare, version.bundle)
+            engine, profile, cached, decodes, after_all_loaded = await asyncio.to_thread(
+                self._prepare, version.bundle, None
+            )
         except EngineRejected as error:
             self._refuse(version, str(error))
             logger.error("%s is not served: %s", version.name, error)

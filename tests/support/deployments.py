@@ -27,7 +27,7 @@ def registry_of(repository: Path, engine: Engine, metrics: Metrics | None = None
     The provider of the engine must not be `cpu`, so that its batches are not run in the event loop.
     """
     loader = Loader(
-        lambda _bundle: LoadedEngine(engine, profile(), cached=True),
+        lambda _bundle, _profile: LoadedEngine(engine, profile(), cached=True),
         ModelLimits(max_queue, DENSE_LIMITS),
         metrics or Metrics(),
     )

@@ -44,7 +44,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def loader(prepare: Callable[[Bundle], LoadedEngine], metrics: Metrics) -> Loader:
-    return Loader(prepare, ModelLimits(max_queue=8, dense=DENSE_LIMITS), metrics)
+    return Loader(lambda bundle, _: prepare(bundle), ModelLimits(max_queue=8, dense=DENSE_LIMITS), metrics)
 
 
 async def test_a_loaded_version_is_ready_with_the_values_of_its_profile(

@@ -25,7 +25,7 @@ def read(repository: Path, default_model: str | None = None, served: ServedVersi
         repository,
         default_model,
         Loader(
-            lambda bundle: LoadedEngine(*autotune(bundle, TuningOptions(budget_s=0))),
+            lambda bundle, _: LoadedEngine(*autotune(bundle, TuningOptions(budget_s=0))),
             ModelLimits(4, DenseLimits(4, 4, 4)),
             Metrics(),
         ),
