@@ -67,7 +67,8 @@ def _serve(settings: Settings) -> int:
 
     use_one_heap()
     health, metrics = Health(), Metrics()
-    status = serve(create_app(settings, health, ProcessContext(metrics)), settings, health, metrics)
+    app = create_app(settings, health, ProcessContext(metrics))
+    status = serve(app, settings, health, metrics, app.state.lifecycle.rescan)
     if health.failed:
         log.write_line(health.failed)
     return status

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -32,6 +33,7 @@ from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
 from service.repository.registry import Registry, VersionLoader
 from service.repository.state import RepositoryState
+from service.repository.watcher import Watcher
 from service.settings import Settings
 from service.telemetry import log
 from service.telemetry.health import Health
@@ -68,11 +70,12 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     metrics = context.metrics
     log.count_dropped_lines(metrics.process.dropped_log_lines.inc)
     loader = context.loader or local_loader(settings, metrics)
-    lifecycle = None if context.state is not None else _lifecycle(settings)
-    first = context.state if lifecycle is None else lifecycle.state
+    lifecycle = _lifecycle(settings) if context.state is None else None
+    first = lifecycle.state if lifecycle is not None else context.state
+    assert first is not None
     registry = Registry(settings.models, loader, first, metrics.models, settings.deadline_s)
     decoder = _decoder(settings, metrics)
-    loading = _Loading(decoder, registry, lifecycle, health)
+    loading = _Loading(decoder, registry, lifecycle, health, settings.models if settings.watch else None)
     app = FastAPIOffline(
         title="Snellen",
         version=version("snellen"),
@@ -100,15 +103,24 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
 
 
 class _Loading:
-    """Loads the models once, unless another process decides when: when the application starts, or at the first request where it is mounted in another one.
+    """Loads the models once: when the application starts, or at the first request where it is mounted in another one.
+
+    Where another process decides when to load, nothing is done here.
 
     Starlette does not run the lifespan of a mounted application.
     """
 
     def __init__(
-        self, decoder: DecoderPool, registry: Registry, lifecycle: Lifecycle | None, health: Health
+        self,
+        decoder: DecoderPool,
+        registry: Registry,
+        lifecycle: Lifecycle | None,
+        health: Health,
+        watch: Path | None,
     ) -> None:
+        """lifecycle: None where another process decides. watch: the repository folder, if its changes are followed."""
         self._decoder, self._registry, self._lifecycle, self._health = decoder, registry, lifecycle, health
+        self._watch = watch
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -136,8 +148,10 @@ class _Loading:
         except Exception as error:
             logger.exception("the service cannot become ready")
             self._health.failed = f"the service cannot become ready: {type(error).__name__}; the log has the cause"
-        else:
-            self._health.failed = lifecycle.failed
+            return
+        self._health.failed = lifecycle.failed
+        if self._watch is not None:
+            await Watcher(self._watch, lifecycle.rescan).run()
 
 
 def _lifecycle(settings: Settings) -> Lifecycle:

@@ -4,7 +4,7 @@ from functools import partial
 
 from models.contract import Bundle, Precision, usable_cores
 from service.batching.dense_queue import DenseLimits
-from service.engine.profile import LoadedEngine
+from service.engine.profile import LoadedEngine, Profile
 from service.engine.tuning.autotune import autotune
 from service.engine.tuning.candidates import TuningOptions
 from service.engine.tuning.latency_session import MAX_THREADS, add_latency_session
@@ -50,9 +50,15 @@ def engine_factory(settings: Settings, cores: int) -> EngineFactory:
     )
 
 
-def _prepared(bundle: Bundle, wanted: TuningOptions, single_image_threads: int, decoders: int) -> LoadedEngine:
-    """Return the tuned engine of a bundle. decoders: threads that would decode if the engine does not."""
-    found = autotune(bundle, wanted)
+def _prepared(
+    bundle: Bundle, given: Profile | None, wanted: TuningOptions, single_image_threads: int, decoders: int
+) -> LoadedEngine:
+    """Return the tuned engine of a bundle.
+
+    given: the profile of a process that checked the bundle before, None to tune here. decoders: threads that would
+    decode if the engine does not.
+    """
+    found = autotune(bundle, wanted, given)
     engine = found.engine
     decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders
     return LoadedEngine(

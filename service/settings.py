@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
+    watch: bool = Field(
+        False, description="look at the repository folder every 2 s and follow its changes, as SIGHUP does once"
+    )
     default_model: str | None = Field(
         None, description="model that answers /v1/classify; unset: the only one, else imagenet, else none"
     )

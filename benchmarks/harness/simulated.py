@@ -46,7 +46,7 @@ def install() -> None:
 
 def _factory(settings: Settings, cores: int) -> EngineFactory:
     points = parse(os.environ[_VARIABLE])
-    return lambda bundle: load_simulated(bundle, points)
+    return lambda bundle, _: load_simulated(bundle, points)
 
 
 class SimulatedEngine:

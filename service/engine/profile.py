@@ -89,7 +89,7 @@ def largest_within(points: Iterable[BatchSeconds], seconds: float) -> int:
 class LoadedEngine(NamedTuple):
     """The result of loading a bundle: a verified engine, with its measured profile.
 
-    cached: whether the profile was measured at an earlier start. decodes: whether the engine has at least as many
+    cached: whether the profile was measured before this opening. decodes: whether the engine has at least as many
     threads as would decode images otherwise, so that it decodes them itself. after_all_loaded: work to do when all
     models serve.
     """

@@ -19,7 +19,7 @@ from service.repository.policy import default_model_of, kept_without_folder, wit
 from service.repository.scan import (
     DEFAULT_FILE,
     LATEST,
-    FoundRepository,
+    RepositoryError,
     fingerprint,
     missing_part,
     require_bundles,
@@ -84,16 +84,17 @@ class Lifecycle:
         self._overrides = dict[str, str]()
         self._found = scan(repository)
         require_bundles(self._found, repository)
-        self.loading = True
+        self._started = asyncio.Event()
         for name, reason in self._found.passed_over.items():
             logger.warning("%s is passed over: %s", name, reason)
-        self.state = RepositoryState(
+        first = RepositoryState(
             number=1,
             versions={name: VersionRecord(name, each.sha256, "ready") for name, each in self._found.bundles.items()},
             default_model=default_model_of(self._found, default_model),
             passed_over=self._found.passed_over,
             broken=self._found.broken,
         )
+        self.state = with_defaults(first, self._found.wanted)
 
     async def start(self, serving: Serving) -> None:
         """Serve what the folder held at first. Nothing serves yet, so the processes that will do so check it."""
@@ -104,7 +105,7 @@ class Lifecycle:
                 self._set(name, state="failed", reason=reason)
                 self._failed_files[name] = fingerprint(self._found.bundles[name])
             await self._publish()
-            self.loading = False
+            self._started.set()
 
     @property
     def failed(self) -> str:
@@ -117,8 +118,9 @@ class Lifecycle:
     async def reconcile(self) -> RepositoryState:
         """Read the folder, bring up what is new and complete, retire what is gone, and return the new state.
 
-        Raises RepositoryError, and changes nothing, where the folder cannot be read.
+        Waits for the start. Raises RepositoryError, and changes nothing, where the folder cannot be read.
         """
+        await self._started.wait()
         async with self._lock:
             found = await asyncio.to_thread(scan, self._repository)
             self._found = replace(found, wanted={**self._found.wanted, **found.wanted})
@@ -129,6 +131,13 @@ class Lifecycle:
                     await self._bring_up(record.name)
             await self._retire(self._without_folder())
             return self.state
+
+    async def rescan(self) -> None:
+        """Reconcile; where the folder cannot be read, only the log says so. For triggers to which nobody listens."""
+        try:
+            await self.reconcile()
+        except RepositoryError as error:
+            logger.error("nothing is changed: %s", error)
 
     async def load(self, name: str) -> RepositoryState:
         """Bring up a version that was unloaded, has failed or is new, or all versions of a model.
@@ -206,22 +215,24 @@ class Lifecycle:
             logger.info("%s is %s%s", name, record.state, f": {record.reason}" if record.reason else "")
 
     async def _publish(self) -> None:
-        """Number the state anew and let all processes show it. Opens nothing that is not open already."""
-        self._number()
-        await self._serving.prepare(self.state)
-        await self._serving.commit(self.state.number)
+        """Give the state a new number, and let all processes show it. Opens nothing that is not open already."""
+        state = self._numbered(self.state)
+        await self._serving.prepare(state)
+        await self._commit(state)
 
-    def _number(self) -> None:
-        wanted = {**self._found.wanted, **self._overrides}
-        before = self.state.defaults
-        state = with_defaults(replace(self.state, number=self.state.number + 1), wanted)
+    def _numbered(self, state: RepositoryState) -> RepositoryState:
+        """Return the state with the next number and the default versions that follow from it."""
+        return with_defaults(replace(state, number=state.number + 1), {**self._found.wanted, **self._overrides})
+
+    async def _commit(self, state: RepositoryState) -> None:
+        before, self.state = self.state, state
+        await self._serving.commit(state.number)
         for model, version in state.defaults.items():
-            if before.get(model) not in {None, version}:
-                logger.info("the default version of %s is %d now, was %d", model, version, before[model])
+            if before.defaults.get(model) not in {None, version}:
+                logger.info("the default version of %s is %d now, was %d", model, version, before.defaults[model])
         for model, reason in state.not_followed.items():
-            if self.state.not_followed.get(model) != reason:
+            if before.not_followed.get(model) != reason:
                 logger.warning("%s", reason)
-        self.state = state
 
     def _take_up(self) -> None:
         """Record what the folder holds: new versions, changed ones that failed before, and what is passed over."""
@@ -269,13 +280,14 @@ class Lifecycle:
             await self._fail(name, str(error))
             return
         await asyncio.gather(*showing)
-        self.state = self.state.with_version(name, state="ready", profile=checked.profile.model_dump(mode="json"))
-        self._number()
-        failures = await self._serving.prepare(self.state)
+        profile = checked.profile.model_dump(mode="json")
+        ready = self._numbered(self.state.with_version(name, state="ready", profile=profile))
+        failures = await self._serving.prepare(ready)
+        self.state = replace(self.state, number=ready.number)
         if name in failures:
             await self._fail(name, failures[name])
             return
-        await self._serving.commit(self.state.number)
+        await self._commit(ready)
         logger.info("%s is ready after %.1f s", name, time.perf_counter() - began)
 
     async def _fail(self, name: str, reason: str) -> None:
@@ -324,7 +336,10 @@ class Lifecycle:
 
 
 def _named(name: str, versions: Mapping[str, object]) -> set[str]:
-    """Return the versions that a name such as `imagenet/1` or `imagenet` means. Raises ModelNotFound, VersionNotFound."""
+    """Return the versions that a name such as `imagenet/1` or `imagenet` means.
+
+    Raises ModelNotFound, VersionNotFound.
+    """
     model, _, number = name.partition("/")
     of_model = {each for each in versions if each.partition("/")[0] == model}
     if not of_model:

@@ -87,7 +87,7 @@ class Registry:
             if record.state != "ready":
                 continue
             if version is None:
-                failures[record.name] = "its folder does not hold the bundle that was verified"
+                failures[record.name] = "its folder does not hold the manifest that was verified"
             elif version.serving is None:
                 profile = Profile.model_validate(record.profile) if record.profile is not None else None
                 reason = await self._loader.load(version, profile)

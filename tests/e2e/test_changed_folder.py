@@ -44,7 +44,9 @@ def test_a_front_that_finds_another_bundle_gets_no_connections(tmp_path: Path) -
         until(lambda: sample(server, REFUSED) == 1, server)
         assert [classify(server) for _ in range(20)] == [(200, "1", "green")] * 20
         readiness = httpx.get(f"{server.url}/readyz")
-        reason = "cannot load what the service serves (colours/1 has another manifest than the one that was verified)"
+        reason = (
+            "cannot load what the service serves (colours/1: its folder does not hold the manifest that was verified)"
+        )
         assert readiness.status_code == 200
         assert reason in readiness.json()["detail"]
         assert server.log.count(reason) == 1

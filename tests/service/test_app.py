@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.testclient import TestClient
 
 from service.app import ProcessContext, create_app
+from service.engine.profile import Profile
 from service.repository.version import ModelVersion
 from service.settings import Settings
 from tests.support.bundles import write_bundle
@@ -104,8 +105,11 @@ def test_classify_takes_a_post(settings: Settings, method: str) -> None:
 class _BrokenLoader:
     """A loader with an error that is no property of a bundle."""
 
-    async def load(self, _version: ModelVersion) -> None:
+    async def load(self, _version: ModelVersion, _profile: Profile | None) -> None:
         raise MemoryError
+
+    async def unload(self, _version: ModelVersion) -> None:
+        """Not reached."""
 
     async def after_all_loaded(self) -> None:
         """Not reached."""

@@ -36,8 +36,22 @@ def test_frontends_decode_where_they_run_the_networks(tmp_path: Path, frontends:
     assert decodes_itself(tmp_path, frontend_settings(settings, frontends, 0), usable_cores())
 
 
+def test_a_given_profile_is_opened_without_a_cache(tmp_path: Path) -> None:
+    """A process opens what another one measured, also where no folder for profiles can be written."""
+    bundle = read_bundle(write_bundle(tmp_path))
+    nowhere = tmp_path / "a file"
+    nowhere.write_text("")
+    make = engine_factory(Settings(tune_s=0.05, profile_cache=nowhere), 2)
+    first = make(bundle, None)
+    first.engine.close()
+    second = make(bundle, first.profile)
+    second.engine.close()
+    assert (first.cached, second.cached) == (False, True)
+    assert second.profile == first.profile
+
+
 def decodes_itself(repository: Path, settings: Settings, cores: int) -> bool:
     write_bundle(repository)
-    found = engine_factory(settings, cores)(read_bundle(repository / "colours/1"))
+    found = engine_factory(settings, cores)(read_bundle(repository / "colours/1"), None)
     found.engine.close()
     return found.decodes

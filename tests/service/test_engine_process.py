@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from service.repository.checker import VersionChecker
+from service.repository.lifecycle import Lifecycle
 from service.server.ipc.dispatcher import EngineDispatcher, RemoteImage
 from service.server.ipc.pixel_slots import PixelSlots
 from service.server.ipc.protocol import Report
@@ -29,7 +31,7 @@ async def test_an_engine_process_serves_its_frontends_and_ends_after_them(reposi
         control_channel.close_all(descriptors)
         heard.put_nowait(kind)
 
-    engine.launch(on_message, lambda *_: None)
+    engine.launch(on_message, lambda *_: None, Lifecycle(repository, "plain", VersionChecker(Settings(), 1, 1)).state)
     assert engine.process is not None
     assert engine.channel is not None
     try:
@@ -38,10 +40,7 @@ async def test_an_engine_process_serves_its_frontends_and_ends_after_them(reposi
         dispatcher = EngineDispatcher(slots)
         frontend = asyncio.ensure_future(dispatcher.connect(ours, reports.put_nowait))
         engine.send(control_channel.LINK, descriptors=[theirs.detach()])
-        assert [await asyncio.wait_for(heard.get(), LONG_S) for _ in range(2)] == [
-            control_channel.STARTED,
-            control_channel.READY,
-        ]
+        assert await asyncio.wait_for(heard.get(), LONG_S) == control_channel.PREPARED
         found = [await asyncio.wait_for(reports.get(), LONG_S) for _ in range(3)]
         assert {report["version"].partition("@")[0] for report in found} == {"plain/1", "colours/1", "colours/2"}
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from service.repository.checker import VersionChecker
+from service.repository.lifecycle import Lifecycle
 from service.server.workers import control_channel
 from service.server.workers.plan import ProcessPlan
 from service.server.workers.process import ManagedProcess
@@ -22,7 +24,8 @@ class MainProcess:
         settings = Settings(models=models, default_model="plain", drain_delay_s=0)
         self.frontend = ProcessPlan(1, 0).frontends(settings)[0]
         self._messages: asyncio.Queue[bytes] = asyncio.Queue()
-        self.frontend.launch(self._on_message, lambda *_: None)
+        state = Lifecycle(models, "plain", VersionChecker(settings, 1, 1)).state
+        self.frontend.launch(self._on_message, lambda *_: None, state)
 
     def _on_message(self, _process: ManagedProcess, kind: bytes, _text: bytes, descriptors: Sequence[int]) -> None:
         control_channel.close_all(descriptors)
@@ -65,10 +68,10 @@ async def test_a_frontend_answers_on_the_connections_that_it_is_given(main_proce
         assert (await ask(main_process, listener, b"/livez")).startswith(b"HTTP/1.1 200")
         assert {await main_process.heard(), await main_process.heard()} == {
             control_channel.CONNECTION_CLOSED,
-            control_channel.READY,
+            control_channel.PREPARED,
         }
-        assert b"does not know yet" in await ask(main_process, listener, b"/readyz")
-        main_process.frontend.send(control_channel.READY)
+        assert b"loading and verifying" in await ask(main_process, listener, b"/readyz")
+        main_process.frontend.send(control_channel.COMMIT, b"1")
         assert (await ask(main_process, listener, b"/readyz")).startswith(b"HTTP/1.1 200")
 
 

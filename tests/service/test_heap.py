@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from service.repository.registry import Registry
+from service.engine.profile import Profile
 from service.repository.version import ModelVersion
 from tests.support.bundles import write_bundle
+from tests.support.deployments import loadable
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 
@@ -61,8 +62,11 @@ class LeavesFreeMemory:
 
     before = 0
 
-    async def load(self, version: ModelVersion) -> None:
-        version.state = "ready"
+    async def load(self, _version: ModelVersion, _profile: Profile | None) -> None:
+        """Open nothing."""
+
+    async def unload(self, _version: ModelVersion) -> None:
+        """Close nothing."""
 
     async def after_all_loaded(self) -> None:
         self.before = resident_bytes()
@@ -73,5 +77,5 @@ async def test_what_loading_has_freed_goes_back(tmp_path: Path) -> None:
     """After all versions are loaded, memory that loading has freed belongs to the operating system again."""
     write_bundle(tmp_path)
     loader = LeavesFreeMemory()
-    await Registry(tmp_path, None, loader).load()
+    await loadable(tmp_path, loader=loader).load()
     assert resident_bytes() < loader.before + 50 * _MIB

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 from service.batching.dense_queue import DenseLimits
+from service.build import local_loader
 from service.engine.profile import BatchSeconds, LoadedEngine, Measurement, Profile
+from service.repository.checker import VersionChecker
+from service.repository.lifecycle import Lifecycle
 from service.repository.loader import Loader, ModelLimits
-from service.repository.registry import Registry
+from service.repository.registry import Registry, VersionLoader
+from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.types import Engine
 
@@ -21,14 +25,41 @@ def profile(batch_size: int = 4) -> Profile:
     return Profile(chosen=chosen, points=points, alone_s=0.005, reason="made for tests", tried=(chosen,))
 
 
-def registry_of(repository: Path, engine: Engine, metrics: Metrics | None = None, max_queue: int = 8) -> Registry:
+class LoadableRegistry(Registry):
+    """A registry, with the lifecycle of a service of one process that decides what it serves."""
+
+    def __init__(self, lifecycle: Lifecycle, repository: Path, loader: VersionLoader, metrics: Metrics) -> None:
+        super().__init__(repository, loader, lifecycle.state, metrics.models, retire_limit_s=10)
+        self.lifecycle = lifecycle
+
+    async def load(self) -> None:
+        """Serve what the folder holds."""
+        await self.lifecycle.start(self)
+
+
+def loadable(
+    repository: Path,
+    default_model: str | None = None,
+    loader: VersionLoader | None = None,
+    metrics: Metrics | None = None,
+) -> LoadableRegistry:
+    """Return a registry that serves nothing yet. loader: by default the one of the service. Raises RepositoryError."""
+    settings, metrics = Settings(models=repository), metrics or Metrics()
+    lifecycle = Lifecycle(repository, default_model, VersionChecker(settings, cores=1, copies=1))
+    return LoadableRegistry(lifecycle, repository, loader or local_loader(settings, metrics), metrics)
+
+
+def registry_of(
+    repository: Path, engine: Engine, metrics: Metrics | None = None, max_queue: int = 8
+) -> LoadableRegistry:
     """Return a registry whose versions are not loaded yet; all of them will run on `engine`.
 
     The provider of the engine must not be `cpu`, so that its batches are not run in the event loop.
     """
+    metrics = metrics or Metrics()
     loader = Loader(
-        lambda _bundle: LoadedEngine(engine, profile(), cached=True),
+        lambda _bundle, _profile: LoadedEngine(engine, profile(), cached=True),
         ModelLimits(max_queue, DENSE_LIMITS),
-        metrics or Metrics(),
+        metrics,
     )
-    return Registry(repository, "colours", loader)
+    return loadable(repository, "colours", loader, metrics)

@@ -5,6 +5,7 @@ from typing import Any
 from service.api.problems import MEDIA_TYPE, PROBLEM_TYPES, plain_problem, problem_of
 from service.api.v1.params import QueryParams
 from service.api.v1.schemas import Problem
+from service.errors import Conflict
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -80,6 +81,8 @@ EXAMPLE_DETAILS = {
     "too-small": "the image is 100x60; for dense classification it has to be at least 224x224, the model's input",
     "too-many-cells": "the grid has 40x60 cells, 12000 predictions with top_k=5; the limit is 10000",
     "decode-limit": "decoding this image takes more than 5 s; send it smaller, or encoded anew",
+    "conflict": "imagenet/2 is the default version of imagenet; make another one default first: snellen models default "
+    "imagenet 1",
     "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/2",
     "not-calibrated": "coverage 0.9 was not fitted for imagenet; fitted are none: it was not calibrated; "
     "`snellen calibrate` makes a version that is",
@@ -95,7 +98,7 @@ EXAMPLE_DETAILS = {
 """One example detail per problem type, in the wording of the service."""
 
 CLASSIFY_RESPONSES = problems(
-    *sorted({face.status for face in PROBLEM_TYPES.values()}),
+    *sorted({face.status for error, face in PROBLEM_TYPES.items() if error is not Conflict}),
     plain={
         415: "Content-Encoding 'br' is not read; send the body with gzip, or without compression",
         422: "A parameter is not valid. top_k: Input should be greater than or equal to 1",

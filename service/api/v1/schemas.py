@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.contract import Calibration, Dense, Input, Preprocessing, Scores, Task
 from service.inference.results import Grid, Heatmap
-from service.repository.version import State
+from service.repository.state import State
 
 
 class Problem(BaseModel):

@@ -13,10 +13,23 @@ from service.engine.verification import open_verified
 from service.types import Batch
 
 
-def autotune(bundle: Bundle, wanted: TuningOptions) -> Tuned:
-    """Open the engine by a cached profile, or by a new search. Raises EngineRejected."""
+def autotune(
+    bundle: Bundle,
+    wanted: TuningOptions,
+    given: Profile | None = None,
+    observe: ProgressCallback = lambda _: None,
+) -> Tuned:
+    """Open the engine by a given or cached profile, or by a new search. Raises EngineRejected.
+
+    given: a profile that another process measured with the same options; while its configuration is a candidate,
+    nothing is timed and the cache is neither read nor written. observe: called after each timing.
+    """
     cache, key = ProfileCache(wanted.cache), profile_key(bundle, wanted)
-    found = _reopened(bundle, wanted, cache.get(key)) or search(bundle, wanted)
+    found = (
+        _reopened(bundle, wanted, given)
+        or _reopened(bundle, wanted, cache.get(key))
+        or search(bundle, wanted, observe=observe)
+    )
     try:
         found.engine.warm_up(_every_batch(bundle, found.engine, found.profile.batch_size))
     except BaseException:

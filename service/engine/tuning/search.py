@@ -34,7 +34,7 @@ ProgressCallback = Callable[[Measurement], None]
 
 
 class Tuned(NamedTuple):
-    """An engine in its chosen configuration. `cached`: whether its profile was measured at an earlier start."""
+    """An engine in its chosen configuration. `cached`: whether its profile was measured before this opening."""
 
     engine: OnnxEngine
     profile: Profile

@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -74,10 +74,16 @@ class Server(uvicorn.Server):
         health: Health,
         metrics: Metrics,
         on_closed: Callable[[], None] = lambda: None,
+        on_hangup: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """metrics: of the application, to count refused connections. on_closed: called when a connection has ended."""
+        """Create a server that does not listen yet.
+
+        metrics: of the application, to count refused connections. on_closed: called when a connection has ended.
+        on_hangup: called at SIGHUP; None leaves the signal alone.
+        """
         super().__init__(_configuration(app, settings, metrics, on_closed))
-        self._on_closed = on_closed
+        self._on_closed, self._on_hangup = on_closed, on_hangup
+        self._hangups = set[asyncio.Future[None]]()
         self._health = health
         self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
         self._unready_until: float | None = None
@@ -109,7 +115,14 @@ class Server(uvicorn.Server):
         gc.freeze()  # the modules' objects: never examined again
         gc.set_threshold(_COLLECT_AFTER)
         await super().startup(sockets)
+        if self._on_hangup is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up, self._on_hangup)
         log_addresses(sockets or [])
+
+    def _hang_up(self, on_hangup: Callable[[], Awaitable[None]]) -> None:
+        work = asyncio.ensure_future(on_hangup())
+        self._hangups.add(work)
+        work.add_done_callback(self._hangups.discard)
 
     async def on_tick(self, counter: int) -> bool:
         if self._health.draining and self._unready_until is None:
@@ -150,10 +163,19 @@ class Server(uvicorn.Server):
             self._watchdog.end_within(_GRACE_S)
 
 
-def serve(app: ASGIApp, settings: Settings, health: Health, metrics: Metrics) -> int:
-    """Serve until a signal ends the server, and return the exit status. Raises CannotListen."""
+def serve(
+    app: ASGIApp,
+    settings: Settings,
+    health: Health,
+    metrics: Metrics,
+    on_hangup: Callable[[], Awaitable[None]] | None = None,
+) -> int:
+    """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
+
+    on_hangup: called at SIGHUP.
+    """
     sockets = listen(settings.host, settings.port)
-    server = Server(app, settings, health, metrics)
+    server = Server(app, settings, health, metrics, on_hangup=on_hangup)
     server.run(sockets)
     return server.status
 

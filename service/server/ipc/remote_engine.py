@@ -92,7 +92,7 @@ class RemoteLoader:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def load(self, version: ModelVersion, profile: Profile | None) -> str | None:  # noqa: ARG002
+    async def load(self, version: ModelVersion, profile: Profile | None) -> str | None:
         """Wait until an engine process has loaded the version, or all of them have rejected it.
 
         Returns why it cannot be served, None if it can. profile: not used, the engine process reports its own.

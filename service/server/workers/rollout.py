@@ -54,7 +54,10 @@ class Rollout:
         self._committed, self._latest = None, first
 
     async def prepare(self, state: RepositoryState) -> Mapping[str, str]:
-        """Let all processes that are up open what is ready in `state`. Return why versions cannot be served, by name."""
+        """Let all processes that are up open what is ready in `state`.
+
+        Returns why versions cannot be served, by name.
+        """
         first = self._committed is None  # nothing serves yet, so all are waited for, through restarts
         running = [each for each in (*self._engines, *self._frontends) if first or each.process is not None]
         self._preparing, self._latest = state, state
@@ -117,7 +120,7 @@ class Rollout:
                     for record in self._preparing.versions.values()
                     if _is_ready(record) and not _is_ready(served.get(record.name))
                 ]
-                self._failures |= {name: "several processes ended while they opened it" for name in opening}
+                self._failures |= dict.fromkeys(opening, "several processes ended while they opened it")
         self._replied(process)
 
     def _send(self, process: ManagedProcess, state: RepositoryState) -> None:

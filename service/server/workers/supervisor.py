@@ -13,6 +13,7 @@ from typing import Any
 from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
+from service.repository.watcher import Watcher
 from service.server.sockets import listen, log_addresses
 from service.server.workers import control_channel
 from service.server.workers.balancer import ConnectionBalancer
@@ -73,8 +74,10 @@ class Supervisor:
             for process in self._processes:
                 self._start(process)
             self._check_heartbeats()
-            loop.add_signal_handler(signal.SIGHUP, self._begin, self._reconcile)
+            loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._lifecycle.rescan))
             self._begin(self._start_lifecycle)
+            if self._settings.watch:
+                self._begin(self._watch)
             return await self._finished
         finally:
             self._kill_all()
@@ -124,12 +127,9 @@ class Supervisor:
         if self._lifecycle.failed:
             self._fail(self._lifecycle.failed, 1)
 
-    async def _reconcile(self) -> None:
-        """Compare the repository folder with what is served. Called by SIGHUP."""
-        try:
-            await self._lifecycle.reconcile()
-        except RepositoryError as error:
-            logger.error("nothing is changed: %s", error)
+    async def _watch(self) -> None:
+        """Follow the changes of the repository folder."""
+        await Watcher(self._settings.models, lambda: self._lifecycle.rescan()).run()  # noqa: PLW0108 - another one after a start anew
 
     def _take_connections(self, frontend: ManagedProcess) -> None:
         """Give connections to a frontend that has started; it answers probes while it opens the models."""
@@ -210,6 +210,8 @@ class Supervisor:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if not pid:
                     return
+                if self._checker.child_ended(pid, status):
+                    continue
                 for process in self._processes:
                     if process.process is not None and process.process.pid == pid:
                         process.process.returncode = os.waitstatus_to_exitcode(status)

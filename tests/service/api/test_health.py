@@ -7,14 +7,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.health import readiness
-from service.build import local_loader
 from service.repository.registry import Registry
-from service.settings import Settings
 from service.telemetry.health import Health
-from service.telemetry.metrics import Metrics
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
-from tests.support.deployments import registry_of
+from tests.support.deployments import LoadableRegistry, loadable, registry_of
 from tests.support.engines import GatedEngine
 from tests.support.pictures import picture
 
@@ -28,24 +25,24 @@ async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
     await registry.close()
 
 
-async def test_a_service_is_ready_when_loading_has_ended(registry: Registry) -> None:
+async def test_a_service_is_ready_when_loading_has_ended(registry: LoadableRegistry) -> None:
     """Before that readiness tells that models are being loaded, and their state."""
     before = readiness(registry, Health())
     assert (before.ready, before.detail) == (False, "loading and verifying models")
-    assert [model.state for model in before.models] == ["loading"]
+    assert [model.state for model in before.models] == ["warming"]
     await registry.load()
     after = readiness(registry, Health())
     assert (after.ready, after.detail) == (True, "colours/1 answers on gated")
     assert [model.state for model in after.models] == ["ready"]
 
 
-async def test_an_error_that_ended_loading_is_named(registry: Registry) -> None:
+async def test_an_error_that_ended_loading_is_named(registry: LoadableRegistry) -> None:
     """The service stays not ready, with the error instead of the progress of loading."""
     state = readiness(registry, Health(failed="loading ended with an error"))
     assert (state.ready, state.detail) == (False, "loading ended with an error")
 
 
-async def test_a_draining_service_is_not_ready(registry: Registry) -> None:
+async def test_a_draining_service_is_not_ready(registry: LoadableRegistry) -> None:
     """A load balancer sends new requests elsewhere, although the models still answer."""
     await registry.load()
     state = readiness(registry, Health(draining=True))
@@ -53,7 +50,7 @@ async def test_a_draining_service_is_not_ready(registry: Registry) -> None:
     assert state.detail.startswith("draining")
 
 
-async def test_reasons_against_readiness_are_listed(registry: Registry) -> None:
+async def test_reasons_against_readiness_are_listed(registry: LoadableRegistry) -> None:
     """A service with several reasons names all of them, in alphabetical order."""
     await registry.load()
     state = readiness(registry, Health(not_ready_reasons={"no engine process", "a full log"}))
@@ -62,8 +59,8 @@ async def test_reasons_against_readiness_are_listed(registry: Registry) -> None:
 
 async def test_a_frontend_without_engine_processes_is_not_ready(repository: Path) -> None:
     """A service whose models are loaded is not ready until the engine processes are back."""
-    settings, health = Settings(models=repository, default_model="plain"), Health()
-    registry = Registry(repository, "plain", local_loader(settings, Metrics()))
+    health = Health()
+    registry = loadable(repository, "plain")
     await registry.load()
     assert readiness(registry, health).ready
     health.not_ready_reasons.add("engines are being started")
@@ -74,7 +71,7 @@ async def test_a_frontend_without_engine_processes_is_not_ready(repository: Path
     await registry.close()
 
 
-async def test_a_degraded_service_is_ready_and_tells_what_is_wrong(registry: Registry) -> None:
+async def test_a_degraded_service_is_ready_and_tells_what_is_wrong(registry: LoadableRegistry) -> None:
     """Another process that is being restarted does not stop requests from being sent here."""
     await registry.load()
     state = readiness(registry, Health(degraded="1 of 2 frontends"))
@@ -119,7 +116,7 @@ async def test_a_newer_version_that_does_not_serve_is_named(tmp_path: Path) -> N
     write_bundle(tmp_path)
     change_manifest(write_bundle(tmp_path, version=2), labels=[])
     (write_bundle(tmp_path, version=3) / "golden/red.png").unlink()
-    registry = Registry(tmp_path, None, local_loader(Settings(models=tmp_path), Metrics()))
+    registry = loadable(tmp_path)
     await registry.load()
     state = readiness(registry, Health())
     assert state.ready
@@ -132,7 +129,7 @@ async def test_a_service_whose_default_model_is_broken_is_not_ready(tmp_path: Pa
     """Although another model could answer."""
     write_bundle(tmp_path)
     change_manifest(write_bundle(tmp_path, "imagenet"), labels=[])
-    registry = Registry(tmp_path, None, local_loader(Settings(models=tmp_path), Metrics()))
+    registry = loadable(tmp_path)
     await registry.load()
     state = readiness(registry, Health())
     assert not state.ready
@@ -144,7 +141,7 @@ async def test_a_service_without_a_default_model_is_ready(tmp_path: Path) -> Non
     """Clients name the model."""
     write_bundle(tmp_path)
     write_bundle(tmp_path, "shades")
-    registry = Registry(tmp_path, None, local_loader(Settings(models=tmp_path), Metrics()))
+    registry = loadable(tmp_path)
     await registry.load()
     state = readiness(registry, Health())
     assert (state.ready, state.detail) == (True, "no model is the default; by name colours, shades can answer")

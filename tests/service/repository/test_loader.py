@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from models.contract import Bundle, read_bundle
-from service.engine.profile import LoadedEngine
+from service.engine.profile import LoadedEngine, Profile
 from service.engine.session import EngineRejected
 from service.repository.loader import Loader, ModelLimits
-from service.repository.version import ModelVersion
+from service.repository.version import Deployment, ModelVersion
 from service.telemetry.metrics import Metrics
 from service.types import Priority, ReadyPixels
 from tests.support.bundles import write_bundle
@@ -39,11 +39,16 @@ def metrics() -> Metrics:
     return Metrics()
 
 
+def serving_of(version: ModelVersion) -> Deployment:
+    assert version.serving is not None
+    return version.serving
+
+
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, LABELS | labels)
 
 
-def loader(prepare: Callable[[Bundle], LoadedEngine], metrics: Metrics) -> Loader:
+def loader(prepare: Callable[[Bundle, Profile | None], LoadedEngine], metrics: Metrics) -> Loader:
     return Loader(prepare, ModelLimits(max_queue=8, dense=DENSE_LIMITS), metrics)
 
 
@@ -51,13 +56,13 @@ async def test_a_loaded_version_is_ready_with_the_values_of_its_profile(
     version: ModelVersion, engine: GatedEngine, metrics: Metrics
 ) -> None:
     """The deployment has the measured batch size, and the metrics say on which provider the version answers."""
-    await loader(lambda _bundle: LoadedEngine(engine, profile(), False, decodes=True), metrics).load(version)
-    serving = version.ready()
-    assert (version.state, version.reason) == ("ready", None)
+    await loader(lambda _bundle, _profile: LoadedEngine(engine, profile(), False, decodes=True), metrics).load(
+        version, None
+    )
+    serving = serving_of(version)
     assert (serving.max_batch_size, serving.precision, serving.decodes) == (4, "fp32", True)
     assert (serving.engine.provider, serving.engine.concurrency) == ("gated", 1)
     assert serving.admission.forecast.expected_s(0) == 0.005
-    assert value(metrics, "snellen_model_ready", provider="gated") == 1
 
 
 @pytest.mark.parametrize(
@@ -72,12 +77,11 @@ async def test_a_version_that_cannot_be_loaded_fails_with_the_reason(
 ) -> None:
     """Clients see the reason of a rejection, but not the text of an unexpected error, which is only in the log."""
 
-    def prepare(_bundle: Bundle) -> LoadedEngine:
+    def prepare(_bundle: Bundle, _profile: Profile | None) -> LoadedEngine:
         raise error
 
-    await loader(prepare, metrics).load(version)
-    assert (version.state, version.reason, version.serving) == ("failed", reason, None)
-    assert value(metrics, "snellen_model_ready", provider="none") == 0
+    assert await loader(prepare, metrics).load(version, None) == reason
+    assert version.serving is None
     assert str(error) in caplog.text
 
 
@@ -85,8 +89,8 @@ async def test_batches_and_places_of_a_version_are_in_its_metrics(
     version: ModelVersion, engine: GatedEngine, metrics: Metrics
 ) -> None:
     """Admitted images, images in the queue, completed batches and preemptions carry the labels of the version."""
-    await loader(lambda _bundle: LoadedEngine(engine, profile(), False), metrics).load(version)
-    serving = version.ready()
+    await loader(lambda _bundle, _profile: LoadedEngine(engine, profile(), False), metrics).load(version, None)
+    serving = serving_of(version)
     black = ReadyPixels(np.zeros(version.manifest.input.shape, np.uint8))
     bulk = asyncio.create_task(serving.batcher.submit(black, priority=Priority.BULK))
     await engine.entered.wait()
@@ -114,12 +118,14 @@ async def test_work_after_loading_is_done_once_and_then_known(
         calls.append(len(calls))
         engine.single_image_threads = 2
 
-    loading = loader(lambda _bundle: LoadedEngine(engine, profile(), False, after_all_loaded=after_all_loaded), metrics)
-    await loading.load(version)
-    assert version.ready().engine.single_image_threads == 1
+    loading = loader(
+        lambda _bundle, _profile: LoadedEngine(engine, profile(), False, after_all_loaded=after_all_loaded), metrics
+    )
+    await loading.load(version, None)
+    assert serving_of(version).engine.single_image_threads == 1
     for _ in range(2):
         await loading.after_all_loaded()
-    assert (calls, version.ready().engine.single_image_threads) == ([0], 2)
+    assert (calls, serving_of(version).engine.single_image_threads) == ([0], 2)
 
 
 async def test_a_version_serves_although_the_work_after_loading_fails(
@@ -130,11 +136,12 @@ async def test_a_version_serves_although_the_work_after_loading_fails(
     def after_all_loaded() -> None:
         raise MemoryError("no second session")
 
-    loading = loader(lambda _bundle: LoadedEngine(engine, profile(), False, after_all_loaded=after_all_loaded), metrics)
-    await loading.load(version)
+    loading = loader(
+        lambda _bundle, _profile: LoadedEngine(engine, profile(), False, after_all_loaded=after_all_loaded), metrics
+    )
+    await loading.load(version, None)
     await loading.after_all_loaded()
     engine.release()
-    answer = await version.ready().batcher.submit(ReadyPixels(np.full(version.manifest.input.shape, 2, np.uint8)))
-    assert version.state == "ready"
+    answer = await serving_of(version).batcher.submit(ReadyPixels(np.full(version.manifest.input.shape, 2, np.uint8)))
     assert answer.probabilities.argmax() == 2
     assert "no second session" in caplog.text

@@ -13,24 +13,22 @@ from service.engine.tuning.autotune import autotune
 from service.engine.tuning.candidates import TuningOptions
 from service.errors import ModelNotFound, NotReady, VersionNotFound
 from service.repository.loader import Loader, ModelLimits
-from service.repository.registry import Registry, RepositoryError
-from service.repository.served_versions import ServedVersions
+from service.repository.registry import Registry
+from service.repository.scan import RepositoryError
 from service.telemetry.metrics import Metrics
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.clients import ready_client
+from tests.support.deployments import LoadableRegistry, loadable
 
 
-def read(repository: Path, default_model: str | None = None, served: ServedVersions | None = None) -> Registry:
-    return Registry(
-        repository,
-        default_model,
-        Loader(
-            lambda bundle: LoadedEngine(*autotune(bundle, TuningOptions(budget_s=0))),
-            ModelLimits(4, DenseLimits(4, 4, 4)),
-            Metrics(),
-        ),
-        served,
+def read(repository: Path, default_model: str | None = None) -> LoadableRegistry:
+    metrics = Metrics()
+    loader = Loader(
+        lambda bundle, _profile: LoadedEngine(*autotune(bundle, TuningOptions(budget_s=0))),
+        ModelLimits(4, DenseLimits(4, 4, 4)),
+        metrics,
     )
+    return loadable(repository, default_model, loader, metrics)
 
 
 def names(registry: Registry) -> list[str]:
@@ -55,19 +53,21 @@ def test_a_repository_may_be_reached_through_a_link(tmp_path: Path) -> None:
     assert names(read(tmp_path / "models")) == ["colours/1"]
 
 
-def test_the_newest_version_is_the_one_that_is_ready(tmp_path: Path) -> None:
+async def test_the_default_version_is_the_newest_that_is_ready(tmp_path: Path) -> None:
     """Before any is, the newest stands for all; names that are not there say which are."""
     for version in (1, 2, 10):
         write_bundle(tmp_path, version=version)
+    (tmp_path / "colours/10/golden/red.png").unlink()
     registry = read(tmp_path)
     assert names(registry) == ["colours/1", "colours/2", "colours/10"]
     assert registry.find().name == "colours/10"
-    registry.find("colours", "2").state = "ready"
+    await registry.load()
     assert registry.find().name == "colours/2"
     with pytest.raises(ModelNotFound, match="the models are colours"):
         registry.find("shades")
     with pytest.raises(VersionNotFound, match="it has 1, 2, 10"):
         registry.find("colours", "3")
+    await registry.close()
 
 
 def test_the_default_model_has_to_be_there(tmp_path: Path) -> None:
@@ -104,14 +104,6 @@ def test_no_model_answers_for_another_that_is_broken(tmp_path: Path, damage: str
     assert registry.default_model == "imagenet"
     with pytest.raises(NotReady, match="no version of imagenet can be read: imagenet/v?1"):
         registry.find()
-
-
-def test_a_restarted_process_has_the_default_model_of_the_others(tmp_path: Path) -> None:
-    """Whatever was added to the folder since."""
-    write_bundle(tmp_path)
-    served = ServedVersions.from_json(read(tmp_path).versions_now.to_json())
-    write_bundle(tmp_path, "imagenet")
-    assert read(tmp_path, served=served).default_model == "colours"
 
 
 def test_a_repository_without_a_bundle_is_refused(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ async function refreshModels() {
   models = list.models;
   const same = models.find((each) => each.name === model?.name && each.version === model?.version);
   const next = same ?? firstChoice(list);
-  if (models.some((each) => each.state === "loading")) pollLater();
+  if (models.some((each) => ["discovered", "verifying", "warming"].includes(each.state))) pollLater();
   showModels(models, next);
   if (next && (!same || same.state !== model.state)) await choose(next);
   else render();

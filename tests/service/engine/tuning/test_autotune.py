@@ -98,6 +98,28 @@ def test_a_profile_of_what_cannot_be_any_more_is_measured_again(bundle: Bundle, 
     assert (found.cached, found.profile.chosen.provider) == (False, "cpu")
 
 
+def test_a_given_profile_takes_the_place_of_the_cache(bundle: Bundle, tmp_path: Path) -> None:
+    """Nothing is timed, and the cache is not written."""
+    first = autotune(bundle, wanted(tmp_path / "one"))
+    first.engine.close()
+    timed: list[object] = []
+    second = autotune(bundle, wanted(tmp_path / "other"), first.profile, timed.append)
+    second.engine.close()
+    assert (second.cached, second.profile, timed) == (True, first.profile, [])
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_given_profile_that_does_not_fit_is_measured_again(bundle: Bundle) -> None:
+    """As one of more cores than this process has."""
+    first = autotune(bundle, wanted(concurrency=3))
+    first.engine.close()
+    timed: list[object] = []
+    second = autotune(bundle, wanted(concurrency=2), first.profile, timed.append)
+    second.engine.close()
+    assert (second.cached, second.engine.concurrency) == (False, 2)
+    assert timed
+
+
 def test_explicit_numbers_narrow_the_search(bundle: Bundle) -> None:
     """To one shape here, and to single images."""
     engine, profile, _ = search(bundle, wanted(concurrency=3, threads_per_batch=1, max_batch_size=1))

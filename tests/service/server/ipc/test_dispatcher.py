@@ -152,12 +152,28 @@ async def test_without_a_free_slot_an_image_is_refused(dispatch: EngineDispatche
         task.cancel()
 
 
-async def test_after_the_end_nothing_is_taken(dispatch: EngineDispatcher) -> None:
-    """And what waits is told."""
+async def test_after_a_version_is_closed_none_of_its_images_is_taken(dispatch: EngineDispatcher) -> None:
+    """And what waits is told, until an engine process serves it again."""
     task = asked(dispatch)
     await asyncio.sleep(0)
-    dispatch.close()
+    dispatch.close("colours/1")
     for refused in (task, asked(dispatch)):
         with pytest.raises(NotReady):
             await refused
     assert dispatch.slots.free == 4
+    engine = Remembering(dispatch)
+    task = asked(dispatch)
+    await asyncio.sleep(0)
+    dispatch.replied(engine, engine.sent[0].number, REPLY)
+    assert await task == REPLY
+
+
+async def test_an_image_larger_than_a_slot_travels_without_one(dispatch: EngineDispatcher) -> None:
+    """So the models may change while slots keep their size."""
+    engine = Remembering(dispatch)
+    large = RemoteImage("colours/1", np.zeros((3, 3, 3), np.uint8))
+    task = asyncio.ensure_future(dispatch.submit(large))
+    await asyncio.sleep(0)
+    assert (large.slot, large.pixels is not None, dispatch.slots.free) == (None, True, 4)
+    dispatch.replied(engine, large.number, REPLY)
+    assert await task == REPLY

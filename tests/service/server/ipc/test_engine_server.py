@@ -13,16 +13,13 @@ import numpy as np
 import pytest
 
 from models.contract import Pixels
-from service.build import local_loader
 from service.errors import NotReady
-from service.repository.registry import Registry
 from service.repository.version import ModelVersion
 from service.server.ipc.dispatcher import EngineDispatcher, RemoteImage
 from service.server.ipc.engine_server import accept_frontend
 from service.server.ipc.pixel_slots import PixelSlots
-from service.settings import Settings
-from service.telemetry.metrics import Metrics
 from tests.support.bundles import SIDE, write_bundle
+from tests.support.deployments import loadable
 
 GREEN: Pixels = np.full((SIDE, SIDE, 3), (0, 255, 0), np.uint8)
 
@@ -41,7 +38,7 @@ class Frontend:
         ours, theirs = socket.socketpair()
         reported = asyncio.Event()
         here = asyncio.ensure_future(self.dispatcher.connect(ours, lambda _report: reported.set()))
-        engine = await accept_frontend(theirs, [self.version])
+        engine = await accept_frontend(theirs, {0: self.version})
         assert engine is not None
         engine.report({"version": self.version.identity, "model": 0, "state": "ready"})
         there = asyncio.ensure_future(engine.run())
@@ -59,7 +56,7 @@ class Frontend:
 
 @asynccontextmanager
 async def connected(repository: Path, model: str) -> AsyncIterator[Frontend]:
-    registry = Registry(repository, model, local_loader(Settings(), Metrics()))
+    registry = loadable(repository, model)
     await registry.load()
     frontend = Frontend(registry.find(model))
     here, there = await frontend.connect()
@@ -94,7 +91,7 @@ async def test_an_error_arrives_as_it_was(frontend: Frontend) -> None:
     """And the slot is free."""
     version = frontend.version
     deployment, version.serving = version.serving, None
-    with pytest.raises(NotReady, match="is being loaded"):
+    with pytest.raises(NotReady, match="the version has retired"):
         await frontend.classify()
     version.serving = deployment
     assert frontend.slots.free == 2
@@ -104,7 +101,7 @@ async def test_a_frontend_that_ends_before_its_slots_came_is_no_error() -> None:
     """There is no connection then."""
     ours, theirs = socket.socketpair()
     ours.close()
-    assert await accept_frontend(theirs, []) is None
+    assert await accept_frontend(theirs, {}) is None
 
 
 async def test_an_energy_is_sent_with_the_answer(tmp_path: Path, frontend: Frontend) -> None:

@@ -70,11 +70,12 @@ def send(writer: asyncio.StreamWriter, kind: Kind, number: int, data: bytes, ene
 async def test_a_version_is_ready_when_one_engine_process_serves_it(frontend: Frontend) -> None:
     """Though another has rejected it; images go to the one that serves it, under its number."""
     (_, failed), (reader, ready) = await frontend.engine(), await frontend.engine()
-    loading = asyncio.ensure_future(frontend.loader.load(frontend.version))
+    loading = asyncio.ensure_future(frontend.loader.load(frontend.version, None))
     send(failed, Kind.REPORT, 0, json.dumps(frontend.report("failed")).encode())
     send(ready, Kind.REPORT, 0, json.dumps(frontend.report("ready")).encode())
-    await loading
-    deployment = frontend.version.ready()
+    assert await loading is None
+    deployment = frontend.version.serving
+    assert deployment is not None
     assert (deployment.engine.provider, deployment.precision, deployment.max_batch_size) == ("cuda", "fp32", 8)
 
     asked = asyncio.ensure_future(deployment.batcher.submit(ReadyPixels(np.zeros((SIDE, SIDE, 3), np.uint8))))
@@ -96,13 +97,13 @@ async def test_a_version_is_ready_when_one_engine_process_serves_it(frontend: Fr
 async def test_a_version_has_failed_when_all_engine_processes_reject_it(frontend: Frontend) -> None:
     """With the reason of the last one."""
     writers = [(await frontend.engine())[1] for _ in range(2)]
-    loading = asyncio.ensure_future(frontend.loader.load(frontend.version))
+    loading = asyncio.ensure_future(frontend.loader.load(frontend.version, None))
     send(writers[0], Kind.REPORT, 0, json.dumps(frontend.report("failed")).encode())
     await asyncio.wait([loading], timeout=0.05)
     assert not loading.done()
     send(writers[1], Kind.REPORT, 0, json.dumps(frontend.report("failed")).encode())
-    await loading
-    assert (frontend.version.state, frontend.version.reason) == ("failed", "no memory")
+    assert await loading == "no memory"
+    assert frontend.version.serving is None
     for writer in writers:
         writer.close()
 
@@ -111,7 +112,7 @@ async def test_readiness_ends_with_the_last_engine_process(frontend: Frontend) -
     """Until another one serves a model."""
     _, writer = await frontend.engine()
     send(writer, Kind.REPORT, 0, json.dumps(frontend.report("ready")).encode())
-    await frontend.loader.load(frontend.version)
+    await frontend.loader.load(frontend.version, None)
     assert not frontend.health.not_ready_reasons
     writer.close()
     await asyncio.gather(*frontend.loader._tasks)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from service.errors import NotReady
-from service.repository.served_versions import ServedVersions
+from service.repository.state import RepositoryState, VersionRecord
 from service.server.workers import main_process
 from service.server.workers.control_channel import (
     DEGRADED,
@@ -81,13 +81,12 @@ async def test_a_scrape_does_not_wait_for_ever(played: Played, monkeypatch: pyte
 
 
 def test_a_configuration_arrives_as_it_was_written() -> None:
-    """The versions to load are optional."""
+    """With the state to prepare first."""
+    state = RepositoryState(3, {"a/1": VersionRecord("a/1", "one", "ready")}, "a", {"a": 1}, broken=frozenset({"b"}))
     config = {"settings": Settings(max_queue=7).model_dump(mode="json"), "number": 1, "frontends": 2, "engines": 0}
-    served = ServedVersions({"a/1": "one"}, frozenset({"a/1"}))
-    for written, expected in ((None, None), (served.to_json().decode(), served)):
-        read = WorkerConfig.from_json(json.dumps(config | {"served": written}).encode())
-        assert (read.settings.max_queue, read.number, read.frontends, read.engines) == (7, 1, 2, 0)
-        assert read.served == expected
+    read = WorkerConfig.from_json(json.dumps(config | {"state": state.to_json().decode()}).encode())
+    assert (read.settings.max_queue, read.number, read.frontends, read.engines) == (7, 1, 2, 0)
+    assert read.state == state
 
 
 def test_nothing_is_sent_before_the_connection_is_made() -> None:

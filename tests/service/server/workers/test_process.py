@@ -1,15 +1,17 @@
 """A process of the main process: who is killed, with processes that never answer; restarts."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from service.server.workers.control_channel import FATAL, ControlChannel, pair
+from service.repository.state import RepositoryState, VersionRecord
+from service.server.workers.control_channel import PREPARED, ControlChannel, pair, read_memfd
 from service.server.workers.plan import ProcessPlan
 from service.server.workers.process import MAX_MISSED_HEARTBEATS, ManagedProcess
 from service.settings import Settings
@@ -67,16 +69,23 @@ def test_a_signal_does_not_collect_an_exit_status(process: ManagedProcess) -> No
     process.process.returncode = -signal.SIGTERM
 
 
-async def test_a_process_reads_its_configuration_and_reports_why_it_cannot_start(tmp_path: Path) -> None:
-    """A real frontend without a bundle."""
-    frontend = ProcessPlan(1, 0).frontends(Settings(models=tmp_path))[0]
-    reported: asyncio.Future[tuple[bytes, bytes]] = asyncio.get_running_loop().create_future()
-    frontend.launch(lambda _process, kind, text, _files: reported.set_result((kind, text)), lambda *_: None)
-    kind, reason = await asyncio.wait_for(reported, 60)
-    assert (kind, b"no bundle" in reason) == (FATAL, True)
-    assert frontend.process is not None
-    assert await asyncio.to_thread(frontend.process.wait, 60) == 2
-    assert frontend.ended(2) == 0.1
+async def test_a_process_reads_its_configuration_and_reports_what_it_cannot_serve(tmp_path: Path) -> None:
+    """A real engine process without the bundle that it should serve."""
+    engine = ProcessPlan(1, 1).engines(Settings(models=tmp_path))[0]
+    reported: asyncio.Future[tuple[bytes, bytes, bytes]] = asyncio.get_running_loop().create_future()
+
+    def on_message(_process: ManagedProcess, kind: bytes, text: bytes, files: Sequence[int]) -> None:
+        reported.set_result((kind, text, read_memfd(files[0])))
+
+    state = RepositoryState(7, {"colours/1": VersionRecord("colours/1", "00", "ready")})
+    engine.launch(on_message, lambda *_: None, state)
+    kind, number, failures = await asyncio.wait_for(reported, 60)
+    assert (kind, number) == (PREPARED, b"7")
+    assert json.loads(failures) == {"colours/1": "its folder does not hold the manifest that was verified"}
+    assert engine.process is not None
+    engine.process.kill()
+    assert await asyncio.to_thread(engine.process.wait, 60) == -signal.SIGKILL
+    assert engine.ended(-signal.SIGKILL) == 0.1
 
 
 async def test_each_early_end_doubles_the_pause(process: ManagedProcess) -> None:

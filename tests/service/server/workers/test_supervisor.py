@@ -1,25 +1,28 @@
 """The main process with children that end at once, and with none: restarts, refusals, and its end."""
 
-import logging
+import asyncio
+import json
 from collections.abc import Sequence
+from pathlib import Path
+from subprocess import Popen
 from typing import cast
 
 import pytest
 
-from service.repository.served_versions import ServedVersions
 from service.server.workers import process as processes
-from service.server.workers.control_channel import DEGRADED, FATAL, READY, STARTED, to_memfd
+from service.server.workers.control_channel import COMMIT, DEGRADED, PREPARED, RETIRED, STARTED, to_memfd
 from service.server.workers.plan import ProcessPlan
 from service.server.workers.process import MAX_QUICK_DEATHS, ManagedProcess
 from service.server.workers.supervisor import Supervisor
 from service.settings import Settings
-
-FOUND = ServedVersions({"a/1": "one"})
-OTHER = ServedVersions({"a/1": "two"})
+from tests.support.bundles import change_manifest, write_bundle
 
 
 class Child(ManagedProcess):
     """Without a process: what it would be sent."""
+
+    def signal(self, number: int) -> None:
+        vars(self).setdefault("signals", []).append(number)
 
     def send(self, kind: bytes, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
         vars(self).setdefault("sent", []).append((kind, text))
@@ -31,6 +34,9 @@ class Plan:
     def __init__(self, kind: type[ManagedProcess]) -> None:
         self._kind = kind
 
+    def of_networks(self, settings: Settings) -> tuple[Settings, int, int]:
+        return settings, 1, 2
+
     def frontends(self, _settings: Settings) -> list[ManagedProcess]:
         return [self._kind("frontend", number, "this", {}) for number in range(2)]
 
@@ -38,54 +44,103 @@ class Plan:
         return []
 
 
-def supervisor(kind: type[ManagedProcess] = Child) -> Supervisor:
-    return Supervisor(Settings(), cast(ProcessPlan, Plan(kind)), [])
+def supervisor(repository: Path, kind: type[ManagedProcess] = Child) -> Supervisor:
+    return Supervisor(Settings(models=repository), cast(ProcessPlan, Plan(kind)), [])
 
 
-def said(one: Supervisor, process: ManagedProcess, kind: bytes, versions: ServedVersions) -> None:
-    one._on_message(process, kind, b"", [to_memfd(versions.to_json())])
+class Played:
+    """A main process whose two frontends the test plays."""
+
+    def __init__(self, repository: Path) -> None:
+        self.main = supervisor(repository)
+        self.main._finished = asyncio.get_running_loop().create_future()
+        self.first, self.second = self.main._frontends
+        for process in (self.first, self.second):
+            process.process = cast("Popen[bytes]", Popen)
+            process.given = 1
+            self.main._on_message(process, STARTED, b"", ())
+        self.main._begin(self.main._start_lifecycle)
+
+    def prepared(self, process: ManagedProcess, number: int, **failures: str) -> None:
+        files = [to_memfd(json.dumps({name.replace("_", "/"): why for name, why in failures.items()}).encode())]
+        self.main._on_message(process, PREPARED, str(number).encode(), files)
+
+    async def serve(self) -> None:
+        """Let both prepare the first state, and the one in which it is committed."""
+        for number in (1, 2):
+            await asyncio.sleep(0.01)
+            for process in (self.first, self.second):
+                self.prepared(process, number)
+        await asyncio.sleep(0.01)
+        for process in (self.first, self.second):
+            self.main._on_message(process, RETIRED, b"2", ())
+        await asyncio.sleep(0.01)
 
 
 async def test_processes_that_end_right_after_their_start_end_the_service(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """After some restarts, with one line that names the process; real ones, which print a poem."""
+    write_bundle(tmp_path)
     monkeypatch.setattr(processes, "_FIRST_PAUSE_S", 0.01)
-    assert await supervisor(ManagedProcess).run() == 1
+    assert await supervisor(tmp_path, ManagedProcess).run() == 1
     assert capfd.readouterr().err.count(f"has died {MAX_QUICK_DEATHS} times right after its start") == 1
 
 
-async def test_a_reason_that_prevents_the_start_ends_the_service_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+async def test_a_frontend_is_ready_when_the_first_state_is_committed(tmp_path: Path) -> None:
+    """All have to have prepared it."""
+    write_bundle(tmp_path)
+    played = Played(tmp_path)
+    await asyncio.sleep(0.01)
+    played.prepared(played.first, 1)
+    await asyncio.sleep(0.01)
+    assert (played.first.up, played.first.ready) == (True, False)
+    await played.serve()
+    assert (played.first.ready, played.second.ready) == (True, True)
+    assert vars(played.first)["sent"][-1] == (COMMIT, b"2")
+
+
+async def test_a_service_that_can_serve_nothing_ends(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """With one line that gives the reason."""
+    write_bundle(tmp_path)
+    played = Played(tmp_path)
+    await asyncio.sleep(0.01)
+    for process in (played.first, played.second):
+        played.prepared(process, 1, colours_1="red.png is missing")
+    await played.serve()
+    assert await played.main._finished == 1
+    assert capfd.readouterr().err.count("snellen: colours/1 was refused at load: red.png is missing") == 1
+
+
+async def test_a_restarted_process_that_cannot_open_what_the_others_serve_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Although every process reports it."""
-    one = supervisor()
-    monkeypatch.setattr(Child, "launch", lambda process, on_message, *_: on_message(process, FATAL, b"no bundle", ()))
-    assert await one.run() == 2
-    assert capfd.readouterr().err.count("no bundle") == 1
-
-
-async def test_a_process_that_loads_other_versions_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     """The others go on, and /readyz of them says so."""
-    one = supervisor()
-    first, second = one._frontends
-    for kind in (STARTED, READY):
-        said(one, first, kind, FOUND)
-    said(one, second, STARTED, OTHER)
-    assert (first.ready, second.up, one._agreement.served) == (True, False, FOUND)
-    assert second.refused == "a/1 has another manifest than the one that was verified"
-    assert "frontend 1 cannot load what the service serves" in vars(first)["sent"][-1][1].decode()
-    assert vars(first)["sent"][-1][0] == DEGRADED
+    write_bundle(tmp_path)
+    played = Played(tmp_path)
+    await played.serve()
+    played.second.up = played.second.ready = False
+    played.second.process = None
+    played.prepared(played.second, 2, colours_1="another manifest")
+    assert (played.first.ready, played.second.ready) == (True, False)
+    assert played.second.refused == "colours/1: another manifest"
+    kind, text = vars(played.first)["sent"][-1]
+    assert (kind, "frontend 1 cannot load what the service serves" in text.decode()) == (DEGRADED, True)
     assert "the others go on" in caplog.text
 
 
-async def test_when_no_process_is_left_the_next_one_decides(caplog: pytest.LogCaptureFixture) -> None:
+async def test_when_no_process_is_left_the_folder_decides_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """As at the start of the service."""
-    caplog.set_level(logging.INFO)
-    one = supervisor()
-    first, second = one._frontends
-    said(one, first, STARTED, FOUND)
-    said(one, second, STARTED, OTHER)
+    folder = write_bundle(tmp_path)
+    played = Played(tmp_path)
+    await played.serve()
+    change_manifest(folder, labels=["one", "two", "three"])
+    for process in (played.first, played.second):
+        process.up = process.ready = False
+        process.process = None
+    played.prepared(played.second, 2, colours_1="another manifest")
     assert "the service starts anew" in caplog.text
-    said(one, second, STARTED, OTHER)
-    assert (second.up, one._agreement.served) == (True, OTHER)
+    assert played.main._rollout.at_start.number == 1
+    assert played.main._rollout.at_start.versions == played.main._lifecycle.state.versions

@@ -1,0 +1,76 @@
+"""What is read of a repository folder, and what is not there yet."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from models.contract import read_bundle
+from service.repository.scan import RepositoryError, fingerprint, missing_part, require_bundles, scan
+from tests.support.bundles import change_manifest, write_bundle
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """So that nothing retires because a network file system is away."""
+    with pytest.raises(RepositoryError, match="there is no folder"):
+        scan(tmp_path / "away")
+    assert scan(tmp_path).bundles == {}
+    with pytest.raises(RepositoryError, match="no bundle"):
+        require_bundles(scan(tmp_path), tmp_path)
+
+
+def test_a_repository_is_read_with_the_reasons_of_what_is_passed_over(tmp_path: Path) -> None:
+    """By name; a model with a version that cannot be read is broken."""
+    write_bundle(tmp_path)
+    change_manifest(write_bundle(tmp_path, version=2), labels=[])
+    (tmp_path / "empty").mkdir()
+    found = scan(tmp_path)
+    assert found.bundles.keys() == {"colours/1"}
+    assert found.passed_over.keys() == {"colours/2", "empty"}
+    assert found.broken == {"colours"}
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [(None, "latest"), ("", "latest"), ("2\n", "2"), (" latest ", "latest"), ("x" * 99, "x" * 64)],
+)
+def test_the_default_version_is_read_from_the_folder_of_the_model(
+    tmp_path: Path, content: str | None, wanted: str
+) -> None:
+    """A file that is not there, or is empty, means the newest."""
+    write_bundle(tmp_path)
+    if content is not None:
+        (tmp_path / "colours/default").write_text(content)
+    assert scan(tmp_path).wanted == {"colours": wanted}
+
+
+def test_a_pipe_in_place_of_the_default_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may write to it."""
+    write_bundle(tmp_path)
+    os.mkfifo(tmp_path / "colours/default")
+    assert scan(tmp_path).wanted == {"colours": "latest"}
+
+
+def test_a_bundle_is_complete_when_every_file_has_its_length(tmp_path: Path) -> None:
+    """While a folder is copied, files are missing or shorter; a longer one will not become right by waiting."""
+    folder = write_bundle(tmp_path)
+    bundle = read_bundle(folder)
+    assert missing_part(bundle) is None
+    model = (folder / "model.onnx").read_bytes()
+    (folder / "model.onnx").write_bytes(model[:100])
+    assert missing_part(bundle) == f"model.onnx has 100 of {len(model):,} bytes"
+    (folder / "model.onnx").write_bytes(model + b"x")
+    assert missing_part(bundle) is None
+    (folder / "golden/red.png").unlink()
+    assert missing_part(bundle) == "golden/red.png is missing"
+
+
+def test_a_fingerprint_changes_with_any_file(tmp_path: Path) -> None:
+    """Also when the manifest stays the same."""
+    folder = write_bundle(tmp_path)
+    before = fingerprint(read_bundle(folder))
+    assert fingerprint(read_bundle(folder)) == before
+    (folder / "model.onnx").write_bytes(b"damaged")
+    damaged = fingerprint(read_bundle(folder))
+    (folder / "model.onnx").unlink()
+    assert len({before, damaged, fingerprint(read_bundle(folder))}) == 3
