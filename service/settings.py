@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     watch: bool = Field(
         False, description="look at the repository folder every 2 s and follow its changes, as SIGHUP does once"
     )
+    admin_socket: str | None = Field(
+        None,
+        min_length=1,
+        description="Unix socket for `snellen models`; unset: snellen/PORT.sock in XDG_RUNTIME_DIR, or else "
+        "snellen-UID/PORT.sock in the folder for temporary files; off: none",
+    )
     default_model: str | None = Field(
         None, description="model that answers /v1/classify; unset: the only one, else imagenet, else none"
     )

@@ -108,6 +108,19 @@ class Lifecycle:
             self._started.set()
 
     @property
+    def shown(self) -> RepositoryState:
+        """The state as clients see it: before the end of the start, what is to become ready is `warming`."""
+        return self.state if self._started.is_set() else self.state.before_start()
+
+    def wanted_of(self, model: str) -> str:
+        """Return which version of a model should be the default one: `latest` or a number."""
+        return self._overrides.get(model) or self._found.wanted.get(model, LATEST)
+
+    def is_stored(self, model: str) -> bool:
+        """Return whether the choice of the default version outlasts the service."""
+        return model not in self._overrides
+
+    @property
     def failed(self) -> str:
         """Why no version can be served; empty if one can."""
         records = self.state.versions.values()
@@ -157,8 +170,10 @@ class Lifecycle:
     async def unload(self, name: str) -> RepositoryState:
         """Retire a version, or all versions of a model that is not the default one, until they are loaded again.
 
-        Raises ModelNotFound, VersionNotFound, and Conflict for what answers where no version or no model is named.
+        Waits for the start. Raises ModelNotFound, VersionNotFound, and Conflict for what answers where no version or no
+        model is named.
         """
+        await self._started.wait()
         async with self._lock:
             names = _named(name, self.state.versions)
             model = name.partition("/")[0]
@@ -183,8 +198,9 @@ class Lifecycle:
         """Make a ready version the default one of its model, or `latest` the rule.
 
         Stored in the folder of the model, so that it outlasts a restart.
-        Raises ModelNotFound, VersionNotFound, NotReady.
+        Waits for the start. Raises ModelNotFound, VersionNotFound, NotReady.
         """
+        await self._started.wait()
         async with self._lock:
             _named(model, self.state.versions)
             if wanted != LATEST:

@@ -6,7 +6,6 @@ They change in two steps: `prepare` opens what is to become ready, `commit` make
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -60,15 +59,8 @@ class Registry:
         self._retiring = set[asyncio.Task[None]]()
         self._one_at_a_time = asyncio.Lock()
         self.loading = True
-        warming = {
-            name: replace(record, state="warming") if record.state == "ready" else record
-            for name, record in state.versions.items()
-        }
-        versions = {name: self._version(record) for name, record in warming.items()}
-        self._show(
-            replace(state, versions=warming),
-            {name: version for name, version in versions.items() if version is not None},
-        )
+        versions = {name: self._version(record) for name, record in state.versions.items()}
+        self._show(state.before_start(), {name: version for name, version in versions.items() if version is not None})
 
     async def prepare(self, state: RepositoryState) -> Mapping[str, str]:
         """Open the versions that are ready in `state` and not yet here, those of the default model first.

@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from service.server.admin_listener import AdminListener
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
 from service.server.sockets import last_connections, listen, log_addresses, raise_descriptor_limit
 from service.settings import Settings
@@ -75,14 +76,15 @@ class Server(uvicorn.Server):
         metrics: Metrics,
         on_closed: Callable[[], None] = lambda: None,
         on_hangup: Callable[[], Awaitable[None]] | None = None,
+        admin: AdminListener | None = None,
     ) -> None:
         """Create a server that does not listen yet.
 
         metrics: of the application, to count refused connections. on_closed: called when a connection has ended.
-        on_hangup: called at SIGHUP; None leaves the signal alone.
+        on_hangup: called at SIGHUP; None leaves the signal alone. admin: answers from the start to the drain.
         """
         super().__init__(_configuration(app, settings, metrics, on_closed))
-        self._on_closed, self._on_hangup = on_closed, on_hangup
+        self._on_closed, self._on_hangup, self._admin = on_closed, on_hangup, admin
         self._hangups = set[asyncio.Future[None]]()
         self._health = health
         self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
@@ -117,6 +119,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self._on_hangup is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up, self._on_hangup)
+        if self._admin is not None:
+            self._admin.start()
         log_addresses(sockets or [])
 
     def _hang_up(self, on_hangup: Callable[[], Awaitable[None]]) -> None:
@@ -128,6 +132,7 @@ class Server(uvicorn.Server):
         if self._health.draining and self._unready_until is None:
             logger.info("draining: unready for %g s, then accepted requests are answered", self._drain_delay_s)
             self._unready_until = time.monotonic() + self._drain_delay_s
+            await self._close_admin()
         if self._health.failed or (self._unready_until is not None and time.monotonic() >= self._unready_until):
             self.should_exit = True
         return await super().on_tick(counter)
@@ -135,6 +140,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watchdog.end_within(self._drain_limit_s + _GRACE_S)
         self._watchdog.start()
+        await self._close_admin()
         # Connections that wait to be accepted are served, because closing their listener would reset them.
         last = [connection for listener in sockets or [] for connection in last_connections(listener)]
         for server in self.servers:
@@ -142,6 +148,10 @@ class Server(uvicorn.Server):
         for connection in last:
             await self.attach(connection)
         await super().shutdown(sockets)
+
+    async def _close_admin(self) -> None:
+        if self._admin is not None:
+            await self._admin.close()
 
     async def attach(self, connection: socket.socket) -> None:
         """Serve an accepted connection."""
@@ -169,13 +179,15 @@ def serve(
     health: Health,
     metrics: Metrics,
     on_hangup: Callable[[], Awaitable[None]] | None = None,
+    admin_app: Callable[[], ASGIApp] | None = None,
 ) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
 
-    on_hangup: called at SIGHUP.
+    on_hangup: called at SIGHUP. admin_app: returns the application for the admin socket; None for no socket.
     """
     sockets = listen(settings.host, settings.port)
-    server = Server(app, settings, health, metrics, on_hangup=on_hangup)
+    admin = AdminListener(settings, sockets[0].getsockname()[1], admin_app) if admin_app is not None else None
+    server = Server(app, settings, health, metrics, on_hangup=on_hangup, admin=admin)
     server.run(sockets)
     return server.status
 
