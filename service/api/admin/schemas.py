@@ -16,6 +16,12 @@ def _version_or_model(name: str) -> str:
     return name
 
 
+def _model(name: str) -> str:
+    if not name or "/" in name:
+        raise ValueError("write the name of a model, as in imagenet; the version has a field of its own")
+    return name
+
+
 def _latest_or_number(version: object) -> str:
     text = str(version) if isinstance(version, int | str) and not isinstance(version, bool) else ""
     if text != LATEST and not _is_number(text):
@@ -46,7 +52,7 @@ class Named(_Body):
 class Choice(_Body):
     """Which version of a model is to be the default one: `latest` or a number."""
 
-    model: Annotated[StrictStr, Field(max_length=64)]
+    model: Annotated[StrictStr, Field(max_length=64), AfterValidator(_model)]
     version: Annotated[str, BeforeValidator(_latest_or_number)]
 
 
