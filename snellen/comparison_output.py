@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from training.evaluation.bundle_comparison import Accuracies, Answer, BundleComparison, ChangedImage, OnChanged
 
 _PLAIN_WIDTH = 160
+_CLASSES = 10
+"""Classes that are shown of those that one bundle gets right more often."""
 _LABELS = 5
 """Labels that a sentence names of those that one bundle lacks."""
 _COLUMNS = (
@@ -43,6 +45,8 @@ def print_comparison(result: "BundleComparison") -> None:
     if result.accuracy:
         console.print(_accuracies(result, result.accuracy))
         _print_line(console, _difference(result, result.accuracy))
+    if result.classes:
+        console.print(_classes(result))
     if result.changed:
         console.print(_changed(result))
         if (count := len(result.changed)) < result.changed_images:
@@ -133,7 +137,7 @@ def _figures(result: "BundleComparison") -> Table:
     table.add_row("same classes" if several else "same class", f"{result.agreement:.2%}", f"of images, {interval}")
     table.add_row("changed images", f"{result.changed_images:,}", f"of {result.images:,}")
     kind = "largest difference of a probability" if several else "total variation of the probabilities"
-    table.add_row("distance, mean", f"{result.mean_distance:.4f}", f"{kind}, from 0 to 1")
+    table.add_row("distance, mean", f"{result.mean_distance:.4f}", kind)
     where = f"at {result.max_distance_file}" if result.max_distance else ""
     table.add_row("distance, largest", f"{result.max_distance:.4f}", Text(printable(where)))
     return table
@@ -146,6 +150,15 @@ def _accuracies(result: "BundleComparison", found: "Accuracies") -> Table:
     table.add_row("only this one right", f"{found.only_new:,}", f"{found.only_serving:,}")
     if found.unknown_to_new or found.unknown_to_serving:
         table.add_row("images of classes it lacks", f"{found.unknown_to_new:,}", f"{found.unknown_to_serving:,}")
+    return table
+
+
+def _classes(result: "BundleComparison") -> Table:
+    """Return the table of the classes in which the accuracies differ most."""
+    table = _table(("class whose accuracy changed most",), ("images", f"{result.new}", f"{result.serving}"))
+    for each in result.classes[:_CLASSES]:
+        shares = (f"{right / each.images:.4f}" for right in (each.new, each.serving))
+        table.add_row(Text(printable(each.label)), f"{each.images:,}", *shares)
     return table
 
 
@@ -181,9 +194,9 @@ def _answer(answer: "Answer") -> str:
 def _verdict(result: "BundleComparison") -> str:
     """Return one sentence that judges the new bundle."""
     new, serving, found = result.new, result.serving, result.accuracy
+    if not result.changed_images:
+        return f"{new} finds the same classes as {serving} in all of these images."
     if found is None:
-        if not result.changed_images:
-            return f"{new} answers as {serving} does on all of these images."
         return (
             f"{new} and {serving} answer differently for {_images(result.changed_images)}; the images have no labels, "
             "so look at the changed ones to judge which answers are right."

@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
 def evaluate(
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
-    images: Annotated[
-        str | None, typer.Argument(metavar="[IMAGES]", help="The images; the same as --data IMAGES.")
-    ] = None,
+    images: Annotated[str | None, typer.Argument(help="The images; the same as --data IMAGES.")] = None,
     data: Annotated[str | None, HELD_OUT] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="Compare with this bundle, the one that serves; the folder may be one without labels."),
+        typer.Option(help="Compare with this bundle, the one that serves; the images may have no labels then."),
     ] = None,
     precision: Annotated[
         str | None,

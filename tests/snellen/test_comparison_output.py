@@ -9,7 +9,14 @@ import pytest
 
 from models.contract import Precision, Task
 from snellen.comparison_output import as_json, changed_images_file, print_comparison
-from training.evaluation.bundle_comparison import Accuracies, Answer, BundleComparison, ChangedImage, Verdict
+from training.evaluation.bundle_comparison import (
+    Accuracies,
+    Answer,
+    BundleComparison,
+    ChangedImage,
+    ClassAccuracies,
+    Verdict,
+)
 
 CHANGED = ChangedImage("a\x1b.png", 0.5, Answer("cat", 0.75, None), Answer("dog", 0.5, None), 1, ("cat",))
 ACCURACY = Accuracies(
@@ -46,6 +53,7 @@ RESULT = BundleComparison(
     changed_images=30,
     changed=(CHANGED,),
     accuracy=ACCURACY,
+    classes=(ClassAccuracies("cat", 50, 40, 20), ClassAccuracies("dog", 50, 40, 45)),
     verdict=Verdict.BETTER,
 )
 
@@ -62,6 +70,7 @@ def test_a_better_version_is_made_default(capsys: pytest.CaptureFixture[str]) ->
     assert "distance, largest 0.5000 at a\\x1b.png" in lines
     assert "only this one right 15 5" in lines
     assert "Accuracy of pets/2 minus that of pets/1: +10.00 percentage points (95 % interval +1.30 to +18.70)." in lines
+    assert lines[lines.index("cat 50 0.8000 0.4000") + 1] == "dog 50 0.8000 0.9000"
     assert "a\\x1b.png cat 0.7500 dog 0.5000 cat 0.5000" in lines
     assert "The 1 of 30 changed images with the largest distance; --changed FILE writes all." in lines
     assert lines[-2:] == [
@@ -113,9 +122,9 @@ def test_each_verdict_is_a_sentence_with_a_command(
 
 def test_equal_answers_are_said_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a table of changed images."""
-    equal = replace(RESULT, accuracy=None, verdict=Verdict.UNLABELLED, changed=(), changed_images=0, max_distance=0.0)
+    equal = replace(RESULT, verdict=Verdict.UNDECIDED, changed=(), changed_images=0, classes=(), max_distance=0.0)
     lines = printed(capsys, equal)
-    assert lines[-2] == "pets/2 answers as pets/1 does on all of these images."
+    assert lines[-2] == "pets/2 finds the same classes as pets/1 in all of these images."
     assert "distance, largest 0.0000" in lines
     assert not any("cat" in line for line in lines)
 

@@ -60,6 +60,16 @@ class ChangedImage:
     true: tuple[str, ...] | None
 
 
+@dataclass(frozen=True)
+class ClassAccuracies:
+    """One class: number of its images, and how many of them each bundle gets right."""
+
+    label: str
+    images: int
+    new: int
+    serving: int
+
+
 OnChanged = Callable[[ChangedImage], None]
 
 
@@ -93,8 +103,9 @@ class BundleComparison:
     other bundle lacks. reordered: whether the bundles have their shared classes in different orders. agreement: share
     of images with the same answer, agreement_low and agreement_high its 95 % interval. distance of an image: total
     variation distance, in the task multilabel the largest difference of the probabilities of a shared class; both from
-    0 to 1. changed: the images with different answers, LISTED at most, largest distance first; changed_images: number
-    of all of them.
+    0 to 1. classes: of the task single, those that the bundles do not get right equally often, the largest difference
+    first; empty without labels. changed: the images with different answers, LISTED at most, largest distance first;
+    changed_images: number of all of them.
     """
 
     new: str
@@ -117,6 +128,7 @@ class BundleComparison:
     changed_images: int
     changed: tuple[ChangedImage, ...]
     accuracy: Accuracies | None
+    classes: tuple[ClassAccuracies, ...]
     verdict: Verdict
 
 
@@ -203,6 +215,7 @@ def compare_bundles(
         changed_images=totals.images - totals.same,
         changed=totals.first_changed(),
         accuracy=accuracy,
+        classes=totals.changed_classes(),
         verdict=_verdict(accuracy),
     )
 
@@ -247,7 +260,8 @@ class _Side:
 class _Totals:
     """Sums over the batches so far, and the changed images with the largest distances.
 
-    right: counts [2, 2] of images by whether the new bundle and the other one are right, 1 for right.
+    right: counts [2, 2] of images by whether the new bundle and the other one are right, 1 for right. by_class: counts
+    [3, K] of the images of each class, and of those that each bundle gets right, in the task single.
     """
 
     matched: MatchedLabels
@@ -257,10 +271,13 @@ class _Totals:
     distance: float = 0.0
     largest: float = -1.0
     largest_file: str = ""
-    unknown: tuple[int, int] = (0, 0)
     right: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
+    by_class: NDArray[np.int64] = field(init=False)
     skipped: list[SkippedFile] = field(default_factory=list)
     _first: list[tuple[float, int, ChangedImage]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.by_class = np.zeros((3, len(self.matched.labels)), np.int64)
 
     def add(self, judged: JudgedAnswers, names: Sequence[str], truth: Truth | None) -> list[ChangedImage]:
         """Add n images, and return those with different answers."""
@@ -277,7 +294,9 @@ class _Totals:
         self.distance += float(judged.distance.sum())
         if judged.right is not None and truth is not None:
             np.add.at(self.right, tuple(flags.astype(np.int64) for flags in judged.right), 1)
-            self._count_unknown(truth)
+            if self.task is Task.SINGLE:
+                counted = truth, *(truth[flags] for flags in judged.right)
+                self.by_class += [np.bincount(each, minlength=len(self.matched.labels)) for each in counted]
         return changed
 
     def first_changed(self) -> tuple[ChangedImage, ...]:
@@ -288,6 +307,7 @@ class _Totals:
         """Return the figures of labelled images."""
         (neither, only_serving), (only_new, both) = self.right.tolist()
         low, high = difference_interval(only_new, only_serving, self.images)
+        matched, images = self.matched, self.by_class[0]
         return Accuracies(
             new=(both + only_new) / self.images,
             serving=(both + only_serving) / self.images,
@@ -298,15 +318,19 @@ class _Totals:
             difference_low=low,
             difference_high=high,
             p_value=exact_mcnemar(only_new, only_serving),
-            unknown_to_new=self.unknown[0],
-            unknown_to_serving=self.unknown[1],
+            unknown_to_new=int(np.delete(images, matched.first).sum()),
+            unknown_to_serving=int(np.delete(images, matched.second).sum()),
         )
 
-    def _count_unknown(self, truth: Truth) -> None:
-        """Count images of classes that a bundle lacks, in the task single."""
-        if self.task is Task.SINGLE:
-            lacking = (int((~np.isin(truth, each)).sum()) for each in (self.matched.first, self.matched.second))
-            self.unknown = self.unknown[0] + next(lacking), self.unknown[1] + next(lacking)
+    def changed_classes(self) -> tuple[ClassAccuracies, ...]:
+        """Return the classes that one bundle gets right more often, the largest difference first."""
+        images, new, serving = self.by_class
+        gaps = np.abs(new - serving) / np.maximum(images, 1)
+        order = [place for place in np.argsort(-gaps, kind="stable").tolist() if gaps[place]]
+        labels = self.matched.unique_labels
+        return tuple(
+            ClassAccuracies(labels[place], int(images[place]), int(new[place]), int(serving[place])) for place in order
+        )
 
     def _changed(self, judged: JudgedAnswers, place: int, name: str, truth: Truth | None) -> ChangedImage:
         labels = self.matched.unique_labels

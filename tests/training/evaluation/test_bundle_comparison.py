@@ -88,6 +88,12 @@ def test_figures_add_up(serving: Path, tilted: Path, tmp_path: Path) -> None:
         assert accuracy == alone.variants[0].scores["top1"]
     counts_of = found.accuracy.both, found.accuracy.only_new, found.accuracy.only_serving, found.accuracy.neither
     assert sum(counts_of) == 299
+    assert sum(each.new - each.serving for each in found.classes) == (
+        found.accuracy.only_new - found.accuracy.only_serving
+    )
+    gaps = [abs(each.new - each.serving) / each.images for each in found.classes]
+    assert gaps == sorted(gaps, reverse=True)
+    assert min(gaps) > 0
     right = sum(each.true == (each.new.label,) for each in changed)
     assert right == found.accuracy.only_new
     assert all({each.new.label, each.serving.label} <= set(LABELS) for each in changed)
@@ -113,6 +119,7 @@ def test_a_folder_without_labels_gives_agreement_only(serving: Path, tilted: Pat
         path.rename(tmp_path / "flat" / f"{path.parent.name}-{path.name}")
     found = compared(tilted, serving, tmp_path / "flat")
     assert (found.agreement, found.max_distance) == (labelled.agreement, labelled.max_distance)
+    assert found.classes == ()
     assert (found.accuracy, found.verdict) == (None, Verdict.UNLABELLED)
     assert all(each.true is None for each in found.changed)
 
