@@ -21,6 +21,7 @@ HeldOut = Annotated[
     str,
     typer.Option(
         "--data",
+        metavar="FOLDER",
         help="Images that must not have been trained on: a folder of class folders or of IDX files, or a CSV table "
         "with the columns path and label.",
     ),

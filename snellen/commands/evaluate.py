@@ -19,12 +19,15 @@ def evaluate(
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
     data: HeldOut,
     precision: Annotated[
-        str | None, typer.Option(help="Variants beside fp32, comma-separated, as in int8,fp16; default: all.")
+        str | None,
+        typer.Option(metavar="int8,fp16", help="Variants beside fp32, comma-separated, as in int8,fp16; default: all."),
     ] = None,
     all_classes: Annotated[bool, typer.Option("--all-classes", help="Show all classes, not the 20 worst.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file, as JSON.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write all figures to this file, as JSON.")
+    ] = None,
     confusion: Annotated[
-        Path | None, typer.Option(help="Also write the whole confusion matrix to this file, as CSV.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the whole confusion matrix to this file, as CSV.")
     ] = None,
 ) -> None:
     """Measure accuracy and calibration of a bundle and its variants on labelled images."""
