@@ -1,4 +1,7 @@
-"""The settings: one frozen object. Every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
+"""The settings: one frozen object. Every field is an option of `snellen serve` and a variable `SNELLEN_...`.
+
+A field's first example stands for its value in the help. GROUPS, below the fields, sorts them by topic.
+"""
 
 import re
 from collections.abc import Iterable
@@ -29,27 +32,23 @@ Kubernetes sets variables of the first two for a Service called snellen; the tes
 class Settings(BaseSettings):
     """Defaults suit a small CPU machine; times are in seconds, sizes in bytes, counts of the whole service."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        frozen=True,
-        extra="ignore",
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_prog_name="snellen serve",
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    host: str = Field("127.0.0.1", examples=["ADDRESS"], description="address to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
     watch: bool = Field(
         False, description="look at the repository folder every 2 s and follow its changes, as SIGHUP does once"
     )
     default_model: str | None = Field(
-        None, description="model that answers /v1/classify; unset: the only one, else imagenet, else none"
+        None,
+        examples=["NAME"],
+        description="model that answers /v1/classify; unset: the only one, else imagenet, else none",
     )
     providers: Annotated[tuple[Provider, ...], NoDecode] = Field(
         (),
-        description="execution providers, most wanted first, as in cuda,cpu; empty: cuda where installed, else cpu; "
+        examples=["cuda,cpu"],
+        description="execution providers, most wanted first; unset: cuda where installed, else cpu; "
         "auto: the fastest of all installed",
     )
     strict: bool | None = Field(
@@ -97,7 +96,7 @@ class Settings(BaseSettings):
         default_factory=usable_cores,
         ge=1,
         le=256,
-        description="images decoded at a time before queueing, small in threads, others in processes; default: cores",
+        description="images decoded at a time before queueing, small in threads, others in processes",
     )
     decode_limit_s: float = Field(5.0, gt=0, le=600, description="time to decode one image")
     decode_memory_bytes: int = Field(
@@ -130,7 +129,7 @@ class Settings(BaseSettings):
         2048, ge=1, le=1_000_000, description="open connections; further ones are answered 503"
     )
     formats: Annotated[tuple[ImageFormat, ...], NoDecode] = Field(
-        FORMATS, min_length=1, description="accepted image formats"
+        FORMATS, min_length=1, examples=["JPEG,PNG"], description="accepted image formats"
     )
     deadline_s: float = Field(
         10.0, gt=0, le=3600, description="time for an answer once the body is in; X-Deadline-Ms lowers it"
@@ -148,12 +147,14 @@ class Settings(BaseSettings):
         description="a process of several that does not answer for so long is killed and started again",
     )
     allow_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="origins whose pages may call the service from a browser, as in https://shop.example; * for all"
+        (),
+        examples=["https://shop.example"],
+        description="origins whose pages may call the service from a browser; * for all; unset: none",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="host names that are answered, as in photos.example,*.shop.example; localhost and IP addresses are "
-        "always; empty: all",
+        examples=["photos.example,*.shop.example"],
+        description="host names that are answered; localhost and IP addresses are always; unset: all",
     )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
@@ -185,6 +186,29 @@ class Settings(BaseSettings):
             parts = tuple(part.strip() for part in value.split(",") if part.strip())
             return tuple(part.upper() for part in parts) if info.field_name == "formats" else parts
         return value
+
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Models": ("models", "watch", "default_model", "precision"),
+    "Address": ("host", "port", "max_connections", "keep_alive_s"),
+    "Browsers": ("allow_origins", "allowed_hosts"),
+    "Images": (
+        *("formats", "max_pixels", "max_dense_pixels", "max_dense_predictions"),
+        *("decode_threads", "decode_limit_s", "decode_memory_bytes"),
+    ),
+    "Requests": (
+        *("max_images", "max_body_bytes", "max_inflight_bytes", "max_queue", "max_dense_queue"),
+        *("deadline_s", "body_timeout_s"),
+    ),
+    "Devices and processes": ("providers", "strict", "frontends", "engines", "worker_timeout_s"),
+    "Speed": (
+        *("tune_s", "profile_cache", "max_batch_size", "max_batch_latency_ms"),
+        *("concurrency", "threads_per_batch", "single_image_threads"),
+    ),
+    "Shutdown": ("drain_delay_s", "drain_limit_s"),
+    "Log": ("access_log", "log_level"),
+}
+"""Topic -> its settings, in the order of `snellen serve --help` and docs/settings.md. Each setting has one topic."""
 
 
 def unknown_variables(environment: Iterable[str]) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HELD_OUT = typer.Option(
     "--data",
+    metavar="FOLDER",
     help="Images that must not have been trained on: a folder of class folders or of IDX files, or a CSV table "
     "with the columns path and label.",
 )

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 def bench(
     bundle: Annotated[Path, typer.Argument(help="folder of the bundle")] = Path("models/imagenet/1"),
     providers: Providers = "",
-    largest: Annotated[int, typer.Option(min=1, max=1024, help="largest batch size; that of the bundle at most")] = 32,
+    largest: Annotated[
+        int, typer.Option(metavar="IMAGES", min=1, max=1024, help="largest batch size; that of the bundle at most")
+    ] = 32,
     threads: Annotated[int, typer.Option(min=1, help="onnxruntime threads for a batch, on CPU")] = 1,
-    seconds: Annotated[float, typer.Option(min=0.1, help="time for each stage")] = 2.0,
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="time for each stage")] = 2.0,
 ) -> None:
     """Time decoding and the session, in one thread, with the bundle's golden images."""
     from models.contract import BundleError, read_bundle

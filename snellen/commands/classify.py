@@ -22,15 +22,35 @@ if TYPE_CHECKING:
 
 def classify(
     paths: Annotated[list[Path], typer.Argument(help="image files, and folders that are searched for them")],
-    bundle: Annotated[Path, typer.Option(help="folder of the bundle")] = Path("models/imagenet/1"),
-    output_format: Annotated[Format, typer.Option("--format", help="how to write the answers")] = Format.TABLE,
-    top_k: Annotated[int | None, typer.Option(min=1, help="classes; unset: 5, and 1 for each cell")] = None,
-    dense: Annotated[bool, typer.Option("--dense", help="classify every part of large images, at their scale")] = False,
+    bundle: Annotated[
+        Path, typer.Option(metavar="FOLDER", rich_help_panel="Model", help="folder of the bundle")
+    ] = Path("models/imagenet/1"),
+    output_format: Annotated[
+        Format, typer.Option("--format", rich_help_panel="Answers", help="how to write the answers")
+    ] = Format.TABLE,
+    top_k: Annotated[
+        int | None, typer.Option(rich_help_panel="Answers", min=1, help="classes; unset: 5, and 1 for each cell")
+    ] = None,
+    dense: Annotated[
+        bool,
+        typer.Option("--dense", rich_help_panel="Answers", help="classify every part of large images, at their scale"),
+    ] = False,
     providers: Providers = "",
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="largest image; unset: as the service; with --dense memory grows with it")
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            rich_help_panel="Limits",
+            min=1,
+            help="largest image; unset: as the service; with --dense memory grows with it",
+        ),
     ] = None,
-    max_bytes: Annotated[int | None, typer.Option(min=1, help="largest file; unset: as the service's bodies")] = None,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BYTES", rich_help_panel="Limits", min=1, help="largest file; unset: as the service's bodies"
+        ),
+    ] = None,
 ) -> None:
     """Name what is in pictures; exit status 1 when a file could not be classified, 2 when none could be tried."""
     files = image_files.find_images(paths)

@@ -22,23 +22,30 @@ def evaluate(
     data: Annotated[str | None, HELD_OUT] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="Compare with this bundle, the one that serves; the images may have no labels then."),
+        typer.Option(
+            metavar="BUNDLE", help="Compare with this bundle, the one that serves; the images may have no labels then."
+        ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
+            metavar="int8,fp16",
             help="Variants beside fp32, comma-separated, as in int8,fp16; default: all. With --against: the variant "
-            "of both bundles to compare; default: fp32."
+            "of both bundles to compare; default: fp32.",
         ),
     ] = None,
     all_classes: Annotated[bool, typer.Option("--all-classes", help="Show all classes, not the 20 worst.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file, as JSON.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write all figures to this file, as JSON.")
+    ] = None,
     confusion: Annotated[
-        Path | None, typer.Option(help="Also write the whole confusion matrix to this file, as CSV.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the whole confusion matrix to this file, as CSV.")
     ] = None,
     changed: Annotated[
         Path | None,
-        typer.Option(help="With --against: also write all images whose answers differ to this file, as CSV."),
+        typer.Option(
+            metavar="FILE", help="With --against: also write all images whose answers differ to this file, as CSV."
+        ),
     ] = None,
 ) -> None:
     """Measure accuracy and calibration of a bundle and its variants on labelled images, or compare it with another."""

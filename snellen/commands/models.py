@@ -10,18 +10,19 @@ from rich.text import Text
 
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
+from snellen.plain_command import PlainCommand, PlainGroup
 
 if TYPE_CHECKING:
     from models.contract import Manifest
 
-models = typer.Typer(help="Show what a repository folder holds.", no_args_is_help=True)
+models = typer.Typer(cls=PlainGroup, help="Show what a repository folder holds.", no_args_is_help=True)
 
 
-@models.command("list")
+@models.command("list", cls=PlainCommand)
 def list_models(
-    repository: Annotated[Path, typer.Option("--models", help="Repository folder: NAME/VERSION/manifest.json.")] = Path(
-        "models"
-    ),
+    repository: Annotated[
+        Path, typer.Option("--models", metavar="FOLDER", help="Repository folder: NAME/VERSION/manifest.json.")
+    ] = Path("models"),
 ) -> None:
     """Show the bundles that the service would load, and what it would pass over and why.
 

@@ -7,8 +7,8 @@ import sys
 import typer
 
 _FILES = (
-    "snellen serve FILE.onnx imports an ONNX file into the cache folder and serves it; its options besides these are "
-    "--labels and those of `snellen import --help` for ONNX files\n"
+    "snellen serve FILE.onnx imports an ONNX file into the cache folder and serves it.\n"
+    "Its options besides those below are --labels and the ones for ONNX files in `snellen import --help`.\n"
 )
 
 
