@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import httpx2 as httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -199,6 +200,29 @@ def test_a_service_that_is_not_ready_is_no_exception(service: ServerProcess) -> 
         with pytest.raises(Problem, match="no backend"):
             client.ready()
     assert len(proxy.times) == 2
+
+
+def test_an_overloaded_service_answers_all_files_in_the_end(tmp_path: Path) -> None:
+    """It holds two images at a time and refuses the others with 503; the client sends them again."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(8):
+        (photos / f"{number}.png").write_bytes(picture(GREEN))
+    write_bundle(tmp_path / "models", matmuls=1)
+    patient = Retries(attempts=100, first_wait_s=0.05, longest_wait_s=5)
+    with running(tmp_path / "models", "--max-queue", "2") as server, Client(server.url, retries=patient) as client:
+        results = list(client.classify_folder(photos, concurrency=8))
+        assert [each.error for each in results] == [None] * 8
+        assert 'status="503"' in httpx.get(f"{server.url}/metrics").text
+
+
+def test_the_service_may_close_idle_connections(tmp_path: Path) -> None:
+    """The next request opens another one."""
+    write_bundle(tmp_path)
+    with running(tmp_path, "--keep-alive-s", "1") as server, Client(server.url, retries=QUICK) as client:
+        for wait_s in (0.95, 1.0, 1.05):
+            assert client.classify(picture(GREEN)).best.label == "green"
+            time.sleep(wait_s)
 
 
 @pytest.mark.parametrize("refusals", [[BUSY, BUSY], [CLOSE, BUSY], [CLOSE] * 3, [Refusal(429)], [Refusal(502)]])

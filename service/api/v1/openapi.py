@@ -134,6 +134,24 @@ CLASSIFY_RESPONSES = problems(
 """Every error response of `classify`."""
 CLASSIFIED: dict[str, Any] = {
     "description": "One result per image, in the order of the request",
+    "content": {
+        "application/json": {
+            "example": {
+                "model": "imagenet",
+                "version": "1",
+                "calibrated": False,
+                "results": [
+                    {
+                        "predictions": [
+                            {"class_id": 285, "label": "Egyptian cat", "probability": 0.451968},
+                            {"class_id": 281, "label": "tabby", "probability": 0.327259},
+                            {"class_id": 282, "label": "tiger cat", "probability": 0.159657},
+                        ]
+                    }
+                ],
+            }
+        }
+    },
     "headers": REQUEST_ID
     | {
         "Server-Timing": {
@@ -142,4 +160,4 @@ CLASSIFIED: dict[str, Any] = {
         }
     },
 }
-"""What describes the answer 200 of `classify`, besides its schema."""
+"""What describes the answer 200 of `classify`, besides its schema; the example answers the example of the body."""
