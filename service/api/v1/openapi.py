@@ -35,12 +35,10 @@ class ImagesAsText(QueryParams):
 _FORM = {
     "type": "object",
     "required": ["image"],
-    "properties": {
-        "image": {"type": "array", "minItems": 1, "items": _BINARY},
-        **QueryParams.model_json_schema()["properties"],
-    },
-    "description": "each file part is an image, whatever its name, in order; other parts are options",
+    "properties": {"image": {"type": "array", "minItems": 1, "items": _BINARY}},
+    "description": "each file part is an image, whatever its name, in order; options of the query may be text fields",
 }
+"""A form. Its options are not listed: the page at /docs would fill in all of them, with values that are refused."""
 CLASSIFY_BODY: dict[str, Any] = {
     "requestBody": {
         "description": "JSON; or the image itself, whatever the media type says; or a form.",

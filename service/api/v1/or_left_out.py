@@ -14,6 +14,7 @@ class _NeverNull:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         described = handler(schema)
+        value: JsonSchemaValue
         (value,) = [kind for kind in described.pop("anyOf") if kind != {"type": "null"}]
         return described | value
 

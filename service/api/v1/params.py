@@ -51,7 +51,7 @@ class QueryParams(BaseModel):
 OPTION_NAMES = tuple(sorted(QueryParams.model_fields))
 MAX_OPTION_BYTES = 64
 """Limit of the value of an option in a body, in bytes."""
-Milliseconds = Annotated[int, Field(ge=1, description="milliseconds for the answer once the body is in")]
+Milliseconds = Annotated[int, Field(ge=1)]
 DEADLINE = "X-Deadline-Ms"
 PRIORITY = "X-Priority"
 _ELSEWHERE = {

@@ -15,7 +15,9 @@ from service.api.v1.schemas import ClassifyResponse
 from service.types import Priority
 
 PATHS = ("/v1/classify", "/v1/models/{model}/classify", "/v1/models/{model}/versions/{version}/classify")
-DeadlineHeader = Annotated[OrLeftOut[Milliseconds], Header(alias=DEADLINE)]
+DeadlineHeader = Annotated[
+    OrLeftOut[Milliseconds], Header(alias=DEADLINE, description="milliseconds for the answer once the body is in")
+]
 PriorityHeader = Annotated[Priority, Header(alias=PRIORITY, description="bulk fills the gaps of interactive work")]
 
 
