@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = str(wrong["loc"][0])
             allowed = permitted_range(name)
             log.write_line(
-                f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}"
+                f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): "
+                + wrong["msg"].removeprefix("Value error, ")
                 + (f"; permitted is {allowed}" if allowed else "")
             )
         return 2

@@ -63,6 +63,8 @@ def _continuations(body: bytes, last_scan: int) -> Iterator[bytes]:
     stuffing = b"\0" if body.endswith(b"\xff") else b""  # makes that byte data: it may be half of a pair FF 00
     for tail in _TAILS:
         yield stuffing + tail + _END
+    if b"\xff\xdd" not in body[:last_scan]:  # no restart interval is defined
+        return
     restarts = _RESTART.findall(body, last_scan)
     following = 0xD0 | (restarts[-1][0] + 1 if restarts else 0) & 7
     for tail in _TAILS[:4]:  # data of a further restart interval count only after its marker

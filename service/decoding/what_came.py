@@ -50,8 +50,8 @@ def _kind(start: bytes, name: str, cure: str) -> Kind:
 _HEIC = Kind(
     SIGNATURES["HEIC"],
     "a HEIC photo",
-    "export it as JPEG (an iPhone takes JPEG with Settings > Camera > Formats > Most Compatible), or let the service "
-    "read HEIC: pip install 'snellen[heic]' there, and name heic in --formats",
+    "export it as JPEG (an iPhone takes JPEG with Settings > Camera > Formats > Most Compatible), or let snellen "
+    "read it: pip install 'snellen[heic]', then serve with heic in --formats, or classify --heic",
 )
 _BINARY = (
     _kind(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "a JPEG 2000 image", _CONVERT),

@@ -18,6 +18,7 @@ from service.decoding.decoder import DecoderPool
 from service.decoding.worker import WorkerLimits
 from service.errors import CorruptImage, ImageError, TooManyPixels, UnsupportedFormat
 from service.settings import MIB
+from tests.snellen.command import snellen
 from tests.support.bundles import INPUT, write_bundle
 from tests.support.pictures import BLUE, RED, picture
 from tests.support.processes import decode_workers_of, frontends_of
@@ -84,7 +85,7 @@ async def test_a_damaged_photo_is_corrupt(body: bytes) -> None:
 
 async def test_a_photo_is_refused_where_heic_is_not_named() -> None:
     """With what to do; and a refusal of anything else names HEIC where it is read."""
-    with pytest.raises(UnsupportedFormat, match="name heic in --formats"):
+    with pytest.raises(UnsupportedFormat, match="heic in --formats"):
         await decoded(photo(), DecodeLimits(FORMATS, 1_000_000))
     with pytest.raises(UnsupportedFormat, match="AVIF, HEIC"):
         await decoded(b"%PDF-1.7 ")
@@ -164,3 +165,18 @@ def test_without_the_package_the_start_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "pip install 'snellen[heic]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_classify_reads_heic_when_asked(tmp_path: Path) -> None:
+    """In a process of its own; without the option the files are counted, with what to do."""
+    bundle = write_bundle(tmp_path / "models")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.png").write_bytes(picture(BLUE))
+    (photos / "b.HEIC").write_bytes(photo())
+    (photos / "c.heic").write_bytes(photo()[:300])
+    done = snellen("classify", photos, "--bundle", bundle, "--heic", "--format", "csv", "--top-k", 1)
+    assert [line.split(",")[3] for line in done.stdout.splitlines()[1:3]] == ["blue", "red"]
+    assert "truncated or damaged" in done.stdout
+    done = snellen("classify", photos, "--bundle", bundle)
+    assert "2 .heic; --heic reads HEIC" in done.stderr
