@@ -5,6 +5,7 @@ A field's first example stands for its value in the help. GROUPS, below the fiel
 
 import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -126,7 +127,10 @@ class Settings(BaseSettings):
         2048, ge=1, le=1_000_000, description="open connections; further ones are answered 503"
     )
     formats: Annotated[tuple[ImageFormat, ...], NoDecode] = Field(
-        FORMATS, min_length=1, examples=["JPEG,PNG"], description="accepted image formats"
+        FORMATS,
+        min_length=1,
+        examples=["JPEG,PNG"],
+        description="accepted image formats; heic too where snellen[heic] is installed",
     )
     deadline_s: float = Field(
         10.0, gt=0, le=3600, description="time for an answer once the body is in; X-Deadline-Ms lowers it"
@@ -161,6 +165,13 @@ class Settings(BaseSettings):
     def _ignore_kubernetes(cls, value: object) -> object:
         """Ignore SNELLEN_PORT=tcp://..., which Kubernetes sets in every pod for a Service called snellen."""
         return cls.model_fields["port"].default if isinstance(value, str) and value.startswith("tcp://") else value
+
+    @field_validator("formats")
+    @classmethod
+    def _check_formats(cls, formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
+        if "HEIC" in formats and find_spec("pillow_heif") is None:
+            raise ValueError("HEIC takes a package that is not installed: pip install 'snellen[heic]'")
+        return formats
 
     @field_validator("allow_origins")
     @classmethod

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,9 @@ def classify(
         bool,
         typer.Option("--dense", rich_help_panel="Answers", help="classify every part of large images, at their scale"),
     ] = False,
+    heic: Annotated[
+        bool, typer.Option("--heic", rich_help_panel="Limits", help="read HEIC too: pip install 'snellen[heic]'")
+    ] = False,
     providers: Providers = "",
     max_pixels: Annotated[
         int | None,
@@ -53,18 +57,22 @@ def classify(
     ] = None,
 ) -> None:
     """Name what is in pictures; exit status 1 when a file could not be classified, 2 when none could be tried."""
-    files = image_files.find_images(paths)
+    if heic and find_spec("pillow_heif") is None:
+        exit_with_error("--heic takes a package that is not installed: pip install 'snellen[heic]'", status=2)
+    suffixes = image_files.SUFFIXES + (image_files.HEIC_SUFFIXES if heic else ())
+    files = image_files.find_images(paths, suffixes)
     found = files.images
+    advice = "; --heic reads HEIC" if files.others.keys() & set(image_files.HEIC_SUFFIXES) else ""
     if not found:
         exit_with_error(
-            f"no image found; files in folders count when they end in {', '.join(image_files.SUFFIXES)}", status=2
+            f"no image found; files in folders count when they end in {', '.join(suffixes)}{advice}", status=2
         )
     if files.passed_over:
-        typer.echo(f"snellen: {printable(files.passed_over)}", err=True)
+        typer.echo(f"snellen: {printable(files.passed_over)}{advice}", err=True)
     from service.api.v1.rendering import ResponseWriter
 
     names = provider_names(providers)
-    classifier = _open(bundle, names, top_k, max_pixels, dense=dense)
+    classifier = _open(bundle, names, top_k, max_pixels, dense=dense, heic=heic)
     limit = max_bytes or service_default("max_body_bytes")
     writer = ResponseWriter(classifier.manifest)
     results = _in_order(
@@ -78,7 +86,7 @@ def classify(
 
 
 def _open(
-    path: Path, providers: tuple[str, ...], top_k: int | None, max_pixels: int | None, *, dense: bool
+    path: Path, providers: tuple[str, ...], top_k: int | None, max_pixels: int | None, *, dense: bool, heic: bool
 ) -> "OfflineClassifier":
     """Open the bundle.
 
@@ -101,7 +109,7 @@ def _open(
         engine = open_verified(bundle, EngineOptions(providers, threads_per_batch=cores if dense else 1, cores=cores))
     except (BundleError, EngineRejected, NotDense) as error:
         exit_with_error(f"{path_text(path)}: {error}", status=2)
-    limits = DecodeLimits(FORMATS, max_pixels or service_default("max_pixels"))
+    limits = DecodeLimits((*FORMATS, "HEIC") if heic else FORMATS, max_pixels or service_default("max_pixels"))
     dense_pixels = (max_pixels or service_default("max_dense_pixels")) if dense else None
     return OfflineClassifier(bundle.manifest, limits, engine, top_k, dense_pixels)
 
