@@ -3,6 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 HOST = http://127.0.0.1:8000# not ?=: some shells export HOST as the machine's name
 USERS = 8
+MIX = good
+UI_PORT = 8089
 TIME = 30s
 WORKLOADS = A,A-int8,B,C
 PEERS = naive,litserve,mosec
@@ -20,7 +22,7 @@ PEERS_MADE = $(filter litserve mosec,$(subst $(COMMA), ,$(PEERS)))
 COMMA := ,
 TRAINING_COMMANDS := training_extra $(addprefix commands/,import_network optimize report summary train)
 
-.PHONY: serve install-training test test-service test-training test-slow check format lock docs load bench bench-check clean
+.PHONY: serve install-training test test-service test-training test-slow check format lock docs load load-ui bench bench-check clean
 
 serve: $(VENV)/.service  ## answer on PORT with the bundles in models/
 	$(BIN)/snellen serve --port $(PORT)
@@ -49,12 +51,17 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the result in benchmarks/RESULTS.md
-	mkdir -p build
-	$(BIN)/locust --locustfile benchmarks/load/locustfile.py --headless --host $(HOST) --users $(USERS) \
-	  --spawn-rate $(USERS) --run-time $(TIME) --stop-timeout 10 --only-summary --json-file build/load $(LOAD_FLAGS)
-	$(BIN)/python benchmarks/load/locust_report.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
-	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
+load: $(VENV)/.load  ## USERS on HOST for TIME, MIX=good|raw|many|mixed|hostile; RECORD=1 [NOTE=...] keeps the result in benchmarks/RESULTS.md
+	@mkdir -p build; rm -f build/load.json
+	@$(LOCUST) --headless --only-summary --json-file build/load || [ $$? -eq 1 ]  # 1: requests failed, which the report says
+	@$(BIN)/python benchmarks/load/locust_report.py build/load.json --host $(HOST) --mix $(MIX) --users $(USERS) \
+	  --time $(TIME) --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
+
+load-ui: $(VENV)/.load  ## the same from a web page, http://127.0.0.1:8089
+	$(LOCUST) --web-host 127.0.0.1 --web-port $(UI_PORT)
+
+LOCUST = $(BIN)/locust --locustfile benchmarks/load/locustfile.py --host $(HOST) --mix $(MIX) --users $(USERS) \
+  --spawn-rate $(USERS) --run-time $(TIME) --stop-timeout 10 $(LOAD_FLAGS)
 
 bench: $(VENV)/.bench $(TRAIN)/.train $(PEERS_MADE:%=build/bench/env/%/.made)  ## the service, its ceilings, its peers
 	$(BIN)/python -m benchmarks.compare --workloads $(WORKLOADS) --peers "$(PEERS)" --turns $(TURNS) \
