@@ -38,8 +38,14 @@ class Settings(BaseSettings):
         cli_prog_name="snellen serve",
     )
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; 0.0.0.0 for all of IPv4, :: for all of IPv6 and IPv4"
+    )
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    listen_when_ready: bool = Field(
+        False,
+        description="refuse connections until the service is ready; for a proxy that does not ask /readyz",
+    )
     models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
     default_model: str | None = Field(
         None, description="model that answers /v1/classify; unset: the only one, else imagenet, else none"

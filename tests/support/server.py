@@ -43,16 +43,22 @@ class ServerProcess:
 
 
 @contextmanager
-def running(models: Path, *flags: str, wait: bool = True, **environment: str) -> Iterator[ServerProcess]:
-    """Serve `models` until the block ends."""
+def running(
+    models: Path, *flags: str, wait: bool = True, address: bool = True, **environment: str
+) -> Iterator[ServerProcess]:
+    """Serve `models` until the block ends. address: wait until the log has it, as it has once the service listens."""
     command = ("service", "--port", "0", "--models", str(models), *flags)
-    with running_module(*command, wait=wait, environment=environment) as server:
+    with running_module(*command, wait=wait, address=address, environment=environment) as server:
         yield server
 
 
 @contextmanager
 def running_module(
-    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool = True
+    *command: str,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    wait: bool = True,
+    address: bool = True,
 ) -> Iterator[ServerProcess]:
     """Run `python -m` with this command, which ends in a service on a free port, until the block ends.
 
@@ -73,7 +79,8 @@ def running_module(
     reader = threading.Thread(target=_collect, args=(server,), daemon=True)
     reader.start()
     try:
-        _await_address(server)
+        if address:
+            _await_address(server)
         if wait:
             server.ready()
         yield server

@@ -14,7 +14,7 @@ from service.api.body_reader import BodyReader
 from service.api.disconnect import cancel_on_disconnect
 from service.api.problems import problem_of
 from service.api.refusal_pacing import RefusalPacer
-from service.api.v1.body_parser import needs_parsing, parse_body
+from service.api.v1.body_parser import check_content_type, needs_parsing, parse_body
 from service.api.v1.content_encoding import gunzip, is_gzip
 from service.api.v1.params import QueryParams, read_all_options, read_deadline, read_options, read_priority
 from service.api.v1.rendering import ResponseWriter
@@ -47,15 +47,17 @@ class ClassifyEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = dict(scope["headers"])
-        request, length = self._request(scope, head), head.get(b"content-length", b"")
+        request, length = self._request(scope, head), _length(head)
         zipped = b"content-encoding" in head and is_gzip(head[b"content-encoding"])
         client = client_state_of(scope)
         try:
             with self._reader.hold() as held:
                 started = time.perf_counter()
-                body = await self._reader.read(receive, int(length) if length.isdigit() else None, held)
-                scope["state"]["stages"]["receive"] = time.perf_counter() - started
                 content_type = head.get(b"content-type", b"").decode("latin-1")
+                if b"expect" in head:  # the client waits with the body; the server answers 100 when it is read
+                    self._check_before_body(request, content_type, length or 0)
+                body = await self._reader.read(receive, length, held)
+                scope["state"]["stages"]["receive"] = time.perf_counter() - started
                 work = self._parse_and_classify(
                     body, content_type, request, scope["query_string"], held if zipped else None
                 )
@@ -80,6 +82,15 @@ class ClassifyEndpoint:
             priority=read_priority(priority) if priority else Priority.INTERACTIVE,
         )
         return _with_options(request, options)
+
+    def _check_before_body(self, request: ClassifyRequest, content_type: str, length: int) -> None:
+        """Raise the error of a request that would be refused whatever its body is.
+
+        Limits of images are checked for one image, as the number is not known yet.
+        """
+        self._reader.check(length)
+        check_content_type(content_type)
+        self._classifier.check(request)
 
     async def _parse_and_classify(
         self, body: bytes, content_type: str, request: ClassifyRequest, query: bytes, unzip: Held | None
@@ -125,6 +136,12 @@ class ClassifyEndpoint:
         if writer is None:
             writer = self._writers[version] = ResponseWriter(version.manifest)
         return writer
+
+
+def _length(head: Mapping[bytes, bytes]) -> int | None:
+    """Return Content-Length in bytes; None for a chunked body."""
+    length = head.get(b"content-length", b"")
+    return int(length) if length.isdigit() else None
 
 
 def _with_options(request: ClassifyRequest, options: QueryParams) -> ClassifyRequest:
