@@ -19,6 +19,10 @@ _ORIGIN = re.compile(r"https?://[^/?#@\s]+|\*")
 """An origin as browsers send it, or all of them."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\*")
 """A host name, all names below one, or all names."""
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+"""A path prefix: segments that need no escaping."""
+_OWN_PATHS = ("v1", "docs", "openapi.json", "static-offline-docs", "page", "problems", "livez", "readyz", "metrics")
+"""First segments of the service's paths. With one of them as prefix, a path would have two meanings."""
 _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
 """Prefixes of variables that are not settings.
 
@@ -158,6 +162,9 @@ class Settings(BaseSettings):
         description="host names that are answered, as in photos.example,*.shop.example; localhost and IP addresses are "
         "always; empty: all",
     )
+    root_path: str = Field(
+        "", description="path prefix under which a proxy publishes the service, as in /vision; empty: none"
+    )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
 
@@ -180,6 +187,16 @@ class Settings(BaseSettings):
         if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
             raise ValueError(f"{wrong[0]!r} is no host name: write it without scheme and port, as in photos.example")
         return hosts
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, root_path: str) -> str:
+        root_path = root_path.rstrip("/")
+        if not _ROOT_PATH.fullmatch(root_path) or {".", ".."} & set(root_path.split("/")):
+            raise ValueError(f"{root_path!r} is no path prefix: write a slash and plain segments, as in /vision")
+        if (first := root_path.split("/")[1:2]) and first[0] in _OWN_PATHS:
+            raise ValueError(f"/{first[0]} is a path of the service itself; choose another prefix, as in /vision")
+        return root_path
 
     @field_validator("providers", "formats", "allow_origins", "allowed_hosts", mode="before")
     @classmethod

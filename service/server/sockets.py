@@ -71,7 +71,8 @@ def begin_listening(bound: Iterable[socket.socket]) -> None:
         try:
             each.listen(_BACKLOG)
         except OSError as error:
-            raise _cannot_listen(*each.getsockname()[:2], error) from error
+            host, port = each.getsockname()[:2]
+            raise _cannot_listen(host, port, error) from error
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

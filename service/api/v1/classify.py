@@ -5,7 +5,6 @@ import contextlib
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from starlette.types import Receive, Scope, Send
@@ -68,7 +67,7 @@ class ClassifyEndpoint:
             await cancel_on_disconnect(client, receive, self._pacer.refuse(request.deadline_s))
             raise
         self._pacer.answered()
-        await self._answer(classified, request, scope["state"], send)
+        await self._answer(classified, request, scope, send)
 
     def _request(self, scope: Scope, head: Mapping[bytes, bytes]) -> ClassifyRequest:
         """Return the request without its images. Raises RequestValidationError."""
@@ -119,14 +118,14 @@ class ClassifyEndpoint:
         left_s = ends - time.monotonic()
         return await self._classifier.classify(request._replace(images=images, deadline_s=left_s)), request
 
-    async def _answer(
-        self, classified: Classified, request: ClassifyRequest, state: dict[str, Any], send: Send
-    ) -> None:
+    async def _answer(self, classified: Classified, request: ClassifyRequest, scope: Scope, send: Send) -> None:
+        state, root_path = scope["state"], scope.get("root_path", "")
         state["stages"] |= classified.timing._asdict()
         state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
         large = request.dense or len(classified.results) * (request.top_k or 1) >= _LARGE_ANSWER
         writer = self._writer_of(classified.version)
-        answer = await asyncio.to_thread(_render, classified, writer) if large else _render(classified, writer)
+        work = (classified, writer, root_path)
+        answer = await asyncio.to_thread(_render, *work) if large else _render(*work)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
@@ -153,9 +152,9 @@ def _with_options(request: ClassifyRequest, options: QueryParams) -> ClassifyReq
     )
 
 
-def _render(classified: Classified, writer: ResponseWriter) -> bytes:
+def _render(classified: Classified, writer: ResponseWriter, root_path: str) -> bytes:
     return writer.answer(
-        b'{"error":%s}' % problem_of(result).model_dump_json(exclude_none=True).encode()
+        b'{"error":%s}' % problem_of(result, root_path).model_dump_json(exclude_none=True).encode()
         if isinstance(result, ServiceError)
         else writer.result(result)
         for result in classified.results

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from httptools import HttpParserError
-from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -332,7 +331,7 @@ def _close_unless_continued(cycle: RequestResponseCycle) -> None:
     """
     keep_alive, receive = cycle.keep_alive, cycle.receive
 
-    async def continue_and_receive() -> ASGIReceiveEvent:
+    async def continue_and_receive() -> Any:
         if cycle.waiting_for_100_continue:
             cycle.keep_alive = keep_alive
         return await receive()
