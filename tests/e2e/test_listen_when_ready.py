@@ -36,7 +36,7 @@ def test_the_first_connection_is_answered_by_a_ready_service(tmp_path: Path, fla
     port = free_port()
     flags = [*flags, "--port", str(port), "--listen-when-ready", "--drain-delay-s", "0"]
     for _ in range(2):
-        with running(tmp_path, *flags, wait=False, address=False) as server:
+        with running(tmp_path, *flags, wait=None) as server:
             refusals = 0
             while refused(port):
                 refusals += 1
@@ -67,7 +67,7 @@ def test_an_address_that_is_taken_meanwhile_ends_the_start(tmp_path: Path, front
     write_bundle(tmp_path)
     port = free_port()
     flags = ("--port", str(port), "--frontends", frontends, "--listen-when-ready")
-    with running(tmp_path, *flags, wait=False, address=False) as server:
+    with running(tmp_path, *flags, wait=None) as server:
         served_elsewhere(server, port)
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use; see --host and --port" in server.log
     assert "Traceback" not in server.log
@@ -77,7 +77,7 @@ def test_a_stop_before_it_is_ready_ends_it(tmp_path: Path) -> None:
     """With status 0, and without having listened."""
     write_bundle(tmp_path, matmuls=10)
     flags = ("--listen-when-ready", "--drain-delay-s", "0", "--frontends", "2")
-    with running(tmp_path, *flags, wait=False, address=False) as server:
+    with running(tmp_path, *flags, wait=None) as server:
         end = time.monotonic() + LONG_S
         while "bound to" not in server.log:
             assert time.monotonic() < end, server.log
@@ -92,7 +92,7 @@ def test_a_default_model_that_cannot_answer_keeps_it_from_listening(tmp_path: Pa
     (write_bundle(tmp_path, "broken") / "golden/blue.png").write_bytes(picture())
     port = free_port()
     flags = ("--port", str(port), "--default-model", "broken", "--listen-when-ready", "--frontends", "2")
-    with running(tmp_path, *flags, wait=False, address=False) as server:
+    with running(tmp_path, *flags, wait=None) as server:
         end = time.monotonic() + LONG_S
         while "broken/1" not in server.log:
             assert time.monotonic() < end, server.log

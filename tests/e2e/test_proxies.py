@@ -220,9 +220,9 @@ def test_a_rolling_restart_loses_no_request(models: Path, tmp_path: Path, proxy:
     (bin_folder / "systemctl").write_text(shim)
     (bin_folder / "systemctl").chmod(0o755)
     text = (ROOT / "docs" / "proxies.md").read_text()
-    for port in ("8001", "8002"):
+    for shipped in ("8001", "8002"):
         served = [flag for flag in flags if flag not in FLAGS[3:]]
-        assert f"snellen serve --port {port} {' '.join(served)}\n" in text
+        assert f"snellen serve --port {shipped} {' '.join(served)}\n" in text
     (commands,) = [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "systemctl" in block]
     commands = commands.replace("8001", str(ports[0])).replace("8002", str(ports[1]))
     environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}", "SNELLEN_FRONTENDS": "1"}

@@ -43,22 +43,16 @@ class ServerProcess:
 
 
 @contextmanager
-def running(
-    models: Path, *flags: str, wait: bool = True, address: bool = True, **environment: str
-) -> Iterator[ServerProcess]:
-    """Serve `models` until the block ends. address: wait until the log has it, as it has once the service listens."""
+def running(models: Path, *flags: str, wait: bool | None = True, **environment: str) -> Iterator[ServerProcess]:
+    """Serve `models` until the block ends. wait: until it is ready; None: not even until the log has its address."""
     command = ("service", "--port", "0", "--models", str(models), *flags)
-    with running_module(*command, wait=wait, address=address, environment=environment) as server:
+    with running_module(*command, wait=wait, environment=environment) as server:
         yield server
 
 
 @contextmanager
 def running_module(
-    *command: str,
-    environment: Mapping[str, str],
-    folder: Path | None = None,
-    wait: bool = True,
-    address: bool = True,
+    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool | None = True
 ) -> Iterator[ServerProcess]:
     """Run `python -m` with this command, which ends in a service on a free port, until the block ends.
 
@@ -79,7 +73,7 @@ def running_module(
     reader = threading.Thread(target=_collect, args=(server,), daemon=True)
     reader.start()
     try:
-        if address:
+        if wait is not None:
             _await_address(server)
         if wait:
             server.ready()
