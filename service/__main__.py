@@ -58,6 +58,7 @@ def _serve(settings: Settings) -> int:
     The imports are local: the main process of several needs none of these modules, and its frontends would wait for
     them.
     """
+    from service.api.health import readiness  # noqa: PLC0415
     from service.app import ProcessContext, create_app  # noqa: PLC0415
     from service.repository.registry import RepositoryError  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415
@@ -67,7 +68,8 @@ def _serve(settings: Settings) -> int:
     use_one_heap()
     health, metrics = Health(), Metrics()
     try:
-        status = serve(create_app(settings, health, ProcessContext(metrics)), settings, health, metrics)
+        app = create_app(settings, health, ProcessContext(metrics))
+        status = serve(app, settings, health, metrics, lambda: readiness(app.state.registry, health).ready)
     except RepositoryError as error:
         log.write_line(str(error))
         return 2

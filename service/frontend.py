@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from fastapi import FastAPI
 
+from service.api.health import readiness
 from service.app import ProcessContext, create_app
 from service.build import limits_of
 from service.repository.registry import Registry, image_sizes
@@ -39,8 +40,10 @@ class FrontendServer(Server):
         main_process: MainProcess,
         engines: RemoteLoader | None,
     ) -> None:
-        super().__init__(app, settings, health, metrics, self._report_closed)
         self._registry: Registry = app.state.registry
+        super().__init__(
+            app, settings, health, metrics, self._report_closed, lambda: readiness(self._registry, health).ready
+        )
         self._health = health
         self._health.not_ready_reasons.add(_NOT_CONFIRMED)
         self._main_process, self._engines = main_process, engines
@@ -58,6 +61,10 @@ class FrontendServer(Server):
             self._reported_ready = True
             self._main_process.send_versions(control_channel.READY, self._registry, self._health.failed)
         return await super().on_tick(counter)
+
+    async def begin_listening(self) -> None:
+        """Let the main process listen, now that this frontend is ready."""
+        self._main_process.send(control_channel.LISTEN)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take the connections that the main process passes on before it confirms the end, then shut down."""

@@ -23,6 +23,10 @@ _ORIGIN = re.compile(r"https?://[^/?#@\s]+|\*")
 """An origin as browsers send it, or all of them."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\*")
 """A host name, all names below one, or all names."""
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+"""A path prefix: segments that need no escaping."""
+_OWN_PATHS = ("v1", "docs", "openapi.json", "static-offline-docs", "page", "problems", "livez", "readyz", "metrics")
+"""First segments of the service's paths. With one of them as prefix, a path would have two meanings."""
 _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
 """Prefixes of variables that are not settings.
 
@@ -35,8 +39,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", examples=["ADDRESS"], description="address to listen on; 0.0.0.0 for all")
+    host: str = Field(
+        "127.0.0.1",
+        examples=["ADDRESS"],
+        description="address to listen on; 0.0.0.0 for all of IPv4, :: for all of IPv6 and IPv4",
+    )
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    listen_when_ready: bool = Field(
+        False,
+        description="refuse connections until the service is ready; for a proxy that does not ask /readyz",
+    )
     models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
     default_model: str | None = Field(
         None,
@@ -157,6 +169,9 @@ class Settings(BaseSettings):
         examples=["photos.example,*.shop.example"],
         description="host names that are answered; localhost and IP addresses are always; unset: all",
     )
+    root_path: str = Field(
+        "", examples=["/vision"], description="path prefix under which a proxy publishes the service; unset: none"
+    )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
 
@@ -187,6 +202,16 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is no host name: write it without scheme and port, as in photos.example")
         return hosts
 
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, root_path: str) -> str:
+        root_path = root_path.rstrip("/")
+        if not _ROOT_PATH.fullmatch(root_path) or {".", ".."} & set(root_path.split("/")):
+            raise ValueError(f"{root_path!r} is no path prefix: write a slash and plain segments, as in /vision")
+        if (first := root_path.split("/")[1:2]) and first[0] in _OWN_PATHS:
+            raise ValueError(f"/{first[0]} is a path of the service itself; choose another prefix, as in /vision")
+        return root_path
+
     @field_validator("providers", "formats", "allow_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object, info: ValidationInfo) -> object:
@@ -198,7 +223,7 @@ class Settings(BaseSettings):
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Models": ("models", "default_model", "precision"),
-    "Address": ("host", "port", "max_connections", "keep_alive_s"),
+    "Address": ("host", "port", "listen_when_ready", "root_path", "max_connections", "keep_alive_s"),
     "Browsers": ("allow_origins", "allowed_hosts"),
     "Images": (
         *("formats", "max_pixels", "max_dense_pixels", "max_dense_predictions"),

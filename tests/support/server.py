@@ -43,8 +43,8 @@ class ServerProcess:
 
 
 @contextmanager
-def running(models: Path, *flags: str, wait: bool = True, **environment: str) -> Iterator[ServerProcess]:
-    """Serve `models` until the block ends."""
+def running(models: Path, *flags: str, wait: bool | None = True, **environment: str) -> Iterator[ServerProcess]:
+    """Serve `models` until the block ends. wait: until it is ready; None: not even until the log has its address."""
     command = ("service", "--port", "0", "--models", str(models), *flags)
     with running_module(*command, wait=wait, environment=environment) as server:
         yield server
@@ -52,7 +52,7 @@ def running(models: Path, *flags: str, wait: bool = True, **environment: str) ->
 
 @contextmanager
 def running_module(
-    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool = True
+    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool | None = True
 ) -> Iterator[ServerProcess]:
     """Run `python -m` with this command, which ends in a service on a free port, until the block ends.
 
@@ -73,7 +73,8 @@ def running_module(
     reader = threading.Thread(target=_collect, args=(server,), daemon=True)
     reader.start()
     try:
-        _await_address(server)
+        if wait is not None:
+            _await_address(server)
         if wait:
             server.ready()
         yield server

@@ -18,7 +18,15 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
-from service.server.sockets import last_connections, listen, log_addresses, raise_descriptor_limit
+from service.server.sockets import (
+    CannotListen,
+    begin_listening,
+    bind,
+    last_connections,
+    listen,
+    log_addresses,
+    raise_descriptor_limit,
+)
 from service.settings import Settings
 from service.telemetry import log
 from service.telemetry.health import Health
@@ -74,10 +82,18 @@ class Server(uvicorn.Server):
         health: Health,
         metrics: Metrics,
         on_closed: Callable[[], None] = lambda: None,
+        ready: Callable[[], bool] | None = None,
     ) -> None:
-        """metrics: of the application, to count refused connections. on_closed: called when a connection has ended."""
+        """Create a server.
+
+        metrics: of the application, to count refused connections. on_closed: called when a connection has ended.
+        ready: returns whether the service is ready; with `listen_when_ready` the server listens only from then on.
+        """
         super().__init__(_configuration(app, settings, metrics, on_closed))
         self._on_closed = on_closed
+        self._ready = ready if settings.listen_when_ready else None
+        self._bound: list[socket.socket] = []
+        self.cannot_listen: CannotListen | None = None
         self._health = health
         self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
         self._unready_until: float | None = None
@@ -108,8 +124,13 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()  # the modules' objects: never examined again
         gc.set_threshold(_COLLECT_AFTER)
-        await super().startup(sockets)
-        log_addresses(sockets or [])
+        if self._ready is None:
+            await super().startup(sockets)
+            log_addresses(sockets or [])
+        else:
+            self._bound = sockets or []
+            await super().startup(sockets=[])
+            log_addresses(self._bound, "bound to %s, and listens there once it is ready")
 
     async def on_tick(self, counter: int) -> bool:
         if self._health.draining and self._unready_until is None:
@@ -117,7 +138,25 @@ class Server(uvicorn.Server):
             self._unready_until = time.monotonic() + self._drain_delay_s
         if self._health.failed or (self._unready_until is not None and time.monotonic() >= self._unready_until):
             self.should_exit = True
+        if self._ready is not None and not self._health.draining and self._ready():
+            self._ready = None
+            await self.begin_listening()
         return await super().on_tick(counter)
+
+    async def begin_listening(self) -> None:
+        """Listen on the bound sockets, now that the service is ready."""
+        loop = asyncio.get_running_loop()
+        try:
+            begin_listening(self._bound)
+        except CannotListen as error:
+            self.cannot_listen = error
+            self.should_exit = True
+            return
+        self.servers += [
+            await loop.create_server(self._new_connection(), sock=each, backlog=self.config.backlog)
+            for each in self._bound
+        ]
+        log_addresses(self._bound)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watchdog.end_within(self._drain_limit_s + _GRACE_S)
@@ -133,13 +172,17 @@ class Server(uvicorn.Server):
     async def attach(self, connection: socket.socket) -> None:
         """Serve an accepted connection."""
         connection.setblocking(False)
-        made: Any = self.config.http_protocol_class
-        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(partial(made, **options), connection)
+            await asyncio.get_running_loop().connect_accepted_socket(self._new_connection(), connection)
         except OSError:  # it has ended already
             connection.close()
             self._on_closed()
+
+    def _new_connection(self) -> Callable[[], asyncio.Protocol]:
+        """Return the function that makes the protocol object of a connection."""
+        made: Any = self.config.http_protocol_class
+        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        return partial(made, **options)
 
     async def _wait_tasks_to_complete(self) -> None:
         """Wait for the requests. At the time limit of the drain, uvicorn cancels this wait and then the requests."""
@@ -150,11 +193,18 @@ class Server(uvicorn.Server):
             self._watchdog.end_within(_GRACE_S)
 
 
-def serve(app: ASGIApp, settings: Settings, health: Health, metrics: Metrics) -> int:
-    """Serve until a signal ends the server, and return the exit status. Raises CannotListen."""
-    sockets = listen(settings.host, settings.port)
-    server = Server(app, settings, health, metrics)
+def serve(
+    app: ASGIApp, settings: Settings, health: Health, metrics: Metrics, ready: Callable[[], bool] | None = None
+) -> int:
+    """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
+
+    ready: returns whether the service is ready, for `listen_when_ready`.
+    """
+    sockets = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
+    server = Server(app, settings, health, metrics, ready=ready)
     server.run(sockets)
+    if server.cannot_listen is not None:
+        raise server.cannot_listen
     return server.status
 
 
