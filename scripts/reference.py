@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from models.contract import default_repository, usable_cores
 from service.server.workers.metrics import PROCESSES, REFUSED, RESTARTS
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
+_COMPUTED: dict[Any, str] = {usable_cores: "cores", default_repository: "`models`, or built in"}
+"""Default factory of a setting -> its default in words."""
 DOCS = Path(__file__).parent.parent / "docs"
 _SETTINGS_HEAD = """# Settings
 
@@ -46,7 +50,7 @@ def _settings_rows() -> Iterator[str]:
 
 def _default(info: FieldInfo) -> str:
     if info.default_factory is not None:
-        return "cores"
+        return _COMPUTED[info.default_factory]
     value = info.default
     text = ",".join(str(part) for part in value) if isinstance(value, tuple) else "" if value is None else str(value)
     return f"`{text}`" if text else "unset"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from models.contract import FORMATS, ImageFormat, Precision, usable_cores
+from models.contract import FORMATS, ImageFormat, Precision, default_repository, usable_cores
 
 Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
 MIB = 1024 * 1024
@@ -40,7 +40,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
+    models: Path = Field(
+        default_factory=default_repository,
+        description="repository folder: <name>/<version>/manifest.json; unset: models in the working folder if it "
+        "holds bundles, else the built-in one",
+    )
     default_model: str | None = Field(
         None, description="model that answers /v1/classify; unset: the only one, else imagenet, else none"
     )

@@ -14,6 +14,7 @@ from snellen import image_files
 from snellen.dense_output import DENSE_WRITERS
 from snellen.options import Providers, exit_with_error, provider_names, service_default
 from snellen.output import WRITERS, Failures, FileResult, Format, path_text, printable
+from snellen.repository import bundle_folder, default_bundle
 
 if TYPE_CHECKING:
     from service.api.v1.rendering import ResponseWriter
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 def classify(
     paths: Annotated[list[Path], typer.Argument(help="image files, and folders that are searched for them")],
-    bundle: Annotated[Path, typer.Option(help="folder of the bundle")] = Path("models/imagenet/1"),
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="bundle: its folder, or its name as in imagenet or imagenet/1; unset: as the service"),
+    ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="how to write the answers")] = Format.TABLE,
     top_k: Annotated[int | None, typer.Option(min=1, help="classes; unset: 5, and 1 for each cell")] = None,
     dense: Annotated[bool, typer.Option("--dense", help="classify every part of large images, at their scale")] = False,
@@ -44,7 +48,8 @@ def classify(
     from service.api.v1.rendering import ResponseWriter
 
     names = provider_names(providers)
-    classifier = _open(bundle, names, top_k, max_pixels, dense=dense)
+    folder = bundle_folder(bundle) if bundle is not None else default_bundle()
+    classifier = _open(folder, names, top_k, max_pixels, dense=dense)
     limit = max_bytes or service_default("max_body_bytes")
     writer = ResponseWriter(classifier.manifest)
     results = _in_order(
