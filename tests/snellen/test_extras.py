@@ -66,7 +66,11 @@ def test_a_command_without_its_packages_says_what_to_install(missing: str, comma
 def test_a_command_of_training_names_all_that_is_missing() -> None:
     """At once."""
     done = without("torch", "timm", command="summary resnet-18")
-    assert (done.returncode, "timm, torch not installed" in done.stderr, IN_THIS_CLONE in done.stderr) == (1, True, True)
+    assert (done.returncode, "timm, torch not installed" in done.stderr, IN_THIS_CLONE in done.stderr) == (
+        1,
+        True,
+        True,
+    )
 
 
 def test_another_missing_module_is_a_traceback() -> None:
