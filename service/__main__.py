@@ -15,7 +15,6 @@ if __name__ == "__main__":  # before the imports, which take a second
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
-from models.contract import describe_repository, passed_over_folder
 from service.heap import use_one_heap
 from service.server.sockets import CannotListen
 from service.server.workers.control_channel import missing_feature
@@ -42,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     log.configure(settings.log_level)
     for name in unknown_variables(os.environ):
-        logger.warning("%s is no setting; docs/settings.md lists them", name)
-    _log_repository(settings)
+        logger.warning("%s is no setting; snellen serve --help lists them", name)
     plan = plan_processes(settings)
     if not plan.one_process and (missing := missing_feature()):
         logger.warning("one process instead of several: %s; several need Linux, see docs/processes.md", missing)
@@ -53,13 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotListen as error:
         log.write_line(str(error))
         return 2
-
-
-def _log_repository(settings: Settings) -> None:
-    named = "models" in settings.model_fields_set
-    if not named and (reason := passed_over_folder(settings.models)):
-        logger.warning(reason)
-    logger.info(describe_repository(settings.models, named=named))
 
 
 def _serve(settings: Settings) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from service.repository.announcement import log_repository
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
 from service.server.sockets import last_connections, listen, log_addresses, raise_descriptor_limit
 from service.settings import Settings
@@ -77,7 +78,7 @@ class Server(uvicorn.Server):
     ) -> None:
         """metrics: of the application, to count refused connections. on_closed: called when a connection has ended."""
         super().__init__(_configuration(app, settings, metrics, on_closed))
-        self._on_closed = on_closed
+        self._on_closed, self._settings = on_closed, settings
         self._health = health
         self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
         self._unready_until: float | None = None
@@ -109,7 +110,9 @@ class Server(uvicorn.Server):
         gc.freeze()  # the modules' objects: never examined again
         gc.set_threshold(_COLLECT_AFTER)
         await super().startup(sockets)
-        log_addresses(sockets or [])
+        if sockets:
+            log_repository(self._settings)
+            log_addresses(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if self._health.draining and self._unready_until is None:

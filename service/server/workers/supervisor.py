@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Sequence
 
+from service.repository.announcement import log_repository
 from service.repository.served_versions import ServedVersions
 from service.server.sockets import listen, log_addresses
 from service.server.workers import control_channel
@@ -115,7 +116,8 @@ class Supervisor:
             process.send(control_channel.READY)
         else:
             process.up = True
-        if process in self._frontends:
+        if process in self._frontends and self._listeners:
+            log_repository(self._settings)
             log_addresses(self._listeners)
             self._listeners = ()  # once
         self._send_degraded()
