@@ -12,20 +12,28 @@ TURNS = 8
 SECONDS = 2
 ROUNDS = 1
 AGAINST =
+TORCH_INDEX =
 VENV := .venv
 TRAIN := .venv-train
+DIST := dist
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SELF := --no-deps --editable .
 SERVICE_CODE := service models snellen scripts tests benchmarks
 PEERS_MADE = $(filter litserve mosec,$(subst $(COMMA), ,$(PEERS)))
 COMMA := ,
+TORCH_SAYS = $(if $(TORCH_INDEX),PyTorch from $(TORCH_INDEX),PyTorch with CUDA takes about 6 GB on disk; \
+  a machine without a GPU needs a CPU build only: make $(MAKECMDGOALS) TORCH_INDEX=https://download.pytorch.org/whl/cpu)
 TRAINING_COMMANDS := training_extra $(addprefix commands/,import_network optimize report summary train)
 
-.PHONY: serve install-training test test-service test-training test-slow check format lock docs load load-ui bench bench-check clean
+.PHONY: serve wheel install-training test test-service test-training test-slow check format lock docs load load-ui bench bench-check clean
 
 serve: $(VENV)/.service  ## answer on PORT with the bundles in models/
 	$(BIN)/snellen serve --port $(PORT)
+
+wheel: $(VENV)/bin/python  ## the package for pip in DIST, with the bundle imagenet
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(DIST) .
+	@ls -lh $(DIST)/snellen-*.whl
 
 test: test-service test-training  ## what CI runs, after `make check`
 
@@ -39,7 +47,7 @@ test-slow: $(VENV)/.test $(TRAIN)/.train  ## minutes long
 	$(BIN)/python -m pytest --ignore tests/training -m slow
 	$(TRAIN)/bin/python -m pytest tests/training -m slow
 
-install-training: $(TRAIN)/.train  ## snellen with PyTorch, in .venv-train
+install-training: $(TRAIN)/.train  ## snellen with PyTorch, in .venv-train; TORCH_INDEX=... takes its builds from there
 
 check: $(VENV)/.test $(TRAIN)/.train  ## format, lint, strict types
 	$(BIN)/ruff format --check .
@@ -109,7 +117,8 @@ build/bench/env/%/.made: requirements/bench-%.txt
 	touch $@
 
 $(TRAIN)/.train: requirements/torch.txt requirements/train.txt pyproject.toml | $(TRAIN)/bin/python
-	$(TRAIN)/bin/python $(PIP_INSTALL) -r requirements/torch.txt
+	@echo "$(TRAIN): $(TORCH_SAYS)"
+	$(TRAIN)/bin/python $(PIP_INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch.txt
 	$(TRAIN)/bin/python $(PIP_INSTALL) --require-hashes -r requirements/train.txt
 	$(TRAIN)/bin/python $(PIP_INSTALL) $(SELF)
 	touch $@

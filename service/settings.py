@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from models.contract import FORMATS, ImageFormat, Precision, usable_cores
+from models.contract import FORMATS, ImageFormat, Precision, default_repository, usable_cores
 
 Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
 MIB = 1024 * 1024
@@ -49,7 +49,11 @@ class Settings(BaseSettings):
         False,
         description="refuse connections until the service is ready; for a proxy that does not ask /readyz",
     )
-    models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
+    models: Path = Field(
+        default_factory=default_repository,
+        description="repository folder: <name>/<version>/manifest.json; unset: models in the working folder if it "
+        "holds bundles, else the built-in one",
+    )
     default_model: str | None = Field(
         None,
         examples=["NAME"],

@@ -15,6 +15,7 @@ from snellen import image_files
 from snellen.dense_output import DENSE_WRITERS
 from snellen.options import Providers, exit_with_error, provider_names, service_default
 from snellen.output import WRITERS, Failures, FileResult, Format, path_text, printable
+from snellen.repository import bundle_folder, default_bundle
 
 if TYPE_CHECKING:
     from service.api.v1.rendering import ResponseWriter
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
 def classify(
     paths: Annotated[list[Path], typer.Argument(help="image files, and folders that are searched for them")],
     bundle: Annotated[
-        Path, typer.Option(metavar="FOLDER", rich_help_panel="Model", help="folder of the bundle")
-    ] = Path("models/imagenet/1"),
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE",
+            rich_help_panel="Model",
+            help="bundle: its folder, or its name as in imagenet or imagenet/1; unset: as the service",
+        ),
+    ] = None,
     output_format: Annotated[
         Format, typer.Option("--format", rich_help_panel="Answers", help="how to write the answers")
     ] = Format.TABLE,
@@ -72,7 +78,8 @@ def classify(
     from service.api.v1.rendering import ResponseWriter
 
     names = provider_names(providers)
-    classifier = _open(bundle, names, top_k, max_pixels, dense=dense, heic=heic)
+    folder = bundle_folder(bundle) if bundle is not None else default_bundle()
+    classifier = _open(folder, names, top_k, max_pixels, dense=dense, heic=heic)
     limit = max_bytes or service_default("max_body_bytes")
     writer = ResponseWriter(classifier.manifest)
     results = _in_order(

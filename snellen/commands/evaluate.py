@@ -9,6 +9,7 @@ from rich.console import Console
 from snellen.held_out import HeldOut, counted, open_bundle, print_skipped
 from snellen.options import exit_with_error
 from snellen.output import path_text
+from snellen.repository import bundle_folder
 from snellen.training_extra import refusals_as_messages
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/fashion-mnist/2, or its name.")],
     data: HeldOut,
     precision: Annotated[
         str | None,
@@ -43,7 +44,7 @@ def evaluate(
         from training.evaluation.bundle_evaluation import evaluate_on
 
         console = Console(stderr=True)
-        opened = open_bundle(bundle)
+        opened = open_bundle(bundle_folder(bundle))
         precisions = _precisions(precision, opened.manifest)
         if confusion is not None and opened.manifest.task is Task.MULTILABEL:
             exit_with_error("--confusion: where an image has several labels there is no confusion matrix", status=2)

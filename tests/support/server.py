@@ -58,16 +58,28 @@ def running_module(
 
     folder: working directory, None for this one.
     """
-    variables = (
-        {"SNELLEN_FRONTENDS": "1"} | os.environ | dict(environment)
-    )  # one process, unless the test is about several
+    # one process, unless the test is about several
+    variables = {"SNELLEN_FRONTENDS": "1"} | os.environ | dict(environment)
+    with running_command(sys.executable, "-m", *command, environment=variables, folder=folder, wait=wait) as server:
+        yield server
+
+
+@contextmanager
+def running_command(
+    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool = True
+) -> Iterator[ServerProcess]:
+    """Run a command that ends in a service, and kill it with all that it started when the block ends.
+
+    environment: all variables.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", *command],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=variables,
+        env=environment,
         cwd=folder,
+        start_new_session=True,
     )
     server = ServerProcess(process)
     reader = threading.Thread(target=_collect, args=(server,), daemon=True)
@@ -80,7 +92,7 @@ def running_module(
         yield server
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         reader.join()
         assert process.stdout is not None

@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from service.repository.announcement import log_repository
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
 from service.server.sockets import (
     CannotListen,
@@ -90,7 +91,7 @@ class Server(uvicorn.Server):
         ready: returns whether the service is ready; with `listen_when_ready` the server listens only from then on.
         """
         super().__init__(_configuration(app, settings, metrics, on_closed))
-        self._on_closed = on_closed
+        self._on_closed, self._settings = on_closed, settings
         self._ready = ready if settings.listen_when_ready else None
         self._bound: list[socket.socket] = []
         self.cannot_listen: CannotListen | None = None
@@ -124,6 +125,8 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()  # the modules' objects: never examined again
         gc.set_threshold(_COLLECT_AFTER)
+        if sockets:
+            log_repository(self._settings)
         if self._ready is None:
             await super().startup(sockets)
             log_addresses(sockets or [])

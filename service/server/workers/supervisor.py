@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Sequence
 
+from service.repository.announcement import log_repository
 from service.repository.served_versions import ServedVersions
 from service.server.sockets import CannotListen, begin_listening, bind, listen, log_addresses
 from service.server.workers import control_channel
@@ -119,7 +120,8 @@ class Supervisor:
             process.send(control_channel.READY)
         else:
             process.up = True
-        if process in self._frontends and not self._settings.listen_when_ready:
+        if process in self._frontends and self._listeners and not self._settings.listen_when_ready:
+            log_repository(self._settings)
             log_addresses(self._listeners)
             self._listeners = ()  # once
         self._send_degraded()
@@ -134,6 +136,7 @@ class Supervisor:
         except CannotListen as error:
             self._fail(str(error), 2)
             return
+        log_repository(self._settings)
         log_addresses(self._listeners)
         self._listeners = ()  # once
         self._balancer.begin()
