@@ -66,7 +66,7 @@ def running_module(
 
 @contextmanager
 def running_command(
-    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool = True
+    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool | None = True
 ) -> Iterator[ServerProcess]:
     """Run a command that ends in a service, and kill it with all that it started when the block ends.
 
