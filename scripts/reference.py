@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from service.server.workers.metrics import PROCESSES, REFUSED, RESTARTS
-from service.setting_texts import default_text, is_switch, option, placeholder, variable
+from service.setting_texts import COMPUTED, default_text, is_switch, option, placeholder, variable
 from service.settings import GROUPS, Settings, permitted_range
 from service.telemetry.metrics import Metrics
 
@@ -49,7 +49,7 @@ def _setting_row(name: str) -> str:
     """Return one row; the value in the option's cell is what the help shows, an example or a unit."""
     shown = option(name) if is_switch(name) else f"{option(name)} {placeholder(name)}".replace("|", "\\|")
     default = default_text(name)
-    usual = f"`{default}`" if default not in ("unset", "number of cores") else default
+    usual = f"`{default}`" if default not in {"unset", *COMPUTED.values()} else default
     what = Settings.model_fields[name].description
     return f"| `{shown}` | `{variable(name)}` | {usual} | {permitted_range(name)} | {what} |\n"
 

@@ -59,6 +59,7 @@ def _serve(settings: Settings) -> int:
     The imports are local: the main process of several needs none of these modules, and its frontends would wait for
     them.
     """
+    from service.api.health import readiness  # noqa: PLC0415
     from service.app import ProcessContext, create_app  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415
     from service.telemetry.health import Health  # noqa: PLC0415
@@ -67,7 +68,14 @@ def _serve(settings: Settings) -> int:
     use_one_heap()
     health, metrics = Health(), Metrics()
     app = create_app(settings, health, ProcessContext(metrics))
-    status = serve(app, settings, health, metrics, app.state.lifecycle.rescan)
+    status = serve(
+        app,
+        settings,
+        health,
+        metrics,
+        ready=lambda: readiness(app.state.registry, health).ready,
+        on_hangup=app.state.lifecycle.rescan,
+    )
     if health.failed:
         log.write_line(health.failed)
     return status

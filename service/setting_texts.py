@@ -8,12 +8,17 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic_core import ErrorDetails
 
+from models.contract import default_repository, usable_cores
 from service.settings import MIB, PREFIX, Settings, permitted_range
 
 _UNITS = {"_s": "SECONDS", "_ms": "MILLISECONDS", "_bytes": "BYTES", "_pixels": "PIXELS"}
 """End of a setting's name -> what its number counts."""
 _LONGEST_VALUE = 60
 """Characters of a refused value that are repeated."""
+
+
+COMPUTED: dict[Any, str] = {usable_cores: "number of cores", default_repository: "models, or the built-in one"}
+"""Function that finds a default -> its result in words."""
 
 
 def option(name: str) -> str:
@@ -63,13 +68,13 @@ def default_text(name: str) -> str:
     """Return the default as it is typed; `unset` without one, and what it is found from where the machine decides."""
     info = Settings.model_fields[name]
     if info.default_factory is not None:
-        return "number of cores"
+        return COMPUTED[info.default_factory]
     value = info.default
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "unset"
-    return "unset" if value is None else str(value)
+    return "unset" if value in (None, "") else str(value)
 
 
 def facts(name: str) -> str:

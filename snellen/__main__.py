@@ -20,6 +20,7 @@ from snellen.commands.summary import summary
 from snellen.commands.train import train
 from snellen.commands.tune import tune
 from snellen.commands.verify import verify
+from snellen.extras import extra_of, missing_message
 from snellen.plain_command import PlainCommand, PlainGroup
 
 app = typer.Typer(
@@ -69,7 +70,14 @@ def main() -> None:
     if message := shadowed():
         sys.stderr.write(f"snellen: {message}\n")
         sys.exit(2)
-    app()
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        module = error.name or ""
+        if (extra := extra_of(module)) is None:
+            raise
+        sys.stderr.write(f"snellen: {missing_message([module], extra)}\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ LIBRARIES: dict[str, set[str]] = {
     "onnxruntime": {"engine"},
     "onnx": {"engine"},
     "PIL": {"decoding", "models"},
+    "pillow_heif": {"decoding"},
     "prometheus_client": {"telemetry", "api"},
     "pydantic_settings": {"ground"},
     "torch": set(),

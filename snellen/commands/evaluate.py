@@ -10,6 +10,7 @@ from rich.console import Console
 from snellen.held_out import HELD_OUT, counted, open_bundle, print_skipped
 from snellen.options import exit_with_error
 from snellen.output import path_text
+from snellen.repository import bundle_folder
 from snellen.training_extra import refusals_as_messages
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/fashion-mnist/2, or its name.")],
     images: Annotated[str | None, typer.Argument(help="The images; the same as --data IMAGES.")] = None,
     data: Annotated[str | None, HELD_OUT] = None,
     against: Annotated[
@@ -55,6 +56,7 @@ def evaluate(
         if path is not None and path.is_dir():
             exit_with_error(f"{option}: {path_text(path)} is a folder; name a file in it", status=2)
     source = _source(bundle, images, data)
+    bundle = bundle_folder(bundle)
     if against is None:
         if changed is not None:
             exit_with_error("--changed: there are changed images only with --against BUNDLE", status=2)
@@ -63,7 +65,7 @@ def evaluate(
     for option, given in (("--confusion", confusion is not None), ("--all-classes", all_classes)):
         if given:
             exit_with_error(f"{option}: not with --against; run snellen evaluate for each bundle instead", status=2)
-    _compare(bundle, against, source, precision, json=json, changed=changed)
+    _compare(bundle, bundle_folder(against), source, precision, json=json, changed=changed)
 
 
 def _source(bundle: Path, images: str | None, data: str | None) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
 from snellen.plain_command import PlainCommand, PlainGroup
+from snellen.repository import repository_folder
 
 if TYPE_CHECKING:
     from models.contract import Manifest
@@ -20,9 +21,14 @@ models = typer.Typer(cls=PlainGroup, help="Show what a repository folder holds."
 
 @models.command("list", cls=PlainCommand)
 def list_models(
-    repository: Annotated[
-        Path, typer.Option("--models", metavar="FOLDER", help="Repository folder: NAME/VERSION/manifest.json.")
-    ] = Path("models"),
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--models",
+            metavar="FOLDER",
+            help="Repository folder: NAME/VERSION/manifest.json; unset: that of the service.",
+        ),
+    ] = None,
 ) -> None:
     """Show the bundles that the service would load, and what it would pass over and why.
 
@@ -30,6 +36,7 @@ def list_models(
     """
     from models.contract import BundleError, find_bundles, passed_over, read_bundle
 
+    repository = repository_folder(folder)
     if not repository.is_dir():
         exit_with_error(f"there is no folder {path_text(repository)}; name it with --models", status=2)
     found: list[Manifest] = []
@@ -40,15 +47,18 @@ def list_models(
         except BundleError as error:
             reasons[f"{path.parent.name}/{path.name}"] = str(error)
     if found:
-        _print_bundles(found)
+        _print_bundles(found, repository)
     for name, reason in sorted(reasons.items()):
         Console().print(Text.assemble(("passed over ", "yellow"), printable(f"{name}: {reason}")), soft_wrap=True)
     if not found:
         exit_with_error(f"{path_text(repository)} holds no bundle that can be served", status=1)
 
 
-def _print_bundles(found: "list[Manifest]") -> None:
-    table = Table("bundle", "classes", "input", "variants", "description")
+def _print_bundles(found: "list[Manifest]", repository: Path) -> None:
+    from models.contract import BUILT_IN
+
+    place = path_text(repository) + ", built in" * (repository == BUILT_IN)
+    table = Table("bundle", "classes", "input", "variants", "description", title=Text(printable(place)))
     for manifest in found:
         height, width, channels = manifest.input.shape
         table.add_row(

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from importlib.util import find_spec
 
 import typer
 
@@ -24,6 +25,8 @@ def serve(context: typer.Context) -> None:
         _serve_file(arguments)
     from service.__main__ import main
 
+    if find_spec("onnxruntime") is None:  # the main process does not import it, and its frontends would end one by one
+        raise ModuleNotFoundError(name="onnxruntime")
     raise typer.Exit(main(arguments))
 
 

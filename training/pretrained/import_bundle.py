@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from models.contract import Calibration, Manifest, Precision, Variant
-from training.errors import DatasetError, TrainingError
+from training.errors import MissingPackageError, TrainingError
 from training.export.onnx_export import LIBRARIES, export
 from training.importing.bundle_writer import MODEL, NOT_FITTED, list_files, new_bundle, next_version, write_manifest
 from training.importing.golden_images import write_golden
@@ -90,4 +90,4 @@ def _require_packages(chosen: PublishedNetwork) -> None:
         try:
             version(package)
         except PackageNotFoundError as error:
-            raise DatasetError(f"importing needs the package {package}: pip install --no-deps {package}") from error
+            raise MissingPackageError("importing needs the package", package) from error
