@@ -3,6 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 HOST = http://127.0.0.1:8000# not ?=: some shells export HOST as the machine's name
 USERS = 8
+MIX = good
+UI_PORT = 8089
 TIME = 30s
 WORKLOADS = A,A-int8,B,C
 PEERS = naive,litserve,mosec
@@ -10,20 +12,28 @@ TURNS = 8
 SECONDS = 2
 ROUNDS = 1
 AGAINST =
+TORCH_INDEX =
 VENV := .venv
 TRAIN := .venv-train
+DIST := dist
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SELF := --no-deps --editable .
 SERVICE_CODE := service models snellen scripts tests benchmarks
 PEERS_MADE = $(filter litserve mosec,$(subst $(COMMA), ,$(PEERS)))
 COMMA := ,
+TORCH_SAYS = $(if $(TORCH_INDEX),PyTorch from $(TORCH_INDEX),PyTorch with CUDA takes about 6 GB on disk; \
+  a machine without a GPU needs a CPU build only: make $(MAKECMDGOALS) TORCH_INDEX=https://download.pytorch.org/whl/cpu)
 TRAINING_COMMANDS := training_extra $(addprefix commands/,import_network optimize report summary train)
 
-.PHONY: serve install-training test test-service test-training test-slow check format lock docs load bench bench-check clean
+.PHONY: serve wheel install-training test test-service test-training test-slow check format lock docs load load-ui bench bench-check clean
 
 serve: $(VENV)/.service  ## answer on PORT with the bundles in models/
 	$(BIN)/snellen serve --port $(PORT)
+
+wheel: $(VENV)/bin/python  ## the package for pip in DIST, with the bundle imagenet
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(DIST) .
+	@ls -lh $(DIST)/snellen-*.whl
 
 test: test-service test-training  ## what CI runs, after `make check`
 
@@ -37,7 +47,7 @@ test-slow: $(VENV)/.test $(TRAIN)/.train  ## minutes long
 	$(BIN)/python -m pytest --ignore tests/training -m slow
 	$(TRAIN)/bin/python -m pytest tests/training -m slow
 
-install-training: $(TRAIN)/.train  ## snellen with PyTorch, in .venv-train
+install-training: $(TRAIN)/.train  ## snellen with PyTorch, in .venv-train; TORCH_INDEX=... takes its builds from there
 
 check: $(VENV)/.test $(TRAIN)/.train  ## format, lint, strict types
 	$(BIN)/ruff format --check .
@@ -49,12 +59,17 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-load: $(VENV)/.load  ## USERS on HOST for TIME; RECORD=1 [NOTE=...] keeps the result in benchmarks/RESULTS.md
-	mkdir -p build
-	$(BIN)/locust --locustfile benchmarks/load/locustfile.py --headless --host $(HOST) --users $(USERS) \
-	  --spawn-rate $(USERS) --run-time $(TIME) --stop-timeout 10 --only-summary --json-file build/load $(LOAD_FLAGS)
-	$(BIN)/python benchmarks/load/locust_report.py build/load.json --host $(HOST) --users $(USERS) --time $(TIME) \
-	  --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
+load: $(VENV)/.load  ## USERS on HOST for TIME, MIX=good|raw|many|mixed|hostile; RECORD=1 [NOTE=...] keeps the result in benchmarks/RESULTS.md
+	@mkdir -p build; rm -f build/load.json
+	@$(LOCUST) --headless --only-summary --json-file build/load || [ $$? -eq 1 ]  # 1: requests failed, which the report says
+	@$(BIN)/python benchmarks/load/locust_report.py build/load.json --host $(HOST) --mix $(MIX) --users $(USERS) \
+	  --time $(TIME) --flags "$(LOAD_FLAGS)" $(if $(RECORD),--write) $(if $(NOTE),--note "$(NOTE)")
+
+load-ui: $(VENV)/.load  ## the same from a web page, http://127.0.0.1:8089
+	$(LOCUST) --web-host 127.0.0.1 --web-port $(UI_PORT)
+
+LOCUST = $(BIN)/locust --locustfile benchmarks/load/locustfile.py --host $(HOST) --mix $(MIX) --users $(USERS) \
+  --spawn-rate $(USERS) --run-time $(TIME) --stop-timeout 10 $(LOAD_FLAGS)
 
 bench: $(VENV)/.bench $(TRAIN)/.train $(PEERS_MADE:%=build/bench/env/%/.made)  ## the service, its ceilings, its peers
 	$(BIN)/python -m benchmarks.compare --workloads $(WORKLOADS) --peers "$(PEERS)" --turns $(TURNS) \
@@ -102,7 +117,8 @@ build/bench/env/%/.made: requirements/bench-%.txt
 	touch $@
 
 $(TRAIN)/.train: requirements/torch.txt requirements/train.txt pyproject.toml | $(TRAIN)/bin/python
-	$(TRAIN)/bin/python $(PIP_INSTALL) -r requirements/torch.txt
+	@echo "$(TRAIN): $(TORCH_SAYS)"
+	$(TRAIN)/bin/python $(PIP_INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch.txt
 	$(TRAIN)/bin/python $(PIP_INSTALL) --require-hashes -r requirements/train.txt
 	$(TRAIN)/bin/python $(PIP_INSTALL) $(SELF)
 	touch $@

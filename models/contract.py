@@ -35,6 +35,7 @@ from models.preprocessing import (
     region,
 )
 from models.provenance import Provenance
+from models.repository import BUILT_IN, default_repository, describe_repository, passed_over_folder
 from models.schema import ModelName
 from models.variant import LARGEST_TOLERANCE, Agreement, Precision, Scores, Speed, Variant
 
@@ -48,6 +49,7 @@ CLASS_MAP = "class_map"
 """Graph output if the manifest says so: float32 [N, K, h, w], the final linear layer at every position."""
 
 __all__ = [
+    "BUILT_IN",
     "CLASS_MAP",
     "DEFAULT_THRESHOLD",
     "FORMATS",
@@ -87,9 +89,12 @@ __all__ = [
     "Variant",
     "cell_probabilities",
     "decode_golden",
+    "default_repository",
+    "describe_repository",
     "find_bundles",
     "grid_size",
     "passed_over",
+    "passed_over_folder",
     "preprocess",
     "preprocess_native_size",
     "preprocessed",

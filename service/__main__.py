@@ -1,4 +1,4 @@
-"""Starts the server: `python -m service`. Reads the settings from flags and the environment."""
+"""Starts the server: `python -m service`. Reads the settings from options and the environment."""
 
 import logging
 import os
@@ -15,8 +15,8 @@ if __name__ == "__main__":  # before the imports, which take a second
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the server handles it; Python would print a traceback
 
 from pydantic import ValidationError
-from pydantic_settings import CliApp
 
+from service.command_line import UsageError, given_settings
 from service.heap import use_one_heap
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
@@ -25,7 +25,8 @@ from service.server.sockets import CannotListen
 from service.server.workers.control_channel import missing_feature
 from service.server.workers.plan import ProcessPlan, plan_processes
 from service.server.workers.supervisor import supervise
-from service.settings import Settings, permitted_range, unknown_variables
+from service.setting_texts import hint_for_variable, wrong_value
+from service.settings import Settings, unknown_variables
 from service.telemetry import log
 
 logger = logging.getLogger(__name__)
@@ -34,19 +35,17 @@ logger = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal ends the service, and return the exit status."""
     try:
-        settings = CliApp.run(Settings, cli_args=list(sys.argv[1:] if arguments is None else arguments))
+        settings = Settings.model_validate(given_settings(sys.argv[1:] if arguments is None else arguments))
+    except UsageError as error:
+        log.write_line(str(error))
+        return 2
     except ValidationError as error:
-        for wrong in error.errors():
-            name = str(wrong["loc"][0])
-            allowed = permitted_range(name)
-            log.write_line(
-                f"{name} (SNELLEN_{name.upper()} or --{name.replace('_', '-')}): {wrong['msg']}"
-                + (f"; permitted is {allowed}" if allowed else "")
-            )
+        for sentence in {wrong["loc"][0]: wrong_value(wrong) for wrong in error.errors()}.values():
+            log.write_line(sentence)
         return 2
     log.configure(settings.log_level)
     for name in unknown_variables(os.environ):
-        logger.warning("%s is no setting; docs/settings.md lists them", name)
+        logger.warning("%s is no setting; %s", name, hint_for_variable(name))
     plan = plan_processes(settings)
     if not plan.one_process and (missing := missing_feature()):
         logger.warning("one process instead of several: %s; several need Linux, see docs/processes.md", missing)
@@ -66,6 +65,7 @@ def _serve(settings: Settings) -> int:
     The imports are local: the main process of several needs none of these modules, and its frontends would wait for
     them.
     """
+    from service.api.health import readiness  # noqa: PLC0415
     from service.app import ProcessContext, create_app  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415
     from service.telemetry.health import Health  # noqa: PLC0415
@@ -75,7 +75,15 @@ def _serve(settings: Settings) -> int:
     health, metrics = Health(), Metrics()
     app = create_app(settings, health, ProcessContext(metrics))
     lifecycle: Lifecycle = app.state.lifecycle
-    status = serve(app, settings, health, metrics, lifecycle.rescan, lambda: _admin_app(lambda: lifecycle))
+    status = serve(
+        app,
+        settings,
+        health,
+        metrics,
+        ready=lambda: readiness(app.state.registry, health).ready,
+        on_hangup=lifecycle.rescan,
+        admin_app=lambda: _admin_app(lambda: lifecycle),
+    )
     if health.failed:
         log.write_line(health.failed)
     return status

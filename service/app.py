@@ -12,14 +12,15 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from models.contract import usable_cores
+from service.api import docs, problem_pages
 from service.api import health as probes
-from service.api import problem_pages
 from service.api.allowed_hosts import AllowedHostsMiddleware
 from service.api.body_reader import BodyReader
 from service.api.cors import allow_origins
 from service.api.problems import HANDLERS
 from service.api.refusal_pacing import RefusalPacer
 from service.api.request_context import RequestContextMiddleware
+from service.api.root_path import RootPathMiddleware
 from service.api.v1 import models, routes
 from service.api.v1.classify import ClassifyEndpoint
 from service.api.web import page
@@ -82,7 +83,9 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
         description=_DESCRIPTION,
         lifespan=loading.lifespan,
         exception_handlers=HANDLERS,
+        docs_url=None,  # service.api.docs
         redoc_url=None,
+        static_url=docs.FILES,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for it costs 2 % of B
     )
@@ -91,7 +94,10 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     app.include_router(models.router(registry))
     app.include_router(probes.router(registry, health, metrics, context.scrape))
     app.include_router(problem_pages.router())
+    docs.install(app)
     page.install(app)
+    if settings.root_path:
+        app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
     if settings.allowed_hosts:
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)
     app.add_middleware(

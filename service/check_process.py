@@ -14,6 +14,7 @@ import resource
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -64,7 +65,7 @@ def check(work: CheckWork, on_measured: Callable[[], None]) -> tuple[Profile, in
     Raises EngineRejected and BundleError.
     """
     bundle = _unchanged(work)
-    wanted = tuning_options(work.settings, work.cores)
+    wanted = replace(tuning_options(work.settings, work.cores), low_priority=True)
     on_gpu = any(each.options.providers[0] in ON_GPU for each in candidates_of(bundle, wanted))
     if work.memory_bytes is not None and not on_gpu:  # CUDA maps more than it uses
         _limit_memory(work.memory_bytes + work.cores * _THREADS * _STACK_BYTES)

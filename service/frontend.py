@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.api.health import readiness
 from service.app import ProcessContext, create_app
 from service.build import limits_of
 from service.repository.registry import Registry
@@ -44,8 +45,10 @@ class FrontendServer(Server):
         first: RepositoryState,
     ) -> None:
         """engines: None where this process runs the networks itself. first: what to prepare first."""
-        super().__init__(app, settings, health, metrics, self._report_closed)
         self._registry: Registry = app.state.registry
+        super().__init__(
+            app, settings, health, metrics, self._report_closed, lambda: readiness(self._registry, health).ready
+        )
         self._health = health
         self._main_process, self._engines = main_process, engines
         self._first = first
@@ -57,6 +60,10 @@ class FrontendServer(Server):
         self._main_process.connect(self._on_message, self._on_main_process_end)
         self._main_process.send(control_channel.STARTED)
         self._begin(self._prepare(self._first), self._changing)
+
+    async def begin_listening(self) -> None:
+        """Let the main process listen, now that this frontend is ready."""
+        self._main_process.send(control_channel.LISTEN)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take the connections that the main process passes on before it confirms the end, then shut down."""

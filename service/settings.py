@@ -1,14 +1,18 @@
-"""The settings: one frozen object. Every field is a flag of `snellen serve` and a variable `SNELLEN_...`."""
+"""The settings: one frozen object. Every field is an option of `snellen serve` and a variable `SNELLEN_...`.
+
+A field's first example stands for its value in the help. GROUPS, below the fields, sorts them by topic.
+"""
 
 import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from models.contract import FORMATS, ImageFormat, Precision, usable_cores
+from models.contract import FORMATS, ImageFormat, Precision, default_repository, usable_cores
 
 Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
 MIB = 1024 * 1024
@@ -19,6 +23,10 @@ _ORIGIN = re.compile(r"https?://[^/?#@\s]+|\*")
 """An origin as browsers send it, or all of them."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\*")
 """A host name, all names below one, or all names."""
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+"""A path prefix: segments that need no escaping."""
+_OWN_PATHS = ("v1", "docs", "openapi.json", "static-offline-docs", "page", "problems", "livez", "readyz", "metrics")
+"""First segments of the service's paths. With one of them as prefix, a path would have two meanings."""
 _NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
 """Prefixes of variables that are not settings.
 
@@ -29,33 +37,42 @@ Kubernetes sets variables of the first two for a Service called snellen; the tes
 class Settings(BaseSettings):
     """Defaults suit a small CPU machine; times are in seconds, sizes in bytes, counts of the whole service."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        frozen=True,
-        extra="ignore",
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_prog_name="snellen serve",
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 for all")
+    host: str = Field(
+        "127.0.0.1",
+        examples=["ADDRESS"],
+        description="address to listen on; 0.0.0.0 for all of IPv4, :: for all of IPv6 and IPv4",
+    )
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    models: Path = Field(Path("models"), description="repository folder: <name>/<version>/manifest.json")
+    listen_when_ready: bool = Field(
+        False,
+        description="refuse connections until the service is ready; for a proxy that does not ask /readyz",
+    )
+    models: Path = Field(
+        default_factory=default_repository,
+        description="repository folder: <name>/<version>/manifest.json; unset: models in the working folder if it "
+        "holds bundles, else the built-in one",
+    )
     watch: bool = Field(
         False, description="look at the repository folder every 2 s and follow its changes, as SIGHUP does once"
     )
     admin_socket: str | None = Field(
         None,
         min_length=1,
+        examples=["PATH"],
         description="Unix socket for `snellen models`; unset: snellen/PORT.sock in XDG_RUNTIME_DIR, or else "
         "snellen-UID/PORT.sock in the folder for temporary files; off: none",
     )
     default_model: str | None = Field(
-        None, description="model that answers /v1/classify; unset: the only one, else imagenet, else none"
+        None,
+        examples=["NAME"],
+        description="model that answers /v1/classify; unset: the only one, else imagenet, else none",
     )
     providers: Annotated[tuple[Provider, ...], NoDecode] = Field(
         (),
-        description="execution providers, most wanted first, as in cuda,cpu; empty: cuda where installed, else cpu; "
+        examples=["cuda,cpu"],
+        description="execution providers, most wanted first; unset: cuda where installed, else cpu; "
         "auto: the fastest of all installed",
     )
     strict: bool | None = Field(
@@ -103,7 +120,7 @@ class Settings(BaseSettings):
         default_factory=usable_cores,
         ge=1,
         le=256,
-        description="images decoded at a time before queueing, small in threads, others in processes; default: cores",
+        description="images decoded at a time before queueing, small in threads, others in processes",
     )
     decode_limit_s: float = Field(5.0, gt=0, le=600, description="time to decode one image")
     decode_memory_bytes: int = Field(
@@ -136,7 +153,10 @@ class Settings(BaseSettings):
         2048, ge=1, le=1_000_000, description="open connections; further ones are answered 503"
     )
     formats: Annotated[tuple[ImageFormat, ...], NoDecode] = Field(
-        FORMATS, min_length=1, description="accepted image formats"
+        FORMATS,
+        min_length=1,
+        examples=["JPEG,PNG"],
+        description="accepted image formats; heic too where snellen[heic] is installed",
     )
     deadline_s: float = Field(
         10.0, gt=0, le=3600, description="time for an answer once the body is in; X-Deadline-Ms lowers it"
@@ -154,12 +174,17 @@ class Settings(BaseSettings):
         description="a process of several that does not answer for so long is killed and started again",
     )
     allow_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="origins whose pages may call the service from a browser, as in https://shop.example; * for all"
+        (),
+        examples=["https://shop.example"],
+        description="origins whose pages may call the service from a browser; * for all; unset: none",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="host names that are answered, as in photos.example,*.shop.example; localhost and IP addresses are "
-        "always; empty: all",
+        examples=["photos.example,*.shop.example"],
+        description="host names that are answered; localhost and IP addresses are always; unset: all",
+    )
+    root_path: str = Field(
+        "", examples=["/vision"], description="path prefix under which a proxy publishes the service; unset: none"
     )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
@@ -169,6 +194,13 @@ class Settings(BaseSettings):
     def _ignore_kubernetes(cls, value: object) -> object:
         """Ignore SNELLEN_PORT=tcp://..., which Kubernetes sets in every pod for a Service called snellen."""
         return cls.model_fields["port"].default if isinstance(value, str) and value.startswith("tcp://") else value
+
+    @field_validator("formats")
+    @classmethod
+    def _check_formats(cls, formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
+        if "HEIC" in formats and find_spec("pillow_heif") is None:
+            raise ValueError("HEIC takes a package that is not installed: pip install 'snellen[heic]'")
+        return formats
 
     @field_validator("allow_origins")
     @classmethod
@@ -184,6 +216,16 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is no host name: write it without scheme and port, as in photos.example")
         return hosts
 
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, root_path: str) -> str:
+        root_path = root_path.rstrip("/")
+        if not _ROOT_PATH.fullmatch(root_path) or {".", ".."} & set(root_path.split("/")):
+            raise ValueError(f"{root_path!r} is no path prefix: write a slash and plain segments, as in /vision")
+        if (first := root_path.split("/")[1:2]) and first[0] in _OWN_PATHS:
+            raise ValueError(f"/{first[0]} is a path of the service itself; choose another prefix, as in /vision")
+        return root_path
+
     @field_validator("providers", "formats", "allow_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object, info: ValidationInfo) -> object:
@@ -191,6 +233,29 @@ class Settings(BaseSettings):
             parts = tuple(part.strip() for part in value.split(",") if part.strip())
             return tuple(part.upper() for part in parts) if info.field_name == "formats" else parts
         return value
+
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Models": ("models", "watch", "admin_socket", "default_model", "precision"),
+    "Address": ("host", "port", "listen_when_ready", "root_path", "max_connections", "keep_alive_s"),
+    "Browsers": ("allow_origins", "allowed_hosts"),
+    "Images": (
+        *("formats", "max_pixels", "max_dense_pixels", "max_dense_predictions"),
+        *("decode_threads", "decode_limit_s", "decode_memory_bytes"),
+    ),
+    "Requests": (
+        *("max_images", "max_body_bytes", "max_inflight_bytes", "max_queue", "max_dense_queue"),
+        *("deadline_s", "body_timeout_s"),
+    ),
+    "Devices and processes": ("providers", "strict", "frontends", "engines", "worker_timeout_s"),
+    "Speed": (
+        *("tune_s", "profile_cache", "max_batch_size", "max_batch_latency_ms"),
+        *("concurrency", "threads_per_batch", "single_image_threads"),
+    ),
+    "Shutdown": ("drain_delay_s", "drain_limit_s"),
+    "Log": ("access_log", "log_level"),
+}
+"""Topic -> its settings, in the order of `snellen serve --help` and docs/settings.md. Each setting has one topic."""
 
 
 def unknown_variables(environment: Iterable[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Snellen, an image-classification server: `snellen.create_app` and `snellen.Settings` are its public names."""
+"""Snellen, an image-classification server: `snellen.create_app` and `snellen.Settings` are its public names.
+
+`snellen.client` is a client of the service.
+"""
 
 import importlib.util
 from pathlib import Path

@@ -20,9 +20,12 @@ from snellen.commands.summary import summary
 from snellen.commands.train import train
 from snellen.commands.tune import tune
 from snellen.commands.verify import verify
+from snellen.extras import extra_of, missing_message
+from snellen.plain_command import PlainCommand, PlainGroup
 
 app = typer.Typer(
     name="snellen",
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -35,20 +38,22 @@ def _print_version(wanted: bool) -> None:
 
 
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+_SERVE, _MAKE, _JUDGE = "Classify", "Make bundles", "Look into bundles and networks"
+"""Topics of the commands in the help."""
 
-app.command(context_settings=_PASSED_ON, add_help_option=False)(serve)
-app.command()(classify)
-app.command()(train)
-app.command("import")(import_network)
-app.command()(report)
-app.command()(evaluate)
-app.command()(calibrate)
-app.command()(optimize)
-app.command()(summary)
-app.command()(verify)
-app.command()(bench)
-app.command()(tune)
-app.add_typer(models, name="models")
+app.command(cls=PlainCommand, context_settings=_PASSED_ON, add_help_option=False, rich_help_panel=_SERVE)(serve)
+app.command(cls=PlainCommand, rich_help_panel=_SERVE)(classify)
+app.command(cls=PlainCommand, rich_help_panel=_SERVE)(tune)
+app.command(cls=PlainCommand, rich_help_panel=_SERVE)(bench)
+app.command(cls=PlainCommand, rich_help_panel=_MAKE)(train)
+app.command("import", cls=PlainCommand, rich_help_panel=_MAKE)(import_network)
+app.command(cls=PlainCommand, rich_help_panel=_MAKE)(calibrate)
+app.command(cls=PlainCommand, rich_help_panel=_MAKE)(optimize)
+app.add_typer(models, name="models", rich_help_panel=_JUDGE)
+app.command(cls=PlainCommand, rich_help_panel=_JUDGE)(verify)
+app.command(cls=PlainCommand, rich_help_panel=_JUDGE)(evaluate)
+app.command(cls=PlainCommand, rich_help_panel=_JUDGE)(report)
+app.command(cls=PlainCommand, rich_help_panel=_JUDGE)(summary)
 
 
 @app.callback()
@@ -65,7 +70,14 @@ def main() -> None:
     if message := shadowed():
         sys.stderr.write(f"snellen: {message}\n")
         sys.exit(2)
-    app()
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        module = error.name or ""
+        if (extra := extra_of(module)) is None:
+            raise
+        sys.stderr.write(f"snellen: {missing_message([module], extra)}\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The client of the admin API: finds the socket of a running service, and sends it one call at a time."""
 
 import json
-import os
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 from service.server.admin_socket import OFF, NoAdminSocket, connect, default_paths
+from snellen.repository import variable
 
 DEFAULT_PORT = 8000
 """Port of `snellen serve` without settings."""
@@ -111,7 +111,7 @@ def find_service(admin_socket: Path | None, port: int | None) -> AdminClient:
 
     Without a socket or a port, the variables of the service name them: in its container they are the same.
     """
-    named = os.environ.get("SNELLEN_ADMIN_SOCKET") if admin_socket is None and port is None else None
+    named = variable("SNELLEN_ADMIN_SOCKET") if admin_socket is None and port is None else None
     if named == OFF:
         raise NoService("SNELLEN_ADMIN_SOCKET is off, so the service has no admin socket")
     path = Path(named) if named else admin_socket
@@ -140,5 +140,5 @@ def _answers(client: AdminClient) -> bool:
 
 
 def _usual_port() -> int:
-    named = os.environ.get("SNELLEN_PORT", "")  # Kubernetes sets it to tcp://..., as the service knows
+    named = variable("SNELLEN_PORT") or ""  # Kubernetes sets it to tcp://..., as the service knows
     return int(named) if named.isdecimal() else DEFAULT_PORT

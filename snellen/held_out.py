@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from models.contract import Bundle
     from training.data.warnings_list import SkippedFile
 
-HeldOut = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        help="Images that must not have been trained on: a folder of class folders or of IDX files, or a CSV table "
-        "with the columns path and label.",
-    ),
-]
+HELD_OUT = typer.Option(
+    "--data",
+    metavar="FOLDER",
+    help="Images that must not have been trained on: a folder of class folders or of IDX files, or a CSV table "
+    "with the columns path and label.",
+)
+HeldOut = Annotated[str, HELD_OUT]
 
 
 def open_bundle(path: Path) -> "Bundle":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+HEIC_SUFFIXES = (".heic", ".heif")
 
 
 @dataclass
@@ -27,8 +28,8 @@ class FoundFiles:
         return f"passed over {total:,} {'file' if total == 1 else 'files'} that do not end as images do: {kinds}"
 
 
-def find_images(paths: Iterable[Path]) -> FoundFiles:
-    """Return files as named, and the files in folders with the suffix of an image, sorted. They are not opened here.
+def find_images(paths: Iterable[Path], suffixes: tuple[str, ...] = SUFFIXES) -> FoundFiles:
+    """Return files as named, and the files in folders with one of these suffixes, sorted. They are not opened here.
 
     Hidden files and folders do not count, such as the `._photo.jpg` that macOS writes beside `photo.jpg`.
     """
@@ -36,8 +37,8 @@ def find_images(paths: Iterable[Path]) -> FoundFiles:
     for path in paths:
         if os.path.isdir(path):  # false for an inaccessible path, where Path.is_dir() raises
             inside = sorted(each for each in path.rglob("*") if not _is_hidden(each, path) and not os.path.isdir(each))
-            found.images += [each for each in inside if each.suffix.lower() in SUFFIXES]
-            found.others.update(each.suffix.lower() for each in inside if each.suffix.lower() not in SUFFIXES)
+            found.images += [each for each in inside if each.suffix.lower() in suffixes]
+            found.others.update(each.suffix.lower() for each in inside if each.suffix.lower() not in suffixes)
         else:
             found.images.append(path)
     return found

@@ -7,7 +7,9 @@ import typer
 
 from snellen.output import printable
 
-Providers = Annotated[str, typer.Option(help="execution providers, as in cuda,cpu; empty: best installed")]
+Providers = Annotated[
+    str, typer.Option(metavar="cuda,cpu", help="execution providers, as in cuda,cpu; empty: best installed")
+]
 
 
 def provider_names(text: str) -> tuple[str, ...]:
@@ -30,13 +32,27 @@ def service_default(setting: str) -> int:
     return int(Settings.model_fields[setting].default)
 
 
+def refuse_overwriting_nothing(*, overwrite: bool) -> None:
+    """End the command with status 2 where a version is to be replaced, but not which one."""
+    if overwrite:
+        exit_with_error("--overwrite replaces a version: say which one with --version", status=2)
+
+
 def exit_with_error(reason: str, status: int) -> NoReturn:
     """Print the reason on stderr and end the command with this status."""
     typer.echo(f"snellen: {printable(reason)}", err=True)
     raise typer.Exit(status)
 
 
-Name = Annotated[str, typer.Option(help="Name of the model: lower-case letters, digits, '.', '_' and '-'.")]
-Version = Annotated[int, typer.Option(min=1, help="Version of the bundle.")]
-Models = Annotated[Path, typer.Option(help="Model repository; the bundle goes to MODELS/NAME/VERSION.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the bundle if it is there already.")]
+Version = Annotated[
+    int | None, typer.Option(rich_help_panel="Bundle", min=1, help="Version of the bundle; default: the next free one.")
+]
+Models = Annotated[
+    Path,
+    typer.Option(
+        metavar="FOLDER", rich_help_panel="Bundle", help="Model repository; the bundle goes to MODELS/NAME/VERSION."
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel="Bundle", help="Replace the bundle of that --version.")
+]

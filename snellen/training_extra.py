@@ -8,9 +8,8 @@ from importlib.util import find_spec
 
 import typer
 
+from snellen.extras import TRAINING, missing_message
 from snellen.options import exit_with_error
-
-_NEEDED = ("kornia", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pyarrow", "sklearn", "timm", "torch")
 
 
 @contextmanager
@@ -65,11 +64,5 @@ def _removed_at_termination() -> Iterator[None]:
 
 
 def _require_extra() -> None:
-    missing = [module for module in _NEEDED if find_spec(module) is None]
-    if missing:
-        typer.echo(
-            f"snellen: {', '.join(missing)} not installed in {sys.prefix}; "
-            "in a clone run: make install-training, then .venv-train/bin/snellen",
-            err=True,
-        )
-        raise typer.Exit(1)
+    if missing := [module for module in TRAINING if find_spec(module) is None]:
+        exit_with_error(missing_message(missing, "train"), status=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.reference import settings_table
+from tests.docker.monitoring import read_yaml
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -38,6 +39,22 @@ def test_every_make_target_of_the_readme_exists() -> None:
     """And nothing else is promised."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text())) <= targets
+
+
+def test_an_image_has_one_tag() -> None:
+    """Each Dockerfile's image is built and run under the same tag in documents, Dockerfiles and compose."""
+    files = [*DOCUMENTS, *ROOT.glob("docker/Dockerfile*")]
+    built = {found for file in files for found in re.findall(r"build -f docker/(\S+) -t (\S+)", file.read_text())}
+    services = read_yaml(ROOT / "docker-compose.yml")["services"].values()
+    built |= {(Path(each["build"]["dockerfile"]).name, each["image"]) for each in services if "build" in each}
+    named = {found for file in files for found in re.findall(r"\bsnellen:[a-z]\w*", file.read_text())}
+    assert built == {
+        ("Dockerfile", "snellen:cpu"),
+        ("Dockerfile.gpu", "snellen:gpu"),
+        ("Dockerfile.load", "snellen:load"),
+        ("Dockerfile.training", "snellen:training"),
+    }
+    assert named <= {tag for _, tag in built}
 
 
 def test_the_changelog_knows_the_version() -> None:

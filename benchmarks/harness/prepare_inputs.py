@@ -57,7 +57,7 @@ _ENCODED: dict[str, Callable[[], bytes]] = {
 def _two_conv(on_progress: Callable[[str], None]) -> str:
     """Train the two-conv network, unless its bundle exists. Return the command."""
     arguments = "--data digits --name two-conv --network two-conv --no-flip --epochs 4 --optimizer adamw --threads 1"
-    paths = ["--models", str(TWO_CONV), "--runs", str(BUILD / "runs"), "--overwrite"]
+    paths = ["--models", str(TWO_CONV), "--runs", str(BUILD / "runs"), "--version", "1", "--overwrite"]
     if not (TWO_CONV / "two-conv" / "1" / MANIFEST).exists():
         _snellen(
             ["train", *arguments.split(), *paths], "training the two-conv network on digits: a minute", on_progress

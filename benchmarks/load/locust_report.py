@@ -1,6 +1,8 @@
 """Turn locust's --json-file into the section `Load test` of RESULTS.md; `make load` runs this file.
 
 python benchmarks/load/locust_report.py build/load.json --host http://127.0.0.1:8000 --users 8 --time 30s [--write]
+
+The exit status is 1 when a request failed, and 2 when there is nothing to report.
 """
 
 import argparse
@@ -9,6 +11,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -34,23 +37,57 @@ def percentile(times_ms: Mapping[int, int], share: float) -> int:
     return 0
 
 
+def images_in(entry: Mapping[str, Any]) -> int:
+    """Return how many images the service classified in the requests of one name.
+
+    A request with 8 images counts as 8; one that failed and one with a bad image count as 0.
+    """
+    if entry["name"].startswith("bad"):
+        return 0
+    several = re.match(r"(\d+) images$", entry["name"])
+    return (_answers(entry) - int(entry["num_failures"])) * (int(several[1]) if several else 1)
+
+
+def _answers(entry: Mapping[str, Any]) -> int:
+    return sum(entry["response_times"].values())
+
+
+def duration_s(entries: list[dict[str, Any]]) -> float:
+    """Return the seconds from the start to the last answer, at least a millisecond."""
+    started, ended = min(e["start_time"] for e in entries), max(e["last_request_timestamp"] for e in entries)
+    return float(max(ended - started, 0.001))
+
+
+def throughput(entries: list[dict[str, Any]]) -> str:
+    """Return images per second and failed requests in a sentence."""
+    images, seconds = sum(map(images_in, entries)), duration_s(entries)
+    requests, failed = sum(map(_answers, entries)), sum(entry["num_failures"] for entry in entries)
+    return (
+        f"{images / seconds:.1f} images per second: {images} images in {seconds:.1f} s, "
+        f"in {requests} requests, of which {failed} failed"
+    )
+
+
 def table(entries: list[dict[str, Any]]) -> Iterator[str]:
     """Yield the lines of a Markdown table with a row per kind of request and a row for all."""
-    yield "| requests | n | failed | per second | p50 ms | p95 ms | p99 ms | max ms |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    yield "| requests | n | failed | per second | images/s | p50 ms | p95 ms | p99 ms | max ms |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
     total: Counter[int] = Counter()
-    started, ended = min(e["start_time"] for e in entries), max(e["last_request_timestamp"] for e in entries)
+    seconds = duration_s(entries)
     for entry in sorted(entries, key=lambda e: (e["name"].startswith("bad"), e["name"])):
         times = Counter({int(ms): n for ms, n in entry["response_times"].items()})
         total += times
-        yield _row(entry["name"], times, entry["num_failures"], ended - started, entry["max_response_time"])
+        rates = times.total() / seconds, images_in(entry) / seconds
+        yield _row(entry["name"], times, entry["num_failures"], rates, entry["max_response_time"])
     slowest = max(e["max_response_time"] for e in entries)
-    yield _row("all", total, sum(e["num_failures"] for e in entries), ended - started, slowest)
+    rates = total.total() / seconds, sum(map(images_in, entries)) / seconds
+    yield _row("all", total, sum(e["num_failures"] for e in entries), rates, slowest)
 
 
-def _row(name: str, times: Counter[int], failed: int, seconds: float, slowest: float) -> str:
+def _row(name: str, times: Counter[int], failed: int, rates: tuple[float, float], slowest: float) -> str:
     quantiles = " | ".join(str(percentile(times, share)) for share in (0.5, 0.95, 0.99))
-    return f"| {name} | {times.total()} | {failed} | {times.total() / seconds:.1f} | {quantiles} | {slowest:.0f} |"
+    per_second = " | ".join(f"{rate:.1f}" for rate in rates)
+    return f"| {name} | {times.total()} | {failed} | {per_second} | {quantiles} | {slowest:.0f} |"
 
 
 def hardware() -> str:
@@ -96,10 +133,9 @@ def _get(url: str) -> Any:
         return json.load(response)
 
 
-def section(arguments: argparse.Namespace) -> str:
+def section(arguments: argparse.Namespace, entries: list[dict[str, Any]]) -> str:
     """Return the Markdown section of one run."""
-    entries = json.loads(arguments.statistics.read_text())
-    command = f"make load HOST={arguments.host} USERS={arguments.users} TIME={arguments.time}"
+    command = f"make load HOST={arguments.host} MIX={arguments.mix} USERS={arguments.users} TIME={arguments.time}"
     if arguments.flags:
         command += f' LOAD_FLAGS="{arguments.flags}"'
     head = [
@@ -113,6 +149,7 @@ def section(arguments: argparse.Namespace) -> str:
         f"- Machine: {hardware()}",
         f"- Versions: {versions()}",
         f"- Service: {engine(arguments.host)}",
+        f"- Throughput: {throughput(entries)}",
         *([f"- Note: {arguments.note}"] if arguments.note else []),
         "",
     ]
@@ -133,17 +170,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("statistics", type=Path, help="what locust wrote with --json-file")
     parser.add_argument("--host", required=True)
+    parser.add_argument("--mix", default="good")
     parser.add_argument("--users", required=True)
     parser.add_argument("--time", required=True)
     parser.add_argument("--flags", default="", help="further options that locust was given")
     parser.add_argument("--note", default="", help="what a reader of the numbers should know")
     parser.add_argument("--write", action="store_true", help=f"replace the section in {RESULTS.name}")
     arguments = parser.parse_args()
-    text = section(arguments)
+    entries = read_entries(arguments.statistics)
+    text = section(arguments, entries)
     print(text)
     if arguments.write:
         document = RESULTS.read_text() if RESULTS.exists() else "# Results\n"
         RESULTS.write_text(replace_section(document, text))
+    if any(entry["num_failures"] for entry in entries):
+        raise SystemExit(1)
+
+
+def read_entries(statistics: Path) -> list[dict[str, Any]]:
+    """Read what locust wrote. Ends with status 2 and a sentence when no request was answered."""
+    entries: list[dict[str, Any]] = json.loads(statistics.read_text()) if statistics.exists() else []
+    if not entries:
+        print("No request was answered in this time; give a longer TIME.", file=sys.stderr)
+        raise SystemExit(2)
+    return entries
 
 
 if __name__ == "__main__":

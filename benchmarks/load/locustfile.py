@@ -1,6 +1,7 @@
 """Put load on a running service with four kinds of users; every answer is checked, a wrong one is a failure.
 
-    make load [HOST=http://127.0.0.1:8000] [USERS=8] [TIME=30s] [LOAD_FLAGS="--bad-image-weight 0 --top-k 1"]
+    make load [HOST=http://127.0.0.1:8000] [MIX=good] [USERS=8] [TIME=30s] [LOAD_FLAGS="--top-k 1"]
+    make load-ui [HOST=http://127.0.0.1:8000] [UI_PORT=8089]
 
 A user sends its next request as soon as the last one is answered, so the number of users is the number of requests in
 flight. A refusal (503) is a failure that the table names.
@@ -8,14 +9,21 @@ flight. A refusal (503) is a failure that the table names.
 
 import itertools
 import json
+import logging
 import struct
+import sys
 import zlib
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from difflib import get_close_matches
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import ProxyHandler, build_opener
 
+import gevent  # type: ignore[import-untyped]
 from locust import FastHttpUser, constant, events, task
 from locust.env import Environment
 from urllib3.filepost import encode_multipart_formdata
@@ -23,6 +31,19 @@ from urllib3.filepost import encode_multipart_formdata
 GOLDEN = Path(__file__).parents[2] / "models" / "imagenet" / "1" / "golden"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 BYTES = "application/octet-stream"
+KINDS = ("raw", "multipart", "many-image", "bad-image")
+MIXES = {
+    "good": (6, 2, 1, 0),
+    "raw": (1, 0, 0, 0),
+    "many": (0, 0, 1, 0),
+    "mixed": (6, 2, 1, 1),
+    "hostile": (1, 0, 0, 3),
+}
+"""Shares of the kinds of users, in the order of KINDS."""
+CHECK_S = 5
+"""Time limit for the first answer of the service, before any load, in seconds."""
+MAX_REASONS = 10
+"""Number of reasons of failures that are printed."""
 
 
 class Photo(NamedTuple):
@@ -52,35 +73,115 @@ class LoadSettings:
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _add_options(parser: ArgumentParser) -> None:
-    group = parser.add_argument_group("Snellen")
-    group.add_argument("--raw-weight", type=int, default=6, help="users that send the bytes of one image")
-    group.add_argument("--multipart-weight", type=int, default=2, help="users that send a form with one file")
-    group.add_argument("--many-image-weight", type=int, default=1, help="users that send a form with several files")
-    group.add_argument("--bad-image-weight", type=int, default=1, help="users that send invalid images")
-    group.add_argument("--images-per-request", type=int, default=4, help="files of a many-image user's form")
+    parser.add_argument("--mix", default="good", help=f"what is sent: {', '.join(MIXES)}")
+    parser.add_argument("--images-per-request", type=int, default=4, help="files of a many-image user's form")
+    parser.add_argument("--model", default="", help="a model's name; empty for the service's default")
+    parser.add_argument("--top-k", type=int, default=0, help="classes in an answer; 0 for the service's default")
+    group = parser.add_argument_group("Snellen, on the command line only")
     group.add_argument("--images", default=str(GOLDEN), help="an image, or a folder of images")
-    group.add_argument("--model", default="", help="a model's name; empty for the service's default")
-    group.add_argument("--top-k", type=int, default=5, help="classes in an answer")
+    sent = "the bytes of one image", "a form with one file", "a form with several files", "invalid images"
+    for kind, body in zip(KINDS, sent, strict=True):
+        text = f"share of users that send {body}, in place of the mix's"
+        group.add_argument(f"--{kind}-weight", type=int, help=text)
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def _check(environment: Environment, **_: Any) -> None:
+    """End with status 2 and one sentence, before any load, where the run could only fail."""
+    options = environment.parsed_options
+    assert options is not None
+    try:
+        _apply(options)
+        if options.headless and not options.worker:  # in the web UI the host may still be changed
+            check_host(environment.host or "")
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def _prepare(environment: Environment, **_: Any) -> None:
     options = environment.parsed_options
     assert options is not None
-    RawUser.weight, MultipartUser.weight = options.raw_weight, options.multipart_weight
-    ManyImageUser.weight, BadImageUser.weight = options.many_image_weight, options.bad_image_weight
+    try:
+        _apply(options)
+    except ValueError as error:  # only options of the web UI were not checked before
+        logging.error(error)
+        assert environment.runner is not None
+        gevent.spawn(environment.runner.stop)
+
+
+def _apply(options: Namespace) -> None:
+    """Set what all users share. Raises ValueError with one sentence for options that cannot be."""
+    shares = weights(options)
+    for user, share in zip((RawUser, MultipartUser, ManyImageUser, BadImageUser), shares, strict=True):
+        user.weight = share
     LoadSettings.photos = read_photos(Path(options.images))
     LoadSettings.images_per_request = options.images_per_request
+    if options.images_per_request < 1:
+        raise ValueError(f"--images-per-request is {options.images_per_request}: give 1 or more.")
     LoadSettings.path = f"/v1/models/{options.model}/classify" if options.model else "/v1/classify"
-    LoadSettings.path += "?" + urlencode({"top_k": options.top_k})
+    if options.top_k:
+        LoadSettings.path += "?" + urlencode({"top_k": options.top_k})
     LoadSettings.first_answers = {}
 
 
+def weights(options: Namespace) -> tuple[int, ...]:
+    """Return the shares of the kinds of users. Raises ValueError for an unknown mix, and where no user is left."""
+    if options.mix not in MIXES:
+        similar = get_close_matches(options.mix, MIXES, n=1)
+        hint = f"did you mean {similar[0]}?" if similar else f"the mixes are {', '.join(MIXES)}."
+        raise ValueError(f"There is no mix {options.mix!r}; {hint}")
+    given = [getattr(options, f"{kind.replace('-', '_')}_weight") for kind in KINDS]
+    shares = tuple(mix if own is None else own for own, mix in zip(given, MIXES[options.mix], strict=True))
+    if min(shares) < 0 or not any(shares):
+        raise ValueError("The weights of the users are negative or all 0: give at least one above 0.")
+    return shares
+
+
+def check_host(host: str) -> None:
+    """Ask whether the service is ready. Raises ValueError with one sentence where it is not, or where none answers."""
+    address = host.rstrip("/")
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError(f"{host!r} is not the address of a service; write it as in http://127.0.0.1:8000.")
+    other = "name another address with HOST=http://NAME:PORT (--host of locust)"
+    try:  # without a proxy, as the users send
+        build_opener(ProxyHandler({})).open(f"{address}/readyz", timeout=CHECK_S).close()
+    except HTTPError as error:
+        if error.code == 503:
+            raise ValueError(f"The service at {address} is not ready: {_detail(error.read())}.") from None
+        wrong = f"GET /readyz was answered with status {error.code}"
+        raise ValueError(f"The server at {address} is not this service: {wrong}; {other}.") from None
+    except HTTPException:
+        raise ValueError(f"The server at {address} does not speak HTTP; {other}.") from None
+    except OSError:
+        raise ValueError(f"Nothing answers at {address}; start the service, or {other}.") from None
+
+
+def _detail(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["detail"]).rstrip(".")
+    except (ValueError, KeyError, TypeError):
+        return "GET /readyz was answered with status 503"
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
+def _print_errors(environment: Environment, **_: Any) -> None:
+    """Print why requests failed, the most frequent reasons first; with --json-file locust itself does not."""
+    options = environment.parsed_options
+    if options is None or not options.json_file:
+        return
+    errors = sorted(environment.stats.errors.values(), key=lambda error: -error.occurrences)
+    for error in errors[:MAX_REASONS]:
+        print(f"failed {error.occurrences} times: {error.name}: {error.error}", file=sys.stderr)
+
+
 def read_photos(path: Path) -> list[Photo]:
-    """Read the image at `path` or the images in that folder, by name. Raises FileNotFoundError without any."""
+    """Read the image at `path` or the images in that folder, by name. Raises ValueError without any."""
     files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
-        raise FileNotFoundError(f"no image at {path}; name a file or a folder with --images")
+        raise ValueError(f"There is no image at {path}; name a file or a folder with --images.")
     return [Photo(file.name, file.read_bytes()) for file in files]
 
 

@@ -22,6 +22,15 @@ class BodyReader:
         """Return a context until whose end the bytes that `read` counts in it are in use."""
         return self._limiter.hold(0)
 
+    def check(self, announced: int) -> None:
+        """Check before a body is read that one of `announced` bytes would be accepted now.
+
+        Raises BodyTooLarge, QueueFull.
+        """
+        self._check(announced)
+        with self._limiter.hold(announced):
+            pass
+
     async def read(self, messages: Receive, announced: int | None, held: Held) -> bytes:
         """Return the complete body of one request.
 

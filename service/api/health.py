@@ -61,12 +61,13 @@ def router(
     routes = APIRouter(tags=["health"])
     metrics.process.ready.set_function(lambda: readiness(registry, health).ready)
 
-    @routes.get("/livez", summary="Is the process alive?")
+    @routes.get("/livez", operation_id="livez", summary="Is the process alive?")
     async def livez() -> Liveness:
         return Liveness()
 
     @routes.get(
         "/readyz",
+        operation_id="readyz",
         summary="Should traffic come here?",
         response_model=Readiness,
         responses={503: {"model": Readiness, "description": "Not now; `detail` says why"}},
@@ -75,7 +76,13 @@ def router(
         state = readiness(registry, health)
         return JSONResponse(state.model_dump(mode="json"), 200 if state.ready else 503)
 
-    @routes.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    @routes.get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Prometheus metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
     async def prometheus() -> Response:
         text = await scrape() if scrape is not None else generate_latest(metrics.registry)
         return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
@@ -24,7 +24,8 @@ _PAGE = """<!doctype html>
 <h2>What to do</h2>
 <p>{cure}</p>
 <h2>Example</h2>
-<p>HTTP status {status}, <code>"type": "/problems/{slug}"</code>, and for example this <code>detail</code>:</p>
+<p>HTTP status {status}, <code>"type": "{root_path}/problems/{slug}"</code>,
+and for example this <code>detail</code>:</p>
 <blockquote>{example}</blockquote>
 <p>The <code>detail</code> of an answer says what was wrong with that request. An operator finds the request
 in the log by its <code>request_id</code>.</p>
@@ -35,18 +36,18 @@ in the log by its <code>request_id</code>.</p>
 
 def router() -> APIRouter:
     """Return the route of the pages. A name that is not in the table of problems is answered with 404."""
-    pages = {face.slug: _page(face) for face in PROBLEM_TYPES.values()}
+    faces = {face.slug: face for face in PROBLEM_TYPES.values()}
     routes = APIRouter()
 
     @routes.api_route("/problems/{slug}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def problem_page(slug: str) -> HTMLResponse:
-        if slug not in pages:
+    async def problem_page(request: Request, slug: str) -> HTMLResponse:
+        if slug not in faces:
             raise HTTPException(404)
-        return HTMLResponse(pages[slug], headers=HEADERS)
+        return HTMLResponse(_page(faces[slug], request.scope.get("root_path", "")), headers=HEADERS)
 
     return routes
 
 
-def _page(face: ProblemType) -> str:
-    values = face._asdict() | {"example": EXAMPLE_DETAILS[face.slug]}
+def _page(face: ProblemType, root_path: str) -> str:
+    values = face._asdict() | {"example": EXAMPLE_DETAILS[face.slug], "root_path": root_path}
     return _PAGE.format_map({name: escape(str(value), quote=False) for name, value in values.items()})

@@ -197,10 +197,11 @@ PROBLEM_TYPES: dict[type[errors.ServiceError], ProblemType] = {
 }
 
 
-def problem_of(error: errors.ServiceError) -> Problem:
-    """Return the problem document for a ServiceError."""
+def problem_of(error: errors.ServiceError, root_path: str = "") -> Problem:
+    """Return the problem document for a ServiceError. root_path: prefix of the service's paths."""
     face = PROBLEM_TYPES[type(error)]
-    return Problem(type=f"/problems/{face.slug}", title=face.title, status=face.status, detail=_shortened(error.detail))
+    address = f"{root_path}/problems/{face.slug}"
+    return Problem(type=address, title=face.title, status=face.status, detail=_shortened(error.detail))
 
 
 def plain_problem(status: int, detail: str) -> Problem:
@@ -222,9 +223,14 @@ def respond(problem: Problem, request_id: str | None, headers: dict[str, str] | 
     return Response(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def _root_path(request: Request) -> str:
+    found: str = request.scope.get("root_path", "")
+    return found
+
+
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)
-    problem = problem_of(errors.released(error))
+    problem = problem_of(errors.released(error), _root_path(request))
     request.state.problems.append(problem.type)
     headers = {}
     if isinstance(error, errors.Unavailable):
@@ -245,7 +251,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     match error.status_code:
         case 404:
-            detail = f"There is nothing at {request.url.path}. The API is described at /docs."
+            detail = f"There is nothing at {request.url.path}. The API is described at {_root_path(request)}/docs."
         case 405:
             allowed = (error.headers or {}).get("Allow", "another method")
             detail = f"{request.method} is not possible at {request.url.path}; use {allowed}."

@@ -77,7 +77,9 @@ class RequestContextMiddleware:
             status = _CLIENT_CLOSED
         except asyncio.CancelledError:  # by the server, when the time limit of the drain has passed
             if not status:
-                problem = problem_of(NotReady("the service is shutting down; send the request again"))
+                problem = problem_of(
+                    NotReady("the service is shutting down; send the request again"), scope.get("root_path", "")
+                )
                 await respond(problem, state["request_id"], {"Retry-After": "1"})(scope, receive, send_enveloped)
         except Exception:
             logger.exception("request %s failed", state["request_id"])
@@ -92,7 +94,7 @@ class RequestContextMiddleware:
         route: str = getattr(scope.get("route"), "path", "unmatched")
         self._answered(route, status).inc()
         for problem in state["problems"]:
-            self._metrics.requests.problems.labels(problem.removeprefix("/problems/")).inc()
+            self._metrics.requests.problems.labels(problem.rpartition("/")[2]).inc()
         if route.endswith("/classify"):
             for stage, seconds in state["stages"].items():
                 self._stages[stage].observe(seconds)

@@ -9,6 +9,8 @@ from typing import IO, NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from models.contract import Input, Pixels, Preprocessing, UnsupportedMode, preprocess_native_size, preprocessed
+from service.decoding.jpeg_end import completed
+from service.decoding.png_image import image_chunks
 from service.decoding.what_came import SIGNATURES, refused_kind, transfer_damage
 from service.errors import CorruptImage, DecodeLimit, ServiceError, TooManyPixels, UnsupportedFormat
 
@@ -16,12 +18,14 @@ logger = logging.getLogger(__name__)
 
 Image.init()  # loads all plugins now instead of at the first image of an unknown format
 Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything large is decoded
+_PILLOW_NAMES = {"HEIC": "HEIF"}
+"""Pillow's names where they differ. Its reader of HEIF is registered in decode workers only."""
 _DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"
 
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """Accepted formats by Pillow's names, and the limit of width times height."""
+    """Accepted formats as the settings name them, and the limit of width times height."""
 
     formats: tuple[str, ...]
     max_pixels: int
@@ -57,14 +61,49 @@ def decode_opened(
 ) -> Decoded:
     """Decode an image whose header was read. Raises CorruptImage, UnsupportedFormat, DecodeLimit."""
     started = time.perf_counter()
-    with _TranslatedErrors(getattr(image, "fp", None)), image:
-        pixels, size = (preprocess_native_size if native_size else preprocessed)(image, target, preprocessing)
+    source, image_format = getattr(image, "fp", None), image.format
+    try:
+        pixels, size = _pixels(image, target, preprocessing, native_size=native_size)
+    except CorruptImage:
+        repaired = _repaired(source.getvalue(), image_format) if isinstance(source, io.BytesIO) else None
+        if repaired is None:
+            raise
+        with _TranslatedErrors(repaired):
+            image = Image.open(repaired, formats=("JPEG", "PNG"))
+        pixels, size = _pixels(image, target, preprocessing, native_size=native_size)
     return Decoded(pixels, size, time.perf_counter() - started)
+
+
+def _pixels(
+    image: Image.Image, target: Input, preprocessing: Preprocessing, *, native_size: bool
+) -> tuple[Pixels, tuple[int, int]]:
+    with _TranslatedErrors(getattr(image, "fp", None)), image:
+        return (preprocess_native_size if native_size else preprocessed)(image, target, preprocessing)
+
+
+def _repaired(body: bytes, image_format: str | None) -> io.BytesIO | None:
+    """Return a file with the same pixels that can be decoded; None if the pixels themselves are damaged."""
+    match image_format:
+        case "PNG":
+            other = image_chunks(body)
+        case "JPEG" | "MPO":
+            other = completed(body)
+        case _:
+            other = None
+    return None if other is None else io.BytesIO(other)
 
 
 def opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None = None) -> Image.Image:
     """Return the image with its header read and checked. Its pixels are not decoded yet. Raises as `decode` does."""
-    source = io.BytesIO(body)
+    try:
+        return _opened(io.BytesIO(body), limits, dense_pixels)
+    except CorruptImage:
+        if (repaired := image_chunks(body)) is None:
+            raise
+    return _opened(io.BytesIO(repaired), limits, dense_pixels)
+
+
+def _opened(source: io.BytesIO, limits: DecodeLimits, dense_pixels: int | None) -> Image.Image:
     with _TranslatedErrors(source):
         image = _open(source, limits.formats)
         _check_pixels(image, limits.max_pixels, "the model looks at a far smaller picture anyway")
@@ -75,8 +114,9 @@ def opened(body: bytes, limits: DecodeLimits, dense_pixels: int | None = None) -
 
 def _open(source: io.BytesIO, formats: tuple[str, ...]) -> Image.Image:
     """Open the image. Raises UnsupportedFormat, CorruptImage."""
+    names = (_PILLOW_NAMES.get(name, name) for name in formats)
     try:
-        return Image.open(source, formats=formats)
+        return Image.open(source, formats=[name for name in names if name in Image.OPEN])
     except UnidentifiedImageError as error:
         raise _refusal(source.getvalue(), formats) from error
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from service.decoding.jpeg_end import lacks_end
+
 SMALL_BYTES = 256 * 1024
 """Limit of a file decoded in this process, in bytes."""
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
@@ -17,6 +19,8 @@ _COMPRESSED_CHUNKS, _MOST_CHUNKS = (b"iCCP", b"zTXt", b"iTXt"), 4
 def may_be_small(body: bytes) -> bool:
     """Return whether the image may be opened in this process, judged by its bytes."""
     if len(body) > SMALL_BYTES:
+        return False
+    if lacks_end(body):  # decoded several times
         return False
     if body.startswith(_JPEG):
         data = np.frombuffer(body, np.uint8)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from models.contract import Input, Preprocessing
+from service.decoding import heic
 from service.decoding.decode import Decoded, DecodeLimits, decode_opened, opened
 from service.decoding.decode_cost import may_be_small
 from service.decoding.deferred import DeferredDecode
@@ -31,6 +32,7 @@ class DecoderPool:
         self, concurrency: int, limits: DecodeLimits, worker_limits: WorkerLimits, on_restart: Callable[[], None]
     ) -> None:
         self._limits = limits
+        self._reads_heic = "HEIC" in limits.formats
         formats = tuple(name for name in _QUICK_FORMATS if name in limits.formats)
         self._quick = DecodeLimits(formats, min(limits.max_pixels, _QUICK_PIXELS))
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="decode")
@@ -74,7 +76,7 @@ class DecoderPool:
 
         Raises UnsupportedFormat, TooManyPixels, CorruptImage or DecodeLimit.
         """
-        if may_be_small(body):
+        if may_be_small(body) and not (self._reads_heic and heic.may_be_heic(body)):
             async with self._free:
                 loop = asyncio.get_running_loop()
                 small = await loop.run_in_executor(

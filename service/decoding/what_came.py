@@ -13,6 +13,7 @@ SIGNATURES = {
     "BMP": re.compile(rb"BM"),
     "TIFF": re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+"),
     "AVIF": re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL),
+    "HEIC": re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|(?=(mif1|msf1)....)(?:....){2,16}?hei[cx])", re.DOTALL),
 }
 """First bytes by format.
 
@@ -46,12 +47,13 @@ def _kind(start: bytes, name: str, cure: str) -> Kind:
     return Kind(re.compile(start, re.DOTALL), name, cure)
 
 
+_HEIC = Kind(
+    SIGNATURES["HEIC"],
+    "a HEIC photo",
+    "export it as JPEG (an iPhone takes JPEG with Settings > Camera > Formats > Most Compatible), or let snellen "
+    "read it: pip install 'snellen[heic]', then serve with heic in --formats, or classify --heic",
+)
 _BINARY = (
-    _kind(
-        rb"....ftyp(hei[cxms]|hev[cxms]|(?=(mif1|msf1)....)(?:....){2,16}?hei[cx])",
-        "a HEIC photo",
-        "export it as JPEG (an iPhone takes JPEG with Settings > Camera > Formats > Most Compatible)",
-    ),
     _kind(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "a JPEG 2000 image", _CONVERT),
     _kind(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image", _CONVERT),
     _kind(rb"8BPS", "a Photoshop file (PSD)", "export it as JPEG or PNG"),
@@ -122,6 +124,8 @@ def refused_kind(body: bytes, formats: tuple[str, ...]) -> Kind | None:
     an image of a format that is read but not accepted here is named.
     """
     head = body[:_HEAD_BYTES]
+    if _HEIC.start.match(head):
+        return None if "HEIC" in formats else _HEIC
     for kind in _BINARY:
         if kind.start.match(head):
             return kind
@@ -160,7 +164,7 @@ def transfer_damage(body: bytes) -> str | None:
         return "the bytes of the image were read as text; read the file in binary mode and send its bytes unchanged"
     if _PNG_WITH_OTHER_LINE_ENDS.match(body):
         return _LINE_ENDS
-    if not any(SIGNATURES[name].match(body) for name in ("JPEG", "WEBP", "AVIF")):
+    if not any(SIGNATURES[name].match(body) for name in ("JPEG", "WEBP", "AVIF", "HEIC")):
         return None
     piece = body[:_LINE_END_BYTES]
     if b"\r" in piece or b"\n" in piece:

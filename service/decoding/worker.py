@@ -13,8 +13,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.decoding.decode import Decoded
 from service.decoding.worker_ipc import HEAD_BYTES, Message, lengths_of
-from service.decoding.worker_main import READY
+from service.decoding.worker_main import READY, decode_reply
 from service.errors import CorruptImage, DecodeLimit, NotReady
 from service.memfd import unnamed_file
 
@@ -34,6 +35,7 @@ _START_S = 60.0
 """Time for a worker to start; half a second on an idle machine."""
 _BUFFER_BYTES = 1024 * 1024
 """Limit of the bytes that are read ahead from a worker."""
+_DIED = "the decoder died on this image; send it encoded anew"
 _MESSAGE_BYTES = 2000
 """Limit of the part of a worker's stderr that is logged, in bytes."""
 
@@ -87,6 +89,33 @@ class _Running:
         return await _end(self.process, self.writer)
 
 
+def decode_apart(request: Message, limits: WorkerLimits) -> Decoded:
+    """Decode an image in a worker process that ends with it, for callers without an event loop; takes half a second.
+
+    Raises the ImageError of the worker, DecodeLimit when it ran out of time, CorruptImage when it died of the image.
+    """
+    done = subprocess.run(  # noqa: S603  the command is ours
+        _command(limits),
+        input=b"".join(request.packed()),
+        capture_output=True,
+        check=False,
+        env=os.environ | _ENVIRONMENT,
+    )
+    if done.returncode == -signal.SIGALRM:
+        raise _out_of_time(limits)
+    if done.returncode != 0:
+        logger.debug("a decode worker ended with %d: %s", done.returncode, done.stderr[-_MESSAGE_BYTES:])
+        raise CorruptImage(_DIED)
+    reply = done.stdout.removeprefix(READY)
+    head, payload = lengths_of(reply[:HEAD_BYTES])
+    text = reply[HEAD_BYTES:][:head]
+    return decode_reply(Message(json.loads(text), reply[HEAD_BYTES + head :][:payload]))
+
+
+def _out_of_time(limits: WorkerLimits) -> DecodeLimit:
+    return DecodeLimit(f"decoding this image takes more than {limits.time_s:g} s; send it smaller, or encoded anew")
+
+
 class DecodeWorker:
     """One worker process, replaced after its death. Serves one caller at a time."""
 
@@ -117,7 +146,7 @@ class DecodeWorker:
         try:
             return await self._ask_once(frame)
         except _Died:
-            raise CorruptImage("the decoder died on this image; send it encoded anew") from None
+            raise CorruptImage(_DIED) from None
 
     async def _ask_once(self, frame: Message) -> Message:
         running = await self._ready()
@@ -127,9 +156,7 @@ class DecodeWorker:
             self._running = None
             self._on_restart()
             if death.status == -signal.SIGALRM:
-                raise DecodeLimit(
-                    f"decoding this image takes more than {self._limits.time_s:g} s; send it smaller, or encoded anew"
-                ) from None
+                raise _out_of_time(self._limits) from None
             raise
 
     def rest(self) -> None:
@@ -195,6 +222,12 @@ def _warn_once(text: str) -> None:
         logger.warning("decode workers: %s", text)
 
 
+def _command(limits: WorkerLimits) -> list[str]:
+    # -P: do not import a folder `service` of the working directory
+    module = ("-P", "-m", "service.decoding.worker_main")
+    return [sys.executable, *module, str(limits.time_s), str(limits.memory_bytes)]
+
+
 async def _launched(limits: WorkerLimits, messages: int) -> _Running:
     """Return a worker that has reported that it is ready.
 
@@ -206,14 +239,7 @@ async def _launched(limits: WorkerLimits, messages: int) -> _Running:
     try:
         with theirs:
             process = subprocess.Popen(  # noqa: ASYNC220,S603  returns once the child runs, in milliseconds
-                [
-                    sys.executable,
-                    "-P",  # do not import a folder `service` of the working directory
-                    "-m",
-                    "service.decoding.worker_main",
-                    str(limits.time_s),
-                    str(limits.memory_bytes),
-                ],
+                _command(limits),
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=messages,

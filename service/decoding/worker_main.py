@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from models.contract import Input, Preprocessing
+from service.decoding import heic
 from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.decoding.worker_ipc import HEAD_BYTES, Message, lengths_of
 from service.errors import ImageError
@@ -50,6 +51,8 @@ def decode_reply(frame: Message) -> Decoded:
 def _answer(frame: Message) -> Message:
     head = frame.head
     limits = DecodeLimits(tuple(head["formats"]), head["max_pixels"])
+    if "HEIC" in limits.formats:
+        heic.register()
     target, preprocessing = Input.model_validate(head["target"]), Preprocessing.model_validate(head["preprocessing"])
     try:
         done = decode(frame.payload, target, preprocessing, limits, head["dense_pixels"])

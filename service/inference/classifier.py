@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from models.contract import Manifest
+from service.batching.admission import Admitted
 from service.batching.dense_queue import DenseQueue
 from service.decoding.decode import Decoded
 from service.decoding.decoder import DecoderPool
@@ -53,12 +54,9 @@ class Classifier:
 
         Raises any ServiceError that concerns the whole request, and the error of the image if the request has only one.
         """
-        version = self._registry.find(request.model, request.version)
-        serving = version.ready()
-        _check(request, version.manifest)
-        images = len(request.images)
-        queued = serving.dense_queue.admit(images) if request.dense else contextlib.nullcontext()
-        with serving.admission.admit(images, request.deadline_s, request.priority) as admitted, queued:
+        version, serving = self._serving(request)
+        admission, queued = _admit(request, serving, len(request.images))
+        with admission as admitted, queued:
             try:
                 results = await self._within_deadline(request, version, serving)
             except DeadlineExceeded:
@@ -67,6 +65,23 @@ class Classifier:
             if not request.dense and not any(isinstance(result, ServiceError) for result in results):
                 admitted.answered()
         return Classified(version, *_split_results(results))
+
+    def check(self, request: ClassifyRequest) -> None:
+        """Check that a request with these options and one image would be admitted now; its images are not looked at.
+
+        Raises the ServiceError with which `classify` would refuse it.
+        """
+        _, serving = self._serving(request)
+        admission, queued = _admit(request, serving, images=1)
+        with admission, queued:
+            pass
+
+    def _serving(self, request: ClassifyRequest) -> tuple[ModelVersion, Deployment]:
+        """Return the version that answers, and its deployment. Raises the ServiceError of an option it has not."""
+        version = self._registry.find(request.model, request.version)
+        serving = version.ready()
+        _check(request, version.manifest)
+        return version, serving
 
     async def _within_deadline(
         self, request: ClassifyRequest, version: ModelVersion, serving: Deployment
@@ -131,6 +146,14 @@ class Classifier:
             prediction, infer_s = await dense_queue.run(decoded.pixels)
             result = await asyncio.to_thread(dense.result, prediction, shape, manifest, request.top_k)
         return result, Timing(decoded.seconds, queue_s, infer_s)
+
+
+def _admit(
+    request: ClassifyRequest, serving: Deployment, images: int
+) -> tuple[Admitted, contextlib.AbstractContextManager[object]]:
+    """Return the contexts that admit the images of a request: of all requests, and of those with `dense`."""
+    queued = serving.dense_queue.admit(images) if request.dense else contextlib.nullcontext()
+    return serving.admission.admit(images, request.deadline_s, request.priority), queued
 
 
 async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:

@@ -4,12 +4,19 @@ import sys
 from dataclasses import dataclass
 
 from models.contract import Manifest
-from service.decoding.decode import DecodeLimits, decode
+from service.decoding.decode import Decoded, DecodeLimits, decode
+from service.decoding.heic import may_be_heic
+from service.decoding.worker import WorkerLimits, decode_apart
+from service.decoding.worker_main import encode_request
 from service.engine.onnx_engine import OnnxEngine
 from service.inference import dense
 from service.inference.postprocess import DEFAULT_TOP_K, top, unfamiliar
 from service.inference.results import Classification
+from service.settings import MIB
 from service.types import Batch, check_finite
+
+_WORKER_LIMITS = WorkerLimits(time_s=5.0, memory_bytes=1536 * MIB)
+"""The defaults of the service."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +24,7 @@ class OfflineClassifier:
     """Classifies images in the calling thread; safe to call from several threads.
 
     dense_pixels: limit of pixels for dense classification in the image's own resolution; None for ordinary
-    classification.
+    classification. Where `limits` name HEIC, such a file is decoded in a process of its own.
     """
 
     manifest: Manifest
@@ -29,7 +36,7 @@ class OfflineClassifier:
     def classify(self, body: bytes) -> Classification:
         """Return the classification that the service would return. Raises ImageError, EngineFailure."""
         manifest = self.manifest
-        pixels = decode(body, manifest.input, manifest.preprocessing, self.limits, self.dense_pixels).pixels
+        pixels = self._decode(body).pixels
         if self.dense_pixels is not None:
             shape = dense.shape_of(pixels, manifest, self.top_k, sys.maxsize)  # a file can hold a result of any size
             return dense.result(self.engine.run_dense(pixels), shape, manifest, self.top_k)
@@ -40,3 +47,9 @@ class OfflineClassifier:
         return Classification(
             row, top(row, self.top_k or DEFAULT_TOP_K), energy=energy, unfamiliar=unfamiliar(energy, manifest)
         )
+
+    def _decode(self, body: bytes) -> Decoded:
+        asked = body, self.manifest.input, self.manifest.preprocessing, self.limits, self.dense_pixels
+        if "HEIC" in self.limits.formats and may_be_heic(body):
+            return decode_apart(encode_request(*asked), _WORKER_LIMITS)
+        return decode(*asked)

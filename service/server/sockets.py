@@ -39,25 +39,57 @@ class CannotListen(Exception):
     """The service cannot listen. The message says on which address and why."""
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Return a listening socket for every address of `host`. Raises CannotListen."""
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Return a socket for every address of `host`, bound but not listening yet. Raises CannotListen.
+
+    The address `::` alone takes IPv4 too (one socket for both, whatever the system's default is).
+    """
     sockets: list[socket.socket] = []
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, address in sorted({(family, address[:2]) for family, _, _, _, address in found}):
-            sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG))
+        addresses = sorted({(family, address) for family, _, _, _, address in found})
+        for family, address in addresses:
+            sockets.append(socket.socket(family, socket.SOCK_STREAM))
+            sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                both = address[0] == "::" and len(addresses) == 1
+                sockets[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
+            sockets[-1].bind(address)
     except OSError as error:
         for bound in sockets:
             bound.close()
-        reason = (error.strerror or str(error)).partition(" (while")[0]
-        raise CannotListen(f"cannot listen on {host} port {port}: {reason}; see --host and --port") from error
+        raise _cannot_listen(host, port, error) from error
     return sockets
 
 
-def log_addresses(listeners: Iterable[socket.socket]) -> None:
-    for listener in listeners:
-        host, port = listener.getsockname()[:2]
-        logger.info("running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+def begin_listening(bound: Iterable[socket.socket]) -> None:
+    """Let bound sockets take connections.
+
+    Raises CannotListen if another process has begun to listen on the address since it was bound.
+    """
+    for each in bound:
+        try:
+            each.listen(_BACKLOG)
+        except OSError as error:
+            host, port = each.getsockname()[:2]
+            raise _cannot_listen(host, port, error) from error
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Return a listening socket for every address of `host`. Raises CannotListen."""
+    sockets = bind(host, port)
+    begin_listening(sockets)
+    return sockets
+
+
+def log_addresses(sockets: Iterable[socket.socket], message: str = "running on %s") -> None:
+    for each in sockets:
+        host, port = each.getsockname()[:2]
+        logger.info(message, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
+    return CannotListen(f"cannot listen on {host} port {port}: {error.strerror or error}; see --host and --port")
 
 
 def last_connections(listener: socket.socket) -> Iterator[socket.socket]:

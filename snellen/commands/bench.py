@@ -15,17 +15,23 @@ from rich.text import Text
 
 from snellen.options import Providers, exit_with_error, provider_names, service_default
 from snellen.output import path_text
+from snellen.repository import bundle_folder, default_bundle
 
 if TYPE_CHECKING:
     from models.contract import Bundle
 
 
 def bench(
-    bundle: Annotated[Path, typer.Argument(help="folder of the bundle")] = Path("models/imagenet/1"),
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="bundle: its folder, or its name as in imagenet or imagenet/1; unset: as the service"),
+    ] = None,
     providers: Providers = "",
-    largest: Annotated[int, typer.Option(min=1, max=1024, help="largest batch size; that of the bundle at most")] = 32,
+    largest: Annotated[
+        int, typer.Option(metavar="IMAGES", min=1, max=1024, help="largest batch size; that of the bundle at most")
+    ] = 32,
     threads: Annotated[int, typer.Option(min=1, help="onnxruntime threads for a batch, on CPU")] = 1,
-    seconds: Annotated[float, typer.Option(min=0.1, help="time for each stage")] = 2.0,
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="time for each stage")] = 2.0,
 ) -> None:
     """Time decoding and the session, in one thread, with the bundle's golden images."""
     from models.contract import BundleError, read_bundle
@@ -39,8 +45,9 @@ def bench(
     from service.errors import ServiceError
 
     options = EngineOptions(provider_names(providers), threads_per_batch=threads, concurrency=1)
+    folder = bundle_folder(bundle) if bundle is not None else default_bundle()
     try:
-        read = read_bundle(bundle)
+        read = read_bundle(folder)
         with closing(open_verified(read, options)) as engine:
             decoding = list(_time_decoding(read, seconds))
             timed = [
@@ -55,7 +62,7 @@ def bench(
                 for size in prepared_sizes(min(largest, read.manifest.max_batch or largest))
             ]
     except (BundleError, EngineRejected, ServiceError) as error:
-        exit_with_error(f"{path_text(bundle)}: {error}", status=1)
+        exit_with_error(f"{path_text(folder)}: {error}", status=1)
     title = f"{read.manifest.name}/{read.manifest.version} on {engine.provider}"
     table = Table(Column("stage", overflow="fold"), "ms", "images/s", title=title)
     for stage, each_s in decoding:

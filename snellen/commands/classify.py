@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from snellen import image_files
 from snellen.dense_output import DENSE_WRITERS
 from snellen.options import Providers, exit_with_error, provider_names, service_default
 from snellen.output import WRITERS, Failures, FileResult, Format, path_text, printable
+from snellen.repository import bundle_folder, default_bundle
 
 if TYPE_CHECKING:
     from service.api.v1.rendering import ResponseWriter
@@ -22,29 +24,62 @@ if TYPE_CHECKING:
 
 def classify(
     paths: Annotated[list[Path], typer.Argument(help="image files, and folders that are searched for them")],
-    bundle: Annotated[Path, typer.Option(help="folder of the bundle")] = Path("models/imagenet/1"),
-    output_format: Annotated[Format, typer.Option("--format", help="how to write the answers")] = Format.TABLE,
-    top_k: Annotated[int | None, typer.Option(min=1, help="classes; unset: 5, and 1 for each cell")] = None,
-    dense: Annotated[bool, typer.Option("--dense", help="classify every part of large images, at their scale")] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE",
+            rich_help_panel="Model",
+            help="bundle: its folder, or its name as in imagenet or imagenet/1; unset: as the service",
+        ),
+    ] = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", rich_help_panel="Answers", help="how to write the answers")
+    ] = Format.TABLE,
+    top_k: Annotated[
+        int | None, typer.Option(rich_help_panel="Answers", min=1, help="classes; unset: 5, and 1 for each cell")
+    ] = None,
+    dense: Annotated[
+        bool,
+        typer.Option("--dense", rich_help_panel="Answers", help="classify every part of large images, at their scale"),
+    ] = False,
+    heic: Annotated[
+        bool, typer.Option("--heic", rich_help_panel="Limits", help="read HEIC too: pip install 'snellen[heic]'")
+    ] = False,
     providers: Providers = "",
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="largest image; unset: as the service; with --dense memory grows with it")
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            rich_help_panel="Limits",
+            min=1,
+            help="largest image; unset: as the service; with --dense memory grows with it",
+        ),
     ] = None,
-    max_bytes: Annotated[int | None, typer.Option(min=1, help="largest file; unset: as the service's bodies")] = None,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BYTES", rich_help_panel="Limits", min=1, help="largest file; unset: as the service's bodies"
+        ),
+    ] = None,
 ) -> None:
     """Name what is in pictures; exit status 1 when a file could not be classified, 2 when none could be tried."""
-    files = image_files.find_images(paths)
+    if heic and find_spec("pillow_heif") is None:
+        exit_with_error("--heic takes a package that is not installed: pip install 'snellen[heic]'", status=2)
+    suffixes = image_files.SUFFIXES + (image_files.HEIC_SUFFIXES if heic else ())
+    files = image_files.find_images(paths, suffixes)
     found = files.images
+    advice = "; --heic reads HEIC" if files.others.keys() & set(image_files.HEIC_SUFFIXES) else ""
     if not found:
         exit_with_error(
-            f"no image found; files in folders count when they end in {', '.join(image_files.SUFFIXES)}", status=2
+            f"no image found; files in folders count when they end in {', '.join(suffixes)}{advice}", status=2
         )
     if files.passed_over:
-        typer.echo(f"snellen: {printable(files.passed_over)}", err=True)
+        typer.echo(f"snellen: {printable(files.passed_over)}{advice}", err=True)
     from service.api.v1.rendering import ResponseWriter
 
     names = provider_names(providers)
-    classifier = _open(bundle, names, top_k, max_pixels, dense=dense)
+    folder = bundle_folder(bundle) if bundle is not None else default_bundle()
+    classifier = _open(folder, names, top_k, max_pixels, dense=dense, heic=heic)
     limit = max_bytes or service_default("max_body_bytes")
     writer = ResponseWriter(classifier.manifest)
     results = _in_order(
@@ -58,7 +93,7 @@ def classify(
 
 
 def _open(
-    path: Path, providers: tuple[str, ...], top_k: int | None, max_pixels: int | None, *, dense: bool
+    path: Path, providers: tuple[str, ...], top_k: int | None, max_pixels: int | None, *, dense: bool, heic: bool
 ) -> "OfflineClassifier":
     """Open the bundle.
 
@@ -81,7 +116,7 @@ def _open(
         engine = open_verified(bundle, EngineOptions(providers, threads_per_batch=cores if dense else 1, cores=cores))
     except (BundleError, EngineRejected, NotDense) as error:
         exit_with_error(f"{path_text(path)}: {error}", status=2)
-    limits = DecodeLimits(FORMATS, max_pixels or service_default("max_pixels"))
+    limits = DecodeLimits((*FORMATS, "HEIC") if heic else FORMATS, max_pixels or service_default("max_pixels"))
     dense_pixels = (max_pixels or service_default("max_dense_pixels")) if dense else None
     return OfflineClassifier(bundle.manifest, limits, engine, top_k, dense_pixels)
 

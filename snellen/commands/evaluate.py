@@ -1,14 +1,16 @@
-"""`snellen evaluate`: how good a bundle is on labelled images, without PyTorch."""
+"""`snellen evaluate`: how good a bundle is on labelled images, and against another one, without PyTorch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from snellen.held_out import HeldOut, counted, open_bundle, print_skipped
+from snellen.held_out import HELD_OUT, counted, open_bundle, print_skipped
 from snellen.options import exit_with_error
 from snellen.output import path_text
+from snellen.repository import bundle_folder
 from snellen.training_extra import refusals_as_messages
 
 if TYPE_CHECKING:
@@ -16,23 +18,69 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
-    data: HeldOut,
+    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/fashion-mnist/2, or its name.")],
+    images: Annotated[str | None, typer.Argument(help="The images; the same as --data IMAGES.")] = None,
+    data: Annotated[str | None, HELD_OUT] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE", help="Compare with this bundle, the one that serves; the images may have no labels then."
+        ),
+    ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="Variants beside fp32, comma-separated, as in int8,fp16; default: all.")
+        str | None,
+        typer.Option(
+            metavar="int8,fp16",
+            help="Variants beside fp32, comma-separated, as in int8,fp16; default: all. With --against: the variant "
+            "of both bundles to compare; default: fp32.",
+        ),
     ] = None,
     all_classes: Annotated[bool, typer.Option("--all-classes", help="Show all classes, not the 20 worst.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file, as JSON.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write all figures to this file, as JSON.")
+    ] = None,
     confusion: Annotated[
-        Path | None, typer.Option(help="Also write the whole confusion matrix to this file, as CSV.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the whole confusion matrix to this file, as CSV.")
+    ] = None,
+    changed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --against: also write all images whose answers differ to this file, as CSV."
+        ),
     ] = None,
 ) -> None:
-    """Measure accuracy and calibration of a bundle and its variants on labelled images."""
-    for option, path in (("--json", json), ("--confusion", confusion)):
+    """Measure accuracy and calibration of a bundle and its variants on labelled images, or compare it with another."""
+    for option, path in (("--json", json), ("--confusion", confusion), ("--changed", changed)):
         if path is not None and not path.absolute().parent.is_dir():
             exit_with_error(f"{option}: there is no folder {path_text(path.parent)}", status=2)
         if path is not None and path.is_dir():
             exit_with_error(f"{option}: {path_text(path)} is a folder; name a file in it", status=2)
+    source = _source(bundle, images, data)
+    bundle = bundle_folder(bundle)
+    if against is None:
+        if changed is not None:
+            exit_with_error("--changed: there are changed images only with --against BUNDLE", status=2)
+        _measure(bundle, source, precision, all_classes=all_classes, json=json, confusion=confusion)
+        return
+    for option, given in (("--confusion", confusion is not None), ("--all-classes", all_classes)):
+        if given:
+            exit_with_error(f"{option}: not with --against; run snellen evaluate for each bundle instead", status=2)
+    _compare(bundle, bundle_folder(against), source, precision, json=json, changed=changed)
+
+
+def _source(bundle: Path, images: str | None, data: str | None) -> str:
+    """Return the images that are named in one of two ways. Ends the command unless exactly one is used."""
+    if images is not None and data is not None:
+        exit_with_error(f"the images are named twice, {images!r} and --data {data!r}: name them once", status=2)
+    if images is None and data is None:
+        exit_with_error(f"name the images, as in snellen evaluate {path_text(bundle)} --data photos", status=2)
+    return images or data or ""
+
+
+def _measure(
+    folder: Path, source: str, precision: str | None, *, all_classes: bool, json: Path | None, confusion: Path | None
+) -> None:
+    """Measure one bundle."""
     with refusals_as_messages():
         from models.contract import Task
         from snellen.evaluation_output import as_json, print_evaluation, write_confusion
@@ -40,11 +88,11 @@ def evaluate(
         from training.evaluation.bundle_evaluation import evaluate_on
 
         console = Console(stderr=True)
-        opened = open_bundle(bundle)
+        opened = open_bundle(folder)
         precisions = _precisions(precision, opened.manifest)
         if confusion is not None and opened.manifest.task is Task.MULTILABEL:
             exit_with_error("--confusion: where an image has several labels there is no confusion matrix", status=2)
-        images = evaluation_part(open_held_out(data, opened.manifest))
+        images = evaluation_part(open_held_out(source, opened.manifest))
         with counted(len(images), "evaluating", console) as advance:
             result = evaluate_on(opened, images, precisions, advance)
         print_skipped(result.skipped, console)
@@ -53,6 +101,43 @@ def evaluate(
             json.write_text(as_json(result) + "\n", encoding="utf-8")
         if confusion is not None:
             write_confusion(result, confusion)
+
+
+def _compare(
+    new: Path, serving: Path, source: str, precision: str | None, *, json: Path | None, changed: Path | None
+) -> None:
+    """Compare two bundles on the same images."""
+    with refusals_as_messages():
+        from snellen.comparison_output import as_json, changed_images_file, print_comparison
+        from training.data.held_out_images import open_with_or_without_labels
+        from training.evaluation.bundle_comparison import compare_bundles, match_bundles
+
+        console = Console(stderr=True)
+        bundles = open_bundle(new), open_bundle(serving)
+        chosen = _one_precision(precision, [each.manifest for each in bundles])
+        classes = {"labels": match_bundles(*bundles).labels}
+        images = open_with_or_without_labels(source, bundles[0].manifest.model_copy(update=classes))
+        with changed_images_file(changed) as on_changed, counted(len(images), "comparing", console) as advance:
+            result = compare_bundles(*bundles, images, chosen, advance=advance, on_changed=on_changed)
+        print_skipped(result.skipped, console)
+        print_comparison(result)
+        if json is not None:
+            json.write_text(as_json(result) + "\n", encoding="utf-8")
+
+
+def _one_precision(text: str | None, manifests: "Sequence[Manifest]") -> "Precision":
+    """Return the variant to compare, fp32 by default. Ends the command unless it is one that each bundle has."""
+    from models.contract import Precision
+
+    name = "fp32" if text is None else text.strip()
+    if "," in name:
+        exit_with_error("--precision: with --against name one variant, as in int8", status=2)
+    for manifest in manifests:
+        known = [variant.precision.value for variant in manifest.variants]
+        if name not in known:
+            bundle = f"{manifest.name}/{manifest.version}"
+            exit_with_error(f"--precision: {name!r} is no variant of {bundle}: {', '.join(known)}", status=2)
+    return Precision(name)
 
 
 def _precisions(text: str | None, manifest: "Manifest") -> "tuple[Precision, ...]":

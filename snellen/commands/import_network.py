@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from snellen.options import Models, Overwrite, Version, exit_with_error
+from snellen.options import Models, Overwrite, Version, exit_with_error, refuse_overwriting_nothing
 from snellen.output import path_text, print_table, printable
+from snellen.serve_command import serve_command
 from snellen.training_extra import errors_as_messages, refusals_as_messages
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from training.importing.preset_trials import Trial
 
 _ONNX = "ONNX files"
-"""Heading of the options in the help text that only ONNX files have."""
+"""Start of the topics in the help of the options that only ONNX files have."""
+_INPUT, _SCORES, _CHECKS = f"{_ONNX}: input", f"{_ONNX}: scores", f"{_ONNX}: checks"
 _IMPORT_ONLY = {"golden", "check", "try_all"}
-"""Names of parameters under this heading that `snellen serve FILE.onnx` does not have."""
+"""Names of parameters under these topics that `snellen serve FILE.onnx` does not have."""
 
 
 def import_network(
@@ -33,18 +35,30 @@ def import_network(
         str, typer.Argument(help="efficientnet-lite0, timm/<model> with or without a tag, or an .onnx file.")
     ],
     name: Annotated[
-        str | None, typer.Option(help="Name of the bundle; default: the network's own. Needed for an .onnx file.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Bundle",
+            help="Name of the bundle; default: the network's own. Needed for an .onnx file.",
+        ),
     ] = None,
-    version: Version = 1,
+    version: Version = None,
     models: Models = Path("models"),
     weights: Annotated[
-        Path | None, typer.Option(help="Checkpoint of that timm model, .safetensors or .pth, instead of a download.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel="Network",
+            help="Checkpoint of that timm model, .safetensors or .pth, instead of a download.",
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
+            metavar="FILE",
+            rich_help_panel="Network",
             help="Class names: text with one a line, JSON, YAML or CSV; default: timm's, or those in or beside the "
-            ".onnx file."
+            ".onnx file.",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -53,71 +67,85 @@ def import_network(
         typer.Option(
             help="Numbers that the network takes: imagenet (PyTorch's mean and deviation), inception (-1 to 1), unit "
             "(0 to 1), raw (0 to 255), caffe (BGR, mean subtracted).",
-            rich_help_panel=_ONNX,
+            rich_help_panel=_INPUT,
         ),
     ] = None,
     mean: Annotated[
         str | None,
         typer.Option(
+            metavar="NUMBERS",
             help="Subtracted from each channel, as in 0.485,0.456,0.406; in grey levels of 0 to 255 if a number of "
             "--mean or --std exceeds 1, else of 0 to 1; in the network's order of channels.",
-            rich_help_panel=_ONNX,
+            rich_help_panel=_INPUT,
         ),
     ] = None,
-    std: Annotated[str | None, typer.Option(help="Divides each channel after --mean.", rich_help_panel=_ONNX)] = None,
+    std: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Divides each channel after --mean.", rich_help_panel=_INPUT)
+    ] = None,
     colour: Annotated[
-        Literal["RGB", "BGR", "L"] | None, typer.Option(help="Order of the channels; L is grey.", rich_help_panel=_ONNX)
+        Literal["RGB", "BGR", "L"] | None,
+        typer.Option(help="Order of the channels; L is grey.", rich_help_panel=_INPUT),
     ] = None,
     layout: Annotated[
-        Literal["auto", "nchw", "nhwc"], typer.Option(help="Order of the input's axes.", rich_help_panel=_ONNX)
+        Literal["auto", "nchw", "nhwc"], typer.Option(help="Order of the input's axes.", rich_help_panel=_INPUT)
     ] = "auto",
     size: Annotated[
         int | None,
-        typer.Option(min=1, help="Side in pixels, for an input of no fixed size.", rich_help_panel=_ONNX),
+        typer.Option(
+            metavar="PIXELS", min=1, help="Side in pixels, for an input of no fixed size.", rich_help_panel=_INPUT
+        ),
     ] = None,
     resize: Annotated[
         Literal["crop", "squash"] | None,
-        typer.Option(help="Cut off what sticks out, or change the proportions; default: crop.", rich_help_panel=_ONNX),
+        typer.Option(help="Cut off what sticks out, or change the proportions; default: crop.", rich_help_panel=_INPUT),
     ] = None,
     crop_fraction: Annotated[
         float | None,
-        typer.Option(help="Part of each side that a crop keeps, at most 1; default: 1.", rich_help_panel=_ONNX),
+        typer.Option(
+            metavar="SHARE", help="Part of each side that a crop keeps, at most 1; default: 1.", rich_help_panel=_INPUT
+        ),
     ] = None,
     interpolation: Annotated[
         Literal["bilinear", "bicubic"] | None,
-        typer.Option(help="Filter of the resize; default: bilinear.", rich_help_panel=_ONNX),
+        typer.Option(help="Filter of the resize; default: bilinear.", rich_help_panel=_INPUT),
     ] = None,
     output: Annotated[
-        str | None, typer.Option(help="Name of the output with the scores.", rich_help_panel=_ONNX)
+        str | None, typer.Option(metavar="NAME", help="Name of the output with the scores.", rich_help_panel=_SCORES)
     ] = None,
     scores: Annotated[
         Literal["auto", "logits", "probabilities"],
-        typer.Option(help="What the scores are; auto: by their values.", rich_help_panel=_ONNX),
+        typer.Option(help="What the scores are; auto: by their values.", rich_help_panel=_SCORES),
     ] = "auto",
     task: Annotated[
         Literal["auto", "single", "multilabel"],
-        typer.Option(help="One class of an image is true, or any number; auto: by the scores.", rich_help_panel=_ONNX),
+        typer.Option(
+            help="One class of an image is true, or any number; auto: by the scores.", rich_help_panel=_SCORES
+        ),
     ] = "auto",
     golden: Annotated[
         Path | None,
         typer.Option(
+            metavar="FOLDER",
             help="Folder with photos for the golden images, of which the first 8 are taken; default: three that ship.",
-            rich_help_panel=_ONNX,
+            rich_help_panel=_CHECKS,
         ),
     ] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Photo; its five best classes are printed.", rich_help_panel=_ONNX)
+        Path | None,
+        typer.Option(metavar="FILE", help="Photo; its five best classes are printed.", rich_help_panel=_CHECKS),
     ] = None,
     try_all: Annotated[
         bool,
         typer.Option(
             "--try",
             help="Print the best classes of --check for each preset, and make no bundle.",
-            rich_help_panel=_ONNX,
+            rich_help_panel=_CHECKS,
         ),
     ] = False,
 ) -> None:
     """Make a bundle of a network that others trained. ONNX files need no PyTorch."""
+    if version is None:
+        refuse_overwriting_nothing(overwrite=overwrite)
     if source.lower().endswith(".onnx"):
         if weights is not None:
             exit_with_error("--weights is for timm models: an ONNX file has its weights with it", status=2)
@@ -136,7 +164,8 @@ def import_network(
         from training.pretrained.import_bundle import import_pretrained
 
         made = import_pretrained(source, models, name, version, weights=weights, labels=labels, overwrite=overwrite)
-        typer.echo(f"wrote {made}")
+        typer.echo(printable(f"wrote {path_text(made)}"))
+        print_serve(models, made)
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
@@ -160,8 +189,12 @@ def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]
 
 def _is_served(option: Any) -> bool:
     """Return whether `snellen serve FILE.onnx` has this option too."""
-    of_onnx_files = getattr(option, "rich_help_panel", None) == _ONNX
-    return option.name == "labels" or (of_onnx_files and option.name not in _IMPORT_ONLY)
+    return option.name == "labels" or (_is_of_onnx(option) and option.name not in _IMPORT_ONLY)
+
+
+def _is_of_onnx(option: Any) -> bool:
+    """Return whether only ONNX files have this option."""
+    return str(getattr(option, "rich_help_panel", None)).startswith(_ONNX)
 
 
 def _is_given(context: Any, option: Any) -> bool:
@@ -205,12 +238,14 @@ def onnx_options(given: Mapping[str, Any]) -> "OnnxOptions":
 
 
 def _import_onnx(
-    path: Path, models: Path, name: str | None, version: int, options: "OnnxOptions", *, overwrite: bool
+    path: Path, models: Path, name: str | None, version: int | None, options: "OnnxOptions", *, overwrite: bool
 ) -> None:
     """Make the bundle, and print what is found out on the way."""
     from training.importing.import_onnx import import_onnx
 
-    print_made(import_onnx(path, models, _checked_name(name), version, options, print_guess, overwrite=overwrite))
+    made = import_onnx(path, models, _checked_name(name), version, options, print_guess, overwrite=overwrite)
+    print_made(made)
+    print_serve(models, made.folder)
 
 
 def _try_onnx(path: Path, name: str | None, options: "OnnxOptions") -> None:
@@ -269,7 +304,7 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
 def _refuse_onnx_options(context: typer.Context) -> None:
     """End the command with status 2 where an option was given that only ONNX files have."""
     for option in context.command.params:
-        if _is_given(context, option) and getattr(option, "rich_help_panel", None) == _ONNX:
+        if _is_given(context, option) and _is_of_onnx(option):
             exit_with_error(f"{option.opts[0]} is for ONNX files: the source does not end in .onnx", status=2)
 
 
@@ -279,6 +314,11 @@ def print_made(made: "ImportedBundle") -> None:
     for label, probability in made.top:
         _print("check", f"{probability:.4f} {label}")
     typer.echo(printable(f"wrote {path_text(made.folder)}"))
+
+
+def print_serve(models: Path, bundle: Path) -> None:
+    """Print the command that serves a new bundle."""
+    typer.echo(printable(f"{'serve':<9}{serve_command(models, bundle.parent.name)}"))
 
 
 def print_guess(guess: "Guess") -> None:

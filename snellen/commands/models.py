@@ -12,13 +12,17 @@ from rich.text import Text
 
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
+from snellen.plain_command import PlainCommand, PlainGroup
+from snellen.repository import repository_folder
 
 if TYPE_CHECKING:
     from models.contract import Manifest
     from snellen.admin_client import AdminClient
 
 models = typer.Typer(
-    help="Show and change what a running service serves, or show what a repository folder holds.", no_args_is_help=True
+    cls=PlainGroup,
+    help="Show and change what a running service serves, or show what a repository folder holds.",
+    no_args_is_help=True,
 )
 
 AdminSocket = Annotated[
@@ -32,26 +36,30 @@ Port = Annotated[
 Name = Annotated[str, typer.Argument(help="A version, as in imagenet/2, or a model for all of its versions.")]
 
 
-@models.command("list")
+@models.command("list", cls=PlainCommand)
 def list_models(
-    repository: Annotated[
+    folder: Annotated[
         Path | None,
-        typer.Option("--models", help="Repository folder, NAME/VERSION/manifest.json, instead of a running service."),
+        typer.Option(
+            "--models",
+            metavar="FOLDER",
+            help="Repository folder, NAME/VERSION/manifest.json, instead of a running service.",
+        ),
     ] = None,
     admin_socket: AdminSocket = None,
     port: Port = None,
 ) -> None:
-    """Show the versions of the running service with their states; without one, the bundles of the folder `models`.
+    """Show the versions of the running service with their states; without one, the bundles that it would load.
 
     For a folder, it also says what the service would pass over and why. Files are not hashed and networks are not run:
     `snellen verify` does that.
     """
     from snellen.admin_client import NoService, find_service
 
-    if repository is not None:
+    if folder is not None:
         if admin_socket is not None or port is not None:
             exit_with_error("--models shows a folder; leave it out to ask a running service", status=2)
-        _list_folder(repository)
+        _list_folder(folder)
         return
     with _failures_shown():
         try:
@@ -59,13 +67,12 @@ def list_models(
         except NoService:
             if admin_socket is not None or port is not None:
                 raise
-            typer.echo("snellen: no running service is asked, since none answers; this is the folder models", err=True)
-            _list_folder(Path("models"))
+            _list_folder(None)
             return
         _print_state(client.state())
 
 
-@models.command()
+@models.command(cls=PlainCommand)
 def load(name: Name, admin_socket: AdminSocket = None, port: Port = None) -> None:
     """Load a version that is new, was unloaded or has failed, and wait until it is ready."""
     with _failures_shown():
@@ -82,7 +89,7 @@ def load(name: Name, admin_socket: AdminSocket = None, port: Port = None) -> Non
                 _next("let it answer", f"default {model} {number}", _options(admin_socket, port))
 
 
-@models.command()
+@models.command(cls=PlainCommand)
 def unload(name: Name, admin_socket: AdminSocket = None, port: Port = None) -> None:
     """Unload a version, or a model with all versions: accepted requests are answered, then its memory is freed."""
     with _failures_shown():
@@ -92,7 +99,7 @@ def unload(name: Name, admin_socket: AdminSocket = None, port: Port = None) -> N
         _next("load it again", f"load {name}", _options(admin_socket, port))
 
 
-@models.command()
+@models.command(cls=PlainCommand)
 def default(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     version: Annotated[str, typer.Argument(help="Number of a ready version, or latest: the newest that is ready.")],
@@ -117,7 +124,7 @@ def default(
             _next("go back", f"default {model} {done['before']}", _options(admin_socket, port))
 
 
-@models.command()
+@models.command(cls=PlainCommand)
 def rescan(admin_socket: AdminSocket = None, port: Port = None) -> None:
     """Compare the repository folder with what is served: load what is new, retire what was deleted."""
     with _failures_shown():
@@ -254,9 +261,10 @@ def _print_passed_over(reasons: dict[str, str]) -> None:
         Console().print(Text.assemble(("passed over ", "yellow"), printable(f"{name}: {reason}")), soft_wrap=True)
 
 
-def _list_folder(repository: Path) -> None:
+def _list_folder(folder: Path | None) -> None:
     from models.contract import BundleError, find_bundles, passed_over, read_bundle
 
+    repository = repository_folder(folder)
     if not repository.is_dir():
         exit_with_error(f"there is no folder {path_text(repository)}; name it with --models", status=2)
     found: list[Manifest] = []
@@ -267,14 +275,17 @@ def _list_folder(repository: Path) -> None:
         except BundleError as error:
             reasons[f"{path.parent.name}/{path.name}"] = str(error)
     if found:
-        _print_bundles(found)
+        _print_bundles(found, repository)
     _print_passed_over(reasons)
     if not found:
         exit_with_error(f"{path_text(repository)} holds no bundle that can be served", status=1)
 
 
-def _print_bundles(found: "list[Manifest]") -> None:
-    table = Table("bundle", "classes", "input", "variants", "description")
+def _print_bundles(found: "list[Manifest]", repository: Path) -> None:
+    from models.contract import BUILT_IN
+
+    place = path_text(repository) + ", built in" * (repository == BUILT_IN)
+    table = Table("bundle", "classes", "input", "variants", "description", title=Text(printable(place)))
     for manifest in found:
         height, width, channels = manifest.input.shape
         table.add_row(

@@ -17,22 +17,53 @@ if TYPE_CHECKING:
 
 def optimize(
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
-    variants: Annotated[str, typer.Option(help="What to make, comma-separated: int8, fp16, pruned.")] = (
-        "int8,fp16,pruned"
-    ),
+    variants: Annotated[
+        str,
+        typer.Option(
+            metavar="int8,fp16,pruned",
+            rich_help_panel="Variants",
+            help="What to make, comma-separated: int8, fp16, pruned.",
+        ),
+    ] = ("int8,fp16,pruned"),
     budget: Annotated[
-        float, typer.Option(min=0, max=100, help="Percentage points of top-1 accuracy that a variant may lose.")
+        float,
+        typer.Option(
+            metavar="POINTS",
+            rich_help_panel="Variants",
+            min=0,
+            max=100,
+            help="Percentage points of top-1 accuracy that a variant may lose.",
+        ),
     ] = 0.5,
     data: Annotated[
         str | None,
-        typer.Option(help="Data it was trained on, as for `snellen train`; default: those of its run, or photographs."),
+        typer.Option(
+            metavar="SOURCE",
+            rich_help_panel="Inputs",
+            help="Data it was trained on, as for `snellen train`; default: those of its run, or photographs.",
+        ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Folder of its training run; default: runs/NAME/VERSION, if it is there.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel="Inputs",
+            help="Folder of its training run; default: runs/NAME/VERSION, if it is there.",
+        ),
     ] = None,
-    sparsity: Annotated[float, typer.Option(min=0.1, max=0.99, help="Share of zeros in the pruned variant.")] = 0.7,
-    epochs: Annotated[int, typer.Option(min=1, max=1000, help="Of fine-tuning the pruned variant.")] = 2,
-    json: Annotated[Path | None, typer.Option(help="Also write the table to this file, as JSON.")] = None,
+    sparsity: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE", rich_help_panel="Variants", min=0.1, max=0.99, help="Share of zeros in the pruned variant."
+        ),
+    ] = 0.7,
+    epochs: Annotated[
+        int, typer.Option(rich_help_panel="Variants", min=1, max=1000, help="Of fine-tuning the pruned variant.")
+    ] = 2,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel="Output", help="Also write the table to this file, as JSON."),
+    ] = None,
 ) -> None:
     """Make smaller variants, measure each beside fp32, and admit those within the budget into the bundle."""
     wanted = _precisions(variants)

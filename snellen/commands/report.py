@@ -10,17 +10,35 @@ from snellen.training_extra import errors_as_messages
 
 def report(
     bundle: Annotated[Path, typer.Argument(help="Bundle folder, as in models/imagenet/1.")],
-    output: Annotated[Path | None, typer.Option(help="File to write; default: NAME-VERSION.html, here.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel="Report", help="File to write; default: NAME-VERSION.html, here."),
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Labelled images that it never trained on, as for `snellen train --data`.")
+        str | None,
+        typer.Option(
+            metavar="SOURCE",
+            rich_help_panel="Inputs",
+            help="Labelled images that it never trained on, as for `snellen train --data`.",
+        ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Folder that its training kept; default: runs/NAME/VERSION, if there.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel="Inputs",
+            help="Folder that its training kept; default: runs/NAME/VERSION, if there.",
+        ),
     ] = None,
     image: Annotated[
-        Path | None, typer.Option(help="Image to follow through the network; default: a golden one.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", rich_help_panel="Inputs", help="Image to follow through the network; default: a golden one."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of t-SNE, of crops and of the inversions.")] = 0,
+    seed: Annotated[
+        int, typer.Option(rich_help_panel="Report", min=0, help="Seed of t-SNE, of crops and of the inversions.")
+    ] = 0,
 ) -> None:
     """Write a self-contained HTML report: mistakes, calibration, filters, feature maps, what each layer remembers."""
     with errors_as_messages():

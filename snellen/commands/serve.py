@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
+from importlib.util import find_spec
 
 import typer
 
 _FILES = (
-    "snellen serve FILE.onnx imports an ONNX file into the cache folder and serves it; its options besides these are "
-    "--labels and those of `snellen import --help` for ONNX files\n"
+    "snellen serve FILE.onnx imports an ONNX file into the cache folder and serves it.\n"
+    "Its options besides those below are --labels and the ones for ONNX files in `snellen import --help`.\n"
 )
 
 
@@ -24,6 +25,8 @@ def serve(context: typer.Context) -> None:
         _serve_file(arguments)
     from service.__main__ import main
 
+    if find_spec("onnxruntime") is None:  # the main process does not import it, and its frontends would end one by one
+        raise ModuleNotFoundError(name="onnxruntime")
     raise typer.Exit(main(arguments))
 
 

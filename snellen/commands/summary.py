@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 def summary(
     network: Annotated[str, typer.Argument(help="A name of docs/networks.md, or timm/<model>.")],
     classes: Annotated[int | None, typer.Option(min=2, help="Number of classes; default: that of its paper.")] = None,
-    height: Annotated[int | None, typer.Option(min=1, max=4096, help="Pixels; default: those of its paper.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, max=4096, help="Pixels; default: the height.")] = None,
+    height: Annotated[
+        int | None, typer.Option(metavar="PIXELS", min=1, max=4096, help="Pixels; default: those of its paper.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(metavar="PIXELS", min=1, max=4096, help="Pixels; default: the height.")
+    ] = None,
     colour: Annotated[Literal["rgb", "grey"] | None, typer.Option(help="Default: that of its paper.")] = None,
 ) -> None:
     """Print layers, output shapes, parameters, multiply-adds and receptive fields of a network.

@@ -1,11 +1,14 @@
 """`snellen train`: images -> bundle. It needs the extra `train`; nothing heavy is imported before it runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from snellen.options import Models, Name, Overwrite, Version
+from snellen.options import Models, Overwrite, Version, exit_with_error, refuse_overwriting_nothing
+from snellen.output import path_text, printable
+from snellen.serve_command import serve_command
+from snellen.trained import trained_sentences
 from snellen.training_extra import errors_as_messages
 
 if TYPE_CHECKING:
@@ -16,54 +19,166 @@ _DATA = "fashion-mnist"
 
 def train(
     context: typer.Context,
-    name: Name = "fashion-mnist",
-    version: Version = 1,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Bundle",
+            help="Name of the model; default: that of the folder, table or data set.",
+        ),
+    ] = None,
+    version: Version = None,
     models: Models = Path("models"),
-    runs: Annotated[Path, typer.Option(help="The run keeps its checkpoint in RUNS/NAME/VERSION.")] = Path("runs"),
+    runs: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", rich_help_panel="Bundle", help="The run keeps its checkpoint in RUNS/NAME/VERSION."
+        ),
+    ] = Path("runs"),
     data: Annotated[
-        str, typer.Option(help="Folder of class folders or IDX files, CSV or Parquet table, or a name such as cifar10.")
+        str,
+        typer.Option(
+            metavar="SOURCE",
+            rich_help_panel="Images",
+            help="Folder of class folders or IDX files, CSV or Parquet table, or a name such as cifar10.",
+        ),
     ] = _DATA,
-    config: Annotated[Path | None, typer.Option(help="TOML file with any of the settings.")] = None,
-    network: Annotated[str, typer.Option(help="Network by name: see `snellen summary --help`.")] = "small-resnet",
+    network: Annotated[
+        str,
+        typer.Option(metavar="NAME", rich_help_panel="Network", help="Network by name: see `snellen summary --help`."),
+    ] = "small-resnet",
     start: Annotated[
-        str, typer.Option("--from", help="scratch, imagenet (published weights, a new head) or the folder of a run.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="scratch|imagenet|FOLDER",
+            rich_help_panel="Network",
+            help="scratch, imagenet (published weights, a new head) or the folder of a run.",
+        ),
     ] = "scratch",
-    size: Annotated[int | None, typer.Option(help="Side of the network's input in pixels.")] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=4096, metavar="PIXELS", rich_help_panel="Images", help="Side of the network's input in pixels."
+        ),
+    ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="Class names in the order of their numbers, comma-separated.")
+        str | None,
+        typer.Option(
+            metavar="cat,dog",
+            rich_help_panel="Images",
+            help="Class names in the order of their numbers, comma-separated.",
+        ),
     ] = None,
-    flip: Annotated[bool, typer.Option(help="Mirror half of the training images; not for digits or letters.")] = True,
-    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 32,
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 128,
-    optimizer: Annotated[str, typer.Option(help="muon, sgd, momentum, rmsprop, adam or adamw.")] = "muon",
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    schedule: Annotated[str, typer.Option(help="constant, step, cosine or one-cycle.")] = "one-cycle",
-    balance: Annotated[bool, typer.Option("--balance", help="Draw all classes equally often.")] = False,
-    freeze: Annotated[int, typer.Option(help="First epochs in which a pretrained body is kept as it is.")] = 0,
-    unfreeze: Annotated[float, typer.Option(help="Share of the body, from the top, that learns after them.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed of split, weights, order and augmentation.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 lets PyTorch choose.")] = 0,
-    note: Annotated[list[str] | None, typer.Option(help="Sentence for the model card; may be given again.")] = None,
+    flip: Annotated[
+        bool,
+        typer.Option(rich_help_panel="Images", help="Mirror half of the training images; not for digits or letters."),
+    ] = True,
+    epochs: Annotated[
+        int, typer.Option(min=1, rich_help_panel="Training", help="Passes over the training images.")
+    ] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=2, metavar="IMAGES", rich_help_panel="Training", help="Images a step.")
+    ] = 128,
+    optimizer: Annotated[
+        Literal["muon", "sgd", "momentum", "rmsprop", "adam", "adamw"],
+        typer.Option(rich_help_panel="Training", help="Rule of the weights' updates."),
+    ] = "muon",
+    lr: Annotated[float | None, typer.Option(rich_help_panel="Training", help="Peak learning rate.")] = None,
+    schedule: Annotated[
+        Literal["constant", "step", "cosine", "one-cycle"],
+        typer.Option(rich_help_panel="Training", help="Course of the learning rate."),
+    ] = "one-cycle",
+    balance: Annotated[
+        bool, typer.Option("--balance", rich_help_panel="Images", help="Draw all classes equally often.")
+    ] = False,
+    freeze: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="EPOCHS",
+            rich_help_panel="Network",
+            help="First epochs in which a pretrained body is kept as it is.",
+        ),
+    ] = 0,
+    unfreeze: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="SHARE",
+            rich_help_panel="Network",
+            help="Share of the body, from the top, that learns after them.",
+        ),
+    ] = 1.0,
+    seed: Annotated[
+        int, typer.Option(min=0, rich_help_panel="Training", help="Seed of split, weights, order and augmentation.")
+    ] = 0,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        typer.Option(rich_help_panel="Run", help="Where it is trained; auto: on a GPU if there is one."),
+    ] = "auto",
+    threads: Annotated[int, typer.Option(min=0, rich_help_panel="Run", help="CPU threads; 0 lets PyTorch choose.")] = 0,
+    note: Annotated[
+        list[str] | None,
+        typer.Option(rich_help_panel="Bundle", help="Sentence for the model card; may be given again."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", rich_help_panel="Run", help="TOML file with any of the settings.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting as name=value, such as augmentation.mixup=0.2.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            rich_help_panel="Run",
+            help="Any setting as name=value, such as augmentation.mixup=0.2.",
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run of that name and version.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", rich_help_panel="Run", help="Go on with the newest run of that --name, or with that --version."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a CNN, calibrate it, export it to ONNX and write the bundle."""
+    if resume and name is None:
+        exit_with_error("--resume goes on with a run: name it with --name, and --version if it is not the newest", 2)
     with errors_as_messages():
+        from training.data.model_name import name_of_data
+        from training.importing.bundle_writer import next_version
         from training.loop.config import configure
         from training.train import run
 
         flags = _given_settings(context)
         if resume:
-            chosen = _resumed_config(runs / name / str(version), flags, config, settings)
+            folder = runs / str(name)
+            newest = version or next_version(folder) - 1
+            if not newest:
+                exit_with_error(f"there is no run to resume in {path_text(folder)}: see --name and --runs", status=2)
+            chosen = _resumed_config(folder / str(newest), flags, config, settings)
         else:
-            defaults = {"name": name, "version": version, "data": data}
-            chosen = configure(config, flags, settings or [], defaults)
-        if folder := run(chosen, models, runs, resume=resume, overwrite=overwrite):
-            typer.echo(f"wrote {folder}")
+            chosen = configure(config, flags, settings or [], {"data": data})
+            if "version" not in chosen.model_fields_set:
+                refuse_overwriting_nothing(overwrite=overwrite)
+                free = next_version(models / chosen.name, runs / chosen.name)
+                chosen = chosen.model_copy(update={"version": free})
+        unnamed = name is None and chosen.name == name_of_data(chosen.data)
+        made = run(chosen, models, runs, resume=resume, overwrite=overwrite, same_classes=unnamed)
+        if made is not None:
+            _print_trained(made, models)
+
+
+def _print_trained(folder: Path, models: Path) -> None:
+    """Print where the bundle is, what its test showed, and the command that serves it."""
+    from models.contract import read_bundle
+
+    manifest = read_bundle(folder).manifest
+    typer.echo(printable(f"wrote {path_text(folder)}"))
+    for what, sentence in (*trained_sentences(manifest), ("serve", serve_command(models, manifest.name))):
+        typer.echo(printable(f"{what:<12}{sentence}"))
 
 
 _SETTINGS = {

@@ -18,20 +18,48 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 _WINDOW_S = 0.05
+_SERVED = "As for snellen serve"
+"""Topic of the options in the help that are settings of the service."""
 
 
 def tune(
     models: Annotated[list[str] | None, typer.Argument(help="names, as in imagenet or imagenet/1; default all")] = None,
-    folder: Annotated[Path | None, typer.Option("--models", help="model repository")] = None,
-    seconds: Annotated[float, typer.Option(min=0, help="time for each model, variant and provider")] = 10.0,
-    providers: Annotated[str | None, typer.Option(help="as of serve; auto tries every one installed")] = None,
-    precision: Annotated[str | None, typer.Option(help="as of serve; auto tries every variant")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="as of serve")] = None,
-    threads_per_batch: Annotated[int | None, typer.Option(help="as of serve")] = None,
-    max_batch_size: Annotated[int | None, typer.Option(help="as of serve")] = None,
-    max_batch_latency_ms: Annotated[float | None, typer.Option(help="as of serve")] = None,
-    profile_cache: Annotated[Path | None, typer.Option(help="as of serve")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="also write all that was tried to this file")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--models", metavar="FOLDER", rich_help_panel="Models", help="model repository")
+    ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", rich_help_panel="Measurement", min=0, help="time for each model, variant and provider"
+        ),
+    ] = 10.0,
+    providers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="cuda,cpu", rich_help_panel=_SERVED, help="execution providers; auto tries every one installed"
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="int8", rich_help_panel=_SERVED, help="variant of the bundles; auto tries every one"),
+    ] = None,
+    concurrency: Annotated[int | None, typer.Option(rich_help_panel=_SERVED, help="batches run at a time")] = None,
+    threads_per_batch: Annotated[
+        int | None, typer.Option(rich_help_panel=_SERVED, help="onnxruntime's threads for a batch, on CPU")
+    ] = None,
+    max_batch_size: Annotated[int | None, typer.Option(rich_help_panel=_SERVED, help="largest batch")] = None,
+    max_batch_latency_ms: Annotated[
+        float | None, typer.Option(metavar="MILLISECONDS", rich_help_panel=_SERVED, help="what a batch may take")
+    ] = None,
+    profile_cache: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", rich_help_panel=_SERVED, help="folder of what was measured")
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", rich_help_panel="Measurement", help="also write all that was tried to this file"
+        ),
+    ] = None,
 ) -> None:
     """Time every way to run the models; `snellen serve` uses the result with the same settings.
 

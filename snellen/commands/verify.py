@@ -11,6 +11,7 @@ from rich.text import Text
 
 from snellen.options import Providers, provider_names
 from snellen.output import path_text, printable
+from snellen.repository import bundle_folder
 
 if TYPE_CHECKING:
     from models.contract import Bundle, Precision
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 
 
 def verify(
-    bundles: Annotated[list[Path], typer.Argument(help="bundle folders, as in models/imagenet/1")],
+    bundles: Annotated[
+        list[Path], typer.Argument(help="bundles: folders, as in models/imagenet/1, or names, as in imagenet/1")
+    ],
     providers: Providers = "cpu",
 ) -> None:
     """Check hashes, shapes and golden images; exit status 1 and the reason when anything is off."""
     from service.engine.providers import EngineOptions
 
     options = EngineOptions(provider_names(providers), cores=1)
-    failures = [path for path in bundles if not _verify_and_print(path, options)]
+    failures = [path for path in map(bundle_folder, bundles) if not _verify_and_print(path, options)]
     raise typer.Exit(1 if failures else 0)
 
 

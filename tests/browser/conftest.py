@@ -26,6 +26,9 @@ FLAGS = (
     "--disable-sync",
 )
 
+LONG_NAME = "effnet-lite0-of-the-shop-team-warehouse-photos-2026-11-29-fp32"
+"""A model's name that is nearly as long as a name may be."""
+
 Open = Callable[..., Visit]
 
 
@@ -39,6 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     (folder / "imagenet").symlink_to(ROOT / "models" / "imagenet")
     write_bundle(folder, "colours", 1)
     write_bundle(folder, "colours", 2)
+    write_bundle(folder, LONG_NAME)
     change_manifest(write_bundle(folder, "flat", 1, prediction_sets=False), class_map=False)
     write_bundle(folder, "familiar", energy_threshold=-8)
     write_bundle(folder, "tags", task=Task.MULTILABEL, thresholds=(0.5, 0.9, 0.3))

@@ -6,12 +6,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import FileChooser, Page, Route, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import LONG_NAME, Open
 from tests.browser.visit import File, Visit
+from tests.conftest import ROOT
 from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
 
 pytestmark = pytest.mark.browser
@@ -116,12 +118,12 @@ def test_several_photos_stand_side_by_side(visit: Open) -> None:
     tab = visit(tolerate=REFUSED)
     tab.pick_model("colours")
     tab.drop(RED_PNG, GREEN_PNG, NOT_AN_IMAGE)
-    thumbnails = tab.page.locator("#strip button")
+    thumbnails = tab.page.locator("#strip .thumb .word")
     expect(thumbnails).to_have_text(["red", "green", "failed"])
     assert tab.labels[0] == "red"
     thumbnails.nth(1).click()
     assert tab.labels[0] == "green"
-    assert thumbnails.nth(1).get_attribute("aria-current") == "true"
+    assert tab.page.locator("#strip .thumb").nth(1).get_attribute("aria-current") == "true"
     thumbnails.nth(2).click()
     assert not tab.hidden("#problem")
 
@@ -242,8 +244,200 @@ def test_a_format_that_the_browser_cannot_show_is_still_named(visit: Open) -> No
     tab = visit()
     tab.pick_model("colours")
     tab.drop(File("scan.tif", picture(GREEN, image_format="TIFF"), "image/tiff"))
-    expect(tab.page.locator("#no-preview")).to_be_visible()
     expect(tab.page.locator("#predictions .label").first).to_have_text("green")
+    expect(tab.page.locator("#no-preview")).to_have_text(
+        "The server reads this format, but this browser cannot show it."
+    )
+
+
+def test_a_file_that_is_no_image_says_so_in_its_place(visit: Open) -> None:
+    """What the server names, such as a HEIC photo, is named; sizes are in MB, also in the server's sentence."""
+    tab = visit(tolerate=REFUSED)
+    tab.drop(File("notes.txt", b"no image at all\n" * 90_000, "text/plain"))
+    expect(tab.page.locator("#no-preview")).to_have_text("This file is not an image.")
+    assert tab.text("#caption") == "notes.txt · 1.4 MB"
+    assert tab.text("#problem-detail").startswith("These 1.4 MB are not an image of an accepted format; send JPEG")
+    heic = (ROOT / "tests" / "cases" / "images" / "fake.heic").read_bytes()
+    tab.drop(File("IMG_0001.HEIC", heic, "image/heic"))
+    expect(tab.page.locator("#no-preview")).to_have_text("This file is a HEIC photo.")
+    assert "export it as JPEG" in tab.text("#problem-detail")
+    assert tab.text("#caption") == "IMG_0001.HEIC · 2 kB"
+
+
+def throttle(tab: Visit, bytes_per_s: int) -> None:
+    """Limit the speed of uploads."""
+    conditions = {"offline": False, "latency": 20, "downloadThroughput": -1, "uploadThroughput": bytes_per_s}
+    tab.context.new_cdp_session(tab.page).send("Network.emulateNetworkConditions", conditions)
+
+
+def large_photo(seed: int) -> File:
+    """Return a PNG of 0.7 MB."""
+    noise = np.random.default_rng(seed).integers(0, 256, (480, 480, 3), np.uint8)
+    return File(f"noise{seed}.png", encoded(Image.fromarray(noise), "PNG"))
+
+
+def test_a_slow_upload_shows_its_progress(visit: Open) -> None:
+    """As a bar with a name, in MB, on the thumbnails, and once to a screen reader; then the answer takes its place."""
+    tab = visit()
+    throttle(tab, 500_000)
+    tab.drop(large_photo(1), large_photo(2))
+    bar = tab.page.get_by_role("progressbar", name=re.compile(r"Sending the photo: 0\.\d of 0\.7 MB"))
+    expect(bar).to_be_visible()
+    assert 0 < bar.evaluate("bar => bar.value") < 1
+    assert tab.text("#status") == "Sending the photo, 0.7 MB."
+    assert tab.page.get_attribute("#read", "aria-busy") == "true"
+    expect(tab.page.locator("#strip .word").nth(1)).to_have_text(re.compile(r"\d+%"))
+    expect(tab.page.locator("#predictions li")).to_have_count(5)
+    assert tab.hidden("#upload")
+    assert tab.page.get_attribute("#read", "aria-busy") == "false"
+    tab.page.locator("#strip .thumb").nth(1).click()
+    tab.settle()
+
+
+def test_a_fast_upload_shows_no_progress(visit: Open, photo: Path) -> None:
+    """Nothing flickers when a photo is sent in a moment."""
+    tab = visit()
+    tab.page.evaluate(
+        "new MutationObserver(() => { window.shown ||= !upload.hidden; })"
+        ".observe(document.getElementById('upload'), { attributes: true })"
+    )
+    tab.choose(photo)
+    assert tab.page.evaluate("window.shown") in {None, False}
+
+
+def test_a_photo_that_is_being_sent_can_be_removed(visit: Open) -> None:
+    """The upload ends, and the page is as it was before."""
+    tab = visit()
+    throttle(tab, 100_000)
+    tab.drop(large_photo(1))
+    expect(tab.page.locator("#upload")).to_be_visible()
+    with tab.page.expect_event("requestfailed") as given_up:
+        tab.page.click("#remove")
+    assert "ERR_ABORTED" in (given_up.value.failure or "")
+    assert tab.hidden("#figure")
+    assert tab.hidden("#upload")
+    assert tab.hidden("#problem")
+    assert not tab.hidden("#sample-line")
+    assert tab.page.evaluate("document.activeElement.id") == "file"
+
+
+URL_LIVES = """url => new Promise((resolve) => {
+  Object.assign(new Image(), { onload: () => resolve(true), onerror: () => resolve(false), src: url });
+})"""
+
+
+def test_photos_can_be_removed_with_pointer_and_keyboard(visit: Open) -> None:
+    """The next photo is shown and has the focus; the memory of the removed one is free."""
+    tab = visit(tolerate="ERR_FILE_NOT_FOUND")
+    tab.pick_model("colours")
+    blue = File("blue.png", picture(BLUE))
+    tab.drop(RED_PNG, GREEN_PNG, blue)
+    words = tab.page.locator("#strip .word")
+    expect(words).to_have_text(["red", "green", "blue"])
+    urls = [tab.page.locator("#strip img").nth(place).get_attribute("src") for place in range(3)]
+    tab.page.get_by_role("button", name="Remove green.png").click()
+    expect(words).to_have_text(["red", "blue"])
+    assert tab.text("#caption").startswith("red.png")  # the photo that is shown stays
+    assert tab.text("#status") == "green.png was removed."
+    assert tab.page.evaluate("document.activeElement.ariaLabel") == "blue.png: blue"
+    tab.page.keyboard.press("Shift+Tab")
+    tab.page.keyboard.press("Shift+Tab")
+    assert tab.page.evaluate("document.activeElement.ariaLabel") == "red.png: red"
+    tab.page.keyboard.press("Delete")
+    expect(tab.page.locator("#caption")).to_contain_text("blue.png")
+    assert tab.labels[0] == "blue"
+    assert tab.page.evaluate("document.activeElement.id") == "file"  # a single photo has no strip
+    assert [tab.page.evaluate(URL_LIVES, url) for url in urls] == [False, False, True]
+    tab.page.keyboard.press("Shift+Tab")
+    assert tab.page.evaluate("document.activeElement.id") == "remove"
+    tab.page.keyboard.press("Enter")
+    assert tab.hidden("#figure")
+    assert tab.hidden("#answer")
+    assert not tab.page.evaluate(URL_LIVES, urls[2])
+    tab.drop(RED_PNG)
+    expect(tab.page.locator("#predictions .label").first).to_have_text("red")
+
+
+def test_photos_keep_the_model_that_answered_them(visit: Open) -> None:
+    """Each photo names it where several answered; it is chosen again with the photo, or asked about all of them."""
+    tab = visit()
+    tab.pick_model("colours")
+    tab.drop(RED_PNG, GREEN_PNG)
+    words, by = tab.page.locator("#strip .word"), tab.page.locator("#strip .by")
+    expect(words).to_have_text(["red", "green"])
+    assert by.all_text_contents() == ["", ""]
+    assert tab.hidden("#others")
+    tab.pick_model("familiar")
+    expect(by).to_have_text(["familiar/1", "colours/1"])
+    tab.page.locator("#strip .thumb").nth(1).click()
+    tab.settle()
+    assert tab.text("#source").startswith("colours version 1")
+    assert tab.text("#model-name") == "colours/1"
+    assert tab.page.locator("#model option:checked").inner_text() == "colours/1"
+    expect(by).to_have_text(["familiar/1", "colours/1"])  # looking asks nothing
+    assert tab.page.locator("#strip .thumb").first.get_attribute("aria-label") == "red.png: red, answered by familiar/1"
+    tab.page.get_by_role("button", name="Ask colours/1 about all 2 photos").click()
+    expect(by).to_have_text(["", ""])
+    assert tab.hidden("#others")
+    assert tab.page.evaluate("document.activeElement.id") == "model"
+
+
+def test_the_options_stay_as_chosen_while_a_model_offers_fewer(visit: Open, photo: Path) -> None:
+    """Ten classes are ten again after a model of three."""
+    tab = visit()
+    tab.choose(photo)
+    tab.page.select_option("#top-k", "10")
+    tab.pick_model("colours")
+    expect(tab.page.locator("#predictions li")).to_have_count(3)
+    tab.pick_model("imagenet")
+    expect(tab.page.locator("#predictions li")).to_have_count(10)
+
+
+def test_a_long_model_name_is_never_cut(visit: Open, photo: Path) -> None:
+    """On a phone and a desktop, in the menu, in the answer and in the strip, it wraps."""
+    for width in (360, 1280):
+        tab = visit(viewport={"width": width, "height": 800})
+        tab.choose(photo, photo)
+        expect(tab.page.locator("#strip .word")).to_have_text([re.compile("cat")] * 2)
+        tab.pick_model(LONG_NAME)
+        expect(tab.page.locator("#strip .by").first).to_have_text(f"{LONG_NAME}/1")
+        assert tab.text("#model-name") == f"{LONG_NAME}/1"
+        assert LONG_NAME in tab.text("#source")
+        for selector in ("#model-name", ".picker", "#source", "#strip .by", "#curl"):
+            assert tab.page.locator(selector).first.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+        assert tab.page.get_by_label("Model").input_value() != ""
+        assert not tab.scrolls_sideways
+
+
+def test_the_shell_line_wraps_at_spaces(visit: Open, photo: Path) -> None:
+    """Each word of the command is on one line of a desktop's page, and a line of its own begins at a space."""
+    tab = visit(viewport={"width": 1280, "height": 800})
+    tab.choose(photo)
+    words = tab.page.locator("#curl span")
+    assert words.all_text_contents()[:3] == ["curl", "--data-binary", "@'sample.jpg'"]
+    tops = words.evaluate_all("words => words.map((word) => word.offsetTop)")
+    assert tops[0] == tops[1] == tops[2] < tops[3]
+
+
+def test_the_shell_line_of_a_multilabel_model_asks_for_all_classes(visit: Open) -> None:
+    """As the page does, and it says why; the page then shows as many as are wanted and all that are present."""
+    tab = visit()
+    ask(tab, *ANSWERS[4][:3])
+    tab.page.select_option("#top-k", "1")
+    tab.settle()
+    assert tab.text("#curl").endswith("/classify?top_k=3'")
+    assert "reach their threshold" in tab.text("#curl-note")
+    tab.pick_model("colours")
+    assert tab.hidden("#curl-note")
+
+
+@pytest.mark.parametrize("phone", [True, False])
+def test_a_phone_is_not_told_to_drop_or_paste(visit: Open, phone: bool) -> None:
+    """It can do neither; a desktop can."""
+    context = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True} if phone else {}
+    tab = visit(**context)
+    assert tab.text("#drop-text") == ("Choose photos" if phone else "Choose photos\nor drop or paste them anywhere")
+    assert tab.page.get_by_label("Top classes").input_value() == "5"
 
 
 def test_an_older_answer_never_replaces_a_newer_one(visit: Open) -> None:
@@ -366,7 +560,7 @@ def test_an_unfamiliar_photo_says_so_first(visit: Open, photo: Path) -> None:
     tab.choose(photo.parents[4] / "models/imagenet/1/golden/rocket.jpg")
     assert tab.text("#verdict").startswith("This picture looks like none of the classes")
     assert tab.text("#status").startswith("This picture looks like none of the classes. Nearest: Bag, 61.2%.")
-    assert tab.page.locator("#strip button span").all_text_contents() == ["unfamiliar"]
+    assert tab.page.locator("#strip .thumb .word").all_text_contents() == ["unfamiliar"]
     assert tab.page.title().startswith("unfamiliar")
     assert style(tab, "#predictions .label", "color") != style(tab, "#verdict strong", "color")
     assert tab.text("#trust") == ""  # this model is calibrated

@@ -21,6 +21,7 @@ from models.contract import read_bundle
 from tests.docker.monitoring import ROOT
 from tests.support.class_folders import write_colours
 from tests.support.onnx_files import NCHW_LOGITS, write_labels, write_onnx
+from tests.support.readme import commands
 
 IMAGE = "snellen:test"
 BASE = "python:3.11-slim-bookworm"
@@ -73,6 +74,23 @@ class Container:
     def pending_images(self) -> float:
         lines = httpx.get(f"{self.url}/metrics").text.splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith("snellen_pending_images{"))
+
+
+def test_the_commands_of_the_readme_answer(image: str) -> None:
+    """The build is that of the fixture, under the tag of the README; the run is the README's, on a free port."""
+    build, run = map(shlex.split, commands("In a container"))
+    assert [build[1:], run[:2]] == [["build", "-f", "docker/Dockerfile", "-t", "snellen:cpu", "."], ["docker", "run"]]
+    options = ["127.0.0.1::8000" if part == "127.0.0.1:8000:8000" else part for part in run[2:-1]]
+    started = docker("run", "--detach", *options, image)
+    try:
+        url, end = "http://" + docker("port", started, "8000").splitlines()[0], time.monotonic() + 60
+        while docker("inspect", "--format", "{{.State.Health.Status}}", started) != "healthy":
+            assert time.monotonic() < end, docker("logs", started)
+            time.sleep(0.5)
+        answer = httpx.post(f"{url}/v1/classify", content=PHOTO.read_bytes()).json()
+        assert answer["results"][0]["predictions"][0]["label"] == "espresso"
+    finally:
+        docker("rm", "--force", started)
 
 
 @pytest.fixture

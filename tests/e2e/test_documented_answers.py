@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 
 from tests.conftest import ROOT
@@ -43,3 +44,12 @@ def test_the_answers_in_a_document_are_those_of_the_service(server: ServerProces
         given = json.loads(answer)
         given.pop("request_id", None)
         assert given == rounded(shown)
+
+
+@pytest.mark.parametrize("path", ["/v1/classify", "/v1/models/{model}/classify"])
+def test_the_example_of_the_openapi_document_is_true(server: ServerProcess, path: str) -> None:
+    """Its body is answered as its answer says."""
+    document = httpx.get(f"{server.url}/openapi.json").json()
+    (body,) = document["components"]["schemas"]["ImagesAsText"]["examples"]
+    shown = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+    assert httpx.post(server.url + path.replace("{model}", "imagenet"), json=body).json() == rounded(shown)

@@ -64,6 +64,16 @@ def test_every_operation_is_tried(schema: schemathesis.BaseSchema) -> None:
     assert {(method.upper(), path) for path, methods in document.items() for method in methods} == set(OPERATIONS)
 
 
+def test_operations_have_short_names(schema: schemathesis.BaseSchema) -> None:
+    """Generated clients call their functions by them, so that they stay as they are."""
+    document = schema.raw_schema["paths"]
+    assert {operation["operationId"] for methods in document.values() for operation in methods.values()} == {
+        *("classify", "classify_with_model", "classify_with_version"),
+        *("list_models", "get_model", "get_model_version"),
+        *("livez", "readyz", "metrics"),
+    }
+
+
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_the_document_is_true(schema: schemathesis.BaseSchema, method: str, path: str) -> None:
     """Statuses, media types, headers and bodies are those documented, for any input; never a 500."""

@@ -105,8 +105,8 @@ def test_a_server_that_is_loading_is_alive_and_not_ready(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (["--port", "70000"], "port (SNELLEN_PORT or --port)"),
-        (["--deadline-s", "inf"], "permitted is above 0, to 3,600"),
+        (["--port", "70000"], "--port (SNELLEN_PORT) takes a whole number from 0 to 65,535, not '70000'"),
+        (["--deadline-s", "inf"], "takes a number above 0, to 3,600, not 'inf'"),
         (["--models", "nowhere"], "there is no folder nowhere; name the folder of the bundles with --models"),
         (["--providers", "quantum"], "SNELLEN_PROVIDERS"),
         (["--models", "docs"], "no bundle"),

@@ -44,7 +44,8 @@ def test_it_can_be_mounted_in_another_application(settings: Settings) -> None:
         assert label(client, "/vision") == "green"
         assert client.post("/vision/v1/models/colours/versions/1/classify", content=picture()).status_code == 200
         refused = client.post("/vision/v1/classify", content=b"rubbish")
-        assert (refused.status_code, refused.json()["type"]) == (415, "/problems/unsupported-format")
+        assert (refused.status_code, refused.json()["type"]) == (415, "/vision/problems/unsupported-format")
+        assert client.get(refused.json()["type"]).status_code == 200
         assert client.post("/v1/classify", content=picture()).status_code == 404
 
 
@@ -58,17 +59,19 @@ def test_metrics_of_a_mounted_application_name_the_route(settings: Settings) -> 
         assert 'snellen_requests_total{route="/v1/classify",status="200"} 1.0' in client.get("/vision/metrics").text
 
 
-@pytest.mark.parametrize("mounted", [True, False])
-def test_page_and_docs_load_their_files_below_a_prefix(settings: Settings, mounted: bool) -> None:
-    """Mounted, or served with a root path as `uvicorn --root-path` does."""
-    app = create_app(settings)
-    if mounted:
-        parent = FastAPI()
-        parent.mount("/vision", app)
-        client = TestClient(parent)
-    else:
-        client = TestClient(app, root_path="/vision")
+@pytest.mark.parametrize("how", ["mounted", "uvicorn --root-path", "--root-path"])
+def test_page_and_docs_load_their_files_below_a_prefix(settings: Settings, how: str) -> None:
+    """Mounted in another application, or served with a root path."""
     prefix = "/vision"
+    match how:
+        case "mounted":
+            parent = FastAPI()
+            parent.mount(prefix, create_app(settings))
+            client = TestClient(parent)
+        case "uvicorn --root-path":
+            client = TestClient(create_app(settings), root_path=prefix)
+        case _:
+            client = TestClient(create_app(settings.model_copy(update={"root_path": prefix})))
     with client:
         await_ready(client, prefix)
         page = client.get(f"{prefix}/")

@@ -4,18 +4,23 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from pydantic_settings import CliApp
 
 from models.contract import FORMATS
-from service.settings import Settings, permitted_range, unknown_variables
+from service.command_line import given_settings
+from service.settings import GROUPS, Settings, permitted_range, unknown_variables
 
 
 def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """And both over the default."""
     monkeypatch.setenv("SNELLEN_PORT", "1234")
     monkeypatch.setenv("SNELLEN_MAX_QUEUE", "7")
-    settings = CliApp.run(Settings, cli_args=["--port", "4321", "--providers", "cuda, cpu", "--strict", "false"])
+    settings = Settings.model_validate(given_settings(["--port", "4321", "--providers", "cuda, cpu", "--no-strict"]))
     assert (settings.port, settings.max_queue, settings.providers, settings.strict) == (4321, 7, ("cuda", "cpu"), False)
+
+
+def test_each_setting_has_one_topic() -> None:
+    """A setting without a topic would be no option and stand in no help."""
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(Settings.model_fields)
 
 
 def test_defaults_suit_a_small_machine() -> None:

@@ -43,8 +43,8 @@ class ServerProcess:
 
 
 @contextmanager
-def running(models: Path, *flags: str, wait: bool = True, **environment: str) -> Iterator[ServerProcess]:
-    """Serve `models` until the block ends."""
+def running(models: Path, *flags: str, wait: bool | None = True, **environment: str) -> Iterator[ServerProcess]:
+    """Serve `models` until the block ends. wait: until it is ready; None: not even until the log has its address."""
     command = ("service", "--port", "0", "--models", str(models), *flags)
     with running_module(*command, wait=wait, environment=environment) as server:
         yield server
@@ -52,34 +52,47 @@ def running(models: Path, *flags: str, wait: bool = True, **environment: str) ->
 
 @contextmanager
 def running_module(
-    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool = True
+    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool | None = True
 ) -> Iterator[ServerProcess]:
     """Run `python -m` with this command, which ends in a service on a free port, until the block ends.
 
     folder: working directory, None for this one.
     """
-    variables = (
-        {"SNELLEN_FRONTENDS": "1"} | os.environ | dict(environment)
-    )  # one process, unless the test is about several
+    # one process, unless the test is about several
+    variables = {"SNELLEN_FRONTENDS": "1"} | os.environ | dict(environment)
+    with running_command(sys.executable, "-m", *command, environment=variables, folder=folder, wait=wait) as server:
+        yield server
+
+
+@contextmanager
+def running_command(
+    *command: str, environment: Mapping[str, str], folder: Path | None = None, wait: bool | None = True
+) -> Iterator[ServerProcess]:
+    """Run a command that ends in a service, and kill it with all that it started when the block ends.
+
+    environment: all variables.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", *command],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=variables,
+        env=environment,
         cwd=folder,
+        start_new_session=True,
     )
     server = ServerProcess(process)
     reader = threading.Thread(target=_collect, args=(server,), daemon=True)
     reader.start()
     try:
-        _await_address(server)
+        if wait is not None:
+            _await_address(server)
         if wait:
             server.ready()
         yield server
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         reader.join()
         assert process.stdout is not None

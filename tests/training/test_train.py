@@ -1,10 +1,12 @@
 """`snellen train` from files to a bundle, on tiny data."""
 
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,10 +16,15 @@ from typer.testing import CliRunner, Result
 from models.contract import read_bundle
 from snellen.commands.import_network import import_network
 from snellen.commands.train import train
+from snellen.help_text import choices
+from tests.support.bundles import write_bundle
 from tests.training.conftest import LABELS, idx, write_dataset
 from training.data.sources.idx import read_idx
 from training.evaluation.evaluate import evaluate_bundle
 from training.importing.golden_images import check_golden
+from training.loop.config import TrainingConfig
+from training.loop.device import DeviceName
+from training.loop.recipe import OptimizerName, Recipe, ScheduleName
 
 app = typer.Typer()
 app.command("train")(train)
@@ -81,10 +88,83 @@ def test_evaluating_the_bundle_again_gives_the_manifests_figures(models: Path, d
 
 def test_an_existing_version_is_refused_before_training(models: Path, data: Path) -> None:
     """Exit status 1, and the message names the two ways out."""
-    result = train_on(data, models)
+    result = train_on(data, models, "--version", "1")
     assert result.exit_code == 1
-    assert "--overwrite" in result.output
-    assert "--version" in result.output
+    assert "leave out --version to write 2" in result.output
+    assert "--version 1 --overwrite" in result.output
+
+
+def test_the_last_lines_say_what_was_measured_and_how_to_serve(data: Path, tmp_path: Path) -> None:
+    """Accuracy, calibration in a sentence, and a command."""
+    result = train_on(data, tmp_path / "models", "--epochs", "1")
+    assert result.exit_code == 0, result.output
+    wrote, accuracy, calibration, serve = result.stdout.splitlines()
+    assert wrote == f"wrote {tmp_path / 'models/stripes/1'}"
+    assert re.fullmatch(r"accuracy +\d+\.\d\d% of the 80 test images are classified correctly", accuracy)
+    assert re.match(
+        r"calibration the probability of the best class differs from the share of right answers by", calibration
+    )
+    assert f"SNELLEN_MODELS={tmp_path / 'models'} SNELLEN_DEFAULT_MODEL=stripes make " in serve
+
+
+def test_a_model_is_named_after_its_data_and_takes_the_next_version(dataset: Path, tmp_path: Path) -> None:
+    """Each run has a version of its own, whether a bundle or only a run holds the former one."""
+    places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs")
+    command = ("train", "--data", dataset, *places, "--epochs", "1", "--batch-size", "16", "--labels", ",".join(LABELS))
+    (tmp_path / "runs" / "data" / "2").mkdir(parents=True)
+    assert snellen(*command).exit_code == 0
+    again = snellen(*command)
+    assert again.exit_code == 0, again.output
+    assert sorted(path.name for path in (tmp_path / "models" / "data").iterdir()) == ["3", "4"]
+
+
+def test_data_with_a_name_of_another_model_need_a_name(dataset: Path, tmp_path: Path) -> None:
+    """A folder that is called as a model with other classes does not become that model's newest version."""
+    write_bundle(tmp_path / "models", name="data")
+    places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs")
+    command = ("train", "--data", dataset, *places, "--epochs", "1", "--batch-size", "16")
+    refused = snellen(*command)
+    assert refused.exit_code == 1
+    assert "has other classes than" in refused.output
+    assert "--name data makes a new version all the same" in refused.output
+    assert sorted(path.name for path in (tmp_path / "models" / "data").iterdir()) == ["1"]
+    assert not (tmp_path / "runs").exists()
+    assert snellen(*command, "--name", "data").exit_code == 0
+
+
+def test_the_command_has_the_choices_and_ranges_of_the_recipe() -> None:
+    """They are written twice, since the command imports nothing heavy before it runs."""
+    command: Any = typer.main.get_command(app)
+    options = {option.name: option for option in command.commands["train"].params}
+    for name, kind in (("optimizer", OptimizerName), ("schedule", ScheduleName), ("device", DeviceName)):
+        assert choices(options[name]) == get_args(kind)
+    for fields, names in (
+        (Recipe.model_fields, ("epochs", "batch_size", "freeze", "unfreeze")),
+        (TrainingConfig.model_fields, ("seed", "threads", "size", "version")),
+    ):
+        for name in names:
+            limits = [(getattr(each, "ge", None), getattr(each, "le", None)) for each in fields[name].metadata]
+            lows, highs = ({each for each in side if each is not None} for side in zip(*limits, strict=True))
+            option = options[name]
+            assert ({option.min} - {None}, {option.max} - {None}) == (lows, highs), name
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--resume",), "name it with --name"),
+        (("--resume", "--name", "none"), "there is no run to resume in"),
+        (("--overwrite",), "say which one with --version"),
+    ],
+)
+def test_an_option_that_needs_another_is_refused(
+    options: tuple[str, ...], says: str, data: Path, tmp_path: Path
+) -> None:
+    """One sentence, exit status 2."""
+    result = snellen("train", "--data", data, "--models", tmp_path / "m", "--runs", tmp_path / "r", *options)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert says in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_data_ends_with_one_line(tmp_path: Path) -> None:
@@ -139,7 +219,7 @@ def test_a_run_that_is_there_is_not_overwritten_by_chance(data: Path, models: Pa
     folder = tmp_path / "models"
     assert train_on(data, folder, "--epochs", "1").exit_code == 0
     (folder / "stripes").rename(folder / "elsewhere")
-    refused = train_on(data, folder, "--epochs", "1")
+    refused = train_on(data, folder, "--epochs", "1", "--version", "1")
     assert refused.exit_code == 1
     assert "--resume" in refused.output
     assert "--overwrite" in refused.output
@@ -160,7 +240,7 @@ def test_a_configuration_file_names_the_run_and_its_data(data: Path, tmp_path: P
 def test_overwriting_a_run_starts_from_nothing(data: Path, tmp_path: Path) -> None:
     """The history is that of the new run alone."""
     for _ in range(2):
-        assert train_on(data, tmp_path / "models", "--epochs", "1", "--overwrite").exit_code == 0
+        assert train_on(data, tmp_path / "models", "--epochs", "1", "--version", "1", "--overwrite").exit_code == 0
     history = tmp_path / "models-runs" / "stripes" / "1" / "history.jsonl"
     assert len(history.read_text().splitlines()) == 1
 

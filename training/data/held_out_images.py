@@ -1,4 +1,4 @@
-"""Labelled images to evaluate and calibrate a bundle on: listed at once, decoded one by one when they are needed.
+"""Images to evaluate and calibrate bundles on: listed at once, decoded one by one when they are needed.
 
 Read without PyTorch and pyarrow, in the environment of the service.
 """
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from models.contract import Input, Manifest, Pixels, Preprocessing, Task, preprocess
 from training.data.class_names import match_classes
 from training.data.labelled_images import LabelledImages, to_picture
-from training.data.labels import printable
-from training.data.sources.folders import class_files, subfolders
+from training.data.labels import normalize_name, printable
+from training.data.sources.folders import class_files, files_below, subfolders
 from training.data.sources.idx import DEBIAN, holds_idx, read_idx_test
 from training.data.sources.label_table import TableRow, read_label_table
 from training.data.sources.open_image import read_pixels
@@ -30,21 +30,29 @@ _CALIBRATION: tuple[Part, ...] = ("calibration", "validation", "test")
 
 
 @dataclass(frozen=True)
-class HeldOutImages:
-    """N images of one source.
+class ImageSource:
+    """N images of one source, with or without labels.
 
-    title: the source in words. truth: class_id of each image, int64 [N], or, in the task multilabel, whether each class
-    is true, bool [N, K]. names: N paths or numbers, for messages. read: returns the pixels of image i for an input,
-    uint8 [height, width, channels], and raises UnreadableImage.
+    title: the source in words. names: N paths or numbers, for messages. read: returns the pixels of image i for an
+    input, uint8 [height, width, channels], and raises UnreadableImage.
     """
 
     title: str
-    truth: Truth
     names: Sequence[str]
     read: Callable[[int, Input, Preprocessing], Pixels]
 
     def __len__(self) -> int:
-        return len(self.truth)
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class HeldOutImages(ImageSource):
+    """N labelled images of one source.
+
+    truth: class_id of each image, int64 [N], or, in the task multilabel, whether each class is true, bool [N, K].
+    """
+
+    truth: Truth
 
     def of_classes(self, classes: int) -> NDArray[np.int64]:
         """Return the number of images of each class: int64 [K]."""
@@ -81,6 +89,36 @@ def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
     if holds_idx(path):
         return {"test": _from_arrays(read_idx_test(path, len(manifest.labels)), f"test images of {path}")}
     return _from_folders(path, manifest.labels)
+
+
+def open_with_or_without_labels(source: str, manifest: Manifest) -> ImageSource:
+    """List the images of a source as `open_held_out` does, or all images of a folder that has no labels.
+
+    A folder has no labels where it holds no folders, where none of its folders is named as a class, and in the task
+    multilabel. Of a source with labels the images to evaluate on are returned, as HeldOutImages.
+    Raises DatasetError, whose sentence says what to change.
+    """
+    path = Path(os.path.expanduser(source))
+    if not source or not path.is_dir() or holds_idx(path):
+        return evaluation_part(open_held_out(source, manifest))
+    names = [folder.name for folder in subfolders(path)]
+    parts = bool(names) and {name.casefold() for name in names} <= PART_NAMES.keys()
+    several = manifest.task is Task.MULTILABEL
+    if not several and (parts or any(_is_class(name, manifest.labels) for name in names)):
+        return evaluation_part(open_held_out(source, manifest))
+    files = files_below(path)
+    if not files:
+        raise DatasetError(f"{printable(path)} is empty: put images into it, or name another folder")
+    note = ", in which no folder has the name of a class" if names and not several else ""
+    return _from_files(files, f"images without labels of {printable(path)}{note}")
+
+
+def _is_class(name: str, labels: Sequence[str]) -> bool:
+    """Return whether a folder of this name could hold the images of a class."""
+    try:
+        return bool(match_classes([name], labels, ""))
+    except DatasetError:
+        return normalize_name(name) in map(normalize_name, labels)  # a label of two classes, which is refused later
 
 
 def evaluation_part(parts: HeldOutParts) -> HeldOutImages:
@@ -121,7 +159,7 @@ def _from_class_folders(root: Path, labels: Sequence[str], title: str) -> HeldOu
         raise DatasetError(f"{printable(root)} has no class folders: put the images of each class into one of its name")
     classes = match_classes([folder.name for folder in folders], labels, printable(root))
     rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder)]
-    return _from_files([path for path, _ in rows], np.array([label for _, label in rows], np.int64), title)
+    return _labelled(_from_files([path for path, _ in rows], title), np.array([label for _, label in rows], np.int64))
 
 
 def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
@@ -138,10 +176,12 @@ def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
     for row in used:
         parts.setdefault(row.part or "test", []).append(row)
     return {
-        part: _from_files(
-            [row.path for row in members],
+        part: _labelled(
+            _from_files(
+                [row.path for row in members],
+                f"{f'{part} images' if members[0].part else 'images'} of {printable(table)}",
+            ),
             _truth([truth[row.label] for row in members], len(manifest.labels), several=several),
-            f"{f'{part} images' if members[0].part else 'images'} of {printable(table)}",
         )
         for part, members in parts.items()
     }
@@ -161,10 +201,13 @@ def _truth(class_ids: Sequence[Sequence[int]], classes: int, *, several: bool) -
     return rows
 
 
-def _from_files(paths: Sequence[Path], truth: Truth, title: str) -> HeldOutImages:
-    return HeldOutImages(
+def _labelled(images: ImageSource, truth: Truth) -> HeldOutImages:
+    return HeldOutImages(images.title, images.names, images.read, truth)
+
+
+def _from_files(paths: Sequence[Path], title: str) -> ImageSource:
+    return ImageSource(
         title,
-        truth,
         [printable(path) for path in paths],
         lambda index, target, preprocessing: read_pixels(paths[index], target, preprocessing),
     )
@@ -173,9 +216,9 @@ def _from_files(paths: Sequence[Path], truth: Truth, title: str) -> HeldOutImage
 def _from_arrays(images: LabelledImages, title: str) -> HeldOutImages:
     return HeldOutImages(
         title,
-        images.labels,
         [f"image {index}" for index in range(len(images))],
         lambda index, target, preprocessing: preprocess(to_picture(images.images[index]), target, preprocessing),
+        images.labels,
     )
 
 

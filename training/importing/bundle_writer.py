@@ -18,11 +18,20 @@ NOT_FITTED = (
 """Note of the calibration of a bundle that was made without held-out images."""
 
 
+def next_version(*folders: Path) -> int:
+    """Return the number after the largest version in folders of a model; 1 without any. Folders may be missing."""
+    inside = [path.name for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    return max((int(name) for name in inside if name.isdecimal()), default=0) + 1
+
+
 def refuse_existing(repository: Path, name: str, version: int, *, overwrite: bool) -> Path:
     """Return the folder of the bundle. Raises BundleExistsError when it exists and may not be replaced."""
     destination = repository / name / str(version)
     if destination.exists() and not overwrite:
-        raise BundleExistsError(f"{destination} exists: choose another --version, or replace it with --overwrite")
+        raise BundleExistsError(
+            f"{destination} exists: leave out --version to write {next_version(destination.parent)}, the next free "
+            f"one, or replace it with --version {version} --overwrite"
+        )
     return destination
 
 

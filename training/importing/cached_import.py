@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from importlib.metadata import version
@@ -13,6 +12,7 @@ import onnx
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
 from models.contract import BundleError, read_bundle, sha256_of
+from training.data.model_name import valid_name
 from training.errors import BundleExistsError
 from training.importing.config_files import config_paths
 from training.importing.guesses import Report
@@ -57,7 +57,7 @@ def cached_import(path: Path, cache: Path, options: OnnxOptions, report: Report)
 
 def model_name(path: Path) -> str:
     """Return the name of a file without its suffix as a valid name of a model; `model` where no character is left."""
-    return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).lstrip("._-")[:64].rstrip("._-") or "model"
+    return valid_name(path.stem) or "model"
 
 
 def _is_whole(folder: Path) -> bool:

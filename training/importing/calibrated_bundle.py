@@ -31,6 +31,7 @@ from training.evaluation.evaluate import Evaluation
 from training.evaluation.graph_runs import Advance, ImageRuns, run_on_images
 from training.evaluation.metrics import softmax
 from training.evaluation.onnx_session import open_session
+from training.importing import bundle_writer
 from training.importing.bundle_writer import CARD, MODEL, list_files, new_bundle, write_manifest
 from training.importing.golden_images import GoldenImage
 from training.importing.graph_file import save_graph
@@ -55,8 +56,7 @@ class CalibratedBundle:
 
 def next_version(bundle: Bundle) -> int:
     """Return the number after the largest version of the model."""
-    folders = _model_folder(bundle).iterdir()
-    return max(int(folder.name) for folder in folders if folder.name.isdecimal()) + 1
+    return bundle_writer.next_version(_model_folder(bundle))
 
 
 def refuse_version(bundle: Bundle, version: int) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, files
 
-from training.errors import DatasetError
+from training.errors import DatasetError, MissingPackageError
 
 SOURCE = "timm, timm/data/_info (WordNet lemmas), Apache-2.0"
 CLASSES = 1000
@@ -37,7 +37,7 @@ def _table(name: str) -> list[str]:
     try:
         found = [file for file in files("timm") or () if file.parts[-2:] == ("_info", name)]
     except PackageNotFoundError as error:
-        raise DatasetError("the labels come from the package timm: pip install --no-deps timm") from error
+        raise MissingPackageError("the labels come from the package", "timm") from error
     if not found:
         raise DatasetError(f"this version of timm has no {name}")
     return found[0].read_text(encoding="utf-8").splitlines()

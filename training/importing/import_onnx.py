@@ -27,6 +27,7 @@ from training.importing.bundle_writer import (
     NOT_FITTED,
     list_files,
     new_bundle,
+    next_version,
     refuse_existing,
     write_manifest,
 )
@@ -109,7 +110,7 @@ def import_onnx(
     path: Path,
     repository: Path,
     name: str,
-    version: int,
+    version: int | None,
     options: OnnxOptions,
     report: Report,
     *,
@@ -117,8 +118,11 @@ def import_onnx(
 ) -> ImportedBundle:
     """Make the bundle `repository/name/version` of an ONNX file. report: called with each fact that was found.
 
+    version: None for the next free one.
+
     Raises TrainingError for a file or options that no bundle can be made of; nothing is written then.
     """
+    version = version or next_version(repository / name)
     folder = refuse_existing(repository, name, version, overwrite=overwrite)
     guesses = list[Guess]()
 

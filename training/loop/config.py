@@ -2,21 +2,25 @@
 
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.contract import Colour, Input, ModelName
+from training.data.model_name import name_of_data
 from training.data.split import HoldOut
 from training.errors import ConfigurationError
 from training.loop.device import DeviceName
-from training.loop.recipe import Recipe
+from training.loop.recipe import Augmentation, Recipe
 
 CONFIG = "config.json"
 PACKAGED = "efficientnet-lite0"
 """Network whose ImageNet weights are part of a Python package; weights of timm are downloaded."""
 Tree = dict[str, Any]
+_WANTED = "Input should be"
+"""Start of the messages of pydantic about a wrong value."""
 
 
 class TrainingConfig(BaseModel):
@@ -83,13 +87,22 @@ def configure(
     """Return the configuration from defaults, a TOML file, flags (dotted names, None where not given) and `name=value`
     settings.
 
-    Later ones win. Raises ConfigurationError with one sentence.
+    Later ones win. Without a name the model has that of its data. Raises ConfigurationError with one sentence.
     """
     tree = {**(defaults or {}), **(_read(file) if file is not None else {})}
     given = [(name, value) for name, value in flags.items() if value is not None]
     for name, value in [*given, *(_parse(setting) for setting in settings)]:
         _put(tree, name.split("."), value)
+    if "name" not in tree and "data" in tree:
+        tree["name"] = _name_of_data(str(tree["data"]))
     return _validated(tree)
+
+
+def _name_of_data(source: str) -> str:
+    name = name_of_data(source)
+    if not name:
+        raise ConfigurationError(f"the model cannot be named after the data {source!r}: give it a name with --name")
+    return name
 
 
 def read_config(folder: Path) -> TrainingConfig:
@@ -146,6 +159,18 @@ def _validated(tree: Tree) -> TrainingConfig:
 
 def _first(error: ValidationError) -> str:
     """Return name and message of the first of pydantic's errors."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "the configuration"
-    return f"{place}: {first['msg']}"
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {place}" + _meant(str(first["loc"][-1]))
+    if first["msg"].startswith(_WANTED):
+        given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
+        return f"{place} has to be{first['msg'].removeprefix(_WANTED)}{given}"
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _meant(name: str) -> str:
+    """Return which setting is meant by a misspelt one."""
+    known = [*TrainingConfig.model_fields, *Recipe.model_fields, *Augmentation.model_fields]
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else "; docs/training.md lists them"

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from models.contract import Input, Pixels, Preprocessing, preprocess
-from training.errors import DatasetError
+from training.errors import DatasetError, MissingPackageError
 
 _MAKING_PHOTOS = (
     "astronaut.png",
@@ -68,7 +68,7 @@ def _photograph(name: str) -> Image.Image:
         try:
             found = [file for file in files(package) or () if file.parts == (*folder, name)]
         except PackageNotFoundError as error:
-            raise DatasetError(f"the sample photographs are in {package}: pip install --no-deps {package}") from error
+            raise MissingPackageError("the sample photographs are in", package) from error
         if found:
             return Image.open(BytesIO(found[0].read_binary())).convert("RGB")
     raise DatasetError(f"these versions of {' and '.join(_FOLDERS)} have no photograph {name}")

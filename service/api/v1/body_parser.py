@@ -65,6 +65,12 @@ def needs_parsing(content_type: str) -> bool:
     return _media_type(content_type) in (MULTIPART, *JSON)
 
 
+def check_content_type(content_type: str) -> None:
+    """Check before a body is read that one of this type could be parsed. Raises MalformedBody."""
+    if _media_type(content_type) == MULTIPART:
+        _Form(content_type, max_images=1)
+
+
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
@@ -73,11 +79,13 @@ class _Form:
     """Collects the images and options of a multipart body that is already in memory; writes nothing to disk."""
 
     def __init__(self, content_type: str, max_images: int) -> None:
-        """Read the boundary. Raises MalformedBody when the Content-Type header is too long."""
+        """Read the boundary. Raises MalformedBody when the Content-Type header is too long or has none."""
         if len(content_type) > _MAX_CONTENT_TYPE:
             raise MalformedBody(f"Content-Type has more than {_MAX_CONTENT_TYPE} characters; send it without the rest")
         _, options = parse_options_header(content_type)
         self._boundary = options.get(b"boundary", b"")
+        if not self._boundary:
+            raise MalformedBody("Content-Type multipart/form-data lacks its boundary")
         self._max_images = max_images
         self.options: dict[str, str] = {}
         self._files: list[bytes] = []
@@ -90,8 +98,6 @@ class _Form:
 
     async def parse(self, body: bytes) -> list[bytes]:
         """Return the files, in order. Raises MalformedBody, TooManyImages."""
-        if not self._boundary:
-            raise MalformedBody("Content-Type multipart/form-data lacks its boundary")
         try:
             parser = MultipartParser(self._boundary, self._callbacks())  # type: ignore[arg-type]
             first = self._after_preamble(body)

@@ -5,7 +5,6 @@ import contextlib
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from starlette.types import Receive, Scope, Send
@@ -14,7 +13,7 @@ from service.api.body_reader import BodyReader
 from service.api.disconnect import cancel_on_disconnect
 from service.api.problems import problem_of
 from service.api.refusal_pacing import RefusalPacer
-from service.api.v1.body_parser import needs_parsing, parse_body
+from service.api.v1.body_parser import check_content_type, needs_parsing, parse_body
 from service.api.v1.content_encoding import gunzip, is_gzip
 from service.api.v1.params import QueryParams, read_all_options, read_deadline, read_options, read_priority
 from service.api.v1.rendering import ResponseWriter
@@ -47,15 +46,17 @@ class ClassifyEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = dict(scope["headers"])
-        request, length = self._request(scope, head), head.get(b"content-length", b"")
+        request, length = self._request(scope, head), _length(head)
         zipped = b"content-encoding" in head and is_gzip(head[b"content-encoding"])
         client = client_state_of(scope)
         try:
             with self._reader.hold() as held:
                 started = time.perf_counter()
-                body = await self._reader.read(receive, int(length) if length.isdigit() else None, held)
-                scope["state"]["stages"]["receive"] = time.perf_counter() - started
                 content_type = head.get(b"content-type", b"").decode("latin-1")
+                if b"expect" in head:  # the client waits with the body; the server answers 100 when it is read
+                    self._check_before_body(request, content_type, length or 0)
+                body = await self._reader.read(receive, length, held)
+                scope["state"]["stages"]["receive"] = time.perf_counter() - started
                 work = self._parse_and_classify(
                     body, content_type, request, scope["query_string"], held if zipped else None
                 )
@@ -66,7 +67,7 @@ class ClassifyEndpoint:
             await cancel_on_disconnect(client, receive, self._pacer.refuse(request.deadline_s))
             raise
         self._pacer.answered()
-        await self._answer(classified, request, scope["state"], send)
+        await self._answer(classified, request, scope, send)
 
     def _request(self, scope: Scope, head: Mapping[bytes, bytes]) -> ClassifyRequest:
         """Return the request without its images. Raises RequestValidationError."""
@@ -80,6 +81,15 @@ class ClassifyEndpoint:
             priority=read_priority(priority) if priority else Priority.INTERACTIVE,
         )
         return _with_options(request, options)
+
+    def _check_before_body(self, request: ClassifyRequest, content_type: str, length: int) -> None:
+        """Raise the error of a request that would be refused whatever its body is.
+
+        Limits of images are checked for one image, as the number is not known yet.
+        """
+        self._reader.check(length)
+        check_content_type(content_type)
+        self._classifier.check(request)
 
     async def _parse_and_classify(
         self, body: bytes, content_type: str, request: ClassifyRequest, query: bytes, unzip: Held | None
@@ -108,14 +118,14 @@ class ClassifyEndpoint:
         left_s = ends - time.monotonic()
         return await self._classifier.classify(request._replace(images=images, deadline_s=left_s)), request
 
-    async def _answer(
-        self, classified: Classified, request: ClassifyRequest, state: dict[str, Any], send: Send
-    ) -> None:
+    async def _answer(self, classified: Classified, request: ClassifyRequest, scope: Scope, send: Send) -> None:
+        state, root_path = scope["state"], scope.get("root_path", "")
         state["stages"] |= classified.timing._asdict()
         state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
         large = request.dense or len(classified.results) * (request.top_k or 1) >= _LARGE_ANSWER
         writer = self._writer_of(classified.version)
-        answer = await asyncio.to_thread(_render, classified, writer) if large else _render(classified, writer)
+        work = (classified, writer, root_path)
+        answer = await asyncio.to_thread(_render, *work) if large else _render(*work)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
@@ -127,6 +137,12 @@ class ClassifyEndpoint:
         return writer
 
 
+def _length(head: Mapping[bytes, bytes]) -> int | None:
+    """Return Content-Length in bytes; None for a chunked body."""
+    length = head.get(b"content-length", b"")
+    return int(length) if length.isdigit() else None
+
+
 def _with_options(request: ClassifyRequest, options: QueryParams) -> ClassifyRequest:
     return request._replace(
         top_k=options.top_k,
@@ -136,9 +152,9 @@ def _with_options(request: ClassifyRequest, options: QueryParams) -> ClassifyReq
     )
 
 
-def _render(classified: Classified, writer: ResponseWriter) -> bytes:
+def _render(classified: Classified, writer: ResponseWriter, root_path: str) -> bytes:
     return writer.answer(
-        b'{"error":%s}' % problem_of(result).model_dump_json(exclude_none=True).encode()
+        b'{"error":%s}' % problem_of(result, root_path).model_dump_json(exclude_none=True).encode()
         if isinstance(result, ServiceError)
         else writer.result(result)
         for result in classified.results

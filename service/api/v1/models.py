@@ -1,11 +1,11 @@
 """The endpoint `/v1/models`: the loaded models with all properties that a client can read."""
 
 from dataclasses import asdict
-from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from service.api.v1 import openapi
+from service.api.v1.params import ModelPath, VersionPath
 from service.api.v1.schemas import BatchTime, Chosen, EngineInfo, ModelDetail, ModelList, ModelSummary
 from service.repository.registry import Registry
 from service.repository.version import Deployment, ModelVersion
@@ -16,20 +16,23 @@ _NOT_FOUND = openapi.problems(404, plain={422: "A parameter is not valid."})
 def router(registry: Registry) -> APIRouter:
     routes = APIRouter(prefix="/v1/models", tags=["models"])
 
-    @routes.get("", summary="All models and versions")
+    @routes.get("", operation_id="list_models", summary="All models and versions")
     async def list_models() -> ModelList:
         return ModelList(
             default_model=registry.default_model, models=summaries(registry), unreadable=dict(registry.unreadable)
         )
 
-    @routes.get("/{model}", summary="A model's newest ready version", responses=_NOT_FOUND)
-    async def describe(model: Annotated[str, Path(max_length=64)]) -> ModelDetail:
+    @routes.get("/{model}", operation_id="get_model", summary="A model's newest ready version", responses=_NOT_FOUND)
+    async def get_model(model: ModelPath) -> ModelDetail:
         return _detail(registry, registry.find(model))
 
-    @routes.get("/{model}/versions/{version}", summary="One version", responses=_NOT_FOUND)
-    async def describe_version(
-        model: Annotated[str, Path(max_length=64)], version: Annotated[str, Path(max_length=20)]
-    ) -> ModelDetail:
+    @routes.get(
+        "/{model}/versions/{version}",
+        operation_id="get_model_version",
+        summary="One version of a model",
+        responses=_NOT_FOUND,
+    )
+    async def get_model_version(model: ModelPath, version: VersionPath) -> ModelDetail:
         return _detail(registry, registry.find(model, version))
 
     return routes

@@ -1,6 +1,10 @@
 """The parts of the OpenAPI document that no signature holds: the three forms of a body, and an example per error."""
 
-from typing import Any
+import base64
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
 
 from service.api.problems import MEDIA_TYPE, PROBLEM_TYPES, plain_problem, problem_of
 from service.api.v1.params import QueryParams
@@ -10,32 +14,52 @@ from service.errors import Conflict
 Responses = dict[int | str, dict[str, Any]]
 
 _BINARY = {"type": "string", "format": "binary"}
+EXAMPLE_IMAGE = Path(__file__).with_name("example.jpg").read_bytes()
+"""A photo of a cat, 64x64 pixels, so that the page at /docs sends a request that is answered."""
+_Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 
 
-def _list_of(items: dict[str, Any], name: str, **properties: Any) -> dict[str, Any]:
-    """Return the content of an object with a list of that name, of at least one item, and the options of the query."""
-    fields = {name: {"type": "array", "minItems": 1, "items": items}} | QueryParams.model_json_schema()["properties"]
-    return {"schema": {"type": "object", "required": [name], "properties": fields} | properties}
+class ImagesAsText(QueryParams):
+    """Images in base64, and the options of the query, which may stand here too."""
+
+    # For the document alone: json_body.py parses such a body.
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"images": [base64.b64encode(EXAMPLE_IMAGE).decode()], "top_k": 3}]}
+    )
+
+    images: list[_Base64] = Field(
+        min_length=1,
+        description="each the base64 of an image file, or a data URL; base64 may be URL-safe and without padding",
+    )
 
 
+_FORM = {
+    "type": "object",
+    "required": ["image"],
+    "properties": {"image": {"type": "array", "minItems": 1, "items": _BINARY}},
+    "description": "each file part is an image, whatever its name, in order; options of the query may be text fields",
+}
+"""A form. Its options are not listed: the page at /docs would fill in all of them, with values that are refused."""
 CLASSIFY_BODY: dict[str, Any] = {
     "requestBody": {
-        "required": True,
-        "description": "The image itself, whatever the media type says; or a form; or JSON.",
-        "content": {
+        "description": "JSON; or the image itself, whatever the media type says; or a form.",
+        "content": {  # after JSON, which pages and generators take where they take the first one only
             "image/*": {"schema": _BINARY},
             "application/octet-stream": {"schema": _BINARY},
-            "multipart/form-data": _list_of(
-                _BINARY,
-                "image",
-                description="each file part is an image, whatever its name, in order; other parts are options",
-            ),
-            "application/json": _list_of(
-                {"type": "string", "contentEncoding": "base64"}, "images", additionalProperties=False
-            ),
+            "multipart/form-data": {"schema": _FORM},
         },
     }
 }
+"""What the body of `classify` may be, besides JSON."""
+
+
+REQUEST_ID: dict[str, Any] = {
+    "X-Request-ID": {
+        "description": "the id of the request, as in the service's log",
+        "schema": {"type": "string", "maxLength": 128},
+    }
+}
+"""The header of every answer."""
 
 
 def problems(*statuses: int, plain: dict[int, str] | None = None) -> Responses:
@@ -57,6 +81,7 @@ def _documented(by_slug: dict[str, Problem]) -> dict[str, Any]:
     titles = ", or ".join(problem.title[0].lower() + problem.title[1:] for problem in by_slug.values())
     documented: dict[str, Any] = {
         "description": titles[0].upper() + titles[1:],
+        "headers": dict(REQUEST_ID),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
@@ -65,7 +90,10 @@ def _documented(by_slug: dict[str, Problem]) -> dict[str, Any]:
         },
     }
     if any(problem.status == 503 for problem in by_slug.values()):
-        documented["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+        documented["headers"]["Retry-After"] = {
+            "description": "seconds after which to send the request again",
+            "schema": {"type": "integer"},
+        }
     return documented
 
 
@@ -105,3 +133,32 @@ CLASSIFY_RESPONSES = problems(
     },
 )
 """Every error response of `classify`."""
+CLASSIFIED: dict[str, Any] = {
+    "description": "One result per image, in the order of the request",
+    "content": {
+        "application/json": {
+            "example": {
+                "model": "imagenet",
+                "version": "1",
+                "calibrated": False,
+                "results": [
+                    {
+                        "predictions": [
+                            {"class_id": 285, "label": "Egyptian cat", "probability": 0.451968},
+                            {"class_id": 281, "label": "tabby", "probability": 0.327259},
+                            {"class_id": 282, "label": "tiger cat", "probability": 0.159657},
+                        ]
+                    }
+                ],
+            }
+        }
+    },
+    "headers": REQUEST_ID
+    | {
+        "Server-Timing": {
+            "description": "milliseconds by stage, as in `decode;dur=1.52`: receive, decode, queue, infer, total",
+            "schema": {"type": "string"},
+        }
+    },
+}
+"""What describes the answer 200 of `classify`, besides its schema; the example answers the example of the body."""

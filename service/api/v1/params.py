@@ -6,13 +6,17 @@ from functools import lru_cache
 from typing import Annotated, Literal, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
+from fastapi import Path
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from service.api.v1.or_left_out import OrLeftOut
 from service.types import Priority
 
 T = TypeVar("T")
+ModelPath = Annotated[str, Path(max_length=64, description="a model's name", examples=["imagenet"])]
+VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]
 _CACHED_BYTES = 128
 """Limit of a cached query, in bytes. Longer ones are parsed each time, so that the cache stays small."""
 
@@ -22,12 +26,19 @@ class QueryParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dense: bool = Field(False, description="classify every part of a large image, at its own scale")
-    top_k: int | None = Field(
+    dense: bool = Field(
+        default_factory=bool,  # a default in the document would be sent by generated clients, in query and body at once
+        description="classify every part of a large image, at its own scale; false by default",
+    )
+    top_k: OrLeftOut[int] = Field(
         None, ge=1, description="classes in the answer, at most the model's number; default 5, 1 for a cell of `dense`"
     )
-    explain: Literal["heatmap"] | None = Field(None, description="add where in the picture the first class was seen")
-    coverage: float | None = Field(None, gt=0, lt=1, description="add a prediction set; one of the model's coverages")
+    explain: OrLeftOut[Literal["heatmap"]] = Field(
+        None, description="add where in the picture the first class was seen"
+    )
+    coverage: OrLeftOut[float] = Field(
+        None, gt=0, lt=1, description="add a prediction set; one of the model's coverages"
+    )
 
     @field_validator("explain", "coverage")
     @classmethod
@@ -40,7 +51,7 @@ class QueryParams(BaseModel):
 OPTION_NAMES = tuple(sorted(QueryParams.model_fields))
 MAX_OPTION_BYTES = 64
 """Limit of the value of an option in a body, in bytes."""
-Milliseconds = Annotated[int, Field(ge=1, description="milliseconds for the answer once the body is in")]
+Milliseconds = Annotated[int, Field(ge=1)]
 DEADLINE = "X-Deadline-Ms"
 PRIORITY = "X-Priority"
 _ELSEWHERE = {

@@ -2,20 +2,22 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.problems import HANDLERS, response_to
 from service.api.v1 import openapi
-from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, QueryParams
+from service.api.v1.openapi import ImagesAsText
+from service.api.v1.or_left_out import OrLeftOut
+from service.api.v1.params import DEADLINE, PRIORITY, Milliseconds, ModelPath, QueryParams, VersionPath
 from service.api.v1.schemas import ClassifyResponse
 from service.types import Priority
 
 PATHS = ("/v1/classify", "/v1/models/{model}/classify", "/v1/models/{model}/versions/{version}/classify")
-ModelPath = Annotated[str, Path(max_length=64, description="a model's name", examples=["imagenet"])]
-VersionPath = Annotated[str, Path(max_length=20, description="a version", examples=["1"])]
-DeadlineHeader = Annotated[Milliseconds | None, Header(alias=DEADLINE)]
+DeadlineHeader = Annotated[
+    OrLeftOut[Milliseconds], Header(alias=DEADLINE, description="milliseconds for the answer once the body is in")
+]
 PriorityHeader = Annotated[Priority, Header(alias=PRIORITY, description="bulk fills the gaps of interactive work")]
 
 
@@ -86,18 +88,27 @@ def _documentation() -> APIRouter:
     routes = APIRouter(tags=["classify"])
     documented: dict[str, Any] = {
         "response_model": ClassifyResponse,
-        "responses": openapi.CLASSIFY_RESPONSES,
+        "responses": openapi.CLASSIFY_RESPONSES | {200: openapi.CLASSIFIED},
         "openapi_extra": openapi.CLASSIFY_BODY,
         "description": "Return the most probable classes of each image.",
     }
 
-    @routes.post(PATHS[0], summary="Classify with the default model", **documented)
-    def classify_default(parameters: Parameters) -> None: ...
+    @routes.post(PATHS[0], operation_id="classify", summary="Classify with the default model", **documented)
+    def classify(parameters: Parameters, body: ImagesAsText) -> None: ...
 
-    @routes.post(PATHS[1], summary="Classify with a model's newest ready version", **documented)
-    def classify_model(model: ModelPath, parameters: Parameters) -> None: ...
+    @routes.post(
+        PATHS[1],
+        operation_id="classify_with_model",
+        summary="Classify with a model's newest ready version",
+        **documented,
+    )
+    def classify_with_model(model: ModelPath, parameters: Parameters, body: ImagesAsText) -> None: ...
 
-    @routes.post(PATHS[2], summary="Classify with one version", **documented)
-    def classify_version(model: ModelPath, version: VersionPath, parameters: Parameters) -> None: ...
+    @routes.post(
+        PATHS[2], operation_id="classify_with_version", summary="Classify with one version of a model", **documented
+    )
+    def classify_with_version(
+        model: ModelPath, version: VersionPath, parameters: Parameters, body: ImagesAsText
+    ) -> None: ...
 
     return routes

@@ -1,4 +1,7 @@
-"""The schemas of the JSON API: responses, descriptions of models, and the problem document."""
+"""The schemas of the JSON API: responses, descriptions of models, and the problem document.
+
+A field of the type `OrLeftOut` is left out of the JSON where it is None.
+"""
 
 from datetime import datetime
 from typing import Literal
@@ -6,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.contract import Calibration, Dense, Input, Preprocessing, Scores, Task
+from service.api.v1.or_left_out import OrLeftOut
 from service.inference.results import Grid, Heatmap
 from service.repository.state import State
 
@@ -19,7 +23,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    request_id: str | None = Field(default=None, description="the same as the header X-Request-ID")
+    request_id: OrLeftOut[str] = Field(default=None, description="the same as the header X-Request-ID")
 
 
 class Prediction(BaseModel):
@@ -31,13 +35,13 @@ class Prediction(BaseModel):
     class_id: int = Field(ge=0)
     label: str
     probability: float = Field(ge=0, le=1)
-    threshold: float | None = Field(
+    threshold: OrLeftOut[float] = Field(
         default=None,
         ge=0,
         le=1,
         description="the probability from which on the class counts as present; multilabel only",
     )
-    present: bool | None = Field(
+    present: OrLeftOut[bool] = Field(
         default=None, description="whether the probability reaches the threshold; multilabel only"
     )
 
@@ -53,18 +57,18 @@ class Result(BaseModel):
     """The result for one image, most probable class first. With dense=1, `predictions` are those of the whole image."""
 
     predictions: list[Prediction]
-    energy: float | None = Field(
+    energy: OrLeftOut[float] = Field(
         default=None,
         description="-log sum exp(logits) in nats, larger for less familiar images; left out where the model has no "
         "threshold for it",
     )
-    unfamiliar: bool | None = Field(
+    unfamiliar: OrLeftOut[bool] = Field(
         default=None,
         description="whether the energy is above the model's threshold: the image probably shows none of the classes",
     )
-    prediction_set: PredictionSet | None = None
-    heatmap: Heatmap | None = None
-    dense: Grid | None = None
+    prediction_set: OrLeftOut[PredictionSet] = None
+    heatmap: OrLeftOut[Heatmap] = None
+    dense: OrLeftOut[Grid] = None
 
 
 class FailedResult(BaseModel):
@@ -79,7 +83,7 @@ class ClassifyResponse(BaseModel):
     model: str
     version: str
     calibrated: bool = Field(description="whether the probabilities were calibrated on held-out images")
-    weak_calibration: str | None = Field(
+    weak_calibration: OrLeftOut[str] = Field(
         default=None, description="why little can be concluded from the calibration, with the number of images"
     )
     results: list[Result | FailedResult]

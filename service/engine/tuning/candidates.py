@@ -26,7 +26,8 @@ class TuningOptions:
     """Options of tuning; see Settings for those that are not listed here. 0 means that tuning decides.
 
     precision: None for the fastest variant of the bundle. cores: of this process. latency_s: limit of a batch of more
-    than one image. cache: folder, None for none.
+    than one image. cache: folder, None for none. low_priority: whether the process has cores only while serving
+    processes do not want them; it measures for those.
     """
 
     providers: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class TuningOptions:
     latency_s: float = 0.05
     budget_s: float = 0.3
     cache: Path | None = None
+    low_priority: bool = False
 
 
 @dataclass
@@ -192,6 +194,6 @@ def profile_key(bundle: Bundle, wanted: TuningOptions) -> str:
             "cpu": processor(),
             "gpu": gpu(),
             "runtime": RUNTIME,
-            "wanted": {name: str(value) for name, value in vars(wanted).items()},
+            "wanted": {name: str(value) for name, value in vars(wanted).items() if name != "low_priority"},
         }
     )

@@ -13,7 +13,7 @@ from service.engine.providers import ON_GPU
 from service.engine.session import EngineRejected, Session
 from service.engine.tuning.candidates import Candidate, TuningOptions, candidates_of
 from service.engine.tuning.selection import explain_selection, select
-from service.engine.tuning.timing import batch_seconds, zero_batch
+from service.engine.tuning.timing import batch_seconds, processor_clock, zero_batch
 from service.engine.verification import open_verified
 from service.errors import EngineFailure
 from service.types import Batch
@@ -66,6 +66,8 @@ class Search:
 
     def __init__(self, bundle: Bundle, wanted: TuningOptions, window_s: float, observe: ProgressCallback) -> None:
         self._bundle, self._latency_s, self._window_s, self._observe = bundle, wanted.latency_s, window_s, observe
+        self._low_priority = wanted.low_priority
+        self._clock = processor_clock(wanted.cores) if wanted.low_priority else time.perf_counter
         self.candidates = candidates_of(bundle, wanted)
         variants = {(each.options.precision, each.options.providers) for each in self.candidates}
         self._budget_s, self._end, self._last_opening_s = wanted.budget_s * len(variants), math.inf, 0.0
@@ -101,13 +103,13 @@ class Search:
         return candidate, Profile(
             chosen=chosen,
             points=tuple(BatchSeconds(each.batch_size, each.seconds) for each in candidate.measurements),
-            alone_s=batch_seconds(candidate.engine, self._batch(1), 1, self._window_s),
+            alone_s=batch_seconds(candidate.engine, self._batch(1), 1, self._window_s, low_priority=self._low_priority),
             reason=explain_selection(chosen, [*tried], self._latency_s),
             tried=tuple(tried),
         )
 
     def _time_left(self, needed_s: float = 0.0) -> bool:
-        return time.perf_counter() + needed_s < self._end
+        return self._clock() + needed_s < self._end
 
     def _measured(self) -> list[tuple[Candidate, Measurement]]:
         return [(candidate, each) for candidate in self.candidates for each in candidate.measurements]
@@ -121,10 +123,10 @@ class Search:
     def _start(self, candidate: Candidate) -> None:
         """Open the engine and time the smallest batch. The budget begins when the first engine is open."""
         try:
-            began = time.perf_counter()
+            began = self._clock()
             candidate.engine = self._opened(candidate)
-            self._last_opening_s = time.perf_counter() - began
-            self._end = min(self._end, time.perf_counter() + self._budget_s)
+            self._last_opening_s = self._clock() - began
+            self._end = min(self._end, self._clock() + self._budget_s)
             self._measure(candidate, candidate.untried.pop(0))
         except (EngineRejected, EngineFailure) as error:
             precision, provider, _ = candidate.variant
@@ -166,5 +168,13 @@ class Search:
     def _measure(self, candidate: Candidate, size: int) -> None:
         assert candidate.engine is not None
         expected_s, callers = candidate.seconds.get(size), candidate.options.concurrency
-        candidate.add(size, batch_seconds(candidate.engine, self._batch(size), callers, self._window_s, expected_s))
+        seconds = batch_seconds(
+            candidate.engine,
+            self._batch(size),
+            callers,
+            self._window_s,
+            expected_s,
+            low_priority=self._low_priority,
+        )
+        candidate.add(size, seconds)
         self._observe(candidate.measurement(size, candidate.seconds[size]))

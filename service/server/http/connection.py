@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -113,7 +113,17 @@ class HttpConnection(HttpToolsProtocol):
             self._flush()
 
     def close(self) -> None:
-        """Close the connection after the delayed responses."""
+        """Close the connection after the delayed responses.
+
+        While the body of an answered request is still arriving, the client closes first, as after a refusal.
+        """
+        if self._feed.stage is Stage.BODY and self.cycle.response_complete and len(self._unanswered) == 1:
+            self._refusal = b""  # on_response_complete, which uvicorn calls next, ends the sending direction
+            self._feed.clear()
+        else:
+            self._close()
+
+    def _close(self) -> None:
         self._flush()
         self.transport.close()
 
@@ -127,7 +137,11 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         attach_client_state(self.scope)
+        if self.parser.get_http_version() == "1.0":  # RFC 9110, 10.1.1
+            self.expect_100_continue = False
         super().on_headers_complete()
+        if self.expect_100_continue:
+            _close_unless_continued(self.cycle)
         self.cycle.transport = self  # type: ignore[assignment]  # for write, close and is_closing
         if self._ending:
             self.cycle.keep_alive = False
@@ -169,7 +183,7 @@ class HttpConnection(HttpToolsProtocol):
             self._ending = True
             self.loop.call_later(_FIRST_REQUEST_S, self.shutdown)
         else:
-            self.close()
+            self._close()
             self._restart_timer()
 
     def _check_limit(self) -> None:
@@ -262,7 +276,7 @@ class HttpConnection(HttpToolsProtocol):
             case Wait.HEAD:
                 self._refuse(408, f"no request head within {self.limits.client_timeout_s:g} s")
             case Wait.REQUEST | Wait.BODY | Wait.LINGER:
-                self.close()
+                self._close()
             case Wait.READER | Wait.END:
                 self.transport.abort()
         self._restart_timer()
@@ -307,6 +321,23 @@ def final_response(status: int, detail: str, request_id: str) -> bytes:
         f"x-request-id: {request_id}\r\nx-content-type-options: nosniff\r\n{retry}\r\n"
     )
     return head.encode() + body
+
+
+def _close_unless_continued(cycle: RequestResponseCycle) -> None:
+    """Close the connection after the response if the client is not told to send its body (`100 Continue`).
+
+    The client may then send the body or leave it out, so that the next bytes could be the body or the next request
+    (RFC 9110, 10.1.1). uvicorn sends 100 when the application calls `receive` for the first time.
+    """
+    keep_alive, receive = cycle.keep_alive, cycle.receive
+
+    async def continue_and_receive() -> Any:
+        if cycle.waiting_for_100_continue:
+            cycle.keep_alive = keep_alive
+        return await receive()
+
+    cycle.keep_alive = False
+    cycle.receive = continue_and_receive  # type: ignore[method-assign]
 
 
 def _disconnect(cycle: RequestResponseCycle) -> None:

@@ -17,9 +17,18 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from service.repository.announcement import log_repository
 from service.server.admin_listener import AdminListener
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
-from service.server.sockets import last_connections, listen, log_addresses, raise_descriptor_limit
+from service.server.sockets import (
+    CannotListen,
+    begin_listening,
+    bind,
+    last_connections,
+    listen,
+    log_addresses,
+    raise_descriptor_limit,
+)
 from service.settings import Settings
 from service.telemetry import log
 from service.telemetry.health import Health
@@ -75,17 +84,22 @@ class Server(uvicorn.Server):
         health: Health,
         metrics: Metrics,
         on_closed: Callable[[], None] = lambda: None,
+        ready: Callable[[], bool] | None = None,
         on_hangup: Callable[[], Awaitable[None]] | None = None,
         admin: AdminListener | None = None,
     ) -> None:
-        """Create a server that does not listen yet.
+        """Create a server.
 
         metrics: of the application, to count refused connections. on_closed: called when a connection has ended.
+        ready: returns whether the service is ready; with `listen_when_ready` the server listens only from then on.
         on_hangup: called at SIGHUP; None leaves the signal alone. admin: answers from the start to the drain.
         """
         super().__init__(_configuration(app, settings, metrics, on_closed))
-        self._on_closed, self._on_hangup, self._admin = on_closed, on_hangup, admin
-        self._hangups = set[asyncio.Future[None]]()
+        self._on_closed, self._settings, self._admin = on_closed, settings, admin
+        self._on_hangup, self._hangups = on_hangup, set[asyncio.Future[None]]()
+        self._ready = ready if settings.listen_when_ready else None
+        self._bound: list[socket.socket] = []
+        self.cannot_listen: CannotListen | None = None
         self._health = health
         self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
         self._unready_until: float | None = None
@@ -116,12 +130,19 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()  # the modules' objects: never examined again
         gc.set_threshold(_COLLECT_AFTER)
-        await super().startup(sockets)
         if self._on_hangup is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up, self._on_hangup)
         if self._admin is not None:
             self._admin.start()
-        log_addresses(sockets or [])
+        if sockets:
+            log_repository(self._settings)
+        if self._ready is None:
+            await super().startup(sockets)
+            log_addresses(sockets or [])
+        else:
+            self._bound = sockets or []
+            await super().startup(sockets=[])
+            log_addresses(self._bound, "bound to %s, and listens there once it is ready")
 
     def _hang_up(self, on_hangup: Callable[[], Awaitable[None]]) -> None:
         work = asyncio.ensure_future(on_hangup())
@@ -135,7 +156,25 @@ class Server(uvicorn.Server):
             await self._close_admin()
         if self._health.failed or (self._unready_until is not None and time.monotonic() >= self._unready_until):
             self.should_exit = True
+        if self._ready is not None and not self._health.draining and self._ready():
+            self._ready = None
+            await self.begin_listening()
         return await super().on_tick(counter)
+
+    async def begin_listening(self) -> None:
+        """Listen on the bound sockets, now that the service is ready."""
+        loop = asyncio.get_running_loop()
+        try:
+            begin_listening(self._bound)
+        except CannotListen as error:
+            self.cannot_listen = error
+            self.should_exit = True
+            return
+        self.servers += [
+            await loop.create_server(self._new_connection(), sock=each, backlog=self.config.backlog)
+            for each in self._bound
+        ]
+        log_addresses(self._bound)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watchdog.end_within(self._drain_limit_s + _GRACE_S)
@@ -156,13 +195,17 @@ class Server(uvicorn.Server):
     async def attach(self, connection: socket.socket) -> None:
         """Serve an accepted connection."""
         connection.setblocking(False)
-        made: Any = self.config.http_protocol_class
-        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(partial(made, **options), connection)
+            await asyncio.get_running_loop().connect_accepted_socket(self._new_connection(), connection)
         except OSError:  # it has ended already
             connection.close()
             self._on_closed()
+
+    def _new_connection(self) -> Callable[[], asyncio.Protocol]:
+        """Return the function that makes the protocol object of a connection."""
+        made: Any = self.config.http_protocol_class
+        options = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        return partial(made, **options)
 
     async def _wait_tasks_to_complete(self) -> None:
         """Wait for the requests. At the time limit of the drain, uvicorn cancels this wait and then the requests."""
@@ -178,17 +221,21 @@ def serve(
     settings: Settings,
     health: Health,
     metrics: Metrics,
+    ready: Callable[[], bool] | None = None,
     on_hangup: Callable[[], Awaitable[None]] | None = None,
     admin_app: Callable[[], ASGIApp] | None = None,
 ) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
 
-    on_hangup: called at SIGHUP. admin_app: returns the application for the admin socket; None for no socket.
+    ready: returns whether the service is ready, for `listen_when_ready`. on_hangup: called at SIGHUP.
+    admin_app: returns the application for the admin socket; None for no socket.
     """
-    sockets = listen(settings.host, settings.port)
+    sockets = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
     admin = AdminListener(settings, sockets[0].getsockname()[1], admin_app) if admin_app is not None else None
-    server = Server(app, settings, health, metrics, on_hangup=on_hangup, admin=admin)
+    server = Server(app, settings, health, metrics, ready=ready, on_hangup=on_hangup, admin=admin)
     server.run(sockets)
+    if server.cannot_listen is not None:
+        raise server.cannot_listen
     return server.status
 
 

@@ -18,8 +18,15 @@ _RETRY_S = 0.2
 class ConnectionBalancer:
     """Accepts while a frontend is up. Otherwise connections wait in the kernel's backlog, and none is lost."""
 
-    def __init__(self, listeners: Sequence[socket.socket], frontends: Sequence[ManagedProcess]) -> None:
+    def __init__(
+        self, listeners: Sequence[socket.socket], frontends: Sequence[ManagedProcess], *, listening: bool = True
+    ) -> None:
+        """Create a balancer that does not accept yet.
+
+        listening: whether the sockets listen already; else `begin` has to be called when they do.
+        """
         self._listeners, self._frontends = listeners, frontends
+        self._listening = listening
         self._accepting = False
         self._undelivered: list[socket.socket] = []
         for listener in listeners:
@@ -38,7 +45,7 @@ class ConnectionBalancer:
         """Start or stop accepting. Has to be called whenever a frontend may have become available or unavailable."""
         while self._undelivered and self._candidates():
             self._pass_on(self._undelivered.pop())
-        wanted = any(frontend.up for frontend in self._frontends)
+        wanted = self._listening and any(frontend.up for frontend in self._frontends)
         if wanted == self._accepting:
             return
         self._accepting = wanted
@@ -47,6 +54,11 @@ class ConnectionBalancer:
             loop.add_reader(listener.fileno(), self._accept, listener)
         for listener in self._listeners if not wanted else ():
             loop.remove_reader(listener.fileno())
+
+    def begin(self) -> None:
+        """Accept from now on: the sockets listen."""
+        self._listening = True
+        self.update_listening()
 
     def close(self) -> None:
         """Pass on the connections that wait to be accepted, and refuse new ones."""

@@ -10,12 +10,13 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from service.repository.announcement import log_repository
 from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.repository.watcher import Watcher
 from service.server.admin_listener import AdminListener
-from service.server.sockets import listen, log_addresses
+from service.server.sockets import CannotListen, begin_listening, bind, listen, log_addresses
 from service.server.workers import control_channel
 from service.server.workers.balancer import ConnectionBalancer
 from service.server.workers.metrics import MetricsCollector
@@ -44,7 +45,7 @@ def supervise(settings: Settings, plan: ProcessPlan, admin_app: AdminApp | None 
 
     admin_app: for the admin socket; None for no socket.
     """
-    listeners = listen(settings.host, settings.port)
+    listeners = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
     return asyncio.run(Supervisor(settings, plan, listeners, admin_app).run())
 
 
@@ -63,7 +64,7 @@ class Supervisor:
         self._admin_app = admin_app
         self._admin: AdminListener | None = None
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
-        self._balancer = ConnectionBalancer(listeners, self._frontends)
+        self._balancer = ConnectionBalancer(listeners, self._frontends, listening=not settings.listen_when_ready)
         self._processes = [*self._engines, *self._frontends]
         self._metrics = MetricsCollector(self._processes)
         self._checker = VersionChecker(*plan.of_networks(settings))
@@ -87,6 +88,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
         try:
+            if self._settings.listen_when_ready:
+                log_addresses(self._listeners, "bound to %s, and listens there once it is ready")
             for process in self._processes:
                 self._start(process)
             self._check_heartbeats()
@@ -138,6 +141,8 @@ class Supervisor:
                 process.missed_heartbeats = 0
             case control_channel.CONNECTION_CLOSED:
                 process.open_connections -= 1
+            case control_channel.LISTEN:
+                self._begin_listening()
             case control_channel.STOP_ACCEPTING:
                 self._confirm_stop_accepting(process)
             case control_channel.SNAPSHOT:
@@ -162,8 +167,10 @@ class Supervisor:
     def _take_connections(self, frontend: ManagedProcess) -> None:
         """Give connections to a frontend that has started; it answers probes while it opens the models."""
         frontend.up = True
-        log_addresses(self._listeners)
-        self._listeners = ()  # once
+        if self._listeners and not self._settings.listen_when_ready:
+            log_repository(self._settings)
+            log_addresses(self._listeners)
+            self._listeners = ()  # once
         self._balancer.update_listening()
 
     def _in_service(self, process: ManagedProcess) -> None:
@@ -173,6 +180,20 @@ class Supervisor:
             process.refused = ""
             self._send_degraded()
         self._balancer.update_listening()
+
+    def _begin_listening(self) -> None:
+        """Listen, with `listen_when_ready`: a frontend is ready for the first time."""
+        if self._draining or not self._listeners:
+            return
+        try:
+            begin_listening(self._listeners)
+        except CannotListen as error:
+            self._fail(str(error), 2)
+            return
+        log_repository(self._settings)
+        log_addresses(self._listeners)
+        self._listeners = ()  # once
+        self._balancer.begin()
 
     def _refuse(self, process: ManagedProcess, reason: str) -> None:
         """Stop a process that cannot load what the others serve.

@@ -2,16 +2,21 @@
 
 import csv
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import numpy_helper
 from PIL import Image
 
 from models.contract import Task
 from tests.snellen.command import in_process, snellen
-from tests.support.bundles import write_bundle
+from tests.support.bundles import colour_graph, write_bundle
 from tests.support.class_folders import FASHION, write_clothes, write_colours, write_multilabel_table
+from tests.support.variants import add_variant
 
 
 def test_a_shipped_bundle_is_measured_with_its_variants(tmp_path: Path) -> None:
@@ -112,3 +117,112 @@ def test_a_model_without_its_version_gets_a_hint(tmp_path: Path) -> None:
     done = in_process("evaluate", folder.parent, "--data", tmp_path)
     assert done.returncode == 2
     assert f"is a model: name a version of it, as in {folder}" in done.stderr
+
+
+@pytest.fixture
+def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change to a folder with two versions of a bundle, the second of which sees less red, and with pictures."""
+    monkeypatch.chdir(tmp_path)
+    write_bundle(Path("models"))
+    graph = colour_graph()
+    for constant in graph.graph.initializer:
+        if constant.name == "zero":
+            constant.CopyFrom(numpy_helper.from_array(np.array((-2, 0, 0), np.float32), "zero"))
+    write_bundle(Path("models"), version=2, graph=graph)
+    write_colours(Path("photos"), 60)
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_new_version_is_judged_against_the_one_that_serves() -> None:
+    """With changed images on the screen and in a file, the verdict in a sentence, and the next command."""
+    done = snellen(
+        *("evaluate", "models/colours/2", "--against", "models/colours/1", "photos"),
+        *("--changed", "changed.csv", "--json", "figures.json"),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    assert lines[0] == "colours/2 (new) against colours/1 (serving) on 180 images of photos"
+    assert lines[1] == "Classes are matched by label: 3 are in both."
+    figures = json.loads(Path("figures.json").read_text())
+    assert (figures["verdict"], figures["images"], len(figures["changed"])) == ("worse", 180, 20)
+    assert f"{figures['agreement']:.2%}" in done.stdout
+    with Path("changed.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == figures["changed_images"] > 20
+    assert all(row["new_label"] != row["serving_label"] == "red" and row["new_present"] == "" for row in rows)
+    largest = max(rows, key=lambda row: float(row["distance"]))
+    assert largest["path"] == figures["changed"][0]["file"]
+    table = [line.split() for line in lines if line.startswith("photos/")]
+    assert (len(table), table[0][0]) == (20, largest["path"])
+    assert "so colours/2 is worse on these images." in lines[-2]
+    assert lines[-1] == "Keep colours/1 as default with: snellen models default colours 1"
+    turned = in_process("evaluate", "models/colours/1", "--against", "models/colours/2", "--data", "photos")
+    assert "so colours/1 is better on these images." in turned.stdout
+    assert turned.stdout.endswith("Make colours/1 default with: snellen models default colours 1\n")
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_folder_without_labels_is_enough_for_a_comparison() -> None:
+    """There is no accuracy then, and a person has to look; a file that is no image is named."""
+    Path("photos/red/notes.txt").write_text("no picture")
+    done = in_process("evaluate", "models/colours/2", "--against", "models/colours/1", "photos/red")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("skipped photos/red/notes.txt: not a picture")
+    assert "on 60 images without labels of photos/red\n" in done.stdout
+    assert "accuracy" not in done.stdout
+    assert "the images have no labels, so look at the changed ones" in done.stdout
+
+
+@pytest.mark.usefixtures("versions")
+def test_a_variant_of_both_bundles_can_be_compared() -> None:
+    """Named in the output; each bundle needs it."""
+    command = "evaluate", "models/colours/2", "--against", "models/colours/1", "photos", "--precision"
+    done = in_process(*command, "int8")
+    assert (done.returncode, "'int8' is no variant of colours/2: fp32" in done.stderr) == (2, True)
+    for version in ("1", "2"):
+        add_variant(Path("models/colours") / version, factor=3 * int(version))
+    done = in_process(*command, "int8")
+    assert (done.returncode, "3 are in both; both bundles in int8." in done.stdout) == (0, True), done.stdout
+
+
+@pytest.mark.usefixtures("versions")
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--against", "models/colours/1"), "name the images, as in snellen evaluate models/colours/2 --data photos"),
+        (("--against", "models/colours/1", "photos", "--data", "photos"), "the images are named twice, 'photos'"),
+        (("--against", "models/colours/2", "photos"), "both bundles are colours/2, with equal files"),
+        (("--against", "models/colours", "photos"), "is a model: name a version of it, as in models/colours/2"),
+        (("--against", "models/colours/3", "photos"), "models/colours/3: manifest.json cannot be read"),
+        (("--against", str(FASHION), "photos"), "have no label in common"),
+        (("--against", "models/colours/1", "nowhere"), "there are no images at 'nowhere'"),
+        (("--against", "models/colours/1", "photos", "--changed", "none/c.csv"), "--changed: there is no folder none"),
+        (("--against", "models/colours/1", "photos", "--confusion", "c.csv"), "--confusion: not with --against"),
+        (("--against", "models/colours/1", "photos", "--all-classes"), "--all-classes: not with --against"),
+        (("--against", "models/colours/1", "photos", "--precision", "fp32,int8"), "name one variant, as in int8"),
+        (("--against", "models/colours/1", "damaged", "--changed", "c.csv"), "none of the 1 images of damaged"),
+        (("photos", "--changed", "c.csv"), "--changed: there are changed images only with --against BUNDLE"),
+    ],
+)
+def test_a_refused_comparison_writes_nothing(arguments: tuple[str, ...], reason: str) -> None:
+    """One sentence on what to change, and status 2."""
+    Path("damaged/red").mkdir(parents=True)
+    Path("damaged/red/a.png").write_text("no picture")
+    before = sorted(Path().rglob("*"))
+    done = in_process("evaluate", "models/colours/2", *arguments)
+    assert (done.returncode, reason in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_the_commands_of_the_document_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command of docs/evaluating.md, in its order: `calibrate` makes the version that is compared."""
+    text = (Path(__file__).parents[3] / "docs/evaluating.md").read_text()
+    commands = re.findall(r"^snellen (.+)$", text, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["evaluate", "calibrate", "evaluate", "evaluate"]
+    monkeypatch.chdir(tmp_path)
+    write_bundle(Path("models"), "flowers")
+    write_colours(Path("photos"), 30)
+    for command in commands:
+        done = in_process(*shlex.split(command))
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert Path("changed.csv").is_file()

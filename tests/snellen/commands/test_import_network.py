@@ -28,10 +28,27 @@ def test_each_guess_is_printed_with_its_reason(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
         *("labels", "input", "layout", "size", "colour", "scaling", "resize", "output", "scores", "task", "map"),
-        *("equality", "wrote"),
+        *("equality", "wrote", "serve"),
     ]
     assert "assumed, since an ONNX file does not say it" in done.stdout
-    assert lines[-1] == f"wrote {tmp_path / 'models' / 'flowers' / '1'}"
+    assert lines[-2] == f"wrote {tmp_path / 'models' / 'flowers' / '1'}"
+    assert lines[-1].endswith(f"serve --models {tmp_path / 'models'} --default-model flowers")
+
+
+def test_an_import_takes_the_next_free_version(tmp_path: Path) -> None:
+    """An explicit one that exists is refused, and the bundle in it stays."""
+    file, labels = write_onnx(tmp_path / "model.onnx", NCHW_LOGITS), write_labels(tmp_path)
+    command = ("import", file, "--name", "flowers", "--labels", labels, "--models", tmp_path / "models")
+    assert [in_process(*command).returncode for _ in range(2)] == [0, 0]
+    refused = in_process(*command, "--version", "1")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "flowers/1 exists: leave out --version to write 3" in refused.stderr
+    unclear = in_process(*command, "--overwrite")
+    assert (unclear.returncode, unclear.stderr) == (
+        2,
+        "snellen: --overwrite replaces a version: say which one with --version\n",
+    )
+    assert sorted(path.name for path in (tmp_path / "models" / "flowers").iterdir()) == ["1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ import pytest
 from models.contract import Colour, Input, Manifest, Preprocessing, Task, read_bundle
 from tests.training.conftest import idx
 from tests.training.data.conftest import write_class
-from training.data.held_out_images import calibration_parts, evaluation_part, open_held_out
+from training.data.held_out_images import (
+    HeldOutImages,
+    calibration_parts,
+    evaluation_part,
+    open_held_out,
+    open_with_or_without_labels,
+)
 from training.data.sources.open_image import UnreadableImage
 from training.errors import DatasetError
 
@@ -100,6 +106,39 @@ def test_idx_files_are_read_without_their_training_images(tmp_path: Path) -> Non
     images = open_held_out(str(tmp_path), manifest())["test"]
     assert images.truth.tolist() == [0, 1, 2, 3, 3]
     assert (images.read(4, SMALL, Preprocessing()) == 7).all()
+
+
+def test_images_of_a_folder_may_have_no_labels(photos: Path, tmp_path: Path) -> None:
+    """Where it holds none but images, where none of its folders is a class, and where an image has several labels."""
+    flat = open_with_or_without_labels(str(photos / "ant"), manifest())
+    assert (isinstance(flat, HeldOutImages), len(flat)) == (False, 20)
+    assert flat.title == f"images without labels of {photos / 'ant'}"
+    assert flat.read(0, SMALL, Preprocessing()).shape == (7, 7, 3)
+    others = open_with_or_without_labels(str(photos), manifest("red", "green"))
+    assert len(others) == 60
+    assert others.title == f"images without labels of {photos}, in which no folder has the name of a class"
+    several = open_with_or_without_labels(str(photos), manifest(task=Task.MULTILABEL))
+    assert (len(several), several.title) == (60, f"images without labels of {photos}")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DatasetError, match="none is empty: put images into it"):
+        open_with_or_without_labels(str(tmp_path / "none"), manifest())
+
+
+def test_labels_are_read_where_there_are_some(photos: Path, tmp_path: Path) -> None:
+    """From folders of which one at least is a class, of parts, and from tables; the others are refused as ever."""
+    assert isinstance(open_with_or_without_labels(str(photos), manifest()), HeldOutImages)
+    with pytest.raises(DatasetError, match=r"'ant' \(nearest label: 'cat', class_id 0\), 'bee' are no classes"):
+        open_with_or_without_labels(str(photos), manifest("cat", "dog"))
+    with pytest.raises(DatasetError, match="'cat' is the label of 2 classes"):
+        open_with_or_without_labels(str(photos), manifest("cat", "cat", "ant", "bee"))
+    shutil.copytree(photos, tmp_path / "parts" / "test")
+    shutil.copytree(photos, tmp_path / "parts" / "train")
+    parts = open_with_or_without_labels(str(tmp_path / "parts"), manifest())
+    assert parts.title == f"test images of {tmp_path / 'parts'}"
+    (tmp_path / "t.csv").write_text("path,label\na.png,cat\n")
+    assert isinstance(open_with_or_without_labels(str(tmp_path / "t.csv"), manifest()), HeldOutImages)
+    with pytest.raises(DatasetError, match="there are no images at 'nowhere'"):
+        open_with_or_without_labels("nowhere", manifest())
 
 
 @pytest.mark.parametrize("source", ["", "nowhere", "cifar10"])

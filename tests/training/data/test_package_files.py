@@ -17,7 +17,9 @@ def test_a_file_is_read_as_it_lies_in_the_package() -> None:
 
 def test_a_missing_package_is_named_with_its_installation() -> None:
     """The message says which file needs which package."""
-    with pytest.raises(DatasetError, match=r"x\.png is part of the package no-such: pip install --no-deps no-such"):
+    with pytest.raises(
+        DatasetError, match=r"x\.png is part of the package no-such: \S+ -m pip install --no-deps no-such"
+    ):
         read_package_file("no-such", "no_such/x.png")
 
 

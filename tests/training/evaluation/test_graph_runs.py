@@ -10,7 +10,7 @@ from tests.support.bundles import change_manifest, write_bundle
 from tests.support.class_folders import write_colours
 from training.data.held_out_images import open_held_out
 from training.errors import DatasetError
-from training.evaluation.graph_runs import ImageRuns, run_on_images
+from training.evaluation.graph_runs import ImageRuns, read_batches, run_on_images
 
 
 def run(folder: Path, photos: Path, counts: list[int] | None = None) -> ImageRuns:
@@ -35,6 +35,18 @@ def test_each_graph_sees_each_image_that_can_be_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.outputs[LOGITS], second.outputs[LOGITS])
     assert (first.outputs[PROBABILITIES].argmax(axis=1) == found.truth).mean() > 0.6
     assert min(first.seconds, second.seconds) > 0
+
+
+def test_bundles_of_the_same_input_share_the_pixels(tmp_path: Path) -> None:
+    """A bundle with another input or preprocessing gets its own."""
+    manifest = read_bundle(write_bundle(tmp_path / "models")).manifest
+    larger = manifest.model_copy(update={"input": manifest.input.model_copy(update={"width": 20})})
+    images = open_held_out(str(write_colours(tmp_path / "photos", 2)), manifest)["test"]
+    batches = list(read_batches(images, [manifest, larger, manifest], 4, 1))
+    assert [batch.rows for batch in batches] == [[0, 1, 2, 3], [4, 5]]
+    first, second, third = batches[0].pixels
+    assert first is third
+    assert (first.shape, second.shape) == ((4, 16, 16, 3), (4, 16, 20, 3))
 
 
 def test_batches_are_no_larger_than_the_graph_takes(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from models.contract import (
 from tests.training.conftest import Exported, striped, untrained_module
 from tests.training.importing.conftest import Fill, make
 from training.errors import BundleExistsError, ParityError, RepositoryError
-from training.importing.bundle_writer import MODEL, list_files
+from training.importing.bundle_writer import MODEL, list_files, next_version
 from training.importing.golden_images import PROBABILITIES_FILE, check_golden, encode, write_golden
 
 
@@ -86,6 +86,15 @@ def test_a_manifest_without_its_file_stops_the_bundle(tmp_path: Path, fill: Fill
         make(tmp_path, fill, lambda folder: (folder / MODEL).unlink())
 
 
+def test_the_next_version_is_above_all_that_are_there(tmp_path: Path) -> None:
+    """In any of the folders; names that are no versions do not count."""
+    for name in ("a/2", "a/10", "a/v99", "b/11"):
+        (tmp_path / name).mkdir(parents=True)
+    assert next_version(tmp_path / "none") == 1
+    assert next_version(tmp_path / "a") == 11
+    assert next_version(tmp_path / "a", tmp_path / "b", tmp_path / "none") == 12
+
+
 def test_an_existing_version_is_refused_and_stays(tmp_path: Path, fill: Fill) -> None:
     """Without --overwrite the run ends before it starts."""
     make(tmp_path, fill)
@@ -130,6 +139,6 @@ def _replace_rows(folder: Path, exported: Exported) -> None:
 
 def test_a_bundle_that_another_process_made_meanwhile_stays(tmp_path: Path, fill: Fill) -> None:
     """Of two processes that make the same version, the first one wins."""
-    with pytest.raises(BundleExistsError, match="exists: choose another --version"):
+    with pytest.raises(BundleExistsError, match="exists: leave out --version to write 2"):
         make(tmp_path, fill, lambda _: (tmp_path / "stripes" / "1").mkdir(parents=True))
     assert list((tmp_path / "stripes" / "1").iterdir()) == []

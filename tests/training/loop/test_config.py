@@ -31,9 +31,11 @@ def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:
     ("settings", "says"),
     [
         (["epochs"], "name=value"),
-        (["epochs=0"], "recipe.epochs: Input should be greater than or equal to 1"),
-        (["learning=1"], "learning: Extra inputs"),
-        (["optimizer=lion"], "recipe.optimizer: Input should be 'muon'"),
+        (["epochs=0"], "recipe.epochs has to be greater than or equal to 1, not 0"),
+        (["learning=1"], "there is no setting learning; docs/training.md lists them"),
+        (["epoch=1"], "there is no setting epoch; did you mean epochs?"),
+        (["augmentation.mix_up=1"], "there is no setting recipe.augmentation.mix_up; did you mean mixup?"),
+        (["optimizer=lion"], "recipe.optimizer has to be 'muon'"),
         (["recipe.epochs.more=1"], "epochs is a value"),
         (["epochs=5", "freeze=6"], "freeze 6 is more than the 5 epochs"),
         (["freeze=1"], "give --from"),
@@ -47,6 +49,15 @@ def test_a_wrong_setting_is_said_in_one_sentence(settings: list[str], says: str)
     with pytest.raises(ConfigurationError, match=".") as refused:
         configure(None, GIVEN, values)
     assert says in str(refused.value)
+
+
+def test_a_model_without_a_name_has_that_of_its_data(tmp_path: Path) -> None:
+    """Of the data that were chosen in the end; data without a fit name need one."""
+    assert configure(None, {}, [], {"data": "fashion-mnist"}).name == "fashion-mnist"
+    assert configure(None, {"data": str(tmp_path / "My Birds")}, [], {"data": "fashion-mnist"}).name == "my-birds"
+    assert configure(None, {"name": "wings"}, ["data=birds"], {"data": "fashion-mnist"}).name == "wings"
+    with pytest.raises(ConfigurationError, match="give it a name with --name"):
+        configure(None, {"data": "/"}, [])
 
 
 def test_from_imagenet_has_a_network_of_its_own_that_stays_frozen() -> None:

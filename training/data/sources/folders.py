@@ -72,10 +72,15 @@ def subfolders(root: Path) -> list[Path]:
 
 def class_files(folder: Path) -> list[Path]:
     """Return all files below a class folder, sorted by name. Raises DatasetError for one without files."""
-    files = sorted(_walk(folder))
+    files = files_below(folder)
     if not files:
         raise DatasetError(f"the class folder {printable(folder)} is empty: put images into it, or remove it")
     return files
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below a folder, sorted by name, without hidden ones. Raises DatasetError."""
+    return sorted(_walk(folder))
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -2,9 +2,9 @@
 
 /** What went wrong, in the words of RFC 9457 whether the server said it or not. */
 export class Problem extends Error {
-  constructor({ title, detail, status = 0, requestId = null }) {
+  constructor({ type = "about:blank", title, detail, status = 0, requestId = null }) {
     super(title);
-    Object.assign(this, { title, detail, status, requestId });
+    Object.assign(this, { type, title, detail, status, requestId });
   }
 
   /** Whether the same request may succeed later. */
@@ -15,30 +15,39 @@ export class Problem extends Error {
 
 export const address = (path) => new URL(path, document.baseURI);
 
-async function send(path, init = {}) {
+/** Send a request. XMLHttpRequest, because fetch tells nothing about an upload; `onUpload` gets bytes sent and total. */
+async function send(path, { method = "GET", body: content = null, headers = {}, signal, onUpload } = {}) {
   const begun = performance.now();
-  let response, text;
-  try {
-    response = await fetch(address(path), init);
-    text = await response.text();
-  } catch (cause) {
-    if (cause.name === "AbortError") throw cause;
-    throw new Problem({
+  const request = new XMLHttpRequest();
+  request.open(method, address(path));
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+  if (onUpload) request.upload.onprogress = ({ loaded, total }) => onUpload(loaded, total);
+  await new Promise((resolve, reject) => {
+    const abort = () => request.abort();
+    request.onload = resolve;
+    request.onabort = () => reject(new DOMException("The request was given up", "AbortError"));
+    request.onerror = () => reject(new Problem({
       title: "The server cannot be reached",
       detail: `${location.host} gave no answer. Check that it is running and that you are connected.`,
-    });
-  }
-  const requestId = response.headers.get("X-Request-ID");
-  const body = parsed(text);
-  if (!response.ok || body === null) {
+    }));
+    request.onloadend = () => signal?.removeEventListener("abort", abort);
+    signal?.addEventListener("abort", abort);
+    request.send(content);
+  });
+  const { status } = request;
+  const requestId = request.getResponseHeader("X-Request-ID");
+  const body = parsed(request.responseText);
+  if (status < 200 || status > 299 || body === null) {
     throw new Problem({
-      title: body?.title ?? `Unexpected answer ${response.status}`,
+      type: body?.type,
+      title: body?.title ?? `Unexpected answer ${status}`,
       detail: body?.detail ?? "This does not come from the classification service itself; maybe from a proxy before it.",
-      status: response.status,
+      status,
       requestId: body?.request_id ?? requestId,
     });
   }
-  return { body, requestId, times: stageTimes(response), roundTrip: performance.now() - begun };
+  const times = stageTimes(request.getResponseHeader("Server-Timing"));
+  return { body, requestId, times, roundTrip: performance.now() - begun };
 }
 
 function parsed(text) {
@@ -50,8 +59,8 @@ function parsed(text) {
 }
 
 /** `Server-Timing: receive;dur=0.4, decode;dur=3.1` as a map from stage to milliseconds. */
-function stageTimes(response) {
-  const entries = (response.headers.get("Server-Timing") ?? "").split(",").map((entry) => {
+function stageTimes(header) {
+  const entries = (header ?? "").split(",").map((entry) => {
     const [name, ...parameters] = entry.split(";").map((part) => part.trim());
     return [name, Number(parameters.find((each) => each.startsWith("dur="))?.slice(4))];
   });
@@ -74,7 +83,8 @@ export function classifyPath(model, { topK, coverage, heatmap }) {
   return `${route}?${query}`;
 }
 
-export async function classify(file, path, signal) {
+/** Send a file. `onUpload` is called with the bytes sent so far and their total, as the browser tells of them. */
+export async function classify(file, path, { signal, onUpload }) {
   let bytes;
   try {
     bytes = await file.arrayBuffer();
@@ -83,10 +93,11 @@ export async function classify(file, path, signal) {
   }
   // Any other type would be a form or JSON that holds images, which a dropped file is not.
   const headers = { "Content-Type": file.type.startsWith("image/") ? file.type : "application/octet-stream" };
-  const { body, ...rest } = await send(path, { method: "POST", body: bytes, headers, signal });
+  const { body, ...rest } = await send(path, { method: "POST", body: bytes, headers, signal, onUpload });
   return { ...body, result: body.results[0], ...rest };
 }
 
 const quoted = (word) => `'${word.replaceAll("'", String.raw`'\''`)}'`;
 
-export const curlLine = (name, path) => `curl --data-binary @${quoted(name)} ${quoted(address(path).href)}`;
+/** The words of a command; joined by spaces they are its line. */
+export const curlWords = (name, path) => ["curl", "--data-binary", `@${quoted(name)}`, quoted(address(path).href)];

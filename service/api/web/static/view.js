@@ -21,9 +21,17 @@ const wholePercent = (share) => `${Number((100 * share).toFixed(2))}%`;
 
 const milliseconds = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 
+const MB_FROM = 95_000; // bytes; 0.1 MB when rounded
+
+const megabytes = (count) => (count / 1e6).toFixed(1);
+
 function bytes(count) {
-  return count < 1e6 ? `${Math.ceil(count / 1e3)} kB` : `${(count / 1e6).toFixed(1)} MB`;
+  if (count < 1000) return count === 1 ? "1 byte" : `${count} bytes`;
+  return count < MB_FROM ? `${Math.round(count / 1e3)} kB` : `${megabytes(count)} MB`;
 }
+
+/** The server's words, with large numbers of bytes as MB. */
+const readable = (text) => text.replace(/\b\d{5,} bytes\b/g, (count) => bytes(parseInt(count, 10)));
 
 /* --- the answer ------------------------------------------------------------------------------------------------ */
 
@@ -140,7 +148,7 @@ function showTimes(times) {
 
 export function showProblem({ title, detail, status, requestId, passing }) {
   byId["problem-title"].textContent = title;
-  byId["problem-detail"].textContent = detail;
+  byId["problem-detail"].textContent = readable(detail);
   const facts = [];
   if (status && requestId) facts.push(`Status ${status} · `);
   if (requestId) facts.push("request ", element("code", requestId));
@@ -150,7 +158,7 @@ export function showProblem({ title, detail, status, requestId, passing }) {
 
 /** What a screen reader says about it. */
 export function spoken(outcome) {
-  if (outcome.problem) return `${outcome.problem.title}. ${outcome.problem.detail}`;
+  if (outcome.problem) return `${outcome.problem.title}. ${readable(outcome.problem.detail)}`;
   return `${spokenResult(outcome.result)} Answered by ${outcome.model} version ${outcome.version}.`;
 }
 
@@ -183,26 +191,54 @@ export function summary(result) {
 
 /* --- the photo ------------------------------------------------------------------------------------------------- */
 
+let drawn = false; // whether the browser could draw the photo that is shown
+
 export function showPhoto(photo) {
   const { picture, frame } = byId;
+  byId.figure.hidden = !photo;
+  if (!photo) return picture.removeAttribute("src");
   picture.onload = () => {
     const ratio = picture.naturalWidth / picture.naturalHeight || 1; // an SVG may have no size
     frame.style.setProperty("--ratio", Math.min(Math.max(ratio, 0.2), 5));
     picture.classList.toggle("pixels", picture.naturalWidth < 128);
-    preview(true);
+    preview(photo, true);
     caption(photo, `${picture.naturalWidth} × ${picture.naturalHeight}`);
   };
-  picture.onerror = () => preview(false);
+  picture.onerror = () => preview(photo, false);
   picture.src = photo.url;
   picture.alt = photo.file.name;
   caption(photo);
-  byId.figure.hidden = false;
 }
 
-function preview(works) {
+function preview(photo, works) {
+  drawn = works;
   byId.frame.parentElement.hidden = !works;
   byId["no-preview"].hidden = works;
+  explainPreview(photo);
 }
+
+/** Say, in place of a picture that the browser cannot draw, what is known about the file. */
+export function explainPreview(photo) {
+  if (!drawn) byId["no-preview"].textContent = whyNoPreview(photo.outcome);
+}
+
+function whyNoPreview(outcome) {
+  if (outcome?.result) return "The server reads this format, but this browser cannot show it.";
+  if (outcome?.problem.type !== "/problems/unsupported-format") return "This browser cannot show the file.";
+  const named = /\bbytes are (.+?), not an image\b/.exec(outcome.problem.detail);
+  return named ? `This file is ${named[1]}.` : "This file is not an image.";
+}
+
+/** How much of a photo was sent so far; nothing when `upload` is null. */
+export function showUpload(upload) {
+  byId.upload.hidden = !upload;
+  if (!upload) return;
+  const { sent, total } = upload;
+  byId["upload-text"].textContent = `Sending the photo: ${megabytes(sent)} of ${megabytes(total)} MB`;
+  byId["upload-bar"].value = sent / total;
+}
+
+export const spokenUpload = ({ total }) => `Sending the photo, ${bytes(total)}.`;
 
 function caption(photo, size = "") {
   byId.caption.textContent = [photo.file.name, size, bytes(photo.file.size)].filter(Boolean).join(" · ");
@@ -218,30 +254,56 @@ export function showHeatmap(result) {
 }
 
 /** A thumbnail in the strip, kept as long as its photo. */
-export function thumbnail(photo, onClick) {
+export function thumbnail(photo, { onSelect, onRemove }) {
   const image = element("img", "", { src: photo.url, alt: "", decoding: "async", draggable: false });
   image.onerror = () => image.replaceWith(element("i"));
-  const button = element("button", [image, element("span", "…")], { type: "button", onclick: onClick });
-  return element("li", button);
+  const words = [element("span", "…", { className: "word" }), element("span", "", { className: "by" })];
+  const select = element("button", [image, ...words], { type: "button", className: "thumb", onclick: onSelect });
+  const remove = element("button", "×", { type: "button", className: "remove", onclick: onRemove });
+  remove.ariaLabel = `Remove ${photo.file.name}`;
+  select.setAttribute("aria-keyshortcuts", "Delete");
+  const line = element("li", [select, remove]);
+  line.addEventListener("keydown", (event) => event.key === "Delete" && onRemove());
+  return line;
 }
 
-export function labelThumbnail(photo, current) {
+/** `named`: say which model answered, as the photos of the strip were answered by several. */
+export function labelThumbnail(photo, { current, named }) {
   const button = photo.thumbnail.firstChild;
-  const { outcome } = photo;
-  const word = outcome?.problem ? "failed" : outcome ? summary(outcome.result) : "…";
-  button.lastChild.textContent = word;
-  button.ariaLabel = `${photo.file.name}: ${word}`;
+  const { outcome, upload } = photo;
+  const word = outcome?.problem ? "failed" : outcome ? summary(outcome.result) : upload ? wholeShare(upload) : "…";
+  const by = named && outcome?.result ? `${outcome.model}/${outcome.version}` : "";
+  button.querySelector(".word").textContent = word;
+  button.querySelector(".by").textContent = by;
+  button.ariaLabel = `${photo.file.name}: ${word}${by && `, answered by ${by}`}`;
   button.toggleAttribute("data-failed", Boolean(outcome?.problem));
   button.ariaCurrent = current ? "true" : null;
 }
 
+const wholeShare = ({ sent, total }) => `${Math.floor((100 * sent) / total)}%`;
+
+/** The command's words, each on one line if it is short enough. */
+export function showCurl(words, multilabel) {
+  byId["curl-note"].hidden = !multilabel;
+  if (byId.curl.textContent === words.join(" ")) return; // somebody may have selected it
+  const breakable = (word) => word.split(/(?<=[/?&])/).flatMap((part) => [element("wbr"), part]);
+  byId.curl.replaceChildren(...words.flatMap((word, index) => [index ? " " : "", element("span", breakable(word))]));
+}
+
 /* --- the models ------------------------------------------------------------------------------------------------ */
 
-export function showModels(models, chosen) {
+export function showModels(models) {
   byId.model.replaceChildren(...models.map((model, index) => element("option", optionText(model), {
-    value: index, disabled: model.state !== "ready", selected: model === chosen, title: model.reason ?? "",
+    value: index, disabled: model.state !== "ready", title: model.reason ?? "",
   })));
   byId.model.disabled = models.length === 0;
+}
+
+/** Show which model is chosen, in full; it may be gone from the list. */
+export function showChosen(models, chosen) {
+  const same = ({ name, version }) => name === chosen?.name && version === chosen?.version;
+  byId.model.selectedIndex = models.findIndex(same);
+  byId["model-name"].textContent = chosen ? `${chosen.name}/${chosen.version}` : "…";
 }
 
 function optionText({ name, version, state, reason }) {
@@ -266,9 +328,8 @@ export function showAbout(model, detail) {
   byId.about.replaceChildren(element("span", model.description), element("span", facts.join(" · ")));
 }
 
-/** Prediction sets, where the model has thresholds for them; keeps the choice where it still fits. */
-export function showCoverages(coverages) {
-  const wanted = byId.coverage.value;
+/** Prediction sets, where the model has thresholds for them; keeps the choice where it fits. */
+export function showCoverages(coverages, wanted) {
   const offers = ["", ...coverages.map(String)];
   byId.coverage.replaceChildren(...offers.map((value) => element("option", value ? wholePercent(value) : "off", {
     value, selected: value === wanted,

@@ -40,6 +40,6 @@ def test_a_problem_without_a_type_is_documented_beside_the_others() -> None:
 def test_only_a_503_documents_retry_after() -> None:
     """The header is part of refusals that a client should repeat."""
     documented = problems(404, 503)
-    assert "headers" not in documented[404]
-    assert documented[503]["headers"].keys() == {"Retry-After"}
+    assert documented[404]["headers"].keys() == {"X-Request-ID"}
+    assert documented[503]["headers"].keys() == {"X-Request-ID", "Retry-After"}
     json.dumps(documented)

@@ -77,6 +77,7 @@ def test_what_matters_is_in_the_key(bundle: Bundle, changes: dict[str, Any]) -> 
     key = profile_key(bundle, wanted())
     assert profile_key(bundle, wanted(None, **changes)) != key
     assert profile_key(bundle, wanted(budget_s=9.0)) == key
+    assert profile_key(bundle, wanted(low_priority=True)) == key
 
 
 def test_another_model_has_another_key(bundle: Bundle, tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
 """Timing of batches: how many are run, by how many callers, and what time results."""
 
+import os
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +16,7 @@ from models.contract import read_bundle
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.providers import EngineOptions
 from service.engine.tuning import timing
-from service.engine.tuning.timing import batch_seconds, zero_batch
+from service.engine.tuning.timing import batch_seconds, processor_clock, zero_batch
 from service.types import Batch, Prediction
 from tests.support.bundles import SIDE, write_bundle
 from tests.support.engines import GatedEngine
@@ -85,3 +89,47 @@ def test_an_engine_is_timed(tmp_path: Path) -> None:
     engine = OnnxEngine(bundle.path / "model.onnx", bundle.manifest, EngineOptions(concurrency=2))
     assert batch_seconds(engine, zero_batch(2, (SIDE, SIDE, 3)), 2, window_s=0.001) > 0
     engine.close()
+
+
+def test_waiting_for_a_core_does_not_count_at_low_priority(tmp_path: Path) -> None:
+    """A core is shared with another process: each has it half of the time, which the result does not show."""
+    script = tmp_path / "spin.py"
+    script.write_text("while True: pass")
+    engine = SpinningEngine(run_s=0.05)
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    other = subprocess.Popen([sys.executable, script])
+    try:
+        alone_s = batch_seconds(engine, BATCH, 1, window_s=0.5, expected_s=0.05, low_priority=True)
+        waiting_s = batch_seconds(engine, BATCH, 1, window_s=0.5, expected_s=0.05)
+    finally:
+        other.kill()
+        other.wait()
+        os.sched_setaffinity(0, cores)
+    assert alone_s == pytest.approx(0.05, rel=0.3)
+    assert waiting_s > 1.3 * alone_s
+
+
+@dataclass
+class SpinningEngine(GatedEngine):
+    """Uses a core for `run_s` seconds of processor time."""
+
+    run_s: float = 0.0
+
+    def run(self, batch: Batch) -> Prediction:
+        end = time.thread_time() + self.run_s
+        while time.thread_time() < end:
+            pass
+        return super().run(batch)
+
+
+def test_the_clock_of_a_process_of_low_priority_counts_its_processor_time() -> None:
+    """Of all cores; sleeping counts a twentieth."""
+    clock = processor_clock(2)
+    end = time.process_time() + 0.4
+    while time.process_time() < end:
+        pass
+    assert clock() == pytest.approx(0.2, rel=0.2)
+    clock = processor_clock(1)
+    time.sleep(0.4)
+    assert 0.02 <= clock() < 0.2

@@ -49,11 +49,11 @@ OVERRIDDEN: dict[type, tuple[type, set[str]]] = {
 READ: dict[str, set[str]] = {
     "connection.self": {
         *("client", "connections", "cycle", "flow", "logger", "loop", "pipeline", "scope", "server_state"),
-        *("timeout_keep_alive", "transport", "_start_asgi_task"),
+        *("timeout_keep_alive", "transport", "_start_asgi_task", "parser", "expect_100_continue"),
     },
     "connection.cycle": {
         *("body", "disconnected", "keep_alive", "message_event", "response_started", "scope", "transport"),
-        "waiting_for_100_continue",
+        *("waiting_for_100_continue", "receive", "response_complete"),
     },
     "connection.flow": {"read_paused", "write_paused", "resume_reading"},
     "server.self": {"config", "force_exit", "lifespan", "run", "server_state", "servers", "should_exit"},
