@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from service.server import admin_socket
 from service.server.admin_socket import (
     MAX_PATH_BYTES,
     AdminSocket,
@@ -139,7 +138,7 @@ def test_the_default_is_in_the_runtime_folder_or_in_that_for_temporary_files(
 ) -> None:
     """The next one is taken where the first is not possible; `off` makes none."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(admin_socket.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     own = tmp_path / f"snellen-{os.getuid()}" / "8000.sock"
     assert default_paths(8000) == [tmp_path / "snellen" / "8000.sock", own]
     (tmp_path / "snellen").write_text("not a folder")
