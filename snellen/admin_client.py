@@ -33,19 +33,20 @@ class NoService(Exception):
 
 
 class _UnixConnection(HTTPConnection):
-    def __init__(self, path: Path, timeout_s: float | None) -> None:
+    def __init__(self, path: Path, timeout_s: float | None, named: bool) -> None:
         super().__init__("localhost")
-        self._path, self._timeout_s = path, timeout_s
+        self._path, self._timeout_s, self._named = path, timeout_s, named
 
     def connect(self) -> None:
-        self.sock: socket.socket = connect(self._path, self._timeout_s)
+        self.sock: socket.socket = connect(self._path, self._timeout_s, self._named)
 
 
 class AdminClient:
     """A running service."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, named: bool = False) -> None:
+        """named: whether the user named this socket, see `service.server.admin_socket.connect`."""
+        self.path, self.named = path, named
 
     def state(self) -> dict[str, Any]:
         """Return what the service serves: the answer of GET /models. Raises NoService."""
@@ -83,7 +84,7 @@ class AdminClient:
         return outcome[0]
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float | None) -> dict[str, Any]:
-        connection = _UnixConnection(self.path, timeout_s)
+        connection = _UnixConnection(self.path, timeout_s, self.named)
         try:
             connection.connect()
         except NoAdminSocket as error:
@@ -111,6 +112,8 @@ def find_service(admin_socket: Path | None, port: int | None) -> AdminClient:
 
     Without a socket or a port, the variables of the service name them: in its container they are the same.
     """
+    if not hasattr(socket, "AF_UNIX"):
+        raise NoService("a running service is reached through a Unix socket, which this platform does not have")
     named = variable("SNELLEN_ADMIN_SOCKET") if admin_socket is None and port is None else None
     if named == OFF:
         raise NoService("SNELLEN_ADMIN_SOCKET is off, so the service has no admin socket")
@@ -122,7 +125,7 @@ def find_service(admin_socket: Path | None, port: int | None) -> AdminClient:
         paths = default_paths(number)
         hint = "start one with `snellen serve`, or name another one by --port, or its socket by --admin-socket"
     for each in paths:
-        client = AdminClient(each)
+        client = AdminClient(each, named=path is not None)
         if _answers(client):
             return client
     raise NoService(f"no running service answers at {' or '.join(map(str, paths))}; {hint}")
@@ -131,7 +134,7 @@ def find_service(admin_socket: Path | None, port: int | None) -> AdminClient:
 def _answers(client: AdminClient) -> bool:
     """Return whether a service listens. Raises NoService for a socket that is not to be trusted."""
     try:
-        connect(client.path, _STATE_LIMIT_S).close()
+        connect(client.path, _STATE_LIMIT_S, client.named).close()
     except NoAdminSocket as error:
         raise NoService(str(error)) from error
     except OSError:

@@ -11,6 +11,8 @@ from uvicorn.server import ServerState
 
 _END_S = 1.0
 """Seconds until requests that are not answered are cancelled when the service ends."""
+_LOOK_AGAIN_S = 0.01
+"""Seconds between two looks at whether all connections have ended."""
 
 
 class AdminServer:
@@ -38,7 +40,7 @@ class AdminServer:
         self._server = await asyncio.get_running_loop().create_unix_server(self._protocol, sock=listener)
 
     async def stop(self) -> None:
-        """Accept no more connections; cancel the requests that are not answered after a second."""
+        """Accept no more connections; cancel the requests that are not answered after a second. Ends within two."""
         if self._server is None:
             return
         self._server.close()
@@ -49,3 +51,7 @@ class AdminServer:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _END_S
+        while self._state.connections and loop.time() < end:  # noqa: ASYNC110 - the set belongs to uvicorn
+            await asyncio.sleep(_LOOK_AGAIN_S)
