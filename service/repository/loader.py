@@ -91,6 +91,8 @@ class Loader:
         """
         while self._to_settle:
             version, engine, after_all_loaded = self._to_settle.pop(0)
+            if version.state != "ready":  # another process could not open it
+                continue
             try:
                 await asyncio.to_thread(after_all_loaded)
             except Exception:

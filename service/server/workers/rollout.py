@@ -58,13 +58,12 @@ class Rollout:
 
         Returns why versions cannot be served, by name.
         """
-        first = self._committed is None  # nothing serves yet, so all are waited for, through restarts
-        running = [each for each in (*self._engines, *self._frontends) if first or each.process is not None]
+        taking_part = [each for each in (*self._engines, *self._frontends) if self._takes_part(each)]
         self._preparing, self._latest = state, state
         self._failures, self._deaths = {}, 0
-        self._missing = {process.name for process in running if process.prepared != state.number}
+        self._missing = {process.name for process in taking_part if process.prepared != state.number}
         self._all_replied.clear()
-        for process in running:
+        for process in taking_part:
             if process.process is not None and process.given != state.number:
                 self._send(process, state)
         self._end_if_all_replied()
@@ -122,6 +121,16 @@ class Rollout:
                 ]
                 self._failures |= dict.fromkeys(opening, "several processes ended while they opened it")
         self._replied(process)
+
+    def _takes_part(self, process: ManagedProcess) -> bool:
+        """Return whether a change waits for a process: at the first start for all, through restarts.
+
+        Later it waits for those that have the committed state; one that is still opening that gets the change
+        afterwards.
+        """
+        if self._committed is None:
+            return True
+        return process.process is not None and process.prepared == self._committed.number
 
     def _send(self, process: ManagedProcess, state: RepositoryState) -> None:
         process.given = state.number

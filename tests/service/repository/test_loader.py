@@ -122,6 +122,7 @@ async def test_work_after_loading_is_done_once_and_then_known(
         lambda _bundle, _profile: LoadedEngine(engine, profile(), False, after_all_loaded=after_all_loaded), metrics
     )
     await loading.load(version, None)
+    version.state = "ready"
     assert serving_of(version).engine.single_image_threads == 1
     for _ in range(2):
         await loading.after_all_loaded()
@@ -140,8 +141,36 @@ async def test_a_version_serves_although_the_work_after_loading_fails(
         lambda _bundle, _profile: LoadedEngine(engine, profile(), False, after_all_loaded=after_all_loaded), metrics
     )
     await loading.load(version, None)
+    version.state = "ready"
     await loading.after_all_loaded()
     engine.release()
     answer = await serving_of(version).batcher.submit(ReadyPixels(np.full(version.manifest.input.shape, 2, np.uint8)))
     assert answer.probabilities.argmax() == 2
     assert "no second session" in caplog.text
+
+
+async def test_the_work_after_loading_is_left_out_for_a_version_that_another_process_refused(
+    version: ModelVersion, engine: GatedEngine, metrics: Metrics
+) -> None:
+    """It is open here and never became ready."""
+    calls = list[int]()
+    loading = loader(
+        lambda _bundle, _profile: LoadedEngine(engine, profile(), False, after_all_loaded=lambda: calls.append(1)),
+        metrics,
+    )
+    await loading.load(version, None)
+    await loading.after_all_loaded()
+    assert calls == []
+
+
+async def test_nothing_of_an_unloaded_version_is_left(
+    version: ModelVersion, engine: GatedEngine, metrics: Metrics
+) -> None:
+    """Neither its engine nor its metrics; unloading it twice does nothing."""
+    loading = loader(lambda _bundle, _profile: LoadedEngine(engine, profile(), False), metrics)
+    await loading.load(version, None)
+    assert value(metrics, "snellen_images_total") == 0
+    for _ in range(2):
+        await loading.unload(version)
+    assert (version.serving, engine.closed) == (None, True)
+    assert value(metrics, "snellen_images_total") is None

@@ -172,6 +172,23 @@ async def test_a_process_that_starts_during_a_change_serves_the_old_state_and_th
     assert late.last == b"K3"
 
 
+async def test_a_process_that_is_still_opening_the_old_state_gets_the_new_one_afterwards() -> None:
+    """It commits what it has prepared before it prepares anything else; nobody waits for it."""
+    service = await serving()
+    late = service.frontends[1]
+    late.die(service.rollout)
+    late.start(2)
+    vars(late)["sent"].clear()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    assert vars(late)["sent"] == []
+    service.rollout.prepared(late, 2, {})
+    assert vars(late)["sent"] == [b"K2", PREPARE]
+    for process in (service.engine, service.frontends[0]):
+        service.rollout.prepared(process, 3, {})
+    assert await preparing == {}
+
+
 async def test_what_ends_several_processes_is_refused() -> None:
     """One may have ended for another reason."""
     service = await serving()
