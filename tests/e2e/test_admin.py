@@ -16,6 +16,8 @@ from tests.support.pictures import GREEN, picture
 from tests.support.processes import frontends_of, until
 from tests.support.server import ServerProcess, running
 
+pytestmark = pytest.mark.timeout(600)  # the process that checks a version has the lowest priority
+
 SHAPES = (("--frontends", "1"), ("--frontends", "2"), ("--frontends", "1", "--engines", "1"))
 
 
@@ -32,7 +34,7 @@ def socket_of(server: ServerProcess) -> Path:
 
 def models(server: ServerProcess, *arguments: str) -> tuple[int, str]:
     """Exit status of `snellen models`, and all that it says."""
-    done = snellen("models", *arguments, "--port", server.port, limit_s=300)
+    done = snellen("models", *arguments, "--port", server.port)
     return done.returncode, done.stdout + done.stderr
 
 

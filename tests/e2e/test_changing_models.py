@@ -38,7 +38,7 @@ def test_the_commands_of_the_document_run(tmp_path: Path, monkeypatch: pytest.Mo
         for command in others:
             program, *arguments = shlex.split(command)
             if program == "snellen":
-                done = snellen(*arguments, limit_s=300)
+                done = snellen(*arguments)
             else:
                 done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True)
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}{server.log}"

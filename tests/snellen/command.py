@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 from snellen.__main__ import app
 
 
-def snellen(*arguments: object, limit_s: float = 60, **environment: str) -> "subprocess.CompletedProcess[str]":
+def snellen(*arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run to its end; a traceback is never an answer."""
     command = [sys.executable, "-m", "snellen", *map(str, arguments)]
     done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", check=False, timeout=limit_s, env=os.environ | environment
+        command, capture_output=True, encoding="utf-8", check=False, timeout=300, env=os.environ | environment
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done
