@@ -72,10 +72,11 @@ class DefaultSet:
 class Lifecycle:
     """The states of all versions, and the only place where they change. One change at a time."""
 
-    def __init__(self, repository: Path, default_model: str | None, checker: Checker) -> None:
+    def __init__(self, repository: Path, default_model: str | None, checker: Checker, number: int = 1) -> None:
         """Read the repository folder.
 
-        default_model: the one of the settings. Raises RepositoryError when there is nothing to serve.
+        default_model: the one of the settings. number: of the first state. Raises RepositoryError when there is nothing
+        to serve.
         """
         self._repository, self._checker = repository, checker
         self._lock = asyncio.Lock()
@@ -88,7 +89,7 @@ class Lifecycle:
         for name, reason in self._found.passed_over.items():
             logger.warning("%s is passed over: %s", name, reason)
         first = RepositoryState(
-            number=1,
+            number=number,
             versions={name: VersionRecord(name, each.sha256, "ready") for name, each in self._found.bundles.items()},
             default_model=default_model_of(self._found, default_model),
             passed_over=self._found.passed_over,

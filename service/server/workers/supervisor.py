@@ -156,7 +156,10 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
     async def _start_lifecycle(self) -> None:
-        await self._lifecycle.start(self._rollout)
+        try:
+            await self._lifecycle.start(self._rollout)
+        except RepositoryError:  # the service starts anew
+            return
         if self._lifecycle.failed:
             self._fail(self._lifecycle.failed, 1)
 
@@ -222,15 +225,15 @@ class Supervisor:
             if process is not refused:
                 process.signal(signal.SIGTERM)
         try:
-            self._lifecycle = self._new_lifecycle()
+            self._lifecycle = self._new_lifecycle(self._lifecycle.state.number + 1)
         except RepositoryError as error:
             self._fail(str(error), 2)
             return
         self._rollout.start_anew(self._lifecycle.state)
         self._begin(self._start_lifecycle)
 
-    def _new_lifecycle(self) -> Lifecycle:
-        return Lifecycle(self._settings.models, self._settings.default_model, self._checker)
+    def _new_lifecycle(self, number: int = 1) -> Lifecycle:
+        return Lifecycle(self._settings.models, self._settings.default_model, self._checker, number)
 
     def _send_degraded(self) -> None:
         """Send all frontends what is wrong with other processes, for /readyz."""
