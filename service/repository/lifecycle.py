@@ -322,9 +322,9 @@ class Lifecycle:
             if record.state != "ready":
                 self.state = self.state.without(record.name)
                 continue
-            unreadable = self._found.passed_over.get(record.name) or self._found.passed_over.get(record.model)
-            if unreadable:
-                self._set(record.name, reason=f"its folder {unreadable}; it serves on")
+            if not _is_deleted(self._repository / record.name):
+                unreadable = self._found.passed_over.get(record.name) or self._found.passed_over.get(record.model)
+                self._set(record.name, reason=f"its folder {unreadable or 'cannot be read'}; it serves on")
             elif reason := self._kept(record, gone, wanted):
                 self._set(record.name, reason=reason)
             else:
@@ -368,6 +368,17 @@ def _named(name: str, versions: Mapping[str, object]) -> set[str]:
         known = ", ".join(sorted((each.partition("/")[2] for each in of_model), key=int))
         raise VersionNotFound(f"{model} has no version {number[:20]!r}; it has {known}")
     return {name}
+
+
+def _is_deleted(folder: Path) -> bool:
+    """Return whether there certainly is no such folder; a folder that cannot be looked at may be there."""
+    try:
+        os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _store(path: Path, wanted: str) -> str | None:

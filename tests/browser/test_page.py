@@ -132,7 +132,7 @@ def test_the_picker_switches_models(visit: Open) -> None:
     """The photo is asked again of the chosen version; what is not ready cannot be chosen and says why."""
     tab = visit(tolerate=REFUSED)
     tab.drop(RED_PNG)
-    assert tab.page.locator("#model option:checked").inner_text() == "imagenet/1"
+    assert tab.page.locator("#model option:checked").inner_text() == "imagenet/1 — default"
     tab.pick_model("colours", "2")
     expect(tab.page.locator("#source")).to_contain_text("colours version 2")
     assert tab.labels[0] == "red"
