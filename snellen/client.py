@@ -50,10 +50,10 @@ _REPEATED_STATUSES = (429, 502, 503)
 _JITTER = 0.25
 """Part of a wait by which it is made longer at random, so that clients that were refused together return apart."""
 _ABOUT_THE_IMAGE = {
-    *("/problems/empty-body", "/problems/body-too-large", "/problems/unsupported-format", "/problems/corrupt-image"),
-    *("/problems/too-many-pixels", "/problems/too-small", "/problems/too-many-cells", "/problems/decode-limit"),
+    *("empty-body", "body-too-large", "unsupported-format", "corrupt-image"),
+    *("too-many-pixels", "too-small", "too-many-cells", "decode-limit"),
 }
-"""Problems that another image may not have."""
+"""Problems that another image may not have: what follows the last slash of `type`."""
 _NOT_FOR_ALL = (408, 429)
 """Statuses from 400 to 499 that the next request of a folder may not get, although it has the same options."""
 _BINARY = "application/octet-stream"
@@ -75,7 +75,8 @@ class Unreachable(ClientError):
 class Problem(ClientError):
     """The service, or a proxy before it, refused the request.
 
-    status: HTTP status. type: path that identifies the kind, such as `/problems/corrupt-image`, or `about:blank`.
+    status: HTTP status. type: path that identifies the kind, such as `/problems/corrupt-image`, with the prefix of a
+    proxy before it if there is one; or `about:blank`.
     title: the kind in words. detail: what happened and what to change. request_id: the request's id in the log of the
     service. retry_after_s: seconds after which the service wants the request again; None where it did not say.
     """
@@ -100,7 +101,7 @@ class Problem(ClientError):
     @property
     def is_about_the_image(self) -> bool:
         """Whether the image was refused, such as a damaged file, and not the request."""
-        return self.type in _ABOUT_THE_IMAGE
+        return self.type.rpartition("/")[2] in _ABOUT_THE_IMAGE
 
 
 class _Answer(BaseModel):

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import FileChooser, Page, Route, expect
+from playwright.sync_api import Browser, FileChooser, Page, Route, expect
 
 from tests.browser.conftest import LONG_NAME, Open
 from tests.browser.visit import File, Visit
 from tests.conftest import ROOT
+from tests.support.bundles import write_bundle
 from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
+from tests.support.server import running
 
 pytestmark = pytest.mark.browser
 
@@ -262,6 +264,16 @@ def test_a_file_that_is_no_image_says_so_in_its_place(visit: Open) -> None:
     expect(tab.page.locator("#no-preview")).to_have_text("This file is a HEIC photo.")
     assert "export it as JPEG" in tab.text("#problem-detail")
     assert tab.text("#caption") == "IMG_0001.HEIC · 2 kB"
+
+
+def test_a_file_that_is_no_image_says_so_below_a_prefix(browser: Browser, tmp_path: Path) -> None:
+    """Where the type of the problem begins with the prefix of a proxy."""
+    write_bundle(tmp_path)
+    with running(tmp_path, "--root-path", "/vision") as server:
+        tab = Visit(browser.new_context(), f"{server.url}/vision/")
+        tab.drop(NOT_AN_IMAGE)
+        expect(tab.page.locator("#no-preview")).to_have_text("This file is not an image.")
+        tab.close()
 
 
 def throttle(tab: Visit, bytes_per_s: int) -> None:

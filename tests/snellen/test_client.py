@@ -433,4 +433,17 @@ def test_options_are_those_of_the_document() -> None:
 def test_problems_about_the_image_are_those_of_the_service() -> None:
     """The errors of images, and of a body that holds one image."""
     kinds: set[type[errors.ServiceError]] = {errors.EmptyBody, errors.BodyTooLarge, *errors.ImageError.__subclasses__()}
-    assert {f"/problems/{PROBLEM_TYPES[kind].slug}" for kind in kinds} == module._ABOUT_THE_IMAGE
+    assert {PROBLEM_TYPES[kind].slug for kind in kinds} == module._ABOUT_THE_IMAGE
+
+
+def test_a_refused_image_is_known_below_the_prefix_of_a_proxy(tmp_path: Path, photos: Path) -> None:
+    """Where the type of a problem begins with the prefix: a damaged file does not end the folder."""
+    models = tmp_path / "models"
+    write_bundle(models)
+    with running(models, "--root-path", "/vision") as server, Client(f"{server.url}/vision", retries=QUICK) as client:
+        (refused,) = client.classify_many([b"rubbish"])
+        assert isinstance(refused, Problem)
+        assert (refused.type, refused.is_about_the_image) == ("/vision/problems/unsupported-format", True)
+        results = list(client.classify_folder(photos))
+    assert [result.path.name for result in results if result.error] == ["damaged.jpg"]
+    assert len(results) == 13

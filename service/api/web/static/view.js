@@ -224,7 +224,7 @@ export function explainPreview(photo) {
 
 function whyNoPreview(outcome) {
   if (outcome?.result) return "The server reads this format, but this browser cannot show it.";
-  if (outcome?.problem.type !== "/problems/unsupported-format") return "This browser cannot show the file.";
+  if (!outcome?.problem.type.endsWith("/problems/unsupported-format")) return "This browser cannot show the file.";
   const named = /\bbytes are (.+?), not an image\b/.exec(outcome.problem.detail);
   return named ? `This file is ${named[1]}.` : "This file is not an image.";
 }
