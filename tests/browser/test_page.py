@@ -1,7 +1,6 @@
 """The page at `/` in a real browser, against a real server: what it promises to someone with a photo."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.browser.visit import File, Visit
 from tests.conftest import ROOT
 from tests.support.bundles import write_bundle
 from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
+from tests.support.programs import program
 from tests.support.server import running
 
 pytestmark = pytest.mark.browser
@@ -482,8 +482,7 @@ def test_the_curl_line_does_the_same(visit: Open, photo: Path, tmp_path: Path) -
     expect(tab.page.locator("#copy")).to_have_text("Copied")
     line = tab.page.evaluate("navigator.clipboard.readText()")
     assert line == tab.text("#curl")
-    if not shutil.which("curl"):
-        pytest.skip("no curl")
+    program("curl", package="curl")
     answer = subprocess.run(["sh", "-c", f"{line} -s"], cwd=tmp_path, capture_output=True, check=True).stdout
     assert tab.labels[0] in answer.decode()
 

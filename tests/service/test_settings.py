@@ -87,7 +87,7 @@ def test_what_kubernetes_puts_into_the_environment_is_not_a_port(monkeypatch: py
 def test_a_misspelt_variable_is_noticed() -> None:
     """Those of Kubernetes and of the tests are left alone."""
     names = ["SNELLEN_PRT", "snellen_prt", "SNELLEN_PORT", "Snellen_Port", "SNELLEN_PORT_8000_TCP", "PATH"]
-    assert unknown_variables([*names, "SNELLEN_TEST_BROWSER"]) == ["SNELLEN_PRT", "snellen_prt"]
+    assert unknown_variables([*names, "SNELLEN_TEST_PROGRAMS"]) == ["SNELLEN_PRT", "snellen_prt"]
 
 
 def test_formats_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
