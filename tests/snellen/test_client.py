@@ -255,7 +255,7 @@ def test_retry_after_is_honoured(service: ServerProcess) -> None:
     second = Refusal(503, {"Retry-After": "1"}, PROBLEM)
     with flaky(service.url, [second]) as proxy, Client(proxy.url, retries=QUICK) as client:
         client.classify(picture())
-        assert 1.0 <= proxy.times[1] - proxy.times[0] < 5
+        assert proxy.times[1] - proxy.times[0] >= 1.0
     with flaky(service.url, [Refusal(503, {"Retry-After": "3600"}, PROBLEM)]) as proxy, Client(proxy.url) as client:
         with pytest.raises(Problem) as caught:
             client.classify(picture())
