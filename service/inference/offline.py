@@ -12,10 +12,11 @@ from service.engine.onnx_engine import OnnxEngine
 from service.inference import dense
 from service.inference.postprocess import DEFAULT_TOP_K, top, unfamiliar
 from service.inference.results import Classification
-from service.settings import MIB
+from service.settings import Settings
 from service.types import Batch, check_finite
 
-_WORKER_LIMITS = WorkerLimits(time_s=5.0, memory_bytes=1536 * MIB)
+_DEFAULTS = Settings.model_fields
+_WORKER_LIMITS = WorkerLimits(_DEFAULTS["decode_limit_s"].default, _DEFAULTS["decode_memory_bytes"].default)
 """The defaults of the service."""
 
 
