@@ -48,7 +48,7 @@ T = TypeVar("T", bound=BaseModel)
 _REPEATED_STATUSES = (429, 502, 503)
 """Statuses after which a request is sent again: too many requests, a proxy without a service behind it, unavailable."""
 _JITTER = 0.25
-"""Part of a wait by which it is made longer at random, so that clients that were refused together return apart."""
+"""Limit of the random part by which a wait is made longer, so that clients refused together do not return together."""
 _ABOUT_THE_IMAGE = {
     *("empty-body", "body-too-large", "unsupported-format", "corrupt-image"),
     *("too-many-pixels", "too-small", "too-many-cells", "decode-limit"),
@@ -78,7 +78,7 @@ class Problem(ClientError):
     status: HTTP status. type: path that identifies the kind, such as `/problems/corrupt-image`, with the prefix of a
     proxy before it if there is one; or `about:blank`.
     title: the kind in words. detail: what happened and what to change. request_id: the request's id in the log of the
-    service. retry_after_s: seconds after which the service wants the request again; None where it did not say.
+    service. retry_after_s: seconds of the header Retry-After, after which to send the request again; None without it.
     """
 
     def __init__(

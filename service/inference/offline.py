@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from models.contract import Manifest
 from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.decoding.heic import may_be_heic
-from service.decoding.worker import WorkerLimits, decode_apart
+from service.decoding.worker import WorkerLimits, decode_in_new_process
 from service.decoding.worker_main import encode_request
 from service.engine.onnx_engine import OnnxEngine
 from service.inference import dense
@@ -52,5 +52,5 @@ class OfflineClassifier:
     def _decode(self, body: bytes) -> Decoded:
         asked = body, self.manifest.input, self.manifest.preprocessing, self.limits, self.dense_pixels
         if "HEIC" in self.limits.formats and may_be_heic(body):
-            return decode_apart(encode_request(*asked), _WORKER_LIMITS)
+            return decode_in_new_process(encode_request(*asked), _WORKER_LIMITS)
         return decode(*asked)

@@ -285,7 +285,7 @@ const wholeShare = ({ sent, total }) => `${Math.floor((100 * sent) / total)}%`;
 /** The command's words, each on one line if it is short enough. */
 export function showCurl(words, multilabel) {
   byId["curl-note"].hidden = !multilabel;
-  if (byId.curl.textContent === words.join(" ")) return; // somebody may have selected it
+  if (byId.curl.textContent === words.join(" ")) return; // a new text would end the user's selection
   const breakable = (word) => word.split(/(?<=[/?&])/).flatMap((part) => [element("wbr"), part]);
   byId.curl.replaceChildren(...words.flatMap((word, index) => [index ? " " : "", element("span", breakable(word))]));
 }
