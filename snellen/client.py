@@ -729,7 +729,9 @@ def _problem_in(response: httpx.Response) -> Problem:
             request_id,
             retry_after_s,
         )
-    return Problem(response.status_code, body.type, body.title, body.detail, body.request_id or request_id, retry_after_s)
+    return Problem(
+        response.status_code, body.type, body.title, body.detail, body.request_id or request_id, retry_after_s
+    )
 
 
 def _about_foreign(response: httpx.Response) -> str:

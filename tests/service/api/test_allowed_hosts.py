@@ -34,7 +34,13 @@ def test_the_named_hosts_and_addresses_are_answered(client: TestClient, host: st
 @pytest.mark.parametrize(
     "host",
     [
-        *("evil.example", "photos.example", "shop.example.evil.example", "evilphotos.example", "127.0.0.1.evil.example"),
+        *(
+            "evil.example",
+            "photos.example",
+            "shop.example.evil.example",
+            "evilphotos.example",
+            "127.0.0.1.evil.example",
+        ),
         *("[::1].evil.example", "[::1]evil.example:80", ""),
     ],
 )
