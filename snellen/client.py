@@ -452,7 +452,8 @@ class Client(_Settings):
         image: path of a file, bytes of an image file, file opened in binary mode, or image of Pillow. options: see
         `Options`. Raises Problem, Unreachable, OSError for a file that cannot be read.
         """
-        return _single(self._send(_classify_call([_encoded(image)], **options)))
+        call = _classify_call([_encoded(image)], **options)
+        return _single(self._send(call), call)
 
     def classify_many(
         self, images: "Iterable[ImageSource]", **options: Unpack[Options]
@@ -464,7 +465,7 @@ class Client(_Settings):
         """
         call = _classify_call([_encoded(image) for image in images], **options)
         try:
-            return _all_results(self._send(call))
+            return _all_results(self._send(call), call)
         except Problem as problem:
             return _refused_alone(call, problem)
 
@@ -555,8 +556,8 @@ class AsyncClient(_Settings):
 
     async def classify(self, image: "ImageSource", **options: Unpack[Options]) -> Classification:
         """Return the classes of one image, as `Client.classify`; a file is read in a thread."""
-        encoded = await asyncio.to_thread(_encoded, image)
-        return _single(await self._send(_classify_call([encoded], **options)))
+        call = _classify_call([await asyncio.to_thread(_encoded, image)], **options)
+        return _single(await self._send(call), call)
 
     async def classify_many(
         self, images: "Iterable[ImageSource]", **options: Unpack[Options]
@@ -564,7 +565,7 @@ class AsyncClient(_Settings):
         """Send several images in one request, as `Client.classify_many`."""
         call = _classify_call([await asyncio.to_thread(_encoded, image) for image in images], **options)
         try:
-            return _all_results(await self._send(call))
+            return _all_results(await self._send(call), call)
         except Problem as problem:
             return _refused_alone(call, problem)
 
@@ -729,16 +730,23 @@ def _problem_in(response: httpx.Response) -> Problem:
             request_id,
             retry_after_s,
         )
-    return Problem(body.status, body.type, body.title, body.detail, body.request_id or request_id, retry_after_s)
+    return Problem(
+        response.status_code, body.type, body.title, body.detail, body.request_id or request_id, retry_after_s
+    )
 
 
 def _about_foreign(response: httpx.Response) -> str:
     """Return a sentence on an answer that is not the service's."""
     if location := response.headers.get("Location"):
-        return f"{response.url} redirects to {location}; use that address"
-    text = " ".join(response.text.split())
-    shown = f": {text[:_SHOWN_CHARACTERS]}" if text else ""
+        return f"{response.url} redirects to {_shown(location)}; use that address"
+    text = _shown(" ".join(response.content[: 4 * _SHOWN_CHARACTERS].decode(errors="replace").split()))
+    shown = f": {text}" if text else ""
     return f"{response.url} did not answer as the service does, so it may be a proxy or another server{shown}"
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a text for an error message, with control characters as in a Python literal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:_SHOWN_CHARACTERS])
 
 
 def _retry_after_s(header: str | None) -> float | None:
@@ -750,7 +758,7 @@ def _retry_after_s(header: str | None) -> float | None:
     except ValueError:
         try:
             until = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
@@ -761,9 +769,11 @@ def _parsed(kind: type[T], response: httpx.Response) -> T:
     try:
         return kind.model_validate_json(response.content)
     except ValidationError:
-        raise Problem(
-            response.status_code, "about:blank", "Not an answer of Snellen", _about_foreign(response)
-        ) from None
+        raise _foreign_answer(response) from None
+
+
+def _foreign_answer(response: httpx.Response) -> Problem:
+    return Problem(response.status_code, "about:blank", "Not an answer of Snellen", _about_foreign(response))
 
 
 def _readiness(response: httpx.Response) -> Readiness:
@@ -776,8 +786,11 @@ def _readiness(response: httpx.Response) -> Readiness:
     return _parsed(Readiness, _accepted(response))
 
 
-def _all_results(response: httpx.Response) -> list[Classification | Problem]:
+def _all_results(response: httpx.Response, call: _Call) -> list[Classification | Problem]:
+    """Return one result for each image of `call`. Raises Problem where the answer holds another number of them."""
     answer = _parsed(_ClassifyResponse, response)
+    if len(answer.results) != (1 if call.files is None else len(call.files)):
+        raise _foreign_answer(response)
     common = answer.model_dump(exclude={"results"}) | {
         "request_id": response.headers.get("X-Request-ID"),
         "timing_ms": _timing_ms(response.headers.get("Server-Timing", "")),
@@ -792,8 +805,8 @@ def _result(result: _Result | _Failed, common: dict[str, Any]) -> Classification
     return Classification(**dict(result), **common)
 
 
-def _single(response: httpx.Response) -> Classification:
-    (result,) = _all_results(response)
+def _single(response: httpx.Response, call: _Call) -> Classification:
+    (result,) = _all_results(response, call)
     if isinstance(result, Problem):
         raise result
     return result
@@ -808,7 +821,7 @@ def _refused_alone(call: _Call, problem: Problem) -> list[Classification | Probl
 
 def _timing_ms(header: str) -> dict[str, float]:
     """Return milliseconds by stage of a Server-Timing."""
-    return {name: float(ms) for name, ms in re.findall(r"([\w-]+);dur=([0-9.]+)", header)}
+    return {name: float(ms) for name, ms in re.findall(r"([\w-]+);dur=([0-9]+(?:\.[0-9]+)?)", header)}
 
 
 def _images_below(folder: str | os.PathLike[str], concurrency: int, options: Options) -> Iterator[Path]:

@@ -31,6 +31,8 @@ from tests.support.server import ServerProcess, running
 
 QUICK = Retries(attempts=4, first_wait_s=0.01)
 PROBLEM = b'{"type":"/problems/queue-full","title":"The service is at its limit","status":503,"detail":"later"}'
+ANSWER = b'{"model": "colours", "version": "1", "calibrated": true, "results": [%b]}'
+RESULT = b'{"predictions": [{"class_id": 0, "label": "red", "probability": 1}]}'
 BUSY = Refusal(503, {"Content-Type": "application/problem+json"}, PROBLEM)
 
 
@@ -250,6 +252,21 @@ def test_another_refusal_is_final(service: ServerProcess, status: int) -> None:
         assert (caught.value.status, len(proxy.times)) == (status, 1)
 
 
+def test_the_status_line_says_whether_a_request_is_sent_again(service: ServerProcess) -> None:
+    """And not the status inside the problem document."""
+    with flaky(service.url, [Refusal(400, {}, PROBLEM)]) as proxy, Client(proxy.url, retries=QUICK) as client:
+        with pytest.raises(Problem, match=r"^400 The service is at its limit: later$"):
+            client.classify(picture())
+        assert len(proxy.times) == 1
+
+
+def test_times_that_are_no_numbers_are_left_out(service: ServerProcess) -> None:
+    """A proxy may add times of its own to Server-Timing, or damage them."""
+    answer = Refusal(200, {"Server-Timing": "cache;dur=., proxy;dur=1.5"}, ANSWER % RESULT)
+    with flaky(service.url, [answer]) as proxy, Client(proxy.url) as client:
+        assert client.classify(picture()).timing_ms == {"proxy": 1.5}
+
+
 def test_retry_after_is_honoured(service: ServerProcess) -> None:
     """In seconds. A time beyond the limit is not waited, and is told instead."""
     second = Refusal(503, {"Retry-After": "1"}, PROBLEM)
@@ -284,6 +301,7 @@ def test_waits_double_up_to_a_limit() -> None:
         ("nan", None),
         ("soon", None),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", None),
     ],
 )
 def test_retry_after_is_read(header: str | None, seconds: float | None) -> None:
@@ -321,6 +339,12 @@ def test_where_nothing_answers_the_address_is_named(service: ServerProcess) -> N
         (Refusal(200, {}, b"<html>Please log in</html>"), "Please log in"),
         (Refusal(308, {"Location": "https://other.example/"}), "use that address"),
         (Refusal(403, {}, b"Forbidden by the proxy"), "Forbidden by the proxy"),
+        (Refusal(403, {"Content-Type": "text/html; charset=hex"}, b"Forbidden"), "Forbidden"),
+        (Refusal(403, {"Content-Type": "text/html; charset=undefined"}, b"\xffno"), "no"),
+        (Refusal(500, {}, b"\x1b[2Jred"), r"\\x1b\[2Jred"),
+        (Refusal(308, {"Location": f"https://other.example/{'a' * 3000}"}), r"/a{1,200}; use that address"),
+        (Refusal(200, {}, ANSWER % b"%b, %b" % (RESULT, RESULT)), "as the service does"),
+        (Refusal(200, {}, ANSWER % b""), "as the service does"),
     ],
 )
 def test_an_answer_of_something_else_is_named(service: ServerProcess, foreign: Refusal, message: str) -> None:
