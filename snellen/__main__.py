@@ -15,7 +15,7 @@ from snellen.commands.import_network import import_network
 from snellen.commands.models import models
 from snellen.commands.optimize import optimize
 from snellen.commands.report import report
-from snellen.commands.serve import serve
+from snellen.commands.serve import ServeCommand, serve
 from snellen.commands.summary import summary
 from snellen.commands.train import train
 from snellen.commands.tune import tune
@@ -41,7 +41,7 @@ _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 _SERVE, _MAKE, _JUDGE = "Classify", "Make bundles", "Look into bundles and networks"
 """Topics of the commands in the help."""
 
-app.command(cls=PlainCommand, context_settings=_PASSED_ON, add_help_option=False, rich_help_panel=_SERVE)(serve)
+app.command(cls=ServeCommand, context_settings=_PASSED_ON, add_help_option=False, rich_help_panel=_SERVE)(serve)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(classify)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(tune)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(bench)
@@ -62,7 +62,7 @@ def _program(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Train or import a CNN, serve it over HTTP, and get class probabilities with a pedigree."""
+    """Train or import a CNN, serve it over HTTP, and get class probabilities."""
 
 
 def main() -> None:
