@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from models.bundle import MANIFEST, find_bundles
+from models.bundle import MANIFEST, readable_bundles
 
 WORKING_FOLDER = Path("models")
 """The repository in the working folder, relative to it."""
@@ -38,11 +38,11 @@ def passed_over_folder(repository: Path) -> str | None:
 
 
 def describe_repository(repository: Path, *, named: bool) -> str:
-    """Return which bundles a repository holds and where, and how to use others, in one line for the log.
+    """Return which bundles of a repository can be read, where they are, and how to use others, in one line for the log.
 
     named: whether the user named the folder.
     """
-    names = [f"{path.parent.name}/{path.name}" for path in find_bundles(repository)]
+    names = [f"{bundle.manifest.name}/{bundle.manifest.version}" for bundle in readable_bundles(repository)]
     more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
     bundles = ", ".join(names[:_MOST_NAMES] + more) or "no bundle"
     if repository == BUILT_IN and not named:

@@ -39,6 +39,7 @@ def test_a_damaged_bundle_counts(version: str) -> None:
     (HERE / "colours" / version).mkdir(parents=True)
     (HERE / "colours" / version / "manifest.json").write_text("not JSON")
     assert default_repository() == HERE
+    assert describe_repository(HERE, named=False) == f"models: no bundle from {Path.cwd() / 'models'}"
 
 
 @pytest.mark.parametrize("inside", ["model.onnx", "colours/manifest.json", "a/b/c/manifest.json"])
