@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from models.contract import BUILT_IN, find_bundles, passed_over_folder
+from models.contract import BUILT_IN, passed_over_folder, readable_bundles
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,6 @@ def log_repository(settings: Settings) -> None:
 
 
 def _names(repository: Path) -> str:
-    names = [f"{path.parent.name}/{path.name}" for path in find_bundles(repository)]
+    names = [f"{bundle.manifest.name}/{bundle.manifest.version}" for bundle in readable_bundles(repository)]
     more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
     return ", ".join(names[:_MOST_NAMES] + more) or "no bundle"

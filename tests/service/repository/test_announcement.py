@@ -62,3 +62,11 @@ def test_many_bundles_are_counted(caplog: pytest.LogCaptureFixture, tmp_path: Pa
 def test_a_folder_without_a_bundle_is_said_to_have_none(caplog: pytest.LogCaptureFixture) -> None:
     log_repository(Settings(models=Path("none")))
     assert caplog.messages[0].startswith("models: no bundle from")
+
+
+def test_a_bundle_that_cannot_be_read_is_not_announced(caplog: pytest.LogCaptureFixture, folder: Path) -> None:
+    """It is not served."""
+    (folder / "models/colours/1").mkdir(parents=True)
+    (folder / "models/colours/1/manifest.json").write_text("not JSON")
+    log_repository(Settings())
+    assert caplog.messages == [f"models: no bundle from {folder / 'models'}"]
