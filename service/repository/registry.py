@@ -171,7 +171,7 @@ class Registry:
     def versions(self, model: str) -> list[ModelVersion]:
         """Return the versions of a model, oldest first. Raises ModelNotFound, and NotReady where none can be read."""
         if model in self.state.broken and model not in self._models:
-            reasons = "; ".join(f"{name} {why}" for name, why in self._passed_over_of(model))
+            reasons = "; ".join(f"{name}: {why}" for name, why in self._passed_over_of(model))
             raise NotReady(f"no version of {model} can be read: {reasons}", retry_after_s=60)
         if model not in self._models:
             raise ModelNotFound(f"there is no model {model[:64]!r}; the models are {', '.join(sorted(self._models))}")
@@ -222,7 +222,7 @@ class Registry:
             if other.manifest.version > number and other.state == "failed"
         ]
         found += [
-            f"{name} {why}"
+            f"{name} was passed over: {why}"
             for name, why in self._passed_over_of(model)
             if not (last := name.rpartition("/")[2]).isdecimal() or int(last) > number
         ]

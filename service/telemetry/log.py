@@ -32,7 +32,7 @@ class QueuedLog(QueueHandler):
 
     def prepare(self, record: logging.LogRecord) -> bytes:
         """Return the line."""
-        return f"{self.format(record)}\n".encode(errors="backslashreplace")
+        return _line(self.format(record))
 
     def enqueue(self, record: bytes) -> None:  # type: ignore[override]
         """Put a line into the queue, or drop it.
@@ -99,11 +99,17 @@ def count_dropped_lines(dropped: Callable[[], None]) -> None:
 
 def write_line(text: str) -> None:
     """Write a line for the operator, in order with the lines of the log."""
-    line = f"snellen: {text}\n".encode(errors="backslashreplace")
+    line = _line(f"snellen: {text}")
     if _log is not None:
         _log.enqueue(line)
     else:
         os.write(sys.stderr.fileno(), line)
+
+
+def _line(text: str) -> bytes:
+    """Return the bytes of a line; control characters, as names of folders may hold them for a terminal, are escaped."""
+    shown = "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
+    return f"{shown}\n".encode(errors="backslashreplace")
 
 
 def flush() -> None:

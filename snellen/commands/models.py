@@ -13,7 +13,7 @@ from rich.text import Text
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
 from snellen.plain_command import PlainCommand, PlainGroup
-from snellen.repository import repository_folder
+from snellen.repository import default_model, repository_folder
 
 if TYPE_CHECKING:
     from models.contract import Manifest
@@ -51,8 +51,8 @@ def list_models(
 ) -> None:
     """Show the versions of the running service with their states; without one, the bundles that it would load.
 
-    For a folder, it also says what the service would pass over and why. Files are not hashed and networks are not run:
-    `snellen verify` does that.
+    For a folder, it also says what the service would pass over and why. Hashes of files are not computed and networks
+    are not run: `snellen verify` does that.
     """
     from snellen.admin_client import NoService, find_service
 
@@ -269,16 +269,26 @@ def _list_folder(folder: Path | None) -> None:
         exit_with_error(f"there is no folder {path_text(repository)}; name it with --models", status=2)
     found: list[Manifest] = []
     reasons = passed_over(repository)
-    for path in find_bundles(repository):
+    bundles = find_bundles(repository)
+    for path in bundles:
         try:
-            found.append(read_bundle(path).manifest)
+            bundle = read_bundle(path)
+            bundle.check_files(hashes=False)
+            found.append(bundle.manifest)
         except BundleError as error:
             reasons[f"{path.parent.name}/{path.name}"] = str(error)
     if found:
         _print_bundles(found, repository)
     _print_passed_over(reasons)
-    if not found:
+    if found:
+        _print_default(default_model({path.parent.name for path in bundles}))
+    else:
         exit_with_error(f"{path_text(repository)} holds no bundle that can be served", status=1)
+
+
+def _print_default(name: str | None) -> None:
+    said = "no model: name one with --default-model" if name is None else name
+    Console().print(Text(printable(f"default model, for /v1/classify: {said}")), soft_wrap=True)
 
 
 def _print_bundles(found: "list[Manifest]", repository: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.telemetry.log import MAX_LINES, QueuedLog
+from service.telemetry.log import MAX_LINES, QueuedLog, write_line
 
 
 class Pipe:
@@ -91,3 +91,11 @@ def test_a_reader_that_has_left_is_no_error(pipe: Pipe) -> None:
     logger_of(log).info("a line")
     log.flush()
     assert dropped
+
+
+def test_control_characters_are_escaped(pipe: Pipe, capfd: pytest.CaptureFixture[str]) -> None:
+    """A name of a folder or an option must not clear the terminal; line ends of a traceback stay."""
+    logger_of(QueuedLog(pipe.writing)).info("a folder \x1b[2J\u202e \udc80 in\ntwo lines, naïve")
+    assert pipe.read_until(b"ve\n") == "INFO a folder \\x1b[2J\\u202e \\udc80 in\ntwo lines, naïve\n".encode()
+    write_line("there is no option --\x1b[31m\r")
+    assert capfd.readouterr().err == "snellen: there is no option --\\x1b[31m\\r\n"

@@ -224,7 +224,7 @@ export function explainPreview(photo) {
 
 function whyNoPreview(outcome) {
   if (outcome?.result) return "The server reads this format, but this browser cannot show it.";
-  if (outcome?.problem.type !== "/problems/unsupported-format") return "This browser cannot show the file.";
+  if (!outcome?.problem.type.endsWith("/problems/unsupported-format")) return "This browser cannot show the file.";
   const named = /\bbytes are (.+?), not an image\b/.exec(outcome.problem.detail);
   return named ? `This file is ${named[1]}.` : "This file is not an image.";
 }
@@ -285,7 +285,7 @@ const wholeShare = ({ sent, total }) => `${Math.floor((100 * sent) / total)}%`;
 /** The command's words, each on one line if it is short enough. */
 export function showCurl(words, multilabel) {
   byId["curl-note"].hidden = !multilabel;
-  if (byId.curl.textContent === words.join(" ")) return; // somebody may have selected it
+  if (byId.curl.textContent === words.join(" ")) return; // a new text would end the user's selection
   const breakable = (word) => word.split(/(?<=[/?&])/).flatMap((part) => [element("wbr"), part]);
   byId.curl.replaceChildren(...words.flatMap((word, index) => [index ? " " : "", element("span", breakable(word))]));
 }
