@@ -41,7 +41,7 @@ from benchmarks.workloads import ROOT
 
 _MODEL = "fashion-mnist"
 _CLIENTS, _REQUESTS_PER_S = 10, 100
-_READY_S = 120.0
+_READY_S = 900.0
 _MEMORY_FROM = 5
 """Changes after which memory is compared with that after the last change."""
 _MOST_GROWTH, _MOST_P99 = 1.05, 2.0
