@@ -14,6 +14,9 @@ if __name__ == "__main__":  # before the imports, which take a second
 
 from pydantic import ValidationError
 
+from service.access.exposure import is_loopback
+from service.access.key_file import KeyFileError
+from service.access.keyring import Keyring
 from service.command_line import UsageError, given_settings
 from service.heap import use_one_heap
 from service.repository.scan import RepositoryError
@@ -47,13 +50,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.warning("one process instead of several: %s; several need Linux, see docs/processes.md", missing)
         plan = ProcessPlan(1, 0)
     try:
-        return _serve(settings) if plan.one_process else supervise(settings, plan)
-    except (CannotListen, RepositoryError) as error:
+        keyring = _keyring(settings)
+        return _serve(settings, keyring) if plan.one_process else supervise(settings, plan, keyring)
+    except (CannotListen, RepositoryError, KeyFileError) as error:
         log.write_line(str(error))
         return 2
 
 
-def _serve(settings: Settings) -> int:
+def _keyring(settings: Settings) -> Keyring | None:
+    """Return the API keys, or None and a warning where everybody may use the service. Raises KeyFileError."""
+    if settings.keys is not None:
+        return Keyring(settings.keys)
+    if not is_loopback(settings.host):
+        logger.warning(
+            "OPEN TO EVERYBODY: whoever reaches %s port %d may classify, read the models and the metrics. "
+            "--keys FILE lets in only clients with a key (docs/keys.md); --host 127.0.0.1 only this machine",
+            settings.host,
+            settings.port,
+        )
+    return None
+
+
+def _serve(settings: Settings, keyring: Keyring | None) -> int:
     """Serve in this process.
 
     The imports are local: the main process of several needs none of these modules, and its frontends would wait for
@@ -67,7 +85,7 @@ def _serve(settings: Settings) -> int:
 
     use_one_heap()
     health, metrics = Health(), Metrics()
-    app = create_app(settings, health, ProcessContext(metrics))
+    app = create_app(settings, health, ProcessContext(metrics, keyring=keyring))
     status = serve(
         app,
         settings,

@@ -52,11 +52,13 @@ def router(
     health: Health,
     metrics: Metrics,
     scrape: Callable[[], Awaitable[bytes]] | None = None,
+    *,
+    show_models: bool = True,
 ) -> APIRouter:
     """Return the routes of the three endpoints.
 
     scrape: returns the merged metrics of all processes, where there are several; None to use the registry of this
-    process.
+    process. show_models: whether /readyz lists the models; not where reading them takes an API key.
     """
     routes = APIRouter(tags=["health"])
     metrics.process.ready.set_function(lambda: readiness(registry, health).ready)
@@ -74,6 +76,8 @@ def router(
     )
     async def readyz() -> Response:
         state = readiness(registry, health)
+        if not show_models:
+            state = state.model_copy(update={"models": []})
         return JSONResponse(state.model_dump(mode="json"), 200 if state.ready else 503)
 
     @routes.get(

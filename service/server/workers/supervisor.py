@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from service.access.keyring import Keyring
 from service.repository.announcement import log_repository
 from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
@@ -35,17 +36,24 @@ _MAX_DETAIL = 2000
 """Limit of the text about other processes in the response of /readyz, in characters."""
 
 
-def supervise(settings: Settings, plan: ProcessPlan) -> int:
+def supervise(settings: Settings, plan: ProcessPlan, keyring: Keyring | None = None) -> int:
     """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError."""
     listeners = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    return asyncio.run(Supervisor(settings, plan, listeners).run())
+    return asyncio.run(Supervisor(settings, plan, listeners, keyring).run())
 
 
 class Supervisor:
     """Starts and restarts the processes and passes descriptors on. Does no work on requests."""
 
-    def __init__(self, settings: Settings, plan: ProcessPlan, listeners: Sequence[socket.socket]) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        plan: ProcessPlan,
+        listeners: Sequence[socket.socket],
+        keyring: Keyring | None = None,
+    ) -> None:
+        """keyring: of the settings' key file. Frontends follow the file themselves, from what was valid last."""
+        self._settings, self._keyring = settings, keyring
         self._listeners = listeners
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
         self._balancer = ConnectionBalancer(listeners, self._frontends, listening=not settings.listen_when_ready)
@@ -79,6 +87,8 @@ class Supervisor:
             self._check_heartbeats()
             loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._lifecycle.rescan))
             self._begin(self._start_lifecycle)
+            if self._keyring is not None:
+                self._begin(self._keyring.watch)
             if self._settings.watch:
                 self._begin(self._watch)
             return await self._finished
@@ -88,7 +98,8 @@ class Supervisor:
     def _start(self, process: ManagedProcess) -> None:
         if self._draining and process in self._frontends:
             return
-        process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start)
+        keys = self._keyring.content if self._keyring is not None else None
+        process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start, keys)
         for other in self._processes:
             if other.kind != process.kind and other.process is not None:
                 for each, end in zip((process, other), socket.socketpair(), strict=True):

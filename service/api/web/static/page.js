@@ -1,6 +1,6 @@
 /* What the page knows (photos, models, options) and what happens when any of it changes. */
 
-import { classify, classifyPath, curlWords, describeModel, listModels, Problem } from "./api.js";
+import { classify, classifyPath, curlWords, describeModel, listModels, Problem, useKey } from "./api.js";
 import {
   byId, explainPreview, labelThumbnail, nameClasses, sharedLabels, showAbout, showAnswer, showChosen, showCoverages,
   showCurl, showHeatmap, showModels, showPhoto, showProblem, showTopK, showUpload, spoken, spokenUpload, summary,
@@ -73,8 +73,26 @@ async function ask(photo) {
   if (photo.request !== request) return; // a newer question took its place
   Object.assign(photo, { request: null, upload: null, outcome: { ...outcome, path } });
   if (photo === selected) byId.status.textContent = spoken(photo.outcome);
+  if (outcome.problem?.needsKey) askForKey();
   render();
   work();
+}
+
+/** Show the field for an API key. */
+function askForKey() {
+  if (!byId["key-form"].hidden) return;
+  byId["key-form"].hidden = false;
+  byId.key.focus();
+}
+
+/** Use an API key from now on, and ask again what was refused without it. */
+function enterKey(key) {
+  useKey(key);
+  details.clear();
+  for (const photo of photos) if (photo.outcome?.problem?.needsKey) photo.outcome = null;
+  refreshModels();
+  work();
+  render();
 }
 
 const unexpected = (error) => new Problem({ title: "The page made a mistake", detail: String(error), status: -1 });
@@ -173,7 +191,8 @@ async function refreshModels() {
   } catch (problem) {
     if (!selected) showProblem(problem);
     byId.problem.hidden = Boolean(selected);
-    pollLater();
+    if (problem.needsKey) askForKey();
+    else pollLater();
     return;
   }
   models = list.models;
@@ -337,6 +356,14 @@ byId.retry.addEventListener("click", () => {
   if (selected) selected.outcome = null;
   refreshModels();
   work();
+});
+
+byId["key-form"].addEventListener("submit", (event) => {
+  event.preventDefault();
+  const key = byId.key.value.trim();
+  byId.key.value = "";
+  byId["key-form"].hidden = true;
+  enterKey(key);
 });
 
 byId.sample.addEventListener("click", async () => {
