@@ -22,6 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A name of a client or of a model."""
 _ID = re.compile(f"[0-9a-f]{{{ID_LENGTH}}}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FIELDS = ("id", "sha256", "scopes", "models", "expires")
 _NEEDED = ("id", "sha256", "scopes")
 _LONGEST_VALUE = 40
@@ -108,16 +109,14 @@ def read_models(text: str) -> frozenset[str]:
 
 
 def read_expiry(text: str) -> datetime:
-    """Return the moment of a date (00:00 UTC) or a time with a zone. Raises ValueError with a sentence."""
+    """Return the moment, in UTC, of a date (00:00 UTC) or a time with a zone. Raises ValueError with a sentence."""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is not None and len(text) == len("2027-01-31"):
-        return moment.replace(tzinfo=UTC)
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f"{_shortened(text)} is no date; write it as 2027-01-31 or 2027-01-31T18:00:00Z")
-    return moment
+        moment = datetime.fromisoformat(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(f"{_shortened(text)} is no date; write it as 2027-01-31 or 2027-01-31T18:00:00Z")
 
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:

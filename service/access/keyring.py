@@ -56,6 +56,8 @@ class Keyring:
                 await self._look()
             except KeyFileError as error:
                 self._refuse(str(error))
+            except Exception as error:  # whatever it is, revoked keys have to be noticed later
+                self._refuse(f"the key file {self._path} cannot be read: {error!r}")
 
     async def _look(self) -> None:
         """Look at the file once. Raises KeyFileError."""

@@ -42,7 +42,7 @@ class ApiKeyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            need = self._need(scope["path"].removeprefix(scope.get("root_path", "")))
+            need = self._need(_route_path(scope["path"], scope.get("root_path", "")))
             if need is not None:
                 try:
                     self._check(scope, need)
@@ -106,6 +106,13 @@ class ApiKeyMiddleware:
             raise Forbidden(f"this service has no default model; name in the path {_models_of(key)}")
         if model is not None and model not in key.models:
             raise Forbidden(f"this API key may not use the model {model!r}; it may use {_models_of(key)}")
+
+
+def _route_path(path: str, root_path: str) -> str:
+    """Return the path that routes see: without the prefix, and whole where another path only begins like it."""
+    if root_path and path.startswith(root_path) and path[len(root_path) :][:1] in ("", "/"):
+        return path[len(root_path) :]
+    return path
 
 
 _NEEDS_A_KEY = "this service needs an API key"

@@ -82,7 +82,7 @@ def test_a_key_in_the_file_by_mistake_is_not_repeated() -> None:
         assert key[17:40] not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["2027-02-30", "20270131", "", "2027-01-31T18:00", "1.1.2027"])
+@pytest.mark.parametrize("text", ["2027-02-30", "20270131", "", "2027-01-31T18:00", "1.1.2027", "9999-12-31T23:00-12:00"])
 def test_a_date_that_could_be_misread_is_refused(text: str) -> None:
     """One form for dates, and a zone for times."""
     with pytest.raises(ValueError, match="is no date"):

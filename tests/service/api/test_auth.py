@@ -9,10 +9,12 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette._utils import get_route_path
 from starlette.testclient import TestClient
 
 from service.access.api_keys import Scope, new_key
 from service.access.key_file import KeyFileError, line_of
+from service.api.auth import _route_path
 from service.app import create_app
 from service.settings import Settings
 from tests.support.api_keys import bearer, write_keys
@@ -234,6 +236,17 @@ def test_a_prefix_changes_nothing(models: Path, keys: dict[str, str], how: str) 
         assert client.get("/vision/metrics", headers=bearer(keys["photos"])).status_code == 403
         answer = client.post("/vision/v1/classify", content=picture(GREEN), headers=bearer(keys["photos"]))
         assert answer.status_code == 200
+
+
+@given(
+    st.sampled_from(["", "/", "/vision", "/vision/", "/a/b", "//"]),
+    st.sampled_from(["", "/", "//", "/vision", "/visionary", "/a/b", "/a"]),
+    st.sampled_from(["", "/", "/v1/classify", "v1/classify", "/metrics"]),
+)
+def test_the_check_and_the_routes_see_the_same_path(root_path: str, before: str, rest: str) -> None:
+    """Whatever prefix a server or an application around this one sets."""
+    scope = {"path": before + rest, "root_path": root_path}
+    assert _route_path(before + rest, root_path) == get_route_path(scope)
 
 
 def test_a_key_file_that_cannot_be_used_refuses_the_application(models: Path, tmp_path: Path) -> None:
