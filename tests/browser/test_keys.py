@@ -58,8 +58,10 @@ def enter(page: Page, key: str) -> None:
 def test_the_page_asks_for_a_key_and_forgets_it(page: Page, files: Path, keys: dict[str, str]) -> None:
     """It says why; a wrong key and one without the scope are refused with the reason; a reload asks again."""
     expect(page.locator("#key")).to_be_focused()
-    expect(page.locator("#problem-title")).to_have_text("A valid API key is needed")
+    expect(page.locator("#key-note")).to_contain_text("This service answers those who have a key.")
+    expect(page.locator("#problem")).to_be_hidden()
     enter(page, "wrong")
+    expect(page.locator("#problem-title")).to_have_text("A valid API key is needed")
     expect(page.locator("#problem-detail")).to_contain_text("the API key is not valid")
     expect(page.locator("#key")).to_have_value("")
     enter(page, keys["scraper"])
@@ -96,6 +98,22 @@ def test_the_shell_line_takes_the_key_from_a_variable(page: Page, files: Path, k
     command = ["sh", "-c", f"{line} -s"]
     done = subprocess.run(command, cwd=files, capture_output=True, check=True, env=environment)
     assert b'"label":"red"' in done.stdout
+
+
+def test_the_docs_take_a_key(page: Page, locked: ServerProcess, keys: dict[str, str]) -> None:
+    """By the button of Swagger, which sends it with what is tried out."""
+    page.goto(f"{locked.url}/docs")
+    page.get_by_role("button", name="Authorize").click()
+    bearer = page.locator(".auth-container", has_text="bearer")
+    bearer.locator("input").fill(keys["shop"])
+    bearer.get_by_role("button", name="Apply credentials").click()
+    page.get_by_role("button", name="Close").first.click()
+    operation = page.locator("#operations-models-list_models")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+    assert keys["shop"] not in page.evaluate(STORED)
 
 
 def test_the_form_fits_a_phone(browser: Browser, locked: ServerProcess) -> None:

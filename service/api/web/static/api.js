@@ -27,6 +27,8 @@ export function useKey(given) {
   key = given;
 }
 
+export const hasKey = () => key !== "";
+
 /** Send a request. XMLHttpRequest, because fetch tells nothing about an upload; `onUpload` gets bytes sent and total. */
 async function send(path, { method = "GET", body: content = null, headers = {}, signal, onUpload } = {}) {
   const begun = performance.now();

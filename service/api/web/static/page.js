@@ -1,6 +1,6 @@
 /* What the page knows (photos, models, options) and what happens when any of it changes. */
 
-import { classify, classifyPath, curlWords, describeModel, listModels, Problem, useKey } from "./api.js";
+import { classify, classifyPath, curlWords, describeModel, hasKey, listModels, Problem, useKey } from "./api.js";
 import {
   byId, explainPreview, labelThumbnail, nameClasses, sharedLabels, showAbout, showAnswer, showChosen, showCoverages,
   showCurl, showHeatmap, showModels, showPhoto, showProblem, showTopK, showUpload, spoken, spokenUpload, summary,
@@ -190,7 +190,7 @@ async function refreshModels() {
     list = await listModels();
   } catch (problem) {
     if (!selected) showProblem(problem);
-    byId.problem.hidden = Boolean(selected);
+    byId.problem.hidden = Boolean(selected) || (problem.status === 401 && !hasKey()); // the form says it too
     if (problem.needsKey) askForKey();
     else pollLater();
     return;
