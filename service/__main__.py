@@ -58,13 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _keyring(settings: Settings) -> Keyring | None:
-    """Return the API keys, or None and a warning where everybody may use the service. Raises KeyFileError."""
+    """Return the API keys; None without, which is logged where other machines reach the service. Raises KeyFileError."""
     if settings.keys is not None:
         return Keyring(settings.keys)
     if not is_loopback(settings.host):
         logger.warning(
-            "OPEN TO EVERYBODY: whoever reaches %s port %d may classify, read the models and the metrics. "
-            "--keys FILE lets in only clients with a key (docs/keys.md); --host 127.0.0.1 only this machine",
+            "OPEN TO EVERYBODY: every client that reaches %s port %d may classify and read models and metrics. "
+            "--keys FILE answers only clients with a key (docs/keys.md), --host 127.0.0.1 only this machine",
             settings.host,
             settings.port,
         )

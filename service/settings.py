@@ -182,8 +182,8 @@ class Settings(BaseSettings):
     keys: Path | None = Field(
         None,
         examples=["FILE"],
-        description="file of API keys, read again when it changes, see keys.md; an empty file lets nobody in; unset: "
-        "no key is needed",
+        description="file of API keys, read again when it changes, see keys.md; with an empty file "
+        "every request that needs a key is refused; unset: no key is needed",
     )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     @field_validator("keys", mode="before")
     @classmethod
     def _check_keys(cls, keys: object) -> object:
-        """Refuse an empty value: it may come from a variable that was forgotten, and would let everybody in."""
+        """Refuse an empty value: it may come from a variable that was forgotten, and no key would be needed."""
         if keys == "":
             raise ValueError("the name of the key file is empty; name a file, or leave the setting out to need no keys")
         return keys

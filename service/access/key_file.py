@@ -3,7 +3,7 @@
     # comment
     NAME id=HEX sha256=HEX scopes=classify,read models=imagenet expires=2027-01-31T00:00:00Z
 
-`models` and `expires` may be left out. An empty file is valid and lets nobody in.
+`models` and `expires` may be left out. An empty file is valid: every request that needs a key is refused.
 """
 
 import re

@@ -83,7 +83,7 @@ class Keyring:
 
     def _counted(self) -> str:
         if not self._keys:
-            return "none, so nobody is let in"
+            return "none, so every request that needs a key is refused"
         names = len({key.name for key in self._keys.values()})
         return f"{_number(len(self._keys), 'key')} of {_number(names, 'client')}"
 

@@ -123,6 +123,6 @@ def _missing(scope: api_keys.Scope) -> str:
 
 
 def _models_of(key: ApiKey) -> str:
-    """Return the models that a key may use, which is no secret for whoever has the key."""
+    """Return the models that a key may use, which is no secret for its client."""
     names = sorted(key.models or ())
     return ", ".join(names[:_SHOWN_MODELS]) + ", ..." * (len(names) > _SHOWN_MODELS)

@@ -79,7 +79,9 @@ def list_keys(file: KeyFile) -> None:
     except KeyFileError as error:
         exit_with_error(str(error), status=2)
     if not found:
-        exit_with_error(f"{path_text(file)} holds no key, so a service with it lets nobody in", status=1)
+        exit_with_error(
+            f"{path_text(file)} holds no key, so a service with it refuses every request that needs one", status=1
+        )
     table = Table("name", "id", "scopes", "models", "expires")
     for key in found.values():
         expires = "never" if key.expires is None else f"{key.expires:%Y-%m-%d %H:%M %Z}"

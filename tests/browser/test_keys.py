@@ -31,7 +31,7 @@ def keys(files: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def locked(files: Path, keys: dict[str, str]) -> Iterator[ServerProcess]:
-    """Serves `colours` to those who have a key."""
+    """Serves `colours` to clients with a key."""
     assert keys
     (files / "red.png").write_bytes(picture(RED))
     write_bundle(files / "models")
@@ -58,7 +58,7 @@ def enter(page: Page, key: str) -> None:
 def test_the_page_asks_for_a_key_and_forgets_it(page: Page, files: Path, keys: dict[str, str]) -> None:
     """It says why; a wrong key and one without the scope are refused with the reason; a reload asks again."""
     expect(page.locator("#key")).to_be_focused()
-    expect(page.locator("#key-note")).to_contain_text("This service answers those who have a key.")
+    expect(page.locator("#key-note")).to_contain_text("This service needs an API key.")
     expect(page.locator("#problem")).to_be_hidden()
     enter(page, "wrong")
     expect(page.locator("#problem-title")).to_have_text("A valid API key is needed")

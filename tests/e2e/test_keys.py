@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2 as httpx
@@ -15,6 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.e2e.test_connections import problem, rest, statuses
+from tests.e2e.test_proxies import PROXIES
 from tests.support.api_keys import bearer, write_keys
 from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
@@ -72,7 +74,7 @@ def test_a_changed_file_is_followed_by_all_processes(server: ServerProcess, mode
     assert server.log.count("line 1: id= is missing") == 1
     path.write_text("")
     until(lambda: status_with(server, new) == {401}, server)
-    assert "none, so nobody is let in" in server.log
+    assert "none, so every request that needs a key is refused" in server.log
 
 
 def test_no_secret_leaves_the_processes(server: ServerProcess, models: Path) -> None:
@@ -141,6 +143,22 @@ def test_a_service_that_is_open_to_everybody_says_so(models: Path, flags: list[s
     path.touch()
     with running(models, *flags, *([str(path)] if "--keys" in flags else []), wait=False) as server:
         assert ("OPEN TO EVERYBODY" in server.log) is warned
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_proxies_pass_keys_and_refusals_on(models: Path, tmp_path_factory: pytest.TempPathFactory, proxy: str) -> None:
+    """Both headers arrive; the refusal of a large body is no bad gateway."""
+    key = write_keys(models.parent / "keys", shop=EVERYTHING)["shop"]
+    flags = ("--root-path", "/vision", "--keys", str(models.parent / "keys"))
+    with running(models, *flags) as server, ExitStack() as stack:
+        ports = (server.port, server.port)
+        url = stack.enter_context(PROXIES[proxy](tmp_path_factory.mktemp("proxy"), ports)) + "/vision/v1/classify"
+        for headers in (bearer(key), {"X-API-Key": key}):
+            assert httpx.post(url, content=picture(GREEN), headers=headers).status_code == 200
+        for _ in range(3):
+            refused = httpx.post(url, content=bytes(20_000_000))
+            assert (refused.status_code, refused.json()["type"]) == (401, "/vision/problems/key-required")
+            assert refused.headers["www-authenticate"] == 'Bearer realm="snellen"'
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")

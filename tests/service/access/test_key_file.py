@@ -25,9 +25,9 @@ def test_a_line_says_all_of_a_key() -> None:
     assert key.expires == datetime(2027, 1, 31, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# nobody yet\n"])
+@pytest.mark.parametrize("text", ["", "\n\n", "# none yet\n"])
 def test_a_file_without_keys_is_valid(text: str) -> None:
-    """It lets nobody in."""
+    """It refuses every key."""
     assert parse_keys(text, FILE) == {}
 
 
@@ -82,7 +82,9 @@ def test_a_key_in_the_file_by_mistake_is_not_repeated() -> None:
         assert key[17:40] not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["2027-02-30", "20270131", "", "2027-01-31T18:00", "1.1.2027", "9999-12-31T23:00-12:00"])
+@pytest.mark.parametrize(
+    "text", ["2027-02-30", "20270131", "", "2027-01-31T18:00", "1.1.2027", "9999-12-31T23:00-12:00"]
+)
 def test_a_date_that_could_be_misread_is_refused(text: str) -> None:
     """One form for dates, and a zone for times."""
     with pytest.raises(ValueError, match="is no date"):

@@ -79,12 +79,12 @@ def _sha256(key: str) -> str:
     return sha256(key.encode()).hexdigest()
 
 
-def test_an_empty_file_lets_nobody_in(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_empty_file_refuses_every_key(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """And the log says so."""
     caplog.set_level(logging.INFO)
     path.touch()
     assert Keyring(path).find(b"") is None
-    assert "none, so nobody is let in" in caplog.text
+    assert "none, so every request that needs a key is refused" in caplog.text
 
 
 def test_a_file_that_is_not_valid_is_refused(path: Path) -> None:

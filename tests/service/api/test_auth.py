@@ -155,8 +155,8 @@ def test_another_key_than_a_valid_one_is_401(
     assert answer.headers["www-authenticate"] == 'Bearer realm="snellen", error="invalid_token"'
 
 
-def test_an_unknown_id_and_a_wrong_secret_are_told_apart_by_nobody(client: TestClient, keys: dict[str, str]) -> None:
-    """The same answer, so that no request finds out which keys exist."""
+def test_an_unknown_id_and_a_wrong_secret_get_the_same_answer(client: TestClient, keys: dict[str, str]) -> None:
+    """So that no request finds out which keys exist."""
     known, wrong = keys["all"], keys["photos"]
     answers = [
         client.get("/v1/models", headers=bearer(key) | {"X-Request-ID": "same"})
@@ -250,7 +250,7 @@ def test_the_check_and_the_routes_see_the_same_path(root_path: str, before: str,
 
 
 def test_a_key_file_that_cannot_be_used_refuses_the_application(models: Path, tmp_path: Path) -> None:
-    """It never starts open to everybody."""
+    """It never starts without keys in place of them."""
     (tmp_path / "keys").write_text("rubbish\n")
     for path in (tmp_path / "keys", tmp_path / "none"):
         with pytest.raises(KeyFileError):
