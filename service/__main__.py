@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _keyring(settings: Settings) -> Keyring | None:
-    """Return the API keys; None without, which is logged where other machines reach the service. Raises KeyFileError."""
+    """Return the API keys; None without, with a warning where other machines reach the service. Raises KeyFileError."""
     if settings.keys is not None:
         return Keyring(settings.keys)
     if not is_loopback(settings.host):
