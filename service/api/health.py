@@ -47,6 +47,15 @@ def _default_readiness(registry: Registry) -> tuple[bool, str]:
     return True, f"{default.name} answers on {serving.engine.provider}{concerns}"
 
 
+def _without_names(state: Readiness, registry: Registry, health: Health) -> Readiness:
+    """Return the readiness for clients that may not know which models there are."""
+    if health.draining or (registry.loading and not health.failed):
+        detail = state.detail
+    else:
+        detail = "ready" if state.ready else "not ready; the log and, with an API key, GET /v1/models have the reason"
+    return state.model_copy(update={"models": [], "detail": detail})
+
+
 def router(
     registry: Registry,
     health: Health,
@@ -58,7 +67,7 @@ def router(
     """Return the routes of the three endpoints.
 
     scrape: returns the merged metrics of all processes, where there are several; None to use the registry of this
-    process. show_models: whether /readyz lists the models; not where reading them takes an API key.
+    process. show_models: whether /readyz names models; not where reading them takes an API key.
     """
     routes = APIRouter(tags=["health"])
     metrics.process.ready.set_function(lambda: readiness(registry, health).ready)
@@ -77,7 +86,7 @@ def router(
     async def readyz() -> Response:
         state = readiness(registry, health)
         if not show_models:
-            state = state.model_copy(update={"models": []})
+            state = _without_names(state, registry, health)
         return JSONResponse(state.model_dump(mode="json"), 200 if state.ready else 503)
 
     @routes.get(

@@ -245,6 +245,8 @@ def _root_path(request: Request) -> str:
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)
+    if isinstance(error, errors.ModelNotFound) and getattr(request.state, "key_models", None) is not None:
+        error = errors.ModelNotFound("there is no model of that name")  # not the names of others, as otherwise
     problem = problem_of(errors.released(error), _root_path(request))
     request.state.problems.append(problem.type)
     headers = {}

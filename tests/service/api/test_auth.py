@@ -75,7 +75,7 @@ def test_probes_and_pages_need_no_key(client: TestClient, path: str) -> None:
     """And a wrong one does not matter there; /readyz names no model."""
     assert client.get(path).status_code == 200
     assert client.get(path, headers=bearer("wrong")).status_code == 200
-    assert client.get("/readyz").json()["models"] == []
+    assert client.get("/readyz").json() == {"ready": True, "detail": "ready", "models": []}
 
 
 @pytest.mark.parametrize("path", [*CLOSED, *CLASSIFY, "/v2", "/nothing"])
@@ -129,6 +129,8 @@ def test_a_key_for_some_models_opens_only_those(client: TestClient, keys: dict[s
             )
     default = client.post("/v1/classify", **post)  # type: ignore[arg-type]
     assert (default.status_code, "the model 'colours'" in default.json()["detail"]) == (403, True)
+    absent = client.get("/v1/models/absent", headers=narrow)
+    assert (absent.status_code, absent.json()["detail"]) == (404, "there is no model of that name")
     listed = client.get("/v1/models", headers=narrow).json()
     assert [model["name"] for model in listed["models"]] == ["plain"]
     assert listed["default_model"] is None
@@ -247,6 +249,18 @@ def test_the_check_and_the_routes_see_the_same_path(root_path: str, before: str,
     """Whatever prefix a server or an application around this one sets."""
     scope = {"path": before + rest, "root_path": root_path}
     assert _route_path(before + rest, root_path) == get_route_path(scope)
+
+
+def test_a_service_that_is_not_ready_names_no_model(tmp_path: Path) -> None:
+    """The reason is in GET /v1/models, which needs a key."""
+    (write_bundle(tmp_path / "models") / "golden/blue.png").write_bytes(picture(GREEN))
+    key = write_keys(tmp_path / "keys", reader="read")["reader"]
+    with TestClient(create_app(Settings(models=tmp_path / "models", keys=tmp_path / "keys"))) as client:
+        await_ready(client)
+        probe = client.get("/readyz")
+        assert (probe.status_code, "colours" in probe.text, probe.json()["detail"][:10]) == (503, False, "not ready;")
+        (listed,) = client.get("/v1/models", headers=bearer(key)).json()["models"]
+        assert "golden/blue.png differs" in listed["reason"]
 
 
 def test_a_key_file_that_cannot_be_used_refuses_the_application(models: Path, tmp_path: Path) -> None:
