@@ -48,5 +48,5 @@ def _of_models(parts: list[str]) -> Need:
     """Return what a path below /v1/models needs, as in `/v1/models/{model}/versions/{version}/classify`."""
     if len(parts) == 3:
         return _READ
-    classifies = len(parts) > 4 and parts[-1] == "classify"
+    classifies = parts[-1] == "classify" and len(parts) in (5, 7)  # not a version of the name `classify`
     return Need(Scope.CLASSIFY if classifies else Scope.READ, model=parts[3])
