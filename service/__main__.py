@@ -16,6 +16,9 @@ if __name__ == "__main__":  # before the imports, which take a second
 
 from pydantic import ValidationError
 
+from service.access.exposure import is_loopback
+from service.access.key_file import KeyFileError
+from service.access.keyring import Keyring
 from service.command_line import UsageError, given_settings
 from service.heap import use_one_heap
 from service.repository.lifecycle import Lifecycle
@@ -53,13 +56,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if settings.admin_socket not in {None, OFF}:
             require_short(Path(str(settings.admin_socket)))
-        return _serve(settings) if plan.one_process else supervise(settings, plan, _admin_app)
-    except (CannotListen, NoAdminSocket, RepositoryError) as error:
+        keyring = _keyring(settings)
+        return _serve(settings, keyring) if plan.one_process else supervise(settings, plan, keyring, _admin_app)
+    except (CannotListen, NoAdminSocket, RepositoryError, KeyFileError) as error:
         log.write_line(str(error))
         return 2
 
 
-def _serve(settings: Settings) -> int:
+def _keyring(settings: Settings) -> Keyring | None:
+    """Return the API keys; None without, with a warning where other machines reach the service. Raises KeyFileError."""
+    if settings.keys is not None:
+        return Keyring(settings.keys)
+    if not is_loopback(settings.host):
+        logger.warning(
+            "OPEN TO EVERYBODY: every client that reaches %s port %d may classify and read models and metrics. "
+            "--keys FILE answers only clients with a key (docs/keys.md), --host 127.0.0.1 only this machine",
+            settings.host,
+            settings.port,
+        )
+    return None
+
+
+def _serve(settings: Settings, keyring: Keyring | None) -> int:
     """Serve in this process.
 
     The imports are local: the main process of several needs none of these modules, and its frontends would wait for
@@ -73,7 +91,7 @@ def _serve(settings: Settings) -> int:
 
     use_one_heap()
     health, metrics = Health(), Metrics()
-    app = create_app(settings, health, ProcessContext(metrics))
+    app = create_app(settings, health, ProcessContext(metrics, keyring=keyring))
     lifecycle: Lifecycle = app.state.lifecycle
     status = serve(
         app,

@@ -12,9 +12,12 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from models.contract import usable_cores
+from service.access.keyring import Keyring
 from service.api import docs, problem_pages
 from service.api import health as probes
 from service.api.allowed_hosts import AllowedHostsMiddleware
+from service.api.auth import ApiKeyMiddleware
+from service.api.auth_openapi import document_keys
 from service.api.body_reader import BodyReader
 from service.api.cors import allow_origins
 from service.api.problems import HANDLERS
@@ -53,19 +56,20 @@ class ProcessContext:
 
     metrics: of this process. scrape: returns the metrics of all processes for /metrics. loader: loads the versions into
     engines of other processes. state: what other processes decided to serve; whoever has this context prepares and
-    commits it.
+    commits it. keyring: the API keys, where they were read before.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
     scrape: Callable[[], Awaitable[bytes]] | None = None
     loader: VersionLoader | None = None
     state: RepositoryState | None = None
+    keyring: Keyring | None = None
 
 
 def create_app(settings: Settings, health: Health | None = None, context: ProcessContext | None = None) -> FastAPI:
     """Return the ASGI application; it takes middleware, and can be mounted, as any other.
 
-    Raises RepositoryError when there is nothing to serve.
+    Raises RepositoryError when there is nothing to serve, and KeyFileError for a key file that cannot be used.
     """
     health, context = health or Health(), context or ProcessContext()
     metrics = context.metrics
@@ -76,7 +80,8 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     assert first is not None
     registry = Registry(settings.models, loader, first, metrics.models, settings.deadline_s)
     decoder = _decoder(settings, metrics)
-    loading = _Loading(decoder, registry, lifecycle, health, settings.models if settings.watch else None)
+    keyring = context.keyring or (Keyring(settings.keys) if settings.keys is not None else None)
+    loading = _Loading(decoder, registry, lifecycle, health, settings.models if settings.watch else None, keyring)
     app = FastAPIOffline(
         title="Snellen",
         version=version("snellen"),
@@ -92,10 +97,18 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     app.state.registry, app.state.lifecycle = registry, lifecycle
     routes.install(app, _endpoint(settings, metrics, Classifier(registry, decoder)))
     app.include_router(models.router(registry))
-    app.include_router(probes.router(registry, health, metrics, context.scrape))
+    app.include_router(probes.router(registry, health, metrics, context.scrape, show_models=keyring is None))
     app.include_router(problem_pages.router())
     docs.install(app)
     page.install(app)
+    if keyring is not None:
+        document_keys(app)
+        app.add_middleware(
+            ApiKeyMiddleware,
+            keyring=keyring,
+            metrics=metrics.requests,
+            default_model=lambda: registry.default_model,
+        )
     if settings.root_path:
         app.add_middleware(RootPathMiddleware, root_path=settings.root_path)
     if settings.allowed_hosts:
@@ -111,7 +124,7 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
 class _Loading:
     """Loads the models once: when the application starts, or at the first request where it is mounted in another one.
 
-    Where another process decides when to load, nothing is done here.
+    Where another process decides when to load, no model is loaded here. The key file is followed from the same moment.
 
     Starlette does not run the lifespan of a mounted application.
     """
@@ -123,11 +136,13 @@ class _Loading:
         lifecycle: Lifecycle | None,
         health: Health,
         watch: Path | None,
+        keyring: Keyring | None,
     ) -> None:
         """lifecycle: None where another process decides. watch: the repository folder, if its changes are followed."""
         self._decoder, self._registry, self._lifecycle, self._health = decoder, registry, lifecycle, health
-        self._watch = watch
-        self._task: asyncio.Task[None] | None = None
+        self._watch, self._keyring = watch, keyring
+        self._tasks: list[asyncio.Task[None]] = []
+        self._begun = False
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -136,16 +151,21 @@ class _Loading:
         try:
             yield
         finally:
-            if self._task is not None:
-                self._task.cancel()
-                await asyncio.gather(self._task, return_exceptions=True)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._decoder.stop()
             await self._registry.close()
 
     def begin(self) -> None:
-        """Start to load, inside the event loop."""
-        if self._task is None and self._lifecycle is not None:
-            self._task = asyncio.create_task(self._load(self._lifecycle))
+        """Start to load and to follow the key file, inside the event loop."""
+        if self._begun:
+            return
+        self._begun = True
+        if self._lifecycle is not None:
+            self._tasks.append(asyncio.create_task(self._load(self._lifecycle)))
+        if self._keyring is not None:
+            self._tasks.append(asyncio.create_task(self._keyring.watch()))
 
     async def _load(self, lifecycle: Lifecycle) -> None:
         """Load the versions, and record the reason if none of them can be served."""

@@ -4,6 +4,7 @@ ServiceError
 ├── BodyError: EmptyBody, BodyTooLarge, MalformedBody, BodyTimeout, TooManyImages
 ├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels, TooSmall, TooManyCells, DecodeLimit
 ├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap, NotDense, Conflict
+├── AccessError: Unauthenticated, Forbidden
 ├── Unavailable: QueueFull, NotReady (both carry `retry_after_s`)
 └── DeadlineExceeded, EngineFailure
 """
@@ -103,6 +104,26 @@ class NotDense(ModelError):
 
 class Conflict(ModelError):
     """The change would leave requests without an answer, or cannot be made in the present state."""
+
+
+class AccessError(ServiceError):
+    """The request may not be answered for this client. Neither error says which keys exist."""
+
+
+class Unauthenticated(AccessError):
+    """The request has no valid API key. given: whether it had one at all."""
+
+    def __init__(self, detail: str, *, given: bool = False) -> None:
+        super().__init__(detail)
+        self.given = given
+
+
+class Forbidden(AccessError):
+    """The API key is valid, but lacks a scope or a model. scope: what is missing; None where it is the model."""
+
+    def __init__(self, detail: str, scope: str | None = None) -> None:
+        super().__init__(detail)
+        self.scope = scope
 
 
 class Unavailable(ServiceError):

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.access.keyring import Keyring
 from service.api.health import readiness
 from service.app import ProcessContext, create_app
 from service.build import limits_of
@@ -124,7 +125,10 @@ def main(config: WorkerConfig, end: socket.socket) -> int:
         slots = PixelSlots(settings.max_queue * _MODELS_AT_FULL_LOAD, SLOT_BYTES)
         limits = limits_of(settings)
         engines = RemoteLoader(slots, limits, metrics, health, frontends=config.frontends, engines=config.engines)
-    app = create_app(settings, health, ProcessContext(metrics, main_process.scrape, engines, config.state))
+    keyring = None
+    if settings.keys is not None:  # the main process logs what changes
+        keyring = Keyring(settings.keys, config.keys, announce=False)
+    app = create_app(settings, health, ProcessContext(metrics, main_process.scrape, engines, config.state, keyring))
     frontend = FrontendServer(app, settings, health, metrics, main_process, engines, config.state)
     frontend.run()
     return frontend.status

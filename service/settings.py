@@ -188,6 +188,12 @@ class Settings(BaseSettings):
     root_path: str = Field(
         "", examples=["/vision"], description="path prefix under which a proxy publishes the service; unset: none"
     )
+    keys: Path | None = Field(
+        None,
+        examples=["FILE"],
+        description="file of API keys, read again when it changes, see keys.md; with an empty file "
+        "every request that needs a key is refused; unset: no key is needed",
+    )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
 
@@ -218,6 +224,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is no host name: write it without scheme and port, as in photos.example")
         return hosts
 
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _check_keys(cls, keys: object) -> object:
+        """Refuse an empty value: it may come from a variable that was forgotten, and no key would be needed."""
+        if keys == "":
+            raise ValueError("the name of the key file is empty; name a file, or leave the setting out to need no keys")
+        return keys
+
     @field_validator("root_path")
     @classmethod
     def _check_root_path(cls, root_path: str) -> str:
@@ -240,6 +254,7 @@ class Settings(BaseSettings):
 GROUPS: dict[str, tuple[str, ...]] = {
     "Models": ("models", "watch", "admin_socket", "default_model", "precision"),
     "Address": ("host", "port", "listen_when_ready", "root_path", "max_connections", "keep_alive_s"),
+    "Access": ("keys",),
     "Browsers": ("allow_origins", "allowed_hosts"),
     "Images": (
         *("formats", "max_pixels", "max_dense_pixels", "max_dense_predictions"),

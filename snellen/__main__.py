@@ -17,6 +17,7 @@ from snellen.commands.calibrate import calibrate
 from snellen.commands.classify import classify
 from snellen.commands.evaluate import evaluate
 from snellen.commands.import_network import import_network
+from snellen.commands.keys import keys
 from snellen.commands.models import models
 from snellen.commands.optimize import optimize
 from snellen.commands.report import report
@@ -53,6 +54,7 @@ app.command(cls=ServeCommand, context_settings=_PASSED_ON, add_help_option=False
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(classify)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(tune)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(bench)
+app.add_typer(keys, name="keys", rich_help_panel=_SERVE)
 app.command(cls=PlainCommand, rich_help_panel=_MAKE)(train)
 app.command("import", cls=PlainCommand, rich_help_panel=_MAKE)(import_network)
 app.command(cls=PlainCommand, rich_help_panel=_MAKE)(calibrate)

@@ -3,6 +3,8 @@
     make load [HOST=http://127.0.0.1:8000] [MIX=good] [USERS=8] [TIME=30s] [LOAD_FLAGS="--top-k 1"]
     make load-ui [HOST=http://127.0.0.1:8000] [UI_PORT=8089]
 
+Where the service needs an API key, the variable SNELLEN_KEY has it; an option would show it in the list of processes.
+
 A user sends its next request as soon as the last one is answered, so the number of users is the number of requests in
 flight. A refusal (503) is a failure that the table names.
 """
@@ -10,6 +12,7 @@ flight. A refusal (503) is a failure that the table names.
 import itertools
 import json
 import logging
+import os
 import struct
 import sys
 import zlib
@@ -21,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 import gevent  # type: ignore[import-untyped]
 from locust import FastHttpUser, constant, events, task
@@ -42,6 +45,8 @@ MIXES = {
 """Shares of the kinds of users, in the order of KINDS."""
 CHECK_S = 5
 """Time limit for the first answer of the service, before any load, in seconds."""
+KEY = "SNELLEN_KEY"
+"""Variable with the API key, for a service that needs one."""
 MAX_REASONS = 10
 """Number of reasons of failures that are printed."""
 
@@ -94,6 +99,7 @@ def _check(environment: Environment, **_: Any) -> None:
         _apply(options)
         if options.headless and not options.worker:  # in the web UI the host may still be changed
             check_host(environment.host or "")
+            check_key(environment.host or "")
     except ValueError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
@@ -157,6 +163,27 @@ def check_host(host: str) -> None:
         raise ValueError(f"The server at {address} does not speak HTTP; {other}.") from None
     except OSError:
         raise ValueError(f"Nothing answers at {address}; start the service, or {other}.") from None
+
+
+def key_headers() -> dict[str, str]:
+    """Return the header with the API key; none where the variable is not set."""
+    key = os.environ.get(KEY, "")
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def check_key(host: str) -> None:
+    """Post an empty body. Raises ValueError with one sentence where the service asks for an API key, or for another."""
+    request = Request(  # noqa: S310 - check_host has looked at it
+        host.rstrip("/") + LoadSettings.path, data=b"", headers=key_headers(), method="POST"
+    )
+    try:
+        build_opener(ProxyHandler({})).open(request, timeout=CHECK_S).close()
+    except HTTPError as error:
+        if error.code in (401, 403):
+            detail = _detail(error.read())
+            raise ValueError(f"The service refuses the load: {detail}. The variable {KEY} has the key.") from None
+    except (HTTPException, OSError):
+        return  # the users see it
 
 
 def _detail(body: bytes) -> str:
@@ -262,7 +289,7 @@ class ServiceUser(FastHttpUser):
 
     def _post(self, name: str, body: bytes, content_type: str, judge: Callable[[int, str], str | None]) -> None:
         data: Any = body  # locust annotates the body as text but sends bytes unchanged
-        headers = {"Content-Type": content_type}
+        headers = {"Content-Type": content_type, **key_headers()}
         with self.client.post(
             LoadSettings.path, data=data, headers=headers, name=name, catch_response=True
         ) as response:

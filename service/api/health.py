@@ -47,16 +47,27 @@ def _default_readiness(registry: Registry) -> tuple[bool, str]:
     return True, f"{default.name} answers on {serving.engine.provider}{concerns}"
 
 
+def _without_names(state: Readiness, registry: Registry, health: Health) -> Readiness:
+    """Return the readiness for clients that may not know which models there are."""
+    if health.draining or (registry.loading and not health.failed):
+        detail = state.detail
+    else:
+        detail = "ready" if state.ready else "not ready; the log and, with an API key, GET /v1/models have the reason"
+    return state.model_copy(update={"models": [], "detail": detail})
+
+
 def router(
     registry: Registry,
     health: Health,
     metrics: Metrics,
     scrape: Callable[[], Awaitable[bytes]] | None = None,
+    *,
+    show_models: bool = True,
 ) -> APIRouter:
     """Return the routes of the three endpoints.
 
     scrape: returns the merged metrics of all processes, where there are several; None to use the registry of this
-    process.
+    process. show_models: whether /readyz names models; not where reading them takes an API key.
     """
     routes = APIRouter(tags=["health"])
     metrics.process.ready.set_function(lambda: readiness(registry, health).ready)
@@ -74,6 +85,8 @@ def router(
     )
     async def readyz() -> Response:
         state = readiness(registry, health)
+        if not show_models:
+            state = _without_names(state, registry, health)
         return JSONResponse(state.model_dump(mode="json"), 200 if state.ready else 503)
 
     @routes.get(

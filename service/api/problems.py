@@ -49,6 +49,21 @@ PROBLEM_TYPES: dict[type[errors.ServiceError], ProblemType] = {
         "The Content-Type announces a form or JSON, but the body cannot be read as one.",
         "Correct the body where the detail says, or send the bytes of one image as the whole body.",
     ),
+    errors.Unauthenticated: ProblemType(
+        401,
+        "key-required",
+        "A valid API key is needed",
+        "This service answers only requests with an API key. The request has none, or one that is not valid or has "
+        "expired.",
+        "Send the key in the header Authorization: Bearer KEY, or in X-API-Key. The operator makes keys.",
+    ),
+    errors.Forbidden: ProblemType(
+        403,
+        "not-permitted",
+        "The API key does not allow this",
+        "The API key is valid, but it lacks the scope that this path needs, or may not use the model.",
+        "Ask the operator of the service for a key with the scope or the model that the detail names.",
+    ),
     errors.BodyTimeout: ProblemType(
         408,
         "body-timeout",
@@ -230,6 +245,8 @@ def _root_path(request: Request) -> str:
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)
+    if isinstance(error, errors.ModelNotFound) and getattr(request.state, "key_models", None) is not None:
+        error = errors.ModelNotFound("there is no model of that name")  # not the names of others, as otherwise
     problem = problem_of(errors.released(error), _root_path(request))
     request.state.problems.append(problem.type)
     headers = {}
@@ -237,7 +254,26 @@ async def _on_service_error(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, errors.BodyTimeout | errors.BodyTooLarge | errors.NotReady):
         headers["Connection"] = "close"  # the rest of the body is not read, or another process may be ready
+    if isinstance(error, errors.AccessError):
+        headers["WWW-Authenticate"] = _challenge(error)
+        if _has_body(request):
+            headers["Connection"] = "close"  # the body is not read
     return respond(problem, request.state.request_id, headers)
+
+
+def _challenge(error: errors.AccessError) -> str:
+    """Return the value of WWW-Authenticate, after RFC 6750."""
+    parts = ['realm="snellen"']
+    if isinstance(error, errors.Forbidden):
+        parts += ['error="insufficient_scope"', *([f'scope="{error.scope}"'] if error.scope else [])]
+    elif isinstance(error, errors.Unauthenticated) and error.given:
+        parts.append('error="invalid_token"')
+    return f"Bearer {', '.join(parts)}"
+
+
+def _has_body(request: Request) -> bool:
+    """Return whether a body is on its way."""
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

@@ -28,6 +28,19 @@ class RequestMetrics:
             ("status",),
             registry=to,
         )
+        self.by_key = Counter(
+            "snellen_key_requests",
+            "Requests with a valid API key, by the name of the key; outcome is allowed, or forbidden for want of a "
+            "scope or model",
+            ("key", "outcome"),
+            registry=to,
+        )
+        self.unauthenticated = Counter(
+            "snellen_unauthenticated_requests",
+            "Requests refused since they have no valid API key; reason is missing, invalid, expired or ambiguous",
+            ("reason",),
+            registry=to,
+        )
         self.stages = Histogram(
             "snellen_stage_seconds", "Time by stage of a request", ("stage",), buckets=_SECONDS, registry=to
         )

@@ -3,11 +3,14 @@
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from service.access.keyring import Keyring
 from service.settings import Settings
-from tests.docker.monitoring import ROOT, read_yaml
+from tests.docker.monitoring import PROMETHEUS, ROOT, read_yaml
 
 SERVICES = read_yaml(ROOT / "docker-compose.yml")["services"]
 OURS = ("snellen", "snellen-gpu")
@@ -48,9 +51,41 @@ def test_a_plain_up_needs_neither_a_gpu_nor_a_choice() -> None:
     assert ":?" not in (ROOT / "docker-compose.yml").read_text()
 
 
+def test_api_keys_are_one_file_more() -> None:
+    """Both services read them from a folder that Prometheus does not see, and Prometheus has a key of its own."""
+    services = read_yaml(ROOT / "docker" / "compose.keys.yml")["services"]
+    for name in OURS:
+        assert services[name]["environment"] == {"SNELLEN_KEYS": "/keys/keys.txt"}
+        assert services[name]["volumes"] == ["./keys/service:/keys:ro"]
+    assert "./keys/prometheus:/keys:ro" in services["prometheus"]["volumes"]
+
+
+def test_the_commands_that_make_the_keys_run(tmp_path: Path) -> None:
+    """Prometheus gets a key that the file has, and containers of other users can read both."""
+    section = (ROOT / "docs" / "docker.md").read_text().partition("### API keys")[2]
+    block, compose = section.partition("```sh\n")[2].partition("```")[0].rstrip().rsplit("\n", 1)
+    assert compose == "docker compose -f docker-compose.yml -f docker/compose.keys.yml up"
+    shell = f'set -e\nsnellen() {{ "{sys.executable}" -m snellen "$@"; }}\n'
+    subprocess.run(["sh", "-c", shell + block], cwd=tmp_path, check=True, capture_output=True)
+    file, key = tmp_path / "keys" / "service" / "keys.txt", tmp_path / "keys" / "prometheus" / "key"
+    found = Keyring(file).find(key.read_bytes().strip())
+    assert found is not None
+    assert found.scopes == {"metrics"}
+    assert file.stat().st_mode & key.stat().st_mode & 0o044 == 0o044
+
+
+def test_prometheus_with_a_key_differs_in_the_key_only() -> None:
+    """Whatever is changed in one file is changed in the other."""
+    with_key, without = read_yaml(PROMETHEUS.with_name("prometheus.keys.yml")), read_yaml(PROMETHEUS)
+    authorization = with_key["scrape_configs"][0].pop("authorization")
+    assert authorization == {"credentials_file": "/keys/key"}
+    assert with_key == without
+
+
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="needs docker-compose")
 def test_docker_compose_accepts_it() -> None:
     """Every profile, by the real tool."""
-    command = ["docker-compose", "--profile", "gpu", "--profile", "load", "config", "--quiet"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    for files in ([], ["-f", "docker-compose.yml", "-f", "docker/compose.keys.yml"]):
+        command = ["docker-compose", *files, "--profile", "gpu", "--profile", "load", "config", "--quiet"]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr

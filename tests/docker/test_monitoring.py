@@ -62,6 +62,7 @@ def test_panels_have_their_own_place_and_number() -> None:
     "arguments",
     [
         ("check", "config", str(PROMETHEUS)),
+        ("check", "config", "--syntax-only", str(PROMETHEUS.with_name("prometheus.keys.yml"))),
         ("check", "rules", str(ALERTS)),
         ("test", "rules", str(ALERTS.with_name("alerts.test.yml"))),
     ],

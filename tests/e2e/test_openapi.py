@@ -9,12 +9,14 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    ignored_auth,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
     unsupported_method,
 )
 
+from tests.support.api_keys import bearer, write_keys
 from tests.support.bundles import write_bundle
 from tests.support.server import ServerProcess, running
 
@@ -82,5 +84,29 @@ def test_the_document_is_true(schema: schemathesis.BaseSchema, method: str, path
     @given(case=schema[path][method].as_strategy())
     def conforms(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=CHECKS)
+
+    conforms()
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, str]]:
+    """A service with keys, and a key for everything."""
+    folder = tmp_path_factory.mktemp("keyed")
+    write_bundle(folder / "models", "imagenet")
+    key = write_keys(folder / "keys", all="classify,read,metrics")["all"]
+    with running(folder / "models", "--keys", str(folder / "keys")) as server:
+        yield server, key
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_the_document_is_true_of_a_service_with_keys(keyed: tuple[ServerProcess, str], method: str, path: str) -> None:
+    """The same with a key; and every operation that the document protects refuses requests without it."""
+    server, key = keyed
+    protected = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+
+    @settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=protected[path][method].as_strategy())
+    def conforms(case: schemathesis.Case[Any]) -> None:
+        case.call_and_validate(checks=[*CHECKS, ignored_auth], headers=bearer(key))
 
     conforms()

@@ -24,6 +24,7 @@ from service.api.problems import PROBLEM_TYPES
 from snellen import client as module
 from snellen.client import AsyncClient, Classification, Client, Options, Problem, Retries, Unreachable
 from tests.conftest import ROOT
+from tests.support.api_keys import write_keys
 from tests.support.bundles import write_bundle
 from tests.support.flaky_proxy import CLOSE, Refusal, flaky
 from tests.support.pictures import BLUE, GREEN, RED, picture
@@ -353,6 +354,23 @@ def test_an_answer_of_something_else_is_named(service: ServerProcess, foreign: R
         with pytest.raises(Problem, match=message) as caught:
             client.classify(picture())
         assert (caught.value.status, caught.value.type) == (foreign.status, "about:blank")
+
+
+def test_a_service_with_keys_answers_the_client_that_has_one(tmp_path: Path) -> None:
+    """Another one gets the problem at once, without a second try; a folder's first refusal ends it."""
+    write_bundle(tmp_path / "models")
+    keys = write_keys(tmp_path / "keys", shop="classify,read", scraper="metrics")
+    with running(tmp_path / "models", "--keys", str(tmp_path / "keys")) as locked:
+        with Client(locked.url, api_key=keys["shop"]) as client:
+            assert client.ready()
+            assert client.classify(picture(RED)).best.label == "red"
+            assert [model.name for model in client.models().models] == ["colours"]
+        for key, status, kind in ((None, 401, "key-required"), (keys["scraper"], 403, "not-permitted")):
+            with Client(locked.url, api_key=key) as client:
+                assert client.ready()
+                with pytest.raises(Problem) as caught:
+                    client.classify(picture(RED))
+                assert (caught.value.status, caught.value.type) == (status, f"/problems/{kind}")
 
 
 def test_the_key_is_sent_and_not_shown(service: ServerProcess) -> None:

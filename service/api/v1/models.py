@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from service.api.v1 import openapi
 from service.api.v1.params import ModelPath, VersionPath
@@ -17,10 +17,12 @@ def router(registry: Registry) -> APIRouter:
     routes = APIRouter(prefix="/v1/models", tags=["models"])
 
     @routes.get("", operation_id="list_models", summary="All models and versions")
-    async def list_models() -> ModelList:
-        return ModelList(
+    async def list_models(request: Request) -> ModelList:
+        allowed: frozenset[str] | None = getattr(request.state, "key_models", None)
+        everything = ModelList(
             default_model=registry.default_model, models=summaries(registry), unreadable=dict(registry.unreadable)
         )
+        return everything if allowed is None else _only(everything, allowed)
 
     @routes.get("/{model}", operation_id="get_model", summary="A model's newest ready version", responses=_NOT_FOUND)
     async def get_model(model: ModelPath) -> ModelDetail:
@@ -36,6 +38,15 @@ def router(registry: Registry) -> APIRouter:
         return _detail(registry, registry.find(model, version))
 
     return routes
+
+
+def _only(everything: ModelList, allowed: frozenset[str]) -> ModelList:
+    """Return the part of the list that a key for these models may read."""
+    return ModelList(
+        default_model=everything.default_model if everything.default_model in allowed else None,
+        models=[model for model in everything.models if model.name in allowed],
+        unreadable={},
+    )
 
 
 def summaries(registry: Registry) -> list[ModelSummary]:

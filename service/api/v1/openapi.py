@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from service.api.problems import MEDIA_TYPE, PROBLEM_TYPES, plain_problem, problem_of
 from service.api.v1.params import QueryParams
 from service.api.v1.schemas import Problem
-from service.errors import Conflict
+from service.errors import AccessError, Conflict
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -100,6 +100,8 @@ def _documented(by_slug: dict[str, Problem]) -> dict[str, Any]:
 EXAMPLE_DETAILS = {
     "empty-body": "the body is empty; send the bytes of an image, as in curl --data-binary @photo.jpg",
     "malformed-body": "images.0 is not base64; encode the bytes of the image file",
+    "key-required": "this service needs an API key; send it as Authorization: Bearer KEY, or in X-API-Key",
+    "not-permitted": "this API key lacks the scope classify; ask the operator for a key that has it",
     "body-timeout": "the body did not arrive within 30 s; send it again",
     "body-too-large": "the body has more than 33554432 bytes; send a smaller image or fewer at a time",
     "too-many-images": "the request holds more than 64 images; send them in several requests",
@@ -125,8 +127,10 @@ EXAMPLE_DETAILS = {
 }
 """One example detail per problem type, in the wording of the service."""
 
+_NOT_OF_CLASSIFY = (AccessError, Conflict)
+"""Errors that `classify` does not have; those of keys are documented where the service has keys."""
 CLASSIFY_RESPONSES = problems(
-    *sorted({face.status for error, face in PROBLEM_TYPES.items() if error is not Conflict}),
+    *sorted({face.status for error, face in PROBLEM_TYPES.items() if not issubclass(error, _NOT_OF_CLASSIFY)}),
     plain={
         415: "Content-Encoding 'br' is not read; send the body with gzip, or without compression",
         422: "A parameter is not valid. top_k: Input should be greater than or equal to 1",

@@ -26,7 +26,7 @@ _SCRAPE_TIMEOUT_S = 3.0
 class WorkerConfig:
     """The configuration of a process: settings, number of this process within its kind, number of processes.
 
-    state: what it has to prepare first.
+    state: what it has to prepare first. keys: text of the key file when it was valid last; None without keys.
     """
 
     settings: Settings
@@ -34,13 +34,15 @@ class WorkerConfig:
     frontends: int
     engines: int
     state: RepositoryState
+    keys: str | None = None
 
     @classmethod
     def from_json(cls, text: bytes) -> "WorkerConfig":
         """Read what ManagedProcess.launch has written."""
         read = json.loads(text)
         state = RepositoryState.from_json(read["state"])
-        return cls(Settings.model_validate(read["settings"]), read["number"], read["frontends"], read["engines"], state)
+        settings = Settings.model_validate(read["settings"])
+        return cls(settings, read["number"], read["frontends"], read["engines"], state, read.get("keys"))
 
 
 class MainProcess:

@@ -72,14 +72,15 @@ class ManagedProcess:
         on_message: Callable[["ManagedProcess", bytes, bytes, Sequence[int]], None],
         on_undelivered: Callable[["ManagedProcess", bytes, Sequence[int]], None],
         state: RepositoryState,
+        keys: str | None = None,
     ) -> None:
         """Start a process and read its messages.
 
         A new interpreter, not a fork: the libraries have threads, and a CUDA device needs a process of its own.
         on_message: called with each message. on_undelivered: called with kind and descriptors of a message that could
-        not be sent. state: what it has to prepare first.
+        not be sent. state: what it has to prepare first. keys: text of the key file when it was valid last.
         """
-        config = {**self.config, "state": state.to_json().decode()}
+        config = {**self.config, "state": state.to_json().decode(), "keys": keys}
         self.given = state.number
         ours, theirs = pair()
         with theirs, open(to_memfd(json.dumps(config).encode()), "rb") as file:

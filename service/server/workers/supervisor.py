@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from service.access.keyring import Keyring
 from service.repository.announcement import log_repository
 from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
@@ -40,13 +41,15 @@ AdminApp = Callable[[Callable[[], Lifecycle]], Any]
 """Returns the ASGI application of the admin API, given a function that returns the lifecycle in charge."""
 
 
-def supervise(settings: Settings, plan: ProcessPlan, admin_app: AdminApp | None = None) -> int:
+def supervise(
+    settings: Settings, plan: ProcessPlan, keyring: Keyring | None = None, admin_app: AdminApp | None = None
+) -> int:
     """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError.
 
-    admin_app: for the admin socket; None for no socket.
+    keyring: of the settings' key file. admin_app: for the admin socket; None for no socket.
     """
     listeners = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    return asyncio.run(Supervisor(settings, plan, listeners, admin_app).run())
+    return asyncio.run(Supervisor(settings, plan, listeners, keyring, admin_app).run())
 
 
 class Supervisor:
@@ -57,9 +60,11 @@ class Supervisor:
         settings: Settings,
         plan: ProcessPlan,
         listeners: Sequence[socket.socket],
+        keyring: Keyring | None = None,
         admin_app: AdminApp | None = None,
     ) -> None:
-        self._settings = settings
+        """keyring: of the settings' key file. Frontends follow the file themselves, from what was valid last."""
+        self._settings, self._keyring = settings, keyring
         self._listeners = listeners
         self._admin_app = admin_app
         self._admin: AdminListener | None = None
@@ -96,6 +101,8 @@ class Supervisor:
             self._start_admin(self._admin_app)
             loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._lifecycle.rescan))
             self._begin(self._start_lifecycle)
+            if self._keyring is not None:
+                self._begin(self._keyring.watch)
             if self._settings.watch:
                 self._begin(self._watch)
             return await self._finished
@@ -116,7 +123,8 @@ class Supervisor:
     def _start(self, process: ManagedProcess) -> None:
         if self._draining and process in self._frontends:
             return
-        process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start)
+        keys = self._keyring.content if self._keyring is not None else None
+        process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start, keys)
         for other in self._processes:
             if other.kind != process.kind and other.process is not None:
                 for each, end in zip((process, other), socket.socketpair(), strict=True):

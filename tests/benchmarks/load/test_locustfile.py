@@ -18,6 +18,8 @@ import httpx2 as httpx
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.api_keys import write_keys
+from tests.support.bundles import write_bundle
 from tests.support.server import ServerProcess, running
 
 LOCUSTFILE = ROOT / "benchmarks" / "load" / "locustfile.py"
@@ -211,3 +213,17 @@ def answers(client: httpx.Client) -> bool:
     except httpx.TransportError:
         return False
     return True
+
+
+def test_a_key_comes_from_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it, or with one that may not classify, the run ends before any load with the reason and status 2."""
+    write_bundle(tmp_path / "models", "imagenet")
+    keys = write_keys(tmp_path / "keys", load="classify", scraper="metrics")
+    with running(tmp_path / "models", "--keys", str(tmp_path / "keys")) as locked:
+        for key, reason in (("", "this service needs an API key"), (keys["scraper"], "lacks the scope classify")):
+            monkeypatch.setenv("SNELLEN_KEY", key)
+            refused = locust(locked.url, tmp_path)
+            assert (refused.returncode, reason in refused.stderr) == (2, True), refused.stderr
+        monkeypatch.setenv("SNELLEN_KEY", keys["load"])
+        status, entries = load(locked.url, tmp_path, "--mix", "raw")
+        assert (status, entries["raw"]["num_failures"]) == (0, 0)

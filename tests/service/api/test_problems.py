@@ -30,10 +30,14 @@ def test_types_are_unique() -> None:
 
 
 def test_every_type_is_documented_with_an_example() -> None:
-    """The OpenAPI document shows each of them, but for the one that only the admin API answers."""
+    """The OpenAPI document shows each of them, but for the one that only the admin API answers.
+
+    Those of API keys are in it where the service has keys.
+    """
+    responses = [*openapi.CLASSIFY_RESPONSES.values(), *openapi.problems(401, 403).values()]
     documented = {
         example["value"]["type"]
-        for response in openapi.CLASSIFY_RESPONSES.values()
+        for response in responses
         for example in response["content"]["application/problem+json"]["examples"].values()
     }
     public = {f"/problems/{face.slug}" for error, face in PROBLEM_TYPES.items() if error is not errors.Conflict}

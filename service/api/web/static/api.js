@@ -11,9 +11,23 @@ export class Problem extends Error {
   get passing() {
     return [0, 408, 429, 500, 502, 503, 504].includes(this.status);
   }
+
+  /** Whether the same request may succeed with an API key, or with another one. */
+  get needsKey() {
+    return [401, 403].includes(this.status);
+  }
 }
 
 export const address = (path) => new URL(path, document.baseURI);
+
+let key = ""; // the API key, if there is one; never stored, so that it is gone when the page is closed
+
+/** Send `given` with each request from now on. */
+export function useKey(given) {
+  key = given;
+}
+
+export const hasKey = () => key !== "";
 
 /** Send a request. By XMLHttpRequest, since fetch reports no progress of an upload; `onUpload` gets bytes sent and total. */
 async function send(path, { method = "GET", body: content = null, headers = {}, signal, onUpload } = {}) {
@@ -21,6 +35,7 @@ async function send(path, { method = "GET", body: content = null, headers = {}, 
   const request = new XMLHttpRequest();
   request.open(method, address(path));
   for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+  if (key) request.setRequestHeader("Authorization", `Bearer ${key}`);
   if (onUpload) request.upload.onprogress = ({ loaded, total }) => onUpload(loaded, total);
   await new Promise((resolve, reject) => {
     const abort = () => request.abort();
@@ -99,5 +114,8 @@ export async function classify(file, path, { signal, onUpload }) {
 
 const quoted = (word) => `'${word.replaceAll("'", String.raw`'\''`)}'`;
 
-/** The words of a command; joined by spaces they are its line. */
-export const curlWords = (name, path) => ["curl", "--data-binary", `@${quoted(name)}`, quoted(address(path).href)];
+/** The words of a command; joined by spaces they are its line. The API key is a variable, which only the shell knows. */
+export const curlWords = (name, path) => [
+  "curl", ...(key ? ["-H", '"Authorization: Bearer $SNELLEN_KEY"'] : []),
+  "--data-binary", `@${quoted(name)}`, quoted(address(path).href),
+];

@@ -1,6 +1,6 @@
 /* What the page knows (photos, models, options) and what happens when any of it changes. */
 
-import { classify, classifyPath, curlWords, describeModel, listModels, Problem } from "./api.js";
+import { classify, classifyPath, curlWords, describeModel, hasKey, listModels, Problem, useKey } from "./api.js";
 import {
   byId, explainPreview, keyOf, labelThumbnail, nameClasses, sharedLabels, showAbout, showAnswer, showChosen, showCoverages,
   showCurl, showHeatmap, showModels, showMoved, showPhoto, showProblem, showTopK, showUpload, spoken, spokenNew,
@@ -78,10 +78,28 @@ async function ask(photo) {
   if (photo.request !== request) return; // a newer question took its place
   Object.assign(photo, { request: null, upload: null, outcome: { ...outcome, path } });
   if (photo === selected) byId.status.textContent = spoken(photo.outcome);
+  if (outcome.problem?.needsKey) askForKey();
   render();
   work();
   const outOfDate = [404, 503].includes(photo.outcome.problem?.status);
   if (outOfDate || !photos.some((each) => each.request)) refreshModels();
+}
+
+/** Show the field for an API key. */
+function askForKey() {
+  if (!byId["key-form"].hidden) return;
+  byId["key-form"].hidden = false;
+  byId.key.focus();
+}
+
+/** Use an API key from now on, and ask again what was refused without it. */
+function enterKey(key) {
+  useKey(key);
+  details.clear();
+  for (const photo of photos) if (photo.outcome?.problem?.needsKey) photo.outcome = null;
+  refreshModels();
+  work();
+  render();
 }
 
 const unexpected = (error) => new Problem({ title: "The page made a mistake", detail: String(error), status: -1 });
@@ -182,7 +200,7 @@ function refreshModels() {
     refreshing = null;
     clearTimeout(polling);
     const changing = list.models.length === 0 || list.models.some(({ state }) => !["ready", "failed"].includes(state));
-    if (!document.hidden) polling = setTimeout(refreshModels, changing ? CHANGING_MS : POLL_MS);
+    if (!document.hidden && byId["key-form"].hidden) polling = setTimeout(refreshModels, changing ? CHANGING_MS : POLL_MS);
   });
 }
 
@@ -191,9 +209,10 @@ async function takeList() {
   try {
     next = await listModels();
   } catch (problem) {
+    if (problem.needsKey) askForKey();
     if (selected) return;
     showProblem(problem);
-    byId.problem.hidden = false;
+    byId.problem.hidden = problem.status === 401 && !hasKey(); // the form says it too
     return;
   }
   const before = list;
@@ -404,6 +423,14 @@ byId.retry.addEventListener("click", () => {
   if (selected) selected.outcome = null;
   refreshModels();
   work();
+});
+
+byId["key-form"].addEventListener("submit", (event) => {
+  event.preventDefault();
+  const key = byId.key.value.trim();
+  byId.key.value = "";
+  byId["key-form"].hidden = true;
+  enterKey(key);
 });
 
 byId.sample.addEventListener("click", async () => {
