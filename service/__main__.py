@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from service.command_line import UsageError, given_settings
 from service.heap import use_one_heap
 from service.repository.scan import RepositoryError
+from service.server.certificates import CertificateError, Certificates
 from service.server.sockets import CannotListen
 from service.server.workers.control_channel import missing_feature
 from service.server.workers.plan import ProcessPlan, plan_processes
@@ -47,14 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.warning("one process instead of several: %s; several need Linux, see docs/processes.md", missing)
         plan = ProcessPlan(1, 0)
     try:
-        return _serve(settings) if plan.one_process else supervise(settings, plan)
-    except (CannotListen, RepositoryError) as error:
+        certificates = Certificates(settings) if settings.tls_certificate is not None else None
+        return _serve(settings, certificates) if plan.one_process else supervise(settings, plan, certificates)
+    except (CannotListen, CertificateError, RepositoryError) as error:
         log.write_line(str(error))
         return 2
 
 
-def _serve(settings: Settings) -> int:
-    """Serve in this process.
+def _serve(settings: Settings, certificates: Certificates | None) -> int:
+    """Serve in this process. certificates: the files for TLS, None to speak HTTP.
 
     The imports are local: the main process of several needs none of these modules, and its frontends would wait for
     them.
@@ -75,6 +77,7 @@ def _serve(settings: Settings) -> int:
         metrics,
         ready=lambda: readiness(app.state.registry, health).ready,
         on_hangup=app.state.lifecycle.rescan,
+        certificates=certificates,
     )
     if health.failed:
         log.write_line(health.failed)

@@ -16,6 +16,7 @@ from service.app import ProcessContext, create_app
 from service.build import limits_of
 from service.repository.registry import Registry
 from service.repository.state import RepositoryState
+from service.server.certificates import TlsMaterial
 from service.server.http.server import Server
 from service.server.ipc.pixel_slots import SLOT_BYTES, PixelSlots
 from service.server.ipc.remote_engine import RemoteLoader
@@ -80,6 +81,8 @@ class FrontendServer(Server):
                 self._begin(self.attach(socket.socket(fileno=descriptors[0])), self._attaching)
             case control_channel.LINK if self._engines is not None:
                 self._engines.connect(socket.socket(fileno=descriptors[0]))
+            case control_channel.CERTIFICATES:
+                self.use(TlsMaterial.from_json(control_channel.read_memfd(descriptors[0])))
             case control_channel.PREPARE:
                 state = RepositoryState.from_json(control_channel.read_memfd(descriptors[0]))
                 self._begin(self._prepare(state), self._changing)

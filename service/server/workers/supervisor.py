@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from service.repository.announcement import log_repository
@@ -15,6 +16,7 @@ from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.repository.watcher import Watcher
+from service.server.certificates import Certificates, TlsMaterial
 from service.server.sockets import CannotListen, begin_listening, bind, listen, log_addresses
 from service.server.workers import control_channel
 from service.server.workers.balancer import ConnectionBalancer
@@ -35,17 +37,27 @@ _MAX_DETAIL = 2000
 """Limit of the text about other processes in the response of /readyz, in characters."""
 
 
-def supervise(settings: Settings, plan: ProcessPlan) -> int:
-    """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError."""
+def supervise(settings: Settings, plan: ProcessPlan, certificates: Certificates | None = None) -> int:
+    """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError.
+
+    certificates: the files for TLS, None to speak HTTP.
+    """
     listeners = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    return asyncio.run(Supervisor(settings, plan, listeners).run())
+    return asyncio.run(Supervisor(settings, plan, listeners, certificates).run())
 
 
 class Supervisor:
     """Starts and restarts the processes and passes descriptors on. Does no work on requests."""
 
-    def __init__(self, settings: Settings, plan: ProcessPlan, listeners: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plan: ProcessPlan,
+        listeners: Sequence[socket.socket],
+        certificates: Certificates | None = None,
+    ) -> None:
         self._settings = settings
+        self._certificates = certificates
         self._listeners = listeners
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
         self._balancer = ConnectionBalancer(listeners, self._frontends, listening=not settings.listen_when_ready)
@@ -73,7 +85,8 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop, number)
         try:
             if self._settings.listen_when_ready:
-                log_addresses(self._listeners, "bound to %s, and listens there once it is ready")
+                message = "bound to %s, and listens there once it is ready"
+                log_addresses(self._listeners, self._settings.scheme, message)
             for process in self._processes:
                 self._start(process)
             self._check_heartbeats()
@@ -81,6 +94,8 @@ class Supervisor:
             self._begin(self._start_lifecycle)
             if self._settings.watch:
                 self._begin(self._watch)
+            if self._certificates is not None:
+                self._begin(partial(self._certificates.follow, self._send_certificates))
             return await self._finished
         finally:
             self._kill_all()
@@ -89,6 +104,8 @@ class Supervisor:
         if self._draining and process in self._frontends:
             return
         process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start)
+        if self._certificates is not None and process in self._frontends:
+            process.send_file(control_channel.CERTIFICATES, self._certificates.material.to_json())
         for other in self._processes:
             if other.kind != process.kind and other.process is not None:
                 for each, end in zip((process, other), socket.socketpair(), strict=True):
@@ -136,12 +153,17 @@ class Supervisor:
         """Follow the changes of the repository folder."""
         await Watcher(self._settings.models, lambda: self._lifecycle.rescan()).run()  # noqa: PLW0108 - another one after a start anew
 
+    def _send_certificates(self, material: TlsMaterial) -> None:
+        """Let all frontends use other certificates for new connections."""
+        for frontend in self._frontends:
+            frontend.send_file(control_channel.CERTIFICATES, material.to_json())
+
     def _take_connections(self, frontend: ManagedProcess) -> None:
         """Give connections to a frontend that has started; it answers probes while it opens the models."""
         frontend.up = True
         if self._listeners and not self._settings.listen_when_ready:
             log_repository(self._settings)
-            log_addresses(self._listeners)
+            log_addresses(self._listeners, self._settings.scheme)
             self._listeners = ()  # once
         self._balancer.update_listening()
 
@@ -163,7 +185,7 @@ class Supervisor:
             self._fail(str(error), 2)
             return
         log_repository(self._settings)
-        log_addresses(self._listeners)
+        log_addresses(self._listeners, self._settings.scheme)
         self._listeners = ()  # once
         self._balancer.begin()
 
