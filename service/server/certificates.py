@@ -89,8 +89,7 @@ class Certificates:
         self._paths = (settings.tls_certificate, settings.tls_key or settings.tls_certificate, settings.tls_client_ca)
         self._stamp = self._stamp_now()
         self.material = self._read()
-        self._refused = False
-        self._warned = ""
+        self._refusal = self._warned = ""
         logger.info("the TLS certificate in %s is valid until %s", self._paths[0], _date(self.material.validity.ends))
         self._warn()
 
@@ -104,30 +103,32 @@ class Certificates:
     def look(self) -> bool:
         """Take changed files, if they can be used, and return whether other ones are in force than before.
 
-        Files that cannot be used are logged once, and what was in force before stays.
+        Files that cannot be used are read again with each look, and each reason is logged once; what was in force
+        before stays.
         """
         stamp = self._stamp_now()
         changed = False
-        if stamp != self._stamp:
-            self._stamp = stamp
+        if stamp != self._stamp or self._refusal:
             try:
                 changed = self._take(self._read())
-            except CertificateError as error:
-                self._refused = True
-                logger.error("%s; the TLS certificate of before stays in force", error)
+                self._stamp = stamp
+            except (CertificateError, OSError) as error:
+                if str(error) != self._refusal:
+                    logger.error("%s; the TLS certificate of before stays in force", error)
+                self._refusal = str(error)
         self._warn()
         return changed
 
     def _take(self, material: TlsMaterial) -> bool:
         if material == self.material:
-            if self._refused:
+            if self._refusal:
                 logger.info("the TLS files are those in force again")
-            self._refused = False
+            self._refusal = ""
             return False
         ends = material.validity.ends
         if ends <= time.time():
             raise CertificateError(f"the new certificate in {self._paths[0]} has expired on {_date(ends)}; renew it")
-        self.material, self._refused, self._warned = material, False, ""
+        self.material, self._refusal, self._warned = material, "", ""
         logger.info("a new TLS certificate is in force: the one in %s, until %s", self._paths[0], _date(ends))
         return True
 

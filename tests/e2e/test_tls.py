@@ -115,6 +115,8 @@ def test_it_speaks_https_and_nothing_else(site: Site, shape: str) -> None:
             assert client.classify(photo).best.label == "red"
         old = s_client(server, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
         assert "protocol version" in old.stderr
+        again = s_client(server, "-tls1_2", "-no_ign_eof", send="R\n")
+        assert "no renegotiation" in again.stderr, again
         agreed = s_client(server, "-alpn", "h2,http/1.1", "-CAfile", str(ca))
         assert "ALPN protocol: http/1.1" in agreed.stdout
         assert "Verify return code: 0 (ok)" in agreed.stdout

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.testclient import TestClient
 
+from service.api.trusted_proxies import TrustedProxiesMiddleware
 from service.app import ProcessContext, create_app
 from service.engine.profile import Profile
 from service.repository.version import ModelVersion
@@ -135,3 +136,10 @@ def test_an_application_whose_versions_are_all_refused_leaves_its_server_running
         readiness = client.get("/readyz")
         assert (readiness.status_code, client.get("/livez").status_code) == (503, 200)
         assert "colours/1 was refused at load: golden/blue.png differs" in readiness.json()["detail"]
+
+
+def test_trusted_proxies_are_believed_before_anything_else(settings: Settings) -> None:
+    """The outermost middleware, so that all others know the client; without the setting there is none."""
+    trusting = create_app(settings.model_copy(update={"trusted_proxies": ("10.0.0.0/8",), "allow_origins": ("*",)}))
+    assert trusting.user_middleware[0].cls is TrustedProxiesMiddleware
+    assert all(each.cls is not TrustedProxiesMiddleware for each in create_app(settings).user_middleware)

@@ -80,6 +80,7 @@ class TlsConnection(asyncio.Protocol):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls: ssl.SSLObject | None = None
         self._protocol: asyncio.Protocol | None = None
+        self._inside: TlsTransport | None = None
         self._failed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -98,8 +99,8 @@ class TlsConnection(asyncio.Protocol):
         self._port.on_closed()
 
     def data_received(self, data: bytes) -> None:
-        if self._failed:
-            return
+        if self._failed or (self._inside is not None and self._inside.ended):
+            return  # what a client still sends after its last answer
         if self._tls is None and not self._begin(data):
             return
         self._incoming.write(data)
@@ -154,7 +155,8 @@ class TlsConnection(asyncio.Protocol):
         self._port.end(self)
         self._flush()
         self._protocol = self._make_protocol()
-        self._protocol.connection_made(TlsTransport(self._transport, self._tls, self._outgoing))
+        self._inside = TlsTransport(self._transport, self._tls, self._outgoing)
+        self._protocol.connection_made(self._inside)
         return True
 
     def _pass_on(self) -> None:
@@ -191,7 +193,8 @@ class TlsConnection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(_LINGER_S, self._transport.abort)
         if last:
             self._transport.write(last)
-        self._transport.write_eof()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     def _fail(self, reason: str) -> None:
         if not self._failed:
@@ -201,12 +204,15 @@ class TlsConnection(asyncio.Protocol):
 
 
 class TlsTransport(asyncio.Transport):
-    """The transport of the protocol inside: encrypts, and is otherwise the one of the socket."""
+    """The transport of the protocol inside: encrypts, and is otherwise the one of the socket.
+
+    ended: whether the end of the sending direction was sent.
+    """
 
     def __init__(self, transport: asyncio.Transport, tls: ssl.SSLObject, outgoing: ssl.MemoryBIO) -> None:
         super().__init__()
         self._transport, self._tls, self._outgoing = transport, tls, outgoing
-        self._ended = False
+        self.ended = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         if name == "sslcontext":
@@ -215,18 +221,23 @@ class TlsTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt and write. After an end of the sending direction nothing is written."""
-        if self._ended or self._transport.is_closing():
+        if self.ended or self._transport.is_closing():
             return
-        with memoryview(data) as rest:
-            at = 0
-            while at < len(rest):
-                at += self._tls.write(rest[at:])
+        try:
+            with memoryview(data) as rest:
+                at = 0
+                while at < len(rest):
+                    at += self._tls.write(rest[at:])
+        except ssl.SSLError:  # what the client sent before was damaged
+            self._transport.abort()
+            return
         self._transport.write(self._outgoing.read())
 
     def write_eof(self) -> None:
         """End the sending direction, for TLS and for the socket; what the client still sends can be read."""
         self._send_end()
-        self._transport.write_eof()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     def can_write_eof(self) -> bool:
         return True
@@ -256,9 +267,9 @@ class TlsTransport(asyncio.Transport):
         return self._transport.get_write_buffer_size()
 
     def _send_end(self) -> None:
-        if self._ended:
+        if self.ended:
             return
-        self._ended = True
+        self.ended = True
         with contextlib.suppress(ssl.SSLError):  # the client's own end has not come, and need not
             self._tls.unwrap()
         if self._outgoing.pending:

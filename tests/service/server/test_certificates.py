@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import re
+import resource
 import shutil
 import ssl
 import time
@@ -246,6 +247,26 @@ def test_an_expired_pair_leaves_the_one_in_force(
     replace(pair, (tmp_path / "old.crt", tmp_path / "old.key"))
     assert not found.look()
     assert "has expired on" in caplog.records[-1].message
+
+
+def test_what_passes_by_itself_needs_no_other_change(
+    authority: Authority, pair: tuple[Path, Path], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Such as a key that comes a moment after its certificate, or a lack of descriptors; each reason is logged once."""
+    found = certificates(*pair)
+    new = another(authority, tmp_path)
+    new[0].replace(pair[0])
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        assert not any(found.look() for _ in range(3))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert not any(found.look() for _ in range(3))
+    new[1].replace(pair[1])
+    assert found.look()
+    errors = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
+    assert ["Too many open files" in errors[0], "does not belong to" in errors[1], len(errors)] == [True, True, 2]
 
 
 def test_files_that_come_back_are_no_new_ones(pair: tuple[Path, Path], caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,7 @@
 """TLS with Python's own client and raw sockets, in both event loops: answers are whole, handshakes are bounded."""
 
 import asyncio
+import os
 import re
 import socket
 import ssl
@@ -163,6 +164,37 @@ def test_a_refusal_can_be_read_while_a_body_is_still_sent(run: Run, settings: Se
                 await asyncio.sleep(0)
             assert b"400 Bad Request" in await reader.read()
             writer.close()
+
+    run(ask())
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_damaged_bytes_end_the_connection(
+    run: Run, settings: Settings, authority: Authority, version: ssl.TLSVersion
+) -> None:
+    """Also while an answer is on its way; nothing of it is an error of the service."""
+
+    def send(address: tuple[str, int]) -> None:
+        context = authority.context()
+        context.maximum_version = version
+        with (
+            socket.create_connection(address, timeout=20) as plain,
+            socket.socket(fileno=os.dup(plain.fileno())) as raw,
+            context.wrap_socket(plain, server_hostname="localhost") as client,
+        ):
+            client.sendall(GET + b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+            raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+            with pytest.raises((ssl.SSLError, ConnectionResetError)):
+                while client.recv(1024 * 1024):
+                    pass
+
+    async def ask() -> None:
+        errors: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
+        async with Serving().listening(settings) as serving:
+            await asyncio.to_thread(send, serving.address)
+            await serving.until(lambda: serving.closed == 1)
+        assert errors == []
 
     run(ask())
 
