@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         (),
         examples=["10.0.0.0/8,192.168.1.7"],
         description="addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; "
-        "unset: nobody's",
+        "unset: those of none",
     )
     listen_when_ready: bool = Field(
         False,

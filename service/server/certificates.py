@@ -129,7 +129,9 @@ class Certificates:
         if ends <= time.time():
             raise CertificateError(f"the new certificate in {self._paths[0]} has expired on {_date(ends)}; renew it")
         self.material, self._refusal, self._warned = material, "", ""
-        logger.info("a new TLS certificate is in force: the one in %s, until %s", self._paths[0], _date(ends))
+        logger.info(
+            "changed TLS files are in force; the certificate in %s is valid until %s", self._paths[0], _date(ends)
+        )
         return True
 
     def _read(self) -> TlsMaterial:

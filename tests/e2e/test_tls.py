@@ -167,7 +167,7 @@ def test_a_renewed_certificate_costs_no_request(site: Site, shape: str) -> None:
         answers = [call.result() for call in calls]
         assert all(good > 10 and bad == 0 for good, bad in answers), answers
         assert server.log.count("holds no certificate in PEM format") == 1
-        assert server.log.count("a new TLS certificate is in force") == 2
+        assert server.log.count("changed TLS files are in force") == 2
 
 
 def test_a_frontend_that_starts_again_uses_what_is_in_force(site: Site) -> None:
@@ -217,6 +217,36 @@ def test_only_clients_with_a_certificate_are_let_in(site: Site, shape: str) -> N
             f"{server.url}/metrics",
         )
         assert 'snellen_failed_tls_handshakes_total{reason="client_certificate"} 3.0' in metrics.stdout
+
+
+def test_an_authority_of_clients_can_be_taken_away(site: Site) -> None:
+    """While the service runs; a session that a client has kept does not help it."""
+    stranger = Authority(site.folder / "stranger", "another")
+    stranger.sign(site.folder / "other.crt", site.folder / "other.key")
+    trusted, other = site.folder / "clients.crt", (site.folder / "other.crt", site.folder / "other.key")
+    trusted.write_bytes(site.authority.certificate.read_bytes() + stranger.certificate.read_bytes())
+    files = ["--tls-certificate", str(site.certificate), "--tls-key", str(site.key), "--tls-client-ca", str(trusted)]
+    with running(site.folder / "models", *files, *SHAPES["several"], wait=False) as server:
+        context, kept = site.authority.context(other), list[ssl.SSLSession | None]()
+
+        def ask() -> bytes:
+            with (
+                socket.create_connection(("127.0.0.1", server.port), timeout=LONG_S) as plain,
+                context.wrap_socket(plain, server_hostname="localhost", session=kept[-1] if kept else None) as client,
+            ):
+                client.sendall(LIVEZ)
+                answer = client.recv(65536)
+                kept.append(client.session)
+                return answer
+
+        assert ask().startswith(b"HTTP/1.1 200 OK")
+        assert ask().startswith(b"HTTP/1.1 200 OK")
+        trusted.write_bytes(site.authority.certificate.read_bytes())
+        until(lambda: "changed TLS files are in force" in server.log, server)
+        with pytest.raises((ssl.SSLError, ConnectionResetError), match=r"UNKNOWN_CA|unknown ca|reset"):
+            for _ in range(20):
+                ask()
+                time.sleep(0.05)
 
 
 def failed_start(site: Site, *flags: str) -> tuple[int, list[str]]:
