@@ -24,6 +24,7 @@ from service.heap import use_one_heap
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.server.admin_socket import OFF, NoAdminSocket, require_short
+from service.server.certificates import CertificateError, Certificates
 from service.server.sockets import CannotListen
 from service.server.workers.control_channel import missing_feature
 from service.server.workers.plan import ProcessPlan, plan_processes
@@ -56,9 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if settings.admin_socket not in {None, OFF}:
             require_short(Path(str(settings.admin_socket)))
+        certificates = Certificates(settings) if settings.tls_certificate is not None else None
         keyring = _keyring(settings)
-        return _serve(settings, keyring) if plan.one_process else supervise(settings, plan, keyring, _admin_app)
-    except (CannotListen, NoAdminSocket, RepositoryError, KeyFileError) as error:
+        if plan.one_process:
+            return _serve(settings, keyring, certificates)
+        return supervise(settings, plan, keyring, certificates, _admin_app)
+    except (CannotListen, CertificateError, NoAdminSocket, RepositoryError, KeyFileError) as error:
         log.write_line(str(error))
         return 2
 
@@ -77,8 +81,8 @@ def _keyring(settings: Settings) -> Keyring | None:
     return None
 
 
-def _serve(settings: Settings, keyring: Keyring | None) -> int:
-    """Serve in this process.
+def _serve(settings: Settings, keyring: Keyring | None, certificates: Certificates | None) -> int:
+    """Serve in this process. certificates: the files for TLS, None to speak HTTP.
 
     The imports are local: the main process of several needs none of these modules, and its frontends would wait for
     them.
@@ -101,6 +105,7 @@ def _serve(settings: Settings, keyring: Keyring | None) -> int:
         ready=lambda: readiness(app.state.registry, health).ready,
         on_hangup=lifecycle.rescan,
         admin_app=lambda: _admin_app(lambda: lifecycle),
+        certificates=certificates,
     )
     if health.failed:
         log.write_line(health.failed)

@@ -24,6 +24,7 @@ from service.api.problems import HANDLERS
 from service.api.refusal_pacing import RefusalPacer
 from service.api.request_context import RequestContextMiddleware
 from service.api.root_path import RootPathMiddleware
+from service.api.trusted_proxies import TrustedProxiesMiddleware
 from service.api.v1 import models, routes
 from service.api.v1.classify import ClassifyEndpoint
 from service.api.web import page
@@ -118,6 +119,8 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     )
     if settings.allow_origins:
         allow_origins(app, settings.allow_origins)
+    if settings.trusted_proxies:
+        app.add_middleware(TrustedProxiesMiddleware, proxies=settings.trusted_proxies)
     return app
 
 

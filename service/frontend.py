@@ -17,6 +17,7 @@ from service.app import ProcessContext, create_app
 from service.build import limits_of
 from service.repository.registry import Registry
 from service.repository.state import RepositoryState
+from service.server.certificates import TlsMaterial
 from service.server.http.server import Server
 from service.server.ipc.pixel_slots import SLOT_BYTES, PixelSlots
 from service.server.ipc.remote_engine import RemoteLoader
@@ -26,7 +27,7 @@ from service.settings import Settings
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
-_MODELS_AT_FULL_LOAD = 4
+MODELS_AT_FULL_LOAD = 4
 """Models whose queues may be full at a time before an image finds no slot on its way to an engine process."""
 _LAST_CONNECTIONS_S = 3.0
 """Time to wait, at the start of a drain, for the connections that the main process has accepted."""
@@ -81,6 +82,8 @@ class FrontendServer(Server):
                 self._begin(self.attach(socket.socket(fileno=descriptors[0])), self._attaching)
             case control_channel.LINK if self._engines is not None:
                 self._engines.connect(socket.socket(fileno=descriptors[0]))
+            case control_channel.CERTIFICATES:
+                self.use(TlsMaterial.from_json(control_channel.read_memfd(descriptors[0])))
             case control_channel.PREPARE:
                 state = RepositoryState.from_json(control_channel.read_memfd(descriptors[0]))
                 self._begin(self._prepare(state), self._changing)
@@ -122,7 +125,7 @@ def main(config: WorkerConfig, end: socket.socket) -> int:
     main_process, engines = MainProcess(end, metrics), None
     if config.engines:
         # Slots for all images that all models may admit, of any model. Unused slots take no memory.
-        slots = PixelSlots(settings.max_queue * _MODELS_AT_FULL_LOAD, SLOT_BYTES)
+        slots = PixelSlots(settings.max_queue * MODELS_AT_FULL_LOAD, SLOT_BYTES)
         limits = limits_of(settings)
         engines = RemoteLoader(slots, limits, metrics, health, frontends=config.frontends, engines=config.engines)
     keyring = None

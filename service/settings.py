@@ -6,6 +6,7 @@ A field's first example stands for its value in the help. GROUPS, below the fiel
 import re
 from collections.abc import Iterable
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,6 +48,29 @@ class Settings(BaseSettings):
         description="address to listen on; 0.0.0.0 for all of IPv4, :: for all of IPv6 and IPv4",
     )
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    tls_certificate: Path | None = Field(
+        None,
+        examples=["FILE"],
+        description="speak HTTPS with this certificate: a PEM file, the server's own first, then those that signed it; "
+        "unset: HTTP",
+    )
+    tls_key: Path | None = Field(
+        None,
+        examples=["FILE"],
+        description="private key of the certificate, a PEM file without passphrase; unset: in the certificate's file",
+    )
+    tls_client_ca: Path | None = Field(
+        None,
+        examples=["FILE"],
+        description="let in only clients with a certificate that these authorities have signed, a PEM file; "
+        "unset: all clients",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        examples=["10.0.0.0/8,192.168.1.7"],
+        description="addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; "
+        "unset: those of none",
+    )
     listen_when_ready: bool = Field(
         False,
         description="refuse connections until the service is ready; for a proxy that does not ask /readyz",
@@ -197,6 +221,11 @@ class Settings(BaseSettings):
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
 
+    @property
+    def scheme(self) -> str:
+        """What the address of the service begins with: http or https."""
+        return "http" if self.tls_certificate is None else "https"
+
     @field_validator("port", mode="before")
     @classmethod
     def _ignore_kubernetes(cls, value: object) -> object:
@@ -209,6 +238,24 @@ class Settings(BaseSettings):
         if "HEIC" in formats and find_spec("pillow_heif") is None:
             raise ValueError("HEIC takes a package that is not installed: pip install 'snellen[heic]'")
         return formats
+
+    @field_validator("tls_key", "tls_client_ca")
+    @classmethod
+    def _check_tls(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("tls_certificate") is None:
+            raise ValueError("there is no TLS without a certificate: add --tls-certificate FILE")
+        return file
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                example = "write it as 10.0.0.0/8 or 192.168.1.7"
+                raise ValueError(f"{proxy!r} is no IP address and no network; {example}") from None
+        return proxies
 
     @field_validator("allow_origins")
     @classmethod
@@ -242,7 +289,7 @@ class Settings(BaseSettings):
             raise ValueError(f"/{first[0]} is a path of the service itself; choose another prefix, as in /vision")
         return root_path
 
-    @field_validator("providers", "formats", "allow_origins", "allowed_hosts", mode="before")
+    @field_validator("providers", "formats", "allow_origins", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):
@@ -255,6 +302,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Models": ("models", "watch", "admin_socket", "default_model", "precision"),
     "Address": ("host", "port", "listen_when_ready", "root_path", "max_connections", "keep_alive_s"),
     "Access": ("keys",),
+    "TLS and proxies": ("tls_certificate", "tls_key", "tls_client_ca", "trusted_proxies"),
     "Browsers": ("allow_origins", "allowed_hosts"),
     "Images": (
         *("formats", "max_pixels", "max_dense_pixels", "max_dense_predictions"),

@@ -82,10 +82,10 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def log_addresses(sockets: Iterable[socket.socket], message: str = "running on %s") -> None:
+def log_addresses(sockets: Iterable[socket.socket], scheme: str, message: str = "running on %s") -> None:
     for each in sockets:
         host, port = each.getsockname()[:2]
-        logger.info(message, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        logger.info(message, f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:

@@ -27,6 +27,7 @@ _NOT_ADDED: dict[str, Callable[[float, float], float]] = {
     "snellen_model_ready": min,
     "snellen_model_state": max,
     "snellen_deadline_seconds": max,
+    "snellen_tls_certificate_expiry_timestamp_seconds": min,
     "snellen_process_start_time_seconds": min,
     "snellen_process_max_fds": min,
 }

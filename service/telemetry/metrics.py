@@ -41,6 +41,12 @@ class RequestMetrics:
             ("reason",),
             registry=to,
         )
+        self.failed_handshakes = Counter(
+            "snellen_failed_tls_handshakes",
+            "Connections to the TLS port without a complete handshake, by reason; not in snellen_requests_total",
+            ("reason",),
+            registry=to,
+        )
         self.stages = Histogram(
             "snellen_stage_seconds", "Time by stage of a request", ("stage",), buckets=_SECONDS, registry=to
         )
@@ -127,6 +133,12 @@ class ProcessMetrics:
         )
         self.dropped_log_lines = Counter(
             "snellen_dropped_log_lines", "Lines of the log dropped, since standard error was not read", registry=to
+        )
+        self.certificate_ends = Gauge(
+            "snellen_tls_certificate_expiry_timestamp_seconds",
+            "End of the TLS certificate in force, in seconds since 1970; by its file",
+            ("file",),
+            registry=to,
         )
         self.slots = Gauge(
             "snellen_slots", "Places for images on their way to an engine process", ("state",), registry=to

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.support.bundles import write_bundle
+from tests.support.certificates import Authority
 from tests.support.server import running
 
 SCRIPT = ROOT / "docker" / "ready.py"
@@ -37,7 +39,7 @@ def test_the_address_is_that_of_the_service(
     command: Sequence[str], environment: dict[str, str], address: tuple[str, int]
 ) -> None:
     """The last flag wins, then a variable, then the default; loopback stands for all addresses."""
-    assert ready.served_address(command, environment) == address
+    assert ready.served_address(ready.given(command, environment)) == address
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1", "127.0.0.9"])
@@ -54,3 +56,23 @@ def test_it_reaches_a_service_on_any_address(tmp_path: Path, host: str) -> None:
     refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_it_speaks_tls_to_a_service_that_does(tmp_path: Path, clients: bool) -> None:
+    """Whatever name the certificate has; where clients need one, with the service's own."""
+    authority = Authority(tmp_path / "ca")
+    authority.sign(tmp_path / "tls.crt", tmp_path / "tls.key")
+    write_bundle(tmp_path / "models")
+    files = {"SNELLEN_TLS_CERTIFICATE": "tls.crt", "SNELLEN_TLS_KEY": "tls.key"}
+    files |= {"SNELLEN_TLS_CLIENT_CA": "ca/ca.crt"} if clients else {}
+    files = {name: str(tmp_path / file) for name, file in files.items()}
+    with running(tmp_path / "models", wait=False, **files) as server:
+        environment = os.environ | files | {"SNELLEN_PORT": str(server.port)}
+        command = [sys.executable, "-IS", str(SCRIPT)]
+        end = time.monotonic() + 60
+        while (done := subprocess.run(command, env=environment, capture_output=True, check=False)).returncode:
+            assert time.monotonic() < end, done
+        if clients:
+            del environment["SNELLEN_TLS_CLIENT_CA"]
+            assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 1

@@ -3,12 +3,14 @@
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.testclient import TestClient
 
+from service.api.trusted_proxies import TrustedProxiesMiddleware
 from service.app import ProcessContext, create_app
 from service.engine.profile import Profile
 from service.repository.version import ModelVersion
@@ -135,3 +137,13 @@ def test_an_application_whose_versions_are_all_refused_leaves_its_server_running
         readiness = client.get("/readyz")
         assert (readiness.status_code, client.get("/livez").status_code) == (503, 200)
         assert "colours/1 was refused at load: golden/blue.png differs" in readiness.json()["detail"]
+
+
+def test_trusted_proxies_are_believed_before_anything_else(settings: Settings) -> None:
+    """The outermost middleware, so that all others know the client; without the setting there is none."""
+
+    def middleware(**changed: tuple[str, ...]) -> list[Any]:
+        return [each.cls for each in create_app(settings.model_copy(update=changed)).user_middleware]
+
+    assert middleware(trusted_proxies=("10.0.0.0/8",), allow_origins=("*",))[0] is TrustedProxiesMiddleware
+    assert TrustedProxiesMiddleware not in middleware(allow_origins=("*",))

@@ -112,3 +112,24 @@ def test_formats_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """As everywhere else."""
     monkeypatch.setenv("SNELLEN_FORMATS", "jpeg, png")
     assert Settings().formats == ("JPEG", "PNG")
+
+
+@pytest.mark.parametrize("name", ["TLS_KEY", "TLS_CLIENT_CA"])
+def test_tls_takes_a_certificate(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Other files for TLS alone would leave the service without TLS, without anybody noticing."""
+    monkeypatch.setenv(f"SNELLEN_{name}", "some.file")
+    with pytest.raises(ValidationError, match="there is no TLS without a certificate"):
+        Settings()
+    monkeypatch.setenv("SNELLEN_TLS_CERTIFICATE", "tls.crt")
+    assert (Settings().scheme, Settings(tls_certificate=None, tls_key=None, tls_client_ca=None).scheme) == (
+        "https",
+        "http",
+    )
+
+
+@pytest.mark.parametrize("proxy", ["*", "proxy.example", "10.0.0.0/33", "10.0.0.1:80", "10.0.0.0-10.0.0.9"])
+def test_a_trusted_proxy_is_an_address_or_a_network(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """A name could resolve to anything, and all addresses would be everybody."""
+    monkeypatch.setenv("SNELLEN_TRUSTED_PROXIES", f"10.0.0.7/8,::1, {proxy}")
+    with pytest.raises(ValidationError, match="is no IP address and no network"):
+        Settings()

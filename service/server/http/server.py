@@ -19,7 +19,9 @@ from starlette.types import ASGIApp
 
 from service.repository.announcement import log_repository
 from service.server.admin_listener import AdminListener
+from service.server.certificates import Certificates, TlsMaterial, new_context
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
+from service.server.http.tls import MAX_HANDSHAKES, TlsConnection, TlsPort
 from service.server.sockets import (
     CannotListen,
     begin_listening,
@@ -87,15 +89,25 @@ class Server(uvicorn.Server):
         ready: Callable[[], bool] | None = None,
         on_hangup: Callable[[], Awaitable[None]] | None = None,
         admin: AdminListener | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         """Create a server.
 
         metrics: of the application, to count refused connections. on_closed: called when a connection has ended.
         ready: returns whether the service is ready; with `listen_when_ready` the server listens only from then on.
         on_hangup: called at SIGHUP; None leaves the signal alone. admin: answers from the start to the drain.
+        certificates: the files for TLS, to be followed; None where another process does that, and calls `use`.
         """
-        super().__init__(_configuration(app, settings, metrics, on_closed))
+        failed = metrics.requests.failed_handshakes
+        self._tls = None
+        if settings.tls_certificate is not None:
+            self._tls = TlsPort(settings.body_timeout_s, lambda reason: failed.labels(reason).inc(), on_closed)
+        super().__init__(_configuration(app, settings, metrics, on_closed, self._tls))
         self._on_closed, self._settings, self._admin = on_closed, settings, admin
+        self._certificate_ends = metrics.process.certificate_ends
+        self._certificates, self._following = certificates, set[asyncio.Future[None]]()
+        if certificates is not None:
+            self.use(certificates.material)
         self._on_hangup, self._hangups = on_hangup, set[asyncio.Future[None]]()
         self._ready = ready if settings.listen_when_ready else None
         self._bound: list[socket.socket] = []
@@ -109,6 +121,13 @@ class Server(uvicorn.Server):
     def status(self) -> int:
         """Exit status of the process: 0 if it could serve and every accepted request was answered."""
         return 1 if self._health.failed else self._watchdog.status
+
+    def use(self, material: TlsMaterial) -> None:
+        """Use this certificate for connections that are made from now on. Raises CertificateError."""
+        assert self._tls is not None
+        self._tls.context = new_context(material)
+        self._certificate_ends.clear()
+        self._certificate_ends.labels(material.certificate.name).set(material.validity.ends)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT.
@@ -136,13 +155,15 @@ class Server(uvicorn.Server):
             self._admin.start()
         if sockets:
             log_repository(self._settings)
+        if self._certificates is not None:
+            self._following.add(asyncio.ensure_future(self._certificates.follow(self.use)))
         if self._ready is None:
             await super().startup(sockets)
-            log_addresses(sockets or [])
+            log_addresses(sockets or [], self._settings.scheme)
         else:
             self._bound = sockets or []
             await super().startup(sockets=[])
-            log_addresses(self._bound, "bound to %s, and listens there once it is ready")
+            log_addresses(self._bound, self._settings.scheme, "bound to %s, and listens there once it is ready")
 
     def _hang_up(self, on_hangup: Callable[[], Awaitable[None]]) -> None:
         work = asyncio.ensure_future(on_hangup())
@@ -174,7 +195,7 @@ class Server(uvicorn.Server):
             await loop.create_server(self._new_connection(), sock=each, backlog=self.config.backlog)
             for each in self._bound
         ]
-        log_addresses(self._bound)
+        log_addresses(self._bound, self._settings.scheme)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watchdog.end_within(self._drain_limit_s + _GRACE_S)
@@ -186,6 +207,8 @@ class Server(uvicorn.Server):
             server.close()
         for connection in last:
             await self.attach(connection)
+        if self._tls is not None:
+            await self._tls.finish_handshakes()
         await super().shutdown(sockets)
 
     async def _close_admin(self) -> None:
@@ -224,37 +247,50 @@ def serve(
     ready: Callable[[], bool] | None = None,
     on_hangup: Callable[[], Awaitable[None]] | None = None,
     admin_app: Callable[[], ASGIApp] | None = None,
+    certificates: Certificates | None = None,
 ) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
 
     ready: returns whether the service is ready, for `listen_when_ready`. on_hangup: called at SIGHUP.
-    admin_app: returns the application for the admin socket; None for no socket.
+    admin_app: returns the application for the admin socket; None for no socket. certificates: the files for TLS, None
+    to speak HTTP.
     """
     sockets = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
     admin = AdminListener(settings, sockets[0].getsockname()[1], admin_app) if admin_app is not None else None
-    server = Server(app, settings, health, metrics, ready=ready, on_hangup=on_hangup, admin=admin)
+    server = Server(
+        app, settings, health, metrics, ready=ready, on_hangup=on_hangup, admin=admin, certificates=certificates
+    )
     server.run(sockets)
     if server.cannot_listen is not None:
         raise server.cannot_listen
     return server.status
 
 
-def _configuration(app: ASGIApp, settings: Settings, metrics: Metrics, on_closed: Callable[[], None]) -> uvicorn.Config:
-    """Return uvicorn's configuration with our protocol."""
-    connections = raise_descriptor_limit(settings.max_connections, SPARE_CONNECTIONS)
+def _configuration(
+    app: ASGIApp, settings: Settings, metrics: Metrics, on_closed: Callable[[], None], tls: TlsPort | None
+) -> uvicorn.Config:
+    """Return uvicorn's configuration with our protocol. tls: None to speak HTTP."""
+    spare = SPARE_CONNECTIONS + (MAX_HANDSHAKES if tls is not None else 0)
+    connections = raise_descriptor_limit(settings.max_connections, spare)
     refused = metrics.requests.refused_connections
     limited = protocol(
         settings.body_timeout_s, connections, on_closed, on_refused=lambda status: refused.labels(status).inc()
     )
+
+    def encrypted(**options: Any) -> asyncio.Protocol:
+        assert tls is not None
+        return TlsConnection(tls, partial(limited, **options))
+
+    made: Any = limited if tls is None else encrypted
     return uvicorn.Config(
         app,
         loop="auto",
-        http=limited,
+        http=made,
         ws="none",
         log_config=None,  # uvicorn's loggers use our root handler
         log_level=settings.log_level,
         access_log=False,
-        proxy_headers=False,  # the client's address is not used
+        proxy_headers=False,  # service.api.trusted_proxies
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.drain_limit_s,

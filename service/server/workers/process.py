@@ -122,6 +122,11 @@ class ManagedProcess:
         else:
             self.channel.send(kind, text, descriptors)
 
+    def send_file(self, kind: bytes, content: bytes) -> None:
+        """Send a message with a file of any size. Does nothing while no process runs."""
+        if self.channel is not None:
+            self.channel.send(kind, b"", [to_memfd(content)])
+
     def check_heartbeat(self, limit_s: float) -> None:
         """Send a heartbeat, or kill a process that has not answered for `limit_s`.
 

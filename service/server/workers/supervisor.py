@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from service.access.keyring import Keyring
@@ -17,6 +18,7 @@ from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.repository.watcher import Watcher
 from service.server.admin_listener import AdminListener
+from service.server.certificates import Certificates, TlsMaterial
 from service.server.sockets import CannotListen, begin_listening, bind, listen, log_addresses
 from service.server.workers import control_channel
 from service.server.workers.balancer import ConnectionBalancer
@@ -42,14 +44,19 @@ AdminApp = Callable[[Callable[[], Lifecycle]], Any]
 
 
 def supervise(
-    settings: Settings, plan: ProcessPlan, keyring: Keyring | None = None, admin_app: AdminApp | None = None
+    settings: Settings,
+    plan: ProcessPlan,
+    keyring: Keyring | None = None,
+    certificates: Certificates | None = None,
+    admin_app: AdminApp | None = None,
 ) -> int:
     """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError.
 
-    keyring: of the settings' key file. admin_app: for the admin socket; None for no socket.
+    keyring: of the settings' key file. certificates: the files for TLS, None to speak HTTP. admin_app: for the admin
+    socket; None for no socket.
     """
     listeners = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    return asyncio.run(Supervisor(settings, plan, listeners, keyring, admin_app).run())
+    return asyncio.run(Supervisor(settings, plan, listeners, keyring, certificates, admin_app).run())
 
 
 class Supervisor:
@@ -61,10 +68,12 @@ class Supervisor:
         plan: ProcessPlan,
         listeners: Sequence[socket.socket],
         keyring: Keyring | None = None,
+        certificates: Certificates | None = None,
         admin_app: AdminApp | None = None,
     ) -> None:
         """keyring: of the settings' key file. Frontends follow the file themselves, from what was valid last."""
         self._settings, self._keyring = settings, keyring
+        self._certificates = certificates
         self._listeners = listeners
         self._admin_app = admin_app
         self._admin: AdminListener | None = None
@@ -94,7 +103,8 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop, number)
         try:
             if self._settings.listen_when_ready:
-                log_addresses(self._listeners, "bound to %s, and listens there once it is ready")
+                message = "bound to %s, and listens there once it is ready"
+                log_addresses(self._listeners, self._settings.scheme, message)
             for process in self._processes:
                 self._start(process)
             self._check_heartbeats()
@@ -105,6 +115,8 @@ class Supervisor:
                 self._begin(self._keyring.watch)
             if self._settings.watch:
                 self._begin(self._watch)
+            if self._certificates is not None:
+                self._begin(partial(self._certificates.follow, self._send_certificates))
             return await self._finished
         finally:
             await self._close_admin()
@@ -125,6 +137,8 @@ class Supervisor:
             return
         keys = self._keyring.content if self._keyring is not None else None
         process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start, keys)
+        if self._certificates is not None and process in self._frontends:
+            process.send_file(control_channel.CERTIFICATES, self._certificates.material.to_json())
         for other in self._processes:
             if other.kind != process.kind and other.process is not None:
                 for each, end in zip((process, other), socket.socketpair(), strict=True):
@@ -175,12 +189,17 @@ class Supervisor:
         """Follow the changes of the repository folder."""
         await Watcher(self._settings.models, lambda: self._lifecycle.rescan()).run()  # noqa: PLW0108 - another one after a start anew
 
+    def _send_certificates(self, material: TlsMaterial) -> None:
+        """Let all frontends use other certificates for new connections."""
+        for frontend in self._frontends:
+            frontend.send_file(control_channel.CERTIFICATES, material.to_json())
+
     def _take_connections(self, frontend: ManagedProcess) -> None:
         """Give connections to a frontend that has started; it answers probes while it opens the models."""
         frontend.up = True
         if self._listeners and not self._settings.listen_when_ready:
             log_repository(self._settings)
-            log_addresses(self._listeners)
+            log_addresses(self._listeners, self._settings.scheme)
             self._listeners = ()  # once
         self._balancer.update_listening()
 
@@ -202,7 +221,7 @@ class Supervisor:
             self._fail(str(error), 2)
             return
         log_repository(self._settings)
-        log_addresses(self._listeners)
+        log_addresses(self._listeners, self._settings.scheme)
         self._listeners = ()  # once
         self._balancer.begin()
 
