@@ -42,6 +42,7 @@ LIBRARIES: dict[str, set[str]] = {
     "PIL": {"decoding", "models"},
     "pillow_heif": {"decoding"},
     "prometheus_client": {"telemetry", "api"},
+    "opentelemetry": {"telemetry"},
     "pydantic_settings": {"ground"},
     "torch": set(),
     "training": set(),

@@ -83,9 +83,14 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def log_addresses(sockets: Iterable[socket.socket], message: str = "running on %s") -> None:
-    for each in sockets:
-        host, port = each.getsockname()[:2]
-        logger.info(message, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    for address in addresses_of(sockets):
+        logger.info(message, address)
+
+
+def addresses_of(sockets: Iterable[socket.socket]) -> list[str]:
+    """Return the URL of each socket."""
+    names = [each.getsockname()[:2] for each in sockets]
+    return [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}" for host, port in names]
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:

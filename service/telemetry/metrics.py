@@ -115,6 +115,12 @@ class ProcessMetrics:
         self.dropped_log_lines = Counter(
             "snellen_dropped_log_lines", "Lines of the log dropped, since standard error was not read", registry=to
         )
+        self.spans = Counter(
+            "snellen_spans",
+            "Spans of traces: sent, dropped since too many waited, or failed since no collector took them",
+            ("result",),
+            registry=to,
+        )
         self.slots = Gauge(
             "snellen_slots", "Places for images on their way to an engine process", ("state",), registry=to
         )

@@ -103,7 +103,7 @@ def _collect(server: ServerProcess) -> None:
     assert server.process.stdout is not None
     for line in server.process.stdout:
         server.lines.append(line)
-        if found := re.search(r"running on (http://\S+)", line):
+        if found := re.search(r'running on (http://[^\s"]+)', line):
             server.url = found[1]
 
 

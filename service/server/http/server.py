@@ -21,6 +21,7 @@ from service.repository.announcement import log_repository
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
 from service.server.sockets import (
     CannotListen,
+    addresses_of,
     begin_listening,
     bind,
     last_connections,
@@ -85,18 +86,22 @@ class Server(uvicorn.Server):
         on_closed: Callable[[], None] = lambda: None,
         ready: Callable[[], bool] | None = None,
         on_hangup: Callable[[], Awaitable[None]] | None = None,
+        on_ready: Callable[[list[str]], None] | None = None,
     ) -> None:
         """Create a server.
 
         metrics: of the application, to count refused connections. on_closed: called when a connection has ended.
         ready: returns whether the service is ready; with `listen_when_ready` the server listens only from then on.
-        on_hangup: called at SIGHUP; None leaves the signal alone.
+        on_hangup: called at SIGHUP; None leaves the signal alone. on_ready: called once with the addresses, when the
+        service is ready and listens there.
         """
         super().__init__(_configuration(app, settings, metrics, on_closed))
         self._on_closed, self._settings = on_closed, settings
         self._on_hangup, self._hangups = on_hangup, set[asyncio.Future[None]]()
         self._ready = ready if settings.listen_when_ready else None
+        self._await_ready = (ready, on_ready) if ready is not None and on_ready is not None else None
         self._bound: list[socket.socket] = []
+        self._addresses: list[str] = []
         self.cannot_listen: CannotListen | None = None
         self._health = health
         self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
@@ -132,6 +137,7 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up, self._on_hangup)
         if sockets:
             log_repository(self._settings)
+            self._addresses = addresses_of(sockets)
         if self._ready is None:
             await super().startup(sockets)
             log_addresses(sockets or [])
@@ -154,6 +160,11 @@ class Server(uvicorn.Server):
         if self._ready is not None and not self._health.draining and self._ready():
             self._ready = None
             await self.begin_listening()
+        if self._await_ready is not None and self._ready is None and not (self._health.draining or self.should_exit):
+            ready, on_ready = self._await_ready
+            if ready():
+                self._await_ready = None
+                on_ready(self._addresses)
         return await super().on_tick(counter)
 
     async def begin_listening(self) -> None:
@@ -213,13 +224,15 @@ def serve(
     metrics: Metrics,
     ready: Callable[[], bool] | None = None,
     on_hangup: Callable[[], Awaitable[None]] | None = None,
+    on_ready: Callable[[list[str]], None] | None = None,
 ) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
 
-    ready: returns whether the service is ready, for `listen_when_ready`. on_hangup: called at SIGHUP.
+    ready: returns whether the service is ready. on_hangup: called at SIGHUP. on_ready: called once with the addresses,
+    when the service is ready and listens there.
     """
     sockets = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    server = Server(app, settings, health, metrics, ready=ready, on_hangup=on_hangup)
+    server = Server(app, settings, health, metrics, ready=ready, on_hangup=on_hangup, on_ready=on_ready)
     server.run(sockets)
     if server.cannot_listen is not None:
         raise server.cannot_listen
@@ -239,7 +252,7 @@ def _configuration(app: ASGIApp, settings: Settings, metrics: Metrics, on_closed
         http=limited,
         ws="none",
         log_config=None,  # uvicorn's loggers use our root handler
-        log_level=settings.log_level,
+        log_level="error" if settings.log_level == "error" else "warning",  # each process would log its start and end
         access_log=False,
         proxy_headers=False,  # the client's address is not used
         server_header=False,

@@ -10,12 +10,12 @@ import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from service.repository.announcement import log_repository
+from service.repository.announcement import log_ready, log_repository
 from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.repository.watcher import Watcher
-from service.server.sockets import CannotListen, begin_listening, bind, listen, log_addresses
+from service.server.sockets import CannotListen, addresses_of, begin_listening, bind, listen, log_addresses
 from service.server.workers import control_channel
 from service.server.workers.balancer import ConnectionBalancer
 from service.server.workers.metrics import MetricsCollector
@@ -46,7 +46,8 @@ class Supervisor:
 
     def __init__(self, settings: Settings, plan: ProcessPlan, listeners: Sequence[socket.socket]) -> None:
         self._settings = settings
-        self._listeners = listeners
+        self._listeners, self._addresses = listeners, addresses_of(listeners)
+        self._ready_to_log = False
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
         self._balancer = ConnectionBalancer(listeners, self._frontends, listening=not settings.listen_when_ready)
         self._processes = [*self._engines, *self._frontends]
@@ -131,6 +132,15 @@ class Supervisor:
         await self._lifecycle.start(self._rollout)
         if self._lifecycle.failed:
             self._fail(self._lifecycle.failed, 1)
+            return
+        self._ready_to_log = True
+        self._log_ready()
+
+    def _log_ready(self) -> None:
+        """Log once after each start of the models that they are ready, when the service listens too."""
+        if self._ready_to_log and not self._listeners and not self._draining:
+            self._ready_to_log = False
+            log_ready(self._lifecycle.state, self._addresses)
 
     async def _watch(self) -> None:
         """Follow the changes of the repository folder."""
@@ -166,6 +176,7 @@ class Supervisor:
         log_addresses(self._listeners)
         self._listeners = ()  # once
         self._balancer.begin()
+        self._log_ready()
 
     def _refuse(self, process: ManagedProcess, reason: str) -> None:
         """Stop a process that cannot load what the others serve.
