@@ -4,6 +4,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx2 as httpx
@@ -13,7 +15,7 @@ from tests.support.bundles import write_bundle
 from tests.support.collector import attributes_of, collecting
 from tests.support.pictures import picture
 from tests.support.processes import sample, until
-from tests.support.server import running
+from tests.support.server import ServerProcess, running_module
 
 DOCUMENT = Path(__file__).parents[2] / "docs/traces.md"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -33,13 +35,20 @@ def models(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def serving(
+    models: Path, *flags: str, variables: Mapping[str, str], wait: bool | None = True
+) -> AbstractContextManager[ServerProcess]:
+    """A service with these variables; see running_module."""
+    return running_module("service", "--port", "0", "--models", str(models), *flags, environment=variables, wait=wait)
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=" ".join)
 def test_a_request_has_a_span_for_itself_and_for_each_stage(models: Path, shape: tuple[str, ...]) -> None:
     """In the caller's trace; the response and the log name the span. What is not sampled is not sent."""
     variables = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "OTEL_SERVICE_NAME": "shop"}
     with collecting() as collector:
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
-        with running(models, *shape, "--traces", "--access-log", **variables) as server:
+        with serving(models, *shape, "--traces", "--access-log", variables=variables) as server:
             url = f"{server.url}/v1/classify"
             unsampled = {"traceparent": f"00-{'1' * 32}-{SPAN}-00"}
             quiet = httpx.post(url, content=picture(), headers=unsampled).headers["traceresponse"]
@@ -81,9 +90,9 @@ def test_a_request_has_a_span_for_itself_and_for_each_stage(models: Path, shape:
 
 def test_no_request_waits_for_a_collector(models: Path) -> None:
     """That is not there: requests are answered, spans are counted as lost, and the service ends in time."""
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
     variables["OTEL_BSP_SCHEDULE_DELAY"] = "50"
-    with running(models, "--traces", "--drain-delay-s", "0", **variables) as server:
+    with serving(models, "--traces", "--drain-delay-s", "0", variables=variables) as server:
         for _ in range(10):
             assert httpx.post(f"{server.url}/v1/classify", content=picture()).status_code == 200
         until(lambda: "spans do not reach the collector" in server.log, server)
@@ -103,10 +112,10 @@ def test_no_request_waits_for_a_collector(models: Path) -> None:
 )
 def test_a_wrong_variable_refuses_the_start(models: Path, variable: str, value: str, sentence: str) -> None:
     """In one line, with status 2; without traces it does not matter."""
-    with running(models, "--traces", wait=None, **{variable: value}) as server:
+    with serving(models, "--traces", wait=None, variables={variable: value}) as server:
         assert server.process.wait(60) == 2
     assert server.log == f"snellen: {variable} {sentence}\n"
-    with running(models, **{variable: value}):
+    with serving(models, variables={variable: value}):
         pass
 
 
@@ -125,7 +134,7 @@ def test_the_commands_of_the_document_work(models: Path) -> None:
         given = dict(each.split("=", 1) for each in shlex.split(variables))
         with collecting() as collector:
             given |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
-            with running(models, *shlex.split(arguments), **given) as server:
+            with serving(models, *shlex.split(arguments), variables=given) as server:
                 traced = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
                 httpx.post(f"{server.url}/v1/classify", content=picture(), headers=traced)
                 until(lambda: bool(collector.of(TRACE)), server)
