@@ -126,7 +126,7 @@ class RequestContextMiddleware:
                 )
                 await respond(problem, state["request_id"], {"Retry-After": "1"})(scope, receive, send_enveloped)
         except Exception:
-            logger.exception("request %s failed", state["request_id"])
+            logger.exception("the request failed unexpectedly")
             if status:
                 raise
             detail = f"an unexpected error; the service's log has it under the request id {state['request_id']}"

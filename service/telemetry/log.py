@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from logging.handlers import QueueHandler
+from types import TracebackType
 
 from service.telemetry.log_lines import JsonLines, TextLines
 
@@ -107,8 +108,16 @@ def configure(level: str, process: str = "", *, log_format: str = "text", first:
     logging.getLogger("service").setLevel(wanted if first or level == "debug" else max(wanted, warning))
     logging.getLogger(ACCESS).setLevel(wanted)
     logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda error: _log_uncaught(error.exc_type, error.exc_value, error.exc_traceback)
     # It warns about what a client sends, with a line per request. The client gets the same as a problem document.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    """Log an exception that ends the process or a thread, instead of printing it."""
+    if error is not None and not issubclass(kind, KeyboardInterrupt | SystemExit):
+        logging.getLogger("service").critical("an unexpected error", exc_info=(kind, error, traceback))
 
 
 def count_dropped_lines(dropped: Callable[[], None]) -> None:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from service.telemetry.log import MAX_LINES, QueuedLog
 
 SPEAKING = """
-import logging, warnings
+import logging, threading, warnings
 from service.telemetry import log
 
 log.configure(**{options!r})
@@ -23,6 +24,9 @@ for name in ("service.app", "service.access", "PIL.PngImagePlugin", "uvicorn.err
         getattr(logging.getLogger(name), level)("%s %s", name, level)
 warnings.warn("old")
 log.write_line("the end")
+if fails:
+    threading.Thread(target=lambda: 1 / 0).start()
+    raise ValueError("why")
 """
 
 
@@ -108,10 +112,12 @@ def test_a_reader_that_has_left_is_no_error(pipe: Pipe) -> None:
     assert dropped
 
 
-def spoken(**options: object) -> list[str]:
+def spoken(*, fails: bool = False, **options: Any) -> list[str]:
     """The lines of a process whose log is configured with these options."""
-    code = SPEAKING.replace("{options!r}", repr(options))
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr.splitlines()
+    code = f"fails = {fails}\n{SPEAKING.replace('{options!r}', repr(options))}"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == fails
+    return done.stderr.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,7 @@ def spoken(**options: object) -> list[str]:
         ({"level": "error"}, []),
     ],
 )
-def test_libraries_are_heard_only_when_something_is_wrong(options: dict[str, object], logged: list[str]) -> None:
+def test_libraries_are_heard_only_when_something_is_wrong(options: dict[str, Any], logged: list[str]) -> None:
     """At level debug too; processes that others of their kind speak for log requests and warnings."""
     lines = [" ".join(line.rsplit(" ", 2)[1:]) for line in spoken(**options) if " service." in line]
     assert lines == [f"service.{each}" for each in logged]
@@ -139,3 +145,11 @@ def test_every_line_of_the_json_log_is_an_object() -> None:
     assert {line["process"] for line in lines} == {"frontend 1"}
     assert any(line["logger"] == "py.warnings" for line in lines)
     assert lines[-1]["message"] == "the end"
+
+
+def test_an_error_that_nothing_expected_is_in_the_log() -> None:
+    """In the form of the log, whether it ends the process or a thread."""
+    thread, process = (json.loads(line) for line in spoken(level="error", log_format="json", fails=True)[-2:])
+    assert (process["message"], process["level"]) == ("an unexpected error", "critical")
+    assert process["exception"].endswith("ValueError: why")
+    assert thread["exception"].endswith("ZeroDivisionError: division by zero")
