@@ -35,7 +35,7 @@ from models.preprocessing import (
     region,
 )
 from models.provenance import Provenance
-from models.repository import BUILT_IN, default_repository, describe_repository, passed_over_folder
+from models.repository import BUILT_IN, default_repository, passed_over_folder
 from models.schema import ModelName
 from models.variant import LARGEST_TOLERANCE, Agreement, Precision, Scores, Speed, Variant
 
@@ -90,7 +90,6 @@ __all__ = [
     "cell_probabilities",
     "decode_golden",
     "default_repository",
-    "describe_repository",
     "find_bundles",
     "grid_size",
     "passed_over",

@@ -3,14 +3,12 @@
 import os
 from pathlib import Path
 
-from models.bundle import MANIFEST, find_bundles
+from models.bundle import MANIFEST
 
 WORKING_FOLDER = Path("models")
 """The repository in the working folder, relative to it."""
 BUILT_IN = Path(__file__).parent
 """The repository that is part of this package: all shipped bundles in a clone, `imagenet` in the wheel."""
-_MOST_NAMES = 10
-"""Bundles that are named in a message; the others are counted."""
 
 
 def default_repository() -> Path:
@@ -35,22 +33,6 @@ def passed_over_folder(repository: Path) -> str | None:
         f"the folder {WORKING_FOLDER.absolute()} is passed over: it holds no <name>/<version>/{MANIFEST} that can be "
         "found; name it with --models to see why"
     )
-
-
-def describe_repository(repository: Path, *, named: bool) -> str:
-    """Return which bundles a repository holds and where, and how to use others, in one line for the log.
-
-    named: whether the user named the folder.
-    """
-    names = [f"{path.parent.name}/{path.name}" for path in find_bundles(repository)]
-    more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
-    bundles = ", ".join(names[:_MOST_NAMES] + more) or "no bundle"
-    if repository == BUILT_IN and not named:
-        return (
-            f"models: {bundles}, built in ({repository}); for your own: snellen serve FILE.onnx --labels labels.txt, "
-            "or --models FOLDER"
-        )
-    return f"models: {bundles} from {repository.absolute()}"
 
 
 def _holds_manifests(repository: Path) -> bool:

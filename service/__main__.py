@@ -4,7 +4,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 if sys.platform == "win32":  # before the imports of modules that Windows does not have
     sys.exit("snellen: the service does not run on Windows; use WSL or Docker")
@@ -16,7 +18,9 @@ from pydantic import ValidationError
 
 from service.command_line import UsageError, given_settings
 from service.heap import use_one_heap
+from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
+from service.server.admin_socket import OFF, NoAdminSocket, require_short
 from service.server.sockets import CannotListen
 from service.server.workers.control_channel import missing_feature
 from service.server.workers.plan import ProcessPlan, plan_processes
@@ -53,8 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.warning("one process instead of several: %s; several need Linux, see docs/processes.md", missing)
         plan = ProcessPlan(1, 0)
     try:
-        return _serve(settings) if plan.one_process else supervise(settings, plan)
-    except (CannotListen, RepositoryError) as error:
+        if settings.admin_socket not in {None, OFF}:
+            require_short(Path(str(settings.admin_socket)))
+        return _serve(settings) if plan.one_process else supervise(settings, plan, _admin_app)
+    except (CannotListen, NoAdminSocket, RepositoryError) as error:
         log.write_line(str(error))
         return 2
 
@@ -75,18 +81,27 @@ def _serve(settings: Settings) -> int:
     use_one_heap()
     health, metrics = Health(), Metrics()
     app = create_app(settings, health, ProcessContext(metrics))
+    lifecycle: Lifecycle = app.state.lifecycle
     status = serve(
         app,
         settings,
         health,
         metrics,
         ready=lambda: readiness(app.state.registry, health).ready,
-        on_hangup=app.state.lifecycle.rescan,
-        on_ready=lambda addresses: log_ready(app.state.lifecycle.state, addresses),
+        on_hangup=lifecycle.rescan,
+        on_ready=lambda addresses: log_ready(lifecycle.state, addresses),
+        admin_app=lambda: _admin_app(lambda: lifecycle),
     )
     if health.failed:
         log.write_line(health.failed)
     return status
+
+
+def _admin_app(lifecycle: Callable[[], Lifecycle]) -> Any:
+    """Return the application of the admin API. The import is local, since most services run without a call of it."""
+    from service.api.admin.routes import create_admin_app  # noqa: PLC0415
+
+    return create_admin_app(lifecycle)
 
 
 if __name__ == "__main__":

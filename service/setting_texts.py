@@ -65,7 +65,7 @@ def placeholder(name: str) -> str:
 
 
 def default_text(name: str) -> str:
-    """Return the default as it is typed; `unset` without one, and what it is found from where the machine decides."""
+    """Return the default as a user types it, `unset` without one, and words for one that depends on the machine."""
     info = Settings.model_fields[name]
     if info.default_factory is not None:
         return COMPUTED[info.default_factory]
@@ -80,7 +80,7 @@ def default_text(name: str) -> str:
 def facts(name: str) -> str:
     """Return default and permitted range for the help, as in `default: 8000; permitted: 0 to 65,535`.
 
-    Empty where there is no range and the description says what it means that the setting is unset.
+    Empty without default and range; the description of such a setting says what unset means.
     """
     default = default_text(name)
     if name.endswith("_bytes"):

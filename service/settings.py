@@ -19,8 +19,10 @@ MIB = 1024 * 1024
 _MOST_PIXELS = 2**31 - 1
 """The largest limit of pixels: Pillow counts the bytes of an image in 32 bits."""
 PREFIX = "SNELLEN_"
-_ORIGIN = re.compile(r"https?://[^/?#@\s]+|\*")
+_ORIGIN = re.compile(r"https?://[^/?#@*\s]+|\*")
 """An origin as browsers send it, or all of them."""
+_USUAL_PORT = re.compile(r"(http(?=:.*:80$)|https(?=:.*:443$))(.*):\d+")
+"""An origin with the port that its scheme has anyway; browsers leave it out."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\*")
 """A host name, all names below one, or all names."""
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -56,6 +58,13 @@ class Settings(BaseSettings):
     )
     watch: bool = Field(
         False, description="look at the repository folder every 2 s and follow its changes, as SIGHUP does once"
+    )
+    admin_socket: str | None = Field(
+        None,
+        min_length=1,
+        examples=["PATH"],
+        description="Unix socket for `snellen models`; unset: snellen/PORT.sock in XDG_RUNTIME_DIR, or else "
+        "snellen-UID/PORT.sock in the folder for temporary files; off: none",
     )
     default_model: str | None = Field(
         None,
@@ -216,7 +225,7 @@ class Settings(BaseSettings):
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         if wrong := [origin for origin in origins if not _ORIGIN.fullmatch(origin)]:
             raise ValueError(f"{wrong[0]!r} is no origin: write scheme and host only, as in https://shop.example:8443")
-        return origins
+        return tuple(_USUAL_PORT.sub(r"\1\2", origin.lower()) for origin in origins)
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -245,7 +254,7 @@ class Settings(BaseSettings):
 
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Models": ("models", "watch", "default_model", "precision"),
+    "Models": ("models", "watch", "admin_socket", "default_model", "precision"),
     "Address": ("host", "port", "listen_when_ready", "root_path", "max_connections", "keep_alive_s"),
     "Browsers": ("allow_origins", "allowed_hosts"),
     "Images": (

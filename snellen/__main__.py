@@ -1,8 +1,13 @@
 """The command `snellen`. Each subcommand is in its own file and imports what it needs when it runs."""
 
+import signal
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
+
+with suppress(ValueError):  # not in the main thread
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports below ends the command without a traceback
 
 import typer
 
@@ -15,13 +20,16 @@ from snellen.commands.import_network import import_network
 from snellen.commands.models import models
 from snellen.commands.optimize import optimize
 from snellen.commands.report import report
-from snellen.commands.serve import serve
+from snellen.commands.serve import ServeCommand, serve
 from snellen.commands.summary import summary
 from snellen.commands.train import train
 from snellen.commands.tune import tune
 from snellen.commands.verify import verify
 from snellen.extras import extra_of, missing_message
 from snellen.plain_command import PlainCommand, PlainGroup
+
+with suppress(ValueError):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 app = typer.Typer(
     name="snellen",
@@ -41,7 +49,7 @@ _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 _SERVE, _MAKE, _JUDGE = "Classify", "Make bundles", "Look into bundles and networks"
 """Topics of the commands in the help."""
 
-app.command(cls=PlainCommand, context_settings=_PASSED_ON, add_help_option=False, rich_help_panel=_SERVE)(serve)
+app.command(cls=ServeCommand, context_settings=_PASSED_ON, add_help_option=False, rich_help_panel=_SERVE)(serve)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(classify)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(tune)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(bench)
@@ -62,7 +70,7 @@ def _program(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Train or import a CNN, serve it over HTTP, and get class probabilities with a pedigree."""
+    """Train or import a CNN, serve it over HTTP, and get class probabilities."""
 
 
 def main() -> None:

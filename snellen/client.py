@@ -48,12 +48,12 @@ T = TypeVar("T", bound=BaseModel)
 _REPEATED_STATUSES = (429, 502, 503)
 """Statuses after which a request is sent again: too many requests, a proxy without a service behind it, unavailable."""
 _JITTER = 0.25
-"""Part of a wait by which it is made longer at random, so that clients that were refused together return apart."""
+"""Limit of the random part by which a wait is made longer, so that clients refused together do not return together."""
 _ABOUT_THE_IMAGE = {
-    *("/problems/empty-body", "/problems/body-too-large", "/problems/unsupported-format", "/problems/corrupt-image"),
-    *("/problems/too-many-pixels", "/problems/too-small", "/problems/too-many-cells", "/problems/decode-limit"),
+    *("empty-body", "body-too-large", "unsupported-format", "corrupt-image"),
+    *("too-many-pixels", "too-small", "too-many-cells", "decode-limit"),
 }
-"""Problems that another image may not have."""
+"""Problems that another image may not have: what follows the last slash of `type`."""
 _NOT_FOR_ALL = (408, 429)
 """Statuses from 400 to 499 that the next request of a folder may not get, although it has the same options."""
 _BINARY = "application/octet-stream"
@@ -75,9 +75,10 @@ class Unreachable(ClientError):
 class Problem(ClientError):
     """The service, or a proxy before it, refused the request.
 
-    status: HTTP status. type: path that identifies the kind, such as `/problems/corrupt-image`, or `about:blank`.
+    status: HTTP status. type: path that identifies the kind, such as `/problems/corrupt-image`, with the prefix of a
+    proxy before it if there is one; or `about:blank`.
     title: the kind in words. detail: what happened and what to change. request_id: the request's id in the log of the
-    service. retry_after_s: seconds after which the service wants the request again; None where it did not say.
+    service. retry_after_s: seconds of the header Retry-After, after which to send the request again; None without it.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Problem(ClientError):
     @property
     def is_about_the_image(self) -> bool:
         """Whether the image was refused, such as a damaged file, and not the request."""
-        return self.type in _ABOUT_THE_IMAGE
+        return self.type.rpartition("/")[2] in _ABOUT_THE_IMAGE
 
 
 class _Answer(BaseModel):
@@ -451,7 +452,8 @@ class Client(_Settings):
         image: path of a file, bytes of an image file, file opened in binary mode, or image of Pillow. options: see
         `Options`. Raises Problem, Unreachable, OSError for a file that cannot be read.
         """
-        return _single(self._send(_classify_call([_encoded(image)], **options)))
+        call = _classify_call([_encoded(image)], **options)
+        return _single(self._send(call), call)
 
     def classify_many(
         self, images: "Iterable[ImageSource]", **options: Unpack[Options]
@@ -463,7 +465,7 @@ class Client(_Settings):
         """
         call = _classify_call([_encoded(image) for image in images], **options)
         try:
-            return _all_results(self._send(call))
+            return _all_results(self._send(call), call)
         except Problem as problem:
             return _refused_alone(call, problem)
 
@@ -554,8 +556,8 @@ class AsyncClient(_Settings):
 
     async def classify(self, image: "ImageSource", **options: Unpack[Options]) -> Classification:
         """Return the classes of one image, as `Client.classify`; a file is read in a thread."""
-        encoded = await asyncio.to_thread(_encoded, image)
-        return _single(await self._send(_classify_call([encoded], **options)))
+        call = _classify_call([await asyncio.to_thread(_encoded, image)], **options)
+        return _single(await self._send(call), call)
 
     async def classify_many(
         self, images: "Iterable[ImageSource]", **options: Unpack[Options]
@@ -563,7 +565,7 @@ class AsyncClient(_Settings):
         """Send several images in one request, as `Client.classify_many`."""
         call = _classify_call([await asyncio.to_thread(_encoded, image) for image in images], **options)
         try:
-            return _all_results(await self._send(call))
+            return _all_results(await self._send(call), call)
         except Problem as problem:
             return _refused_alone(call, problem)
 
@@ -728,16 +730,23 @@ def _problem_in(response: httpx.Response) -> Problem:
             request_id,
             retry_after_s,
         )
-    return Problem(body.status, body.type, body.title, body.detail, body.request_id or request_id, retry_after_s)
+    return Problem(
+        response.status_code, body.type, body.title, body.detail, body.request_id or request_id, retry_after_s
+    )
 
 
 def _about_foreign(response: httpx.Response) -> str:
     """Return a sentence on an answer that is not the service's."""
     if location := response.headers.get("Location"):
-        return f"{response.url} redirects to {location}; use that address"
-    text = " ".join(response.text.split())
-    shown = f": {text[:_SHOWN_CHARACTERS]}" if text else ""
+        return f"{response.url} redirects to {_shown(location)}; use that address"
+    text = _shown(" ".join(response.content[: 4 * _SHOWN_CHARACTERS].decode(errors="replace").split()))
+    shown = f": {text}" if text else ""
     return f"{response.url} did not answer as the service does, so it may be a proxy or another server{shown}"
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a text for an error message, with control characters as in a Python literal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:_SHOWN_CHARACTERS])
 
 
 def _retry_after_s(header: str | None) -> float | None:
@@ -749,7 +758,7 @@ def _retry_after_s(header: str | None) -> float | None:
     except ValueError:
         try:
             until = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
@@ -760,9 +769,11 @@ def _parsed(kind: type[T], response: httpx.Response) -> T:
     try:
         return kind.model_validate_json(response.content)
     except ValidationError:
-        raise Problem(
-            response.status_code, "about:blank", "Not an answer of Snellen", _about_foreign(response)
-        ) from None
+        raise _foreign_answer(response) from None
+
+
+def _foreign_answer(response: httpx.Response) -> Problem:
+    return Problem(response.status_code, "about:blank", "Not an answer of Snellen", _about_foreign(response))
 
 
 def _readiness(response: httpx.Response) -> Readiness:
@@ -775,8 +786,11 @@ def _readiness(response: httpx.Response) -> Readiness:
     return _parsed(Readiness, _accepted(response))
 
 
-def _all_results(response: httpx.Response) -> list[Classification | Problem]:
+def _all_results(response: httpx.Response, call: _Call) -> list[Classification | Problem]:
+    """Return one result for each image of `call`. Raises Problem where the answer holds another number of them."""
     answer = _parsed(_ClassifyResponse, response)
+    if len(answer.results) != (1 if call.files is None else len(call.files)):
+        raise _foreign_answer(response)
     common = answer.model_dump(exclude={"results"}) | {
         "request_id": response.headers.get("X-Request-ID"),
         "timing_ms": _timing_ms(response.headers.get("Server-Timing", "")),
@@ -791,8 +805,8 @@ def _result(result: _Result | _Failed, common: dict[str, Any]) -> Classification
     return Classification(**dict(result), **common)
 
 
-def _single(response: httpx.Response) -> Classification:
-    (result,) = _all_results(response)
+def _single(response: httpx.Response, call: _Call) -> Classification:
+    (result,) = _all_results(response, call)
     if isinstance(result, Problem):
         raise result
     return result
@@ -807,7 +821,7 @@ def _refused_alone(call: _Call, problem: Problem) -> list[Classification | Probl
 
 def _timing_ms(header: str) -> dict[str, float]:
     """Return milliseconds by stage of a Server-Timing."""
-    return {name: float(ms) for name, ms in re.findall(r"([\w-]+);dur=([0-9.]+)", header)}
+    return {name: float(ms) for name, ms in re.findall(r"([\w-]+);dur=([0-9]+(?:\.[0-9]+)?)", header)}
 
 
 def _images_below(folder: str | os.PathLike[str], concurrency: int, options: Options) -> Iterator[Path]:

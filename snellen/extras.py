@@ -11,6 +11,7 @@ SERVING = (
 TRAINING = ("kornia", "matplotlib", "onnx", "onnxruntime", "onnxscript", "pyarrow", "sklearn", "timm", "torch")
 """Modules of the extra `train`, which `train`, `optimize`, `report` and others need."""
 _ROOT = Path(__file__).parent.parent
+"""Folder above this package."""
 _IN_A_CLONE = {
     "cpu": "run make serve, which makes .venv, then .venv/bin/snellen",
     "train": "run make install-training, then .venv-train/bin/snellen",
@@ -22,7 +23,7 @@ def missing_message(modules: list[str], extra: str) -> str:
 
     extra: `cpu` or `train`. In a clone that is a target of make, elsewhere a command of pip.
     """
-    cure = f"in this clone {_IN_A_CLONE[extra]}" if _is_clone() else f"run pip install 'snellen[{extra}]'"
+    cure = f"in this clone {_IN_A_CLONE[extra]}" if clone() else f"run pip install 'snellen[{extra}]'"
     return f"{', '.join(modules)} not installed in {sys.prefix}; {cure}"
 
 
@@ -32,5 +33,6 @@ def extra_of(module: str) -> str | None:
     return "cpu" if name in SERVING else "train" if name in TRAINING else None
 
 
-def _is_clone() -> bool:
-    return (_ROOT / "Makefile").is_file()
+def clone() -> Path | None:
+    """Return the folder of the clone that this code is part of; None for a package that pip installed."""
+    return _ROOT if (_ROOT / "Makefile").is_file() else None

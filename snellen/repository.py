@@ -20,7 +20,7 @@ def repository_folder(given: Path | None = None) -> Path:
 
     if given is not None:
         return given
-    if (named := _variable("SNELLEN_MODELS")) is not None:
+    if (named := variable("SNELLEN_MODELS")) is not None:
         return Path(named)
     found = default_repository()
     if reason := passed_over_folder(found):
@@ -34,17 +34,23 @@ def default_bundle() -> Path:
     A bundle of the built-in repository is named on stderr. Ends the command with status 2 where there is none.
     """
     from models.contract import BUILT_IN, find_bundles
-    from service.repository.policy import USUAL_DEFAULT
 
     repository = repository_folder()
     newest = {path.parent.name: path for path in find_bundles(repository)}
-    wanted = _variable("SNELLEN_DEFAULT_MODEL") or (next(iter(newest)) if len(newest) == 1 else USUAL_DEFAULT)
-    if wanted not in newest:
+    if (wanted := default_model(set(newest))) is None:
         exit_with_error(f"name a bundle: {_described(list(newest.values()), repository)}", status=2)
     chosen = newest[wanted]
     if repository == BUILT_IN:
         _print_once(f"with the built-in bundle {_name(chosen)}")
     return chosen
+
+
+def default_model(names: set[str]) -> str | None:
+    """Return which of the models `snellen serve` would answer with where none is named, None for none of them."""
+    from service.repository.policy import unnamed_default
+
+    wanted = variable("SNELLEN_DEFAULT_MODEL") or unnamed_default(names)
+    return wanted if wanted in names else None
 
 
 def bundle_folder(given: Path) -> Path:
@@ -65,7 +71,7 @@ def bundle_folder(given: Path) -> Path:
     return found[-1]
 
 
-def _variable(wanted: str) -> str | None:
+def variable(wanted: str) -> str | None:
     """Return the value of a variable whose name may be in any case, as that of any setting of the service."""
     return next((value for name, value in os.environ.items() if name.upper() == wanted), None)
 

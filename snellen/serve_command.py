@@ -6,8 +6,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-_CLONE = Path(__file__).parents[1]
-"""Folder above this package: in a clone it holds the Makefile."""
+from snellen.extras import clone
 
 
 def serve_command(repository: Path, name: str) -> str:
@@ -16,19 +15,19 @@ def serve_command(repository: Path, name: str) -> str:
     It is a line for a POSIX shell. Environments for training hold no server: there it is `make serve` in a clone, and
     elsewhere an installation comes before the command.
     """
-    if find_spec("fastapi") is None and (_CLONE / "Makefile").is_file():
-        return _make_command(repository, name)
+    if find_spec("fastapi") is None and (folder_of_clone := clone()):
+        return _make_command(repository, name, folder_of_clone)
     folder = [] if repository == Path("models") else ["--models", str(repository)]
     command = f"{_program()} {shlex.join(['serve', *folder, '--default-model', name])}"
     return command if find_spec("fastapi") is not None else f"pip install 'snellen[cpu]' && {command}"
 
 
-def _make_command(repository: Path, name: str) -> str:
+def _make_command(repository: Path, name: str, folder_of_clone: Path) -> str:
     """Return `make serve` with the settings as variables, for which make installs the server where it is missing."""
-    here = Path.cwd() == _CLONE
+    here = Path.cwd() == folder_of_clone
     models = repository if here else repository.absolute()
     settings = [] if here and repository == Path("models") else [f"SNELLEN_MODELS={shlex.quote(str(models))}"]
-    folder = [] if here else ["-C", shlex.quote(str(_CLONE))]
+    folder = [] if here else ["-C", shlex.quote(str(folder_of_clone))]
     return " ".join([*settings, f"SNELLEN_DEFAULT_MODEL={name}", "make", *folder, "serve"])
 
 

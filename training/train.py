@@ -78,7 +78,7 @@ def run(
         dataset = _open(config, device)
         if same_classes:
             _refuse_other_classes(config, dataset, repository)
-        trained = _train(config, dataset, folder, device, resume=resume)
+        trained = _train(config, dataset, folder, device, resume=resume, overwrite=overwrite)
         device.wait()
         if not device.is_main:
             return None
@@ -89,10 +89,24 @@ def _run_folder(config: TrainingConfig, runs: Path, *, resume: bool, overwrite: 
     """Return the folder of the run. Raises BundleExistsError for a run that exists and is not to be resumed."""
     folder = runs / config.name / str(config.version)
     if (folder / CONFIG).exists() and not (resume or overwrite):
-        raise BundleExistsError(
-            f"{folder} holds a run: go on with --resume, leave out --version, or replace it with --overwrite"
-        )
+        raise _holds_a_run(folder)
     return folder
+
+
+def _holds_a_run(folder: Path) -> BundleExistsError:
+    return BundleExistsError(
+        f"{folder} holds a run: go on with --resume, leave out --version, or replace it with --overwrite"
+    )
+
+
+def _begin_run(config: TrainingConfig, folder: Path, *, overwrite: bool) -> None:
+    """Make the folder of a new run. Raises BundleExistsError where another process has made it meanwhile."""
+    if overwrite:
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        write_config(config, folder, new=True)
+    except FileExistsError:
+        raise _holds_a_run(folder) from None
 
 
 def _open(config: TrainingConfig, device: Device) -> Dataset:
@@ -124,15 +138,18 @@ def _refuse_other_classes(config: TrainingConfig, dataset: Dataset, repository: 
         )
 
 
-def _train(config: TrainingConfig, dataset: Dataset, folder: Path, device: Device, *, resume: bool) -> Trained:
+def _train(
+    config: TrainingConfig, dataset: Dataset, folder: Path, device: Device, *, resume: bool, overwrite: bool
+) -> Trained:
     torch.manual_seed(config.seed)
     initial = start(config, dataset)
     if device.rank:
         torch.manual_seed(config.seed + device.rank)  # each process draws its own augmentation
     if device.is_main:
-        if not resume:
-            shutil.rmtree(folder, ignore_errors=True)
-        write_config(config, folder)
+        if resume:
+            write_config(config, folder)
+        else:
+            _begin_run(config, folder, overwrite=overwrite)
     classes = len(dataset.metadata.labels)
     training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
     network, score = fit(

@@ -54,7 +54,7 @@ class Photo(NamedTuple):
 
 
 class BadImage(NamedTuple):
-    """A body that is not a valid image, and the expected answer: status and problem type."""
+    """A body that is not a valid image, and the expected answer: status, and the name of the problem."""
 
     name: str
     body: bytes
@@ -195,10 +195,10 @@ def bad_images(photo: bytes) -> list[BadImage]:
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     huge = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"") + _chunk(b"IEND", b"")
     return [
-        BadImage("truncated", photo[: len(photo) // 2], 422, "/problems/corrupt-image"),
-        BadImage("no image", b"%PDF-1.7 " + b"not an image" * 100, 415, "/problems/unsupported-format"),
-        BadImage("too many pixels", huge, 422, "/problems/too-many-pixels"),
-        BadImage("empty", b"", 400, "/problems/empty-body"),
+        BadImage("truncated", photo[: len(photo) // 2], 422, "corrupt-image"),
+        BadImage("no image", b"%PDF-1.7 " + b"not an image" * 100, 415, "unsupported-format"),
+        BadImage("too many pixels", huge, 422, "too-many-pixels"),
+        BadImage("empty", b"", 400, "empty-body"),
     ]
 
 
@@ -229,7 +229,8 @@ def answer_error(status: int, text: str, photos: list[Photo], first_answers: dic
 def bad_image_error(status: int, text: str, bad: BadImage) -> str | None:
     """Return what is wrong with an answer about a bad image, or None."""
     problem = _problem(text)
-    return None if (status, problem) == (bad.status, bad.problem) else f"{status} {problem} for {bad.name}"
+    slug = problem.rpartition("/")[2]  # the path before it has the prefix of a proxy
+    return None if (status, slug) == (bad.status, bad.problem) else f"{status} {problem} for {bad.name}"
 
 
 def _problem(text: str) -> str:

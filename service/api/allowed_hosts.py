@@ -38,9 +38,10 @@ class AllowedHostsMiddleware:
 
 
 def _without_port(host: str) -> str:
-    """Return the name or address of a `Host` header; an IPv6 address loses its brackets."""
+    """Return the name or address of a `Host` header; an IPv6 address loses its brackets, empty if malformed."""
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        address, _, port = host[1:].partition("]")
+        return address if not port or port.startswith(":") else ""
     return host.partition(":")[0]
 
 

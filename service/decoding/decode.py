@@ -3,6 +3,7 @@
 import io
 import logging
 import time
+import warnings
 from dataclasses import dataclass
 from typing import IO, NamedTuple
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 Image.init()  # loads all plugins now instead of at the first image of an unknown format
 Image.MAX_IMAGE_PIXELS = None  # this module checks the header against its own limit, before anything large is decoded
+warnings.filterwarnings("ignore", module=r"PIL\.")
+"""Pillow warns about metadata in words with numbers of the file, so each file could add lines to the log and memory."""
 _PILLOW_NAMES = {"HEIC": "HEIF"}
 """Pillow's names where they differ. Its reader of HEIF is registered in decode workers only."""
 _DAMAGED = "the image starts like one but cannot be decoded: it is truncated or damaged; send the whole file again"

@@ -8,7 +8,7 @@ import functools
 
 
 def may_be_heic(body: bytes) -> bool:
-    """Return whether a file is of the family of HEIC, AVIF and MP4, which begin alike."""
+    """Return whether a file begins as HEIC does: AVIF and MP4 have the same first box, `ftyp`."""
     return body[4:8] == b"ftyp"
 
 

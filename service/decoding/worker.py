@@ -89,7 +89,7 @@ class _Running:
         return await _end(self.process, self.writer)
 
 
-def decode_apart(request: Message, limits: WorkerLimits) -> Decoded:
+def decode_in_new_process(request: Message, limits: WorkerLimits) -> Decoded:
     """Decode an image in a worker process that ends with it, for callers without an event loop; takes half a second.
 
     Raises the ImageError of the worker, DecodeLimit when it ran out of time, CorruptImage when it died of the image.

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from models.contract import Manifest
 from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.decoding.heic import may_be_heic
-from service.decoding.worker import WorkerLimits, decode_apart
+from service.decoding.worker import WorkerLimits, decode_in_new_process
 from service.decoding.worker_main import encode_request
 from service.engine.onnx_engine import OnnxEngine
 from service.inference import dense
 from service.inference.postprocess import DEFAULT_TOP_K, top, unfamiliar
 from service.inference.results import Classification
-from service.settings import MIB
+from service.settings import Settings
 from service.types import Batch, check_finite
 
-_WORKER_LIMITS = WorkerLimits(time_s=5.0, memory_bytes=1536 * MIB)
+_DEFAULTS = Settings.model_fields
+_WORKER_LIMITS = WorkerLimits(_DEFAULTS["decode_limit_s"].default, _DEFAULTS["decode_memory_bytes"].default)
 """The defaults of the service."""
 
 
@@ -51,5 +52,5 @@ class OfflineClassifier:
     def _decode(self, body: bytes) -> Decoded:
         asked = body, self.manifest.input, self.manifest.preprocessing, self.limits, self.dense_pixels
         if "HEIC" in self.limits.formats and may_be_heic(body):
-            return decode_apart(encode_request(*asked), _WORKER_LIMITS)
+            return decode_in_new_process(encode_request(*asked), _WORKER_LIMITS)
         return decode(*asked)

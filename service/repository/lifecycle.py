@@ -72,10 +72,11 @@ class DefaultSet:
 class Lifecycle:
     """The states of all versions, and the only place where they change. One change at a time."""
 
-    def __init__(self, repository: Path, default_model: str | None, checker: Checker) -> None:
+    def __init__(self, repository: Path, default_model: str | None, checker: Checker, number: int = 1) -> None:
         """Read the repository folder.
 
-        default_model: the one of the settings. Raises RepositoryError when there is nothing to serve.
+        default_model: the one of the settings. number: of the first state. Raises RepositoryError when there is nothing
+        to serve.
         """
         self._repository, self._checker = repository, checker
         self._lock = asyncio.Lock()
@@ -88,7 +89,7 @@ class Lifecycle:
         for name, reason in self._found.passed_over.items():
             logger.warning("%s is passed over: %s", name, reason)
         first = RepositoryState(
-            number=1,
+            number=number,
             versions={name: VersionRecord(name, each.sha256, "ready") for name, each in self._found.bundles.items()},
             default_model=default_model_of(self._found, default_model),
             passed_over=self._found.passed_over,
@@ -106,6 +107,19 @@ class Lifecycle:
                 self._failed_files[name] = fingerprint(self._found.bundles[name])
             await self._publish()
             self._started.set()
+
+    @property
+    def shown(self) -> RepositoryState:
+        """The state as clients see it: before the end of the start, what is to become ready is `warming`."""
+        return self.state if self._started.is_set() else self.state.before_start()
+
+    def wanted_of(self, model: str) -> str:
+        """Return which version of a model should be the default one: `latest` or a number."""
+        return self._overrides.get(model) or self._found.wanted.get(model, LATEST)
+
+    def is_stored(self, model: str) -> bool:
+        """Return whether the choice of the default version outlasts the service."""
+        return model not in self._overrides
 
     @property
     def failed(self) -> str:
@@ -157,8 +171,10 @@ class Lifecycle:
     async def unload(self, name: str) -> RepositoryState:
         """Retire a version, or all versions of a model that is not the default one, until they are loaded again.
 
-        Raises ModelNotFound, VersionNotFound, and Conflict for what answers where no version or no model is named.
+        Waits for the start. Raises ModelNotFound, VersionNotFound, and Conflict for what answers where no version or no
+        model is named.
         """
+        await self._started.wait()
         async with self._lock:
             names = _named(name, self.state.versions)
             model = name.partition("/")[0]
@@ -183,8 +199,9 @@ class Lifecycle:
         """Make a ready version the default one of its model, or `latest` the rule.
 
         Stored in the folder of the model, so that it outlasts a restart.
-        Raises ModelNotFound, VersionNotFound, NotReady.
+        Waits for the start. Raises ModelNotFound, VersionNotFound, NotReady.
         """
+        await self._started.wait()
         async with self._lock:
             _named(model, self.state.versions)
             if wanted != LATEST:
@@ -305,9 +322,9 @@ class Lifecycle:
             if record.state != "ready":
                 self.state = self.state.without(record.name)
                 continue
-            unreadable = self._found.passed_over.get(record.name) or self._found.passed_over.get(record.model)
-            if unreadable:
-                self._set(record.name, reason=f"its folder {unreadable}; it serves on")
+            if not _is_deleted(self._repository / record.name):
+                unreadable = self._found.passed_over.get(record.name) or self._found.passed_over.get(record.model)
+                self._set(record.name, reason=f"its folder {unreadable or 'cannot be read'}; it serves on")
             elif reason := self._kept(record, gone, wanted):
                 self._set(record.name, reason=reason)
             else:
@@ -351,6 +368,17 @@ def _named(name: str, versions: Mapping[str, object]) -> set[str]:
         known = ", ".join(sorted((each.partition("/")[2] for each in of_model), key=int))
         raise VersionNotFound(f"{model} has no version {number[:20]!r}; it has {known}")
     return {name}
+
+
+def _is_deleted(folder: Path) -> bool:
+    """Return whether there certainly is no such folder; a folder that cannot be looked at may be there."""
+    try:
+        os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _store(path: Path, wanted: str) -> str | None:

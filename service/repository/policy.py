@@ -1,6 +1,6 @@
 """The rules by which the repository folder decides what is served: defaults, and what may retire. Pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from service.repository.scan import LATEST, FoundRepository, RepositoryError
@@ -8,6 +8,13 @@ from service.repository.state import RepositoryState, VersionRecord
 
 USUAL_DEFAULT = "imagenet"
 """Default model when the settings name none and there are several models, one of them of this name."""
+
+
+def unnamed_default(models: Set[str]) -> str | None:
+    """Return the default model where the settings name none: the only one, else the usual one if it is there."""
+    if len(models) == 1:
+        return next(iter(models))
+    return USUAL_DEFAULT if USUAL_DEFAULT in models else None
 
 
 def default_model_of(found: FoundRepository, wanted: str | None) -> str | None:
@@ -18,8 +25,7 @@ def default_model_of(found: FoundRepository, wanted: str | None) -> str | None:
     models = {bundle.manifest.name for bundle in found.bundles.values()}
     names = {*models, *found.broken}
     if wanted is None:
-        usual = USUAL_DEFAULT if USUAL_DEFAULT in names else None
-        return next(iter(names)) if len(names) == 1 else usual
+        return unnamed_default(names)
     if wanted not in names:
         known = ", ".join(sorted(models))
         raise RepositoryError(f"the default model {wanted!r} is not there; set --default-model to one of {known}")

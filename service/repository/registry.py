@@ -6,7 +6,6 @@ They change in two steps: `prepare` opens what is to become ready, `commit` make
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -60,15 +59,8 @@ class Registry:
         self._retiring = set[asyncio.Task[None]]()
         self._one_at_a_time = asyncio.Lock()
         self.loading = True
-        warming = {
-            name: replace(record, state="warming") if record.state == "ready" else record
-            for name, record in state.versions.items()
-        }
-        versions = {name: self._version(record) for name, record in warming.items()}
-        self._show(
-            replace(state, versions=warming),
-            {name: version for name, version in versions.items() if version is not None},
-        )
+        versions = {name: self._version(record) for name, record in state.versions.items()}
+        self._show(state.before_start(), {name: version for name, version in versions.items() if version is not None})
 
     async def prepare(self, state: RepositoryState) -> Mapping[str, str]:
         """Open the versions that are ready in `state` and not yet here, those of the default model first.
@@ -179,7 +171,7 @@ class Registry:
     def versions(self, model: str) -> list[ModelVersion]:
         """Return the versions of a model, oldest first. Raises ModelNotFound, and NotReady where none can be read."""
         if model in self.state.broken and model not in self._models:
-            reasons = "; ".join(f"{name} {why}" for name, why in self._passed_over_of(model))
+            reasons = "; ".join(f"{name}: {why}" for name, why in self._passed_over_of(model))
             raise NotReady(f"no version of {model} can be read: {reasons}", retry_after_s=60)
         if model not in self._models:
             raise ModelNotFound(f"there is no model {model[:64]!r}; the models are {', '.join(sorted(self._models))}")
@@ -230,7 +222,7 @@ class Registry:
             if other.manifest.version > number and other.state == "failed"
         ]
         found += [
-            f"{name} {why}"
+            f"{name} was passed over: {why}"
             for name, why in self._passed_over_of(model)
             if not (last := name.rpartition("/")[2]).isdecimal() or int(last) > number
         ]

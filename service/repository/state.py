@@ -77,6 +77,14 @@ class RepositoryState:
         """Return the state without a version."""
         return replace(self, versions={key: record for key, record in self.versions.items() if key != name})
 
+    def before_start(self) -> "RepositoryState":
+        """Return the state while the processes open it for the first time: what is to become ready is `warming`."""
+        warming = {
+            name: replace(record, state="warming") if record.state == "ready" else record
+            for name, record in self.versions.items()
+        }
+        return replace(self, versions=warming)
+
     def to_json(self) -> bytes:
         """Return JSON for `from_json` in another process."""
         return json.dumps({**asdict(self), "broken": sorted(self.broken)}).encode()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from logging.handlers import QueueHandler
 from types import TracebackType
 
-from service.telemetry.log_lines import JsonLines, TextLines
+from service.telemetry.log_lines import JsonLines, TextLines, escaped
 
 MAX_LINES = 10_000
 """Limit of lines that wait to be written to standard error; further ones are dropped and counted."""
@@ -37,7 +37,7 @@ class QueuedLog(QueueHandler):
 
     def prepare(self, record: logging.LogRecord) -> bytes:
         """Return the line."""
-        return f"{self.format(record)}\n".encode(errors="backslashreplace")
+        return _line(self.format(record))
 
     def enqueue(self, record: bytes) -> None:  # type: ignore[override]
         """Put a line into the queue, or drop it.
@@ -61,7 +61,7 @@ class QueuedLog(QueueHandler):
 
     def _notice(self, text: str) -> bytes:
         lines = self.formatter if isinstance(self.formatter, JsonLines | TextLines) else TextLines()
-        return f"{lines.notice(text)}\n".encode(errors="backslashreplace")
+        return _line(lines.notice(text))
 
     def _drop(self) -> None:
         self._dropped_lines += 1
@@ -131,7 +131,12 @@ def write_line(text: str) -> None:
     if _log is not None:
         _log.notice(text)
     else:
-        os.write(sys.stderr.fileno(), f"{TextLines().notice(text)}\n".encode(errors="backslashreplace"))
+        os.write(sys.stderr.fileno(), _line(TextLines().notice(text)))
+
+
+def _line(text: str) -> bytes:
+    """Return the bytes of a line; control characters that a formatter left are escaped, except ends of lines."""
+    return f"{escaped(text, keep=chr(10))}\n".encode(errors="backslashreplace")
 
 
 def flush() -> None:

@@ -2,13 +2,10 @@
 
 import json
 import logging
-import re
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NamedTuple
 
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that end a line, control a terminal or turn the direction of text; and halves of surrogate pairs."""
 _OWN = ("service", "__main__")
 """First parts of the names of the service's own loggers; text leaves these names out."""
 
@@ -29,9 +26,14 @@ current_request: ContextVar[RequestIds | None] = ContextVar("current_request", d
 """The request that the running task, or the thread that it waits for, works on."""
 
 
-def escaped(text: str) -> str:
-    r"""Return `text` with control characters written as escapes such as `\n` and `\x1b`."""
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+def escaped(text: str, keep: str = "") -> str:
+    r"""Return `text` with characters that are not printed written as escapes such as `\n`, `\x1b` and `\u202e`.
+
+    keep: characters that are not escaped.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in keep else ascii(each)[1:-1] for each in text)
 
 
 def rfc3339(seconds: float) -> str:

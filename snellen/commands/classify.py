@@ -42,10 +42,10 @@ def classify(
         bool,
         typer.Option("--dense", rich_help_panel="Answers", help="classify every part of large images, at their scale"),
     ] = False,
+    providers: Providers = "",
     heic: Annotated[
         bool, typer.Option("--heic", rich_help_panel="Limits", help="read HEIC too: pip install 'snellen[heic]'")
     ] = False,
-    providers: Providers = "",
     max_pixels: Annotated[
         int | None,
         typer.Option(

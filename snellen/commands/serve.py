@@ -4,13 +4,26 @@ import os
 import signal
 import sys
 from importlib.util import find_spec
+from typing import Any
 
 import typer
+
+from snellen.plain_command import PlainCommand
 
 _FILES = (
     "snellen serve FILE.onnx imports an ONNX file into the cache folder and serves it.\n"
     "Its options besides those below are --labels and the ones for ONNX files in `snellen import --help`.\n"
 )
+
+
+class ServeCommand(PlainCommand):
+    """The command, whose arguments the service reads; shells complete its options nevertheless."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters that typer reads: none, but for completion the options of the service."""
+        from snellen.serve_options import completion_parameters
+
+        return [*super().get_params(ctx), *(completion_parameters() if ctx.resilient_parsing else [])]
 
 
 def serve(context: typer.Context) -> None:

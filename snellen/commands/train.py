@@ -8,8 +8,8 @@ import typer
 from snellen.options import Models, Overwrite, Version, exit_with_error, refuse_overwriting_nothing
 from snellen.output import path_text, printable
 from snellen.serve_command import serve_command
-from snellen.trained import trained_sentences
 from snellen.training_extra import errors_as_messages
+from snellen.training_summary import trained_sentences
 
 if TYPE_CHECKING:
     from training.loop.config import TrainingConfig

@@ -1,8 +1,6 @@
 """One server over real and small bundles, one Chromium, and a fresh tab for every test."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from models.contract import MANIFEST, Task
 from tests.browser.visit import Visit
 from tests.conftest import ROOT
 from tests.support.bundles import change_manifest, write_bundle
+from tests.support.programs import program
 from tests.support.server import ServerProcess, running
 
 FLAGS = (
@@ -60,12 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium. Closed with the module: Playwright's event loop must not outlive these tests."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        reason = "no chromium on PATH (Debian: apt-get install chromium)"
-        if os.environ.get("SNELLEN_TEST_BROWSER") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    path = program("chromium", "chromium-browser", "google-chrome", package="chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium

@@ -1,7 +1,6 @@
 """The page at `/` in a real browser, against a real server: what it promises to someone with a photo."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import FileChooser, Page, Route, expect
+from playwright.sync_api import Browser, FileChooser, Page, Route, expect
 
 from tests.browser.conftest import LONG_NAME, Open
 from tests.browser.visit import File, Visit
 from tests.conftest import ROOT
+from tests.support.bundles import write_bundle
 from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
+from tests.support.programs import program
+from tests.support.server import running
 
 pytestmark = pytest.mark.browser
 
@@ -132,7 +134,7 @@ def test_the_picker_switches_models(visit: Open) -> None:
     """The photo is asked again of the chosen version; what is not ready cannot be chosen and says why."""
     tab = visit(tolerate=REFUSED)
     tab.drop(RED_PNG)
-    assert tab.page.locator("#model option:checked").inner_text() == "imagenet/1"
+    assert tab.page.locator("#model option:checked").inner_text() == "imagenet/1 — default"
     tab.pick_model("colours", "2")
     expect(tab.page.locator("#source")).to_contain_text("colours version 2")
     assert tab.labels[0] == "red"
@@ -262,6 +264,16 @@ def test_a_file_that_is_no_image_says_so_in_its_place(visit: Open) -> None:
     expect(tab.page.locator("#no-preview")).to_have_text("This file is a HEIC photo.")
     assert "export it as JPEG" in tab.text("#problem-detail")
     assert tab.text("#caption") == "IMG_0001.HEIC · 2 kB"
+
+
+def test_a_file_that_is_no_image_says_so_below_a_prefix(browser: Browser, tmp_path: Path) -> None:
+    """Where the type of the problem begins with the prefix of a proxy."""
+    write_bundle(tmp_path)
+    with running(tmp_path, "--root-path", "/vision") as server:
+        tab = Visit(browser.new_context(), f"{server.url}/vision/")
+        tab.drop(NOT_AN_IMAGE)
+        expect(tab.page.locator("#no-preview")).to_have_text("This file is not an image.")
+        tab.close()
 
 
 def throttle(tab: Visit, bytes_per_s: int) -> None:
@@ -470,8 +482,7 @@ def test_the_curl_line_does_the_same(visit: Open, photo: Path, tmp_path: Path) -
     expect(tab.page.locator("#copy")).to_have_text("Copied")
     line = tab.page.evaluate("navigator.clipboard.readText()")
     assert line == tab.text("#curl")
-    if not shutil.which("curl"):
-        pytest.skip("no curl")
+    program("curl", package="curl")
     answer = subprocess.run(["sh", "-c", f"{line} -s"], cwd=tmp_path, capture_output=True, check=True).stdout
     assert tab.labels[0] in answer.decode()
 

@@ -73,7 +73,7 @@ class Visit:
         )
 
     def pick_model(self, name: str, version: str = "1") -> None:
-        self.page.select_option("#model", label=f"{name}/{version}")
+        self.page.select_option("#model", f"{name}/{version}")
         self.settle()
 
     def settle(self) -> None:

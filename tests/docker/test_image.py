@@ -210,3 +210,16 @@ def test_it_answers_what_it_accepted_before_it_stops(container: Container) -> No
         assert [answer.result() for answer in answers] == [8] * 10
         stop.result()
     assert container.inspect("{{.State.ExitCode}} {{.State.OOMKilled}}") == "0 false"
+
+
+def test_its_models_are_seen_and_changed_from_inside(image: str) -> None:
+    """By `docker exec`, where there is a writable /tmp for the socket; without one the log has a warning."""
+    started = Container(image, ("--tmpfs", "/tmp"))
+    try:
+        started.until_healthy()
+        assert "fashion-mnist/" in docker("exec", started.id, "snellen", "models", "list")
+        assert "is unloaded" in docker("exec", started.id, "snellen", "models", "unload", "fashion-mnist")
+        names = [each["name"] for each in httpx.get(f"{started.url}/v1/models").json()["models"]]
+        assert "fashion-mnist" not in names
+    finally:
+        docker("rm", "--force", started.id)

@@ -5,7 +5,6 @@ own test.
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.e2e.test_documented_answers import rounded
 from tests.support.clients_page import examples, write_photos
+from tests.support.programs import program
 from tests.support.server import ServerProcess
 
 
@@ -22,17 +22,6 @@ from tests.support.server import ServerProcess
 def folder(tmp_path: Path) -> Path:
     write_photos(tmp_path)
     return tmp_path
-
-
-def tool(name: str, package: str) -> str:
-    """Return the path of a program; the test is skipped where there is none, except in continuous integration."""
-    path = shutil.which(name)
-    if path is None:
-        reason = f"no {name} on PATH (Debian: apt-get install {package})"
-        if os.environ.get("SNELLEN_TEST_BROWSER") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
 
 
 def printed(output: str) -> list[str]:
@@ -50,7 +39,7 @@ def run(command: list[str], folder: Path) -> str:
 
 def test_curl(server: ServerProcess, folder: Path) -> None:
     """Each command is run in a shell as it stands there."""
-    tool("curl", "curl")
+    program("curl", package="curl")
     found = examples("console", server.url)
     assert len(found) == 2
     for example in found:
@@ -69,7 +58,7 @@ def test_python(server: ServerProcess, folder: Path, number: int) -> None:
 
 def test_node(server: ServerProcess, folder: Path) -> None:
     """The module as it stands there."""
-    node = tool("node", "nodejs")
+    node = program("node", package="nodejs")
     (example,) = examples("javascript", server.url)
     (folder / "classify.mjs").write_text(example.code)
     assert run([node, "classify.mjs"], folder) == example.output

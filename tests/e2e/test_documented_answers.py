@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.programs import program
 from tests.support.server import ServerProcess
 
 ADDRESS = "localhost:8000"
@@ -32,10 +32,10 @@ def rounded(value: Any) -> Any:
     return pytest.approx(value, abs=2e-3) if isinstance(value, float) else value
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
 @pytest.mark.parametrize("document", ["README.md", "docs/api.md"])
 def test_the_answers_in_a_document_are_those_of_the_service(server: ServerProcess, document: str) -> None:
     """Each command is run in a shell as it stands there."""
+    program("curl", package="curl")
     found = examples(ROOT / document)
     assert found
     for command, shown in found:

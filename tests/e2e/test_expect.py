@@ -1,7 +1,6 @@
 """`Expect: 100-continue` with a real process: 100 comes only where the body would be accepted."""
 
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from tests.e2e.test_connections import problem, rest, statuses
 from tests.support.bundles import write_bundle
 from tests.support.pictures import RED, picture
 from tests.support.processes import sample, until
+from tests.support.programs import program
 from tests.support.server import ServerProcess, running
 
 LONG_S = 30
@@ -142,7 +142,6 @@ def test_a_draining_service_goes_on(tmp_path: Path) -> None:
         assert server.process.wait(LONG_S) == 0
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on PATH (Debian: apt-get install curl)")
 @pytest.mark.parametrize(("path", "seen"), [("/v1/classify", ["100", "200"]), ("/v1/models/absent/classify", ["404"])])
 def test_curl_sends_the_body_only_where_it_is_taken(
     server: ServerProcess, tmp_path: Path, path: str, seen: list[str]
@@ -150,7 +149,8 @@ def test_curl_sends_the_body_only_where_it_is_taken(
     """It prints the bytes that it has uploaded."""
     photo = tmp_path / "photo.png"
     photo.write_bytes(picture(RED, (150, 150)))
-    command = ["curl", "-sv", "-H", "Expect: 100-continue", "--expect100-timeout", "20", "--data-binary", f"@{photo}"]
+    curl = program("curl", package="curl")
+    command = [curl, "-sv", "-H", "Expect: 100-continue", "--expect100-timeout", "20", "--data-binary", f"@{photo}"]
     command += ["-o", "/dev/null", "-w", "%{size_upload}", f"{server.url}{path}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=LONG_S)
     assert re.findall(r"^< HTTP/1\.1 (\d+)", done.stderr, re.MULTILINE) == seen

@@ -121,7 +121,12 @@ def test_a_start_that_cannot_work_says_why(flags: list[str], reason: str) -> Non
 
 @pytest.mark.parametrize(
     ("module", "imported"),
-    [(("service",), "pydantic"), (("service",), "service.app"), (("snellen", "serve"), "service.app")],
+    [
+        (("service",), "pydantic"),
+        (("service",), "service.app"),
+        (("snellen", "serve"), "typer"),
+        (("snellen", "serve"), "service.app"),
+    ],
 )
 def test_an_interrupt_while_it_starts_leaves_no_traceback(
     module: tuple[str, ...], imported: str, tmp_path: Path

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models import repository
-from models.contract import BUILT_IN, default_repository, describe_repository, find_bundles, passed_over_folder
+from models.contract import BUILT_IN, default_repository, find_bundles, passed_over_folder
 from tests.support.bundles import write_bundle
 
 HERE = Path("models")
@@ -30,7 +30,6 @@ def test_models_in_the_working_folder_comes_first() -> None:
     write_bundle(HERE)
     assert default_repository() == HERE
     assert passed_over_folder(HERE) is None
-    assert describe_repository(HERE, named=False) == f"models: colours/1 from {Path.cwd() / 'models'}"
 
 
 @pytest.mark.parametrize("version", ["1", "v1"])
@@ -59,18 +58,3 @@ def test_without_built_in_bundles_the_usual_folder_is_read(tmp_path: Path, monke
     """As in a container, whose package has none."""
     monkeypatch.setattr(repository, "BUILT_IN", tmp_path / "package")
     assert default_repository() == HERE
-
-
-def test_the_description_says_how_to_serve_others() -> None:
-    """Unless the built-in folder was named on purpose."""
-    assert "for your own: snellen serve FILE.onnx" in describe_repository(BUILT_IN, named=False)
-    assert "imagenet/1" in describe_repository(BUILT_IN, named=False)
-    assert "for your own" not in describe_repository(BUILT_IN, named=True)
-
-
-def test_many_bundles_are_counted() -> None:
-    """The line stays short."""
-    for version in range(1, 13):
-        write_bundle(HERE, version=version)
-    assert "colours/10, and 2 more from" in describe_repository(HERE, named=True)
-    assert describe_repository(Path("none"), named=True).startswith("models: no bundle from")

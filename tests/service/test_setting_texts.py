@@ -72,14 +72,14 @@ def test_choices_are_found_inside_lists_and_beside_none() -> None:
         (
             "formats",
             "png,jpg",
-            "--formats (SNELLEN_FORMATS) takes some of JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, with commas between, "
-            "not 'JPG'; did you mean JPEG?",
+            "--formats (SNELLEN_FORMATS) takes some of JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, HEIC, with commas "
+            "between, not 'JPG'; did you mean JPEG?",
         ),
         (
             "formats",
             " , ",
-            "--formats (SNELLEN_FORMATS) takes some of JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, with commas between, and "
-            "is empty",
+            "--formats (SNELLEN_FORMATS) takes some of JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, HEIC, with commas "
+            "between, and is empty",
         ),
         (
             "precision",

@@ -57,12 +57,30 @@ def test_a_range_is_said_in_words() -> None:
     assert permitted_range("models") == ""
 
 
-@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/", "ftp://shop.example", "https://"])
+@pytest.mark.parametrize(
+    "origin", ["shop.example", "https://shop.example/", "ftp://shop.example", "https://", "https://*.shop.example"]
+)
 def test_an_origin_is_scheme_and_host(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
     """As browsers send it; anything else would never match."""
     monkeypatch.setenv("SNELLEN_ALLOW_ORIGINS", f"https://fine.example, {origin}")
     with pytest.raises(ValidationError, match="is no origin"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("origin", "sent"),
+    [
+        ("https://Shop.example", "https://shop.example"),
+        ("https://shop.example:443", "https://shop.example"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("http://shop.example:443", "http://shop.example:443"),
+        ("http://shop.example:8080", "http://shop.example:8080"),
+        ("*", "*"),
+    ],
+)
+def test_an_origin_is_compared_as_browsers_send_it(origin: str, sent: str) -> None:
+    """In small letters and without the usual port of its scheme."""
+    assert Settings.model_validate({"allow_origins": origin}).allow_origins == (sent,)
 
 
 def test_formats_are_not_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +105,7 @@ def test_what_kubernetes_puts_into_the_environment_is_not_a_port(monkeypatch: py
 def test_a_misspelt_variable_is_noticed() -> None:
     """Those of Kubernetes and of the tests are left alone."""
     names = ["SNELLEN_PRT", "snellen_prt", "SNELLEN_PORT", "Snellen_Port", "SNELLEN_PORT_8000_TCP", "PATH"]
-    assert unknown_variables([*names, "SNELLEN_TEST_BROWSER"]) == ["SNELLEN_PRT", "snellen_prt"]
+    assert unknown_variables([*names, "SNELLEN_TEST_PROGRAMS"]) == ["SNELLEN_PRT", "snellen_prt"]
 
 
 def test_formats_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from snellen import extras
 from snellen import serve_command as module
 from snellen.serve_command import serve_command
 
@@ -24,7 +25,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def without_a_server(monkeypatch: pytest.MonkeyPatch, clone: Path) -> None:
     """Behave as in an environment for training, with the package in the folder `clone`."""
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
-    monkeypatch.setattr(module, "_CLONE", clone)
+    monkeypatch.setattr(extras, "_ROOT", clone)
 
 
 def test_the_program_is_named_as_a_shell_finds_it(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """Real proxies with the files of deploy/, on free ports."""
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -9,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import ROOT
+from tests.support.programs import program
 
 NGINX_FILE = ROOT / "deploy" / "nginx" / "snellen.conf"
 CADDY_FILE = ROOT / "deploy" / "caddy" / "Caddyfile"
@@ -39,17 +37,6 @@ def free_port() -> int:
         return port
 
 
-def _program(name: str, package: str) -> str:
-    """Return its path; skip the test, or fail where SNELLEN_TEST_PROXIES=required, if it is not installed."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
-    if path is None:
-        reason = f"no {name} on PATH (Debian: apt-get install {package})"
-        if os.environ.get("SNELLEN_TEST_PROXIES") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
-
-
 def _with_ports(file: Path, port: int, servers: tuple[int, int]) -> str:
     """Return a file of deploy/ with these ports in place of 8080, 8001 and 8002."""
     text = file.read_text()
@@ -64,7 +51,7 @@ def _with_ports(file: Path, port: int, servers: tuple[int, int]) -> str:
 @contextmanager
 def nginx(folder: Path, servers: tuple[int, int], *, strip: bool = False) -> Iterator[str]:
     """Run nginx before servers on these ports, and yield its address. strip: take the prefix away."""
-    program, port = _program("nginx", "nginx-light"), free_port()
+    path, port = program("nginx", package="nginx-light"), free_port()
     text = _with_ports(NGINX_FILE, port, servers)
     if strip:
         assert text.count("proxy_pass http://snellen;") == 1
@@ -72,7 +59,7 @@ def nginx(folder: Path, servers: tuple[int, int], *, strip: bool = False) -> Ite
     (folder / "snellen.conf").write_text(text)
     user = "user root;" if os.geteuid() == 0 else ""  # pytest's folders are closed to other users
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, user=user))
-    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
+    command = [path, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     with _running(command, port, folder / "output.log"):
@@ -82,10 +69,10 @@ def nginx(folder: Path, servers: tuple[int, int], *, strip: bool = False) -> Ite
 @contextmanager
 def caddy(folder: Path, servers: tuple[int, int]) -> Iterator[str]:
     """Run Caddy before servers on these ports, and yield its address."""
-    program, port = _program("caddy", "caddy"), free_port()
+    path, port = program("caddy", package="caddy"), free_port()
     options = "{\n\tadmin off\n}\n"
     (folder / "Caddyfile").write_text(options + _with_ports(CADDY_FILE, port, servers))
-    command = [program, "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+    command = [path, "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
     with _running(command, port, folder / "output.log"):
         yield f"http://127.0.0.1:{port}"
 

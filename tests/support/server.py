@@ -14,6 +14,8 @@ from pathlib import Path
 
 import httpx2 as httpx
 
+from service.server.admin_socket import default_paths
+
 
 @dataclass
 class ServerProcess:
@@ -95,6 +97,8 @@ def running_command(
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         reader.join()
+        for path in default_paths(server.port) if server.url else []:  # a killed service leaves its socket
+            path.unlink(missing_ok=True)
         assert process.stdout is not None
         process.stdout.close()
 

@@ -20,11 +20,13 @@ from snellen.help_text import choices
 from tests.support.bundles import write_bundle
 from tests.training.conftest import LABELS, idx, write_dataset
 from training.data.sources.idx import read_idx
+from training.errors import BundleExistsError
 from training.evaluation.evaluate import evaluate_bundle
 from training.importing.golden_images import check_golden
-from training.loop.config import TrainingConfig
+from training.loop.config import TrainingConfig, read_config
 from training.loop.device import DeviceName
 from training.loop.recipe import OptimizerName, Recipe, ScheduleName
+from training.train import _begin_run
 
 app = typer.Typer()
 app.command("train")(train)
@@ -223,6 +225,19 @@ def test_a_run_that_is_there_is_not_overwritten_by_chance(data: Path, models: Pa
     assert refused.exit_code == 1
     assert "--resume" in refused.output
     assert "--overwrite" in refused.output
+
+
+def test_of_two_trainings_that_begin_together_one_is_refused(tmp_path: Path) -> None:
+    """Both take the same free version, and read their images before they write: the second must not delete the run."""
+    folder = tmp_path / "stripes/1"
+    first, second = (TrainingConfig(name="stripes", data="x", seed=seed) for seed in (1, 2))
+    _begin_run(first, folder, overwrite=False)
+    (folder / "checkpoint.pt").touch()
+    with pytest.raises(BundleExistsError, match="holds a run"):
+        _begin_run(second, folder, overwrite=False)
+    assert (read_config(folder), (folder / "checkpoint.pt").exists()) == (first, True)
+    _begin_run(second, folder, overwrite=True)
+    assert (read_config(folder), (folder / "checkpoint.pt").exists()) == (second, False)
 
 
 def test_a_configuration_file_names_the_run_and_its_data(data: Path, tmp_path: Path) -> None:

@@ -115,10 +115,11 @@ def read_config(folder: Path) -> TrainingConfig:
         raise ConfigurationError(f"{folder / CONFIG}: {_first(error)}") from error
 
 
-def write_config(config: TrainingConfig, folder: Path) -> None:
-    """Write the configuration into the folder of a run."""
+def write_config(config: TrainingConfig, folder: Path, *, new: bool = False) -> None:
+    """Write the configuration into the folder of a run. Raises FileExistsError if it is to be new and there is one."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with (folder / CONFIG).open("x" if new else "w", encoding="utf-8") as file:
+        file.write(config.model_dump_json(indent=2) + "\n")
 
 
 def _read(file: Path) -> Tree:

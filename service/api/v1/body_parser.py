@@ -7,7 +7,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.api.v1.json_body import JsonBody, too_many_images
-from service.api.v1.params import MAX_OPTION_BYTES, OPTION_NAMES, refuse_second
+from service.api.v1.params import MAX_OPTION_BYTES, OPTION_NAMES, meant_name, refuse_second
 from service.errors import EmptyBody, MalformedBody
 
 MULTIPART = "multipart/form-data"
@@ -169,8 +169,9 @@ class _Form:
                 raise too_many_images(self._max_images)
         elif self._part.name not in OPTION_NAMES:
             raise MalformedBody(
-                f"the field {self._part.name[:_MAX_SHOWN]!r} of the form is neither a file nor an option; send "
-                f"images as files, as in curl -F image=@photo.jpg; the options are {', '.join(OPTION_NAMES)}"
+                f"the field {self._part.name[:_MAX_SHOWN]!r} of the form is neither a file nor an option: "
+                f"{meant_name(self._part.name, *OPTION_NAMES)}; send images as files, as in curl -F image=@photo.jpg, "
+                "not as addresses or names"
             )
         elif self._part.name in self.options:
             refuse_second(self._part.name)

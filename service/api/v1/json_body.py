@@ -14,7 +14,7 @@ import json
 import re
 from typing import NoReturn
 
-from service.api.v1.params import MAX_OPTION_BYTES, OPTION_NAMES, refuse_second
+from service.api.v1.params import MAX_OPTION_BYTES, OPTION_NAMES, meant_name, refuse_second
 from service.errors import MalformedBody, TooManyImages
 
 _STEP_BYTES = 64 * 1024
@@ -29,6 +29,8 @@ _OPTION_VALUE = re.compile(
     rb'"([^"\\\x00-\x1f\x80-\xff]{0,%d})"|([A-Za-z0-9.+-]{1,%d})(?![A-Za-z0-9.+-])' % ((MAX_OPTION_BYTES,) * 2)
 )
 """A short string without escape sequences, or a number, `true`, `false` or `null`."""
+_ADDRESS = re.compile(rb"\s*(https?|ftp|file|s3|gs|blob):\\?/", re.IGNORECASE)
+"""The beginning of an address. Some languages escape slashes in JSON."""
 _BLANK_CHARACTERS = b" \t\r\n\f\b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """Some editors and libraries on Windows write it before the text."""
@@ -64,12 +66,17 @@ class JsonBody:
             try:
                 images.append(await _from_base64(self._body, start, end))
             except binascii.Error:
-                reason = f"images.{index} is not base64; encode the bytes of the image file"
-                if self._body.find(b"\n", start, end) >= 0:
-                    reason += ", without line breaks, as base64 -w0 does"
-                images.append(MalformedBody(reason))
+                images.append(MalformedBody(f"images.{index} {self._not_base64(start, end)}"))
             await asyncio.sleep(0)
         return images
+
+    def _not_base64(self, start: int, end: int) -> str:
+        """Return what a text is that cannot be decoded, and what to do."""
+        if _ADDRESS.match(self._body, start, end):
+            return "is the address of a file; download it and encode its bytes, as the service opens no address"
+        reason = "is not base64; encode the bytes of the image file"
+        broken = self._body.find(b"\n", start, end) >= 0
+        return reason + ", without line breaks, as base64 -w0 does" * broken
 
     async def _object(self) -> None:
         """Find the options, and where the text of each image begins and ends, and check the form of the whole body."""
@@ -112,7 +119,7 @@ class JsonBody:
         if name in self._options:
             refuse_second(name)
         if name not in ("images", *OPTION_NAMES):
-            self._refuse(f"{name}: the names are images, {', '.join(OPTION_NAMES)}")
+            self._refuse(f"{name}: {meant_name(name, 'images', *OPTION_NAMES)}")
         self._at = found.end()
         return name
 

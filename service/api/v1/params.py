@@ -62,7 +62,7 @@ _ELSEWHERE = {
     "timeout": f"send it in milliseconds as the header {DEADLINE}",
     "priority": f"send it as the header {PRIORITY}",
 }
-"""Unknown names of the query, and where their meaning belongs."""
+"""Unknown names of options, and where their meaning belongs."""
 _SUGGESTIONS, _LONGEST_NAME = 8, 64
 """Numbers of unknown names, and of characters of such a name, for which a similar one is searched: 20 us for each."""
 _MILLISECONDS: TypeAdapter[int] = TypeAdapter(Milliseconds)
@@ -140,13 +140,20 @@ _UNKNOWN = "not a known parameter"
 def _meant(name: str) -> str:
     if len(name) > _LONGEST_NAME:
         return _UNKNOWN
-    lower = name.lower().replace("-", "_")
+    return f"{_UNKNOWN}; {meant_name(name, *QueryParams.model_fields)}"
+
+
+def meant_name(name: str, *known: str) -> str:
+    """Return which of the `known` names an unknown one probably stands for, or else all of them, as half a sentence.
+
+    name: as the client wrote it, in a query, a form or JSON.
+    """
+    lower = name[: _LONGEST_NAME + 1].lower().replace("-", "_")
     if lower in _ELSEWHERE:
-        return f"{_UNKNOWN}; {_ELSEWHERE[lower]}"
-    known = tuple(QueryParams.model_fields)
-    if close := get_close_matches(lower, known, n=1, cutoff=0.6):
-        return f"{_UNKNOWN}; did you mean {close[0]}?"
-    return f"{_UNKNOWN}; the parameters are {', '.join(known)}"
+        return _ELSEWHERE[lower]
+    if len(lower) <= _LONGEST_NAME and (close := get_close_matches(lower, known, n=1, cutoff=0.6)):
+        return f"did you mean {close[0]}?"
+    return f"the names are {', '.join(known)}"
 
 
 @lru_cache(maxsize=256)

@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from service.repository.announcement import log_repository
+from service.server.admin_listener import AdminListener
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
 from service.server.sockets import (
     CannotListen,
@@ -87,16 +88,17 @@ class Server(uvicorn.Server):
         ready: Callable[[], bool] | None = None,
         on_hangup: Callable[[], Awaitable[None]] | None = None,
         on_ready: Callable[[list[str]], None] | None = None,
+        admin: AdminListener | None = None,
     ) -> None:
         """Create a server.
 
         metrics: of the application, to count refused connections. on_closed: called when a connection has ended.
         ready: returns whether the service is ready; with `listen_when_ready` the server listens only from then on.
         on_hangup: called at SIGHUP; None leaves the signal alone. on_ready: called once with the addresses, when the
-        service is ready and listens there.
+        service is ready and listens there. admin: answers from the start to the drain.
         """
         super().__init__(_configuration(app, settings, metrics, on_closed))
-        self._on_closed, self._settings = on_closed, settings
+        self._on_closed, self._settings, self._admin = on_closed, settings, admin
         self._on_hangup, self._hangups = on_hangup, set[asyncio.Future[None]]()
         self._ready = ready if settings.listen_when_ready else None
         self._await_ready = (ready, on_ready) if ready is not None and on_ready is not None else None
@@ -135,6 +137,8 @@ class Server(uvicorn.Server):
         gc.set_threshold(_COLLECT_AFTER)
         if self._on_hangup is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up, self._on_hangup)
+        if self._admin is not None:
+            self._admin.start()
         if sockets:
             log_repository(self._settings)
             self._addresses = addresses_of(sockets)
@@ -155,6 +159,7 @@ class Server(uvicorn.Server):
         if self._health.draining and self._unready_until is None:
             logger.info("draining: unready for %g s, then accepted requests are answered", self._drain_delay_s)
             self._unready_until = time.monotonic() + self._drain_delay_s
+            await self._close_admin()
         if self._health.failed or (self._unready_until is not None and time.monotonic() >= self._unready_until):
             self.should_exit = True
         if self._ready is not None and not self._health.draining and self._ready():
@@ -185,6 +190,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._watchdog.end_within(self._drain_limit_s + _GRACE_S)
         self._watchdog.start()
+        await self._close_admin()
         # Connections that wait to be accepted are served, because closing their listener would reset them.
         last = [connection for listener in sockets or [] for connection in last_connections(listener)]
         for server in self.servers:
@@ -192,6 +198,10 @@ class Server(uvicorn.Server):
         for connection in last:
             await self.attach(connection)
         await super().shutdown(sockets)
+
+    async def _close_admin(self) -> None:
+        if self._admin is not None:
+            await self._admin.close()
 
     async def attach(self, connection: socket.socket) -> None:
         """Serve an accepted connection."""
@@ -225,14 +235,17 @@ def serve(
     ready: Callable[[], bool] | None = None,
     on_hangup: Callable[[], Awaitable[None]] | None = None,
     on_ready: Callable[[list[str]], None] | None = None,
+    admin_app: Callable[[], ASGIApp] | None = None,
 ) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
 
     ready: returns whether the service is ready. on_hangup: called at SIGHUP. on_ready: called once with the addresses,
-    when the service is ready and listens there.
+    when the service is ready and listens there. admin_app: returns the application for the admin socket; None for no
+    socket.
     """
     sockets = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    server = Server(app, settings, health, metrics, ready=ready, on_hangup=on_hangup, on_ready=on_ready)
+    admin = AdminListener(settings, sockets[0].getsockname()[1], admin_app) if admin_app is not None else None
+    server = Server(app, settings, health, metrics, ready=ready, on_hangup=on_hangup, on_ready=on_ready, admin=admin)
     server.run(sockets)
     if server.cannot_listen is not None:
         raise server.cannot_listen

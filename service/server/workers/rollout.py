@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from service.repository.scan import RepositoryError
 from service.repository.state import RepositoryState, VersionRecord
 from service.server.workers.control_channel import COMMIT, PREPARE, to_memfd
 from service.server.workers.process import ManagedProcess
@@ -39,6 +40,7 @@ class Rollout:
         self._committed: RepositoryState | None = None
         self._latest = first
         self._preparing: RepositoryState | None = None
+        self._starts = 1
         self._failures = dict[str, str]()
         self._deaths = 0
         self._missing = set[str]()
@@ -50,13 +52,19 @@ class Rollout:
         return self._committed or self._latest
 
     def start_anew(self, first: RepositoryState) -> None:
-        """Forget what is committed: no process serves it any more. Processes that start get `first`."""
-        self._committed, self._latest = None, first
+        """Forget what is committed: no process serves it any more. Processes that start get `first`.
+
+        A change that is being made ends with RepositoryError.
+        """
+        self._committed, self._preparing, self._latest = None, None, first
+        self._starts += 1
+        self._missing.clear()
+        self._all_replied.set()
 
     async def prepare(self, state: RepositoryState) -> Mapping[str, str]:
         """Let all processes that are up open what is ready in `state`.
 
-        Returns why versions cannot be served, by name.
+        Returns why versions cannot be served, by name. Raises RepositoryError when the service starts anew meanwhile.
         """
         taking_part = [each for each in (*self._engines, *self._frontends) if self._takes_part(each)]
         self._preparing, self._latest = state, state
@@ -66,8 +74,7 @@ class Rollout:
         for process in taking_part:
             if process.process is not None and process.given != state.number:
                 self._send(process, state)
-        self._end_if_all_replied()
-        await self._all_replied.wait()
+        await self._replies()
         return self._failures
 
     async def commit(self, number: int) -> None:
@@ -77,10 +84,9 @@ class Rollout:
         waiting = self._commit_in(self._frontends, number)
         self._missing = {process.name for process in waiting}
         self._all_replied.clear()
-        self._end_if_all_replied()
         try:
             async with asyncio.timeout(self._retire_limit_s):
-                await self._all_replied.wait()
+                await self._replies()
         except TimeoutError:
             logger.warning("%s: not all requests of a retired version have ended", ", ".join(sorted(self._missing)))
         self._commit_in(self._engines, number)
@@ -143,6 +149,14 @@ class Rollout:
             process.send(COMMIT, str(number).encode())
             self._in_service(process)
         return able
+
+    async def _replies(self) -> None:
+        """Wait until no reply is missing. Raises RepositoryError when the service starts anew meanwhile."""
+        start = self._starts
+        self._end_if_all_replied()
+        await self._all_replied.wait()
+        if start != self._starts:
+            raise RepositoryError("the service has started anew during the change; look at what is served now")
 
     def _replied(self, process: ManagedProcess) -> None:
         self._missing.discard(process.name)

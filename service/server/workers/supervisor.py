@@ -15,6 +15,7 @@ from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.repository.watcher import Watcher
+from service.server.admin_listener import AdminListener
 from service.server.sockets import CannotListen, addresses_of, begin_listening, bind, listen, log_addresses
 from service.server.workers import control_channel
 from service.server.workers.balancer import ConnectionBalancer
@@ -35,19 +36,34 @@ _MAX_DETAIL = 2000
 """Limit of the text about other processes in the response of /readyz, in characters."""
 
 
-def supervise(settings: Settings, plan: ProcessPlan) -> int:
-    """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError."""
+AdminApp = Callable[[Callable[[], Lifecycle]], Any]
+"""Returns the ASGI application of the admin API, given a function that returns the lifecycle in charge."""
+
+
+def supervise(settings: Settings, plan: ProcessPlan, admin_app: AdminApp | None = None) -> int:
+    """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError.
+
+    admin_app: for the admin socket; None for no socket.
+    """
     listeners = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    return asyncio.run(Supervisor(settings, plan, listeners).run())
+    return asyncio.run(Supervisor(settings, plan, listeners, admin_app).run())
 
 
 class Supervisor:
     """Starts and restarts the processes and passes descriptors on. Does no work on requests."""
 
-    def __init__(self, settings: Settings, plan: ProcessPlan, listeners: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        plan: ProcessPlan,
+        listeners: Sequence[socket.socket],
+        admin_app: AdminApp | None = None,
+    ) -> None:
         self._settings = settings
         self._listeners, self._addresses = listeners, addresses_of(listeners)
         self._ready_to_log = False
+        self._admin_app = admin_app
+        self._admin: AdminListener | None = None
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
         self._balancer = ConnectionBalancer(listeners, self._frontends, listening=not settings.listen_when_ready)
         self._processes = [*self._engines, *self._frontends]
@@ -78,13 +94,25 @@ class Supervisor:
             for process in self._processes:
                 self._start(process)
             self._check_heartbeats()
+            self._start_admin(self._admin_app)
             loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._lifecycle.rescan))
             self._begin(self._start_lifecycle)
             if self._settings.watch:
                 self._begin(self._watch)
             return await self._finished
         finally:
+            await self._close_admin()
             self._kill_all()
+
+    def _start_admin(self, admin_app: AdminApp | None) -> None:
+        if admin_app is not None:
+            port = self._listeners[0].getsockname()[1]
+            self._admin = AdminListener(self._settings, port, lambda: admin_app(lambda: self._lifecycle))
+            self._admin.start()
+
+    async def _close_admin(self) -> None:
+        if self._admin is not None:
+            await self._admin.close()
 
     def _start(self, process: ManagedProcess) -> None:
         if self._draining and process in self._frontends:
@@ -129,7 +157,10 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
     async def _start_lifecycle(self) -> None:
-        await self._lifecycle.start(self._rollout)
+        try:
+            await self._lifecycle.start(self._rollout)
+        except RepositoryError:  # the service starts anew
+            return
         if self._lifecycle.failed:
             self._fail(self._lifecycle.failed, 1)
             return
@@ -205,15 +236,15 @@ class Supervisor:
             if process is not refused:
                 process.signal(signal.SIGTERM)
         try:
-            self._lifecycle = self._new_lifecycle()
+            self._lifecycle = self._new_lifecycle(self._lifecycle.state.number + 1)
         except RepositoryError as error:
             self._fail(str(error), 2)
             return
         self._rollout.start_anew(self._lifecycle.state)
         self._begin(self._start_lifecycle)
 
-    def _new_lifecycle(self) -> Lifecycle:
-        return Lifecycle(self._settings.models, self._settings.default_model, self._checker)
+    def _new_lifecycle(self, number: int = 1) -> Lifecycle:
+        return Lifecycle(self._settings.models, self._settings.default_model, self._checker, number)
 
     def _send_degraded(self) -> None:
         """Send all frontends what is wrong with other processes, for /readyz."""
@@ -269,6 +300,7 @@ class Supervisor:
             self._draining = True
             for frontend in self._frontends:
                 frontend.status = 0
+            self._begin(self._close_admin)
             limit_s = self._settings.drain_delay_s + self._settings.drain_limit_s + _GRACE_S
             asyncio.get_running_loop().call_later(limit_s, self._finish, 1)
         for frontend in self._frontends:

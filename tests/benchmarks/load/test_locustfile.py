@@ -18,7 +18,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.server import ServerProcess
+from tests.support.server import ServerProcess, running
 
 LOCUSTFILE = ROOT / "benchmarks" / "load" / "locustfile.py"
 NEEDS_MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -77,10 +77,12 @@ def test_a_mix_has_a_name(server: ServerProcess, tmp_path: Path, mix: str, names
     assert status == 0
 
 
-def test_every_kind_of_user_gets_the_answer_it_expects(server: ServerProcess, tmp_path: Path) -> None:
-    """Good images are classified, each bad one is refused for its own reason, and the exit status says so."""
+def test_every_kind_of_user_gets_the_answer_it_expects(tmp_path: Path) -> None:
+    """Good images are classified, each bad one is refused for its own reason, also below the prefix of a proxy."""
     kinds = ("raw", "multipart", "many-image", "bad-image")
-    status, entries = load(server.url, tmp_path, *(part for kind in kinds for part in (f"--{kind}-weight", "1")))
+    weights = (part for kind in kinds for part in (f"--{kind}-weight", "1"))
+    with running(ROOT / "models", "--default-model", "imagenet", "--root-path", "/vision") as server:
+        status, entries = load(f"{server.url}/vision", tmp_path, *weights)
     assert set(entries) == {"raw", "multipart", "4 images"} | BAD
     assert status == 0
 

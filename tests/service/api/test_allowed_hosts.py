@@ -33,7 +33,16 @@ def test_the_named_hosts_and_addresses_are_answered(client: TestClient, host: st
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "photos.example", "shop.example.evil.example", "evilphotos.example", "127.0.0.1.evil.example", ""],
+    [
+        *(
+            "evil.example",
+            "photos.example",
+            "shop.example.evil.example",
+            "evilphotos.example",
+            "127.0.0.1.evil.example",
+        ),
+        *("[::1].evil.example", "[::1]evil.example:80", ""),
+    ],
 )
 @pytest.mark.parametrize("path", ["/livez", "/v1/models", "/nope"])
 def test_another_host_gets_a_problem(client: TestClient, host: str, path: str) -> None:

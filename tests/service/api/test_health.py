@@ -121,7 +121,7 @@ async def test_a_newer_version_that_does_not_serve_is_named(tmp_path: Path) -> N
     state = readiness(registry, Health())
     assert state.ready
     assert "colours/1 answers on cpu; colours/3 was refused at load: golden/red.png is missing" in state.detail
-    assert "colours/2 manifest.json: labels" in state.detail
+    assert "colours/2 was passed over: manifest.json: labels" in state.detail
     await registry.close()
 
 

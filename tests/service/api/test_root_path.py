@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.settings import Settings
+from service.settings import _OWN_PATHS, Settings
 from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
 
@@ -89,6 +89,14 @@ def test_a_prefix_that_cannot_work_is_refused(root_path: str, reason: str) -> No
     """With what to write instead."""
     with pytest.raises(ValueError, match=reason):
         Settings(root_path=root_path)
+
+
+def test_no_path_of_the_service_can_be_the_prefix() -> None:
+    """The first segments of all paths are refused: those of the API description, and those that it leaves out."""
+    app = create_app(Settings())
+    undocumented = [getattr(route, "path", "/problems") for route in app.routes]
+    firsts = {path.split("/")[1] for path in (*app.openapi()["paths"], *undocumented)} - {""}
+    assert firsts == set(_OWN_PATHS)
 
 
 def test_a_slash_at_the_end_makes_no_difference() -> None:

@@ -1,6 +1,8 @@
 """Bytes become pixels, or the reason why not; nothing else."""
 
 import struct
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -132,3 +134,25 @@ def test_an_image_at_its_own_scale_has_a_limit_of_its_own() -> None:
     assert decode(picture(RED, (40, 30)), INPUT, HOW, LIMITS, 1200).pixels.shape == (30, 40, 3)
     with pytest.raises(TooManyPixels, match="send at most 1199: the limit of dense classification"):
         decode(picture(RED, (40, 30)), INPUT, HOW, LIMITS, 1199)
+
+
+_DAMAGED_METADATA = """
+import io, struct, sys
+from PIL import Image, TiffImagePlugin
+from models.contract import FORMATS
+from service.decoding.decode import DecodeLimits, opened
+for number in range(100):
+    tags = b"".join(struct.pack("<HHII", tag, 2, 1000 + tag, 0) for tag in range(number, number + 50))
+    exif = b"Exif\\0\\0II*\\0\\x08\\0\\0\\0" + struct.pack("<H", 50) + tags
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "JPEG", exif=exif)
+    opened(stream.getvalue(), DecodeLimits(FORMATS, 1000)).getexif()
+print(len(getattr(TiffImagePlugin, "__warningregistry__", ())))
+"""
+
+
+def test_damaged_metadata_writes_nothing_and_takes_no_memory() -> None:
+    """Python writes a warning to standard error and keeps its text; here a client would choose the text."""
+    done = subprocess.run([sys.executable, "-c", _DAMAGED_METADATA], check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert int(done.stdout) <= 1

@@ -14,7 +14,7 @@ from PIL import Image
 from models.contract import FORMATS, Preprocessing
 from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.decoding.decode_cost import SMALL_BYTES
-from service.decoding.worker import DecodeWorker, WorkerLimits, decode_apart
+from service.decoding.worker import DecodeWorker, WorkerLimits, decode_in_new_process
 from service.decoding.worker_main import decode_reply, encode_request
 from service.errors import CorruptImage, DecodeLimit, NotReady
 from service.settings import MIB
@@ -178,9 +178,9 @@ async def test_restarted_workers_leave_no_descriptors_open(worker: DecodeWorker)
 def test_an_image_can_be_decoded_apart() -> None:
     """With the pixels and the errors of any other worker, and its limits."""
     limits = WorkerLimits(time_s=1.0, memory_bytes=1024 * MIB)
-    apart = decode_apart(encode_request(PICTURE, INPUT, HOW, LIMITS), limits)
-    assert (apart.pixels == decode(PICTURE, INPUT, HOW, LIMITS).pixels).all()
+    found = decode_in_new_process(encode_request(PICTURE, INPUT, HOW, LIMITS), limits)
+    assert (found.pixels == decode(PICTURE, INPUT, HOW, LIMITS).pixels).all()
     with pytest.raises(CorruptImage, match="truncated"):
-        decode_apart(encode_request(PICTURE[:-40], INPUT, HOW, LIMITS), limits)
+        decode_in_new_process(encode_request(PICTURE[:-40], INPUT, HOW, LIMITS), limits)
     with pytest.raises(DecodeLimit, match="more than 1 s"):
-        decode_apart(encode_request(progressive_bomb(3000), INPUT, HOW, LIMITS), limits)
+        decode_in_new_process(encode_request(progressive_bomb(3000), INPUT, HOW, LIMITS), limits)

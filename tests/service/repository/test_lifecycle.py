@@ -192,6 +192,20 @@ async def test_a_deletion_never_takes_the_last_ready_version(
     assert state.versions["colours/1"].reason is None
 
 
+async def test_of_several_deleted_versions_the_newest_one_stays(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle
+) -> None:
+    """The folder of their model is left, and holds no version; the others are deleted all the same."""
+    write_bundle(tmp_path, version=2)
+    write_bundle(tmp_path, "shades")
+    await lifecycle.reconcile()
+    for version in ("1", "2"):
+        shutil.rmtree(tmp_path / "colours" / version)
+    state = await lifecycle.reconcile()
+    assert states(registry) == {"colours/2": "ready", "shades/1": "ready"}
+    assert "the last ready version" in (state.versions["colours/2"].reason or "")
+
+
 async def test_a_folder_that_changes_under_its_version_is_noticed_and_not_used(
     tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle, judge: Judge
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.telemetry.log import MAX_LINES, QueuedLog
+from service.telemetry.log import MAX_LINES, QueuedLog, write_line
 
 SPEAKING = """
 import logging, threading, warnings
@@ -153,3 +153,11 @@ def test_an_error_that_nothing_expected_is_in_the_log() -> None:
     assert (process["message"], process["level"]) == ("an unexpected error", "critical")
     assert process["exception"].endswith("ValueError: why")
     assert thread["exception"].endswith("ZeroDivisionError: division by zero")
+
+
+def test_control_characters_are_escaped(pipe: Pipe, capfd: pytest.CaptureFixture[str]) -> None:
+    """A name of a folder or an option must not clear the terminal; line ends of a traceback stay."""
+    logger_of(QueuedLog(pipe.writing)).info("a folder \x1b[2J\u202e \udc80 in\ntwo lines, naïve")
+    assert pipe.read_until(b"ve\n") == "INFO a folder \\x1b[2J\\u202e \\udc80 in\ntwo lines, naïve\n".encode()
+    write_line("there is no option --\x1b[31m\r")
+    assert capfd.readouterr().err == "snellen: there is no option --\\x1b[31m\\r\n"

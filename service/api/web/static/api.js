@@ -15,7 +15,7 @@ export class Problem extends Error {
 
 export const address = (path) => new URL(path, document.baseURI);
 
-/** Send a request. XMLHttpRequest, because fetch tells nothing about an upload; `onUpload` gets bytes sent and total. */
+/** Send a request. By XMLHttpRequest, since fetch reports no progress of an upload; `onUpload` gets bytes sent and total. */
 async function send(path, { method = "GET", body: content = null, headers = {}, signal, onUpload } = {}) {
   const begun = performance.now();
   const request = new XMLHttpRequest();
@@ -83,7 +83,7 @@ export function classifyPath(model, { topK, coverage, heatmap }) {
   return `${route}?${query}`;
 }
 
-/** Send a file. `onUpload` is called with the bytes sent so far and their total, as the browser tells of them. */
+/** Send a file. `onUpload` is called with the bytes sent so far and their total, as the browser reports them. */
 export async function classify(file, path, { signal, onUpload }) {
   let bytes;
   try {

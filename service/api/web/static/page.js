@@ -2,26 +2,30 @@
 
 import { classify, classifyPath, curlWords, describeModel, listModels, Problem } from "./api.js";
 import {
-  byId, explainPreview, labelThumbnail, nameClasses, sharedLabels, showAbout, showAnswer, showChosen, showCoverages,
-  showCurl, showHeatmap, showModels, showPhoto, showProblem, showTopK, showUpload, spoken, spokenUpload, summary,
-  thumbnail,
+  byId, explainPreview, keyOf, labelThumbnail, nameClasses, sharedLabels, showAbout, showAnswer, showChosen, showCoverages,
+  showCurl, showHeatmap, showModels, showMoved, showPhoto, showProblem, showTopK, showUpload, spoken, spokenNew,
+  spokenUpload, summary, thumbnail, whyMoved,
 } from "./view.js";
 
 const MAX_PHOTOS = 24;
 const AT_A_TIME = 2;
-const POLL_MS = 2000;
+const POLL_MS = 5000; // between two looks at the list of models while the page is seen
+const CHANGING_MS = 2000; // the same while a version is on its way in or out
 const MOST_TAGS = 100; // classes to ask for where any number may be present
 const LONG_UPLOAD_MS = 400; // a shorter one is over before its progress could be read
 
 /*
  * A photo is { file, url, thumbnail, model, outcome, request, upload }. `model` answers it: the one that was chosen when
- * the photo came or when it was last asked again; null is the server's default. `upload`: { sent, total } in bytes while
- * an upload takes long. `outcome`, `request` and `upload` may be null.
+ * the photo came or when it was last asked again; null is the server's default. A version that is gone keeps its
+ * answers; what is asked next goes to its successor. `upload`: { sent, total } in bytes while an upload takes long.
+ * `outcome`, `request` and `upload` may be null.
  */
 let photos = [];
 let selected = null;
-let models = [];
+let list = { models: [], default_model: null }; // as the server last gave it
 let model = null; // the chosen one; null until the list is here
+let picked = false; // a person chose it, so that it stays although another one becomes the default
+let moved = ""; // why another model than before is asked
 let choosing = false; // a model is chosen and not yet described: its options are not known
 const details = new Map(); // by name and version, as in "imagenet/1"
 
@@ -54,6 +58,7 @@ function work() {
 }
 
 async function ask(photo) {
+  if (isGone(photo.model)) photo.model = successor(photo.model);
   const request = new AbortController();
   const path = wantedPath(photo);
   const labels = detailOf(photo.model)?.labels;
@@ -75,6 +80,8 @@ async function ask(photo) {
   if (photo === selected) byId.status.textContent = spoken(photo.outcome);
   render();
   work();
+  const outOfDate = [404, 503].includes(photo.outcome.problem?.status);
+  if (outOfDate || !photos.some((each) => each.request)) refreshModels();
 }
 
 const unexpected = (error) => new Problem({ title: "The page made a mistake", detail: String(error), status: -1 });
@@ -133,7 +140,7 @@ function select(photo) {
   selected = photo;
   showPhoto(photo);
   photo.thumbnail.scrollIntoView({ block: "nearest", inline: "nearest" });
-  if (isOfAnother(photo)) choose(photo.model);
+  if (isOfAnother(photo)) choose(successor(photo.model));
   if (!isDue(photo) && photo.outcome) byId.status.textContent = spoken(photo.outcome);
   work();
   render();
@@ -166,42 +173,99 @@ function note(text) {
 
 /* --- models ---------------------------------------------------------------------------------------------------- */
 
-async function refreshModels() {
-  let list;
+let refreshing = null;
+let polling;
+
+/** Follow the list of models; it changes while the page is open. */
+function refreshModels() {
+  refreshing ??= takeList().finally(() => {
+    refreshing = null;
+    clearTimeout(polling);
+    const changing = list.models.length === 0 || list.models.some(({ state }) => !["ready", "failed"].includes(state));
+    if (!document.hidden) polling = setTimeout(refreshModels, changing ? CHANGING_MS : POLL_MS);
+  });
+}
+
+async function takeList() {
+  let next;
   try {
-    list = await listModels();
+    next = await listModels();
   } catch (problem) {
-    if (!selected) showProblem(problem);
-    byId.problem.hidden = Boolean(selected);
-    pollLater();
+    if (selected) return;
+    showProblem(problem);
+    byId.problem.hidden = false;
     return;
   }
-  models = list.models;
-  const same = models.find((each) => each.name === model?.name && each.version === model?.version);
-  const next = same ?? firstChoice(list);
-  if (models.some((each) => ["discovered", "verifying", "warming"].includes(each.state))) pollLater();
-  showModels(models);
-  showChosen(models, model ?? next);
-  if (next && (!same || same.state !== model.state)) {
-    const toAsk = (photo) => photo === selected || !photo.model || keyOf(photo.model) === keyOf(next);
-    for (const photo of photos.filter(toAsk)) assign(photo, next);
-    await choose(next);
-  } else render();
+  const before = list;
+  list = next;
+  if (JSON.stringify(before) !== JSON.stringify(list)) await follow(before);
+  askAgain(before);
+  render();
+  work();
 }
 
-let polling;
-function pollLater() {
-  clearTimeout(polling);
-  polling = setTimeout(refreshModels, POLL_MS);
+/** Show a list that differs from the one `before`, and choose another model where the present one is not to be used. */
+async function follow(before) {
+  for (const each of list.models) if (each.state !== "ready") details.delete(keyOf(each)); // it may become another one
+  showModels(list);
+  const [old, next] = [model, nextModel(before)];
+  const other = old && next && keyOf(old) !== keyOf(next);
+  if (other) {
+    picked = false;
+    moved = whyMoved(old, next, isGone(old));
+  }
+  if (old) tell([other ? moved : "", spokenNew(before, list, other ? next : null)]);
+  if (!next || JSON.stringify(next) === JSON.stringify(old)) return showChosen(list.models, model);
+  await choose(next);
 }
 
-function firstChoice({ default_model: name }) {
+/** The chosen model as it is now; the default one where nobody chose another; the successor of one that is gone. */
+function nextModel(before) {
+  const home = firstChoice(before);
+  const atHome = !model || (!picked && home && keyOf(home) === keyOf(model));
+  const first = firstChoice(list);
+  if (!model || (atHome && first?.state === "ready")) return first;
+  return current(successor(model)) ?? first;
+}
+
+/** Put the questions again that failed because their version was not ready, or is gone. */
+function askAgain(before) {
+  for (const photo of photos) {
+    if (photo.request || photo.outcome?.result) continue;
+    const wasReady = before.models.some((each) => photo.model && keyOf(each) === keyOf(photo.model) && each.state === "ready");
+    if (!photo.model) assign(photo, model);
+    else if (isGone(photo.model)) Object.assign(photo, { model: successor(photo.model), outcome: null });
+    else if (!wasReady && current(photo.model).state === "ready") assign(photo, current(photo.model));
+  }
+}
+
+/** Say what has changed; nothing where nothing has. */
+function tell(sentences) {
+  const text = sentences.filter(Boolean).join(" ");
+  if (text) byId.status.textContent = text;
+}
+
+function firstChoice({ models, default_model: name }) {
   const rank = (each) => (each.state === "ready" ? 4 : 0) + (each.name === name ? 2 : 0) + (each.default ? 1 : 0);
   return models.toSorted((a, b) => rank(b) - rank(a))[0] ?? null;
 }
 
+/** A version as it is now; undefined where the server no longer has it. */
+const current = ({ name, version }) => list.models.find((each) => each.name === name && each.version === version);
+
+/** Whether a version takes no more questions, as it is retiring or gone. */
+const isGone = (model) => Boolean(model) && ["retiring", undefined].includes(current(model)?.state);
+
+/** The version that is asked in place of this one: itself unless it is gone, else the default one of its model. */
+function successor(model) {
+  if (!isGone(model)) return model;
+  const same = list.models.find((each) => each.name === model.name && each.default && each.state === "ready");
+  return same ?? firstChoice(list);
+}
+
 /** Choose a model for the photo that is shown, those that have no answer yet, and those to come. */
 function pick(next) {
+  [picked, moved] = [true, ""];
   for (const photo of photos) if (photo === selected || !photo.outcome?.result) assign(photo, next);
   choose(next);
 }
@@ -210,7 +274,7 @@ function pick(next) {
 async function choose(next) {
   model = next;
   choosing = true;
-  showChosen(models, next);
+  showChosen(list.models, next);
   render();
   const detail = await describe(next);
   if (model !== next) return; // another one was chosen meanwhile
@@ -224,8 +288,6 @@ async function choose(next) {
   work();
   render();
 }
-
-const keyOf = ({ name, version }) => `${name}/${version}`;
 
 /** What is known of a model so far; undefined or null where nothing is. */
 const detailOf = (model) => (model ? details.get(keyOf(model)) : null);
@@ -259,11 +321,13 @@ function render() {
   byId.answer.hidden = outcome ? !outcome.result : !busy || byId.answer.hidden;
   byId.waiting.hidden = Boolean(outcome || upload) || !byId.answer.hidden;
   if (selected) byId.problem.hidden = !outcome?.problem;
-  else if (models.length) byId.problem.hidden = true;
+  else if (list.models.length) byId.problem.hidden = true;
+  showMoved(selected?.outcome?.result && isGone(selected.model) ? whyMoved(selected.model, model, true) : moved);
   if (outcome !== shown) show(outcome);
   if (selected) {
     explainPreview(selected);
-    const words = curlWords(selected.file.name, outcome?.path ?? wantedPath(selected));
+    const asked = isGone(selected.model) ? { model } : selected;
+    const words = curlWords(selected.file.name, (asked === selected && outcome?.path) || wantedPath(asked));
     showCurl(words, detailOf(selected.model)?.task === "multilabel");
   }
   const named = answerers.size > 1;
@@ -276,7 +340,9 @@ const isOfAnother = (photo) => photo.model && keyOf(photo.model) !== keyOf(model
 /** Offer the chosen model for all photos, where another one answered some of them. */
 function offerAll() {
   byId.others.hidden = !photos.some(isOfAnother);
-  if (!byId.others.hidden) byId["ask-all"].textContent = `Ask ${keyOf(model)} about all ${photos.length} photos`;
+  if (byId.others.hidden) return;
+  const which = photos.length === 1 ? "this photo" : `all ${photos.length} photos`;
+  byId["ask-all"].textContent = `Ask ${keyOf(model)} about ${which}`;
 }
 
 let shown = null;
@@ -318,9 +384,10 @@ document.addEventListener("drop", (event) => {
   add(event.dataTransfer?.files ?? []);
 });
 
-byId.model.addEventListener("change", () => pick(models[byId.model.value]));
+byId.model.addEventListener("change", () => pick(list.models.find((each) => keyOf(each) === byId.model.value)));
 byId.remove.addEventListener("click", () => remove(selected));
 byId["ask-all"].addEventListener("click", () => {
+  moved = "";
   for (const photo of photos.filter(isOfAnother)) {
     assign(photo, model);
     photo.outcome = null;
@@ -353,6 +420,11 @@ byId.copy.addEventListener("click", async () => {
   }
   byId.copy.textContent = byId.status.textContent = "Copied";
   setTimeout(() => { byId.copy.textContent = "Copy"; }, 1500);
+});
+
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(polling);
+  if (!document.hidden) refreshModels();
 });
 
 render();

@@ -224,7 +224,7 @@ export function explainPreview(photo) {
 
 function whyNoPreview(outcome) {
   if (outcome?.result) return "The server reads this format, but this browser cannot show it.";
-  if (outcome?.problem.type !== "/problems/unsupported-format") return "This browser cannot show the file.";
+  if (!outcome?.problem.type.endsWith("/problems/unsupported-format")) return "This browser cannot show the file.";
   const named = /\bbytes are (.+?), not an image\b/.exec(outcome.problem.detail);
   return named ? `This file is ${named[1]}.` : "This file is not an image.";
 }
@@ -285,32 +285,59 @@ const wholeShare = ({ sent, total }) => `${Math.floor((100 * sent) / total)}%`;
 /** The command's words, each on one line if it is short enough. */
 export function showCurl(words, multilabel) {
   byId["curl-note"].hidden = !multilabel;
-  if (byId.curl.textContent === words.join(" ")) return; // somebody may have selected it
+  if (byId.curl.textContent === words.join(" ")) return; // a new text would end the user's selection
   const breakable = (word) => word.split(/(?<=[/?&])/).flatMap((part) => [element("wbr"), part]);
   byId.curl.replaceChildren(...words.flatMap((word, index) => [index ? " " : "", element("span", breakable(word))]));
 }
 
 /* --- the models ------------------------------------------------------------------------------------------------ */
 
-export function showModels(models) {
-  byId.model.replaceChildren(...models.map((model, index) => element("option", optionText(model), {
-    value: index, disabled: model.state !== "ready", title: model.reason ?? "",
+export const keyOf = ({ name, version }) => `${name}/${version}`;
+
+export function showModels(list) {
+  byId.model.replaceChildren(...list.models.map((model) => element("option", optionText(model, list), {
+    value: keyOf(model), disabled: model.state !== "ready", title: model.reason ?? "",
   })));
-  byId.model.disabled = models.length === 0;
+  byId.model.disabled = list.models.length === 0;
 }
 
 /** Show which model is chosen, in full; it may be gone from the list. */
 export function showChosen(models, chosen) {
-  const same = ({ name, version }) => name === chosen?.name && version === chosen?.version;
-  byId.model.selectedIndex = models.findIndex(same);
-  byId["model-name"].textContent = chosen ? `${chosen.name}/${chosen.version}` : "…";
+  byId.model.selectedIndex = models.findIndex((each) => chosen && keyOf(each) === keyOf(chosen));
+  byId["model-name"].textContent = chosen ? keyOf(chosen) + stateText(chosen) : "…";
 }
 
-function optionText({ name, version, state, reason }) {
-  const text = `${name}/${version}`;
-  if (state === "ready") return text;
-  const why = reason ?? state;
-  return `${text} — ${why.length > 120 ? `${why.slice(0, 119)}…` : why}`;
+/** A version with its state in the API's words, or with what it is the default of. */
+function optionText(model, { models, default_model: first }) {
+  const several = models.filter(({ name }) => name === model.name).length > 1;
+  const mark = model.name === first ? " — default" : several ? ` — default of ${model.name}` : "";
+  return keyOf(model) + (stateText(model) || (model.default ? mark : ""));
+}
+
+/** Empty for a version that is ready. */
+function stateText({ state, reason }) {
+  if (state === "ready") return "";
+  const text = reason ? `${state}: ${reason}` : state;
+  return ` — ${text.length > 120 ? `${text.slice(0, 119)}…` : text}`;
+}
+
+/** Why questions go to another version than before. */
+export function whyMoved(old, next, gone) {
+  if (gone) return `${keyOf(old)} is no longer served. Questions go to ${keyOf(next)} now.`;
+  return `${keyOf(next)} is the default now. Questions go to it.`;
+}
+
+export function showMoved(text) {
+  byId.moved.hidden = !text;
+  if (byId.moved.textContent !== text) byId.moved.textContent = text;
+}
+
+/** Which versions of the list `after` became ready since `before`, but for `known`; what a screen reader says of it. */
+export function spokenNew(before, after, known) {
+  const ready = ({ models }) => models.filter(({ state }) => state === "ready").map(keyOf);
+  const old = new Set([...ready(before), ...(known ? [keyOf(known)] : [])]);
+  const added = ready(after).filter((key) => !old.has(key));
+  return added.length ? `${added.join(", ")} can be chosen now.` : "";
 }
 
 function calibrationWord({ fitted_on: fitted, weak }) {

@@ -111,13 +111,22 @@ def test_an_option_twice_in_a_form_is_refused() -> None:
         images_of(form(('name="top_k"', b"3"), ('name="top_k"', b"3"), file(b"picture")), FORM, 4)
 
 
-@pytest.mark.parametrize("name", ["topk", "note", "x" * 900])
-def test_another_field_is_refused_with_its_name(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("topk", "did you mean top_k?"),
+        ("model", "name the model in the path"),
+        ("image", "the names are coverage, dense, explain, top_k"),
+        ("x" * 900, "the names are coverage, dense, explain, top_k"),
+    ],
+)
+def test_another_field_is_refused_with_its_name(name: str, meant: str) -> None:
     """A typing error would go unnoticed; of a long name only the beginning is repeated."""
     with pytest.raises(MalformedBody) as caught:
         images_of(form(file(b"picture"), (f'name="{name}"', b"1")), FORM, 4)
     assert f"the field '{name[:64]}' of the form is neither a file nor an option" in caught.value.detail
-    assert "the options are coverage, dense, explain, top_k" in caught.value.detail
+    assert meant in caught.value.detail
+    assert "send images as files, as in curl -F image=@photo.jpg" in caught.value.detail
     assert len(caught.value.detail) < 300
 
 

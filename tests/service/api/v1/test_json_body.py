@@ -23,7 +23,10 @@ def images_of(body: bytes, max_images: int) -> list[bytes | MalformedBody]:
         (b'{"images": []}', "images"),
         (b'{"images": [1]}', "images.0"),
         (b'{"pictures": ["aGk="]}', "images"),
-        (b'{"images": ["aGk="], "topk": 1}', "topk: the names are images, coverage, dense, explain, top_k"),
+        (b'{"images": ["aGk="], "topk": 1}', "topk: did you mean top_k?"),
+        (b'{"image": "aGk="}', "image: did you mean images?"),
+        (b'{"images": ["aGk="], "model": "m"}', "model: name the model in the path"),
+        (b'{"zzz": 1}', "zzz: the names are images, coverage, dense, explain, top_k"),
         (b'{"images": ["aGk="], "top_k": [1]}', "top_k: this should be a number"),
         (b'{"images": ["aGk="], "top_k": ' + b"1" * 65 + b"}", "top_k: this should be a number"),
         (b'{"images": ["aGk="], "explain": heatmap}', "explain: this is no value of JSON"),
@@ -81,6 +84,14 @@ def test_a_photo_with_the_media_type_of_json_is_malformed() -> None:
     """A body that is no JSON is refused at its first byte, however many commas it has."""
     with pytest.raises(MalformedBody, match="the body should be"):
         images_of(b"\xff\xd8" + b"," * 1000, 4)
+
+
+@pytest.mark.parametrize("address", [rb"https://shop.example/a.jpg", rb"https:\/\/shop.example\/a.jpg", rb" S3://a/b"])
+def test_an_address_in_place_of_base64_is_named(address: bytes) -> None:
+    """The service opens none, so that nobody can make it call other hosts."""
+    (image,) = asyncio.run(JsonBody(b'{"images": ["' + address + b'"]}', 1).images())
+    assert isinstance(image, MalformedBody)
+    assert image.detail.startswith("images.0 is the address of a file; download it and encode its bytes")
 
 
 def test_a_data_url_is_read_as_its_data() -> None:

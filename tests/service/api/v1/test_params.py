@@ -52,7 +52,7 @@ def test_the_same_option_twice_is_refused(query: bytes, body: dict[str, str]) ->
         (b"version=1", "version", "POST /v1/models/NAME/versions/VERSION/classify"),
         (b"heatmap=1", "heatmap", "use explain=heatmap"),
         (b"timeout=5", "timeout", "the header X-Deadline-Ms"),
-        (b"zzz=1", "zzz", "not a known parameter; the parameters are dense, top_k, explain, coverage"),
+        (b"zzz=1", "zzz", "not a known parameter; the names are dense, top_k, explain, coverage"),
         (b"x" * 1000 + b"=1", "x" * 1000, "not a known parameter"),
         (b"dense=1&coverage=0.5", "coverage", "not possible together with dense=1"),
         (b"dense=1&explain=heatmap", "explain", "not possible together with dense=1"),

@@ -6,6 +6,9 @@ from dataclasses import replace
 from subprocess import Popen
 from typing import cast
 
+import pytest
+
+from service.repository.scan import RepositoryError
 from service.repository.state import RepositoryState, VersionRecord
 from service.server.workers.control_channel import COMMIT, PREPARE, close_all
 from service.server.workers.process import ManagedProcess
@@ -198,6 +201,21 @@ async def test_what_ends_several_processes_is_refused() -> None:
         process.die(service.rollout)
     service.rollout.prepared(service.engine, 3, {})
     assert await preparing == {"colours/2": "several processes ended while they opened it"}
+
+
+async def test_a_change_ends_when_the_service_starts_anew() -> None:
+    """Nobody waits for replies to it; the next change waits for all processes."""
+    service = await serving()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    service.rollout.start_anew(FIRST)
+    with pytest.raises(RepositoryError, match="has started anew"):
+        await preparing
+    assert service.rollout.at_start == FIRST
+    again = asyncio.ensure_future(service.rollout.prepare(FIRST))
+    await asyncio.sleep(0)
+    assert not again.done()
+    again.cancel()
 
 
 async def test_a_process_that_cannot_open_what_is_served_is_refused() -> None:

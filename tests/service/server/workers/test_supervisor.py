@@ -142,5 +142,5 @@ async def test_when_no_process_is_left_the_folder_decides_anew(
         process.process = None
     played.prepared(played.second, 2, colours_1="another manifest")
     assert "the service starts anew" in caplog.text
-    assert played.main._rollout.at_start.number == 1
+    assert played.main._rollout.at_start.number == 3
     assert played.main._rollout.at_start.versions == played.main._lifecycle.state.versions

@@ -19,7 +19,7 @@ def trained_sentences(manifest: "Manifest") -> Iterator[tuple[str, str]]:
 
 
 def _images(scores: "Scores") -> str:
-    """Return which images were classified; where there are no test images, their source says so first."""
+    """Return which images were classified: those for validation where there are no test images."""
     if scores.source.startswith("validation"):
         return f"{scores.images:,} validation images, which also chose the epoch since there are no test images,"
     return f"the {scores.images:,} test images"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from models.contract import Manifest, Reliability, ReliabilityBin, read_bundle
-from snellen.trained import calibration_sentence, trained_sentences
+from snellen.training_summary import calibration_sentence, trained_sentences
 
 MEASURED = Reliability(
     measured_on="test images",
