@@ -32,6 +32,7 @@ from service.server.workers.supervisor import supervise
 from service.setting_texts import hint_for_variable, wrong_value
 from service.settings import Settings, unknown_variables
 from service.telemetry import log
+from service.telemetry.otel_variables import OtelError, read_otel_variables
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for sentence in {wrong["loc"][0]: wrong_value(wrong) for wrong in error.errors()}.values():
             log.write_line(sentence)
         return 2
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, log_format=settings.log_format)
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting; %s", name, hint_for_variable(name))
+    try:
+        read_otel_variables(os.environ if settings.traces else {})
+    except OtelError as error:
+        log.write_line(str(error))
+        return 2
     plan = plan_processes(settings)
     if not plan.one_process and (missing := missing_feature()):
         logger.warning("one process instead of several: %s; several need Linux, see docs/processes.md", missing)
@@ -89,6 +95,7 @@ def _serve(settings: Settings, keyring: Keyring | None, certificates: Certificat
     """
     from service.api.health import readiness  # noqa: PLC0415
     from service.app import ProcessContext, create_app  # noqa: PLC0415
+    from service.repository.announcement import log_ready  # noqa: PLC0415
     from service.server.http.server import serve  # noqa: PLC0415
     from service.telemetry.health import Health  # noqa: PLC0415
     from service.telemetry.metrics import Metrics  # noqa: PLC0415
@@ -104,6 +111,7 @@ def _serve(settings: Settings, keyring: Keyring | None, certificates: Certificat
         metrics,
         ready=lambda: readiness(app.state.registry, health).ready,
         on_hangup=lifecycle.rescan,
+        on_ready=lambda addresses: log_ready(lifecycle.state, addresses),
         admin_app=lambda: _admin_app(lambda: lifecycle),
         certificates=certificates,
     )

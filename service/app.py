@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -43,6 +45,10 @@ from service.settings import Settings
 from service.telemetry import log
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
+from service.telemetry.otel_variables import read_otel_variables
+
+if TYPE_CHECKING:
+    from service.telemetry.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +88,9 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     registry = Registry(settings.models, loader, first, metrics.models, settings.deadline_s)
     decoder = _decoder(settings, metrics)
     keyring = context.keyring or (Keyring(settings.keys) if settings.keys is not None else None)
-    loading = _Loading(decoder, registry, lifecycle, health, settings.models if settings.watch else None, keyring)
+    tracing = _tracing(metrics) if settings.traces else None
+    watch = settings.models if settings.watch else None
+    loading = _Loading(decoder, registry, lifecycle, health, watch, keyring, tracing)
     app = FastAPIOffline(
         title="Snellen",
         version=version("snellen"),
@@ -115,7 +123,12 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
     if settings.allowed_hosts:
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)
     app.add_middleware(
-        RequestContextMiddleware, metrics=metrics, access_log=settings.access_log, health=health, begin=loading.begin
+        RequestContextMiddleware,
+        metrics=metrics,
+        access_log=settings.access_log,
+        health=health,
+        begin=loading.begin,
+        tracing=tracing,
     )
     if settings.allow_origins:
         allow_origins(app, settings.allow_origins)
@@ -140,10 +153,14 @@ class _Loading:
         health: Health,
         watch: Path | None,
         keyring: Keyring | None,
+        tracing: "Tracing | None",
     ) -> None:
-        """lifecycle: None where another process decides. watch: the repository folder, if its changes are followed."""
+        """lifecycle: None where another process decides. watch: the repository folder, if its changes are followed.
+
+        tracing: closed at the end; None where there are no spans.
+        """
         self._decoder, self._registry, self._lifecycle, self._health = decoder, registry, lifecycle, health
-        self._watch, self._keyring = watch, keyring
+        self._watch, self._keyring, self._tracing = watch, keyring, tracing
         self._tasks: list[asyncio.Task[None]] = []
         self._begun = False
 
@@ -159,6 +176,8 @@ class _Loading:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._decoder.stop()
             await self._registry.close()
+            if self._tracing is not None:
+                await asyncio.to_thread(self._tracing.close)
 
     def begin(self) -> None:
         """Start to load and to follow the key file, inside the event loop."""
@@ -187,6 +206,19 @@ def _lifecycle(settings: Settings) -> Lifecycle:
     """Return the lifecycle of a service of one process. Raises RepositoryError."""
     checker = VersionChecker(settings, usable_cores(), copies=1)
     return Lifecycle(settings.models, settings.default_model, checker)
+
+
+def _tracing(metrics: Metrics) -> "Tracing | None":
+    """Return what makes spans; None where the variables OTEL_... switch it off. Raises OtelError.
+
+    The import is local: the packages are an extra, and take time and memory.
+    """
+    from service.telemetry.tracing import Tracing  # noqa: PLC0415
+
+    variables = read_otel_variables(os.environ)
+    return (
+        Tracing(variables, lambda result, n: metrics.process.spans.labels(result).inc(n)) if variables.enabled else None
+    )
 
 
 def _decoder(settings: Settings, metrics: Metrics) -> DecoderPool:

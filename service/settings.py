@@ -220,6 +220,15 @@ class Settings(BaseSettings):
     )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="form of the log's lines: for people, or one JSON object a line for machines"
+    )
+
+    traces: bool = Field(
+        False,
+        description="send spans of requests and of their stages to an OpenTelemetry collector; the variables OTEL_... "
+        "say where it is, see traces.md; takes snellen[otel]",
+    )
 
     @property
     def scheme(self) -> str:
@@ -256,6 +265,13 @@ class Settings(BaseSettings):
                 example = "write it as 10.0.0.0/8 or 192.168.1.7"
                 raise ValueError(f"{proxy!r} is no IP address and no network; {example}") from None
         return proxies
+
+    @field_validator("traces")
+    @classmethod
+    def _check_traces(cls, traces: bool) -> bool:
+        if traces and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
+            raise ValueError("traces take packages that are not installed: pip install 'snellen[otel]'")
+        return traces
 
     @field_validator("allow_origins")
     @classmethod
@@ -318,9 +334,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("concurrency", "threads_per_batch", "single_image_threads"),
     ),
     "Shutdown": ("drain_delay_s", "drain_limit_s"),
-    "Log": ("access_log", "log_level"),
+    "Log": ("access_log", "log_format", "log_level"),
+    "Traces": ("traces",),
 }
 """Topic -> its settings, in the order of `snellen serve --help` and docs/settings.md. Each setting has one topic."""
+
+
+def _is_installed(module: str) -> bool:
+    """Return whether a module can be imported; it is not, but the packages around it are."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def unknown_variables(environment: Iterable[str]) -> list[str]:

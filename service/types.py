@@ -158,7 +158,7 @@ class EngineResult(NamedTuple):
 
     queue_s: seconds in the queue. infer_s: seconds of the engine run of the batch.
     decode_s: seconds to decode all deferred images of the batch; 0 for an image that was decoded before.
-    energy: as in Prediction.
+    energy: as in Prediction. batch_size: images that were run together with this one, itself included.
     """
 
     probabilities: Row
@@ -167,6 +167,7 @@ class EngineResult(NamedTuple):
     infer_s: float
     decode_s: float = 0.0
     energy: float | None = None
+    batch_size: int = 1
 
 
 class Submitter(Protocol):

@@ -51,6 +51,7 @@ LIBRARIES: dict[str, set[str]] = {
     "PIL": {"decoding", "models"},
     "pillow_heif": {"decoding"},
     "prometheus_client": {"telemetry", "api"},
+    "opentelemetry": {"telemetry"},
     "pydantic_settings": {"ground"},
     "torch": set(),
     "training": set(),
@@ -243,7 +244,10 @@ def test_there_are_no_circles() -> None:
 
 @pytest.mark.parametrize(
     ("module", "unneeded"),
-    [("service.app", ("torch", "onnx", "training")), ("service.__main__", ("onnxruntime", "fastapi", "uvicorn"))],
+    [
+        ("service.app", ("torch", "onnx", "training", "opentelemetry.sdk")),
+        ("service.__main__", ("onnxruntime", "fastapi", "uvicorn")),
+    ],
 )
 def test_what_is_not_needed_is_not_loaded(module: str, unneeded: tuple[str, ...]) -> None:
     """Serving needs no PyTorch, the main process nothing of what frontends do. Checked in a fresh interpreter."""

@@ -3,8 +3,11 @@
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-_REQUEST_HEADERS = ("Authorization", "X-API-Key", "Content-Type", "X-Request-ID", "X-Deadline-Ms", "X-Priority")
-_RESPONSE_HEADERS = ("X-Request-ID", "Retry-After", "Server-Timing")
+_REQUEST_HEADERS = (
+    *("Authorization", "X-API-Key", "Content-Type", "X-Request-ID", "X-Deadline-Ms", "X-Priority"),
+    *("traceparent", "tracestate"),
+)
+_RESPONSE_HEADERS = ("X-Request-ID", "Retry-After", "Server-Timing", "traceresponse")
 """Headers that a page may read besides those that any page may."""
 
 

@@ -89,7 +89,7 @@ class BatchJob:
             queue_s = self._began - entry.enqueued_at
             decode_s = decoding_s if entry.payload.deferred else 0.0
             energy = None if energies is None else energies[index]
-            entry.answer(EngineResult(row, class_map, queue_s, infer_s, decode_s, energy))
+            entry.answer(EngineResult(row, class_map, queue_s, infer_s, decode_s, energy, len(self._ready)))
         return infer_s
 
     def close(self) -> None:

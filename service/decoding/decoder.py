@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 
 from models.contract import Input, Preprocessing
@@ -80,7 +81,9 @@ class DecoderPool:
             async with self._free:
                 loop = asyncio.get_running_loop()
                 small = await loop.run_in_executor(
-                    self._threads, _decode_small, body, target, preprocessing, self._limits, dense_pixels
+                    self._threads,
+                    copy_context().run,  # log lines of the thread name the request
+                    *(_decode_small, body, target, preprocessing, self._limits, dense_pixels),
                 )
             if small is not None:
                 return small

@@ -30,15 +30,25 @@ class Timing(NamedTuple):
     infer: float = 0.0
 
 
-Timed = tuple[Classification, Timing]
+class Timed(NamedTuple):
+    """The result for one image, how long it took, and the number of images in the batch with which it was run."""
+
+    classification: Classification
+    timing: Timing
+    batch_size: int
 
 
 class Classified(NamedTuple):
-    """One result or error per image, in order. For several images, each stage time is that of the slowest image."""
+    """One result or error per image, in order.
+
+    For several images, each stage time is that of the slowest image, and `batch_size` that of the largest batch.
+    batch_size: 0 where no image was run.
+    """
 
     version: ModelVersion
     results: list[Classification | ServiceError]
     timing: Timing
+    batch_size: int
 
 
 class Classifier:
@@ -76,9 +86,13 @@ class Classifier:
         with admission, queued:
             pass
 
+    def version_of(self, request: ClassifyRequest) -> ModelVersion:
+        """Return the version that a request is for. Raises ModelNotFound, VersionNotFound, NotReady."""
+        return self._registry.find(request.model, request.version)
+
     def _serving(self, request: ClassifyRequest) -> tuple[ModelVersion, Deployment]:
         """Return the version that answers, and its deployment. Raises the ServiceError of an option it has not."""
-        version = self._registry.find(request.model, request.version)
+        version = self.version_of(request)
         serving = version.ready()
         _check(request, version.manifest)
         return version, serving
@@ -133,7 +147,7 @@ class Classifier:
                 answer = await submit(payload)
             decoded = payload.decoded
         timing = Timing(answer.decode_s or decoded.seconds, answer.queue_s, answer.infer_s)
-        return _classification(answer, decoded, request, manifest), timing
+        return Timed(_classification(answer, decoded, request, manifest), timing, answer.batch_size)
 
     async def _classify_densely(
         self, image: bytes, request: ClassifyRequest, manifest: Manifest, dense_queue: DenseQueue
@@ -145,7 +159,7 @@ class Classifier:
             shape = dense.shape_of(decoded.pixels, manifest, request.top_k, limits.max_predictions)
             prediction, infer_s = await dense_queue.run(decoded.pixels)
             result = await asyncio.to_thread(dense.result, prediction, shape, manifest, request.top_k)
-        return result, Timing(decoded.seconds, queue_s, infer_s)
+        return Timed(result, Timing(decoded.seconds, queue_s, infer_s), batch_size=1)
 
 
 def _admit(
@@ -178,15 +192,18 @@ def _check(request: ClassifyRequest, manifest: Manifest) -> None:
         postprocess.coverage_threshold(request.coverage, manifest)
 
 
-def _split_results(results: list[Timed | ServiceError]) -> tuple[list[Classification | ServiceError], Timing]:
-    """Split results from times. Raises the error of the image if the request has only one."""
+def _split_results(results: list[Timed | ServiceError]) -> tuple[list[Classification | ServiceError], Timing, int]:
+    """Split results from times and batch size. Raises the error of the image if the request has only one."""
     if len(results) == 1:
         if isinstance(results[0], ServiceError):
             raise results[0]
-        return [results[0][0]], results[0][1]
-    times = [result[1] for result in results if not isinstance(result, ServiceError)] or [Timing()]
+        only = results[0]
+        return [only.classification], only.timing, only.batch_size
+    timed = [result for result in results if not isinstance(result, ServiceError)]
+    times = [each.timing for each in timed] or [Timing()]
     slowest = Timing(*(max(stage) for stage in zip(*times, strict=True)))
-    return [result if isinstance(result, ServiceError) else result[0] for result in results], slowest
+    largest = max((each.batch_size for each in timed), default=0)
+    return [r if isinstance(r, ServiceError) else r.classification for r in results], slowest, largest
 
 
 def _classification(

@@ -1,9 +1,11 @@
-"""The log lines about the repository folder, once the service has started."""
+"""The log lines about what is served: the repository folder at the start, and the models once they are ready."""
 
 import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from models.contract import BUILT_IN, passed_over_folder, readable_bundles
+from service.repository.state import RepositoryState
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,7 +28,21 @@ def log_repository(settings: Settings) -> None:
         logger.info("models: %s from %s", _names(repository), repository.absolute())
 
 
+def log_ready(state: RepositoryState, addresses: Iterable[str]) -> None:
+    """Log which version of each model answers where none is named, the default model first.
+
+    addresses: URLs on which the service listens.
+    """
+    models = sorted(state.defaults, key=lambda name: (name != state.default_model, name))
+    names = [f"{name}/{state.defaults[name]}{' (default)' * (name == state.default_model)}" for name in models]
+    logger.info("ready: %s on %s", _shortened(names), ", ".join(addresses))
+
+
 def _names(repository: Path) -> str:
     names = [f"{bundle.manifest.name}/{bundle.manifest.version}" for bundle in readable_bundles(repository)]
+    return _shortened(names) or "no bundle"
+
+
+def _shortened(names: Sequence[str]) -> str:
     more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
-    return ", ".join(names[:_MOST_NAMES] + more) or "no bundle"
+    return ", ".join([*names[:_MOST_NAMES], *more])

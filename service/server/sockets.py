@@ -83,9 +83,14 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 def log_addresses(sockets: Iterable[socket.socket], scheme: str, message: str = "running on %s") -> None:
-    for each in sockets:
-        host, port = each.getsockname()[:2]
-        logger.info(message, f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
+    for address in addresses_of(sockets, scheme):
+        logger.info(message, address)
+
+
+def addresses_of(sockets: Iterable[socket.socket], scheme: str) -> list[str]:
+    """Return the URL of each socket. scheme: http or https."""
+    names = [each.getsockname()[:2] for each in sockets]
+    return [f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}" for host, port in names]
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:

@@ -8,9 +8,14 @@ import sys
 import threading
 from collections.abc import Callable
 from logging.handlers import QueueHandler
+from types import TracebackType
+
+from service.telemetry.log_lines import JsonLines, TextLines, escaped
 
 MAX_LINES = 10_000
 """Limit of lines that wait to be written to standard error; further ones are dropped and counted."""
+ACCESS = "service.access"
+"""Name of the logger of the access log."""
 _END_S = 1.0
 """Seconds that the end of the process waits for lines to be written."""
 
@@ -50,6 +55,14 @@ class QueuedLog(QueueHandler):
         self.queue.put(written)
         written.wait(_END_S)
 
+    def notice(self, text: str) -> None:
+        """Put a line that is not a record into the queue."""
+        self.enqueue(self._notice(text))
+
+    def _notice(self, text: str) -> bytes:
+        lines = self.formatter if isinstance(self.formatter, JsonLines | TextLines) else TextLines()
+        return _line(lines.notice(text))
+
     def _drop(self) -> None:
         self._dropped_lines += 1
         self.dropped()
@@ -64,7 +77,7 @@ class QueuedLog(QueueHandler):
                 self._write(item)
                 if self._dropped_lines and self.queue.empty():
                     lines, self._dropped_lines = self._dropped_lines, 0
-                    self._write(b"%d lines of the log were dropped: standard error was not read\n" % lines)
+                    self._write(self._notice(f"{lines} lines of the log were dropped: standard error was not read"))
             except OSError:
                 self._drop()
 
@@ -79,16 +92,32 @@ class QueuedLog(QueueHandler):
 _log: QueuedLog | None = None
 
 
-def configure(level: str, process: str = "") -> None:
-    """Send the log of this process to standard error. process: its name, if there are several."""
+def configure(level: str, process: str = "", *, log_format: str = "text", first: bool = True) -> None:
+    """Send the log of this process to standard error.
+
+    level: least severe one of the service's own lines; of libraries, warnings and errors are logged in any case.
+    process: its name, if there are several. log_format: `text` or `json`. first: whether this is the first process of
+    its kind; the others would repeat what it says about models and its start, so they log only requests and warnings.
+    """
     global _log  # noqa: PLW0603  there is one standard error
     _log = QueuedLog(sys.stderr.fileno())
-    name = f"[{process}] " if process else ""
-    _log.setFormatter(logging.Formatter(f"%(asctime)s %(levelname)s {name}%(name)s: %(message)s"))
+    _log.setFormatter(JsonLines(process) if log_format == "json" else TextLines(process))
+    wanted, warning = logging.getLevelNamesMapping()[level.upper()], logging.WARNING
     logging.root.addHandler(_log)
-    logging.root.setLevel(level.upper())
+    logging.root.setLevel(max(wanted, warning))
+    logging.getLogger("service").setLevel(wanted if first or level == "debug" else max(wanted, warning))
+    logging.getLogger(ACCESS).setLevel(wanted)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda error: _log_uncaught(error.exc_type, error.exc_value, error.exc_traceback)
     # It warns about what a client sends, with a line per request. The client gets the same as a problem document.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    """Log an exception that ends the process or a thread, instead of printing it."""
+    if error is not None and not issubclass(kind, KeyboardInterrupt | SystemExit):
+        logging.getLogger("service").critical("an unexpected error", exc_info=(kind, error, traceback))
 
 
 def count_dropped_lines(dropped: Callable[[], None]) -> None:
@@ -99,17 +128,15 @@ def count_dropped_lines(dropped: Callable[[], None]) -> None:
 
 def write_line(text: str) -> None:
     """Write a line for the operator, in order with the lines of the log."""
-    line = _line(f"snellen: {text}")
     if _log is not None:
-        _log.enqueue(line)
+        _log.notice(text)
     else:
-        os.write(sys.stderr.fileno(), line)
+        os.write(sys.stderr.fileno(), _line(TextLines().notice(text)))
 
 
 def _line(text: str) -> bytes:
-    """Return the bytes of a line; control characters, as names of folders may hold them for a terminal, are escaped."""
-    shown = "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
-    return f"{shown}\n".encode(errors="backslashreplace")
+    """Return the bytes of a line; control characters that a formatter left are escaped, except ends of lines."""
+    return f"{escaped(text, keep=chr(10))}\n".encode(errors="backslashreplace")
 
 
 def flush() -> None:

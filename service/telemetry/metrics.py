@@ -140,6 +140,12 @@ class ProcessMetrics:
             ("file",),
             registry=to,
         )
+        self.spans = Counter(
+            "snellen_spans",
+            "Spans of traces: sent, dropped since too many waited, or failed since no collector took them",
+            ("result",),
+            registry=to,
+        )
         self.slots = Gauge(
             "snellen_slots", "Places for images on their way to an engine process", ("state",), registry=to
         )

@@ -107,7 +107,7 @@ def _collect(server: ServerProcess) -> None:
     assert server.process.stdout is not None
     for line in server.process.stdout:
         server.lines.append(line)
-        if found := re.search(r"running on (https?://\S+)", line):
+        if found := re.search(r'running on (https?://[^\s"]+)', line):
             server.url = found[1]
 
 

@@ -5,6 +5,7 @@ import contextlib
 import math
 import time
 from collections.abc import Mapping
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from starlette.types import Receive, Scope, Send
@@ -48,7 +49,7 @@ class ClassifyEndpoint:
         head = dict(scope["headers"])
         request, length = self._request(scope, head), _length(head)
         zipped = b"content-encoding" in head and is_gzip(head[b"content-encoding"])
-        client = client_state_of(scope)
+        client, state = client_state_of(scope), scope["state"]
         try:
             with self._reader.hold() as held:
                 started = time.perf_counter()
@@ -56,15 +57,17 @@ class ClassifyEndpoint:
                 if b"expect" in head:  # the client waits with the body; the server answers 100 when it is read
                     self._check_before_body(request, content_type, length or 0)
                 body = await self._reader.read(receive, length, held)
-                scope["state"]["stages"]["receive"] = time.perf_counter() - started
-                work = self._parse_and_classify(
-                    body, content_type, request, scope["query_string"], held if zipped else None
-                )
+                state["stages"]["receive"], state["bytes_in"] = time.perf_counter() - started, len(body)
+                work = self._parse_and_classify(body, content_type, request, scope, held if zipped else None)
                 del body  # the images hold what is needed of it
                 classified, request = await cancel_on_disconnect(client, receive, work)
         except QueueFull as refusal:
             released(refusal)  # the images are not held while the refusal is delayed
             await cancel_on_disconnect(client, receive, self._pacer.refuse(request.deadline_s))
+            self._note_version(request, state)
+            raise
+        except ServiceError:
+            self._note_version(request, state)
             raise
         self._pacer.answered()
         await self._answer(classified, request, scope, send)
@@ -82,6 +85,12 @@ class ClassifyEndpoint:
         )
         return _with_options(request, options)
 
+    def _note_version(self, request: ClassifyRequest, state: dict[str, Any]) -> None:
+        """Record the version that a refused request is for, if there is one."""
+        with contextlib.suppress(ServiceError):
+            manifest = self._classifier.version_of(request).manifest
+            state["model"], state["version"] = manifest.name, manifest.version
+
     def _check_before_body(self, request: ClassifyRequest, content_type: str, length: int) -> None:
         """Raise the error of a request that would be refused whatever its body is.
 
@@ -92,13 +101,14 @@ class ClassifyEndpoint:
         self._classifier.check(request)
 
     async def _parse_and_classify(
-        self, body: bytes, content_type: str, request: ClassifyRequest, query: bytes, unzip: Held | None
+        self, body: bytes, content_type: str, request: ClassifyRequest, scope: Scope, unzip: Held | None
     ) -> tuple[Classified, ClassifyRequest]:
         """Return the answer, and the request with the options of its body.
 
         unzip: counts the decompressed bytes of a body that is compressed with gzip; None for other bodies.
         """
         if unzip is None and not needs_parsing(content_type):
+            scope["state"]["images"] = 1
             return await self._classifier.classify(request._replace(images=(body,))), request
         ends = time.monotonic() + request.deadline_s
         turn = self._large_turn if unzip or len(body) >= _LARGE_FORM else contextlib.nullcontext()
@@ -113,14 +123,18 @@ class ClassifyEndpoint:
                 "raise X-Deadline-Ms, or send less at a time"
             ) from None
         del body
+        scope["state"]["images"] = len(images)
         if options:
-            request = _with_options(request, read_all_options(query, options))
+            request = _with_options(request, read_all_options(scope["query_string"], options))
         left_s = ends - time.monotonic()
         return await self._classifier.classify(request._replace(images=images, deadline_s=left_s)), request
 
     async def _answer(self, classified: Classified, request: ClassifyRequest, scope: Scope, send: Send) -> None:
         state, root_path = scope["state"], scope.get("root_path", "")
+        manifest = classified.version.manifest
         state["stages"] |= classified.timing._asdict()
+        state["model"], state["version"] = manifest.name, manifest.version
+        state["batch_size"] = classified.batch_size
         state["problems"] += [problem_of(r).type for r in classified.results if isinstance(r, ServiceError)]
         large = request.dense or len(classified.results) * (request.top_k or 1) >= _LARGE_ANSWER
         writer = self._writer_of(classified.version)

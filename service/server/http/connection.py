@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service.server.http.request_feed import HeadRefused, RequestFeed, Stage
 from service.types import attach_client_state, client_state_of
+
+logger = logging.getLogger(__name__)
 
 SPARE_CONNECTIONS = 64
 """Connections above the limit that are kept open briefly, so that their clients can read the refusal."""
@@ -214,7 +217,7 @@ class HttpConnection(HttpToolsProtocol):
     def _refuse(self, status: int, detail: str) -> None:
         """Send an error after the outstanding responses and discard all further data of the client."""
         request_id = f"{random.getrandbits(128):032x}"
-        self.logger.debug("%s is refused with %d: %s %s", self.client, status, detail, request_id)
+        logger.debug("%s is refused with %d: %s %s", self.client, status, detail, request_id)
         self._refusal = final_response(status, detail, request_id)
         self.limits.on_refused(status)
         self._feed.clear()

@@ -24,6 +24,7 @@ from service.server.http.connection import SPARE_CONNECTIONS, protocol
 from service.server.http.tls import MAX_HANDSHAKES, TlsConnection, TlsPort
 from service.server.sockets import (
     CannotListen,
+    addresses_of,
     begin_listening,
     bind,
     last_connections,
@@ -88,6 +89,7 @@ class Server(uvicorn.Server):
         on_closed: Callable[[], None] = lambda: None,
         ready: Callable[[], bool] | None = None,
         on_hangup: Callable[[], Awaitable[None]] | None = None,
+        on_ready: Callable[[list[str]], None] | None = None,
         admin: AdminListener | None = None,
         certificates: Certificates | None = None,
     ) -> None:
@@ -95,8 +97,9 @@ class Server(uvicorn.Server):
 
         metrics: of the application, to count refused connections. on_closed: called when a connection has ended.
         ready: returns whether the service is ready; with `listen_when_ready` the server listens only from then on.
-        on_hangup: called at SIGHUP; None leaves the signal alone. admin: answers from the start to the drain.
-        certificates: the files for TLS, to be followed; None where another process does that, and calls `use`.
+        on_hangup: called at SIGHUP; None leaves the signal alone. on_ready: called once with the addresses, when the
+        service is ready and listens there. admin: answers from the start to the drain. certificates: the files for TLS,
+        to be followed; None where another process does that, and calls `use`.
         """
         failed = metrics.requests.failed_handshakes
         self._tls = None
@@ -110,7 +113,9 @@ class Server(uvicorn.Server):
             self.use(certificates.material)
         self._on_hangup, self._hangups = on_hangup, set[asyncio.Future[None]]()
         self._ready = ready if settings.listen_when_ready else None
+        self._await_ready = (ready, on_ready) if ready is not None and on_ready is not None else None
         self._bound: list[socket.socket] = []
+        self._addresses: list[str] = []
         self.cannot_listen: CannotListen | None = None
         self._health = health
         self._drain_delay_s, self._drain_limit_s = settings.drain_delay_s, settings.drain_limit_s
@@ -155,6 +160,7 @@ class Server(uvicorn.Server):
             self._admin.start()
         if sockets:
             log_repository(self._settings)
+            self._addresses = addresses_of(sockets, self._settings.scheme)
         if self._certificates is not None:
             self._following.add(asyncio.ensure_future(self._certificates.follow(self.use)))
         if self._ready is None:
@@ -180,6 +186,11 @@ class Server(uvicorn.Server):
         if self._ready is not None and not self._health.draining and self._ready():
             self._ready = None
             await self.begin_listening()
+        if self._await_ready is not None and self._ready is None and not (self._health.draining or self.should_exit):
+            ready, on_ready = self._await_ready
+            if ready():
+                self._await_ready = None
+                on_ready(self._addresses)
         return await super().on_tick(counter)
 
     async def begin_listening(self) -> None:
@@ -246,19 +257,28 @@ def serve(
     metrics: Metrics,
     ready: Callable[[], bool] | None = None,
     on_hangup: Callable[[], Awaitable[None]] | None = None,
+    on_ready: Callable[[list[str]], None] | None = None,
     admin_app: Callable[[], ASGIApp] | None = None,
     certificates: Certificates | None = None,
 ) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
 
-    ready: returns whether the service is ready, for `listen_when_ready`. on_hangup: called at SIGHUP.
-    admin_app: returns the application for the admin socket; None for no socket. certificates: the files for TLS, None
-    to speak HTTP.
+    ready: returns whether the service is ready. on_hangup: called at SIGHUP. on_ready: called once with the addresses,
+    when the service is ready and listens there. admin_app: returns the application for the admin socket; None for no
+    socket. certificates: the files for TLS, None to speak HTTP.
     """
     sockets = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
     admin = AdminListener(settings, sockets[0].getsockname()[1], admin_app) if admin_app is not None else None
     server = Server(
-        app, settings, health, metrics, ready=ready, on_hangup=on_hangup, admin=admin, certificates=certificates
+        app,
+        settings,
+        health,
+        metrics,
+        ready=ready,
+        on_hangup=on_hangup,
+        on_ready=on_ready,
+        admin=admin,
+        certificates=certificates,
     )
     server.run(sockets)
     if server.cannot_listen is not None:
@@ -288,7 +308,7 @@ def _configuration(
         http=made,
         ws="none",
         log_config=None,  # uvicorn's loggers use our root handler
-        log_level=settings.log_level,
+        log_level="error" if settings.log_level == "error" else "warning",  # each process would log its start and end
         access_log=False,
         proxy_headers=False,  # service.api.trusted_proxies
         server_header=False,

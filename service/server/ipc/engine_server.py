@@ -97,7 +97,7 @@ class FrontendConnection:
         priority = list(Priority)[request.priority]
         result = await serving.batcher.submit(ReadyPixels(image), bool(request.class_map), priority)
         arrays = [result.probabilities] if result.class_map is None else [result.probabilities, result.class_map]
-        self._answer(request, arrays, result.queue_s, result.infer_s, result.energy)
+        self._answer(request, arrays, result.queue_s, result.infer_s, result.energy, result.batch_size)
 
     async def _dense(self, request: RequestHeader, data: bytes) -> None:
         """Run one dense image; one at a time for all frontends, because such an image takes much memory."""
@@ -105,20 +105,26 @@ class FrontendConnection:
         async with dense_queue.slot() as queue_s:
             prediction, infer_s = await dense_queue.run(_image_of(data))
         arrays = [prediction.probabilities, prediction.logits, prediction.class_map]
-        self._answer(request, arrays, queue_s, infer_s, prediction.energy)
+        self._answer(request, arrays, queue_s, infer_s, prediction.energy, batch_size=1)
 
     def _answer(
-        self, request: RequestHeader, arrays: Sequence[Row], queue_s: float, infer_s: float, energy: float | None
+        self,
+        request: RequestHeader,
+        arrays: Sequence[Row],
+        queue_s: float,
+        infer_s: float,
+        energy: float | None,
+        batch_size: int,
     ) -> None:
         rows, columns = arrays[-1].shape[1:] if arrays[-1].ndim == 3 else (0, 0)
         data = b"".join(np.asarray(array, np.float32).tobytes() for array in arrays)
         sent = math.nan if energy is None else energy
-        head = ResponseHeader(Kind.ANSWER, rows, columns, request.number, queue_s, infer_s, sent, len(data))
+        head = ResponseHeader(Kind.ANSWER, rows, columns, request.number, queue_s, infer_s, sent, batch_size, len(data))
         self._reply(head, data)
 
     def _reply_json(self, kind: Kind, number: int, value: dict[str, Any]) -> None:
         data = json.dumps(value).encode()
-        self._reply(ResponseHeader(kind, 0, 0, number, 0, 0, math.nan, len(data)), data)
+        self._reply(ResponseHeader(kind, 0, 0, number, 0, 0, math.nan, 0, len(data)), data)
 
     def _reply(self, header: ResponseHeader, data: bytes) -> None:
         if not self._writer.is_closing():

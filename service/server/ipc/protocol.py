@@ -11,8 +11,9 @@ from service import errors
 
 REQUEST = struct.Struct("<BBHIQiI")
 """Kind, whether the class map is needed, model, slot, number, priority, bytes that follow."""
-RESPONSE = struct.Struct("<BxHIQfffI")
-"""Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, energy, bytes that follow."""
+RESPONSE = struct.Struct("<BxHIQfffHI")
+"""Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, energy, images in the batch,
+bytes that follow."""
 HELLO = struct.Struct("<II")
 """The first bytes of a frontend, sent with the descriptor of its slots: their number, and the bytes of each."""
 SHAPE = struct.Struct("<III")
@@ -53,7 +54,8 @@ class RequestHeader(NamedTuple):
 class ResponseHeader(NamedTuple):
     """A header sent by an engine process; see RESPONSE.
 
-    energy: float32 in nats, exactly as computed; NaN where there is none.
+    energy: float32 in nats, exactly as computed; NaN where there is none. batch_size: images that were run together; 0
+    where none was.
     """
 
     kind: int
@@ -63,6 +65,7 @@ class ResponseHeader(NamedTuple):
     queue_s: float
     infer_s: float
     energy: float
+    batch_size: int
     size: int
 
 

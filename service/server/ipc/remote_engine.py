@@ -45,7 +45,7 @@ class RemoteSubmitter:
         rest = numbers[self._classes :].reshape(-1, reply.rows, reply.columns) if reply.rows else None
         queue_s = asyncio.get_running_loop().time() - began - reply.infer_s
         row, energy = numbers[: self._classes], _energy_of(reply)
-        return EngineResult(row, rest, max(0.0, queue_s), reply.infer_s, energy=energy)
+        return EngineResult(row, rest, max(0.0, queue_s), reply.infer_s, energy=energy, batch_size=reply.batch_size)
 
     async def predict_dense(self, image: Pixels) -> DensePrediction:
         """Run one image of any size; see Engine.predict_dense."""

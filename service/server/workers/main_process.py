@@ -107,5 +107,6 @@ def run_worker(kind: str, main: Callable[[WorkerConfig, socket.socket], int]) ->
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
     config = WorkerConfig.from_json(sys.stdin.buffer.read())
-    log.configure(config.settings.log_level, f"{kind} {config.number}")
+    level, log_format = config.settings.log_level, config.settings.log_format
+    log.configure(level, f"{kind} {config.number}", log_format=log_format, first=config.number == 0)
     return main(config, end)

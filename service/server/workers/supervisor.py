@@ -12,14 +12,14 @@ from functools import partial
 from typing import Any
 
 from service.access.keyring import Keyring
-from service.repository.announcement import log_repository
+from service.repository.announcement import log_ready, log_repository
 from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.repository.watcher import Watcher
 from service.server.admin_listener import AdminListener
 from service.server.certificates import Certificates, TlsMaterial
-from service.server.sockets import CannotListen, begin_listening, bind, listen, log_addresses
+from service.server.sockets import CannotListen, addresses_of, begin_listening, bind, listen, log_addresses
 from service.server.workers import control_channel
 from service.server.workers.balancer import ConnectionBalancer
 from service.server.workers.metrics import MetricsCollector
@@ -74,7 +74,8 @@ class Supervisor:
         """keyring: of the settings' key file. Frontends follow the file themselves, from what was valid last."""
         self._settings, self._keyring = settings, keyring
         self._certificates = certificates
-        self._listeners = listeners
+        self._listeners, self._addresses = listeners, addresses_of(listeners, settings.scheme)
+        self._ready_to_log = False
         self._admin_app = admin_app
         self._admin: AdminListener | None = None
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
@@ -184,6 +185,15 @@ class Supervisor:
             return
         if self._lifecycle.failed:
             self._fail(self._lifecycle.failed, 1)
+            return
+        self._ready_to_log = True
+        self._log_ready()
+
+    def _log_ready(self) -> None:
+        """Log once after each start of the models that they are ready, when the service listens too."""
+        if self._ready_to_log and not self._listeners and not self._draining:
+            self._ready_to_log = False
+            log_ready(self._lifecycle.state, self._addresses)
 
     async def _watch(self) -> None:
         """Follow the changes of the repository folder."""
@@ -224,6 +234,7 @@ class Supervisor:
         log_addresses(self._listeners, self._settings.scheme)
         self._listeners = ()  # once
         self._balancer.begin()
+        self._log_ready()
 
     def _refuse(self, process: ManagedProcess, reason: str) -> None:
         """Stop a process that cannot load what the others serve.

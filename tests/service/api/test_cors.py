@@ -39,7 +39,7 @@ def test_answers_and_problems_may_be_read(client: TestClient, body: bytes, statu
     """With the headers that a page needs; cookies are never allowed."""
     answer = client.post("/v1/classify", content=body, headers={"Origin": SHOP})
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, SHOP)
-    assert answer.headers["access-control-expose-headers"] == "X-Request-ID, Retry-After, Server-Timing"
+    assert answer.headers["access-control-expose-headers"] == "X-Request-ID, Retry-After, Server-Timing, traceresponse"
     assert "access-control-allow-credentials" not in answer.headers
     assert "access-control-allow-origin" not in client.get("/v1/models", headers={"Origin": OTHER}).headers
 

@@ -1,4 +1,4 @@
-"""The log says which bundles are served, and from where."""
+"""The log says which bundles are served, and from where, and when they are ready."""
 
 import logging
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.contract import BUILT_IN
-from service.repository.announcement import log_repository
+from service.repository.announcement import log_ready, log_repository
+from service.repository.state import RepositoryState, VersionRecord
 from service.settings import Settings
 from tests.support.bundles import write_bundle
 
@@ -49,6 +50,34 @@ def test_a_named_folder_is_just_named(
     log_repository(Settings(models=BUILT_IN) if option else Settings())
     (record,) = caplog.records
     assert record.message.endswith(f"imagenet/1 from {BUILT_IN}")
+
+
+def state_of(defaults: dict[str, int], default_model: str | None) -> RepositoryState:
+    names = [f"{model}/{version}" for model, version in defaults.items()]
+    records = {name: VersionRecord(name, "", "ready") for name in names}
+    return RepositoryState(
+        number=1, versions=records, default_model=default_model, passed_over={}, broken=frozenset(), defaults=defaults
+    )
+
+
+@pytest.mark.parametrize(
+    ("defaults", "default_model", "line"),
+    [
+        (
+            {"clothes": 2, "photos": 10},
+            "photos",
+            "ready: photos/10 (default), clothes/2 on http://[::1]:8000, http://b",
+        ),
+        ({"clothes": 2, "animals": 1}, None, "ready: animals/1, clothes/2 on http://[::1]:8000, http://b"),
+        ({f"m{number:02}": 1 for number in range(12)}, None, "m08/1, m09/1, and 2 more on http://[::1]:8000, http://b"),
+    ],
+)
+def test_the_models_are_named_once_they_are_ready(
+    caplog: pytest.LogCaptureFixture, defaults: dict[str, int], default_model: str | None, line: str
+) -> None:
+    """The default one first, each with the version that answers, with the addresses."""
+    log_ready(state_of(defaults, default_model), ["http://[::1]:8000", "http://b"])
+    assert caplog.messages[0].endswith(line)
 
 
 def test_many_bundles_are_counted(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

@@ -1,14 +1,33 @@
 """The log never makes a request wait, whoever reads it."""
 
 import fcntl
+import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from service.telemetry.log import MAX_LINES, QueuedLog, write_line
+
+SPEAKING = """
+import logging, threading, warnings
+from service.telemetry import log
+
+log.configure(**{options!r})
+for name in ("service.app", "service.access", "PIL.PngImagePlugin", "uvicorn.error"):
+    for level in ("debug", "info", "warning"):
+        getattr(logging.getLogger(name), level)("%s %s", name, level)
+warnings.warn("old")
+log.write_line("the end")
+if fails:
+    threading.Thread(target=lambda: 1 / 0).start()
+    raise ValueError("why")
+"""
 
 
 class Pipe:
@@ -64,7 +83,7 @@ def test_a_log_that_is_not_read_blocks_nothing_and_says_later_what_is_missing(pi
     logger.info("the next line")
     read += pipe.read_until(b"the next line\n")
     assert read.endswith(
-        b"%d lines of the log were dropped: standard error was not read\nINFO the next line\n" % len(dropped)
+        b"snellen: %d lines of the log were dropped: standard error was not read\nINFO the next line\n" % len(dropped)
     )
     assert read.count(b"dropped") == 1
 
@@ -91,6 +110,49 @@ def test_a_reader_that_has_left_is_no_error(pipe: Pipe) -> None:
     logger_of(log).info("a line")
     log.flush()
     assert dropped
+
+
+def spoken(*, fails: bool = False, **options: Any) -> list[str]:
+    """The lines of a process whose log is configured with these options."""
+    code = f"fails = {fails}\n{SPEAKING.replace('{options!r}', repr(options))}"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == fails
+    return done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("options", "logged"),
+    [
+        ({"level": "debug"}, ["app debug", "app info", "app warning", "access debug", "access info", "access warning"]),
+        ({"level": "info"}, ["app info", "app warning", "access info", "access warning"]),
+        ({"level": "info", "first": False}, ["app warning", "access info", "access warning"]),
+        ({"level": "warning"}, ["app warning", "access warning"]),
+        ({"level": "error"}, []),
+    ],
+)
+def test_libraries_are_heard_only_when_something_is_wrong(options: dict[str, Any], logged: list[str]) -> None:
+    """At level debug too; processes that others of their kind speak for log requests and warnings."""
+    lines = [" ".join(line.rsplit(" ", 2)[1:]) for line in spoken(**options) if " service." in line]
+    assert lines == [f"service.{each}" for each in logged]
+    others = [line for line in spoken(**options) if "PIL" in line or "uvicorn" in line]
+    assert len(others) == (0 if options["level"] == "error" else 2)
+    assert all(line.endswith("warning") for line in others)
+
+
+def test_every_line_of_the_json_log_is_an_object() -> None:
+    """Warnings of Python and the reason of the end too."""
+    lines = [json.loads(line) for line in spoken(level="debug", process="frontend 1", log_format="json")]
+    assert {line["process"] for line in lines} == {"frontend 1"}
+    assert any(line["logger"] == "py.warnings" for line in lines)
+    assert lines[-1]["message"] == "the end"
+
+
+def test_an_error_that_nothing_expected_is_in_the_log() -> None:
+    """In the form of the log, whether it ends the process or a thread."""
+    thread, process = (json.loads(line) for line in spoken(level="error", log_format="json", fails=True)[-2:])
+    assert (process["message"], process["level"]) == ("an unexpected error", "critical")
+    assert process["exception"].endswith("ValueError: why")
+    assert thread["exception"].endswith("ZeroDivisionError: division by zero")
 
 
 def test_control_characters_are_escaped(pipe: Pipe, capfd: pytest.CaptureFixture[str]) -> None:

@@ -48,7 +48,7 @@ OVERRIDDEN: dict[type, tuple[type, set[str]]] = {
 """Class of the service -> class of uvicorn, and its methods that are overridden, with their parameters."""
 READ: dict[str, set[str]] = {
     "connection.self": {
-        *("client", "connections", "cycle", "flow", "logger", "loop", "pipeline", "scope", "server_state"),
+        *("client", "connections", "cycle", "flow", "loop", "pipeline", "scope", "server_state"),
         *("timeout_keep_alive", "transport", "_start_asgi_task", "parser", "expect_100_continue"),
     },
     "connection.cycle": {

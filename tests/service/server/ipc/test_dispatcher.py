@@ -12,7 +12,7 @@ from service.server.ipc.dispatcher import MAX_TRIES, EngineConnection, EngineDis
 from service.server.ipc.pixel_slots import PixelSlots
 from service.server.ipc.protocol import Kind, ResponseHeader
 
-REPLY: IpcReply = (ResponseHeader(Kind.ANSWER, 0, 0, 0, 0, 0, 0, 0), b"probabilities")
+REPLY: IpcReply = (ResponseHeader(Kind.ANSWER, 0, 0, 0, 0, 0, 0, 1, 0), b"probabilities")
 
 
 class Remembering(EngineConnection):

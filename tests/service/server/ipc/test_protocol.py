@@ -13,7 +13,7 @@ from service.server.ipc.protocol import RESPONSE, Kind, error_from_json, error_t
 @given(st.lists(st.binary(max_size=50), max_size=8), st.integers(1, 100))
 def test_a_stream_is_cut_where_its_messages_end(messages: list[bytes], step: int) -> None:
     """Whatever pieces it arrives in; a message that is cut short by the end of the stream is left out."""
-    stream = b"".join(RESPONSE.pack(Kind.ANSWER, 0, 0, n, 0, 0, 0, len(m)) + m for n, m in enumerate(messages))
+    stream = b"".join(RESPONSE.pack(Kind.ANSWER, 0, 0, n, 0, 0, 0, 1, len(m)) + m for n, m in enumerate(messages))
 
     async def read() -> list[tuple[int, bytes]]:
         reader = asyncio.StreamReader()
@@ -21,7 +21,7 @@ def test_a_stream_is_cut_where_its_messages_end(messages: list[bytes], step: int
         for begin in range(0, len(stream), step):
             reader.feed_data(stream[begin : begin + step])
             await asyncio.sleep(0)
-        reader.feed_data(RESPONSE.pack(Kind.ANSWER, 0, 0, 99, 0, 0, 0, 10) + b"short")
+        reader.feed_data(RESPONSE.pack(Kind.ANSWER, 0, 0, 99, 0, 0, 0, 1, 10) + b"short")
         reader.feed_eof()
         return await found
 

@@ -64,7 +64,7 @@ async def frontend(repository: Path) -> AsyncIterator[Frontend]:
 
 
 def send(writer: asyncio.StreamWriter, kind: Kind, number: int, data: bytes, energy: float = math.nan) -> None:
-    writer.write(RESPONSE.pack(kind, 0, 0, number, 0, 0.5, energy, len(data)) + data)
+    writer.write(RESPONSE.pack(kind, 0, 0, number, 0, 0.5, energy, 3, len(data)) + data)
 
 
 async def test_a_version_is_ready_when_one_engine_process_serves_it(frontend: Frontend) -> None:
@@ -84,7 +84,7 @@ async def test_a_version_is_ready_when_one_engine_process_serves_it(frontend: Fr
     send(ready, Kind.ANSWER, request.number, np.array([0.1, 0.7, 0.2], np.float32).tobytes())
     result = await asked
     assert (int(result.probabilities.argmax()), result.infer_s) == (1, 0.5)
-    assert (result.class_map, result.energy) == (None, None)
+    assert (result.class_map, result.energy, result.batch_size) == (None, None, 3)
 
     asked = asyncio.ensure_future(deployment.batcher.submit(ReadyPixels(np.zeros((SIDE, SIDE, 3), np.uint8))))
     request = RequestHeader(*(await anext(frames(reader, REQUEST)))[0])
