@@ -58,7 +58,7 @@ def _prepared(
     given: the profile of a process that checked the bundle before, None to tune here. decoders: threads that would
     decode if the engine does not.
     """
-    found = autotune(bundle, wanted, given)
+    found = autotune(bundle, wanted, given, warm_up=given is None)
     engine = found.engine
     decodes = engine.provider == "cpu" and engine.threads_per_batch == 1 and engine.concurrency >= decoders
     return LoadedEngine(

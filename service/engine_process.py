@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import itertools
 import os
 import socket
@@ -50,6 +51,8 @@ class EngineProcess:
 
     async def run(self) -> None:
         """Run until no frontend is left, then end the process."""
+        gc.collect()
+        gc.freeze()  # the modules' objects: never examined again, so that a collection takes little time
         self._main_process.connect(self._on_message, self._on_main_process_end)
         self._begin(self._change(self._first))
         await asyncio.Event().wait()
@@ -72,7 +75,8 @@ class EngineProcess:
         await self._loader.unload(version)
 
     async def after_all_loaded(self) -> None:
-        """Do nothing: only frontends know whether a request is the only one."""
+        """Leave the work out: only frontends know whether a request is the only one."""
+        self._loader.leave_out_rest()
 
     def _report(self, report: Report) -> None:
         self._reports[report["version"]] = report

@@ -76,6 +76,10 @@ class Loader:
         )
         return None
 
+    def leave_out_rest(self) -> None:
+        """Forget the parts of loading that `after_all_loaded` would run."""
+        self._to_settle.clear()
+
     async def unload(self, version: ModelVersion) -> None:
         """Stop the deployment of a version and remove its metrics, so that nothing of it is left in memory."""
         if (serving := version.serving) is None:

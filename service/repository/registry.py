@@ -4,6 +4,7 @@ They change in two steps: `prepare` opens what is to become ready, `commit` make
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -105,7 +106,9 @@ class Registry:
             if version not in versions.values():
                 del self._known[identity]
         await self._loader.after_all_loaded()
-        await asyncio.gather(*self._retiring)
+        if self._retiring:
+            await asyncio.gather(*self._retiring)
+            gc.collect()  # a session is held by cycles, and the collector comes seldom where there is little traffic
         await asyncio.to_thread(return_free_memory)
 
     async def close(self) -> None:

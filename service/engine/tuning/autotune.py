@@ -1,10 +1,12 @@
 """Opens the engine that fits this machine best: verified, warmed up for every batch size, with its measurements."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from models.contract import Bundle
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.profile import Profile
+from service.engine.providers import ON_GPU
 from service.engine.tuning.candidates import TuningOptions, candidates_of, profile_key
 from service.engine.tuning.profile_cache import ProfileCache
 from service.engine.tuning.search import ProgressCallback, Tuned, search
@@ -18,11 +20,15 @@ def autotune(
     wanted: TuningOptions,
     given: Profile | None = None,
     observe: ProgressCallback = lambda _: None,
+    *,
+    warm_up: bool = True,
 ) -> Tuned:
     """Open the engine by a given or cached profile, or by a new search. Raises EngineRejected.
 
     given: a profile that another process measured with the same options; while its configuration is a candidate,
-    nothing is timed and the cache is neither read nor written. observe: called after each timing.
+    nothing is timed and the cache is neither read nor written. observe: called after each timing. warm_up: whether each
+    batch size is run once, and not only the smallest; another process has done so where it measured `given`, but a GPU
+    needs it in each process.
     """
     cache, key = ProfileCache(wanted.cache), profile_key(bundle, wanted)
     found = (
@@ -31,7 +37,9 @@ def autotune(
         or search(bundle, wanted, observe=observe)
     )
     try:
-        found.engine.warm_up(_every_batch(bundle, found.engine, found.profile.batch_size))
+        batches = _every_batch(bundle, found.engine, found.profile.batch_size)
+        every = warm_up or not found.cached or found.engine.provider in ON_GPU
+        found.engine.warm_up(batches if every else islice(batches, 1))
     except BaseException:
         found.engine.close()
         raise
