@@ -15,13 +15,14 @@ from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
 from tests.support.processes import frontends_of, until
 from tests.support.server import ServerProcess, running
+from tests.support.shapes import slow_but
 
 pytestmark = pytest.mark.timeout(600)  # the process that checks a version has the lowest priority
 
 SHAPES = (("--frontends", "1"), ("--frontends", "2"), ("--frontends", "1", "--engines", "1"))
 
 
-@pytest.fixture(params=SHAPES, ids=" ".join)
+@pytest.fixture(params=slow_but(SHAPES[1], SHAPES), ids=" ".join)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess]:
     write_bundle(tmp_path / "models")
     with running(tmp_path / "models", *request.param, SNELLEN_PROFILE_CACHE=str(tmp_path / "cache")) as server:

@@ -22,6 +22,7 @@ from tests.support.bundles import replace_constant, write_bundle
 from tests.support.pictures import GREEN, picture
 from tests.support.processes import checks_of, engines_of, frontends_of, hurry_checks, until
 from tests.support.server import ServerProcess, running
+from tests.support.shapes import slow_but
 
 SHAPES = {
     "one process": ("--frontends", "1"),
@@ -159,7 +160,7 @@ def changing(tmp_path: Path, *flags: str) -> Iterator[Changing]:
         yield service
 
 
-@pytest.fixture(params=SHAPES)
+@pytest.fixture(params=slow_but("one process", SHAPES))
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Changing]:
     """A service of each shape that looks at its folder by itself."""
     with changing(tmp_path, *SHAPES[request.param], "--watch") as started:
@@ -240,7 +241,7 @@ def test_the_folder_is_what_is_served(service: Changing) -> None:
     assert checks_of(service.server) == []
 
 
-@pytest.mark.parametrize("shape", ["two frontends", "an engine process"])
+@pytest.mark.parametrize("shape", slow_but("two frontends", ["two frontends", "an engine process"]))
 def test_a_process_that_is_killed_during_a_change_ends_in_the_new_state(tmp_path: Path, shape: str) -> None:
     """A frontend, an engine process and the process that checks: every frontend ends in one of the two states."""
     with changing(tmp_path, *SHAPES[shape]) as service:
@@ -259,7 +260,7 @@ def test_a_process_that_is_killed_during_a_change_ends_in_the_new_state(tmp_path
         assert "SIGKILL" in service.reason(4)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", slow_but("two frontends", SHAPES))
 def test_nothing_is_left_of_a_service_that_ends_during_a_change(tmp_path: Path, shape: str) -> None:
     """SIGKILL of the main process ends its children too, also the one that checks; and so does SIGTERM."""
     for number in (signal.SIGKILL, signal.SIGTERM):

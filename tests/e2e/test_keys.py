@@ -22,6 +22,7 @@ from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
 from tests.support.processes import engines_of, frontends_of, until
 from tests.support.server import ServerProcess, running
+from tests.support.shapes import slow_but
 
 DOCUMENT = ROOT / "docs" / "keys.md"
 SHAPES = {
@@ -39,7 +40,7 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-@pytest.fixture(params=SHAPES)
+@pytest.fixture(params=slow_but("two frontends", SHAPES))
 def server(request: pytest.FixtureRequest, models: Path) -> Iterator[ServerProcess]:
     """Serves with the key file `keys` beside the models; the key `shop` is in it."""
     path = models.parent / "keys"
@@ -121,7 +122,7 @@ def test_a_large_body_without_a_key_gets_its_answer(server: ServerProcess) -> No
 
 
 @pytest.mark.parametrize(("text", "reason"), [(None, "No such file"), ("# fine\nshop id=1\n", "line 2: sha256= is")])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", slow_but("two frontends", SHAPES))
 def test_a_file_that_cannot_be_used_refuses_the_start(models: Path, shape: str, text: str | None, reason: str) -> None:
     """With status 2 and one line."""
     path = models.parent / "keys"

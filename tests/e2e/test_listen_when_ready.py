@@ -10,6 +10,7 @@ import pytest
 from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
 from tests.support.server import ServerProcess, running
+from tests.support.shapes import slow_but
 
 LONG_S = 60
 SHAPES = {"one process": [], "two frontends": ["--frontends", "2"], "an engine": ["--frontends", "2", "--engines", "1"]}
@@ -29,7 +30,7 @@ def refused(port: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("flags", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("flags", slow_but(SHAPES["two frontends"], SHAPES.values()), ids=SHAPES)
 def test_the_first_connection_is_answered_by_a_ready_service(tmp_path: Path, flags: list[str]) -> None:
     """Until then all are refused; afterwards the service restarts and drains as any other."""
     write_bundle(tmp_path)

@@ -16,6 +16,7 @@ from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
 from tests.support.processes import until
 from tests.support.server import ServerProcess, running
+from tests.support.shapes import slow_but
 
 DOCUMENT = Path(__file__).parents[2] / "docs/logs.md"
 SHAPES = [("--frontends", "1"), ("--frontends", "2"), ("--frontends", "2", "--engines", "1")]
@@ -36,7 +37,7 @@ def logged(server: ServerProcess) -> list[dict[str, object]]:
     return [json.loads(line) for line in server.lines]
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=" ".join)
+@pytest.mark.parametrize("shape", slow_but(SHAPES[1], SHAPES), ids=" ".join)
 @pytest.mark.parametrize("when", ["--no-listen-when-ready", "--listen-when-ready"])
 def test_the_start_is_told_once(models: Path, shape: tuple[str, ...], when: str) -> None:
     """In every shape: the address, one line per model, and that they are ready; nothing of uvicorn."""
@@ -53,7 +54,7 @@ def test_the_start_is_told_once(models: Path, shape: tuple[str, ...], when: str)
     assert all(TEXT_LINE.fullmatch(line.rstrip("\n")) for line in server.lines), server.log
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=" ".join)
+@pytest.mark.parametrize("shape", slow_but(SHAPES[1], SHAPES), ids=" ".join)
 def test_a_request_is_an_object_with_all_that_is_known(models: Path, shape: tuple[str, ...]) -> None:
     """Of an answer, of a refusal and of a probe; each line of a request has its ids."""
     flags = (*shape, "--default-model", "photos", "--access-log", "--log-format", "json")

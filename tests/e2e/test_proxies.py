@@ -22,6 +22,7 @@ from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
 from tests.support.proxies import caddy, free_port, nginx
 from tests.support.server import ServerProcess, running
+from tests.support.shapes import slow_but
 
 MIB = 1024 * 1024
 FLAGS = ("--root-path", "/vision", "--listen-when-ready", "--allow-origins", "https://shop.example")
@@ -208,7 +209,7 @@ class Load:
                     self.failed.append(f"{answer.status} {text[:200]!r}")
 
 
-@pytest.mark.parametrize("proxy", ["nginx", "caddy"])
+@pytest.mark.parametrize("proxy", slow_but("nginx", ["nginx", "caddy"]))
 def test_a_rolling_restart_loses_no_request(models: Path, tmp_path: Path, proxy: str) -> None:
     """The commands of the page, while clients with open connections send one request after the other."""
     flags = FLAGS if proxy == "nginx" else (*FLAGS[:2], "--drain-delay-s", "3")

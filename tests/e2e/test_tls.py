@@ -29,6 +29,7 @@ from tests.support.certificates import DAY, Authority
 from tests.support.pictures import RED, picture
 from tests.support.processes import frontends_of, until
 from tests.support.server import ServerProcess, running, running_command
+from tests.support.shapes import slow_but
 
 SHAPES = {
     "one": ("--frontends", "1"),
@@ -98,7 +99,7 @@ def s_client(server: ServerProcess, *arguments: str, send: str = "") -> subproce
     return subprocess.run(command, input=send, capture_output=True, text=True, timeout=LONG_S, check=False)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", slow_but("several", SHAPES))
 def test_it_speaks_https_and_nothing_else(site: Site, shape: str) -> None:
     """HTTP/1.1 with TLS 1.2 and 1.3, in every shape; its log says https, and its drain is one without TLS."""
     photo = site.folder / "red.bmp"
@@ -132,7 +133,7 @@ def test_it_speaks_https_and_nothing_else(site: Site, shape: str) -> None:
         assert server.process.wait(LONG_S) == 0
 
 
-@pytest.mark.parametrize("shape", ["one", "several"])
+@pytest.mark.parametrize("shape", slow_but("several", ["one", "several"]))
 def test_a_renewed_certificate_costs_no_request(site: Site, shape: str) -> None:
     """Clients that keep their connections and those that open new ones, through renewals and a broken pair."""
     with site.running(*SHAPES[shape]) as server, ThreadPoolExecutor(8) as pool:
@@ -191,7 +192,7 @@ def test_a_frontend_that_starts_again_uses_what_is_in_force(site: Site) -> None:
         until(lambda: {site.shown_by(server) for _ in range(4)} == {"later"}, server)
 
 
-@pytest.mark.parametrize("shape", ["one", "several"])
+@pytest.mark.parametrize("shape", slow_but("several", ["one", "several"]))
 def test_only_clients_with_a_certificate_are_let_in(site: Site, shape: str) -> None:
     """Others are refused in the handshake, and told why."""
     ca, stranger = site.authority.certificate, Authority(site.folder / "stranger", "another")
@@ -256,7 +257,7 @@ def failed_start(site: Site, *flags: str) -> tuple[int, list[str]]:
     return done.returncode, done.stderr.splitlines()
 
 
-@pytest.mark.parametrize("shape", ["one", "several"])
+@pytest.mark.parametrize("shape", slow_but("several", ["one", "several"]))
 def test_files_that_cannot_be_used_refuse_the_start(site: Site, shape: str) -> None:
     """With one sentence and status 2; nothing asks for a passphrase."""
     site.authority.sign(site.folder / "other.crt", site.folder / "other.key")
@@ -291,7 +292,7 @@ def test_an_expired_certificate_is_served_with_a_warning(site: Site) -> None:
         assert curl("--insecure", f"{server.url}/livez").stdout == '{"live":true}'
 
 
-@pytest.mark.parametrize("shape", ["one", "several"])
+@pytest.mark.parametrize("shape", slow_but("several", ["one", "several"]))
 def test_a_flood_of_handshakes_that_never_end_keeps_no_client_out(site: Site, shape: str) -> None:
     """Also of some that send half a hello; what they hold is given back."""
     processes = 1 if shape == "one" else 2
@@ -312,7 +313,7 @@ def _failed(metrics: str) -> float:
     return sum(map(float, found))
 
 
-@pytest.mark.parametrize("shape", ["one", "several"])
+@pytest.mark.parametrize("shape", slow_but("several", ["one", "several"]))
 def test_a_drain_answers_who_is_there_and_waits_for_no_handshake(site: Site, shape: str) -> None:
     """Idle connections end with the end that TLS has, a handshake that goes on is not awaited; the status is 0."""
     with site.running(*SHAPES[shape], "--drain-delay-s", "0.5", "--drain-limit-s", "10") as server:
@@ -357,7 +358,7 @@ def _until_refused(port: int, context: ssl.SSLContext) -> set[int]:
         client.close()
 
 
-@pytest.mark.parametrize("shape", ["one", "several"])
+@pytest.mark.parametrize("shape", slow_but("several", ["one", "several"]))
 def test_it_listens_when_it_is_ready(site: Site, shape: str) -> None:
     """With TLS from the first connection on."""
     with site.running(*SHAPES[shape], "--listen-when-ready") as server:

@@ -16,6 +16,7 @@ from tests.support.collector import attributes_of, collecting
 from tests.support.pictures import picture
 from tests.support.processes import sample, until
 from tests.support.server import ServerProcess, running_module
+from tests.support.shapes import slow_but
 
 DOCUMENT = Path(__file__).parents[2] / "docs/traces.md"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -42,7 +43,7 @@ def serving(
     return running_module("service", "--port", "0", "--models", str(models), *flags, environment=variables, wait=wait)
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=" ".join)
+@pytest.mark.parametrize("shape", slow_but(SHAPES[2], SHAPES), ids=" ".join)
 def test_a_request_has_a_span_for_itself_and_for_each_stage(models: Path, shape: tuple[str, ...]) -> None:
     """In the caller's trace; the response and the log name the span. What is not sampled is not sent."""
     variables = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "OTEL_SERVICE_NAME": "shop"}
