@@ -16,7 +16,6 @@ if __name__ == "__main__":  # before the imports, which take a second
 
 from pydantic import ValidationError
 
-from service.access.exposure import is_loopback
 from service.access.key_file import KeyFileError
 from service.access.keyring import Keyring
 from service.command_line import UsageError, given_settings
@@ -74,17 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _keyring(settings: Settings) -> Keyring | None:
-    """Return the API keys; None without, with a warning where other machines reach the service. Raises KeyFileError."""
-    if settings.keys is not None:
-        return Keyring(settings.keys)
-    if not is_loopback(settings.host):
-        logger.warning(
-            "OPEN TO EVERYBODY: every client that reaches %s port %d may classify and read models and metrics. "
-            "--keys FILE answers only clients with a key (docs/keys.md), --host 127.0.0.1 only this machine",
-            settings.host,
-            settings.port,
-        )
-    return None
+    """Return the API keys, None where no key is needed. Raises KeyFileError."""
+    return Keyring(settings.keys) if settings.keys is not None else None
 
 
 def _serve(settings: Settings, keyring: Keyring | None, certificates: Certificates | None) -> int:

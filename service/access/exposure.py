@@ -1,7 +1,12 @@
-"""Whether other machines can reach an address."""
+"""Whether other machines can reach the service, and the warning where it needs no key."""
 
+import logging
 import socket
 from ipaddress import ip_address
+
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def is_loopback(host: str) -> bool:
@@ -14,3 +19,14 @@ def is_loopback(host: str) -> bool:
     except OSError:
         return False
     return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
+
+
+def warn_if_open(settings: Settings) -> None:
+    """Log a warning where other machines reach a service that needs no key."""
+    if settings.keys is None and not is_loopback(settings.host):
+        logger.warning(
+            "OPEN TO EVERYBODY: every client that reaches %s port %d may classify and read models and metrics. "
+            "--keys FILE answers only clients with a key (docs/keys.md), --host 127.0.0.1 only this machine",
+            settings.host,
+            settings.port,
+        )

@@ -94,7 +94,13 @@ class Changing:
     def until(self, true: Callable[[], bool]) -> None:
         def hurried() -> bool:
             hurry_checks(self.server)
-            return true()
+            try:
+                return true()
+            except (
+                ConnectionError,
+                http.client.HTTPException,
+            ):  # a frontend that is killed takes its connections along
+                return False
 
         until(hurried, self.server, LIMIT_S)
 

@@ -13,7 +13,7 @@ from snellen.serve_options import completion_parameters
     ("typed", "completed"),
     [
         ("--po", ["--port"]),
-        ("--port 80 --log", ["--log-level"]),
+        ("--port 80 --log", ["--log-level", "--log-format"]),
         ("--log-level de", ["debug"]),
         ("--providers openvino,c", ["openvino,cpu", "openvino,cuda"]),
         ("--no-str", ["--no-strict"]),

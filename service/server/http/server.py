@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from service.access.exposure import warn_if_open
 from service.repository.announcement import log_repository
 from service.server.admin_listener import AdminListener
 from service.server.certificates import Certificates, TlsMaterial, new_context
@@ -159,6 +160,7 @@ class Server(uvicorn.Server):
         if self._admin is not None:
             self._admin.start()
         if sockets:
+            warn_if_open(self._settings)
             log_repository(self._settings)
             self._addresses = addresses_of(sockets, self._settings.scheme)
         if self._certificates is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
+from service.access.exposure import warn_if_open
 from service.access.keyring import Keyring
 from service.repository.announcement import log_ready, log_repository
 from service.repository.checker import VersionChecker
@@ -208,6 +209,7 @@ class Supervisor:
         """Give connections to a frontend that has started; it answers probes while it opens the models."""
         frontend.up = True
         if self._listeners and not self._settings.listen_when_ready:
+            warn_if_open(self._settings)
             log_repository(self._settings)
             log_addresses(self._listeners, self._settings.scheme)
             self._listeners = ()  # once
@@ -230,6 +232,7 @@ class Supervisor:
         except CannotListen as error:
             self._fail(str(error), 2)
             return
+        warn_if_open(self._settings)
         log_repository(self._settings)
         log_addresses(self._listeners, self._settings.scheme)
         self._listeners = ()  # once
