@@ -34,7 +34,13 @@ def default_paths(port: int) -> list[Path]:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if os.path.isabs(runtime) and os.path.isdir(runtime):
         folders.append(Path(runtime) / "snellen")
-    folders.append(Path(tempfile.gettempdir()) / f"snellen-{os.getuid()}")
+    try:
+        temporary = tempfile.gettempdir()
+    except (
+        FileNotFoundError
+    ):  # no folder can be written to, as in a read-only container; the socket then cannot be made
+        temporary = "/tmp"  # noqa: S108 - the owner of the folder in it is checked
+    folders.append(Path(temporary) / f"snellen-{os.getuid()}")
     return [folder / name for folder in folders]
 
 

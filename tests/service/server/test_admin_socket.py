@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,15 @@ def test_a_named_path_is_the_only_one(folder: Path) -> None:
     assert made is not None
     assert made.path == folder / "mine"
     made.listener.close()
+
+
+def test_without_a_writable_folder_there_is_a_path_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a read-only container; making the socket there fails with a reason."""
+
+    def none() -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    (path,) = default_paths(8000)
+    assert path.name == "8000.sock"
