@@ -20,6 +20,7 @@ from models.calibration import (
     Reliability,
     ReliabilityBin,
 )
+from models.control_groups import GROUPS, MOUNT, group_folders, read_text
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
 from models.image_formats import FORMATS, ImageFormat
@@ -53,10 +54,12 @@ __all__ = [
     "CLASS_MAP",
     "DEFAULT_THRESHOLD",
     "FORMATS",
+    "GROUPS",
     "INPUT",
     "LARGEST_TOLERANCE",
     "LOGITS",
     "MANIFEST",
+    "MOUNT",
     "PROBABILITIES",
     "RELIABILITY_BINS",
     "Agreement",
@@ -92,12 +95,14 @@ __all__ = [
     "default_repository",
     "find_bundles",
     "grid_size",
+    "group_folders",
     "passed_over",
     "passed_over_folder",
     "preprocess",
     "preprocess_native_size",
     "preprocessed",
     "read_bundle",
+    "read_text",
     "readable_bundles",
     "region",
     "sha256_of",

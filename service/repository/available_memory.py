@@ -4,15 +4,15 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from models.contract import GROUPS, MOUNT, group_folders, read_text
+
 _MEMINFO = Path("/proc/meminfo")
-_GROUPS = Path("/proc/self/cgroup")
-_MOUNT = Path("/sys/fs/cgroup")
 _KIB = 1024
 _RECLAIMABLE = ("active_file", "inactive_file", "slab_reclaimable")
 """Entries of memory.stat that count as used and that the kernel frees when memory is needed: pages of files."""
 
 
-def available_bytes(meminfo: Path = _MEMINFO, groups: Path = _GROUPS, mount: Path = _MOUNT) -> float:
+def available_bytes(meminfo: Path = _MEMINFO, groups: Path = GROUPS, mount: Path = MOUNT) -> float:
     """Return the bytes that can be allocated without swapping; infinity where the platform does not say.
 
     The smaller one of the kernel's own estimate for the machine and of what the control groups leave.
@@ -25,19 +25,8 @@ def available_bytes(meminfo: Path = _MEMINFO, groups: Path = _GROUPS, mount: Pat
 
 
 def _left(groups: Path, mount: Path) -> float:
-    """Return the bytes that the control groups leave, infinity where they have no limit.
-
-    A limit applies to all groups below it, so the smallest remainder on the way up counts. In a container the listed
-    path may be that of the host; the container's own group is then the top folder.
-    """
-    left = [math.inf]
-    for line in _text(groups).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if not controllers or "memory" in controllers.split(","):
-            top = mount / "memory" if controllers else mount  # version 1 names its controllers, version 2 does not
-            group = top / path.lstrip("/")
-            left += [_left_in(folder) for folder in (group, *group.parents) if folder.is_relative_to(top)]
-    return min(left)
+    """Return the bytes that the control groups leave, infinity where they have no limit."""
+    return min((_left_in(folder) for folder in group_folders("memory", groups, mount)), default=math.inf)
 
 
 def _left_in(group: Path) -> float:
@@ -52,17 +41,10 @@ def _left_in(group: Path) -> float:
 
 def _numbers(file: Path) -> Mapping[str, int]:
     """Return the number of each line `name number ...` by its name."""
-    columns = (line.split() for line in _text(file).splitlines())
+    columns = (line.split() for line in read_text(file).splitlines())
     return {parts[0]: int(parts[1]) for parts in columns if len(parts) > 1 and parts[1].isdecimal()}
 
 
 def _number(file: Path) -> float:
-    text = _text(file).strip()
+    text = read_text(file).strip()
     return int(text) if text.isdecimal() else math.inf
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text()
-    except OSError:
-        return ""
