@@ -9,9 +9,8 @@ import itertools
 import os
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import uvloop
 
@@ -25,6 +24,7 @@ from service.server.ipc.engine_server import FrontendConnection, accept_frontend
 from service.server.ipc.protocol import Report
 from service.server.workers import control_channel
 from service.server.workers.main_process import MainProcess, WorkerConfig, run_worker
+from service.tasks import begin
 from service.telemetry import log
 from service.telemetry.metrics import Metrics
 
@@ -54,7 +54,7 @@ class EngineProcess:
         gc.collect()
         gc.freeze()  # the modules' objects: never examined again, so that a collection takes little time
         self._main_process.connect(self._on_message, self._on_main_process_end)
-        self._begin(self._change(self._first))
+        begin(self._change(self._first), self._tasks)
         await asyncio.Event().wait()
 
     async def load(self, version: ModelVersion, profile: Profile | None) -> str | None:
@@ -96,16 +96,11 @@ class EngineProcess:
     def _on_message(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
         match kind:
             case control_channel.LINK:
-                self._begin(self._serve(socket.socket(fileno=descriptors[0])))
+                begin(self._serve(socket.socket(fileno=descriptors[0])), self._tasks)
             case control_channel.PREPARE:
-                self._begin(self._change(RepositoryState.from_json(control_channel.read_memfd(descriptors[0]))))
+                begin(self._change(RepositoryState.from_json(control_channel.read_memfd(descriptors[0]))), self._tasks)
             case control_channel.COMMIT:
-                self._begin(self._commit(int(text)))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+                begin(self._commit(int(text)), self._tasks)
 
     async def _serve(self, end: socket.socket) -> None:
         """Answer one frontend until it ends."""

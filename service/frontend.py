@@ -6,8 +6,7 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 
@@ -24,6 +23,7 @@ from service.server.ipc.remote_engine import RemoteLoader
 from service.server.workers import control_channel
 from service.server.workers.main_process import MainProcess, WorkerConfig, run_worker
 from service.settings import Settings
+from service.tasks import begin
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 
@@ -61,7 +61,7 @@ class FrontendServer(Server):
         await super().startup(sockets=[])
         self._main_process.connect(self._on_message, self._on_main_process_end)
         self._main_process.send(control_channel.STARTED)
-        self._begin(self._prepare(self._first), self._changing)
+        begin(self._prepare(self._first), self._changing)
 
     async def begin_listening(self) -> None:
         """Let the main process listen, now that this frontend is ready."""
@@ -79,27 +79,20 @@ class FrontendServer(Server):
             case control_channel.CONNECTION if not descriptors:  # above this process's limit; the kernel has closed it
                 self._report_closed()
             case control_channel.CONNECTION:
-                self._begin(self.attach(socket.socket(fileno=descriptors[0])), self._attaching)
+                begin(self.attach(socket.socket(fileno=descriptors[0])), self._attaching)
             case control_channel.LINK if self._engines is not None:
                 self._engines.connect(socket.socket(fileno=descriptors[0]))
             case control_channel.CERTIFICATES:
                 self.use(TlsMaterial.from_json(control_channel.read_memfd(descriptors[0])))
             case control_channel.PREPARE:
                 state = RepositoryState.from_json(control_channel.read_memfd(descriptors[0]))
-                self._begin(self._prepare(state), self._changing)
+                begin(self._prepare(state), self._changing)
             case control_channel.COMMIT:
-                self._begin(self._commit(int(text)), self._changing)
+                begin(self._commit(int(text)), self._changing)
             case control_channel.DEGRADED:
                 self._health.degraded = text.decode(errors="replace")
             case control_channel.STOP_ACCEPTING:
                 self._all_received.set()
-
-    @staticmethod
-    def _begin(work: Coroutine[Any, Any, None], tasks: "set[asyncio.Task[None]]") -> None:
-        """Begin work, and keep it in `tasks` until it has ended."""
-        task = asyncio.ensure_future(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
 
     async def _prepare(self, state: RepositoryState) -> None:
         if self._engines is not None:

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("service", "models", "training", "snellen")
 
-GROUND = {"errors", "heap", "settings", "setting_texts", "types", "memfd"}
+GROUND = {"errors", "heap", "settings", "setting_texts", "tasks", "types", "memfd"}
 """Files beside the rooms that every room may read."""
 ROOF = {"app", "build", "command_line", "__main__", "check_process", "frontend", "engine_process"}
 """Files beside the rooms that compose them, and may import everything."""
@@ -65,7 +65,7 @@ CONTAINERS = ("docker/Dockerfile", "docker/Dockerfile.gpu")
 TESTED_ROOMS = (
     *("access", "batching", "decoding", "engine", "inference", "repository", "api", "server", "telemetry"),
     *("app", "build", "check_process", "command_line", "engine_process", "errors", "frontend", "heap", "memfd"),
-    *("setting_texts", "settings", "types"),
+    *("setting_texts", "settings", "tasks", "types"),
 )
 """Rooms, and files beside them, whose modules have a test file of their name."""
 DATA_ONLY = {"service.api.v1.schemas", "service.inference.request", "service.telemetry.health"}

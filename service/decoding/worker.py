@@ -18,6 +18,7 @@ from service.decoding.worker_ipc import HEAD_BYTES, Message, lengths_of
 from service.decoding.worker_main import READY, decode_reply
 from service.errors import CorruptImage, DecodeLimit, NotReady
 from service.memfd import unnamed_file
+from service.tasks import begin
 
 logger = logging.getLogger(__name__)
 
@@ -173,9 +174,7 @@ class DecodeWorker:
         self._idle_timer = None
         if self._running is not None:
             running, self._running = self._running, None
-            task = asyncio.ensure_future(running.kill())
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            begin(running.kill(), self._ending)
 
     async def stop(self) -> None:
         """End the process, whatever it does."""

@@ -103,8 +103,7 @@ class Lifecycle:
         async with self._lock:
             failures = await serving.prepare(self.state)
             for name, reason in failures.items():
-                self._set(name, state="failed", reason=reason)
-                self._failed_files[name] = fingerprint(self._found.bundles[name])
+                self._refuse(name, reason)
             await self._publish()
             self._started.set()
 
@@ -147,7 +146,7 @@ class Lifecycle:
             return self.state
 
     async def rescan(self) -> None:
-        """Reconcile; where the folder cannot be read, only the log says so. For triggers to which nobody listens."""
+        """Reconcile, for a signal or the watcher: where the folder cannot be read, the error goes to the log only."""
         try:
             await self.reconcile()
         except RepositoryError as error:
@@ -268,9 +267,9 @@ class Lifecycle:
         if record is not None and record.state == "ready":
             self._set(name, reason=None if record.sha256 == bundle.sha256 else _OTHER_MANIFEST)
             return
-        missing = missing_part(bundle)
         if record is not None and record.state == "failed" and self._failed_files.get(name) == fingerprint(bundle):
             return  # the same files would fail again
+        missing = missing_part(bundle)
         if record is None:
             logger.info("%s is discovered%s", name, f", and not complete yet: {missing}" if missing else "")
         reason = f"waits for its files: {missing}" if missing else None
@@ -308,14 +307,17 @@ class Lifecycle:
         logger.info("%s is ready after %.1f s", name, time.perf_counter() - began)
 
     async def _fail(self, name: str, reason: str) -> None:
+        self._refuse(name, reason)
+        await self._publish()
+
+    def _refuse(self, name: str, reason: str) -> None:
+        """Record that a version has failed; it is tried again when its files have changed."""
         self._set(name, state="failed", reason=reason, profile=None)
         self._failed_files[name] = fingerprint(self._found.bundles[name])
-        await self._publish()
 
     def _without_folder(self) -> set[str]:
         """Return the versions to retire because their folders are gone; record why others stay."""
         gone = set[str]()
-        wanted = {**self._found.wanted, **self._overrides}
         for record in sorted(self.state.versions.values(), key=lambda record: record.number):
             if record.name in self._found.bundles:
                 continue
@@ -325,18 +327,18 @@ class Lifecycle:
             if not _is_deleted(self._repository / record.name):
                 unreadable = self._found.passed_over.get(record.name) or self._found.passed_over.get(record.model)
                 self._set(record.name, reason=f"its folder {unreadable or 'cannot be read'}; it serves on")
-            elif reason := self._kept(record, gone, wanted):
+            elif reason := self._kept(record, gone):
                 self._set(record.name, reason=reason)
             else:
                 gone.add(record.name)
         return gone
 
-    def _kept(self, record: VersionRecord, gone: set[str], wanted: Mapping[str, str]) -> str:
+    def _kept(self, record: VersionRecord, gone: set[str]) -> str:
         """Return why a version whose folder is gone serves on; empty if it is to retire with the others in `gone`."""
         if not self._found.bundles:
             return "the repository folder holds no bundle any more, so nothing retires"
         others = [number for number in self.state.ready(record.model) if f"{record.model}/{number}" not in gone]
-        return kept_without_folder(record, others, wanted.get(record.model, LATEST))
+        return kept_without_folder(record, others, self.wanted_of(record.model))
 
     async def _retire(self, names: set[str]) -> None:
         """Take versions out of service: new requests go elsewhere, accepted ones are answered, then they are gone."""

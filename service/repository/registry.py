@@ -16,6 +16,7 @@ from service.errors import ModelNotFound, NotReady, VersionNotFound
 from service.heap import return_free_memory
 from service.repository.state import RepositoryState, VersionRecord
 from service.repository.version import ModelVersion
+from service.tasks import begin
 from service.telemetry.metrics import ModelMetrics
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Registry:
         opened = {id(version) for version in versions.values() if version.state == "ready"}
         for identity, version in list(self._known.items()):
             if id(version) not in opened and version.serving is not None:
-                self._retire(version)
+                begin(self._retired(version), self._retiring)
             if version not in versions.values():
                 del self._known[identity]
         await self._loader.after_all_loaded()
@@ -142,11 +143,6 @@ class Registry:
         for of_model in self._models.values():
             of_model.sort(key=lambda version: version.manifest.version)
         self._metrics.show({version.labels: (version.state, version.provider) for version in self})
-
-    def _retire(self, version: ModelVersion) -> None:
-        task = asyncio.create_task(self._retired(version))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
 
     async def _retired(self, version: ModelVersion) -> None:
         serving = version.serving

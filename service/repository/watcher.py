@@ -29,7 +29,7 @@ class Watcher:
         self._repository, self._changed, self._interval_s = repository, changed, interval_s
 
     async def run(self) -> None:
-        """Look until cancelled. The first look counts as a change: nobody knows what happened before."""
+        """Look until cancelled. The first look counts as a change, because the folder may have changed before it."""
         seen: int | None = None
         while True:
             now = await asyncio.to_thread(signature, self._repository)

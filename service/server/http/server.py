@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -34,6 +34,7 @@ from service.server.sockets import (
     raise_descriptor_limit,
 )
 from service.settings import Settings
+from service.tasks import begin
 from service.telemetry import log
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
@@ -89,7 +90,7 @@ class Server(uvicorn.Server):
         metrics: Metrics,
         on_closed: Callable[[], None] = lambda: None,
         ready: Callable[[], bool] | None = None,
-        on_hangup: Callable[[], Awaitable[None]] | None = None,
+        on_hangup: Callable[[], Coroutine[Any, Any, None]] | None = None,
         on_ready: Callable[[list[str]], None] | None = None,
         admin: AdminListener | None = None,
         certificates: Certificates | None = None,
@@ -109,10 +110,10 @@ class Server(uvicorn.Server):
         super().__init__(_configuration(app, settings, metrics, on_closed, self._tls))
         self._on_closed, self._settings, self._admin = on_closed, settings, admin
         self._certificate_ends = metrics.process.certificate_ends
-        self._certificates, self._following = certificates, set[asyncio.Future[None]]()
+        self._certificates, self._following = certificates, set[asyncio.Task[None]]()
         if certificates is not None:
             self.use(certificates.material)
-        self._on_hangup, self._hangups = on_hangup, set[asyncio.Future[None]]()
+        self._on_hangup, self._hangups = on_hangup, set[asyncio.Task[None]]()
         self._ready = ready if settings.listen_when_ready else None
         self._await_ready = (ready, on_ready) if ready is not None and on_ready is not None else None
         self._bound: list[socket.socket] = []
@@ -164,7 +165,7 @@ class Server(uvicorn.Server):
             log_repository(self._settings)
             self._addresses = addresses_of(sockets, self._settings.scheme)
         if self._certificates is not None:
-            self._following.add(asyncio.ensure_future(self._certificates.follow(self.use)))
+            begin(self._certificates.follow(self.use), self._following)
         if self._ready is None:
             await super().startup(sockets)
             log_addresses(sockets or [], self._settings.scheme)
@@ -173,10 +174,8 @@ class Server(uvicorn.Server):
             await super().startup(sockets=[])
             log_addresses(self._bound, self._settings.scheme, "bound to %s, and listens there once it is ready")
 
-    def _hang_up(self, on_hangup: Callable[[], Awaitable[None]]) -> None:
-        work = asyncio.ensure_future(on_hangup())
-        self._hangups.add(work)
-        work.add_done_callback(self._hangups.discard)
+    def _hang_up(self, on_hangup: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        begin(on_hangup(), self._hangups)
 
     async def on_tick(self, counter: int) -> bool:
         if self._health.draining and self._unready_until is None:
@@ -258,7 +257,7 @@ def serve(
     health: Health,
     metrics: Metrics,
     ready: Callable[[], bool] | None = None,
-    on_hangup: Callable[[], Awaitable[None]] | None = None,
+    on_hangup: Callable[[], Coroutine[Any, Any, None]] | None = None,
     on_ready: Callable[[list[str]], None] | None = None,
     admin_app: Callable[[], ASGIApp] | None = None,
     certificates: Certificates | None = None,

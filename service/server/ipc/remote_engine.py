@@ -17,6 +17,7 @@ from service.repository.version import Deployment, ModelVersion
 from service.server.ipc.dispatcher import EngineDispatcher, RemoteImage
 from service.server.ipc.pixel_slots import PixelSlots
 from service.server.ipc.protocol import Report, ResponseHeader
+from service.tasks import begin
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 from service.types import DensePrediction, EngineInfo, EngineResult, Payload, Priority
@@ -88,9 +89,7 @@ class RemoteLoader:
 
     def connect(self, end: socket.socket) -> None:
         """Start the connection to an engine process that has just started, or that ran before this frontend."""
-        task = asyncio.ensure_future(self._dispatcher.connect(end, self._on_report))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        begin(self._dispatcher.connect(end, self._on_report), self._tasks)
 
     async def load(self, version: ModelVersion, profile: Profile | None) -> str | None:
         """Wait until an engine process has loaded the version, or all of them have rejected it.

@@ -7,8 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.access.exposure import warn_if_open
@@ -28,6 +27,7 @@ from service.server.workers.plan import ProcessPlan
 from service.server.workers.process import MAX_MISSED_HEARTBEATS, MAX_QUICK_DEATHS, ManagedProcess
 from service.server.workers.rollout import Rollout
 from service.settings import Settings
+from service.tasks import begin
 from service.telemetry import log
 
 logger = logging.getLogger(__name__)
@@ -111,14 +111,14 @@ class Supervisor:
                 self._start(process)
             self._check_heartbeats()
             self._start_admin(self._admin_app)
-            loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._lifecycle.rescan))
-            self._begin(self._start_lifecycle)
+            loop.add_signal_handler(signal.SIGHUP, lambda: begin(self._lifecycle.rescan(), self._tasks))
+            begin(self._start_lifecycle(), self._tasks)
             if self._keyring is not None:
-                self._begin(self._keyring.watch)
+                begin(self._keyring.watch(), self._tasks)
             if self._settings.watch:
-                self._begin(self._watch)
+                begin(self._watch(), self._tasks)
             if self._certificates is not None:
-                self._begin(partial(self._certificates.follow, self._send_certificates))
+                begin(self._certificates.follow(self._send_certificates), self._tasks)
             return await self._finished
         finally:
             await self._close_admin()
@@ -174,11 +174,6 @@ class Supervisor:
             case control_channel.SCRAPE:
                 self._metrics.scrape(process, text)
 
-    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = asyncio.ensure_future(work())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _start_lifecycle(self) -> None:
         try:
             await self._lifecycle.start(self._rollout)
@@ -209,10 +204,7 @@ class Supervisor:
         """Give connections to a frontend that has started; it answers probes while it opens the models."""
         frontend.up = True
         if self._listeners and not self._settings.listen_when_ready:
-            warn_if_open(self._settings)
-            log_repository(self._settings)
-            log_addresses(self._listeners, self._settings.scheme)
-            self._listeners = ()  # once
+            self._announce()
         self._balancer.update_listening()
 
     def _in_service(self, process: ManagedProcess) -> None:
@@ -223,6 +215,13 @@ class Supervisor:
             self._send_degraded()
         self._balancer.update_listening()
 
+    def _announce(self) -> None:
+        """Log once where the service listens, for whom, and what it serves."""
+        warn_if_open(self._settings)
+        log_repository(self._settings)
+        log_addresses(self._listeners, self._settings.scheme)
+        self._listeners = ()
+
     def _begin_listening(self) -> None:
         """Listen, with `listen_when_ready`: a frontend is ready for the first time."""
         if self._draining or not self._listeners:
@@ -232,10 +231,7 @@ class Supervisor:
         except CannotListen as error:
             self._fail(str(error), 2)
             return
-        warn_if_open(self._settings)
-        log_repository(self._settings)
-        log_addresses(self._listeners, self._settings.scheme)
-        self._listeners = ()  # once
+        self._announce()
         self._balancer.begin()
         self._log_ready()
 
@@ -271,7 +267,7 @@ class Supervisor:
             self._fail(str(error), 2)
             return
         self._rollout.start_anew(self._lifecycle.state)
-        self._begin(self._start_lifecycle)
+        begin(self._start_lifecycle(), self._tasks)
 
     def _new_lifecycle(self, number: int = 1) -> Lifecycle:
         return Lifecycle(self._settings.models, self._settings.default_model, self._checker, number)
@@ -330,7 +326,7 @@ class Supervisor:
             self._draining = True
             for frontend in self._frontends:
                 frontend.status = 0
-            self._begin(self._close_admin)
+            begin(self._close_admin(), self._tasks)
             limit_s = self._settings.drain_delay_s + self._settings.drain_limit_s + _GRACE_S
             asyncio.get_running_loop().call_later(limit_s, self._finish, 1)
         for frontend in self._frontends:

@@ -15,6 +15,7 @@ from service.server.workers.plan import ProcessPlan
 from service.server.workers.process import MAX_QUICK_DEATHS, ManagedProcess
 from service.server.workers.supervisor import Supervisor
 from service.settings import Settings
+from service.tasks import begin
 from tests.support.bundles import change_manifest, write_bundle
 
 
@@ -59,7 +60,7 @@ class Played:
             process.process = cast("Popen[bytes]", Popen)
             process.given = 1
             self.main._on_message(process, STARTED, b"", ())
-        self.main._begin(self.main._start_lifecycle)
+        begin(self.main._start_lifecycle(), self.main._tasks)
 
     def prepared(self, process: ManagedProcess, number: int, **failures: str) -> None:
         files = [to_memfd(json.dumps({name.replace("_", "/"): why for name, why in failures.items()}).encode())]
