@@ -13,6 +13,7 @@ SECONDS = 2
 ROUNDS = 1
 AGAINST =
 TORCH_INDEX =
+WORKERS = 2
 VENV := .venv
 TRAIN := .venv-train
 DIST := dist
@@ -35,13 +36,13 @@ wheel: $(VENV)/bin/python  ## the package for pip in DIST, with the bundle image
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(DIST) .
 	@ls -lh $(DIST)/snellen-*.whl
 
-test: test-service test-training  ## what CI runs, after `make check`
+test: test-service test-training  ## what CI runs, after `make check`; WORKERS=2 processes run tests at a time
 
 test-service: $(VENV)/.test
-	$(BIN)/python -m pytest --ignore tests/training -m "not slow"
+	$(BIN)/python -m pytest --ignore tests/training -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-training: $(TRAIN)/.train
-	$(TRAIN)/bin/python -m pytest tests/training -m "not slow"
+	$(TRAIN)/bin/python -m pytest tests/training -m "not slow" -n $(WORKERS)
 
 test-slow: $(VENV)/.test $(TRAIN)/.train  ## minutes long
 	$(BIN)/python -m pytest --ignore tests/training -m slow

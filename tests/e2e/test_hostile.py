@@ -155,6 +155,7 @@ def test_rubbish_is_not_in_the_log(tmp_path: Path) -> None:
     write_bundle(tmp_path)
     form = {"Content-Type": "multipart/form-data; boundary=a"}
     with running(tmp_path) as server:
+        until(lambda: " ready: " in server.log, server)  # the last line of a start, after /readyz has said so
         lines = len(server.lines)
         for _ in range(20):
             rubbish(server.url)

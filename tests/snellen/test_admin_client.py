@@ -47,6 +47,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
     thread.start()
     started.wait()
     yield tmp_path / "a.sock"
+    AdminClient(tmp_path / "a.sock").state()  # asyncio loses a connection that it accepts while the server closes
     loop.call_soon_threadsafe(ended.set)
     thread.join()
     loop.close()

@@ -49,7 +49,10 @@ def make_command(*words: str) -> list[str]:
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(make_command(*words), cwd=ROOT, capture_output=True, text=True, check=False)
+    """Run such a command as a user would: not as a part of the `make` that may run these tests."""
+    variables = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    command = make_command(*words)
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
