@@ -9,7 +9,8 @@ images differ, or whose graph crashes the runtime.
 
 For each shape the program prints a row of the Markdown table in docs/changing-models.md. The exit status is 1 when a
 request fails that should not, when a version answers that was never ready, when the 99th percentile during the changes
-is more than twice the usual one, or when memory grows by more than 5 % from the fifth to the last change.
+is more than twice the usual one, when a version still answers more than 1 s after the next one first did, or when
+memory grows by more than 5 % from the fifth to the last change.
 """
 
 import http.client
@@ -44,7 +45,7 @@ _CLIENTS, _REQUESTS_PER_S = 10, 100
 _READY_S = 900.0
 _MEMORY_FROM = 5
 """Changes after which memory is compared with that after the last change."""
-_MOST_GROWTH, _MOST_P99 = 1.05, 2.0
+_MOST_GROWTH, _MOST_P99, _MOST_BETWEEN_S = 1.05, 2.0, 1.0
 SHAPES = {
     "one process": ("--frontends", "1"),
     "two frontends": ("--frontends", "2"),
@@ -55,10 +56,11 @@ DAMAGE = ("a damaged file", "wrong golden images", "a graph that crashes the run
 
 @dataclass
 class Counts:
-    """What the clients saw: answers by status and by version, lost requests, and latencies of good answers (s)."""
+    """What the clients saw: answers by status, lost requests, and latencies of good answers (s)."""
 
     statuses: Counter[int] = field(default_factory=Counter)
-    versions: Counter[str] = field(default_factory=Counter)
+    answers: list[tuple[int, float, float]] = field(default_factory=list)
+    """Of each good answer the version, and the times (s, monotonic) when the request was sent and answered."""
     lost: int = 0
     latencies: list[float] = field(default_factory=list)
 
@@ -70,6 +72,20 @@ class Counts:
     def p99_ms(self) -> float:
         return statistics.quantiles(self.latencies, n=100)[98] * 1000
 
+    @property
+    def versions(self) -> set[int]:
+        return {version for version, _, _ in self.answers}
+
+    @property
+    def between_s(self) -> float:
+        """Longest time, in seconds, for which a version answered new requests after the next one had first answered."""
+        first, last = dict[int, float](), dict[int, float]()
+        for version, sent, answered in self.answers:
+            first[version] = min(first.get(version, answered), answered)
+            last[version] = max(last.get(version, sent), sent)
+        versions = sorted(first)
+        return max((last[old] - first[new] for old, new in itertools.pairwise(versions)), default=0.0)
+
 
 @dataclass
 class Outcome:
@@ -78,7 +94,7 @@ class Outcome:
     usual: Counts
     changing: Counts
     memory: list[float]
-    ready: set[str]
+    ready: set[int]
     refused: int = 0
 
     @property
@@ -90,10 +106,12 @@ class Outcome:
     def problems(self) -> list[str]:
         """What breaks the promise, in words."""
         found = [f"{self.changing.failed} requests failed"] * bool(self.changing.failed)
-        strange = set(self.changing.versions) - self.ready
+        strange = self.changing.versions - self.ready
         found += [f"versions {sorted(strange)} answered and were never ready"] * bool(strange)
         ratio = self.changing.p99_ms / self.usual.p99_ms
         found += [f"the 99th percentile was {ratio:.2f} times the usual one"] * (ratio > _MOST_P99)
+        slow = self.changing.between_s
+        found += [f"a version answered {slow:.2f} s after the next one first did"] * (slow > _MOST_BETWEEN_S)
         return found + [f"memory grew to {self.growth:.2f} times"] * (self.growth > _MOST_GROWTH)
 
 
@@ -127,6 +145,7 @@ class Clients:
             time.sleep(max(0.0, due - time.monotonic()))
             sent, due = due, due + period_s
             try:
+                begun = time.monotonic()
                 connection.request("POST", f"/v1/models/{_MODEL}/classify", self._body)
                 answer = connection.getresponse()
                 body = answer.read()
@@ -137,8 +156,9 @@ class Clients:
                 continue
             self._counts.statuses[answer.status] += 1
             if answer.status == 200:
-                self._counts.latencies.append(time.monotonic() - sent)
-                self._counts.versions[json.loads(body)["version"]] += 1
+                answered = time.monotonic()
+                self._counts.latencies.append(answered - sent)
+                self._counts.answers.append((int(json.loads(body)["version"]), begun, answered))
         connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -266,7 +286,7 @@ def measure(flags: tuple[str, ...], swaps: int, seconds: float, *, damage: bool)
         clients = Clients(service.port)
         with clients.sending() as usual:
             time.sleep(seconds)
-        outcome = Outcome(usual, Counts(), [], {"1"})
+        outcome = Outcome(usual, Counts(), [], {1})
         with clients.sending() as outcome.changing:
             newest = 1
             for swap in range(swaps):
@@ -276,7 +296,7 @@ def measure(flags: tuple[str, ...], swaps: int, seconds: float, *, damage: bool)
                     service.delete(bad)
                     outcome.refused += 1
                 number = service.publish()
-                outcome.ready.add(str(number))
+                outcome.ready.add(number)
                 service.wait_for(number, "ready")
                 service.delete(newest)
                 service.wait_for(newest, "gone")
@@ -290,7 +310,8 @@ def row(shape: str, outcome: Outcome) -> str:
     changing, usual = outcome.changing, outcome.usual
     return (
         f"| {shape} | {len(outcome.memory)} | {outcome.refused} | {sum(changing.statuses.values())} | "
-        f"{changing.failed} | {usual.p99_ms:.0f} | {changing.p99_ms:.0f} | {outcome.growth:.3f} |"
+        f"{changing.failed} | {usual.p99_ms:.0f} | {changing.p99_ms:.0f} | {max(changing.between_s, 0) * 1000:.0f} | "
+        f"{outcome.growth:.3f} |"
     )
 
 
@@ -301,8 +322,8 @@ def main(
     damage: Annotated[bool, typer.Option(help="Publish bundles in between that must be refused.")] = True,
 ) -> None:
     """Print a row for each shape; exit with status 1 when clients notice more than is promised."""
-    print("| Shape | Changes | Refused bundles | Requests | Failed | p99 before, ms | p99 during, ms | Memory |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|", flush=True)
+    print("| Shape | Changes | Refused | Requests | Failed | p99 before, ms | p99 during, ms | Both, ms | Memory |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|", flush=True)
     broken = list[str]()
     for shape in shapes or SHAPES:
         outcome = measure(SHAPES[shape], swaps, seconds, damage=damage)
