@@ -57,8 +57,8 @@ def composed(built: str, tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
     folder = tmp_path / "clone"
     (folder / "docker").mkdir(parents=True)
     (folder / "keys" / "service").mkdir(parents=True)
-    for file in ("docker-compose.yml", "docker/compose.keys.yml"):
-        shutil.copy(ROOT / file, folder / file)
+    for name in ("docker-compose.yml", "docker/compose.keys.yml"):
+        shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "models" / "fashion-mnist", folder / "models" / "fashion-mnist")
     file, port = folder / "keys" / "service" / "keys.txt", free_port()
     file.touch()

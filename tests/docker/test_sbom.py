@@ -88,7 +88,7 @@ def test_make_sbom_lists_what_is_in_the_image(tmp_path: Path) -> None:
     assert f"{base['name']}:{base['version']}" == label
     assert len(base["hashes"][0]["content"]) == 64
     check = "import sys; from scripts.sbom import problems_of; print(problems_of(sys.stdin.read()))"
-    program = [ROOT / "build" / "audit" / "bin" / "python", "-c", check]
+    program = [str(ROOT / "build" / "audit" / "bin" / "python"), "-c", check]
     for text, valid in ((file.read_text(), True), (file.read_text().replace('"library"', '"rubbish"'), False)):
         judged = subprocess.run(program, cwd=ROOT, input=text, capture_output=True, text=True, check=True).stdout
         assert (judged.strip() == "None") is valid

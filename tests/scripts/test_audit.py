@@ -77,7 +77,7 @@ def test_pip_audit_is_read_as_it_answers(tmp_path: Path) -> None:
     subprocess.run(["make", "--silent", "build/audit/.made"], cwd=ROOT, check=True, capture_output=True)
 
     def audit(url: str) -> tuple[int, str]:
-        program = ROOT / "build" / "audit" / "bin" / "python"
+        program = str(ROOT / "build" / "audit" / "bin" / "python")
         options = ("--vulnerability-service=osv", f"--osv-url={url}", f"--cache-dir={tmp_path}")
         command = [program, "-m", "scripts.audit", *options, "requirements/cpu.txt", "requirements/torch.txt"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
