@@ -106,6 +106,8 @@ class AdminClient:
                 f"the certificate of {self.place} is not accepted ({error.verify_message}); the variable SSL_CERT_FILE "
                 "may name a file with the authority that has signed it"
             ) from error
+        except ssl.SSLError as error:
+            raise _no_https(self.place, error) from error
         except OSError as error:
             raise NoService(f"no running service answers at {self.place} ({error.strerror or error})") from error
         try:
@@ -114,6 +116,8 @@ class AdminClient:
             connection.request(method, path, text, headers | self._headers())
             answer = connection.getresponse()
             content = json.loads(answer.read())
+        except ssl.SSLError as error:  # with TLS 1.3 a server refuses a client after the client's part of the handshake
+            raise _no_https(self.place, error) from error
         except (OSError, HTTPException, ValueError) as error:
             raise NoService(
                 f"the service at {self.place} has ended, or does not answer as a service of Snellen does"
@@ -139,6 +143,15 @@ class PortClient(AdminClient):
         if not self._host or others or parts.scheme not in {"http", "https"}:
             raise NoService(f"{url!r} is no address of an admin port; write it as in http://127.0.0.1:9000")
         self.place, self._key, self._tls = url.rstrip("/"), key, parts.scheme == "https"
+
+    def state(self) -> dict[str, Any]:
+        """Return what `AdminClient.state` does. Raises NoService for the address of the public port too."""
+        try:
+            return super().state()
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+            raise NoService(f"{self.place} is no admin port; see --admin-port of `snellen serve`") from problem
 
     def _connection(self, timeout_s: float | None) -> HTTPConnection:
         if self._tls:
@@ -187,6 +200,11 @@ def _answers(client: AdminClient) -> bool:
     except OSError:
         return False
     return True
+
+
+def _no_https(place: str, error: ssl.SSLError) -> NoService:
+    """Return the error for a connection that is no HTTPS, or that the service refuses."""
+    return NoService(f"there is no HTTPS with {place}: OpenSSL says {(error.reason or str(error)).replace('_', ' ')}")
 
 
 def _key() -> str:

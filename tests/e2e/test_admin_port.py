@@ -98,6 +98,11 @@ def test_only_a_key_with_the_scope_admin_gets_in(server: ServerProcess, keys: di
     assert 'snellen_key_requests_total{key="shop",outcome="forbidden"} 6.0' in text
     assert re.search(r'snellen_key_requests_total\{key="operator",outcome="allowed"\} [3-5]\.0', text)
     assert 'snellen_requests_total{route="/models",status="200"} 1.0' in text
+    refused = snellen("models", "list", "--admin", server.url, SNELLEN_KEY=keys["operator"])
+    assert (refused.returncode, f"{server.url} is no admin port" in refused.stderr) == (2, True)
+    encrypted = url.replace("http", "https")
+    refused = snellen("models", "list", "--admin", encrypted, SNELLEN_KEY=keys["operator"])
+    assert (refused.returncode, f"there is no HTTPS with {encrypted}" in refused.stderr) == (2, True)
     assert models(server, keys["shop"], "list")[0] == 1
     assert models(server, "snl_wrong", "list")[0] == 1
 
@@ -195,6 +200,25 @@ def test_with_a_certificate_the_port_speaks_tls(shape: tuple[str, ...], tmp_path
         until(lambda: serial() != before, server)
         plain = httpx.get(url.replace("https", "http"))
         assert (plain.status_code, "use https://" in plain.json()["detail"]) == (400, True)
+
+
+def test_where_clients_need_a_certificate_the_port_needs_one_too(tmp_path: Path, keys: dict[str, str]) -> None:
+    """Which `snellen models` does not have, and says; a client that shows one is answered."""
+    authority = Authority(tmp_path / "ca")
+    pair = tmp_path / "tls.crt", tmp_path / "tls.key"
+    authority.sign(*pair)
+    write_bundle(tmp_path / "models")
+    tls = ("--tls-certificate", str(pair[0]), "--tls-key", str(pair[1]), "--tls-client-ca", str(authority.certificate))
+    flags = (*tls, "--keys", str(tmp_path / "keys.txt"), "--admin-port", "0")
+    with running(tmp_path / "models", *flags, wait=False) as server:
+        until(lambda: "ready: " in server.log, server)
+        status, text = models(server, keys["operator"], "list", SSL_CERT_FILE=str(authority.certificate))
+        assert (status, "there is no HTTPS with https://" in text, "CERTIFICATE REQUIRED" in text) == (2, True, True), (
+            text
+        )
+        with httpx.Client(verify=authority.context(pair)) as client:
+            answer = client.get(f"{address_of(server)}/models", headers=bearer(keys["operator"]))
+        assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(

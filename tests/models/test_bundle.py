@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.bundle import _MAX_MANIFEST_BYTES
 from models.contract import (
     MANIFEST,
     BundleError,
@@ -21,7 +22,6 @@ from models.contract import (
     readable_bundles,
     sha256_of,
 )
-from models.bundle import _MAX_MANIFEST_BYTES
 from tests.support.bundles import change_manifest, write_bundle
 
 ROOT = Path(__file__).parents[2]
