@@ -18,7 +18,8 @@ BASE_NAME = "org.opencontainers.image.base.name"
 """Label of an image that names the image which it is built from."""
 PROBE = r"""
 import glob, hashlib, importlib.metadata, json, platform, re
-folders = sorted({*glob.glob("/opt/*/lib/python3*/site-packages"), *glob.glob("/usr/local/lib/python3*/*-packages")})
+patterns = ("/opt/*/lib/python3*/site-packages", "/usr/local/lib/python3*/*-packages", "/usr/lib/python3*/*-packages")
+folders = sorted({found for pattern in patterns for found in glob.glob(pattern)})
 packages = [
     {"name": each.metadata["Name"], "version": each.version, "folder": folder,
      "license": each.metadata.get("License-Expression") or ""}
