@@ -98,11 +98,11 @@ def test_only_a_key_with_the_scope_admin_gets_in(server: ServerProcess, keys: di
     assert 'snellen_key_requests_total{key="shop",outcome="forbidden"} 6.0' in text
     assert re.search(r'snellen_key_requests_total\{key="operator",outcome="allowed"\} [3-5]\.0', text)
     assert 'snellen_requests_total{route="/models",status="200"} 1.0' in text
-    refused = snellen("models", "list", "--admin", server.url, SNELLEN_KEY=keys["operator"])
-    assert (refused.returncode, f"{server.url} is no admin port" in refused.stderr) == (2, True)
+    said = snellen("models", "list", "--admin", server.url, SNELLEN_KEY=keys["operator"])
+    assert (said.returncode, f"{server.url} is no admin port" in said.stderr) == (2, True)
     encrypted = url.replace("http", "https")
-    refused = snellen("models", "list", "--admin", encrypted, SNELLEN_KEY=keys["operator"])
-    assert (refused.returncode, f"there is no HTTPS with {encrypted}" in refused.stderr) == (2, True)
+    said = snellen("models", "list", "--admin", encrypted, SNELLEN_KEY=keys["operator"])
+    assert (said.returncode, f"there is no HTTPS with {encrypted}" in said.stderr) == (2, True)
     assert models(server, keys["shop"], "list")[0] == 1
     assert models(server, "snl_wrong", "list")[0] == 1
 
