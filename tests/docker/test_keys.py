@@ -53,16 +53,17 @@ def free_port() -> int:
 @pytest.fixture
 def composed(built: str, tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
     """The service as the two compose files start it, from an image of this code: container, address, key file."""
-    docker("tag", built, "snellen:cpu")
     folder = tmp_path / "clone"
     (folder / "docker").mkdir(parents=True)
     (folder / "keys" / "service").mkdir(parents=True)
     for name in ("docker-compose.yml", "docker/compose.keys.yml"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "models" / "fashion-mnist", folder / "models" / "fashion-mnist")
+    (folder / "image.yml").write_text(yaml.safe_dump({"services": {"snellen": {"image": built}}}))
     file, port = folder / "keys" / "service" / "keys.txt", free_port()
     file.touch()
-    compose = ("docker-compose", "-p", f"keys{port}", "-f", "docker-compose.yml", "-f", "docker/compose.keys.yml")
+    files = ("-f", "docker-compose.yml", "-f", "docker/compose.keys.yml", "-f", "image.yml")
+    compose = ("docker-compose", "-p", f"keys{port}", *files)
     environment = os.environ | {"SNELLEN_PORT": str(port)}
 
     def run(*arguments: str) -> str:
