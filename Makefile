@@ -12,6 +12,8 @@ TURNS = 8
 SECONDS = 2
 ROUNDS = 1
 AGAINST =
+IMAGE = snellen:cpu
+SBOM = build/sbom.cdx.json
 TORCH_INDEX =
 WORKERS = 2
 VENV := .venv
@@ -27,7 +29,7 @@ TORCH_SAYS = $(if $(TORCH_INDEX),PyTorch from $(TORCH_INDEX),PyTorch with CUDA t
   a machine without a GPU needs a CPU build only: make $(MAKECMDGOALS) TORCH_INDEX=https://download.pytorch.org/whl/cpu)
 TRAINING_COMMANDS := training_extra $(addprefix commands/,import_network optimize report summary train)
 
-.PHONY: serve wheel install-training test test-service test-training test-slow check format lock docs load load-ui bench bench-check clean
+.PHONY: serve wheel install-training test test-service test-training test-slow check format lock docs load load-ui bench bench-check audit sbom clean
 
 serve: $(VENV)/.service  ## answer on PORT with the bundles in models/
 	$(BIN)/snellen serve --port $(PORT)
@@ -79,6 +81,13 @@ bench: $(VENV)/.bench $(TRAIN)/.train $(PEERS_MADE:%=build/bench/env/%/.made)  #
 bench-check: $(VENV)/.bench  ## whether the ratios hold that must; after `make bench`
 	$(BIN)/python -m benchmarks.check build/bench/results.json
 
+audit: build/audit/.made  ## known vulnerabilities of all that requirements/ pins; asks the advisory service of PyPI
+	build/audit/bin/python -m scripts.audit $(wildcard requirements/*.txt)
+
+sbom: build/audit/.made  ## what is in IMAGE, as CycloneDX in SBOM; takes Docker
+	@mkdir -p $(dir $(SBOM))
+	build/audit/bin/python -m scripts.sbom $(IMAGE) $(SBOM)
+
 docs: $(VENV)/.service  ## write what is generated from the code
 	$(BIN)/python -m scripts.reference
 
@@ -110,6 +119,11 @@ $(VENV)/.load: requirements/load.txt $(VENV)/.service
 
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.service
 	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/bench.txt
+	touch $@
+
+build/audit/.made: requirements/audit.txt
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	touch $@
 
 build/bench/env/%/.made: requirements/bench-%.txt

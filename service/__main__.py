@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from service.server.workers.supervisor import supervise
 from service.setting_texts import hint_for_variable, wrong_value
 from service.settings import Settings, unknown_variables
 from service.telemetry import log
+from service.telemetry.metrics import RequestMetrics
 from service.telemetry.otel_variables import OtelError, read_otel_variables
 
 logger = logging.getLogger(__name__)
@@ -66,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keyring = _keyring(settings)
         if plan.one_process:
             return _serve(settings, keyring, certificates)
-        return supervise(settings, plan, keyring, certificates, _admin_app)
+        port_app = partial(_admin_port_app, settings, keyring)
+        return supervise(settings, plan, keyring, certificates, _admin_app, port_app)
     except (CannotListen, CertificateError, NoAdminSocket, RepositoryError, KeyFileError) as error:
         log.write_line(str(error))
         return 2
@@ -103,6 +106,7 @@ def _serve(settings: Settings, keyring: Keyring | None, certificates: Certificat
         on_hangup=lifecycle.rescan,
         on_ready=lambda addresses: log_ready(lifecycle.state, addresses),
         admin_app=lambda: _admin_app(lambda: lifecycle),
+        admin_port_app=partial(_admin_port_app, settings, keyring, lambda: lifecycle),
         certificates=certificates,
     )
     if health.failed:
@@ -115,6 +119,16 @@ def _admin_app(lifecycle: Callable[[], Lifecycle]) -> Any:
     from service.api.admin.routes import create_admin_app  # noqa: PLC0415
 
     return create_admin_app(lifecycle)
+
+
+def _admin_port_app(
+    settings: Settings, keyring: Keyring | None, lifecycle: Callable[[], Lifecycle], metrics: RequestMetrics
+) -> Any:
+    """Return the application of the admin port, see `_admin_app`. keyring: never None, since the port takes keys."""
+    from service.api.admin.guarded import create_guarded_admin_app  # noqa: PLC0415
+
+    assert keyring is not None
+    return create_guarded_admin_app(lifecycle, settings, keyring, metrics)
 
 
 if __name__ == "__main__":

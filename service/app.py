@@ -124,7 +124,7 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
         app.add_middleware(AllowedHostsMiddleware, hosts=settings.allowed_hosts)
     app.add_middleware(
         RequestContextMiddleware,
-        metrics=metrics,
+        metrics=metrics.requests,
         access_log=settings.access_log,
         health=health,
         begin=loading.begin,

@@ -30,10 +30,10 @@ _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 """A path prefix: segments that need no escaping."""
 _OWN_PATHS = ("v1", "docs", "openapi.json", "static-offline-docs", "page", "problems", "livez", "readyz", "metrics")
 """First segments of the service's paths. With one of them as prefix, a path would have two meanings."""
-_NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_TEST_")
+_NOT_OURS = ("SNELLEN_PORT_", "SNELLEN_SERVICE_", "SNELLEN_ADMIN_PORT_", "SNELLEN_ADMIN_SERVICE_", "SNELLEN_TEST_")
 """Prefixes of variables that are not settings.
 
-Kubernetes sets variables of the first two for a Service called snellen; the tests read the third.
+Kubernetes sets variables of the first four for Services called snellen and snellen-admin; the tests read the last.
 """
 
 
@@ -218,6 +218,15 @@ class Settings(BaseSettings):
         description="file of API keys, read again when it changes, see keys.md; with an empty file "
         "every request that needs a key is refused; unset: no key is needed",
     )
+    admin_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        examples=["PORT"],
+        description="port of the admin API, besides its socket, for keys with the scope admin; 0 takes a free one; "
+        "needs --keys; unset: none",
+    )
+    admin_host: str = Field("127.0.0.1", examples=["ADDRESS"], description="address of the admin port, as with --host")
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
     log_format: Literal["text", "json"] = Field(
@@ -235,11 +244,16 @@ class Settings(BaseSettings):
         """What the address of the service begins with: http or https."""
         return "http" if self.tls_certificate is None else "https"
 
-    @field_validator("port", mode="before")
+    @field_validator("port", "admin_port", mode="before")
     @classmethod
-    def _ignore_kubernetes(cls, value: object) -> object:
-        """Ignore SNELLEN_PORT=tcp://..., which Kubernetes sets in every pod for a Service called snellen."""
-        return cls.model_fields["port"].default if isinstance(value, str) and value.startswith("tcp://") else value
+    def _ignore_kubernetes(cls, value: object, info: ValidationInfo) -> object:
+        """Ignore SNELLEN_PORT=tcp://..., which Kubernetes sets in every pod for a Service called snellen.
+
+        The same holds for SNELLEN_ADMIN_PORT and a Service called snellen-admin.
+        """
+        if isinstance(value, str) and value.startswith("tcp://"):
+            return cls.model_fields[str(info.field_name)].default
+        return value
 
     @field_validator("formats")
     @classmethod
@@ -295,6 +309,25 @@ class Settings(BaseSettings):
             raise ValueError("the name of the key file is empty; name a file, or leave the setting out to need no keys")
         return keys
 
+    @field_validator("admin_port")
+    @classmethod
+    def _check_admin_port(cls, port: int | None, info: ValidationInfo) -> int | None:
+        if port is not None and info.data.get("keys") is None:
+            raise ValueError(
+                "an admin port without keys would let every client change the models: add --keys FILE, or use the "
+                "admin socket"
+            )
+        if port and port == info.data.get("port"):
+            raise ValueError(f"{port} is the port of the service itself, see --port; choose another one")
+        return port
+
+    @field_validator("admin_host")
+    @classmethod
+    def _check_admin_host(cls, host: str, info: ValidationInfo) -> str:
+        if host != cls.model_fields["admin_host"].default and info.data.get("admin_port", 0) is None:
+            raise ValueError("there is no admin port whose address it could be: add --admin-port PORT")
+        return host
+
     @field_validator("root_path")
     @classmethod
     def _check_root_path(cls, root_path: str) -> str:
@@ -317,7 +350,7 @@ class Settings(BaseSettings):
 GROUPS: dict[str, tuple[str, ...]] = {
     "Models": ("models", "watch", "admin_socket", "default_model", "precision"),
     "Address": ("host", "port", "listen_when_ready", "root_path", "max_connections", "keep_alive_s"),
-    "Access": ("keys",),
+    "Access": ("keys", "admin_port", "admin_host"),
     "TLS and proxies": ("tls_certificate", "tls_key", "tls_client_ca", "trusted_proxies"),
     "Browsers": ("allow_origins", "allowed_hosts"),
     "Images": (

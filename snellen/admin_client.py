@@ -1,17 +1,22 @@
-"""The client of the admin API: finds the socket of a running service, and sends it one call at a time."""
+"""The client of the admin API: finds the socket or the port of a running service, and sends it one call at a time."""
 
 import json
+import os
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 from service.server.admin_socket import OFF, NoAdminSocket, connect, default_paths
 from snellen.repository import variable
 
+KEY_VARIABLE = "SNELLEN_KEY"
+"""Variable that holds the API key. There is no option for it: options are shown in the list of processes."""
 DEFAULT_PORT = 8000
 """Port of `snellen serve` without settings."""
 _STATE_LIMIT_S = 30.0
@@ -42,11 +47,18 @@ class _UnixConnection(HTTPConnection):
 
 
 class AdminClient:
-    """A running service."""
+    """A running service, reached through its admin socket."""
 
     def __init__(self, path: Path, named: bool = False) -> None:
         """named: whether the user named this socket, see `service.server.admin_socket.connect`."""
         self.path, self.named = path, named
+        self.place = str(path)
+
+    def _connection(self, timeout_s: float | None) -> HTTPConnection:
+        return _UnixConnection(self.path, timeout_s, self.named)
+
+    def _headers(self) -> dict[str, str]:
+        return {}
 
     def state(self) -> dict[str, Any]:
         """Return what the service serves: the answer of GET /models. Raises NoService."""
@@ -84,21 +96,31 @@ class AdminClient:
         return outcome[0]
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float | None) -> dict[str, Any]:
-        connection = _UnixConnection(self.path, timeout_s, self.named)
+        connection = self._connection(timeout_s)
         try:
             connection.connect()
         except NoAdminSocket as error:
             raise NoService(str(error)) from error
+        except ssl.SSLCertVerificationError as error:
+            raise NoService(
+                f"the certificate of {self.place} is not accepted ({error.verify_message}); the variable SSL_CERT_FILE "
+                "may name a file with the authority that has signed it"
+            ) from error
+        except ssl.SSLError as error:
+            raise _no_https(self.place, error) from error
         except OSError as error:
-            raise NoService(f"no running service answers at {self.path} ({error.strerror})") from error
+            raise NoService(f"no running service answers at {self.place} ({error.strerror or error})") from error
         try:
             text = json.dumps(body) if body is not None else None
-            connection.request(method, path, text, {"Content-Type": "application/json"} if text else {})
+            headers = {"Content-Type": "application/json"} if text else {}
+            connection.request(method, path, text, headers | self._headers())
             answer = connection.getresponse()
             content = json.loads(answer.read())
+        except ssl.SSLError as error:  # with TLS 1.3 a server refuses a client after the client's part of the handshake
+            raise _no_https(self.place, error) from error
         except (OSError, HTTPException, ValueError) as error:
             raise NoService(
-                f"the service at {self.path} has ended, or does not answer as a service of Snellen does"
+                f"the service at {self.place} has ended, or does not answer as a service of Snellen does"
             ) from error
         finally:
             connection.close()
@@ -107,11 +129,49 @@ class AdminClient:
         return dict(content)
 
 
-def find_service(admin_socket: Path | None, port: int | None) -> AdminClient:
+class PortClient(AdminClient):
+    """A running service, reached through its admin port."""
+
+    def __init__(self, url: str, key: str) -> None:
+        """url: scheme, host and port, as in https://photos.example:9000. Raises NoService for any other text."""
+        try:
+            parts = urlsplit(url)
+            self._host, self._port = parts.hostname or "", parts.port
+            others = parts.path.strip("/") or parts.query or parts.fragment or parts.username or parts.password
+        except ValueError:
+            self._host, others = "", ""
+        if not self._host or others or parts.scheme not in {"http", "https"}:
+            raise NoService(f"{url!r} is no address of an admin port; write it as in http://127.0.0.1:9000")
+        self.place, self._key, self._tls = url.rstrip("/"), key, parts.scheme == "https"
+
+    def state(self) -> dict[str, Any]:
+        """Return what `AdminClient.state` does. Raises NoService for the address of the public port too."""
+        try:
+            return super().state()
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+            raise NoService(f"{self.place} is no admin port; see --admin-port of `snellen serve`") from problem
+
+    def _connection(self, timeout_s: float | None) -> HTTPConnection:
+        if self._tls:
+            return HTTPSConnection(self._host, self._port, timeout=timeout_s, context=ssl.create_default_context())
+        return HTTPConnection(self._host, self._port, timeout=timeout_s)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._key}"}
+
+
+def find_service(admin_socket: Path | None, port: int | None, url: str | None = None) -> AdminClient:
     """Return the client of a running service. Raises NoService with what to do where none answers.
 
-    Without a socket or a port, the variables of the service name them: in its container they are the same.
+    Without a socket, a port or an address, the variables of the service name them: in its container they are the same.
+    url: address of the admin port, for which the variable SNELLEN_KEY has the key.
     """
+    if url is not None:
+        if admin_socket is not None or port is not None:
+            raise NoService("--admin names a service already; leave --admin-socket and --port out")
+        return PortClient(url, _key())
     if not hasattr(socket, "AF_UNIX"):
         raise NoService("a running service is reached through a Unix socket, which this platform does not have")
     named = variable("SNELLEN_ADMIN_SOCKET") if admin_socket is None and port is None else None
@@ -140,6 +200,21 @@ def _answers(client: AdminClient) -> bool:
     except OSError:
         return False
     return True
+
+
+def _no_https(place: str, error: ssl.SSLError) -> NoService:
+    """Return the error for a connection that is no HTTPS, or that the service refuses."""
+    return NoService(f"there is no HTTPS with {place}: OpenSSL says {(error.reason or str(error)).replace('_', ' ')}")
+
+
+def _key() -> str:
+    """Return the API key of the environment. Raises NoService where there is none that can be sent."""
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key:
+        raise NoService(f"--admin takes a key with the scope admin in the variable {KEY_VARIABLE}; see docs/keys.md")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise NoService(f"{KEY_VARIABLE} holds no API key: it has characters that no key has")
+    return key
 
 
 def _usual_port() -> int:

@@ -28,8 +28,9 @@ def test_links_inside_the_repository_lead_somewhere(document: Path) -> None:
 
 def test_every_dependency_is_explained() -> None:
     """One line each in docs/dependencies.md."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    read = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = [*read["project"]["optional-dependencies"].values(), *read["dependency-groups"].values()]
+    wanted = [*read["project"]["dependencies"], *(dependency for extra in extras for dependency in extra)]
     names = {re.split(r"[\[<>=~;]", dependency)[0] for dependency in wanted} - {"snellen"}
     text = (ROOT / "docs/dependencies.md").read_text()
     assert {name for name in names if f"`{name}`" not in text} == set()

@@ -28,3 +28,9 @@ def test_training_takes_the_builds_that_are_named() -> None:
     assert [line for line in lines if f"--index-url {CPU_BUILDS}" in line and "-r requirements/torch.txt" in line]
     assert [line for line in lines if "requirements/train.txt" in line and "--index-url" not in line]
     assert "about 6 GB" not in "".join(lines)
+
+
+def test_advisories_of_the_day_change_no_result_of_a_check() -> None:
+    """What CI runs asks no advisory service; the target that does has an environment of its own."""
+    assert "audit" not in planned("check", "test")
+    assert "-m scripts.audit requirements/audit.txt" in planned("audit")

@@ -19,7 +19,7 @@ from service.telemetry.access_log import AccessLine
 from service.telemetry.health import Health
 from service.telemetry.log import ACCESS
 from service.telemetry.log_lines import RequestIds, current_request
-from service.telemetry.metrics import STAGES, Metrics
+from service.telemetry.metrics import STAGES, RequestMetrics
 from service.telemetry.trace_context import TraceContext, read_trace_context
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class RequestContextMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        metrics: Metrics,
+        metrics: RequestMetrics,
         access_log: bool,
         health: Health,
         begin: Callable[[], None] = lambda: None,
@@ -87,8 +87,8 @@ class RequestContextMiddleware:
         self._metrics = metrics
         self._access_log = access_log
         self._tracing = tracing
-        self._stages = {stage: metrics.requests.stages.labels(stage) for stage in STAGES}
-        self._answered = cache(metrics.requests.answered.labels)
+        self._stages = {stage: metrics.stages.labels(stage) for stage in STAGES}
+        self._answered = cache(metrics.answered.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -140,7 +140,7 @@ class RequestContextMiddleware:
         route: str = getattr(scope.get("route"), "path", "unmatched")
         self._answered(route, status).inc()
         for problem in state["problems"]:
-            self._metrics.requests.problems.labels(problem.rpartition("/")[2]).inc()
+            self._metrics.problems.labels(problem.rpartition("/")[2]).inc()
         if route.endswith("/classify"):
             for stage, seconds in state["stages"].items():
                 self._stages[stage].observe(seconds)

@@ -39,10 +39,15 @@ class CannotListen(Exception):
     """The service cannot listen. The message says on which address and why."""
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
+OPTIONS = "--host and --port"
+"""The options that name the address of the service itself."""
+
+
+def bind(host: str, port: int, options: str = OPTIONS) -> list[socket.socket]:
     """Return a socket for every address of `host`, bound but not listening yet. Raises CannotListen.
 
     The address `::` alone takes IPv4 too (one socket for both, whatever the system's default is).
+    options: those that name this address, for the message.
     """
     sockets: list[socket.socket] = []
     try:
@@ -58,11 +63,11 @@ def bind(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for bound in sockets:
             bound.close()
-        raise _cannot_listen(host, port, error) from error
+        raise _cannot_listen(host, port, error, options) from error
     return sockets
 
 
-def begin_listening(bound: Iterable[socket.socket]) -> None:
+def begin_listening(bound: Iterable[socket.socket], options: str = OPTIONS) -> None:
     """Let bound sockets take connections.
 
     Raises CannotListen if another process has begun to listen on the address since it was bound.
@@ -72,13 +77,13 @@ def begin_listening(bound: Iterable[socket.socket]) -> None:
             each.listen(_BACKLOG)
         except OSError as error:
             host, port = each.getsockname()[:2]
-            raise _cannot_listen(host, port, error) from error
+            raise _cannot_listen(host, port, error, options) from error
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int, options: str = OPTIONS) -> list[socket.socket]:
     """Return a listening socket for every address of `host`. Raises CannotListen."""
-    sockets = bind(host, port)
-    begin_listening(sockets)
+    sockets = bind(host, port, options)
+    begin_listening(sockets, options)
     return sockets
 
 
@@ -93,8 +98,8 @@ def addresses_of(sockets: Iterable[socket.socket], scheme: str) -> list[str]:
     return [f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}" for host, port in names]
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
-    return CannotListen(f"cannot listen on {host} port {port}: {error.strerror or error}; see --host and --port")
+def _cannot_listen(host: str, port: int, error: OSError, options: str) -> CannotListen:
+    return CannotListen(f"cannot listen on {host} port {port}: {error.strerror or error}; see {options}")
 
 
 def last_connections(listener: socket.socket) -> Iterator[socket.socket]:

@@ -21,6 +21,8 @@ class Family(NamedTuple):
     samples: list[Sample]
 
 
+Registry = CollectorRegistry
+"""The registry of the metrics library, by a name for rooms that do not import it."""
 Snapshot = list[Family]
 _NOT_ADDED: dict[str, Callable[[float, float], float]] = {
     "snellen_ready": min,

@@ -151,6 +151,14 @@ class ProcessMetrics:
         )
 
 
+class AdminPortMetrics:
+    """Metrics of a main process of several, which answers requests only on its admin port."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = RequestMetrics(self.registry)
+
+
 class Metrics:
     """All metrics of one application, in a registry of their own."""
 

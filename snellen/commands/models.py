@@ -33,6 +33,14 @@ Port = Annotated[
     int | None,
     typer.Option("--port", min=1, max=65535, help="Port of the service, SNELLEN_PORT or else 8000."),
 ]
+Admin = Annotated[
+    str | None,
+    typer.Option(
+        "--admin",
+        metavar="URL",
+        help="Admin port of the service, as http://127.0.0.1:9000, with a key in the variable SNELLEN_KEY.",
+    ),
+]
 Name = Annotated[str, typer.Argument(help="A version, as in imagenet/2, or a model for all of its versions.")]
 
 
@@ -48,6 +56,7 @@ def list_models(
     ] = None,
     admin_socket: AdminSocket = None,
     port: Port = None,
+    admin: Admin = None,
 ) -> None:
     """Show the versions of the running service with their states; without one, the bundles that it would load.
 
@@ -57,15 +66,15 @@ def list_models(
     from snellen.admin_client import NoService, find_service
 
     if folder is not None:
-        if admin_socket is not None or port is not None:
+        if (admin_socket, port, admin) != (None, None, None):
             exit_with_error("--models shows a folder; leave it out to ask a running service", status=2)
         _list_folder(folder)
         return
     with _failures_shown():
         try:
-            client = find_service(admin_socket, port)
+            client = find_service(admin_socket, port, admin)
         except NoService:
-            if admin_socket is not None or port is not None:
+            if (admin_socket, port, admin) != (None, None, None):
                 raise
             _list_folder(None)
             return
@@ -73,30 +82,30 @@ def list_models(
 
 
 @models.command(cls=PlainCommand)
-def load(name: Name, admin_socket: AdminSocket = None, port: Port = None) -> None:
+def load(name: Name, admin_socket: AdminSocket = None, port: Port = None, admin: Admin = None) -> None:
     """Load a version that is new, was unloaded or has failed, and wait until it is ready."""
     with _failures_shown():
-        client = _client(admin_socket, port)
+        client = _client(admin_socket, port, admin)
         before = client.state()
         after = _change(client, "load", {"name": name}, f"loading {name}")
         _print_changes(before, after)
         ready = [each["name"] for each in after["versions"] if name in _names(each) and each["state"] == "ready"]
         model = name.partition("/")[0]
         default = after["defaults"][model]["version"]
-        if not _print_way_back(before, after, _options(admin_socket, port)) and ready:
+        if not _print_way_back(before, after, _options(admin_socket, port, admin)) and ready:
             number = ready[-1].partition("/")[2]
             if str(default) != number:
-                _next("let it answer", f"default {model} {number}", _options(admin_socket, port))
+                _next("let it answer", f"default {model} {number}", _options(admin_socket, port, admin))
 
 
 @models.command(cls=PlainCommand)
-def unload(name: Name, admin_socket: AdminSocket = None, port: Port = None) -> None:
+def unload(name: Name, admin_socket: AdminSocket = None, port: Port = None, admin: Admin = None) -> None:
     """Unload a version, or a model with all versions: accepted requests are answered, then its memory is freed."""
     with _failures_shown():
-        client = _client(admin_socket, port)
+        client = _client(admin_socket, port, admin)
         _change(client, "unload", {"name": name}, f"unloading {name}")
         _say(f"{name} is unloaded until the end of the service; its folder stays")
-        _next("load it again", f"load {name}", _options(admin_socket, port))
+        _next("load it again", f"load {name}", _options(admin_socket, port, admin))
 
 
 @models.command(cls=PlainCommand)
@@ -105,12 +114,13 @@ def default(
     version: Annotated[str, typer.Argument(help="Number of a ready version, or latest: the newest that is ready.")],
     admin_socket: AdminSocket = None,
     port: Port = None,
+    admin: Admin = None,
 ) -> None:
     """Choose the version that answers where only the model is named; also the way to roll back."""
     if version != "latest" and not (version.isascii() and version.isdecimal()):
         exit_with_error(f"VERSION is {version!r}; write latest, or the number of a version", status=2)
     with _failures_shown():
-        client = _client(admin_socket, port)
+        client = _client(admin_socket, port, admin)
         done = client.change("default", {"model": model, "version": version})
         rule = ": the newest that is ready" if version == "latest" else ""
         _say(f"{model}/{done['version']} is the default version of {model} now{rule}")
@@ -121,29 +131,29 @@ def default(
                 err=True,
             )
         if done["before"] != version:
-            _next("go back", f"default {model} {done['before']}", _options(admin_socket, port))
+            _next("go back", f"default {model} {done['before']}", _options(admin_socket, port, admin))
 
 
 @models.command(cls=PlainCommand)
-def rescan(admin_socket: AdminSocket = None, port: Port = None) -> None:
+def rescan(admin_socket: AdminSocket = None, port: Port = None, admin: Admin = None) -> None:
     """Compare the repository folder with what is served: load what is new, retire what was deleted."""
     with _failures_shown():
-        client = _client(admin_socket, port)
+        client = _client(admin_socket, port, admin)
         before = client.state()
         after = _change(client, "rescan", {}, "comparing")
         known = {each["name"]: (each["state"], each["reason"]) for each in before["versions"]}
         _print_changes(before, after)
-        if not _print_way_back(before, after, _options(admin_socket, port)):
-            _next("see all", "list", _options(admin_socket, port))
+        if not _print_way_back(before, after, _options(admin_socket, port, admin)):
+            _next("see all", "list", _options(admin_socket, port, admin))
         failed = [each["name"] for each in after["versions"] if each["state"] == "failed"]
         if any(known.get(name, ("", ""))[0] != "failed" for name in failed):
             raise typer.Exit(1)
 
 
-def _client(admin_socket: Path | None, port: int | None) -> "AdminClient":
+def _client(admin_socket: Path | None, port: int | None, admin: str | None) -> "AdminClient":
     from snellen.admin_client import find_service
 
-    return find_service(admin_socket, port)
+    return find_service(admin_socket, port, admin)
 
 
 @contextmanager
@@ -224,9 +234,10 @@ def _print_way_back(before: dict[str, Any], after: dict[str, Any], options: str)
     return bool(commands)
 
 
-def _options(admin_socket: Path | None, port: int | None) -> str:
+def _options(admin_socket: Path | None, port: int | None, admin: str | None) -> str:
     """Return the options that name the same service again."""
     named = f" --admin-socket {admin_socket}" if admin_socket is not None else ""
+    named += f" --admin {admin}" if admin is not None else ""
     return named + (f" --port {port}" if port is not None else "")
 
 

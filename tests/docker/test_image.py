@@ -48,11 +48,16 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def image() -> str:
+def build() -> str:
+    """Build the image from this code, and return its name."""
     extra = shlex.split(os.environ.get("SNELLEN_DOCKER_BUILD_ARGS", ""))
     docker("build", *extra, "-t", IMAGE, "-f", str(ROOT / "docker" / "Dockerfile"), str(ROOT), timeout_s=800)
     return IMAGE
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    return build()
 
 
 class Container:

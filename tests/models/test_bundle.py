@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.bundle import _MAX_MANIFEST_BYTES
 from models.contract import (
     MANIFEST,
     BundleError,
@@ -102,6 +103,14 @@ def test_a_manifest_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[s
     folder = write_bundle(tmp_path)
     change_manifest(folder, **changes)
     with pytest.raises(BundleError, match=reason):
+        read_bundle(folder)
+
+
+def test_a_manifest_beyond_its_limit_is_refused(tmp_path: Path) -> None:
+    """Before it is read."""
+    folder = write_bundle(tmp_path)
+    os.truncate(folder / "manifest.json", _MAX_MANIFEST_BYTES + 1)
+    with pytest.raises(BundleError, match=f"at most {_MAX_MANIFEST_BYTES} are read"):
         read_bundle(folder)
 
 

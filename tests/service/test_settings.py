@@ -102,6 +102,32 @@ def test_what_kubernetes_puts_into_the_environment_is_not_a_port(monkeypatch: py
     assert Settings().port == 8000
 
 
+def test_nor_is_that_of_a_service_for_the_admin_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called snellen-admin; its other variables are no misspelt settings either."""
+    monkeypatch.setenv("SNELLEN_ADMIN_PORT", "tcp://10.0.0.1:9000")
+    assert Settings().admin_port is None
+    names = ["SNELLEN_ADMIN_PORT", "SNELLEN_ADMIN_PORT_9000_TCP_ADDR", "SNELLEN_ADMIN_SERVICE_HOST"]
+    assert not unknown_variables(names)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"admin_port": 9000}, "add --keys FILE"),
+        ({"admin_port": 8000, "keys": "keys"}, "8000 is the port of the service itself"),
+        ({"admin_host": "::1"}, "add --admin-port PORT"),
+        ({"admin_port": 65536, "keys": "keys"}, "less than or equal to 65535"),
+    ],
+)
+def test_an_admin_port_takes_keys_and_a_port_of_its_own(values: dict[str, object], reason: str) -> None:
+    """Without keys everybody could change the models; with 0 a free one is taken."""
+    with pytest.raises(ValidationError, match=reason):
+        Settings.model_validate(values)
+    for port in (0, 9000):
+        settings = Settings.model_validate({"admin_port": port, "keys": "keys", "admin_host": "::1"})
+        assert Settings.model_validate(settings.model_dump()) == settings
+
+
 def test_a_misspelt_variable_is_noticed() -> None:
     """Those of Kubernetes and of the tests are left alone."""
     names = ["SNELLEN_PRT", "snellen_prt", "SNELLEN_PORT", "Snellen_Port", "SNELLEN_PORT_8000_TCP", "PATH"]

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from service.server.admin_listener import AdminListener
 from service.settings import Settings
-from snellen.admin_client import AdminClient, NoService, Problem, find_service
+from snellen.admin_client import KEY_VARIABLE, AdminClient, NoService, PortClient, Problem, find_service
 
 
 async def answer(request: Request) -> Response:
@@ -106,3 +106,37 @@ def test_variables_name_the_service_as_they_do_for_itself(path: Path, monkeypatc
     link.mkdir(mode=0o700)
     os.link(path, link / "7999.sock")
     assert find_service(None, None).path == link / "7999.sock"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("127.0.0.1:9000", "ftp://a:9000", "http://", "http://a:x", "http://a:70000", "http://a/models"),
+        *("http://key@a:9000", "http://a:9000?b", ""),
+    ],
+)
+def test_another_text_is_no_address_of_a_port(url: str) -> None:
+    """And the refusal shows how to write one."""
+    with pytest.raises(NoService, match="is no address of an admin port; write it as in http://127"):
+        PortClient(url, "key")
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"), [("", "takes a key with the scope admin"), ("a b", "no API key"), ("schlüssel", "no API key")]
+)
+def test_the_key_comes_from_the_environment(key: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is missing, or cannot be sent in a header, is refused without repeating it."""
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    with pytest.raises(NoService, match=reason) as caught:
+        find_service(None, None, "http://127.0.0.1:9000")
+    assert "schl" not in str(caught.value)
+
+
+def test_a_service_has_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address beside a socket or a port is refused; one at which nothing listens is said."""
+    monkeypatch.setenv(KEY_VARIABLE, "key\n")
+    for socket, port in ((Path("a.sock"), None), (None, 8000)):
+        with pytest.raises(NoService, match="leave --admin-socket and --port out"):
+            find_service(socket, port, "http://127.0.0.1:9000")
+    with pytest.raises(NoService, match=r"no running service answers at http://127\.0\.0\.1:1 \("):
+        find_service(None, None, "http://127.0.0.1:1/").state()

@@ -1,1 +1,1 @@
-"""The admin API: it changes which versions are served, for operators of the same machine."""
+"""The admin API: it changes which versions are served, for operators."""

@@ -1,6 +1,6 @@
 """The paths of the admin API, as one ASGI application over a `Lifecycle`.
 
-It is only reachable through a Unix socket of the user who runs the service, so there is no token.
+As it is, it is for the Unix socket of the user who runs the service, and asks for no key; `guarded.py` is for TCP.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from service.api.admin.schemas import (
     Nothing,
 )
 from service.api.problems import plain_problem, problem_of, respond, response_to
-from service.errors import BodyTooLarge, Conflict, MalformedBody, NotReady, ServiceError
+from service.errors import BodyTimeout, BodyTooLarge, Conflict, Forbidden, MalformedBody, NotReady, ServiceError
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.repository.state import RepositoryState, VersionRecord
@@ -39,9 +39,13 @@ Body = TypeVar("Body", bound=BaseModel)
 Outcome = TypeVar("Outcome")
 
 
-def create_admin_app(lifecycle: Callable[[], Lifecycle]) -> Starlette:
-    """Return the application. lifecycle: returns the one that is in charge now; it may be replaced by a new one."""
-    admin = _Admin(lifecycle)
+def create_admin_app(lifecycle: Callable[[], Lifecycle], body_timeout_s: float = 30.0) -> Starlette:
+    """Return the application.
+
+    lifecycle: returns the one that is in charge now; it may be replaced by a new one. body_timeout_s: seconds that a
+    client has to send a body.
+    """
+    admin = _Admin(lifecycle, body_timeout_s)
     return Starlette(
         routes=[
             Route("/models", _answering(admin.models), methods=["GET"]),
@@ -55,37 +59,43 @@ def create_admin_app(lifecycle: Callable[[], Lifecycle]) -> Starlette:
 
 
 class _Admin:
-    """The calls of the API. Each change is a task of its own, which goes on when its client disconnects."""
+    """The calls of the API. Each change is a task of its own, which goes on when its client disconnects.
 
-    def __init__(self, lifecycle: Callable[[], Lifecycle]) -> None:
-        self._lifecycle = lifecycle
+    A request whose API key may use some models only, as `key_models` of its state says, sees and changes only these.
+    """
+
+    def __init__(self, lifecycle: Callable[[], Lifecycle], body_timeout_s: float) -> None:
+        self._lifecycle, self._body_timeout_s = lifecycle, body_timeout_s
         self._changes = set[asyncio.Task[Any]]()
 
-    async def models(self, _request: Request) -> AdminState:
+    async def models(self, request: Request) -> AdminState:
         """Return what is served now, also while a change is being made."""
-        return described(self._lifecycle())
+        return described(self._lifecycle(), _models_of(request))
 
     async def load(self, request: Request) -> AdminState:
         """Load what is named, and answer when it is ready. Raises Conflict with the reasons where it is not."""
-        name = (await _body(request, Named)).name
+        name = (await self._body(request, Named)).name
+        _require_permission(request, name.partition("/")[0])
         lifecycle = self._lifecycle()
-        _require_readiness(await self._change(f"load {name}", lifecycle.load(name)), name)
-        return described(lifecycle)
+        _require_readiness(await self._change(request, f"load {name}", lifecycle.load(name)), name)
+        return described(lifecycle, _models_of(request))
 
     async def unload(self, request: Request) -> AdminState:
         """Unload what is named, and answer when its accepted requests are answered and its memory is free."""
-        name = (await _body(request, Named)).name
+        name = (await self._body(request, Named)).name
+        _require_permission(request, name.partition("/")[0])
         lifecycle = self._lifecycle()
-        await self._change(f"unload {name}", lifecycle.unload(name))
-        return described(lifecycle)
+        await self._change(request, f"unload {name}", lifecycle.unload(name))
+        return described(lifecycle, _models_of(request))
 
     async def default(self, request: Request) -> DefaultAnswer:
         """Choose the default version of a model."""
-        choice = await _body(request, Choice)
+        choice = await self._body(request, Choice)
+        _require_permission(request, choice.model)
         lifecycle = self._lifecycle()
         before = lifecycle.wanted_of(choice.model)
         work = lifecycle.set_default(choice.model, choice.version)
-        done = await self._change(f"default {choice.model} {choice.version}", work)
+        done = await self._change(request, f"default {choice.model} {choice.version}", work)
         return DefaultAnswer(
             model=choice.model,
             wanted=done.wanted,
@@ -96,14 +106,34 @@ class _Admin:
 
     async def rescan(self, request: Request) -> AdminState:
         """Compare the folder with what is served, and answer when both agree as far as they can."""
-        await _body(request, Nothing)
+        await self._body(request, Nothing)
+        if _models_of(request) is not None:
+            raise Forbidden("this API key may use some models only, and a rescan concerns all; use load and unload")
         lifecycle = self._lifecycle()
-        await self._change("rescan", lifecycle.reconcile())
+        await self._change(request, "rescan", lifecycle.reconcile())
         return described(lifecycle)
 
-    async def _change(self, what: str, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def _body(self, request: Request, kind: type[Body]) -> Body:
+        """Return the JSON of a request.
+
+        Raises BodyTooLarge, BodyTimeout, MalformedBody, and ValidationError for wrong fields.
+        """
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > MAX_BODY_BYTES:
+                        raise BodyTooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
+        except TimeoutError as error:
+            raise BodyTimeout(f"the body did not arrive within {self._body_timeout_s:g} s") from error
+        return _read_json(bytes(body), kind)
+
+    async def _change(self, request: Request, what: str, work: Coroutine[Any, Any, Outcome]) -> Outcome:
         """Do the work to its end, whether or not the client waits. Raises Conflict where the folder is at fault."""
-        logger.info("through the admin socket: %s", "".join(letter if letter.isprintable() else "?" for letter in what))
+        key = request.scope["state"].get("key_name")
+        way = "the admin socket" if key is None else f"the admin port, with a key of {key}"
+        logger.info("through %s: %s", way, "".join(letter if letter.isprintable() else "?" for letter in what))
         task = asyncio.create_task(work)
         self._changes.add(task)
         task.add_done_callback(self._forget)
@@ -118,13 +148,17 @@ class _Admin:
             task.exception()  # marks it as seen, where the client has left
 
 
-def described(lifecycle: Lifecycle) -> AdminState:
-    """Return what a lifecycle serves. Before the end of the start, versions are shown as `warming`."""
+def described(lifecycle: Lifecycle, permitted: frozenset[str] | None = None) -> AdminState:
+    """Return what a lifecycle serves. Before the end of the start, versions are shown as `warming`.
+
+    permitted: models to describe, None for all.
+    """
     state = lifecycle.shown
+    models = [model for model in state.models if permitted is None or model in permitted]
     return AdminState(
         number=state.number,
-        default_model=state.default_model,
-        versions=[_version(state, record) for model in state.models for record in state.of(model)],
+        default_model=state.default_model if permitted is None or state.default_model in permitted else None,
+        versions=[_version(state, record) for model in models for record in state.of(model)],
         defaults={
             model: DefaultRule(
                 wanted=lifecycle.wanted_of(model),
@@ -132,9 +166,13 @@ def described(lifecycle: Lifecycle) -> AdminState:
                 stored=lifecycle.is_stored(model),
                 reason=state.not_followed.get(model),
             )
-            for model in state.models
+            for model in models
         },
-        passed_over=state.passed_over,
+        passed_over={
+            folder: reason
+            for folder, reason in state.passed_over.items()
+            if permitted is None or folder.partition("/")[0] in permitted
+        },
     )
 
 
@@ -162,15 +200,23 @@ def _what_is_wrong(record: VersionRecord) -> str:
     return f"is {record.state}: {record.reason}" if record.reason else f"is {record.state}"
 
 
-async def _body(request: Request, kind: type[Body]) -> Body:
-    """Return the JSON of a request. Raises BodyTooLarge, MalformedBody, and ValidationError for wrong fields."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"the body has more than {MAX_BODY_BYTES} bytes")
+def _models_of(request: Request) -> frozenset[str] | None:
+    """Return the models that the API key of a request may use, None for all."""
+    models: frozenset[str] | None = request.scope["state"].get("key_models")
+    return models
+
+
+def _require_permission(request: Request, model: str) -> None:
+    """Raise Forbidden where the API key of a request may not use a model, whether there is one of that name or not."""
+    models = _models_of(request)
+    if models is not None and model not in models:
+        raise Forbidden(f"this API key may not use the model {model!r}; it may use {', '.join(sorted(models))}")
+
+
+def _read_json(body: bytes, kind: type[Body]) -> Body:
+    """Return the JSON of a body. Raises MalformedBody, and ValidationError for wrong fields."""
     try:
-        return kind.model_validate_json(bytes(body) or b"{}")
+        return kind.model_validate_json(body or b"{}")
     except ValidationError as error:
         if any(wrong["type"] == "json_invalid" for wrong in error.errors()):
             fields = ", ".join(f'"{field}": ...' for field in kind.model_fields)
@@ -182,21 +228,24 @@ def _answering(call: Callable[[Request], Awaitable[BaseModel]]) -> Callable[[Req
     """Return an endpoint that answers with the outcome of a call as JSON, or with a problem document."""
 
     async def endpoint(request: Request) -> Response:
-        request.state.request_id, request.state.problems = None, []
+        state = request.scope.setdefault("state", {})
+        state.setdefault("request_id", None)  # both are there where RequestContextMiddleware is around this
+        state.setdefault("problems", [])
         try:
             outcome = await call(request)
         except ServiceError as error:
             return await response_to(request, error)
         except ValidationError as error:
-            return respond(plain_problem(422, f"A field is not valid. {_wrong_fields(error)}"), None)
+            return respond(plain_problem(422, f"A field is not valid. {_wrong_fields(error)}"), state["request_id"])
         except asyncio.CancelledError:  # by the server, at the end of the service
             problem = problem_of(NotReady("the service is shutting down; what was asked for may not be done"))
-            return respond(problem, None, {"Connection": "close"})
+            return respond(problem, state["request_id"], {"Connection": "close"})
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception:
             logger.exception("%s failed", request.url.path)
-            return respond(plain_problem(500, "an unexpected error; the service's log has its cause"), None)
+            detail = "an unexpected error; the service's log has its cause"
+            return respond(plain_problem(500, detail), state["request_id"])
         return Response(outcome.model_dump_json(), media_type="application/json")
 
     return endpoint
@@ -215,4 +264,5 @@ def _wrong_fields(error: ValidationError) -> str:
 async def _no_such_path(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = f"{request.method} {request.url.path} is not possible; there are {_PATHS}"
-    return respond(plain_problem(error.status_code, text), None, dict(error.headers or {}))
+    request_id = request.scope.get("state", {}).get("request_id")
+    return respond(plain_problem(error.status_code, text), request_id, dict(error.headers or {}))

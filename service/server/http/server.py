@@ -19,8 +19,9 @@ from starlette.types import ASGIApp
 
 from service.access.exposure import warn_if_open
 from service.repository.announcement import log_repository
-from service.server.admin_listener import AdminListener
+from service.server.admin_listener import AdminListener, MakePortApp
 from service.server.certificates import Certificates, TlsMaterial, new_context
+from service.server.http.admin_server import MAX_CONNECTIONS
 from service.server.http.connection import SPARE_CONNECTIONS, protocol
 from service.server.http.tls import MAX_HANDSHAKES, TlsConnection, TlsPort
 from service.server.sockets import (
@@ -135,6 +136,8 @@ class Server(uvicorn.Server):
         self._tls.context = new_context(material)
         self._certificate_ends.clear()
         self._certificate_ends.labels(material.certificate.name).set(material.validity.ends)
+        if self._admin is not None:
+            self._admin.use(material)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM and SIGINT.
@@ -260,16 +263,20 @@ def serve(
     on_hangup: Callable[[], Coroutine[Any, Any, None]] | None = None,
     on_ready: Callable[[list[str]], None] | None = None,
     admin_app: Callable[[], ASGIApp] | None = None,
+    admin_port_app: MakePortApp | None = None,
     certificates: Certificates | None = None,
 ) -> int:
     """Serve until a signal ends the server, and return the exit status. Raises CannotListen.
 
     ready: returns whether the service is ready. on_hangup: called at SIGHUP. on_ready: called once with the addresses,
     when the service is ready and listens there. admin_app: returns the application for the admin socket; None for no
-    socket. certificates: the files for TLS, None to speak HTTP.
+    admin API. admin_port_app: returns the application for the admin port, if the settings have one. certificates: the
+    files for TLS, None to speak HTTP.
     """
     sockets = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    admin = AdminListener(settings, sockets[0].getsockname()[1], admin_app) if admin_app is not None else None
+    admin = None
+    if admin_app is not None:
+        admin = AdminListener(settings, sockets[0].getsockname()[1], admin_app, admin_port_app, metrics.requests)
     server = Server(
         app,
         settings,
@@ -292,6 +299,8 @@ def _configuration(
 ) -> uvicorn.Config:
     """Return uvicorn's configuration with our protocol. tls: None to speak HTTP."""
     spare = SPARE_CONNECTIONS + (MAX_HANDSHAKES if tls is not None else 0)
+    if settings.admin_port is not None:
+        spare += spare + MAX_CONNECTIONS
     connections = raise_descriptor_limit(settings.max_connections, spare)
     refused = metrics.requests.refused_connections
     limited = protocol(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from service.server.workers.control_channel import SCRAPE, SNAPSHOT, read_memfd, to_memfd
 from service.server.workers.process import ManagedProcess
-from service.telemetry.aggregation import Family, Snapshot, counters_only, merge_snapshots
+from service.telemetry.aggregation import Family, Registry, Snapshot, collect_snapshot, counters_only, merge_snapshots
 
 _TIMEOUT_S = 1.0
 """Time to wait for a process that is busy or hangs. After it, its last known metrics are used."""
@@ -35,8 +35,9 @@ class MetricsCollector:
     Counts of ended processes stay in the sum, as of their last scrape.
     """
 
-    def __init__(self, processes: Sequence[ManagedProcess]) -> None:
-        self._processes = processes
+    def __init__(self, processes: Sequence[ManagedProcess], own: Registry | None = None) -> None:
+        """own: what this process counts itself."""
+        self._processes, self._own = processes, own
         self._latest: dict[str, Snapshot] = {}
         self._of_ended: Snapshot = []
         self._scrapes: dict[int, _Scrape] = {}
@@ -70,7 +71,8 @@ class MetricsCollector:
 
     def _finish(self, number: int) -> None:
         if finished := self._scrapes.pop(number, None):
-            everything = merge_snapshots([*self._latest.values(), self._of_ended, self._of_processes()])
+            own = [] if self._own is None else counters_only(json.loads(collect_snapshot(self._own)))
+            everything = merge_snapshots([*self._latest.values(), self._of_ended, own, self._of_processes()])
             finished.frontend.send(SCRAPE, finished.token, [to_memfd(json.dumps(everything).encode())])
 
     def _of_processes(self) -> Snapshot:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from service.access.exposure import warn_if_open
@@ -17,7 +18,7 @@ from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
 from service.repository.scan import RepositoryError
 from service.repository.watcher import Watcher
-from service.server.admin_listener import AdminListener
+from service.server.admin_listener import AdminListener, MakePortApp
 from service.server.certificates import Certificates, TlsMaterial
 from service.server.sockets import CannotListen, addresses_of, begin_listening, bind, listen, log_addresses
 from service.server.workers import control_channel
@@ -29,6 +30,7 @@ from service.server.workers.rollout import Rollout
 from service.settings import Settings
 from service.tasks import begin
 from service.telemetry import log
+from service.telemetry.metrics import AdminPortMetrics, RequestMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ _MAX_DETAIL = 2000
 
 AdminApp = Callable[[Callable[[], Lifecycle]], Any]
 """Returns the ASGI application of the admin API, given a function that returns the lifecycle in charge."""
+AdminPortApp = Callable[[Callable[[], Lifecycle], RequestMetrics], Any]
+"""Returns that of the admin port, which counts its requests."""
 
 
 def supervise(
@@ -50,14 +54,16 @@ def supervise(
     keyring: Keyring | None = None,
     certificates: Certificates | None = None,
     admin_app: AdminApp | None = None,
+    admin_port_app: AdminPortApp | None = None,
 ) -> int:
     """Serve until a signal ends the service, and return the exit status. Raises CannotListen, RepositoryError.
 
     keyring: of the settings' key file. certificates: the files for TLS, None to speak HTTP. admin_app: for the admin
-    socket; None for no socket.
+    socket; None for no admin API. admin_port_app: for the admin port, if the settings have one.
     """
     listeners = (bind if settings.listen_when_ready else listen)(settings.host, settings.port)
-    return asyncio.run(Supervisor(settings, plan, listeners, keyring, certificates, admin_app).run())
+    supervisor = Supervisor(settings, plan, listeners, keyring, certificates, admin_app, admin_port_app)
+    return asyncio.run(supervisor.run())
 
 
 class Supervisor:
@@ -71,18 +77,18 @@ class Supervisor:
         keyring: Keyring | None = None,
         certificates: Certificates | None = None,
         admin_app: AdminApp | None = None,
+        admin_port_app: AdminPortApp | None = None,
     ) -> None:
         """keyring: of the settings' key file. Frontends follow the file themselves, from what was valid last."""
         self._settings, self._keyring = settings, keyring
         self._certificates = certificates
         self._listeners, self._addresses = listeners, addresses_of(listeners, settings.scheme)
         self._ready_to_log = False
-        self._admin_app = admin_app
-        self._admin: AdminListener | None = None
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
         self._balancer = ConnectionBalancer(listeners, self._frontends, listening=not settings.listen_when_ready)
         self._processes = [*self._engines, *self._frontends]
-        self._metrics = MetricsCollector(self._processes)
+        admin_metrics = AdminPortMetrics()
+        self._metrics = MetricsCollector(self._processes, admin_metrics.registry)
         self._checker = VersionChecker(*plan.of_networks(settings))
         self._lifecycle = self._new_lifecycle()
         self._rollout = Rollout(
@@ -95,6 +101,7 @@ class Supervisor:
         )
         self._tasks = set[asyncio.Task[None]]()
         self._draining = False
+        self._admin = self._new_admin(admin_app, admin_port_app, admin_metrics.requests)
 
     async def run(self) -> int:
         """Run until the service ends. Return exit status 0 after a signal if every accepted request was answered."""
@@ -110,7 +117,8 @@ class Supervisor:
             for process in self._processes:
                 self._start(process)
             self._check_heartbeats()
-            self._start_admin(self._admin_app)
+            if self._admin is not None:
+                self._admin.start()
             loop.add_signal_handler(signal.SIGHUP, lambda: begin(self._lifecycle.rescan(), self._tasks))
             begin(self._start_lifecycle(), self._tasks)
             if self._keyring is not None:
@@ -124,11 +132,20 @@ class Supervisor:
             await self._close_admin()
             self._kill_all()
 
-    def _start_admin(self, admin_app: AdminApp | None) -> None:
-        if admin_app is not None:
-            port = self._listeners[0].getsockname()[1]
-            self._admin = AdminListener(self._settings, port, lambda: admin_app(lambda: self._lifecycle))
-            self._admin.start()
+    def _new_admin(
+        self, make_app: AdminApp | None, make_port_app: AdminPortApp | None, metrics: RequestMetrics
+    ) -> AdminListener | None:
+        """Return the admin API, which listens already. Raises CannotListen."""
+        if make_app is None:
+            return None
+        port_app: MakePortApp | None = None
+        if make_port_app is not None:
+            port_app = partial(make_port_app, lambda: self._lifecycle)
+        port = self._listeners[0].getsockname()[1]
+        admin = AdminListener(self._settings, port, lambda: make_app(lambda: self._lifecycle), port_app, metrics)
+        if self._certificates is not None:
+            admin.use(self._certificates.material)
+        return admin
 
     async def _close_admin(self) -> None:
         if self._admin is not None:
@@ -196,7 +213,9 @@ class Supervisor:
         await Watcher(self._settings.models, lambda: self._lifecycle.rescan()).run()  # noqa: PLW0108 - another one after a start anew
 
     def _send_certificates(self, material: TlsMaterial) -> None:
-        """Let all frontends use other certificates for new connections."""
+        """Let all frontends and the admin port use other certificates for new connections."""
+        if self._admin is not None:
+            self._admin.use(material)
         for frontend in self._frontends:
             frontend.send_file(control_channel.CERTIFICATES, material.to_json())
 

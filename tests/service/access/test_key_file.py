@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.access.api_keys import Scope, new_key
-from service.access.key_file import MAX_BYTES, KeyFileError, line_of, parse_keys, read_content, read_expiry
+from service.access.key_file import MAX_BYTES, MAX_KEYS, KeyFileError, line_of, parse_keys, read_content, read_expiry
 
 FILE = Path("keys")
 ID, HASH = "0123456789ab", "ab" * 32
@@ -104,3 +104,11 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         with pytest.raises(KeyFileError) as refused:
             read_content(tmp_path / name)
         assert reason in str(refused.value)
+
+
+def test_the_number_of_keys_has_a_limit() -> None:
+    """The line of the first one too many is named."""
+    lines = [f"shop id={number:012x} sha256={HASH} scopes=read" for number in range(MAX_KEYS + 1)]
+    assert len(parse_keys("\n".join(lines[:-1]), FILE)) == MAX_KEYS
+    with pytest.raises(KeyFileError, match=f"line {MAX_KEYS + 1}: there are more than {MAX_KEYS} keys"):
+        parse_keys("\n".join(lines), FILE)

@@ -36,7 +36,7 @@ async def test_a_request_cut_off_by_the_drains_limit_is_told_so() -> None:
 
     scope = {"type": "http", "method": "POST", "path": "/v1/classify", "headers": []}
     request = asyncio.create_task(
-        RequestContextMiddleware(never, Metrics(), access_log=False, health=Health())(scope, no_message, send)
+        RequestContextMiddleware(never, Metrics().requests, access_log=False, health=Health())(scope, no_message, send)
     )
     await asyncio.sleep(0)
     request.cancel()
@@ -93,7 +93,9 @@ async def answer(
         sent.append(message)
 
     application = Answering()
-    around = RequestContextMiddleware(application, Metrics(), access_log=True, health=Health(), tracing=tracing)
+    around = RequestContextMiddleware(
+        application, Metrics().requests, access_log=True, health=Health(), tracing=tracing
+    )
     request = {"type": "http", "method": "GET", "path": "/a b", "headers": list(headers), "client": ("192.0.2.7", 1)}
     await around(request | scope, no_message, send)
     return application.ids, dict(sent[0]["headers"])

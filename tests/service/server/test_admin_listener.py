@@ -1,7 +1,8 @@
-"""The admin socket in an event loop that does other work: it answers, is never in the way, and ends."""
+"""The admin API in an event loop that does other work: it answers, is never in the way, and ends."""
 
 import asyncio
 import logging
+import socket
 import threading
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from service.server.admin_listener import AdminListener
+from service.server.sockets import CannotListen
 from service.settings import Settings
+from service.telemetry.metrics import Metrics
 
 
 async def hello(_request: Request) -> PlainTextResponse:
@@ -76,3 +79,54 @@ async def test_off_makes_none(caplog: pytest.LogCaptureFixture) -> None:
     admin.start()
     await admin.close()
     assert not caplog.records
+
+
+def with_port(path: Path, **values: object) -> AdminListener:
+    """A listener whose port is free, or the one of the values."""
+    (path / "keys").touch()
+    settings = Settings.model_validate(
+        {"admin_socket": str(path / "a.sock"), "keys": path / "keys", "admin_port": 0} | values
+    )
+    app = Starlette(routes=[Route("/", hello)])
+    return AdminListener(settings, 8000, lambda: app, lambda _metrics: app, Metrics().requests)
+
+
+def logged_url(caplog: pytest.LogCaptureFixture) -> str:
+    lines = [record.getMessage() for record in caplog.records]
+    (line,) = [line for line in lines if line.startswith("the admin API answers keys")]
+    return line.rpartition(" ")[2]
+
+
+async def test_the_port_answers_beside_the_socket(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log names it; at the end both are closed."""
+    caplog.set_level(logging.INFO)
+    admin = with_port(tmp_path)
+    admin.start()
+    url = logged_url(caplog)
+    assert url.startswith("http://127.0.0.1:")
+    async with httpx.AsyncClient() as client:
+        answers = [client.get(url, timeout=60) for _ in range(3)]
+        assert [each.text for each in await asyncio.gather(*answers)] == ["hello"] * 3
+        assert await ask(tmp_path / "a.sock") == "hello"
+        await admin.close()
+        with pytest.raises(httpx.ConnectError):
+            await client.get(url)
+
+
+async def test_a_port_that_is_taken_ends_the_start(tmp_path: Path) -> None:
+    """With the options that name it, and without a socket left behind."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=rf"127\.0\.0\.1 port {port}: .*; see --admin-host and --admin-port"):
+            with_port(tmp_path, admin_port=port)
+    assert not (tmp_path / "a.sock").exists()
+
+
+async def test_keys_on_their_way_in_the_open_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where other machines reach the port without TLS."""
+    admin = with_port(tmp_path, admin_host="0.0.0.0")
+    admin.start()
+    await admin.close()
+    assert any("are sent unencrypted to 0.0.0.0" in record.getMessage() for record in caplog.records)

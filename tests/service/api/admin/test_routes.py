@@ -247,3 +247,20 @@ async def test_work_goes_on_when_its_client_disconnects(
     checker.go.set()
     await client.post("/models/rescan")  # one change at a time
     assert (await states(client))["colours/3"] == "ready"
+
+
+async def test_a_body_that_does_not_arrive_is_408(registry: LoadableRegistry) -> None:
+    """After the time limit, and the connection ends, since the rest of it is not read."""
+    app, sent = create_admin_app(lambda: registry.lifecycle, body_timeout_s=0.1), list[Any]()
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/models/load", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]

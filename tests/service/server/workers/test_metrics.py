@@ -11,6 +11,7 @@ from service.server.workers.control_channel import SCRAPE, SNAPSHOT, read_memfd,
 from service.server.workers.metrics import MetricsCollector
 from service.server.workers.process import ManagedProcess
 from service.telemetry.aggregation import Family
+from service.telemetry.metrics import AdminPortMetrics
 
 
 class Process(ManagedProcess):
@@ -81,3 +82,17 @@ async def test_what_an_ended_process_counted_stays(processes: list[Process]) -> 
     processes[0].reply(collector, 2)
     collector.ended(processes[1])
     assert sums(processes[0])["snellen_images_total"] == 3
+
+
+async def test_what_the_main_process_counts_itself_is_in_the_sum(processes: list[Process]) -> None:
+    """Its counters, not its gauges: those of the frontends say what holds."""
+    own = AdminPortMetrics()
+    own.requests.unauthenticated.labels("missing").inc()
+    own.requests.queue_limit.set(7)
+    collector = MetricsCollector(processes, own.registry)
+    collector.scrape(processes[0], b"7")
+    for process in processes:
+        process.reply(collector, 1)
+    found = sums(processes[0])
+    assert found["snellen_unauthenticated_requests_total"] == 1
+    assert "snellen_queue_limit" not in found
