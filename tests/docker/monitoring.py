@@ -12,6 +12,7 @@ DASHBOARD = ROOT / "docker" / "grafana" / "dashboards" / "snellen.json"
 DATASOURCE = ROOT / "docker" / "grafana" / "provisioning" / "datasources" / "prometheus.yml"
 PROMETHEUS = ROOT / "docker" / "prometheus.yml"
 ALERTS = ROOT / "docker" / "alerts.yml"
+DRIFT = ROOT / "docker" / "drift.yml"
 
 
 def dashboard() -> dict[str, Any]:
@@ -31,6 +32,13 @@ def alert_queries() -> Iterator[tuple[str, str]]:
     for group in read_yaml(ALERTS)["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
+
+
+def recorded_queries() -> Iterator[tuple[str, str]]:
+    """(name of the recorded series, PromQL) of every rule about drift."""
+    for group in read_yaml(DRIFT)["groups"]:
+        for rule in group["rules"]:
+            yield rule["record"], rule["expr"]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
