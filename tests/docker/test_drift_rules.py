@@ -106,7 +106,7 @@ def both(classes: float, confidence: float) -> dict[str, float]:
 def test_the_index_is_that_of_the_definition(tmp_path: Path, classes: list[int], confidence: list[int]) -> None:
     """An empty share counts as 0.1 %, on either side."""
     traffic = series([Traffic(classes, confidence)], BASELINE, images=3000)
-    check(tmp_path, traffic, {"snellen:psi": both(psi(classes, BASELINE), psi(confidence, CONFIDENCE))})
+    check(tmp_path, traffic, {"model:snellen_psi": both(psi(classes, BASELINE), psi(confidence, CONFIDENCE))})
 
 
 def test_the_usual_bounds_tell_chance_from_a_change() -> None:
@@ -123,11 +123,11 @@ def test_replicas_count_as_one(tmp_path: Path) -> None:
         tmp_path,
         series([one, other], BASELINE, images=3000),
         {
-            "snellen:psi": both(psi(classes, BASELINE), psi(confidence, CONFIDENCE)),
-            "snellen:classified_images": {VERSION: 900},
-            "snellen:unfamiliar_share": {VERSION: 30 / 900},
-            'snellen:class_share{class_id="1"}': {f'{VERSION}, class_id="1", label="class 1"': 300 / 900},
-            'snellen:confidence_share{bin="0.9 to 1"}': {f'{VERSION}, bin="0.9 to 1"': 600 / 900},
+            "model:snellen_psi": both(psi(classes, BASELINE), psi(confidence, CONFIDENCE)),
+            "model:snellen_classified_images": {VERSION: 900},
+            "model:snellen_unfamiliar_share": {VERSION: 30 / 900},
+            'model:snellen_class_share{class_id="1"}': {f'{VERSION}, class_id="1", label="class 1"': 300 / 900},
+            'model:snellen_confidence_share{bin="0.9 to 1"}': {f'{VERSION}, bin="0.9 to 1"': 600 / 900},
         },
     )
 
@@ -135,7 +135,7 @@ def test_replicas_count_as_one(tmp_path: Path) -> None:
 def test_few_images_have_no_index(tmp_path: Path) -> None:
     """Of fewer than 500 images in six hours it would say little; their shares are shown all the same."""
     traffic = series([Traffic([490, 0, 0, 0], [0, 0, 490])], BASELINE, images=3000)
-    check(tmp_path, traffic, {"snellen:psi": {}, "snellen:classified_images": {VERSION: 490}})
+    check(tmp_path, traffic, {"model:snellen_psi": {}, "model:snellen_classified_images": {VERSION: 490}})
 
 
 def test_many_classes_need_more_images(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_many_classes_need_more_images(tmp_path: Path) -> None:
             tmp_path,
             series([Traffic(classes, confidence)], baseline, images),
             {
-                "snellen:psi": expected,
-                'snellen:psi_by_chance{of="classes"}': {f'{VERSION}, of="classes"': by_chance[images]},
+                "model:snellen_psi": expected,
+                'model:snellen_psi_by_chance{of="classes"}': {f'{VERSION}, of="classes"': by_chance[images]},
             },
         )
 
@@ -170,4 +170,4 @@ def test_a_version_without_a_baseline_has_no_index(tmp_path: Path) -> None:
     """Its shares are there."""
     traffic = series([Traffic([600, 0, 0, 0], [0, 0, 600])], BASELINE, images=3000)
     without = [each for each in traffic if "baseline" not in each["series"]]
-    check(tmp_path, without, {"snellen:psi": {}, "snellen:classified_images": {VERSION: 600}})
+    check(tmp_path, without, {"model:snellen_psi": {}, "model:snellen_classified_images": {VERSION: 600}})

@@ -18,12 +18,13 @@ from tests.docker.monitoring import (
     alert_queries,
     dashboard,
     dashboard_queries,
+    documented_queries,
     read_yaml,
     recorded_queries,
 )
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-_QUERIES = [*dashboard_queries(), *alert_queries(), *recorded_queries()]
+_QUERIES = [*dashboard_queries(), *alert_queries(), *recorded_queries(), *documented_queries()]
 _RECORDED = {name for name, _ in recorded_queries()}
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
 
@@ -37,7 +38,7 @@ def exposed_names() -> set[str]:
 @pytest.mark.parametrize(("name", "query"), _QUERIES)
 def test_a_query_asks_for_metrics_that_exist(name: str, query: str) -> None:
     """The service exposes them, or a rule records them. A renamed one would leave a panel empty and an alert silent."""
-    asked = set(re.findall(r"\bsnellen[_:]\w+", query)) or {"up"}
+    asked = set(re.findall(r"\b(?:model:)?snellen_\w+", query)) or {"up"}
     assert asked <= exposed_names() | _RECORDED | {"up"}, name
 
 
