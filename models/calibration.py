@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from models.baseline import Baseline
 from models.schema import Coverage, Fraction, ManifestModel
 
 RELIABILITY_BINS = 15
@@ -116,7 +117,7 @@ class Calibration(ManifestModel):
     NLL and calibration errors here are those of the images it was fitted on; `reliability` has those of others.
     `weak`: why little can be concluded from it, with the number of images; None if there were enough.
     `thresholds`: of the task multilabel, the probability from which on a class counts as present, for each class;
-    without them it is 0.5 for all.
+    without them it is 0.5 for all. `baseline`: the answers for the same images, which live traffic is compared with.
     """
 
     temperature: float = Field(gt=0)
@@ -133,4 +134,5 @@ class Calibration(ManifestModel):
     energy: EnergyThreshold | None = None
     weak: str | None = None
     thresholds: tuple[Fraction, ...] = ()
+    baseline: Baseline | None = None
     note: str

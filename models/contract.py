@@ -1,5 +1,6 @@
 """All that training and service share. Both import from here and from no other module of this package."""
 
+from models.baseline import BASELINE_CLASSES, CONFIDENCE_BOUNDS, Baseline, ClassShare, bin_names
 from models.bundle import (
     MANIFEST,
     Bundle,
@@ -50,8 +51,10 @@ CLASS_MAP = "class_map"
 """Graph output if the manifest says so: float32 [N, K, h, w], the final linear layer at every position."""
 
 __all__ = [
+    "BASELINE_CLASSES",
     "BUILT_IN",
     "CLASS_MAP",
+    "CONFIDENCE_BOUNDS",
     "DEFAULT_THRESHOLD",
     "FORMATS",
     "GROUPS",
@@ -63,9 +66,11 @@ __all__ = [
     "PROBABILITIES",
     "RELIABILITY_BINS",
     "Agreement",
+    "Baseline",
     "Bundle",
     "BundleError",
     "Calibration",
+    "ClassShare",
     "Colour",
     "Dense",
     "EnergyThreshold",
@@ -90,6 +95,7 @@ __all__ = [
     "Task",
     "UnsupportedMode",
     "Variant",
+    "bin_names",
     "cell_probabilities",
     "decode_golden",
     "default_repository",

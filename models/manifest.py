@@ -155,6 +155,8 @@ class Manifest(ManifestModel):
         if self.schema_version == 1:
             if self.task is not Task.SINGLE or self.max_batch is not None or self.calibration.thresholds:
                 raise ValueError("task, max_batch and thresholds need schema_version 2")
+            if self.calibration.baseline is not None:
+                raise ValueError("calibration.baseline needs schema_version 2")
             if len(set(self.labels)) != len(self.labels):
                 raise ValueError("two classes share a label, which needs schema_version 2")
         if self.calibration.thresholds and len(self.calibration.thresholds) != len(self.labels):
@@ -163,4 +165,15 @@ class Manifest(ManifestModel):
             raise ValueError("thresholds of classes are for the task multilabel")
         if self.task is Task.MULTILABEL and (self.calibration.prediction_sets or self.calibration.energy):
             raise ValueError("prediction sets and an energy threshold need the task single")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_baseline_of_its_classes(self) -> Self:
+        baseline = self.calibration.baseline
+        if baseline is None:
+            return self
+        if reason := baseline.misfit(len(self.labels)):
+            raise ValueError(f"calibration.baseline.classes: {reason}")
+        if baseline.unfamiliar is not None and self.calibration.energy is None:
+            raise ValueError("calibration.baseline.unfamiliar is a share above calibration.energy, which is null")
         return self

@@ -147,7 +147,10 @@ class Classifier:
                 answer = await submit(payload)
             decoded = payload.decoded
         timing = Timing(answer.decode_s or decoded.seconds, answer.queue_s, answer.infer_s)
-        return Timed(_classification(answer, decoded, request, manifest), timing, answer.batch_size)
+        classification = _classification(answer, decoded, request, manifest)
+        best = classification.classes[0]
+        serving.answers.observe(int(best), float(answer.probabilities[best]), classification.unfamiliar)
+        return Timed(classification, timing, answer.batch_size)
 
     async def _classify_densely(
         self, image: bytes, request: ClassifyRequest, manifest: Manifest, dense_queue: DenseQueue

@@ -118,7 +118,8 @@ class Loader:
         batcher.start()
         precision = Precision(profile.chosen.precision)
         info = EngineInfo(engine.provider, engine.concurrency, engine.threads_per_batch, engine.single_image_threads)
-        return Deployment(precision, info, batcher, dense_queue, admission, size, profile, decodes)
+        answers = metrics.drift.observer(version.manifest, precision)
+        return Deployment(precision, info, batcher, dense_queue, admission, answers, size, profile, decodes)
 
 
 def _callbacks(version: ModelVersion, metrics: Metrics, *, dense: bool = False) -> BatchCallbacks:

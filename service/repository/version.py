@@ -10,6 +10,7 @@ from service.batching.dense_queue import DenseQueue
 from service.engine.profile import Profile
 from service.errors import NotReady
 from service.repository.state import State
+from service.telemetry.drift import AnswerObserver
 from service.types import EngineInfo, Submitter
 
 _LOOK_AGAIN_S = 0.02
@@ -25,6 +26,7 @@ class Deployment:
     batcher: Submitter
     dense_queue: DenseQueue
     admission: AdmissionController
+    answers: AnswerObserver
     max_batch_size: int
     profile: Profile
     decodes: bool = False

@@ -30,6 +30,10 @@ _NOT_ADDED: dict[str, Callable[[float, float], float]] = {
     "snellen_model_state": max,
     "snellen_deadline_seconds": max,
     "snellen_tls_certificate_expiry_timestamp_seconds": min,
+    "snellen_baseline_class_share": max,
+    "snellen_baseline_confidence_share": max,
+    "snellen_baseline_unfamiliar_share": max,
+    "snellen_baseline_images": max,
     "snellen_process_start_time_seconds": min,
     "snellen_process_max_fds": min,
 }

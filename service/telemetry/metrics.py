@@ -5,6 +5,8 @@ from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
+from service.telemetry.drift import DriftMetrics
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -167,6 +169,7 @@ class Metrics:
         self.requests = RequestMetrics(self.registry)
         self.models = ModelMetrics(self.registry)
         self.batches = BatchMetrics(self.registry)
+        self.drift = DriftMetrics(self.registry)
         self.process = ProcessMetrics(self.registry)
 
     def forget(self, model: str, version: str) -> None:
@@ -185,3 +188,4 @@ class Metrics:
         ):
             with suppress(KeyError):  # engine processes admit nothing, so they lack some of them
                 metric.remove(model, version)
+        self.drift.forget(model, version)

@@ -52,6 +52,9 @@ def _facts(new: "Manifest", old: "Manifest") -> "Iterator[tuple[str, str]]":
     else:
         yield "temperature", f"{calibration.temperature:.4f}, was {old.calibration.temperature:.4f}"
         yield from _softmax_facts(calibration)
+    if baseline := calibration.baseline:
+        shares = len(baseline.classes) + (baseline.other is not None)
+        yield "baseline", f"{shares} shares of classes and {len(baseline.bins)} of the confidence, to notice a drift"
     if calibration.weak:
         yield "weak", f"{calibration.weak}; the numbers are an indication, no more"
 

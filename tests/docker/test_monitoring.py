@@ -12,16 +12,20 @@ from service.telemetry.metrics import Metrics
 from tests.docker.monitoring import (
     ALERTS,
     DATASOURCE,
+    DRIFT,
     PROMETHEUS,
     ROOT,
     alert_queries,
     dashboard,
     dashboard_queries,
+    documented_queries,
     read_yaml,
+    recorded_queries,
 )
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-_QUERIES = [*dashboard_queries(), *alert_queries()]
+_QUERIES = [*dashboard_queries(), *alert_queries(), *recorded_queries(), *documented_queries()]
+_RECORDED = {name for name, _ in recorded_queries()}
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
 
 
@@ -32,10 +36,10 @@ def exposed_names() -> set[str]:
 
 
 @pytest.mark.parametrize(("name", "query"), _QUERIES)
-def test_a_query_asks_for_metrics_that_the_service_exposes(name: str, query: str) -> None:
-    """A renamed metric would leave a panel empty and an alert silent, without anybody noticing."""
-    asked = set(re.findall(r"\bsnellen_\w+", query)) or {"up"}
-    assert asked <= exposed_names() | {"up"}, name
+def test_a_query_asks_for_metrics_that_exist(name: str, query: str) -> None:
+    """The service exposes them, or a rule records them. A renamed one would leave a panel empty and an alert silent."""
+    asked = set(re.findall(r"\b(?:model:)?snellen_\w+", query)) or {"up"}
+    assert asked <= exposed_names() | _RECORDED | {"up"}, name
 
 
 def test_panels_use_the_provisioned_data_source() -> None:
@@ -63,7 +67,7 @@ def test_panels_have_their_own_place_and_number() -> None:
     [
         ("check", "config", str(PROMETHEUS)),
         ("check", "config", "--syntax-only", str(PROMETHEUS.with_name("prometheus.keys.yml"))),
-        ("check", "rules", str(ALERTS)),
+        ("check", "rules", str(ALERTS), str(DRIFT)),
         ("test", "rules", str(ALERTS.with_name("alerts.test.yml"))),
     ],
     ids=" ".join,

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.harness import simulated
 from service.frontend import MODELS_AT_FULL_LOAD
-from tests.support.bundles import write_bundle
+from tests.support.bundles import add_baseline, write_bundle
 from tests.support.pictures import GREEN, picture
 from tests.support.processes import engines_of, frontends_of, sample, until
 from tests.support.server import ServerProcess, running
@@ -83,6 +83,19 @@ def test_the_answer_is_that_of_one_process(tmp_path: Path) -> None:
         assert engines[0]["provider"] == engines[1]["provider"] == "cpu"
         assert engines[0]["batch_profile"]
         all_free(several)
+
+
+def test_frontends_and_engines_count_an_answer_once_and_show_one_baseline(tmp_path: Path) -> None:
+    """Counts of all frontends are added; the baseline, which every process knows, is not."""
+    add_baseline(write_bundle(tmp_path))
+    with service(tmp_path, engines=2) as server:
+        assert [classify(server).status_code for _ in range(6)] == [200] * 6
+        version = 'model="colours",version="1"'
+        green = f'class_id="1",label="green",{version}'
+        assert sample(server, f"snellen_predicted_images_total{{{green}}}") == 6
+        assert sample(server, f'snellen_confidence_images_total{{bin="0.9 to 1",{version}}}') == 6
+        assert sample(server, f"snellen_baseline_class_share{{{green}}}") == 0.3
+        assert sample(server, f"snellen_baseline_images{{{version}}}") == 1000
 
 
 def test_an_engine_that_dies_loses_no_request(slow: ServerProcess) -> None:

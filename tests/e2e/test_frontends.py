@@ -20,6 +20,7 @@ from tests.support.processes import connections_of, decode_workers_of, descripto
 from tests.support.server import ServerProcess, running
 
 IMAGES = 'snellen_images_total{model="colours",version="1"}'
+CERTAIN = 'snellen_confidence_images_total{bin="0.99 to 1",model="colours",version="1"}'
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ def test_one_answer_to_metrics_counts_all_processes(frontends: ServerProcess) ->
             assert classify(frontends, client) == 200
     for _ in range(2):
         assert sample(frontends, IMAGES) == 3
+        assert sample(frontends, CERTAIN) == 3
 
 
 def test_a_front_that_dies_loses_only_its_own_connections(frontends: ServerProcess) -> None:

@@ -75,6 +75,8 @@ def test_the_manifest_says_what_was_measured_and_how_to_repeat_it(models: Path) 
     assert manifest.calibration.prediction_sets is not None
     assert set(manifest.calibration.prediction_sets.measured_coverage) == {"0.8", "0.9", "0.95"}  # 20 images: no 0.99
     assert manifest.calibration.weak == "fitted on 20 images; at least 200 are needed"
+    assert manifest.calibration.baseline is not None
+    assert (manifest.calibration.baseline.images, len(manifest.calibration.baseline.classes)) == (20, 4)
     assert manifest.provenance.seed == 0
     assert manifest.provenance.duration_s
     assert "torch" in manifest.provenance.libraries

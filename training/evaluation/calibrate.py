@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Calibration, Reliability
-from training.evaluation.energy_score import ENERGY_IMAGES, fit_energy, is_constant, is_one_score, measure_energy
+from training.evaluation.baseline import measure_baseline
+from training.evaluation.energy_score import (
+    ENERGY_IMAGES,
+    fit_energy,
+    is_constant,
+    is_one_score,
+    is_unfamiliar,
+    measure_energy,
+)
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.label_metrics import Flags, best_threshold
 from training.evaluation.metrics import (
@@ -42,7 +50,7 @@ _ENERGY_OF_ONE_SCORE = (
 
 def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[str] = ()) -> Calibration:
     """Fit temperature and thresholds of prediction sets and of energy to logits [N, K] of images that training did not
-    use.
+    use, and measure the baseline on them.
 
     labels: int64 [N]. names: labels of the K classes, for the text that says why a calibration is weak.
     A threshold that too few images allow is left out, and the result says so.
@@ -60,6 +68,7 @@ def calibrate(logits: Floats, labels: Labels, fitted_on: str, names: Sequence[st
         prediction_sets=fit_sets(after, labels, fitted_on),
         energy=energy,
         weak=weakness(len(different), np.bincount(labels[different], minlength=logits.shape[1]), names),
+        baseline=measure_baseline(after, fitted_on, None if energy is None else is_unfamiliar(logits, energy)),
         note=_METHOD if energy else f"{_METHOD} {_why_no_energy(logits)}",
     )
 
@@ -79,7 +88,8 @@ def _why_no_energy(logits: Floats) -> str:
 def calibrate_labels(probabilities: Floats, truth: Flags, fitted_on: str, names: Sequence[str]) -> Calibration:
     """Fit a threshold for each class, in the task multilabel, to probabilities [N, K] and truth bool [N, K].
 
-    names: labels of the K classes, for the text that says why a calibration is weak.
+    Measures the baseline on the same images. names: labels of the K classes, for the text that says why a calibration
+    is weak.
     """
     columns, different = zip(probabilities.T, truth.T, strict=True), _different(probabilities)
     return Calibration(
@@ -88,6 +98,7 @@ def calibrate_labels(probabilities: Floats, truth: Flags, fitted_on: str, names:
         images=len(truth),
         weak=weakness(len(different), truth[different].sum(axis=0), names),
         thresholds=tuple(best_threshold(scores, true) for scores, true in columns),
+        baseline=measure_baseline(probabilities, fitted_on),
         note=_LABEL_METHOD,
     )
 

@@ -58,6 +58,11 @@ def fit_energy(logits: Floats, fitted_on: str) -> EnergyThreshold | None:
     )
 
 
+def is_unfamiliar(logits: Floats, fitted: EnergyThreshold) -> NDArray[np.bool_]:
+    """Return for each image of logits [N, K] whether its energy is above the threshold: bool [N]."""
+    return np.asarray(energy(logits) > fitted.threshold)
+
+
 def measure_energy(
     fitted: EnergyThreshold, logits: Floats, measured_on: str, others: Sequence[OutOfDistribution]
 ) -> EnergyThreshold:

@@ -1,6 +1,6 @@
 """The section of the model card on calibration."""
 
-from models.contract import Calibration, EnergyThreshold, PredictionSets, Reliability, Task
+from models.contract import Baseline, Calibration, EnergyThreshold, PredictionSets, Reliability, Task
 from training.model_card.markdown import bullets, number, table
 
 _ERRORS = (("NLL", "nll"), ("ECE, bins of equal width", "ece"), ("ECE, bins of equal mass", "adaptive_ece"))
@@ -26,6 +26,7 @@ def calibration_section(calibration: Calibration, task: Task = Task.SINGLE) -> s
             *(_reliability(reliability) if reliability else ()),
             *(_sets(sets) if sets else ()),
             *(_energy(energy) if energy else ()),
+            *(_baseline(calibration.baseline) if calibration.baseline else ()),
         )
     )
 
@@ -99,6 +100,16 @@ def _energy(energy: EnergyThreshold) -> tuple[str, ...]:
         f"{_measured(energy)}",
         *((f"Of these images {kept:.2%} stay at or below it.",) if kept is not None else ()),
         *((table(_OTHERS, rows),) if energy.out_of_distribution else ()),
+    )
+
+
+def _baseline(baseline: Baseline) -> tuple[str, ...]:
+    unfamiliar = "" if baseline.unfamiliar is None else f" {baseline.unfamiliar:.2%} of them are unfamiliar."
+    return (
+        "### Baseline",
+        f"The service compares its traffic with the answers for {baseline.images:,} {baseline.measured_on}."
+        f"{unfamiliar} How many of them had which confidence:",
+        table(("confidence", "share of the images"), zip(baseline.bins, map(number, baseline.confidence), strict=True)),
     )
 
 

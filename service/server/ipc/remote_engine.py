@@ -142,12 +142,14 @@ class RemoteLoader:
         profile, info = Profile.model_validate(report["profile"]), EngineInfo(**report["engine"])
         size, share, submitter = profile.batch_size, self._share, RemoteSubmitter(self._dispatcher, version)
         forecast = LatencyModel(lambda images: profile.seconds(images) / share, info.concurrency, size)
+        precision = Precision(profile.chosen.precision)
         return Deployment(
-            Precision(profile.chosen.precision),
+            precision,
             info,
             submitter,
             DenseQueue(submitter.predict_dense, self._limits.dense, self._dense_slots),
             admission_of(version, forecast, self._limits.max_queue, self._metrics),
+            self._metrics.drift.observer(version.manifest, precision),
             size,
             profile,
         )

@@ -233,3 +233,17 @@ def test_a_dense_result_says_whether_the_whole_picture_is_unfamiliar(tmp_path: P
         red, black = (ask(client, picture(colour, (30, 20))) for colour in (RED, (0, 0, 0)))
     assert (red["unfamiliar"], black["unfamiliar"]) == (False, True)
     assert red["energy"] < -2 < black["energy"]
+
+
+def test_an_image_of_any_size_is_not_compared_with_the_baseline(client: TestClient) -> None:
+    """The baseline is of images at the input's size, of which another part and another size are seen."""
+
+    def counted() -> float:
+        lines = client.get("/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("snellen_confidence_images_total"))
+
+    before = counted()
+    ask(client, png(noise(37, 50)))
+    assert counted() == before
+    assert client.post(PATH, content=png(noise(37, 50))).status_code == 200
+    assert counted() == before + 1

@@ -26,6 +26,7 @@ def test_a_trained_bundle_becomes_a_new_version(tmp_path: Path) -> None:
     assert lines[0] == f"images      250 images of {tmp_path / 'photos'}, which must not have been trained on"
     assert lines[1] == f"temperature {temperature:.4f}, was 0.7453"
     assert [line.split()[0] for line in lines[2:4]] == ["sets", "energy"]
+    assert lines[4] == "baseline    10 shares of classes and 12 of the confidence, to notice a drift"
     assert lines[-2:] == [f"wrote {made}", f"It has fp32 only: for fp16, int8 run snellen optimize {made}"]
     verified = snellen("verify", folder, made)
     assert verified.returncode == 0, verified.stderr

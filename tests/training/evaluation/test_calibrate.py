@@ -151,3 +151,24 @@ def test_too_few_images_are_the_reason_for_no_energy_threshold() -> None:
     """Also for one image, whose energy is the same as itself."""
     result = calibrate(np.array([[1.0, 2.0, 3.0]], np.float32), np.array([2]), "held-out images")
     assert "No energy threshold: it needs 19 held-out images." in result.note
+
+
+def test_the_baseline_is_that_of_the_calibrated_answers() -> None:
+    """Of the same images, at the fitted temperature, with the share above the threshold of energy."""
+    logits, labels = drawn(2000, sharpness=3.0)
+    result = calibrate(logits, labels, "held-out images")
+    baseline = result.baseline
+    assert baseline is not None
+    assert (baseline.images, baseline.measured_on) == (2000, "held-out images")
+    confidence = softmax(logits, result.temperature).max(axis=1)
+    assert baseline.confidence[-1] == pytest.approx((confidence > 0.99).mean(), abs=1e-6)
+    assert baseline.classes[0].share == pytest.approx((logits.argmax(axis=1) == 0).mean(), abs=1e-6)
+    assert baseline.unfamiliar == pytest.approx(0.05, abs=0.002)
+
+
+def test_without_held_out_images_or_an_energy_threshold_the_baseline_says_less() -> None:
+    """No images give none; a few give one without a share of unfamiliar images."""
+    assert calibrate(*drawn(0), fitted_on="nothing").baseline is None
+    few = calibrate(*drawn(10), fitted_on="ten images").baseline
+    assert few is not None
+    assert few.unfamiliar is None

@@ -64,6 +64,8 @@ def test_the_new_version_has_what_was_fitted_and_the_old_one_stays(tmp_path: Pat
     assert calibration.prediction_sets is not None
     assert calibration.energy is not None
     assert calibration.reliability is None
+    assert calibration.baseline is not None
+    assert (calibration.baseline.images, len(calibration.baseline.classes)) == (300, 3)
     check_temperature(bundle, photos)
     assert "from version 1, which was made on 2026-01-01 by `pytest`" in manifest.provenance.notes[-1]
     assert f"Softmax temperature: {calibration.temperature:.4f}." in (made.folder / "MODEL_CARD.md").read_text()

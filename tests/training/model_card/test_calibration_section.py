@@ -44,6 +44,9 @@ def test_the_card_shows_every_measured_number(measured: Calibration) -> None:
     assert f"An energy above {energy.threshold:.4f}" in card
     assert f"{energy.measured_true_positive_rate:.2%} stay at or below it" in card
     assert "| flat logits | 50 | " in card
+    assert measured.baseline is not None
+    assert "compares its traffic with the answers for 2,000 held-out images." in card
+    assert f"| 0.99 to 1 | {measured.baseline.confidence[-1]:.4f} |" in card
 
 
 def test_the_card_says_what_was_too_little() -> None:

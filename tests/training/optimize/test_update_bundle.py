@@ -43,6 +43,7 @@ def test_a_variant_is_listed_with_its_hash_and_verifies(bundle: Bundle) -> None:
     written.check_files()
     assert not path.exists()
     assert [variant.precision for variant in written.manifest.variants] == ["fp32", "fp16"]
+    assert written.manifest.calibration == bundle.manifest.calibration
     assert check_golden(written, Precision.FP16) < 1e-4
 
 
