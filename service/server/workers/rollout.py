@@ -81,6 +81,9 @@ class Rollout:
         """Commit the prepared state: in the frontends, and in the engine processes after all frontends."""
         assert self._preparing is not None
         self._committed, self._preparing = self._preparing, None
+        for process in (*self._engines, *self._frontends):  # that have started since, and still open an earlier state
+            if process.process is not None and process.given != number:
+                self._send(process, self._committed)
         waiting = self._commit_in(self._frontends, number)
         self._missing = {process.name for process in waiting}
         self._all_replied.clear()
@@ -92,7 +95,10 @@ class Rollout:
         self._commit_in(self._engines, number)
 
     def prepared(self, process: ManagedProcess, number: int, failures: Mapping[str, str]) -> None:
-        """Note that a process has prepared a state. failures: why it cannot serve versions, by name."""
+        """Note that a process has prepared a state. failures: why it cannot serve versions, by name.
+
+        The answer to a state that is neither the next nor the committed one is of no use: a later one was sent too.
+        """
         process.prepared = number
         served = self._committed.versions if self._committed is not None else {}
         if broken := [f"{name}: {why}" for name, why in failures.items() if name in served and _is_ready(served[name])]:
@@ -100,9 +106,7 @@ class Rollout:
         elif self._preparing is not None and number == self._preparing.number:
             self._failures |= failures
             self._replied(process)
-        elif self._committed is None or number != self._committed.number:
-            self._send(process, self.at_start)
-        else:
+        elif self._committed is not None and number == self._committed.number:
             self._commit_in([process], number)
             if self._preparing is not None:
                 self._send(process, self._preparing)
@@ -131,8 +135,8 @@ class Rollout:
     def _takes_part(self, process: ManagedProcess) -> bool:
         """Return whether a change waits for a process: at the first start for all, through restarts.
 
-        Later it waits for those that have the committed state; one that is still opening that gets the change
-        afterwards.
+        Later it waits for those that have the committed state; one that is still opening that gets the next one when it
+        is committed.
         """
         if self._committed is None:
             return True

@@ -18,6 +18,7 @@ FIRST = RepositoryState(1, {"colours/1": VersionRecord("colours/1", "aa", "ready
 SECOND = replace(FIRST, number=2)
 THIRD = replace(FIRST, number=3, versions={**FIRST.versions, "colours/2": VersionRecord("colours/2", "bb", "ready")})
 FOURTH = replace(FIRST, number=4)
+FIFTH = replace(FIRST, number=5, versions={"colours/1": VersionRecord("colours/1", "aa", "retiring")})
 
 
 class Played(ManagedProcess):
@@ -142,17 +143,26 @@ async def test_a_version_that_one_process_cannot_open_is_named() -> None:
 
 
 async def test_a_process_that_is_down_blocks_nothing() -> None:
-    """It gets the committed state when it starts, and what has been committed since before it serves."""
+    """It gets the committed state when it starts, and each one that is committed while it still opens that.
+
+    At once, since it may wait for a version that no engine process has any more; its answer to the earlier state is
+    of no use.
+    """
     service = await serving()
     late = service.frontends[1]
     late.die(service.rollout)
-    await service.change(THIRD)
-    service.in_service.clear()
-    late.start(2)
-    service.rollout.prepared(late, 2, {})
-    assert (late.last, late.given, service.in_service) == (PREPARE, 3, [])
-    service.rollout.prepared(late, 3, {})
-    assert (late.last, service.in_service) == (b"K3", ["frontend 1"])
+    late.start(service.rollout.at_start.number)
+    preparing = asyncio.ensure_future(service.rollout.prepare(FIFTH))
+    await asyncio.sleep(0)
+    for process in (service.engine, service.frontends[0]):
+        service.rollout.prepared(process, 5, {})
+    await preparing
+    await service.commit(5)
+    assert (late.last, late.given) == (PREPARE, 5)
+    service.rollout.prepared(late, 2, {"colours/1": "it is no longer wanted"})
+    assert (late.last, service.refused) == (PREPARE, {})
+    service.rollout.prepared(late, 5, {})
+    assert (late.last, service.in_service) == (b"K5", ["frontend 0", "engine 0", "frontend 1"])
 
 
 async def test_a_process_that_starts_during_a_change_serves_the_old_state_and_then_the_new_one() -> None:
