@@ -70,7 +70,6 @@ class Rollout:
         self._preparing, self._latest = state, state
         self._failures, self._deaths = {}, 0
         self._missing = {process.name for process in taking_part if process.prepared != state.number}
-        self._all_replied.clear()
         for process in taking_part:
             if process.process is not None and process.given != state.number:
                 self._send(process, state)
@@ -86,7 +85,6 @@ class Rollout:
                 self._send(process, self._committed)
         waiting = self._commit_in(self._frontends, number)
         self._missing = {process.name for process in waiting}
-        self._all_replied.clear()
         try:
             async with asyncio.timeout(self._retire_limit_s):
                 await self._replies()
@@ -109,6 +107,7 @@ class Rollout:
         elif self._committed is not None and number == self._committed.number:
             self._commit_in([process], number)
             if self._preparing is not None:
+                self._missing.add(process.name)
                 self._send(process, self._preparing)
 
     def retired(self, process: ManagedProcess, number: int) -> None:
@@ -130,13 +129,13 @@ class Rollout:
                     if _is_ready(record) and not _is_ready(served.get(record.name))
                 ]
                 self._failures |= dict.fromkeys(opening, "several processes ended while they opened it")
+                self._missing.clear()  # frontends wait for what the engine processes cannot open
         self._replied(process)
 
     def _takes_part(self, process: ManagedProcess) -> bool:
         """Return whether a change waits for a process: at the first start for all, through restarts.
 
-        Later it waits for those that have the committed state; one that is still opening that gets the next one when it
-        is committed.
+        Later it waits for those that have the committed state, and for each that gets it meanwhile.
         """
         if self._committed is None:
             return True
@@ -157,16 +156,14 @@ class Rollout:
     async def _replies(self) -> None:
         """Wait until no reply is missing. Raises RepositoryError when the service starts anew meanwhile."""
         start = self._starts
-        self._end_if_all_replied()
-        await self._all_replied.wait()
+        while self._missing and start == self._starts:
+            self._all_replied.clear()
+            await self._all_replied.wait()
         if start != self._starts:
             raise RepositoryError("the service has started anew during the change; look at what is served now")
 
     def _replied(self, process: ManagedProcess) -> None:
         self._missing.discard(process.name)
-        self._end_if_all_replied()
-
-    def _end_if_all_replied(self) -> None:
         if not self._missing:
             self._all_replied.set()
 

@@ -166,31 +166,11 @@ async def test_a_process_that_is_down_blocks_nothing() -> None:
 
 
 async def test_a_process_that_starts_during_a_change_serves_the_old_state_and_then_the_new_one() -> None:
-    """Never a state between them."""
-    service = await serving()
-    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
-    await asyncio.sleep(0)
-    late = service.frontends[1]
-    late.die(service.rollout)
-    assert service.rollout.at_start == SECOND
-    late.start(2)
-    service.rollout.prepared(late, 2, {})
-    assert vars(late)["sent"][-2:] == [b"K2", PREPARE]
-    for process in (service.engine, service.frontends[0]):
-        service.rollout.prepared(process, 3, {})
-    assert await preparing == {}
-    await service.commit(3)
-    assert late.last == PREPARE
-    service.rollout.prepared(late, 3, {})
-    assert late.last == b"K3"
-
-
-async def test_a_process_that_is_still_opening_the_old_state_gets_the_new_one_afterwards() -> None:
-    """It commits what it has prepared before it prepares anything else; nobody waits for it."""
+    """Never a state between, and not later than the others, which wait until it has opened the new one."""
     service = await serving()
     late = service.frontends[1]
     late.die(service.rollout)
-    late.start(2)
+    late.start(service.rollout.at_start.number)
     vars(late)["sent"].clear()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
@@ -199,7 +179,26 @@ async def test_a_process_that_is_still_opening_the_old_state_gets_the_new_one_af
     assert vars(late)["sent"] == [b"K2", PREPARE]
     for process in (service.engine, service.frontends[0]):
         service.rollout.prepared(process, 3, {})
+    await asyncio.sleep(0)
+    assert not preparing.done()
+    service.rollout.prepared(late, 3, {})
     assert await preparing == {}
+    await service.commit(3)
+    assert late.last == b"K3"
+
+
+async def test_a_change_does_not_wait_for_a_process_that_ends_during_a_change() -> None:
+    """The others are committed; when it starts, it gets their state."""
+    service = await serving()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    service.frontends[1].die(service.rollout)
+    assert service.rollout.at_start == SECOND
+    for process in (service.engine, service.frontends[0]):
+        service.rollout.prepared(process, 3, {})
+    assert await preparing == {}
+    await service.commit(3)
+    assert service.rollout.at_start == THIRD
 
 
 async def test_what_ends_several_processes_is_refused() -> None:
@@ -210,6 +209,18 @@ async def test_what_ends_several_processes_is_refused() -> None:
     for process in service.frontends:
         process.die(service.rollout)
     service.rollout.prepared(service.engine, 3, {})
+    assert await preparing == {"colours/2": "several processes ended while they opened it"}
+
+
+async def test_what_ends_the_only_engine_process_again_and_again_is_refused() -> None:
+    """Though the frontends still wait for an engine process that has opened it."""
+    service = await serving()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    service.engine.die(service.rollout)
+    service.engine.start(2)
+    service.rollout.prepared(service.engine, 2, {})
+    service.engine.die(service.rollout)
     assert await preparing == {"colours/2": "several processes ended while they opened it"}
 
 
