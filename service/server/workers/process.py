@@ -40,7 +40,8 @@ class ManagedProcess:
     """One process of the plan, for example `frontend 1`: the running process, its channel, its restarts and its state.
 
     config: see WorkerConfig. refused: the reason why it may not serve with the others; empty if it may. given,
-    prepared: number of the RepositoryState that was sent to it last, and of the one that it has prepared.
+    prepared, committed: number of the RepositoryState that was sent to it last, of the one that it has prepared, and of
+    the one that it was told to commit.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class ManagedProcess:
     refused: str = ""
     given: int = 0
     prepared: int = 0
+    committed: int = 0
     connections_passed: int = 0
     restarts: int = 0
     status: int = 0
@@ -109,7 +111,7 @@ class ManagedProcess:
         self.process = self.channel = None
         self.missed_heartbeats = 0
         self.open_connections = 0
-        self.given = self.prepared = 0
+        self.given = self.prepared = self.committed = 0
         if self.refused:
             return _REFUSED_PAUSE_S
         self.quick_deaths = self.quick_deaths + 1 if lived_s < _QUICK_S else 0

@@ -33,7 +33,8 @@ class Rollout:
         """Create a rollout; the processes are started with `first`, which is not committed yet.
 
         in_service: called with a process that has the committed state. refuse: called with a process that cannot open
-        what the others serve, and why. retire_limit_s: time for versions to retire in the frontends.
+        what the others serve, and why. retire_limit_s: time for versions to retire in the frontends, and again in the
+        engine processes.
         """
         self._engines, self._frontends = engines, frontends
         self._in_service, self._refuse, self._retire_limit_s = in_service, refuse, retire_limit_s
@@ -77,20 +78,27 @@ class Rollout:
         return self._failures
 
     async def commit(self, number: int) -> None:
-        """Commit the prepared state: in the frontends, and in the engine processes after all frontends."""
+        """Commit the prepared state: in the frontends, and in the engine processes after all frontends.
+
+        Ends when what is no longer ready is gone in all of them.
+        """
         assert self._preparing is not None
         self._committed, self._preparing = self._preparing, None
         for process in (*self._engines, *self._frontends):  # that have started since, and still open an earlier state
             if process.process is not None and process.given != number:
                 self._send(process, self._committed)
-        waiting = self._commit_in(self._frontends, number)
-        self._missing = {process.name for process in waiting}
+        await self._committed_in(self._frontends, number)
+        await self._committed_in(self._engines, number)
+
+    async def _committed_in(self, processes: Sequence[ManagedProcess], number: int) -> None:
+        """Commit in processes, and wait until what is no longer ready is gone there, but not beyond the limit."""
+        self._missing = {process.name for process in self._commit_in(processes, number)}
         try:
             async with asyncio.timeout(self._retire_limit_s):
                 await self._replies()
         except TimeoutError:
-            logger.warning("%s: not all requests of a retired version have ended", ", ".join(sorted(self._missing)))
-        self._commit_in(self._engines, number)
+            late = ", ".join(sorted(self._missing))
+            logger.warning("%s: a change of models is not complete after %g s", late, self._retire_limit_s)
 
     def prepared(self, process: ManagedProcess, number: int, failures: Mapping[str, str]) -> None:
         """Note that a process has prepared a state. failures: why it cannot serve versions, by name.
@@ -111,7 +119,7 @@ class Rollout:
                 self._send(process, self._preparing)
 
     def retired(self, process: ManagedProcess, number: int) -> None:
-        """Note that a frontend has committed a state, and that what is no longer ready is gone there."""
+        """Note that a process has committed a state, and that what is no longer ready is gone there."""
         if self._committed is not None and number == self._committed.number:
             self._replied(process)
 
@@ -146,9 +154,14 @@ class Rollout:
         process.send(PREPARE, descriptors=[to_memfd(state.to_json())])
 
     def _commit_in(self, processes: Sequence[ManagedProcess], number: int) -> list[ManagedProcess]:
-        """Commit in those that have prepared the state, and return them."""
-        able = [process for process in processes if process.process is not None and process.prepared == number]
+        """Commit in those that have prepared the state and not committed it yet, and return them."""
+        able = [
+            process
+            for process in processes
+            if process.process is not None and process.prepared == number != process.committed
+        ]
         for process in able:
+            process.committed = number
             process.send(COMMIT, str(number).encode())
             self._in_service(process)
         return able

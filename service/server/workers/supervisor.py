@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 _GRACE_S = 20.0
 """Seconds after the drain of the frontends at which the main process ends. A frontend's own watchdog ends it before."""
 _RETIRE_GRACE_S = 2.0
-"""Seconds beyond the longest deadline of a request until a frontend has to have retired a version."""
+"""Seconds beyond the longest deadline of a request until a process has to have retired a version."""
 _MAX_DETAIL = 2000
 """Limit of the text about other processes in the response of /readyz, in characters."""
 

@@ -38,7 +38,7 @@ class Played(ManagedProcess):
 
     def die(self, rollout: Rollout) -> None:
         rollout.ended(self)
-        self.process, self.given, self.prepared = None, 0, 0
+        self.process, self.given, self.prepared, self.committed = None, 0, 0, 0
 
 
 class Service:
@@ -70,9 +70,11 @@ class Service:
 
     async def commit(self, number: int) -> None:
         change = asyncio.ensure_future(self.rollout.commit(number))
-        await asyncio.sleep(0)
-        for process in self.frontends:
-            self.rollout.retired(process, number)
+        for processes in (self.frontends, [self.engine]):
+            await asyncio.sleep(0)
+            for process in processes:
+                self.rollout.retired(process, number)
+            await asyncio.sleep(0)
         await change
 
     async def change(self, state: RepositoryState) -> dict[str, str]:
@@ -113,7 +115,7 @@ async def test_the_first_state_is_committed_when_all_have_prepared_it() -> None:
 
 
 async def test_engine_processes_commit_after_all_frontends() -> None:
-    """So no frontend sends an image of a version that an engine process has closed; a frontend may not hold it up."""
+    """So no frontend sends an image of a version that an engine process has closed. The change ends when all have."""
     service = await serving()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
@@ -122,11 +124,49 @@ async def test_engine_processes_commit_after_all_frontends() -> None:
     committing = asyncio.ensure_future(service.rollout.commit(3))
     await asyncio.sleep(0.01)
     assert [process.last for process in service.all] == [PREPARE, b"K3", b"K3"]
-    service.rollout.retired(service.frontends[0], 3)
+    for process in service.frontends:
+        service.rollout.retired(process, 3)
     await asyncio.sleep(0.01)
-    assert service.engine.last == PREPARE
-    await committing
     assert service.engine.last == b"K3"
+    assert not committing.done()
+    service.rollout.retired(service.engine, 3)
+    await committing
+
+
+async def test_a_process_that_retires_nothing_does_not_hold_up_a_change_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log names it."""
+    service = await serving()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    service.prepared(3)
+    await preparing
+    committing = asyncio.ensure_future(service.rollout.commit(3))
+    await asyncio.sleep(0)
+    service.rollout.retired(service.frontends[0], 3)
+    await committing
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["frontend 1", "engine 0"]
+
+
+async def test_an_engine_process_that_starts_during_a_commit_commits_once() -> None:
+    """It has nothing to retire, so it need not wait for the frontends."""
+    service = await serving()
+    service.engine.die(service.rollout)
+    service.engine.start(2)
+    vars(service.engine)["sent"].clear()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    for process in service.frontends:
+        service.rollout.prepared(process, 3, {})
+    await preparing
+    committing = asyncio.ensure_future(service.rollout.commit(3))
+    await asyncio.sleep(0)
+    service.rollout.prepared(service.engine, 3, {})
+    for process in service.frontends:
+        service.rollout.retired(process, 3)
+    await committing
+    assert vars(service.engine)["sent"] == [PREPARE, b"K3"]
 
 
 async def test_a_version_that_one_process_cannot_open_is_named() -> None:
