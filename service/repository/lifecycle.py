@@ -81,7 +81,7 @@ class Lifecycle:
         self._repository, self._checker = repository, checker
         self._lock = asyncio.Lock()
         self._unloaded = set[str]()
-        self._failed_files = dict[str, object]()
+        self._checked_files = dict[str, object]()
         self._overrides = dict[str, str]()
         self._found = scan(repository)
         require_bundles(self._found, repository)
@@ -101,9 +101,10 @@ class Lifecycle:
         """Serve what the folder held at first. Nothing serves yet, so the processes that will do so check it."""
         self._serving = serving
         async with self._lock:
+            self._checked_files = {name: fingerprint(bundle) for name, bundle in self._found.bundles.items()}
             failures = await serving.prepare(self.state)
             for name, reason in failures.items():
-                self._refuse(name, reason)
+                self._set(name, state="failed", reason=reason)
             await self._publish()
             self._started.set()
 
@@ -164,7 +165,7 @@ class Lifecycle:
             names = _named(name, found.bundles)
             self._unloaded -= names
             for each in names:
-                self._failed_files.pop(each, None)
+                self._checked_files.pop(each, None)
         return await self.reconcile()
 
     async def unload(self, name: str) -> RepositoryState:
@@ -267,7 +268,7 @@ class Lifecycle:
         if record is not None and record.state == "ready":
             self._set(name, reason=None if record.sha256 == bundle.sha256 else _OTHER_MANIFEST)
             return
-        if record is not None and record.state == "failed" and self._failed_files.get(name) == fingerprint(bundle):
+        if record is not None and record.state == "failed" and self._checked_files.get(name) == fingerprint(bundle):
             return  # the same files would fail again
         missing = missing_part(bundle)
         if record is None:
@@ -281,6 +282,7 @@ class Lifecycle:
     async def _bring_up(self, name: str) -> None:
         """Check a version, open it in all processes, and let it answer; or record why it failed."""
         began = time.perf_counter()
+        self._checked_files[name] = fingerprint(self._found.bundles[name])  # files may be mended during the check
         self._set(name, state="verifying")
         await self._publish()
         showing = list[asyncio.Task[None]]()
@@ -307,13 +309,9 @@ class Lifecycle:
         logger.info("%s is ready after %.1f s", name, time.perf_counter() - began)
 
     async def _fail(self, name: str, reason: str) -> None:
-        self._refuse(name, reason)
+        """Record that a version has failed. It is tried again when its files have changed since its check began."""
+        self._set(name, state="failed", reason=reason)
         await self._publish()
-
-    def _refuse(self, name: str, reason: str) -> None:
-        """Record that a version has failed; it is tried again when its files have changed."""
-        self._set(name, state="failed", reason=reason, profile=None)
-        self._failed_files[name] = fingerprint(self._found.bundles[name])
 
     def _without_folder(self) -> set[str]:
         """Return the versions to retire because their folders are gone; record why others stay."""

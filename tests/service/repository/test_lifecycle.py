@@ -116,6 +116,24 @@ async def test_a_version_that_fails_its_check_takes_no_traffic(
     assert default(registry) == "colours/2"
 
 
+async def test_a_version_that_is_mended_while_it_is_checked_is_checked_again(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle, judge: Judge
+) -> None:
+    """The check that failed has read the files as they were before."""
+    folder = write_bundle(tmp_path, version=2)
+
+    async def check_while_mended(bundle: Bundle, on_warming: Callable[[], None]) -> Checked:
+        os.utime(folder / "model.onnx", (0, 0))
+        raise CheckFailed("model.onnx differs from the sha256 in the manifest")
+
+    check, judge.check = judge.check, check_while_mended  # type: ignore[method-assign]
+    await lifecycle.reconcile()
+    assert states(registry)["colours/2"] == "failed"
+    judge.check = check  # type: ignore[method-assign]
+    await lifecycle.reconcile()
+    assert default(registry) == "colours/2"
+
+
 async def test_a_version_that_cannot_be_opened_takes_no_traffic(
     tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle
 ) -> None:
