@@ -41,7 +41,7 @@ class Rollout:
         self._committed: RepositoryState | None = None
         self._latest = first
         self._preparing: RepositoryState | None = None
-        self._starts = 1
+        self._closed = False
         self._failures = dict[str, str]()
         self._deaths = 0
         self._missing = set[str]()
@@ -52,21 +52,20 @@ class Rollout:
         """The state for a process that starts now."""
         return self._committed or self._latest
 
-    def start_anew(self, first: RepositoryState) -> None:
-        """Forget what is committed: no process serves it any more. Processes that start get `first`.
+    def close(self) -> None:
+        """End the change that is being made with RepositoryError, and each one that is tried later.
 
-        A change that is being made ends with RepositoryError.
+        No process serves any more what was committed; another rollout takes over.
         """
-        self._committed, self._preparing, self._latest = None, None, first
-        self._starts += 1
-        self._missing.clear()
+        self._closed = True
         self._all_replied.set()
 
     async def prepare(self, state: RepositoryState) -> Mapping[str, str]:
         """Let all processes that are up open what is ready in `state`.
 
-        Returns why versions cannot be served, by name. Raises RepositoryError when the service starts anew meanwhile.
+        Returns why versions cannot be served, by name. Raises RepositoryError after `close`.
         """
+        self._require_open()
         taking_part = [each for each in (*self._engines, *self._frontends) if self._takes_part(each)]
         self._preparing, self._latest = state, state
         self._failures, self._deaths = {}, 0
@@ -80,8 +79,9 @@ class Rollout:
     async def commit(self, number: int) -> None:
         """Commit the prepared state: in the frontends, and in the engine processes after all frontends.
 
-        Ends when what is no longer ready is gone in all of them.
+        Ends when what is no longer ready is gone in all of them. Raises RepositoryError after `close`.
         """
+        self._require_open()
         assert self._preparing is not None
         self._committed, self._preparing = self._preparing, None
         for process in (*self._engines, *self._frontends):  # that have started since, and still open an earlier state
@@ -167,12 +167,14 @@ class Rollout:
         return able
 
     async def _replies(self) -> None:
-        """Wait until no reply is missing. Raises RepositoryError when the service starts anew meanwhile."""
-        start = self._starts
-        while self._missing and start == self._starts:
+        """Wait until no reply is missing. Raises RepositoryError after `close`."""
+        while self._missing and not self._closed:
             self._all_replied.clear()
             await self._all_replied.wait()
-        if start != self._starts:
+        self._require_open()
+
+    def _require_open(self) -> None:
+        if self._closed:
             raise RepositoryError("the service has started anew during the change; look at what is served now")
 
     def _replied(self, process: ManagedProcess) -> None:

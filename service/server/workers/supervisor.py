@@ -85,14 +85,7 @@ class Supervisor:
         self._metrics = MetricsCollector(self._processes)
         self._checker = VersionChecker(*plan.of_networks(settings))
         self._lifecycle = self._new_lifecycle()
-        self._rollout = Rollout(
-            self._engines,
-            self._frontends,
-            self._lifecycle.state,
-            self._in_service,
-            self._refuse,
-            settings.deadline_s + _RETIRE_GRACE_S,
-        )
+        self._rollout = self._new_rollout()
         self._tasks = set[asyncio.Task[None]]()
         self._draining = False
 
@@ -266,11 +259,22 @@ class Supervisor:
         except RepositoryError as error:
             self._fail(str(error), 2)
             return
-        self._rollout.start_anew(self._lifecycle.state)
+        self._rollout.close()
+        self._rollout = self._new_rollout()
         begin(self._start_lifecycle(), self._tasks)
 
     def _new_lifecycle(self, number: int = 1) -> Lifecycle:
         return Lifecycle(self._settings.models, self._settings.default_model, self._checker, number)
+
+    def _new_rollout(self) -> Rollout:
+        return Rollout(
+            self._engines,
+            self._frontends,
+            self._lifecycle.state,
+            self._in_service,
+            self._refuse,
+            self._settings.deadline_s + _RETIRE_GRACE_S,
+        )
 
     def _send_degraded(self) -> None:
         """Send all frontends what is wrong with other processes, for /readyz."""

@@ -265,18 +265,19 @@ async def test_what_ends_the_only_engine_process_again_and_again_is_refused() ->
 
 
 async def test_a_change_ends_when_the_service_starts_anew() -> None:
-    """Nobody waits for replies to it; the next change waits for all processes."""
+    """Nobody waits for replies to it; nor is one begun later, such as that of a version whose check has just passed."""
     service = await serving()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
-    service.rollout.start_anew(FIRST)
+    service.rollout.close()
     with pytest.raises(RepositoryError, match="has started anew"):
         await preparing
-    assert service.rollout.at_start == FIRST
-    again = asyncio.ensure_future(service.rollout.prepare(FIRST))
-    await asyncio.sleep(0)
-    assert not again.done()
-    again.cancel()
+    vars(service.engine)["sent"].clear()
+    with pytest.raises(RepositoryError, match="has started anew"):
+        await service.rollout.prepare(FOURTH)
+    with pytest.raises(RepositoryError, match="has started anew"):
+        await service.rollout.commit(3)
+    assert vars(service.engine)["sent"] == []
 
 
 async def test_a_process_that_cannot_open_what_is_served_is_refused() -> None:
