@@ -82,7 +82,7 @@ class Supervisor:
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
         self._balancer = ConnectionBalancer(listeners, self._frontends, listening=not settings.listen_when_ready)
         self._processes = [*self._engines, *self._frontends]
-        self._metrics = MetricsCollector(self._processes)
+        self._metrics = MetricsCollector(self._processes, lambda: self._lifecycle.state.versions)
         self._checker = VersionChecker(*plan.of_networks(settings))
         self._lifecycle = self._new_lifecycle()
         self._rollout = self._new_rollout()
