@@ -39,9 +39,10 @@ They are counted and not timed: while a container is paused, for example, none i
 class ManagedProcess:
     """One process of the plan, for example `frontend 1`: the running process, its channel, its restarts and its state.
 
-    config: see WorkerConfig. refused: the reason why it may not serve with the others; empty if it may. given,
-    prepared, committed: number of the RepositoryState that was sent to it last, of the one that it has prepared, and of
-    the one that it was told to commit.
+    config: see WorkerConfig. leaving: whether it takes no more connections, because it is about to end. refused: the
+    reason why it may not serve with the others; empty if it may. given, prepared, committed: number of the
+    RepositoryState that was sent to it last, of the one that it has prepared, and of the one that it was told to
+    commit.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class ManagedProcess:
     channel: ControlChannel | None = None
     up: bool = False
     ready: bool = False
+    leaving: bool = False
     missed_heartbeats: int = 0
     open_connections: int = 0
     refused: str = ""
@@ -106,7 +108,9 @@ class ManagedProcess:
         lived_s = asyncio.get_running_loop().time() - self._started_at
         assert self.channel is not None
         self.status = status if self.up or status > 0 else 0
-        self.up = self.ready = False  # before the channel is closed: what it has not delivered goes elsewhere
+        self.up = self.ready = self.leaving = (
+            False  # before the channel is closed: what it has not delivered goes elsewhere
+        )
         self.channel.close()
         self.process = self.channel = None
         self.missed_heartbeats = 0

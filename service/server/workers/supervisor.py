@@ -201,8 +201,8 @@ class Supervisor:
         self._balancer.update_listening()
 
     def _in_service(self, process: ManagedProcess) -> None:
-        """Use a process that has the committed state."""
-        process.up = process.ready = True
+        """Use a process that has the committed state, unless it is about to end."""
+        process.up = process.ready = not process.leaving
         if process.refused:
             process.refused = ""
             self._send_degraded()
@@ -290,6 +290,7 @@ class Supervisor:
         if self._draining:
             self._balancer.close()
         frontend.up = frontend.ready = False
+        frontend.leaving = True
         self._balancer.update_listening()
         frontend.send(control_channel.STOP_ACCEPTING)
 
