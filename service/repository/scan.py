@@ -109,11 +109,12 @@ def _wanted(path: Path) -> str:
     """
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # a pipe would wait
-            return file.read(_MOST_DEFAULT_BYTES).decode(errors="replace").strip()
+            text = file.read(_MOST_DEFAULT_BYTES).decode(errors="replace").strip()
     except FileNotFoundError:
         return LATEST
     except OSError as error:
         return f"a file that cannot be read ({error.strerror})"
+    return str(int(text)) if text.isdecimal() else text  # 02 is 2
 
 
 def _as_text(name: str) -> str:

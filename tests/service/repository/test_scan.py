@@ -32,7 +32,7 @@ def test_a_repository_is_read_with_the_reasons_of_what_is_passed_over(tmp_path: 
 
 @pytest.mark.parametrize(
     ("content", "wanted"),
-    [(None, "latest"), ("", ""), ("2\n", "2"), (" latest ", "latest"), ("x" * 99, "x" * 64)],
+    [(None, "latest"), ("", ""), ("2\n", "2"), ("02\n", "2"), (" latest ", "latest"), ("x" * 99, "x" * 64)],
 )
 def test_the_default_version_is_read_from_the_folder_of_the_model(
     tmp_path: Path, content: str | None, wanted: str
