@@ -45,7 +45,7 @@ def test_the_default_version_is_read_from_the_folder_of_the_model(
 
 
 def test_a_pipe_in_place_of_the_default_is_not_waited_for(tmp_path: Path) -> None:
-    """Nobody may write to it."""
+    """It may have no writer."""
     write_bundle(tmp_path)
     os.mkfifo(tmp_path / "colours/default")
     assert scan(tmp_path).wanted == {"colours": ""}

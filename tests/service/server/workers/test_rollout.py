@@ -1,4 +1,4 @@
-"""Two phases over processes that the test plays: who is waited for, and who gets which state."""
+"""Two phases over processes that the test plays: which processes are waited for, and which state each gets."""
 
 import asyncio
 from collections.abc import Sequence
@@ -170,7 +170,7 @@ async def test_an_engine_process_that_starts_during_a_commit_commits_once() -> N
 
 
 async def test_a_version_that_one_process_cannot_open_is_named() -> None:
-    """Whoever changes the state then takes it back."""
+    """The caller then takes the change back."""
     service = await serving()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
@@ -265,7 +265,7 @@ async def test_what_ends_the_only_engine_process_again_and_again_is_refused() ->
 
 
 async def test_a_change_ends_when_the_service_starts_anew() -> None:
-    """Nobody waits for replies to it; nor is one begun later, such as that of a version whose check has just passed."""
+    """Replies to it are not waited for; no later one begins, such as that of a version whose check has just passed."""
     service = await serving()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
