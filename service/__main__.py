@@ -14,6 +14,7 @@ if sys.platform == "win32":  # before the imports of modules that Windows does n
 
 if __name__ == "__main__":  # before the imports, which take a second
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the server handles it; Python would print a traceback
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the same; it asks for a look at the folder, which comes anyway
 
 from pydantic import ValidationError
 

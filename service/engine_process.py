@@ -92,6 +92,7 @@ class EngineProcess:
         await self._registry.commit(number)
         served = {version.identity for version in self._served.values()}
         self._reports = {identity: report for identity, report in self._reports.items() if identity in served}
+        self._main_process.send(control_channel.RETIRED, str(number).encode())
 
     def _on_message(self, kind: bytes, text: bytes, descriptors: Sequence[int]) -> None:
         match kind:

@@ -46,7 +46,6 @@ _OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory", "MemoryError", "Cann
 """What onnxruntime, the C++ library, Python and the kernel write when memory cannot be allocated."""
 _POLL_S = 0.01
 """Seconds between two looks for the end of a child."""
-_STOPPING = "the service is stopping"
 
 _Message = dict[str, Any]
 
@@ -113,7 +112,6 @@ class VersionChecker:
         self._environment, self._silence_s, self._nice = environment, silence_s, nice
         self._one_at_a_time = asyncio.Lock()
         self._child: _Child | None = None
-        self._stopped = False
 
     @property
     def pid(self) -> int | None:
@@ -132,14 +130,6 @@ class VersionChecker:
             checked = await self._checked_by_child(bundle, on_warming)
             self._check_memory(f"it takes {_mib(checked.peak_bytes)}", checked.peak_bytes)
             return checked
-
-    async def stop(self) -> None:
-        """Kill the running child, and start no further one."""
-        self._stopped = True
-        if self._child is not None:
-            self._child.kill()
-        async with self._one_at_a_time:  # until the check has ended, and its child with it
-            pass
 
     def child_ended(self, pid: int, status: int) -> bool:
         """Take note of a child whose exit status was collected elsewhere, and return whether it was one of these.
@@ -191,8 +181,6 @@ class VersionChecker:
 
         written: descriptor of a file for what the child writes to stderr. Raises CheckFailed.
         """
-        if self._stopped:
-            raise CheckFailed(_STOPPING)
         try:
             self._child = child = _Child.launched(written, self._environment, self._nice)
         except OSError as error:
@@ -206,8 +194,6 @@ class VersionChecker:
                 await _uncancelled(child.end())  # a second cancellation too leaves no process behind
             finally:
                 self._child = None
-        if not message and self._stopped:
-            raise CheckFailed(_STOPPING)
         return message, child.process.returncode or 0
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from models.contract import Bundle
 from service.errors import Conflict, ModelNotFound, NotReady, VersionNotFound
@@ -70,7 +70,10 @@ class DefaultSet:
 
 
 class Lifecycle:
-    """The states of all versions, and the only place where they change. One change at a time."""
+    """The states of all versions, and the only place where they change.
+
+    One change at a time. While a version is checked, which may take minutes, others can be made.
+    """
 
     def __init__(self, repository: Path, default_model: str | None, checker: Checker, number: int = 1) -> None:
         """Read the repository folder.
@@ -80,8 +83,11 @@ class Lifecycle:
         """
         self._repository, self._checker = repository, checker
         self._lock = asyncio.Lock()
+        """Held while the state changes."""
+        self._reconciling = asyncio.Lock()
+        """Held from reading the folder until all that it asks for is done, checks included."""
         self._unloaded = set[str]()
-        self._failed_files = dict[str, object]()
+        self._checked_files = dict[str, object]()
         self._overrides = dict[str, str]()
         self._found = scan(repository)
         require_bundles(self._found, repository)
@@ -101,9 +107,10 @@ class Lifecycle:
         """Serve what the folder held at first. Nothing serves yet, so the processes that will do so check it."""
         self._serving = serving
         async with self._lock:
+            self._checked_files = {name: fingerprint(bundle) for name, bundle in self._found.bundles.items()}
             failures = await serving.prepare(self.state)
             for name, reason in failures.items():
-                self._refuse(name, reason)
+                self._set(name, state="failed", reason=reason)
             await self._publish()
             self._started.set()
 
@@ -134,16 +141,19 @@ class Lifecycle:
         Waits for the start. Raises RepositoryError, and changes nothing, where the folder cannot be read.
         """
         await self._started.wait()
-        async with self._lock:
-            found = await asyncio.to_thread(scan, self._repository)
-            self._found = replace(found, wanted={**self._found.wanted, **found.wanted})
-            self._take_up()
-            await self._publish()
-            for record in [*self.state.versions.values()]:
-                if record.state == "discovered" and record.reason is None:
-                    await self._bring_up(record.name)
-            await self._retire(self._without_folder())
-            return self.state
+        async with self._reconciling:
+            async with self._lock:
+                found = await asyncio.to_thread(scan, self._repository)
+                self._found = replace(found, wanted={**self._found.wanted, **found.wanted})
+                self._take_up()
+                await self._publish()
+            for name in [*self.state.versions]:
+                record = self.state.versions.get(name)  # none if it was unloaded meanwhile
+                if record is not None and record.state == "discovered" and record.reason is None:
+                    await self._bring_up(name)
+            async with self._lock:
+                await self._retire(self._without_folder())
+                return self.state
 
     async def rescan(self) -> None:
         """Reconcile, for a signal or the watcher: where the folder cannot be read, the error goes to the log only."""
@@ -164,7 +174,7 @@ class Lifecycle:
             names = _named(name, found.bundles)
             self._unloaded -= names
             for each in names:
-                self._failed_files.pop(each, None)
+                self._checked_files.pop(each, None)
         return await self.reconcile()
 
     async def unload(self, name: str) -> RepositoryState:
@@ -267,7 +277,7 @@ class Lifecycle:
         if record is not None and record.state == "ready":
             self._set(name, reason=None if record.sha256 == bundle.sha256 else _OTHER_MANIFEST)
             return
-        if record is not None and record.state == "failed" and self._failed_files.get(name) == fingerprint(bundle):
+        if record is not None and record.state == "failed" and self._checked_files.get(name) == fingerprint(bundle):
             return  # the same files would fail again
         missing = missing_part(bundle)
         if record is None:
@@ -281,39 +291,42 @@ class Lifecycle:
     async def _bring_up(self, name: str) -> None:
         """Check a version, open it in all processes, and let it answer; or record why it failed."""
         began = time.perf_counter()
-        self._set(name, state="verifying")
-        await self._publish()
+        self._checked_files[name] = fingerprint(self._found.bundles[name])  # files may be mended during the check
+        await self._show(name, state="verifying")
         showing = list[asyncio.Task[None]]()
-
-        def show_warming() -> None:
-            self._set(name, state="warming")
-            showing.append(asyncio.create_task(self._publish()))
-
         try:
-            checked = await self._checker.check(self._found.bundles[name], show_warming)
+            checked = await self._checker.check(
+                self._found.bundles[name],
+                lambda: showing.append(asyncio.create_task(self._show(name, state="warming"))),
+            )
         except CheckFailed as error:
             await asyncio.gather(*showing)
-            await self._fail(name, str(error))
+            await self._show(name, state="failed", reason=str(error))
             return
         await asyncio.gather(*showing)
-        profile = checked.profile.model_dump(mode="json")
+        async with self._lock:
+            await self._open(name, checked.profile.model_dump(mode="json"), began)
+
+    async def _open(self, name: str, profile: Mapping[str, Any], began: float) -> None:
+        """Let a version that has passed its check answer. began: time of the performance counter."""
+        if name not in self.state.versions:  # it was unloaded during its check
+            return
         ready = self._numbered(self.state.with_version(name, state="ready", profile=profile))
         failures = await self._serving.prepare(ready)
         self.state = replace(self.state, number=ready.number)
         if name in failures:
-            await self._fail(name, failures[name])
+            self._set(name, state="failed", reason=failures[name])
+            await self._publish()
             return
         await self._commit(ready)
         logger.info("%s is ready after %.1f s", name, time.perf_counter() - began)
 
-    async def _fail(self, name: str, reason: str) -> None:
-        self._refuse(name, reason)
-        await self._publish()
-
-    def _refuse(self, name: str, reason: str) -> None:
-        """Record that a version has failed; it is tried again when its files have changed."""
-        self._set(name, state="failed", reason=reason, profile=None)
-        self._failed_files[name] = fingerprint(self._found.bundles[name])
+    async def _show(self, name: str, **changes: object) -> None:
+        """Change the record of a version in all processes, unless it was unloaded."""
+        async with self._lock:
+            if name in self.state.versions:
+                self._set(name, **changes)
+                await self._publish()
 
     def _without_folder(self) -> set[str]:
         """Return the versions to retire because their folders are gone; record why others stay."""

@@ -103,14 +103,18 @@ def _stat(path: Path) -> tuple[int, ...]:
 
 
 def _wanted(path: Path) -> str:
-    """Return the content of a file `default` without spaces around it, `latest` where there is none."""
+    """Return the content of a file `default` without spaces around it, `latest` where there is no file.
+
+    An empty file means nothing: a person may be about to write a number into it.
+    """
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # a pipe would wait
-            return file.read(_MOST_DEFAULT_BYTES).decode(errors="replace").strip() or LATEST
+            text = file.read(_MOST_DEFAULT_BYTES).decode(errors="replace").strip()
     except FileNotFoundError:
         return LATEST
     except OSError as error:
         return f"a file that cannot be read ({error.strerror})"
+    return str(int(text)) if text.isdecimal() else text  # 02 is 2
 
 
 def _as_text(name: str) -> str:

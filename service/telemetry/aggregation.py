@@ -2,7 +2,7 @@
 
 import json
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -60,6 +60,19 @@ def counters_only(snapshot: Snapshot) -> Snapshot:
     A counter must never fall, because Prometheus would take that for a restart.
     """
     return [family for family in (Family(*family) for family in snapshot) if family.type in {"counter", "histogram"}]
+
+
+def of_versions(snapshot: Snapshot, served: Container[str]) -> Snapshot:
+    """Return the families without samples of versions that are not in `served`, which holds names as in `imagenet/1`.
+
+    Samples that are not about a version stay.
+    """
+
+    def stays(sample: Sample) -> bool:
+        labels = sample[1]
+        return "version" not in labels or f"{labels['model']}/{labels['version']}" in served
+
+    return [family._replace(samples=[*filter(stays, family.samples)]) for family in snapshot]
 
 
 def collect_snapshot(registry: CollectorRegistry) -> bytes:

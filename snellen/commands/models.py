@@ -117,7 +117,7 @@ def default(
     admin: Admin = None,
 ) -> None:
     """Choose the version that answers where only the model is named; also the way to roll back."""
-    if version != "latest" and not (version.isascii() and version.isdecimal()):
+    if not _is_rule(version):
         exit_with_error(f"VERSION is {version!r}; write latest, or the number of a version", status=2)
     with _failures_shown():
         client = _client(admin_socket, port, admin)
@@ -130,7 +130,7 @@ def default(
                 f"write {version} into that file, or make the folder writable and choose again",
                 err=True,
             )
-        if done["before"] != version:
+        if done["before"] != version and _is_rule(done["before"]):  # the file may have held anything
             _next("go back", f"default {model} {done['before']}", _options(admin_socket, port, admin))
 
 
@@ -148,6 +148,11 @@ def rescan(admin_socket: AdminSocket = None, port: Port = None, admin: Admin = N
         failed = [each["name"] for each in after["versions"] if each["state"] == "failed"]
         if any(known.get(name, ("", ""))[0] != "failed" for name in failed):
             raise typer.Exit(1)
+
+
+def _is_rule(text: str) -> bool:
+    """Return whether a text is `latest` or a number, as the file `default` holds it."""
+    return text == "latest" or (text.isascii() and text.isdecimal())
 
 
 def _client(admin_socket: Path | None, port: int | None, admin: str | None) -> "AdminClient":
@@ -260,10 +265,10 @@ def _print_state(state: dict[str, Any]) -> None:
     _say(f"default model: {state['default_model'] or 'none'}")
     for model, rule in state["defaults"].items():
         stored = "" if rule["stored"] else ", until the end of the service"
-        if rule["wanted"] != "latest" or not rule["stored"]:
-            _say(f"default version of {model}: {rule['wanted']}, as chosen{stored}")
         if rule["reason"]:
             _say(rule["reason"])
+        elif rule["wanted"] != "latest" or not rule["stored"]:
+            _say(f"default version of {model}: {rule['wanted']}, as chosen{stored}")
     _print_passed_over(state["passed_over"])
 
 

@@ -30,6 +30,8 @@ def serve(context: typer.Context) -> None:
     """Answer over HTTP with the bundles of a folder, or with FILE.onnx; `snellen serve --help` lists every setting."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server handles it; process 1 would ignore it
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Python would print a traceback
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it asks for a look at the folder, which comes anyway
     arguments = context.args
     if {"-h", "--help"} & set(arguments):
         typer.echo(_FILES)

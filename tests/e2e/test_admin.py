@@ -68,6 +68,14 @@ def test_a_version_comes_is_chosen_and_goes(server: ServerProcess, tmp_path: Pat
     assert answering(server) == {"1"}
     assert (tmp_path / "models/colours/default").read_text() == "1\n"
 
+    (tmp_path / "models/colours/default").write_text("")  # as while a person writes it
+    assert models(server, "rescan")[0] == 0
+    assert answering(server) == {"1"}
+    text = models(server, "list")[1]
+    assert ("the file colours/default holds ''; write" in text, "as chosen" in text) == (True, False), text
+    status, text = models(server, "default", "colours", "1")
+    assert (status, "go back" in text) == (0, False), text
+
     status, text = models(server, "unload", "colours/2")
     assert (status, "load it again: snellen models load colours/2" in text) == (0, True)
     gone = httpx.get(f"{server.url}/v1/models/colours/versions/2")

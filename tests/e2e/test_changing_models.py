@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from models.contract import MANIFEST
+from snellen.admin_client import find_service
 from tests.service.repository.test_checker import renew_hashes, write_crashing_graph
 from tests.support.bundles import replace_constant, write_bundle
 from tests.support.pictures import GREEN, picture
@@ -281,3 +282,16 @@ def test_nothing_is_left_of_a_service_that_ends_during_a_change(tmp_path: Path, 
             assert server.process.wait(LIMIT_S) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
             until(lambda children=children: survivors(children) == [], server)  # type: ignore[misc]
             assert (service.folder / "colours" / "2" / MANIFEST).exists()
+
+
+def test_a_frontend_that_starts_while_a_version_retires_serves_what_is_left(tmp_path: Path) -> None:
+    """It was told to open a version that the engine process has closed meanwhile."""
+    with changing(tmp_path, *SHAPES["an engine process"]) as service:
+        service.add(2)
+        os.kill(service.server.process.pid, signal.SIGHUP)
+        service.everywhere(2, {1: "ready", 2: "ready"})
+        before = frontends_of(service.server)
+        os.kill(before[0], signal.SIGKILL)
+        until(lambda: frontends_of(service.server) not in ([], before), service.server)
+        find_service(None, service.server.port).change("unload", {"name": "colours/1"})
+        service.everywhere(2, {2: "ready"})

@@ -15,14 +15,14 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
-from tests.support.server import ServerProcess, running
+from tests.support.server import ServerProcess, running, running_module
 
 ROOT = Path(__file__).parents[2]
 INTERRUPT = """import os, signal, sys
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == "{imported}":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.{name})
 sys.meta_path.insert(0, Interrupt())
 """
 GOLDEN = ROOT / "models/imagenet/1/golden"
@@ -133,12 +133,22 @@ def test_an_interrupt_while_it_starts_leaves_no_traceback(
 ) -> None:
     """Ctrl-C at the import of a module."""
     write_bundle(tmp_path / "models")
-    (tmp_path / "sitecustomize.py").write_text(INTERRUPT.format(imported=imported))
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPT.format(imported=imported, name="SIGINT"))
     command = [sys.executable, "-m", *module, "--port", "0", "--models", str(tmp_path / "models")]
     environment = os.environ | {"SNELLEN_FRONTENDS": "1", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert done.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("module", "imported"), [(("service",), "pydantic"), (("snellen", "serve"), "service.app")])
+def test_a_hangup_while_it_starts_does_not_end_it(module: tuple[str, ...], imported: str, tmp_path: Path) -> None:
+    """It asks for a look at the models folder, which the start takes anyway."""
+    write_bundle(tmp_path / "models")
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPT.format(imported=imported, name="SIGHUP"))
+    command = (*module, "--port", "0", "--models", str(tmp_path / "models"))
+    with running_module(*command, environment={"PYTHONPATH": f"{tmp_path}:{ROOT}"}, folder=ROOT) as server:
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
 def test_a_port_in_use_is_named(server: ServerProcess) -> None:

@@ -44,6 +44,9 @@ async def test_an_engine_process_serves_its_frontends_and_ends_after_them(reposi
         found = [await asyncio.wait_for(reports.get(), LONG_S) for _ in range(3)]
         assert {report["version"].partition("@")[0] for report in found} == {"plain/1", "colours/1", "colours/2"}
 
+        engine.send(control_channel.COMMIT, b"1")
+        assert await asyncio.wait_for(heard.get(), LONG_S) == control_channel.RETIRED
+
         engine.channel.close()
         green = np.full((SIDE, SIDE, 3), (0, 255, 0), np.uint8)
         _, data = await asyncio.wait_for(dispatcher.submit(RemoteImage(found[0]["version"], green)), LONG_S)

@@ -23,6 +23,7 @@ from service.telemetry.metrics import Metrics
 from service.types import DensePrediction, EngineInfo, EngineResult, Payload, Priority
 
 _NO_ENGINE = "engines are being started; requests wait for them"
+_NOT_WANTED = "it is no longer wanted"
 
 
 class RemoteSubmitter:
@@ -83,6 +84,8 @@ class RemoteLoader:
         self._verdicts: dict[str, asyncio.Future[Report]] = defaultdict(
             lambda: asyncio.get_running_loop().create_future()
         )
+        self._wanted: set[str] | None = None
+        """Versions that are worth waiting for; None for all."""
         self._tasks: set[asyncio.Task[None]] = set()
         metrics.process.slots.labels("free").set_function(lambda: slots.free)
         metrics.process.slots.labels("taken").set_function(lambda: slots.count - slots.free)
@@ -96,6 +99,8 @@ class RemoteLoader:
 
         Returns why it cannot be served, None if it can. profile: not used, the engine process reports its own.
         """
+        if self._wanted is not None and version.identity not in self._wanted:
+            return _NOT_WANTED
         report = await self._verdicts[version.identity]
         if report["state"] == "ready":
             version.serving = self._start(version, report)
@@ -114,11 +119,13 @@ class RemoteLoader:
         self._metrics.forget(*version.labels)
 
     def abandon_all_but(self, state: RepositoryState) -> None:
-        """Wait no longer for versions that are not ready in `state`."""
-        wanted = {f"{record.name}@{record.sha256}" for record in state.versions.values() if record.state == "ready"}
+        """Wait from now on only for versions that are ready in `state`: no engine process may open others any more."""
+        self._wanted = {
+            f"{record.name}@{record.sha256}" for record in state.versions.values() if record.state == "ready"
+        }
         for identity, verdict in self._verdicts.items():
-            if identity not in wanted and not verdict.done():
-                verdict.set_result({"version": identity, "state": "failed", "reason": "it is no longer wanted"})
+            if identity not in self._wanted and not verdict.done():
+                verdict.set_result({"version": identity, "state": "failed", "reason": _NOT_WANTED})
 
     def _forget(self, identity: str) -> None:
         self._verdicts.pop(identity, None)

@@ -3,12 +3,20 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from service.server.workers.control_channel import SCRAPE, SNAPSHOT, read_memfd, to_memfd
 from service.server.workers.process import ManagedProcess
-from service.telemetry.aggregation import Family, Registry, Snapshot, collect_snapshot, counters_only, merge_snapshots
+from service.telemetry.aggregation import (
+    Family,
+    Registry,
+    Snapshot,
+    collect_snapshot,
+    counters_only,
+    merge_snapshots,
+    of_versions,
+)
 
 _TIMEOUT_S = 1.0
 """Time to wait for a process that is busy or hangs. After it, its last known metrics are used."""
@@ -32,12 +40,18 @@ class _Scrape:
 class MetricsCollector:
     """Collects metrics in the main process.
 
-    Counts of ended processes stay in the sum, as of their last scrape.
+    Counts of ended processes stay in the sum, as of their last scrape; those of a version until it is gone.
     """
 
-    def __init__(self, processes: Sequence[ManagedProcess], own: Registry | None = None) -> None:
-        """own: what this process counts itself."""
-        self._processes, self._own = processes, own
+    def __init__(
+        self, processes: Sequence[ManagedProcess], served: Callable[[], Container[str]], own: Registry | None = None
+    ) -> None:
+        """Create a collector.
+
+        served: returns the names of the versions that there are, as in `imagenet/1`. own: what this process counts
+        itself.
+        """
+        self._processes, self._served, self._own = processes, served, own
         self._latest: dict[str, Snapshot] = {}
         self._of_ended: Snapshot = []
         self._scrapes: dict[int, _Scrape] = {}
@@ -71,6 +85,7 @@ class MetricsCollector:
 
     def _finish(self, number: int) -> None:
         if finished := self._scrapes.pop(number, None):
+            self._of_ended = of_versions(self._of_ended, self._served())
             own = [] if self._own is None else counters_only(json.loads(collect_snapshot(self._own)))
             everything = merge_snapshots([*self._latest.values(), self._of_ended, own, self._of_processes()])
             finished.frontend.send(SCRAPE, finished.token, [to_memfd(json.dumps(everything).encode())])

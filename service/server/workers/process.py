@@ -39,8 +39,10 @@ They are counted and not timed: while a container is paused, for example, none i
 class ManagedProcess:
     """One process of the plan, for example `frontend 1`: the running process, its channel, its restarts and its state.
 
-    config: see WorkerConfig. refused: the reason why it may not serve with the others; empty if it may. given,
-    prepared: number of the RepositoryState that was sent to it last, and of the one that it has prepared.
+    config: see WorkerConfig. leaving: whether it takes no more connections, because it is about to end. refused: the
+    reason why it may not serve with the others; empty if it may. given, prepared, committed: number of the
+    RepositoryState that was sent to it last, of the one that it has prepared, and of the one that it was told to
+    commit.
     """
 
     kind: str
@@ -52,11 +54,13 @@ class ManagedProcess:
     channel: ControlChannel | None = None
     up: bool = False
     ready: bool = False
+    leaving: bool = False
     missed_heartbeats: int = 0
     open_connections: int = 0
     refused: str = ""
     given: int = 0
     prepared: int = 0
+    committed: int = 0
     connections_passed: int = 0
     restarts: int = 0
     status: int = 0
@@ -104,12 +108,14 @@ class ManagedProcess:
         lived_s = asyncio.get_running_loop().time() - self._started_at
         assert self.channel is not None
         self.status = status if self.up or status > 0 else 0
-        self.up = self.ready = False  # before the channel is closed: what it has not delivered goes elsewhere
+        self.up = self.ready = self.leaving = (
+            False  # before the channel is closed: what it has not delivered goes elsewhere
+        )
         self.channel.close()
         self.process = self.channel = None
         self.missed_heartbeats = 0
         self.open_connections = 0
-        self.given = self.prepared = 0
+        self.given = self.prepared = self.committed = 0
         if self.refused:
             return _REFUSED_PAUSE_S
         self.quick_deaths = self.quick_deaths + 1 if lived_s < _QUICK_S else 0

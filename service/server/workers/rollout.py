@@ -33,14 +33,15 @@ class Rollout:
         """Create a rollout; the processes are started with `first`, which is not committed yet.
 
         in_service: called with a process that has the committed state. refuse: called with a process that cannot open
-        what the others serve, and why. retire_limit_s: time for versions to retire in the frontends.
+        what the others serve, and why. retire_limit_s: time for versions to retire in the frontends, and again in the
+        engine processes.
         """
         self._engines, self._frontends = engines, frontends
         self._in_service, self._refuse, self._retire_limit_s = in_service, refuse, retire_limit_s
         self._committed: RepositoryState | None = None
         self._latest = first
         self._preparing: RepositoryState | None = None
-        self._starts = 1
+        self._closed = False
         self._failures = dict[str, str]()
         self._deaths = 0
         self._missing = set[str]()
@@ -51,26 +52,24 @@ class Rollout:
         """The state for a process that starts now."""
         return self._committed or self._latest
 
-    def start_anew(self, first: RepositoryState) -> None:
-        """Forget what is committed: no process serves it any more. Processes that start get `first`.
+    def close(self) -> None:
+        """End the change that is being made with RepositoryError, and each one that is tried later.
 
-        A change that is being made ends with RepositoryError.
+        No process serves any more what was committed; another rollout takes over.
         """
-        self._committed, self._preparing, self._latest = None, None, first
-        self._starts += 1
-        self._missing.clear()
+        self._closed = True
         self._all_replied.set()
 
     async def prepare(self, state: RepositoryState) -> Mapping[str, str]:
         """Let all processes that are up open what is ready in `state`.
 
-        Returns why versions cannot be served, by name. Raises RepositoryError when the service starts anew meanwhile.
+        Returns why versions cannot be served, by name. Raises RepositoryError after `close`.
         """
+        self._require_open()
         taking_part = [each for each in (*self._engines, *self._frontends) if self._takes_part(each)]
         self._preparing, self._latest = state, state
         self._failures, self._deaths = {}, 0
         self._missing = {process.name for process in taking_part if process.prepared != state.number}
-        self._all_replied.clear()
         for process in taking_part:
             if process.process is not None and process.given != state.number:
                 self._send(process, state)
@@ -78,21 +77,34 @@ class Rollout:
         return self._failures
 
     async def commit(self, number: int) -> None:
-        """Commit the prepared state: in the frontends, and in the engine processes after all frontends."""
+        """Commit the prepared state: in the frontends, and in the engine processes after all frontends.
+
+        Ends when what is no longer ready is gone in all of them. Raises RepositoryError after `close`.
+        """
+        self._require_open()
         assert self._preparing is not None
         self._committed, self._preparing = self._preparing, None
-        waiting = self._commit_in(self._frontends, number)
-        self._missing = {process.name for process in waiting}
-        self._all_replied.clear()
+        for process in (*self._engines, *self._frontends):  # that have started since, and still open an earlier state
+            if process.process is not None and process.given != number:
+                self._send(process, self._committed)
+        await self._committed_in(self._frontends, number)
+        await self._committed_in(self._engines, number)
+
+    async def _committed_in(self, processes: Sequence[ManagedProcess], number: int) -> None:
+        """Commit in processes, and wait until what is no longer ready is gone there, but not beyond the limit."""
+        self._missing = {process.name for process in self._commit_in(processes, number)}
         try:
             async with asyncio.timeout(self._retire_limit_s):
                 await self._replies()
         except TimeoutError:
-            logger.warning("%s: not all requests of a retired version have ended", ", ".join(sorted(self._missing)))
-        self._commit_in(self._engines, number)
+            late = ", ".join(sorted(self._missing))
+            logger.warning("%s: a change of models is not complete after %g s", late, self._retire_limit_s)
 
     def prepared(self, process: ManagedProcess, number: int, failures: Mapping[str, str]) -> None:
-        """Note that a process has prepared a state. failures: why it cannot serve versions, by name."""
+        """Note that a process has prepared a state. failures: why it cannot serve versions, by name.
+
+        The answer to a state that is neither the next nor the committed one is of no use: a later one was sent too.
+        """
         process.prepared = number
         served = self._committed.versions if self._committed is not None else {}
         if broken := [f"{name}: {why}" for name, why in failures.items() if name in served and _is_ready(served[name])]:
@@ -100,15 +112,14 @@ class Rollout:
         elif self._preparing is not None and number == self._preparing.number:
             self._failures |= failures
             self._replied(process)
-        elif self._committed is None or number != self._committed.number:
-            self._send(process, self.at_start)
-        else:
+        elif self._committed is not None and number == self._committed.number:
             self._commit_in([process], number)
             if self._preparing is not None:
+                self._missing.add(process.name)
                 self._send(process, self._preparing)
 
     def retired(self, process: ManagedProcess, number: int) -> None:
-        """Note that a frontend has committed a state, and that what is no longer ready is gone there."""
+        """Note that a process has committed a state, and that what is no longer ready is gone there."""
         if self._committed is not None and number == self._committed.number:
             self._replied(process)
 
@@ -126,13 +137,13 @@ class Rollout:
                     if _is_ready(record) and not _is_ready(served.get(record.name))
                 ]
                 self._failures |= dict.fromkeys(opening, "several processes ended while they opened it")
+                self._missing.clear()  # frontends wait for what the engine processes cannot open
         self._replied(process)
 
     def _takes_part(self, process: ManagedProcess) -> bool:
         """Return whether a change waits for a process: at the first start for all, through restarts.
 
-        Later it waits for those that have the committed state; one that is still opening that gets the change
-        afterwards.
+        Later it waits for those that have the committed state, and for each that gets it meanwhile.
         """
         if self._committed is None:
             return True
@@ -143,26 +154,31 @@ class Rollout:
         process.send(PREPARE, descriptors=[to_memfd(state.to_json())])
 
     def _commit_in(self, processes: Sequence[ManagedProcess], number: int) -> list[ManagedProcess]:
-        """Commit in those that have prepared the state, and return them."""
-        able = [process for process in processes if process.process is not None and process.prepared == number]
+        """Commit in those that have prepared the state and not committed it yet, and return them."""
+        able = [
+            process
+            for process in processes
+            if process.process is not None and process.prepared == number != process.committed
+        ]
         for process in able:
+            process.committed = number
             process.send(COMMIT, str(number).encode())
             self._in_service(process)
         return able
 
     async def _replies(self) -> None:
-        """Wait until no reply is missing. Raises RepositoryError when the service starts anew meanwhile."""
-        start = self._starts
-        self._end_if_all_replied()
-        await self._all_replied.wait()
-        if start != self._starts:
+        """Wait until no reply is missing. Raises RepositoryError after `close`."""
+        while self._missing and not self._closed:
+            self._all_replied.clear()
+            await self._all_replied.wait()
+        self._require_open()
+
+    def _require_open(self) -> None:
+        if self._closed:
             raise RepositoryError("the service has started anew during the change; look at what is served now")
 
     def _replied(self, process: ManagedProcess) -> None:
         self._missing.discard(process.name)
-        self._end_if_all_replied()
-
-    def _end_if_all_replied(self) -> None:
         if not self._missing:
             self._all_replied.set()
 

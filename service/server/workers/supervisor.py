@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 _GRACE_S = 20.0
 """Seconds after the drain of the frontends at which the main process ends. A frontend's own watchdog ends it before."""
 _RETIRE_GRACE_S = 2.0
-"""Seconds beyond the longest deadline of a request until a frontend has to have retired a version."""
+"""Seconds beyond the longest deadline of a request until a process has to have retired a version."""
 _MAX_DETAIL = 2000
 """Limit of the text about other processes in the response of /readyz, in characters."""
 
@@ -88,17 +88,12 @@ class Supervisor:
         self._balancer = ConnectionBalancer(listeners, self._frontends, listening=not settings.listen_when_ready)
         self._processes = [*self._engines, *self._frontends]
         admin_metrics = AdminPortMetrics()
-        self._metrics = MetricsCollector(self._processes, admin_metrics.registry)
+        self._metrics = MetricsCollector(
+            self._processes, lambda: self._lifecycle.state.versions, admin_metrics.registry
+        )
         self._checker = VersionChecker(*plan.of_networks(settings))
         self._lifecycle = self._new_lifecycle()
-        self._rollout = Rollout(
-            self._engines,
-            self._frontends,
-            self._lifecycle.state,
-            self._in_service,
-            self._refuse,
-            settings.deadline_s + _RETIRE_GRACE_S,
-        )
+        self._rollout = self._new_rollout()
         self._tasks = set[asyncio.Task[None]]()
         self._draining = False
         self._admin = self._new_admin(admin_app, admin_port_app, admin_metrics.requests)
@@ -227,8 +222,8 @@ class Supervisor:
         self._balancer.update_listening()
 
     def _in_service(self, process: ManagedProcess) -> None:
-        """Use a process that has the committed state."""
-        process.up = process.ready = True
+        """Use a process that has the committed state, unless it is about to end."""
+        process.up = process.ready = not process.leaving
         if process.refused:
             process.refused = ""
             self._send_degraded()
@@ -285,11 +280,22 @@ class Supervisor:
         except RepositoryError as error:
             self._fail(str(error), 2)
             return
-        self._rollout.start_anew(self._lifecycle.state)
+        self._rollout.close()
+        self._rollout = self._new_rollout()
         begin(self._start_lifecycle(), self._tasks)
 
     def _new_lifecycle(self, number: int = 1) -> Lifecycle:
         return Lifecycle(self._settings.models, self._settings.default_model, self._checker, number)
+
+    def _new_rollout(self) -> Rollout:
+        return Rollout(
+            self._engines,
+            self._frontends,
+            self._lifecycle.state,
+            self._in_service,
+            self._refuse,
+            self._settings.deadline_s + _RETIRE_GRACE_S,
+        )
 
     def _send_degraded(self) -> None:
         """Send all frontends what is wrong with other processes, for /readyz."""
@@ -305,6 +311,7 @@ class Supervisor:
         if self._draining:
             self._balancer.close()
         frontend.up = frontend.ready = False
+        frontend.leaving = True
         self._balancer.update_listening()
         frontend.send(control_channel.STOP_ACCEPTING)
 

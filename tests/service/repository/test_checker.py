@@ -31,17 +31,13 @@ Listener = Callable[[int, int], object]
 
 
 @pytest.fixture
-async def make(tmp_path: Path) -> AsyncIterator[Make]:
+def make(tmp_path: Path) -> Make:
     """Returns checkers with a cache of their own, whose children have the priority of the tests."""
-    made: list[VersionChecker] = []
 
     def make(copies: int = 1, **options: Any) -> VersionChecker:
-        made.append(VersionChecker(settings(tmp_path), CORES, copies, **{"nice": 0} | options))
-        return made[-1]
+        return VersionChecker(settings(tmp_path), CORES, copies, **{"nice": 0} | options)
 
-    yield make
-    for each in made:
-        await each.stop()
+    return make
 
 
 @pytest.fixture
@@ -308,8 +304,9 @@ async def test_a_child_has_the_lowest_priority_and_only_its_own_descriptors(make
     assert os.getsid(pid) == pid
     assert oom_score_adj(pid) == 1000
     assert {name for name in held if not name.startswith(sys.base_prefix)} <= {"socket", "/memfd"}
-    await checker.stop()
-    assert await work == "the service is stopping"
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
 
 
 async def test_cancelling_a_check_kills_its_child(make: Make, folder: Path) -> None:
@@ -338,16 +335,6 @@ async def test_checks_leave_no_descriptors_open(make: Make, folder: Path) -> Non
     write_crashing_graph(folder)
     await reason_of(checker, folder)
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-async def test_a_stopped_checker_starts_no_child(make: Make, folder: Path) -> None:
-    """Also if it waits for another check."""
-    checker = make()
-    works = [asyncio.ensure_future(reason_of(checker, folder)) for _ in range(2)]
-    await started(checker, works[0])
-    await checker.stop()
-    assert await asyncio.gather(*works) == ["the service is stopping"] * 2
-    assert not children_left()
 
 
 async def test_the_status_may_be_collected_by_another_part_of_the_process(

@@ -116,6 +116,56 @@ async def test_a_version_that_fails_its_check_takes_no_traffic(
     assert default(registry) == "colours/2"
 
 
+async def test_a_version_that_is_mended_while_it_is_checked_is_checked_again(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle, judge: Judge
+) -> None:
+    """The check that failed has read the files as they were before."""
+    folder = write_bundle(tmp_path, version=2)
+
+    async def check_while_mended(bundle: Bundle, on_warming: Callable[[], None]) -> Checked:
+        os.utime(folder / "model.onnx", (0, 0))
+        raise CheckFailed("model.onnx differs from the sha256 in the manifest")
+
+    check, judge.check = judge.check, check_while_mended  # type: ignore[method-assign]
+    await lifecycle.reconcile()
+    assert states(registry)["colours/2"] == "failed"
+    judge.check = check  # type: ignore[method-assign]
+    await lifecycle.reconcile()
+    assert default(registry) == "colours/2"
+
+
+async def test_a_rollback_does_not_wait_for_a_check(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle, judge: Judge
+) -> None:
+    """Nor does unloading, also of the version that is checked, which then does not come back."""
+    write_bundle(tmp_path, version=2)
+    await lifecycle.reconcile()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    check = judge.check
+
+    async def check_slowly(bundle: Bundle, on_warming: Callable[[], None]) -> Checked:
+        begun.set()
+        await go_on.wait()
+        return await check(bundle, on_warming)
+
+    judge.check = check_slowly  # type: ignore[method-assign]
+    for version in (3, 4):
+        write_bundle(tmp_path, version=version)
+    change = asyncio.create_task(lifecycle.reconcile())
+    await begun.wait()
+    async with asyncio.timeout(5):
+        await lifecycle.set_default("colours", "1")
+        await lifecycle.unload("colours/3")
+        await lifecycle.unload("colours/2")
+    assert default(registry) == "colours/1"
+    assert states(registry) == {"colours/1": "ready", "colours/4": "discovered"}
+    go_on.set()
+    await change
+    assert states(registry) == {"colours/1": "ready", "colours/4": "ready"}
+    assert default(registry) == "colours/1"
+    assert judge.checked == ["colours/2", "colours/3", "colours/4"]
+
+
 async def test_a_version_that_cannot_be_opened_takes_no_traffic(
     tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle
 ) -> None:

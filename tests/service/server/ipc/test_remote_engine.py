@@ -16,6 +16,7 @@ from models.contract import read_bundle
 from service.batching.dense_queue import DenseLimits
 from service.engine.profile import BatchSeconds, Measurement, Profile
 from service.repository.loader import ModelLimits
+from service.repository.state import RepositoryState
 from service.repository.version import ModelVersion
 from service.server.ipc.pixel_slots import PixelSlots
 from service.server.ipc.protocol import HELLO, REQUEST, RESPONSE, Kind, Report, RequestHeader, frames
@@ -106,6 +107,15 @@ async def test_a_version_has_failed_when_all_engine_processes_reject_it(frontend
     assert frontend.version.serving is None
     for writer in writers:
         writer.close()
+
+
+async def test_a_version_that_is_no_longer_wanted_is_not_waited_for(frontend: Frontend) -> None:
+    """Whether loading it has begun before or begins afterwards."""
+    loading = asyncio.ensure_future(frontend.loader.load(frontend.version, None))
+    await asyncio.sleep(0)
+    frontend.loader.abandon_all_but(RepositoryState())
+    assert await loading == "it is no longer wanted"
+    assert await frontend.loader.load(frontend.version, None) == "it is no longer wanted"
 
 
 async def test_readiness_ends_with_the_last_engine_process(frontend: Frontend) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from service.server.workers import control_channel
 from service.server.workers.control_channel import ControlChannel, missing_feature, pair
 
 
@@ -113,3 +114,10 @@ def test_a_platform_with_memfd_and_packet_sockets_can_run_several_processes(monk
     assert missing_feature() == "Unix sockets of the type SOCK_SEQPACKET are missing"
     monkeypatch.delattr(os, "memfd_create")
     assert missing_feature() == "os.memfd_create is missing"
+
+
+def test_each_kind_of_message_has_a_letter_of_its_own() -> None:
+    """Whatever its direction."""
+    kinds = [value for name, value in vars(control_channel).items() if name.isupper() and isinstance(value, bytes)]
+    assert len(kinds) > 10
+    assert len(kinds) == len(set(kinds))

@@ -24,11 +24,11 @@ class Process(ManagedProcess):
     def messages(self) -> list[tuple[bytes, bytes, Sequence[int]]]:
         return vars(self).setdefault("_messages", [])  # type: ignore[no-any-return]
 
-    def reply(self, collector: MetricsCollector, images: float) -> None:
+    def reply(self, collector: MetricsCollector, images: float, **labels: str) -> None:
         """Answer the last scrape."""
         kind, number, _ = self.messages[-1]
         assert kind == SNAPSHOT
-        counted = [Family("snellen_images", "counter", "", [("snellen_images_total", {}, images)])]
+        counted = [Family("snellen_images", "counter", "", [("snellen_images_total", labels, images)])]
         collector.add(self, int(number), to_memfd(json.dumps(counted).encode()))
 
 
@@ -47,7 +47,7 @@ def sums(process: Process) -> dict[str, float]:
 
 async def test_the_sum_is_sent_when_all_have_replied(processes: list[Process]) -> None:
     """With what only the main process knows."""
-    collector = MetricsCollector(processes)
+    collector = MetricsCollector(processes, set)
     collector.scrape(processes[0], b"7")
     processes[1].reply(collector, 2)
     assert processes[0].messages[-1][0] == SNAPSHOT
@@ -61,7 +61,7 @@ async def test_a_process_that_hangs_is_not_waited_for(
     processes: list[Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its last counts stay in the sum."""
-    collector = MetricsCollector(processes)
+    collector = MetricsCollector(processes, set)
     collector.scrape(processes[0], b"6")
     for process in processes:
         process.reply(collector, 1)
@@ -74,7 +74,7 @@ async def test_a_process_that_hangs_is_not_waited_for(
 
 async def test_what_an_ended_process_counted_stays(processes: list[Process]) -> None:
     """A scrape that waits for it ends with it."""
-    collector = MetricsCollector(processes)
+    collector = MetricsCollector(processes, set)
     collector.scrape(processes[0], b"6")
     for process in processes:
         process.reply(collector, 1)
@@ -89,10 +89,32 @@ async def test_what_the_main_process_counts_itself_is_in_the_sum(processes: list
     own = AdminPortMetrics()
     own.requests.unauthenticated.labels("missing").inc()
     own.requests.queue_limit.set(7)
-    collector = MetricsCollector(processes, own.registry)
+    collector = MetricsCollector(processes, set, own.registry)
     collector.scrape(processes[0], b"7")
     for process in processes:
         process.reply(collector, 1)
     found = sums(processes[0])
     assert found["snellen_unauthenticated_requests_total"] == 1
     assert "snellen_queue_limit" not in found
+
+
+async def test_what_an_ended_process_counted_of_a_version_goes_with_that_version(processes: list[Process]) -> None:
+    """Else its series would stay until the end of the service."""
+    served = {"colours/1"}
+    collector = MetricsCollector(processes, lambda: served)
+    collector.scrape(processes[0], b"6")
+    for process in processes:
+        process.reply(collector, 1, model="colours", version="1")
+    processes[1].up = False
+    collector.ended(processes[1])
+    collector.scrape(processes[0], b"7")
+    processes[0].reply(collector, 1, model="colours", version="1")
+    assert sums(processes[0])["snellen_images_total"] == 2
+    served.clear()
+    collector.scrape(processes[0], b"7")
+    processes[0].reply(collector, 3)
+    assert sums(processes[0])["snellen_images_total"] == 3
+    served.add("colours/1")
+    collector.scrape(processes[0], b"7")
+    processes[0].reply(collector, 1, model="colours", version="1")
+    assert sums(processes[0])["snellen_images_total"] == 1

@@ -1,4 +1,4 @@
-"""Two phases over processes that the test plays: who is waited for, and who gets which state."""
+"""Two phases over processes that the test plays: which processes are waited for, and which state each gets."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ FIRST = RepositoryState(1, {"colours/1": VersionRecord("colours/1", "aa", "ready
 SECOND = replace(FIRST, number=2)
 THIRD = replace(FIRST, number=3, versions={**FIRST.versions, "colours/2": VersionRecord("colours/2", "bb", "ready")})
 FOURTH = replace(FIRST, number=4)
+FIFTH = replace(FIRST, number=5, versions={"colours/1": VersionRecord("colours/1", "aa", "retiring")})
 
 
 class Played(ManagedProcess):
@@ -37,7 +38,7 @@ class Played(ManagedProcess):
 
     def die(self, rollout: Rollout) -> None:
         rollout.ended(self)
-        self.process, self.given, self.prepared = None, 0, 0
+        self.process, self.given, self.prepared, self.committed = None, 0, 0, 0
 
 
 class Service:
@@ -69,9 +70,11 @@ class Service:
 
     async def commit(self, number: int) -> None:
         change = asyncio.ensure_future(self.rollout.commit(number))
-        await asyncio.sleep(0)
-        for process in self.frontends:
-            self.rollout.retired(process, number)
+        for processes in (self.frontends, [self.engine]):
+            await asyncio.sleep(0)
+            for process in processes:
+                self.rollout.retired(process, number)
+            await asyncio.sleep(0)
         await change
 
     async def change(self, state: RepositoryState) -> dict[str, str]:
@@ -112,7 +115,7 @@ async def test_the_first_state_is_committed_when_all_have_prepared_it() -> None:
 
 
 async def test_engine_processes_commit_after_all_frontends() -> None:
-    """So no frontend sends an image of a version that an engine process has closed; a frontend may not hold it up."""
+    """So no frontend sends an image of a version that an engine process has closed. The change ends when all have."""
     service = await serving()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
@@ -121,15 +124,53 @@ async def test_engine_processes_commit_after_all_frontends() -> None:
     committing = asyncio.ensure_future(service.rollout.commit(3))
     await asyncio.sleep(0.01)
     assert [process.last for process in service.all] == [PREPARE, b"K3", b"K3"]
-    service.rollout.retired(service.frontends[0], 3)
+    for process in service.frontends:
+        service.rollout.retired(process, 3)
     await asyncio.sleep(0.01)
-    assert service.engine.last == PREPARE
-    await committing
     assert service.engine.last == b"K3"
+    assert not committing.done()
+    service.rollout.retired(service.engine, 3)
+    await committing
+
+
+async def test_a_process_that_retires_nothing_does_not_hold_up_a_change_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log names it."""
+    service = await serving()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    service.prepared(3)
+    await preparing
+    committing = asyncio.ensure_future(service.rollout.commit(3))
+    await asyncio.sleep(0)
+    service.rollout.retired(service.frontends[0], 3)
+    await committing
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["frontend 1", "engine 0"]
+
+
+async def test_an_engine_process_that_starts_during_a_commit_commits_once() -> None:
+    """It has nothing to retire, so it need not wait for the frontends."""
+    service = await serving()
+    service.engine.die(service.rollout)
+    service.engine.start(2)
+    vars(service.engine)["sent"].clear()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    for process in service.frontends:
+        service.rollout.prepared(process, 3, {})
+    await preparing
+    committing = asyncio.ensure_future(service.rollout.commit(3))
+    await asyncio.sleep(0)
+    service.rollout.prepared(service.engine, 3, {})
+    for process in service.frontends:
+        service.rollout.retired(process, 3)
+    await committing
+    assert vars(service.engine)["sent"] == [PREPARE, b"K3"]
 
 
 async def test_a_version_that_one_process_cannot_open_is_named() -> None:
-    """Whoever changes the state then takes it back."""
+    """The caller then takes the change back."""
     service = await serving()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
@@ -142,45 +183,34 @@ async def test_a_version_that_one_process_cannot_open_is_named() -> None:
 
 
 async def test_a_process_that_is_down_blocks_nothing() -> None:
-    """It gets the committed state when it starts, and what has been committed since before it serves."""
+    """It gets the committed state when it starts, and each one that is committed while it still opens that.
+
+    At once, since it may wait for a version that no engine process has any more; its answer to the earlier state is
+    of no use.
+    """
     service = await serving()
     late = service.frontends[1]
     late.die(service.rollout)
-    await service.change(THIRD)
-    service.in_service.clear()
-    late.start(2)
-    service.rollout.prepared(late, 2, {})
-    assert (late.last, late.given, service.in_service) == (PREPARE, 3, [])
-    service.rollout.prepared(late, 3, {})
-    assert (late.last, service.in_service) == (b"K3", ["frontend 1"])
+    late.start(service.rollout.at_start.number)
+    preparing = asyncio.ensure_future(service.rollout.prepare(FIFTH))
+    await asyncio.sleep(0)
+    for process in (service.engine, service.frontends[0]):
+        service.rollout.prepared(process, 5, {})
+    await preparing
+    await service.commit(5)
+    assert (late.last, late.given) == (PREPARE, 5)
+    service.rollout.prepared(late, 2, {"colours/1": "it is no longer wanted"})
+    assert (late.last, service.refused) == (PREPARE, {})
+    service.rollout.prepared(late, 5, {})
+    assert (late.last, service.in_service) == (b"K5", ["frontend 0", "engine 0", "frontend 1"])
 
 
 async def test_a_process_that_starts_during_a_change_serves_the_old_state_and_then_the_new_one() -> None:
-    """Never a state between them."""
-    service = await serving()
-    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
-    await asyncio.sleep(0)
-    late = service.frontends[1]
-    late.die(service.rollout)
-    assert service.rollout.at_start == SECOND
-    late.start(2)
-    service.rollout.prepared(late, 2, {})
-    assert vars(late)["sent"][-2:] == [b"K2", PREPARE]
-    for process in (service.engine, service.frontends[0]):
-        service.rollout.prepared(process, 3, {})
-    assert await preparing == {}
-    await service.commit(3)
-    assert late.last == PREPARE
-    service.rollout.prepared(late, 3, {})
-    assert late.last == b"K3"
-
-
-async def test_a_process_that_is_still_opening_the_old_state_gets_the_new_one_afterwards() -> None:
-    """It commits what it has prepared before it prepares anything else; nobody waits for it."""
+    """Never a state between, and not later than the others, which wait until it has opened the new one."""
     service = await serving()
     late = service.frontends[1]
     late.die(service.rollout)
-    late.start(2)
+    late.start(service.rollout.at_start.number)
     vars(late)["sent"].clear()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
@@ -189,7 +219,26 @@ async def test_a_process_that_is_still_opening_the_old_state_gets_the_new_one_af
     assert vars(late)["sent"] == [b"K2", PREPARE]
     for process in (service.engine, service.frontends[0]):
         service.rollout.prepared(process, 3, {})
+    await asyncio.sleep(0)
+    assert not preparing.done()
+    service.rollout.prepared(late, 3, {})
     assert await preparing == {}
+    await service.commit(3)
+    assert late.last == b"K3"
+
+
+async def test_a_change_does_not_wait_for_a_process_that_ends_during_a_change() -> None:
+    """The others are committed; when it starts, it gets their state."""
+    service = await serving()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    service.frontends[1].die(service.rollout)
+    assert service.rollout.at_start == SECOND
+    for process in (service.engine, service.frontends[0]):
+        service.rollout.prepared(process, 3, {})
+    assert await preparing == {}
+    await service.commit(3)
+    assert service.rollout.at_start == THIRD
 
 
 async def test_what_ends_several_processes_is_refused() -> None:
@@ -203,19 +252,32 @@ async def test_what_ends_several_processes_is_refused() -> None:
     assert await preparing == {"colours/2": "several processes ended while they opened it"}
 
 
-async def test_a_change_ends_when_the_service_starts_anew() -> None:
-    """Nobody waits for replies to it; the next change waits for all processes."""
+async def test_what_ends_the_only_engine_process_again_and_again_is_refused() -> None:
+    """Though the frontends still wait for an engine process that has opened it."""
     service = await serving()
     preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
     await asyncio.sleep(0)
-    service.rollout.start_anew(FIRST)
+    service.engine.die(service.rollout)
+    service.engine.start(2)
+    service.rollout.prepared(service.engine, 2, {})
+    service.engine.die(service.rollout)
+    assert await preparing == {"colours/2": "several processes ended while they opened it"}
+
+
+async def test_a_change_ends_when_the_service_starts_anew() -> None:
+    """Replies to it are not waited for; no later one begins, such as that of a version whose check has just passed."""
+    service = await serving()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    service.rollout.close()
     with pytest.raises(RepositoryError, match="has started anew"):
         await preparing
-    assert service.rollout.at_start == FIRST
-    again = asyncio.ensure_future(service.rollout.prepare(FIRST))
-    await asyncio.sleep(0)
-    assert not again.done()
-    again.cancel()
+    vars(service.engine)["sent"].clear()
+    with pytest.raises(RepositoryError, match="has started anew"):
+        await service.rollout.prepare(FOURTH)
+    with pytest.raises(RepositoryError, match="has started anew"):
+        await service.rollout.commit(3)
+    assert vars(service.engine)["sent"] == []
 
 
 async def test_a_process_that_cannot_open_what_is_served_is_refused() -> None:

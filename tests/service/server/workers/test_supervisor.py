@@ -10,7 +10,15 @@ from typing import cast
 import pytest
 
 from service.server.workers import process as processes
-from service.server.workers.control_channel import COMMIT, DEGRADED, PREPARED, RETIRED, STARTED, to_memfd
+from service.server.workers.control_channel import (
+    COMMIT,
+    DEGRADED,
+    PREPARED,
+    RETIRED,
+    STARTED,
+    STOP_ACCEPTING,
+    to_memfd,
+)
 from service.server.workers.plan import ProcessPlan
 from service.server.workers.process import MAX_QUICK_DEATHS, ManagedProcess
 from service.server.workers.supervisor import Supervisor
@@ -128,6 +136,21 @@ async def test_a_restarted_process_that_cannot_open_what_the_others_serve_is_ref
     kind, text = vars(played.first)["sent"][-1]
     assert (kind, "frontend 1 cannot load what the service serves" in text.decode()) == (DEGRADED, True)
     assert "the others go on" in caplog.text
+
+
+async def test_a_frontend_that_ends_gets_no_connections_though_the_models_change(tmp_path: Path) -> None:
+    """It takes part in the change, since it still answers requests."""
+    write_bundle(tmp_path)
+    played = Played(tmp_path)
+    await played.serve()
+    played.main._on_message(played.second, STOP_ACCEPTING, b"", ())
+    begin(played.main._lifecycle.rescan(), played.main._tasks)
+    await asyncio.sleep(0.1)
+    for process in (played.first, played.second):
+        played.prepared(process, 3)
+    await asyncio.sleep(0.01)
+    assert vars(played.second)["sent"][-1] == (COMMIT, b"3")
+    assert (played.first.up, played.second.up, played.second.ready) == (True, False, False)
 
 
 async def test_when_no_process_is_left_the_folder_decides_anew(
