@@ -8,6 +8,7 @@ from models.bundle import (
     find_bundles,
     passed_over,
     read_bundle,
+    read_start,
     readable_bundles,
     sha256_of,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "preprocess_native_size",
     "preprocessed",
     "read_bundle",
+    "read_start",
     "read_text",
     "readable_bundles",
     "region",

@@ -107,7 +107,7 @@ def default(
     port: Port = None,
 ) -> None:
     """Choose the version that answers where only the model is named; also the way to roll back."""
-    if version != "latest" and not (version.isascii() and version.isdecimal()):
+    if not _is_rule(version):
         exit_with_error(f"VERSION is {version!r}; write latest, or the number of a version", status=2)
     with _failures_shown():
         client = _client(admin_socket, port)
@@ -120,7 +120,7 @@ def default(
                 f"write {version} into that file, or make the folder writable and choose again",
                 err=True,
             )
-        if done["before"] != version:
+        if done["before"] != version and _is_rule(done["before"]):
             _next("go back", f"default {model} {done['before']}", _options(admin_socket, port))
 
 
@@ -186,6 +186,11 @@ def _names(version: dict[str, Any]) -> set[str]:
     return {version["name"], version["name"].partition("/")[0]}
 
 
+def _is_rule(wanted: str) -> bool:
+    """Return whether a text says which version is to be default. A file `default` may hold something else."""
+    return wanted == "latest" or (wanted.isascii() and wanted.isdecimal())
+
+
 def _print_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
     """Print a line for each version, default and folder that is not as it was."""
     lines = [*_changed_versions(before, after)]
@@ -249,7 +254,7 @@ def _print_state(state: dict[str, Any]) -> None:
     _say(f"default model: {state['default_model'] or 'none'}")
     for model, rule in state["defaults"].items():
         stored = "" if rule["stored"] else ", until the end of the service"
-        if rule["wanted"] != "latest" or not rule["stored"]:
+        if _is_rule(rule["wanted"]) and (rule["wanted"] != "latest" or not rule["stored"]):
             _say(f"default version of {model}: {rule['wanted']}, as chosen{stored}")
         if rule["reason"]:
             _say(rule["reason"])
