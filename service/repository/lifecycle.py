@@ -70,7 +70,10 @@ class DefaultSet:
 
 
 class Lifecycle:
-    """The states of all versions, and the only place where they change. One change at a time."""
+    """The states of all versions, and the only place where they change. One change at a time.
+
+    The check of a version may take minutes, and other changes, such as a roll-back, do not wait for it.
+    """
 
     def __init__(self, repository: Path, default_model: str | None, checker: Checker, number: int = 1) -> None:
         """Read the repository folder.
@@ -80,6 +83,9 @@ class Lifecycle:
         """
         self._repository, self._checker = repository, checker
         self._lock = asyncio.Lock()
+        self._reconciling = asyncio.Lock()
+        self._checks = dict[str, asyncio.Task[Checked]]()
+        self._replaced = False
         self._unloaded = set[str]()
         self._failed_files = dict[str, object]()
         self._overrides = dict[str, str]()
@@ -101,9 +107,10 @@ class Lifecycle:
         """Serve what the folder held at first. Nothing serves yet, so the processes that will do so check it."""
         self._serving = serving
         async with self._lock:
-            failures = await serving.prepare(self.state)
+            files = {name: fingerprint(bundle) for name, bundle in self._found.bundles.items()}
+            failures = await self._prepare(self.state)
             for name, reason in failures.items():
-                self._refuse(name, reason)
+                self._refuse(name, reason, files[name])
             await self._publish()
             self._started.set()
 
@@ -134,16 +141,17 @@ class Lifecycle:
         Waits for the start. Raises RepositoryError, and changes nothing, where the folder cannot be read.
         """
         await self._started.wait()
-        async with self._lock:
-            found = await asyncio.to_thread(scan, self._repository)
-            self._found = replace(found, wanted={**self._found.wanted, **found.wanted})
-            self._take_up()
-            await self._publish()
-            for record in [*self.state.versions.values()]:
-                if record.state == "discovered" and record.reason is None:
-                    await self._bring_up(record.name)
-            await self._retire(self._without_folder())
-            return self.state
+        async with self._reconciling:
+            async with self._lock:
+                found = await asyncio.to_thread(scan, self._repository)
+                self._found = replace(found, wanted={**self._found.wanted, **found.wanted})
+                self._take_up()
+                await self._publish()
+            for name in [*self.state.versions]:
+                await self._bring_up(name)
+            async with self._lock:
+                await self._retire(self._without_folder())
+                return self.state
 
     async def rescan(self) -> None:
         """Reconcile, for a signal or the watcher: where the folder cannot be read, the error goes to the log only."""
@@ -170,8 +178,8 @@ class Lifecycle:
     async def unload(self, name: str) -> RepositoryState:
         """Retire a version, or all versions of a model that is not the default one, until they are loaded again.
 
-        Waits for the start. Raises ModelNotFound, VersionNotFound, and Conflict for what answers where no version or no
-        model is named.
+        Ends the check of one that is not ready yet. Waits for the start. Raises ModelNotFound, VersionNotFound, and
+        Conflict for what answers where no version or no model is named.
         """
         await self._started.wait()
         async with self._lock:
@@ -182,15 +190,16 @@ class Lifecycle:
             default = f"{model}/{self.state.defaults.get(model)}"
             if "/" in name and name == default:
                 others = [str(number) for number in self.state.ready(model) if f"{model}/{number}" != name]
-                raise Conflict(
-                    f"{name} is the default version of {model}; "
-                    + (
-                        f"make another one default first: snellen models default {model} {others[-1]}"
-                        if others
-                        else f"unload the whole model: snellen models unload {model}"
-                    )
-                )
+                if others:
+                    advice = f"make another one default first: snellen models default {model} {others[-1]}"
+                elif model == self.state.default_model:
+                    advice = "load another one first"
+                else:
+                    advice = f"unload the whole model: snellen models unload {model}"
+                raise Conflict(f"{name} is the default version of {model}; {advice}")
             self._unloaded |= names
+            for each in names & self._checks.keys():
+                self._checks[each].cancel()
             await self._retire(names)
             return self.state
 
@@ -220,6 +229,12 @@ class Lifecycle:
             await self._publish()
             return DefaultSet(wanted, self.state.defaults[model], not_stored)
 
+    def end(self) -> None:
+        """Make no further change, since another lifecycle is in charge: those that wait end with RepositoryError."""
+        self._replaced = True
+        for check in self._checks.values():
+            check.cancel()
+
     def _set(self, name: str, **changes: object) -> None:
         """Change the record of a version, and log its new state."""
         before = self.state.versions[name]
@@ -233,8 +248,14 @@ class Lifecycle:
     async def _publish(self) -> None:
         """Give the state a new number, and let all processes show it. Opens nothing that is not open already."""
         state = self._numbered(self.state)
-        await self._serving.prepare(state)
+        await self._prepare(state)
         await self._commit(state)
+
+    async def _prepare(self, state: RepositoryState) -> Mapping[str, str]:
+        """Let all processes prepare a state. Raises RepositoryError when another lifecycle is in charge by now."""
+        if self._replaced:
+            raise RepositoryError("the service has started anew during the change; look at what is served now")
+        return await self._serving.prepare(state)
 
     def _numbered(self, state: RepositoryState) -> RepositoryState:
         """Return the state with the next number and the default versions that follow from it."""
@@ -279,41 +300,75 @@ class Lifecycle:
         )
 
     async def _bring_up(self, name: str) -> None:
-        """Check a version, open it in all processes, and let it answer; or record why it failed."""
+        """Check a version that is new and complete, open it in all processes, and let it answer; or record why not.
+
+        Does nothing for any other version, nor for one that is unloaded meanwhile.
+        """
         began = time.perf_counter()
-        self._set(name, state="verifying")
-        await self._publish()
+        async with self._lock:
+            record = self.state.versions.get(name)
+            if record is None or record.state != "discovered" or record.reason is not None:
+                return
+            self._set(name, state="verifying")
+            await self._publish()
+        files = fingerprint(self._found.bundles[name])
+        try:
+            checked = await self._checked(name)
+        except CheckFailed as error:
+            async with self._lock:
+                if name in self.state.versions:
+                    await self._fail(name, str(error), files)
+            return
+        async with self._lock:
+            if checked is None or name not in self.state.versions:
+                return
+            profile = checked.profile.model_dump(mode="json")
+            ready = self._numbered(self.state.with_version(name, state="ready", profile=profile))
+            failures = await self._prepare(ready)
+            self.state = replace(self.state, number=ready.number)
+            if name in failures:
+                await self._fail(name, failures[name], files)
+                return
+            await self._commit(ready)
+        logger.info("%s is ready after %.1f s", name, time.perf_counter() - began)
+
+    async def _checked(self, name: str) -> Checked | None:
+        """Return the outcome of the check of a version, None if it was unloaded meanwhile. Raises CheckFailed."""
         showing = list[asyncio.Task[None]]()
 
         def show_warming() -> None:
-            self._set(name, state="warming")
-            showing.append(asyncio.create_task(self._publish()))
+            showing.append(asyncio.create_task(self._show_warming(name)))
 
+        check = asyncio.create_task(self._checker.check(self._found.bundles[name], show_warming))
+        self._checks[name] = check
         try:
-            checked = await self._checker.check(self._found.bundles[name], show_warming)
-        except CheckFailed as error:
+            return await check
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # at the end of the service
+                raise
+            return None
+        finally:
+            del self._checks[name]
             await asyncio.gather(*showing)
-            await self._fail(name, str(error))
-            return
-        await asyncio.gather(*showing)
-        profile = checked.profile.model_dump(mode="json")
-        ready = self._numbered(self.state.with_version(name, state="ready", profile=profile))
-        failures = await self._serving.prepare(ready)
-        self.state = replace(self.state, number=ready.number)
-        if name in failures:
-            await self._fail(name, failures[name])
-            return
-        await self._commit(ready)
-        logger.info("%s is ready after %.1f s", name, time.perf_counter() - began)
 
-    async def _fail(self, name: str, reason: str) -> None:
-        self._refuse(name, reason)
+    async def _show_warming(self, name: str) -> None:
+        async with self._lock:
+            if name in self.state.versions:
+                self._set(name, state="warming")
+                await self._publish()
+
+    async def _fail(self, name: str, reason: str, files: object) -> None:
+        self._refuse(name, reason, files)
         await self._publish()
 
-    def _refuse(self, name: str, reason: str) -> None:
-        """Record that a version has failed; it is tried again when its files have changed."""
+    def _refuse(self, name: str, reason: str, files: object) -> None:
+        """Record that a version has failed; it is tried again when its files have changed.
+
+        files: their fingerprint before they were looked at, since they may have been changed meanwhile.
+        """
         self._set(name, state="failed", reason=reason, profile=None)
-        self._failed_files[name] = fingerprint(self._found.bundles[name])
+        self._failed_files[name] = files
 
     def _without_folder(self) -> set[str]:
         """Return the versions to retire because their folders are gone; record why others stay."""

@@ -261,6 +261,7 @@ class Supervisor:
             process.refused = ""
             if process is not refused:
                 process.signal(signal.SIGTERM)
+        self._lifecycle.end()
         try:
             self._lifecycle = self._new_lifecycle(self._lifecycle.state.number + 1)
         except RepositoryError as error:

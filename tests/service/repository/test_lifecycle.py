@@ -30,12 +30,18 @@ class Judge:
     def __init__(self) -> None:
         self.checked, self.seen = list[str](), list[str]()
         self.refused = dict[str, str]()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.began = asyncio.Event()
         self.registry: Registry
 
     async def check(self, bundle: Bundle, on_warming: Callable[[], None]) -> Checked:
         name = f"{bundle.manifest.name}/{bundle.manifest.version}"
         self.checked.append(name)
         self._look()
+        if not self.may_end.is_set():
+            self.began.set()
+        await self.may_end.wait()
         if name in self.refused:
             raise CheckFailed(self.refused[name])
         on_warming()
@@ -114,6 +120,76 @@ async def test_a_version_that_fails_its_check_takes_no_traffic(
     (folder / "MODEL_CARD.md").touch()
     await lifecycle.reconcile()
     assert default(registry) == "colours/2"
+
+
+async def test_a_roll_back_does_not_wait_for_a_check(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle, judge: Judge
+) -> None:
+    """A check may take minutes; the version that is checked becomes ready afterwards."""
+    write_bundle(tmp_path, version=2)
+    await lifecycle.reconcile()
+    write_bundle(tmp_path, version=3)
+    judge.may_end.clear()
+    change = asyncio.create_task(lifecycle.reconcile())
+    await judge.began.wait()
+    async with asyncio.timeout(5):
+        assert (await lifecycle.set_default("colours", "1")).version == 1
+        await lifecycle.unload("colours/2")
+    assert (default(registry), states(registry)) == ("colours/1", {"colours/1": "ready", "colours/3": "verifying"})
+    judge.may_end.set()
+    await change
+    assert (default(registry), states(registry)) == ("colours/1", {"colours/1": "ready", "colours/3": "ready"})
+
+
+async def test_unloading_a_version_ends_its_check(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle, judge: Judge
+) -> None:
+    """So a check that hangs holds up nothing; the version can be loaded again."""
+    write_bundle(tmp_path, version=2)
+    judge.may_end.clear()
+    change = asyncio.create_task(lifecycle.reconcile())
+    await judge.began.wait()
+    async with asyncio.timeout(5):
+        await lifecycle.unload("colours/2")
+        await change
+    assert states(registry) == {"colours/1": "ready"}
+    assert "was unloaded by hand" in registry.unreadable["colours/2"]
+    judge.may_end.set()
+    await lifecycle.load("colours/2")
+    assert default(registry) == "colours/2"
+
+
+async def test_a_version_that_is_repaired_during_its_check_is_checked_again(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle, judge: Judge
+) -> None:
+    """Its files were still being written when the check read them."""
+    folder = write_bundle(tmp_path, version=2)
+    judge.refused["colours/2"] = "model.onnx differs from the sha256"
+    judge.may_end.clear()
+    change = asyncio.create_task(lifecycle.reconcile())
+    await judge.began.wait()
+    (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
+    judge.may_end.set()
+    await change
+    assert states(registry)["colours/2"] == "failed"
+    judge.refused.clear()
+    await lifecycle.reconcile()
+    assert default(registry) == "colours/2"
+
+
+async def test_a_lifecycle_that_was_replaced_changes_nothing(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle, judge: Judge
+) -> None:
+    """Its check is ended, and what waits for it is told."""
+    write_bundle(tmp_path, version=2)
+    judge.may_end.clear()
+    change = asyncio.create_task(lifecycle.reconcile())
+    await judge.began.wait()
+    lifecycle.end()
+    for work in (change, lifecycle.set_default("colours", "1"), lifecycle.reconcile()):
+        with pytest.raises(RepositoryError, match="started anew"):
+            await work
+    assert states(registry)["colours/1"] == "ready"
 
 
 async def test_a_version_that_cannot_be_opened_takes_no_traffic(
@@ -259,7 +335,7 @@ async def test_what_cannot_be_done_changes_nothing(
     before = states(registry), default(registry)
     with pytest.raises(Conflict, match="colours is the default model"):
         await lifecycle.unload("colours")
-    with pytest.raises(Conflict, match="unload the whole model: snellen models unload colours"):
+    with pytest.raises(Conflict, match="is the default version of colours; load another one first"):
         await lifecycle.unload("colours/1")
     with pytest.raises(NotReady, match="colours/2 is failed: damaged"):
         await lifecycle.set_default("colours", "2")
@@ -293,8 +369,11 @@ async def test_a_model_that_is_not_the_default_one_can_be_unloaded(
     tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle
 ) -> None:
     """With all its versions."""
-    for version in (1, 2):
-        write_bundle(tmp_path, "shades", version=version)
+    write_bundle(tmp_path, "shades")
+    await lifecycle.reconcile()
+    with pytest.raises(Conflict, match="unload the whole model: snellen models unload shades"):
+        await lifecycle.unload("shades/1")
+    write_bundle(tmp_path, "shades", version=2)
     await lifecycle.reconcile()
     await lifecycle.unload("shades")
     assert states(registry) == {"colours/1": "ready"}
