@@ -183,6 +183,7 @@ class Lifecycle:
         """
         await self._started.wait()
         async with self._lock:
+            self._require_served(name)
             names = _named(name, self.state.versions)
             model = name.partition("/")[0]
             if names >= {record.name for record in self.state.of(model)} and model == self.state.default_model:
@@ -213,6 +214,7 @@ class Lifecycle:
         async with self._lock:
             _named(model, self.state.versions)
             if wanted != LATEST:
+                self._require_served(f"{model}/{wanted}")
                 _named(f"{model}/{wanted}", self.state.versions)
                 record = self.state.versions[f"{model}/{wanted}"]
                 if record.state != "ready":
@@ -228,6 +230,11 @@ class Lifecycle:
                 logger.warning("the default version of %s lasts until the end of the service: %s", model, not_stored)
             await self._publish()
             return DefaultSet(wanted, self.state.defaults[model], not_stored)
+
+    def _require_served(self, name: str) -> None:
+        """Raise VersionNotFound with the reason where a version is in the folder and not served."""
+        if name not in self.state.versions and (reason := self.state.passed_over.get(name)) is not None:
+            raise VersionNotFound(f"{name} is not served: it {reason}")
 
     def end(self) -> None:
         """Make no further change, since another lifecycle is in charge: those that wait end with RepositoryError."""

@@ -42,7 +42,7 @@ Outcome = TypeVar("Outcome")
 def create_admin_app(lifecycle: Callable[[], Lifecycle]) -> Starlette:
     """Return the application. lifecycle: returns the one that is in charge now; it may be replaced by a new one."""
     admin = _Admin(lifecycle)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/models", _answering(admin.models), methods=["GET"]),
             Route("/models/load", _answering(admin.load), methods=["POST"]),
@@ -52,6 +52,8 @@ def create_admin_app(lifecycle: Callable[[], Lifecycle]) -> Starlette:
         ],
         exception_handlers={HTTPException: _no_such_path},
     )
+    app.router.redirect_slashes = False  # a redirection would lead to a host that no socket has
+    return app
 
 
 class _Admin:

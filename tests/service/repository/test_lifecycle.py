@@ -361,6 +361,9 @@ async def test_an_unloaded_version_stays_away_until_it_is_loaded(
     await lifecycle.reconcile()
     assert states(registry) == {"colours/2": "ready"}
     assert registry.unreadable == {"colours/1": "was unloaded by hand; load it with: snellen models load colours/1"}
+    for refused in (lifecycle.set_default("colours", "1"), lifecycle.unload("colours/1")):
+        with pytest.raises(VersionNotFound, match="is not served: it was unloaded by hand; load it with"):
+            await refused
     await lifecycle.load("colours/1")
     assert (states(registry)["colours/1"], registry.unreadable) == ("ready", {})
 
