@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from models.contract import Bundle
+from models.contract import MANIFEST, Bundle
 from service.errors import Conflict, ModelNotFound, NotReady, VersionNotFound
 from service.repository.checker import Checked, CheckFailed
 from service.repository.policy import default_model_of, kept_without_folder, with_defaults
@@ -168,7 +168,7 @@ class Lifecycle:
         async with self._lock:
             found = await asyncio.to_thread(scan, self._repository)
             if name in found.passed_over:
-                raise Conflict(f"{name} cannot be loaded: it {found.passed_over[name]}")
+                raise Conflict(f"{name} cannot be loaded: {_about('it', found.passed_over[name])}")
             names = _named(name, found.bundles)
             self._unloaded -= names
             for each in names:
@@ -234,7 +234,7 @@ class Lifecycle:
     def _require_served(self, name: str) -> None:
         """Raise VersionNotFound with the reason where a version is in the folder and not served."""
         if name not in self.state.versions and (reason := self.state.passed_over.get(name)) is not None:
-            raise VersionNotFound(f"{name} is not served: it {reason}")
+            raise VersionNotFound(f"{name} is not served: {_about('it', reason)}")
 
     def end(self) -> None:
         """Make no further change, since another lifecycle is in charge: those that wait end with RepositoryError."""
@@ -388,7 +388,7 @@ class Lifecycle:
                 continue
             if not _is_deleted(self._repository / record.name):
                 unreadable = self._found.passed_over.get(record.name) or self._found.passed_over.get(record.model)
-                self._set(record.name, reason=f"its folder {unreadable or 'cannot be read'}; it serves on")
+                self._set(record.name, reason=f"{_about('its folder', unreadable or 'cannot be read')}; it serves on")
             elif reason := self._kept(record, gone):
                 self._set(record.name, reason=reason)
             else:
@@ -432,6 +432,11 @@ def _named(name: str, versions: Mapping[str, object]) -> set[str]:
         known = ", ".join(sorted((each.partition("/")[2] for each in of_model), key=int))
         raise VersionNotFound(f"{model} has no version {number[:20]!r}; it has {known}")
     return {name}
+
+
+def _about(subject: str, reason: str) -> str:
+    """Return a sentence of why a folder is passed over, where the reason itself has no subject."""
+    return reason if reason.startswith(MANIFEST) else f"{subject} {reason}"
 
 
 def _is_deleted(folder: Path) -> bool:

@@ -92,7 +92,7 @@ def missing_part(bundle: Bundle) -> str | None:
 
 
 def fingerprint(bundle: Bundle) -> object:
-    """Return a value that differs when any file of a bundle has been written since; for comparison only."""
+    """Return a value that differs when any file of a bundle was written or got other permissions; to compare only."""
     return bundle.sha256, tuple(_stat(bundle.file(file.path)) for file in bundle.manifest.files)
 
 
@@ -101,7 +101,7 @@ def _stat(path: Path) -> tuple[int, ...]:
         found = os.stat(path)
     except OSError:
         return ()
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _wanted(path: Path) -> str:

@@ -268,6 +268,20 @@ async def test_a_deletion_never_takes_the_last_ready_version(
     assert state.versions["colours/1"].reason is None
 
 
+async def test_a_manifest_that_becomes_unreadable_is_named(
+    tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle
+) -> None:
+    """In whole sentences; the version serves on."""
+    (tmp_path / "colours/1/manifest.json").write_text("{")
+    state = await lifecycle.reconcile()
+    reason = state.versions["colours/1"].reason or ""
+    assert reason.startswith("manifest.json: ")
+    assert reason.endswith("; it serves on")
+    with pytest.raises(Conflict, match="colours/1 cannot be loaded: manifest.json: "):
+        await lifecycle.load("colours/1")
+    assert registry.find("colours", "1").ready()
+
+
 async def test_of_several_deleted_versions_the_newest_one_stays(
     tmp_path: Path, registry: LoadableRegistry, lifecycle: Lifecycle
 ) -> None:
