@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,12 +181,9 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def _read_manifest(path: Path) -> bytes:
-    """Return the content of a regular file, or of one that a link leads to. Raises BundleError.
-
-    Opened with O_NONBLOCK, because opening a named pipe would wait for a writer.
-    """
+    """Return the content of a regular file, or of one that a link leads to. Raises BundleError."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with _opened(path) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"{MANIFEST} is no regular file")
@@ -194,6 +192,23 @@ def _read_manifest(path: Path) -> bytes:
             return file.read(_MAX_MANIFEST_BYTES)
     except OSError as error:
         raise BundleError(f"{MANIFEST} cannot be read: {error.strerror}") from error
+
+
+def read_start(path: Path, size: int) -> bytes:
+    """Return the first `size` bytes of a file, fewer where it is shorter. Never waits. Raises OSError.
+
+    A named pipe is read as an empty file while no writer has written to it.
+    """
+    with _opened(path) as file:
+        return file.read(size) or b""  # None where the writer of a pipe has not written yet
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file to read it. With O_NONBLOCK, because opening a named pipe would wait for a writer.
+
+    By an opener, so that the descriptor is closed where `open` refuses what it finds, which is so for a folder.
+    """
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
 def _first(error: ValidationError) -> str:
@@ -240,13 +255,21 @@ def passed_over(repository: Path) -> dict[str, str]:
 def _visible(folder: Path, reasons: dict[str, str], repository: Path) -> list[Path]:
     """Return the entries of a folder, sorted; record the reason where they cannot be listed."""
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
+        return sorted(filter(_is_visible, folder.iterdir()))
     except OSError as error:
         reasons[str(folder.relative_to(repository))] = f"cannot be listed: {error.strerror}"
         return []
 
 
+def _is_visible(path: Path) -> bool:
+    return not path.name.startswith((".", "_"))
+
+
 def find_bundles(repository: Path) -> list[Path]:
-    """Return the folders `<name>/<version>` with a manifest under `repository`, sorted by name, then by version."""
-    found = [path.parent for path in repository.glob(f"*/*/{MANIFEST}") if path.parent.name.isdecimal()]
+    """Return the folders `<name>/<version>` with a manifest under `repository`, sorted by name, then by version.
+
+    Hidden names and those with `_` at the start do not count, so a model may be copied under such a name.
+    """
+    manifests = (path for path in repository.glob(f"*/*/{MANIFEST}") if _is_visible(path.parent.parent))
+    found = [path.parent for path in manifests if path.parent.name.isdecimal()]
     return sorted(found, key=lambda path: (path.parent.name, int(path.name)))

@@ -9,6 +9,7 @@ from models.bundle import (
     find_bundles,
     passed_over,
     read_bundle,
+    read_start,
     readable_bundles,
     sha256_of,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "preprocess_native_size",
     "preprocessed",
     "read_bundle",
+    "read_start",
     "read_text",
     "readable_bundles",
     "region",

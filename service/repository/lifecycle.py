@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from models.contract import Bundle
+from models.contract import MANIFEST, Bundle
 from service.errors import Conflict, ModelNotFound, NotReady, VersionNotFound
 from service.repository.checker import Checked, CheckFailed
 from service.repository.policy import default_model_of, kept_without_folder, with_defaults
@@ -70,9 +70,9 @@ class DefaultSet:
 
 
 class Lifecycle:
-    """The states of all versions, and the only place where they change.
+    """The states of all versions, and the only place where they change. One change at a time.
 
-    One change at a time. While a version is checked, which may take minutes, others can be made.
+    The check of a version may take minutes, and other changes, such as a roll-back, do not wait for it.
     """
 
     def __init__(self, repository: Path, default_model: str | None, checker: Checker, number: int = 1) -> None:
@@ -86,8 +86,9 @@ class Lifecycle:
         """Held while the state changes."""
         self._reconciling = asyncio.Lock()
         """Held from reading the folder until all that it asks for is done, checks included."""
+        self._checks = dict[str, asyncio.Task[Checked]]()
         self._unloaded = set[str]()
-        self._checked_files = dict[str, object]()
+        self._failed_files = dict[str, object]()
         self._overrides = dict[str, str]()
         self._found = scan(repository)
         require_bundles(self._found, repository)
@@ -107,10 +108,10 @@ class Lifecycle:
         """Serve what the folder held at first. Nothing serves yet, so the processes that will do so check it."""
         self._serving = serving
         async with self._lock:
-            self._checked_files = {name: fingerprint(bundle) for name, bundle in self._found.bundles.items()}
-            failures = await serving.prepare(self.state)
+            files = {name: fingerprint(bundle) for name, bundle in self._found.bundles.items()}
+            failures = await self._serving.prepare(self.state)
             for name, reason in failures.items():
-                self._set(name, state="failed", reason=reason)
+                self._refuse(name, reason, files[name])
             await self._publish()
             self._started.set()
 
@@ -148,9 +149,7 @@ class Lifecycle:
                 self._take_up()
                 await self._publish()
             for name in [*self.state.versions]:
-                record = self.state.versions.get(name)  # none if it was unloaded meanwhile
-                if record is not None and record.state == "discovered" and record.reason is None:
-                    await self._bring_up(name)
+                await self._bring_up(name)
             async with self._lock:
                 await self._retire(self._without_folder())
                 return self.state
@@ -170,21 +169,22 @@ class Lifecycle:
         async with self._lock:
             found = await asyncio.to_thread(scan, self._repository)
             if name in found.passed_over:
-                raise Conflict(f"{name} cannot be loaded: it {found.passed_over[name]}")
+                raise Conflict(f"{name} cannot be loaded: {_about('it', found.passed_over[name])}")
             names = _named(name, found.bundles)
             self._unloaded -= names
             for each in names:
-                self._checked_files.pop(each, None)
+                self._failed_files.pop(each, None)
         return await self.reconcile()
 
     async def unload(self, name: str) -> RepositoryState:
         """Retire a version, or all versions of a model that is not the default one, until they are loaded again.
 
-        Waits for the start. Raises ModelNotFound, VersionNotFound, and Conflict for what answers where no version or no
-        model is named.
+        Ends the check of one that is not ready yet. Waits for the start. Raises ModelNotFound, VersionNotFound, and
+        Conflict for what answers where no version or no model is named.
         """
         await self._started.wait()
         async with self._lock:
+            self._require_served(name)
             names = _named(name, self.state.versions)
             model = name.partition("/")[0]
             if names >= {record.name for record in self.state.of(model)} and model == self.state.default_model:
@@ -192,15 +192,16 @@ class Lifecycle:
             default = f"{model}/{self.state.defaults.get(model)}"
             if "/" in name and name == default:
                 others = [str(number) for number in self.state.ready(model) if f"{model}/{number}" != name]
-                raise Conflict(
-                    f"{name} is the default version of {model}; "
-                    + (
-                        f"make another one default first: snellen models default {model} {others[-1]}"
-                        if others
-                        else f"unload the whole model: snellen models unload {model}"
-                    )
-                )
+                if others:
+                    advice = f"make another one default first: snellen models default {model} {others[-1]}"
+                elif model == self.state.default_model:
+                    advice = "load another one first"
+                else:
+                    advice = f"unload the whole model: snellen models unload {model}"
+                raise Conflict(f"{name} is the default version of {model}; {advice}")
             self._unloaded |= names
+            for each in names & self._checks.keys():
+                self._checks[each].cancel()
             await self._retire(names)
             return self.state
 
@@ -214,6 +215,7 @@ class Lifecycle:
         async with self._lock:
             _named(model, self.state.versions)
             if wanted != LATEST:
+                self._require_served(f"{model}/{wanted}")
                 _named(f"{model}/{wanted}", self.state.versions)
                 record = self.state.versions[f"{model}/{wanted}"]
                 if record.state != "ready":
@@ -229,6 +231,16 @@ class Lifecycle:
                 logger.warning("the default version of %s lasts until the end of the service: %s", model, not_stored)
             await self._publish()
             return DefaultSet(wanted, self.state.defaults[model], not_stored)
+
+    def _require_served(self, name: str) -> None:
+        """Raise VersionNotFound with the reason where a version is in the folder and not served."""
+        if name not in self.state.versions and (reason := self.state.passed_over.get(name)) is not None:
+            raise VersionNotFound(f"{name} is not served: {_about('it', reason)}")
+
+    def end_checks(self) -> None:
+        """End the checks that run, since another lifecycle takes over."""
+        for check in self._checks.values():
+            check.cancel()
 
     def _set(self, name: str, **changes: object) -> None:
         """Change the record of a version, and log its new state."""
@@ -277,7 +289,7 @@ class Lifecycle:
         if record is not None and record.state == "ready":
             self._set(name, reason=None if record.sha256 == bundle.sha256 else _OTHER_MANIFEST)
             return
-        if record is not None and record.state == "failed" and self._checked_files.get(name) == fingerprint(bundle):
+        if record is not None and record.state == "failed" and self._failed_files.get(name) == fingerprint(bundle):
             return  # the same files would fail again
         missing = missing_part(bundle)
         if record is None:
@@ -289,44 +301,75 @@ class Lifecycle:
         )
 
     async def _bring_up(self, name: str) -> None:
-        """Check a version, open it in all processes, and let it answer; or record why it failed."""
-        began = time.perf_counter()
-        self._checked_files[name] = fingerprint(self._found.bundles[name])  # files may be mended during the check
-        await self._show(name, state="verifying")
-        showing = list[asyncio.Task[None]]()
-        try:
-            checked = await self._checker.check(
-                self._found.bundles[name],
-                lambda: showing.append(asyncio.create_task(self._show(name, state="warming"))),
-            )
-        except CheckFailed as error:
-            await asyncio.gather(*showing)
-            await self._show(name, state="failed", reason=str(error))
-            return
-        await asyncio.gather(*showing)
-        async with self._lock:
-            await self._open(name, checked.profile.model_dump(mode="json"), began)
+        """Check a version that is new and complete, open it in all processes, and let it answer; or record why not.
 
-    async def _open(self, name: str, profile: Mapping[str, Any], began: float) -> None:
-        """Let a version that has passed its check answer. began: time of the performance counter."""
-        if name not in self.state.versions:  # it was unloaded during its check
-            return
-        ready = self._numbered(self.state.with_version(name, state="ready", profile=profile))
-        failures = await self._serving.prepare(ready)
-        self.state = replace(self.state, number=ready.number)
-        if name in failures:
-            self._set(name, state="failed", reason=failures[name])
+        Does nothing for any other version, nor for one that is unloaded meanwhile.
+        """
+        began = time.perf_counter()
+        async with self._lock:
+            record = self.state.versions.get(name)
+            if record is None or record.state != "discovered" or record.reason is not None:
+                return
+            self._set(name, state="verifying")
             await self._publish()
+        files = fingerprint(self._found.bundles[name])
+        try:
+            checked = await self._checked(name)
+        except CheckFailed as error:
+            async with self._lock:
+                if name in self.state.versions:
+                    await self._fail(name, str(error), files)
             return
-        await self._commit(ready)
+        async with self._lock:
+            if checked is None or name not in self.state.versions:
+                return
+            profile = checked.profile.model_dump(mode="json")
+            ready = self._numbered(self.state.with_version(name, state="ready", profile=profile))
+            failures = await self._serving.prepare(ready)
+            self.state = replace(self.state, number=ready.number)
+            if name in failures:
+                await self._fail(name, failures[name], files)
+                return
+            await self._commit(ready)
         logger.info("%s is ready after %.1f s", name, time.perf_counter() - began)
 
-    async def _show(self, name: str, **changes: object) -> None:
-        """Change the record of a version in all processes, unless it was unloaded."""
+    async def _checked(self, name: str) -> Checked | None:
+        """Return the outcome of the check of a version, None if it was unloaded meanwhile. Raises CheckFailed."""
+        showing = list[asyncio.Task[None]]()
+
+        def show_warming() -> None:
+            showing.append(asyncio.create_task(self._show_warming(name)))
+
+        check = asyncio.create_task(self._checker.check(self._found.bundles[name], show_warming))
+        self._checks[name] = check
+        try:
+            return await check
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # at the end of the service
+                raise
+            return None
+        finally:
+            del self._checks[name]
+            await asyncio.gather(*showing)
+
+    async def _show_warming(self, name: str) -> None:
         async with self._lock:
             if name in self.state.versions:
-                self._set(name, **changes)
+                self._set(name, state="warming")
                 await self._publish()
+
+    async def _fail(self, name: str, reason: str, files: object) -> None:
+        self._refuse(name, reason, files)
+        await self._publish()
+
+    def _refuse(self, name: str, reason: str, files: object) -> None:
+        """Record that a version has failed; it is tried again when its files have changed.
+
+        files: their fingerprint before they were looked at, since they may have been changed meanwhile.
+        """
+        self._set(name, state="failed", reason=reason, profile=None)
+        self._failed_files[name] = files
 
     def _without_folder(self) -> set[str]:
         """Return the versions to retire because their folders are gone; record why others stay."""
@@ -339,7 +382,7 @@ class Lifecycle:
                 continue
             if not _is_deleted(self._repository / record.name):
                 unreadable = self._found.passed_over.get(record.name) or self._found.passed_over.get(record.model)
-                self._set(record.name, reason=f"its folder {unreadable or 'cannot be read'}; it serves on")
+                self._set(record.name, reason=f"{_about('its folder', unreadable or 'cannot be read')}; it serves on")
             elif reason := self._kept(record, gone):
                 self._set(record.name, reason=reason)
             else:
@@ -383,6 +426,11 @@ def _named(name: str, versions: Mapping[str, object]) -> set[str]:
         known = ", ".join(sorted((each.partition("/")[2] for each in of_model), key=int))
         raise VersionNotFound(f"{model} has no version {number[:20]!r}; it has {known}")
     return {name}
+
+
+def _about(subject: str, reason: str) -> str:
+    """Return a sentence of why a folder is passed over, where the reason itself has no subject."""
+    return reason if reason.startswith(MANIFEST) else f"{subject} {reason}"
 
 
 def _is_deleted(folder: Path) -> bool:

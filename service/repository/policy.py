@@ -35,8 +35,9 @@ def default_model_of(found: FoundRepository, wanted: str | None) -> str | None:
 def with_defaults(state: RepositoryState, wanted: Mapping[str, str]) -> RepositoryState:
     """Return the state with the default version of each model that has a ready one.
 
-    wanted: by model, `latest` or the number of a version. A version that is wanted and not ready leaves the present
-    default where it is; without a present one the model has no default, since another version would be a surprise.
+    wanted: by model, `latest`, the number of a version, or what is wrong with its file `default`. A version that is
+    wanted and not ready leaves the present default where it is; without a present one the model has no default, since
+    another version would be a surprise.
     """
     defaults, not_followed = dict[str, int](), dict[str, str]()
     for model in state.models:
@@ -61,7 +62,7 @@ def _why_not(state: RepositoryState, model: str, rule: str) -> str:
         return f"the default version of {model} should be {rule}, which {what}"
     if rule.isdecimal():
         return f"the default version of {model} should be {rule}, which is not there"
-    return f"the file {model}/default holds {rule[:40]!r}; write the number of a version, or latest"
+    return f"the file {model}/default {rule}; write the number of a version, or latest"
 
 
 def kept_without_folder(record: VersionRecord, ready: Sequence[int], rule: str) -> str:

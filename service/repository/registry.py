@@ -172,6 +172,8 @@ class Registry:
         if model in self.state.broken and model not in self._models:
             reasons = "; ".join(f"{name}: {why}" for name, why in self._passed_over_of(model))
             raise NotReady(f"no version of {model} can be read: {reasons}", retry_after_s=60)
+        if model not in self._models and (records := self.state.of(model)):
+            raise _not_here(records[-1].name)
         if model not in self._models:
             raise ModelNotFound(f"there is no model {model[:64]!r}; the models are {', '.join(sorted(self._models))}")
         return self._models[model]
@@ -192,6 +194,8 @@ class Registry:
         for candidate in versions:
             if str(candidate.manifest.version) == version:
                 return candidate
+        if f"{name}/{version}" in self.state.versions:
+            raise _not_here(f"{name}/{version}")
         known = ", ".join(str(v.manifest.version) for v in versions)
         raise VersionNotFound(f"{versions[0].manifest.name} has no version {version[:20]!r}; it has {known}")
 
@@ -201,7 +205,10 @@ class Registry:
             if not self.loading and self.state.ready(model):
                 raise NotReady(self.state.not_followed[model], retry_after_s=60)
             return versions[-1]
-        return next(version for version in versions if version.manifest.version == default)
+        for version in versions:
+            if version.manifest.version == default:
+                return version
+        raise _not_here(f"{model}/{default}")
 
     def is_default(self, version: ModelVersion) -> bool:
         """Return whether a version answers where only its model is named."""
@@ -229,3 +236,8 @@ class Registry:
 
     def _passed_over_of(self, model: str) -> list[tuple[str, str]]:
         return [(name, why) for name, why in self.state.passed_over.items() if name.split("/")[0] == model]
+
+
+def _not_here(name: str) -> NotReady:
+    """Return the refusal of a version that others serve, and whose folder has changed before this process began."""
+    return NotReady(f"{name} cannot be opened: its folder does not hold the manifest that was verified; try again")

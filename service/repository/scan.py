@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.contract import MANIFEST, Bundle, BundleError, find_bundles, passed_over, read_bundle
+from models.contract import MANIFEST, Bundle, BundleError, find_bundles, passed_over, read_bundle, read_start
 
 LATEST = "latest"
 """The wanted default version of a model whose folder does not say otherwise: the newest that is ready."""
@@ -14,6 +14,8 @@ DEFAULT_FILE = "default"
 _MOST_REASONS = 20
 """Folders that are named, with their reasons, where no bundle can be read."""
 _MOST_DEFAULT_BYTES = 64
+_MOST_SHOWN = 40
+"""Characters of a file `default` that are shown where it holds something else."""
 
 
 class RepositoryError(Exception):
@@ -25,7 +27,7 @@ class FoundRepository:
     """What a repository folder holds.
 
     bundles: by name, as in `imagenet/1`. passed_over: what is not served, and why. broken: models with a version that
-    cannot be read. wanted: by model, the content of its file `default`.
+    cannot be read. wanted: by model, what its file `default` says, see `_wanted`.
     """
 
     bundles: Mapping[str, Bundle]
@@ -90,7 +92,7 @@ def missing_part(bundle: Bundle) -> str | None:
 
 
 def fingerprint(bundle: Bundle) -> object:
-    """Return a value that differs when any file of a bundle has been written since; for comparison only."""
+    """Return a value that differs when any file of a bundle was written or got other permissions; to compare only."""
     return bundle.sha256, tuple(_stat(bundle.file(file.path)) for file in bundle.manifest.files)
 
 
@@ -99,22 +101,26 @@ def _stat(path: Path) -> tuple[int, ...]:
         found = os.stat(path)
     except OSError:
         return ()
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _wanted(path: Path) -> str:
-    """Return the content of a file `default` without spaces around it, `latest` where there is no file.
+    """Return what a file `default` says: `latest`, also where there is none, or the number of a version.
 
-    An empty file means nothing: a person may be about to write a number into it.
+    For anything else, what is wrong with the file, as in "holds 'newest'". An empty file is wrong too: somebody may be
+    about to write a number into it.
     """
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # a pipe would wait
-            text = file.read(_MOST_DEFAULT_BYTES).decode(errors="replace").strip()
+        text = read_start(path, _MOST_DEFAULT_BYTES).decode(errors="replace").strip()
     except FileNotFoundError:
         return LATEST
     except OSError as error:
-        return f"a file that cannot be read ({error.strerror})"
-    return str(int(text)) if text.isdecimal() else text  # 02 is 2
+        return f"cannot be read ({error.strerror})"
+    if text.isascii() and text.isdecimal():
+        return str(int(text))
+    if text == LATEST:
+        return text
+    return f"holds {text[:_MOST_SHOWN]!r}" if text else "is empty"
 
 
 def _as_text(name: str) -> str:

@@ -46,7 +46,10 @@ class Watcher:
 
 
 def signature(repository: Path) -> int:
-    """Return a number that changes when any file below a folder is written, replaced, added or removed."""
+    """Return a number that changes when any file below a folder is written, replaced, added or removed.
+
+    It changes with the permissions of a file too.
+    """
     return hash(tuple(_entries(str(repository), _DEPTH, [_MOST_ENTRIES])))
 
 
@@ -72,4 +75,4 @@ def _entries(folder: str, depth: int, left: list[int]) -> Iterator[tuple[object,
             if depth > 1 and not name.startswith("."):
                 yield from _entries(path, depth - 1, left)
         else:
-            yield path, found.st_size, found.st_mtime_ns, found.st_ino
+            yield path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino  # ctime: other permissions

@@ -9,6 +9,7 @@ import socket
 import stat
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 OFF = "off"
@@ -16,6 +17,8 @@ OFF = "off"
 MAX_PATH_BYTES = 107 if sys.platform == "linux" else 103
 """Longest path of a Unix socket: `sun_path` in unix(7) without its last byte, which is zero."""
 _BACKLOG = 16
+_TRY_AGAIN_S = 0.02
+"""Seconds until a client tries again to connect while many others do."""
 _MODE = 0o600
 _FOLDER_MODE = 0o700
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -165,8 +168,25 @@ def connect(path: Path, timeout_s: float | None, named: bool = False) -> socket.
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(timeout_s)
     try:
-        client.connect(str(path))
+        _connect_within(client, str(path), timeout_s)
     except BaseException:
         client.close()
         raise
     return client
+
+
+def _connect_within(client: socket.socket, path: str, timeout_s: float | None) -> None:
+    """Connect a socket that has this timeout, and wait while many other clients do. Raises OSError.
+
+    The kernel itself lets only sockets without a timeout wait for room in the backlog.
+    """
+    end = time.monotonic() + (timeout_s or 0)
+    while True:
+        try:
+            client.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_TRY_AGAIN_S)
+        else:
+            return

@@ -265,10 +265,10 @@ def _print_state(state: dict[str, Any]) -> None:
     _say(f"default model: {state['default_model'] or 'none'}")
     for model, rule in state["defaults"].items():
         stored = "" if rule["stored"] else ", until the end of the service"
+        if _is_rule(rule["wanted"]) and (rule["wanted"] != "latest" or not rule["stored"]):
+            _say(f"default version of {model}: {rule['wanted']}, as chosen{stored}")
         if rule["reason"]:
             _say(rule["reason"])
-        elif rule["wanted"] != "latest" or not rule["stored"]:
-            _say(f"default version of {model}: {rule['wanted']}, as chosen{stored}")
     _print_passed_over(state["passed_over"])
 
 

@@ -46,7 +46,7 @@ def create_admin_app(lifecycle: Callable[[], Lifecycle], body_timeout_s: float =
     client has to send a body.
     """
     admin = _Admin(lifecycle, body_timeout_s)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/models", _answering(admin.models), methods=["GET"]),
             Route("/models/load", _answering(admin.load), methods=["POST"]),
@@ -56,6 +56,8 @@ def create_admin_app(lifecycle: Callable[[], Lifecycle], body_timeout_s: float =
         ],
         exception_handlers={HTTPException: _no_such_path},
     )
+    app.router.redirect_slashes = False  # a redirection would lead to a host that no socket has
+    return app
 
 
 class _Admin:

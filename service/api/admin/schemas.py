@@ -69,8 +69,9 @@ class AdminVersion(BaseModel):
 class DefaultRule(BaseModel):
     """Which version of a model should be the default one, and which one is.
 
-    wanted: `latest` or a number, as chosen or as the file `default` says. version: the one that answers; None if none
-    does. stored: whether the choice outlasts the service. reason: why another version answers than the one wanted.
+    wanted: `latest` or a number, as chosen or as the file `default` says, or what is wrong with that file. version: the
+    one that answers; None if none does. stored: whether the choice outlasts the service. reason: why another version
+    answers than the one wanted.
     """
 
     wanted: str

@@ -12,7 +12,8 @@ from service.server.workers.process import ManagedProcess
 logger = logging.getLogger(__name__)
 
 _MOST_DEATHS = 1
-"""Processes that may end while a state is prepared; when another one ends, what was to become ready is refused."""
+"""Ends of processes while they prepare a state, also of one that has started again; beyond, what was to become ready is
+refused."""
 
 
 class Rollout:
@@ -101,10 +102,9 @@ class Rollout:
             logger.warning("%s: a change of models is not complete after %g s", late, self._retire_limit_s)
 
     def prepared(self, process: ManagedProcess, number: int, failures: Mapping[str, str]) -> None:
-        """Note that a process has prepared a state. failures: why it cannot serve versions, by name.
-
-        The answer to a state that is neither the next nor the committed one is of no use: a later one was sent too.
-        """
+        """Note that a process has prepared a state. failures: why it cannot serve versions, by name."""
+        if number != process.given:  # it has been sent a later state since, and prepares that too
+            return
         process.prepared = number
         served = self._committed.versions if self._committed is not None else {}
         if broken := [f"{name}: {why}" for name, why in failures.items() if name in served and _is_ready(served[name])]:
@@ -128,7 +128,7 @@ class Rollout:
         if self._preparing is not None:
             if self._committed is None:
                 return
-            self._deaths += process.name in self._missing
+            self._deaths += process.given == self._preparing.number != process.prepared
             if self._deaths > _MOST_DEATHS:
                 served = self._committed.versions
                 opening = [
@@ -136,8 +136,9 @@ class Rollout:
                     for record in self._preparing.versions.values()
                     if _is_ready(record) and not _is_ready(served.get(record.name))
                 ]
-                self._failures |= dict.fromkeys(opening, "several processes ended while they opened it")
-                self._missing.clear()  # frontends wait for what the engine processes cannot open
+                self._failures |= dict.fromkeys(opening, "processes ended several times while they opened it")
+                if opening:  # the others may wait for one that ended
+                    self._missing.clear()
         self._replied(process)
 
     def _takes_part(self, process: ManagedProcess) -> bool:

@@ -275,6 +275,7 @@ class Supervisor:
             process.refused = ""
             if process is not refused:
                 process.signal(signal.SIGTERM)
+        self._lifecycle.end_checks()
         try:
             self._lifecycle = self._new_lifecycle(self._lifecycle.state.number + 1)
         except RepositoryError as error:

@@ -30,8 +30,8 @@ def test_the_default_is_the_one_of_the_file_or_the_newest_ready_one(
     [
         ("3", "the default version of colours should be 3, which is failed: damaged"),
         ("9", "the default version of colours should be 9, which is not there"),
-        ("newest", "the file colours/default holds 'newest'; write the number of a version, or latest"),
-        ("", "the file colours/default holds ''"),
+        ("holds 'newest'", "the file colours/default holds 'newest'; write the number of a version, or latest"),
+        ("", "the file colours/default "),
     ],
 )
 def test_a_default_that_cannot_be_followed_changes_nothing_and_is_said(rule: str, reason: str) -> None:

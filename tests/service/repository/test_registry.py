@@ -70,6 +70,19 @@ async def test_the_default_version_is_the_newest_that_is_ready(tmp_path: Path) -
     await registry.close()
 
 
+def test_a_version_whose_folder_has_changed_is_not_ready_in_a_process_that_starts(tmp_path: Path) -> None:
+    """The other processes serve it on; this one answers probes and may get requests before it is refused."""
+    folders = [write_bundle(tmp_path, version=version) for version in (1, 2)]
+    metrics = Metrics()
+    first = read(tmp_path)
+    for changed, version in ((folders[1], "2"), (folders[0], "1")):
+        change_manifest(changed, description="another one")
+        registry = Registry(tmp_path, first._loader, first.lifecycle.state, metrics.models, retire_limit_s=10)
+        for asked in (None, version):
+            with pytest.raises(NotReady, match="its folder does not hold the manifest that was verified"):
+                registry.find("colours", asked)
+
+
 def test_the_default_model_has_to_be_there(tmp_path: Path) -> None:
     """The only one, the usual one, or the one that was named."""
     write_bundle(tmp_path)

@@ -17,6 +17,8 @@ def test_a_signature_changes_with_every_kind_of_change(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path)
     seen = [signature(tmp_path)]
     assert signature(tmp_path) == seen[0]
+    next(path for path in tmp_path.rglob("*") if path.is_file()).chmod(0o600)
+    seen.append(signature(tmp_path))
     (tmp_path / "colours/default").write_text("1")
     seen.append(signature(tmp_path))
     (folder / "golden/red.png").write_bytes(b"other")

@@ -4,7 +4,9 @@ import os
 import socket
 import stat
 import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -171,3 +173,23 @@ def test_without_a_writable_folder_there_is_a_path_nevertheless(monkeypatch: pyt
     monkeypatch.setattr(tempfile, "gettempdir", none)
     (path,) = default_paths(8000)
     assert path.name == "8000.sock"
+
+
+def test_a_client_waits_while_many_others_connect(folder: Path) -> None:
+    """The kernel refuses a socket with a timeout at once while the backlog is full."""
+    with closing(AdminSocket(folder / "admin.sock").listener) as listener:
+        waiting = list[socket.socket]()
+        with suppress(OSError):
+            while len(waiting) < 100:
+                waiting.append(connect(folder / "admin.sock", timeout_s=0))
+        assert len(waiting) < 100
+        accepting = Timer(0.2, _accept, [listener])
+        accepting.start()
+        connect(folder / "admin.sock", timeout_s=20).close()
+        accepting.join()
+        for client in waiting:
+            client.close()
+
+
+def _accept(listener: socket.socket) -> None:
+    listener.accept()[0].close()

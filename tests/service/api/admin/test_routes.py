@@ -223,7 +223,9 @@ async def test_bodies_that_are_no_json_or_too_large_are_refused(
     assert (large.status_code, large.json()["type"]) == (413, "/problems/body-too-large")
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/models", 404), ("GET", "/models/load", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/models", 404), ("GET", "/models/", 404), ("GET", "/models/load", 405)]
+)
 async def test_other_paths_name_those_that_there_are(
     client: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:

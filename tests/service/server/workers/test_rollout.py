@@ -249,7 +249,27 @@ async def test_what_ends_several_processes_is_refused() -> None:
     for process in service.frontends:
         process.die(service.rollout)
     service.rollout.prepared(service.engine, 3, {})
-    assert await preparing == {"colours/2": "several processes ended while they opened it"}
+    assert await preparing == {"colours/2": "processes ended several times while they opened it"}
+
+
+async def test_what_ends_a_process_twice_is_refused() -> None:
+    """Frontends wait for the only engine process; nothing waits for them any more."""
+    service = await serving()
+    preparing = asyncio.ensure_future(service.rollout.prepare(THIRD))
+    await asyncio.sleep(0)
+    service.engine.die(service.rollout)
+    service.engine.start(service.rollout.at_start.number)
+    service.rollout.prepared(service.engine, 2, {})
+    assert service.engine.given == 3
+    service.engine.die(service.rollout)
+    assert await asyncio.wait_for(preparing, 5) == {"colours/2": "processes ended several times while they opened it"}
+    giving_up = asyncio.ensure_future(service.rollout.prepare(FOURTH))
+    await asyncio.sleep(0)
+    for frontend in service.frontends:
+        service.rollout.prepared(frontend, 3, {"colours/2": "it is no longer wanted"})
+        assert (frontend.last, frontend.given, frontend.prepared) == (PREPARE, 4, 2)
+        service.rollout.prepared(frontend, 4, {})
+    assert await giving_up == {}
 
 
 async def test_what_ends_the_only_engine_process_again_and_again_is_refused() -> None:
@@ -261,7 +281,7 @@ async def test_what_ends_the_only_engine_process_again_and_again_is_refused() ->
     service.engine.start(2)
     service.rollout.prepared(service.engine, 2, {})
     service.engine.die(service.rollout)
-    assert await preparing == {"colours/2": "several processes ended while they opened it"}
+    assert await preparing == {"colours/2": "processes ended several times while they opened it"}
 
 
 async def test_a_change_ends_when_the_service_starts_anew() -> None:
