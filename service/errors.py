@@ -5,7 +5,7 @@ ServiceError
 ├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels, TooSmall, TooManyCells, DecodeLimit
 ├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap, NotDense, Conflict
 ├── AccessError: Unauthenticated, Forbidden
-├── Unavailable: QueueFull, NotReady (both carry `retry_after_s`)
+├── Unavailable: QueueFull, NotReady, RateLimited (all carry `retry_after_s`)
 └── DeadlineExceeded, EngineFailure
 """
 
@@ -140,6 +140,10 @@ class QueueFull(Unavailable):
 
 class NotReady(Unavailable):
     """The model is being loaded, was rejected at load, or the service is draining."""
+
+
+class RateLimited(Unavailable):
+    """The client has sent more images per second than its limit."""
 
 
 class DeadlineExceeded(ServiceError):

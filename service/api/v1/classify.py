@@ -10,6 +10,9 @@ from weakref import WeakKeyDictionary
 
 from starlette.types import Receive, Scope, Send
 
+from service.access.api_keys import ApiKey
+from service.access.client_identity import identity_of
+from service.access.rate_limiter import RateLimiter
 from service.api.body_reader import BodyReader
 from service.api.disconnect import cancel_on_disconnect
 from service.api.problems import problem_of
@@ -35,12 +38,20 @@ class ClassifyEndpoint:
     """The ASGI application behind the three paths. It calls the classifier without a web framework."""
 
     def __init__(
-        self, classifier: Classifier, reader: BodyReader, pacer: RefusalPacer, max_images: int, deadline_s: float
+        self,
+        classifier: Classifier,
+        reader: BodyReader,
+        pacer: RefusalPacer,
+        max_images: int,
+        deadline_s: float,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
+        """rate_limiter: None where no client has a limit of images per second."""
         self._classifier = classifier
         self._reader = reader
         self._pacer = pacer
         self._max_images = max_images
+        self._rate_limiter = rate_limiter
         self._writers: WeakKeyDictionary[ModelVersion, ResponseWriter] = WeakKeyDictionary()
         self._large_turn = asyncio.Semaphore(1)
         self._deadline_ms = math.ceil(deadline_s * 1000)
@@ -51,6 +62,8 @@ class ClassifyEndpoint:
         zipped = b"content-encoding" in head and is_gzip(head[b"content-encoding"])
         client, state = client_state_of(scope), scope["state"]
         try:
+            if self._rate_limiter is not None:  # before the body is read; how many images it holds is not known yet
+                self._rate_limiter.take(*_sender(scope), images=1)
             with self._reader.hold() as held:
                 started = time.perf_counter()
                 content_type = head.get(b"content-type", b"").decode("latin-1")
@@ -124,6 +137,8 @@ class ClassifyEndpoint:
             ) from None
         del body
         scope["state"]["images"] = len(images)
+        if self._rate_limiter is not None and len(images) > 1:
+            self._rate_limiter.take(*_sender(scope), images=len(images), counted=1)
         if options:
             request = _with_options(request, read_all_options(scope["query_string"], options))
         left_s = ends - time.monotonic()
@@ -149,6 +164,13 @@ class ClassifyEndpoint:
         if writer is None:
             writer = self._writers[version] = ResponseWriter(version.manifest)
         return writer
+
+
+def _sender(scope: Scope) -> tuple[ApiKey | None, str]:
+    """Return the API key of a request, None without one, and the identity of its client."""
+    key: ApiKey | None = scope["state"].get("api_key")
+    address = scope.get("client")
+    return key, identity_of(key, address[0] if address else None)
 
 
 def _length(head: Mapping[bytes, bytes]) -> int | None:
