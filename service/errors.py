@@ -135,7 +135,14 @@ class Unavailable(ServiceError):
 
 
 class QueueFull(Unavailable):
-    """Accepting this request would exceed a limit of memory, of queue length or of waiting time."""
+    """Accepting this request would exceed a limit of memory, of queue length or of waiting time.
+
+    over_share: whether there is room, but not for this client, which holds its share.
+    """
+
+    def __init__(self, detail: str, retry_after_s: float = 1.0, *, over_share: bool = False) -> None:
+        super().__init__(detail, retry_after_s)
+        self.over_share = over_share
 
 
 class NotReady(Unavailable):

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 
 from service.access.api_keys import ApiKey
-from service.access.client_identity import UNKNOWN
 from service.access.rate_limit import RateLimit, rate_limit
 from service.access.rate_table import RateTable
 from service.errors import RateLimited, TooManyImages
 from service.settings import Settings
+from service.types import UNKNOWN_CLIENT
 
 
 class RateLimiter:
@@ -31,7 +31,7 @@ class RateLimiter:
         self._table, self._of_keys, self._of_addresses = table, of_keys, of_addresses
         self._on_refused, self._clock = on_refused, clock
 
-    def take(self, key: ApiKey | None, client: str, images: int, *, counted: int = 0) -> None:
+    def take(self, key: ApiKey | None, client: int, images: int, *, counted: int = 0) -> None:
         """Count the images of a request, or count nothing and refuse them.
 
         key: None for a request without one. client: its identity. counted: those of the images that were counted
@@ -57,10 +57,10 @@ class RateLimiter:
                 wait_s + counted / limit.rate,
             )
 
-    def _limit_of(self, key: ApiKey | None, client: str) -> RateLimit | None:
+    def _limit_of(self, key: ApiKey | None, client: int) -> RateLimit | None:
         if key is not None:
             return key.limit or self._of_keys
-        return self._of_addresses if client != UNKNOWN else None
+        return self._of_addresses if client != UNKNOWN_CLIENT else None
 
     def _count_refusal(self, key: ApiKey | None) -> None:
         self._on_refused("" if key is None else key.name)

@@ -53,13 +53,16 @@ class RateTable:
         finally:
             os.close(descriptor)
 
-    def take(self, client: str, limit: RateLimit, images: int, now: float) -> float:
+    def take(self, client: int, limit: RateLimit, images: int, now: float) -> float:
         """Count images of a client, and return 0; or count nothing, and return the seconds until they may be sent.
 
-        client: identity of the client. limit: of the client, with an end. images: at most the burst of the limit. now:
-        seconds of CLOCK_MONOTONIC.
+        client: identity of the client, below 2^64. limit: of the client, with an end. images: at most the burst of the
+        limit. now: seconds of CLOCK_MONOTONIC.
         """
-        place = int.from_bytes(blake2b(client.encode(), digest_size=8, key=self._secret).digest(), "little") % SLOTS
+        place = int.from_bytes(
+            blake2b(client.to_bytes(8, "little"), digest_size=8, key=self._secret).digest(), "little"
+        )
+        place %= SLOTS
         paid = max(self._numbers[place], now)
         latest = now + limit.burst / limit.rate
         if paid > latest:  # of a limit that was lower, or of another client

@@ -1,10 +1,12 @@
 """Limits of clients with real processes: one and several, several addresses, and a frontend that dies."""
 
 import http.client
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,6 +118,31 @@ def test_the_client_waits_for_the_time_that_it_is_told(models: Path) -> None:
             for _ in range(2):
                 once.classify(picture(GREEN))
         assert (refused.value.status, refused.value.retry_after_s) == (429, 1)
+
+
+def unfinished(source: str, port: int, held: int, length: int) -> socket.socket:
+    """Return a connection whose request has sent a part of its body."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(source, 0))
+    head = f"POST /v1/classify HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+    connection.sendall(head.encode() + bytes(held))
+    return connection
+
+
+def test_a_client_over_its_share_is_refused_and_another_is_not(models: Path) -> None:
+    """Two addresses share the memory for bodies; the one that holds most of it gets 503, and the other an answer."""
+    with running(models, "--max-inflight-bytes", "1000000") as server, ExitStack() as stack:
+        for source, count in (("127.0.0.2", 1), ("127.0.0.1", 7)):
+            for _ in range(count):
+                stack.enter_context(unfinished(source, server.port, 95_000, 200_000))
+        until(lambda: "snellen_inflight_bytes 760000.0" in httpx.get(f"{server.url}/metrics").text, server)
+        greedy, modest = (connections(server, source, stack)[0] for source in ("127.0.0.1", "127.0.0.2"))
+        greedy.request("POST", "/v1/classify", bytes(20_000))
+        refused = greedy.getresponse()
+        problem = json.loads(refused.read())
+        assert (refused.status, problem["type"]) == (503, "/problems/queue-full")
+        assert "bytes of request bodies are from this client, and the rest is for others" in problem["detail"]
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert classify(modest, picture(GREEN)) == 200
 
 
 @pytest.mark.parametrize(

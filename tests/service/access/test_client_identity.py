@@ -3,14 +3,15 @@
 import pytest
 
 from service.access.api_keys import Scope, new_key
-from service.access.client_identity import UNKNOWN, identity_of
+from service.access.client_identity import identity_of
+from service.types import UNKNOWN_CLIENT
 
 
 def test_a_key_is_one_client_from_all_addresses() -> None:
     """Two keys of one name are two."""
     (_, first), (_, second) = (new_key("shop", frozenset({Scope.CLASSIFY})) for _ in range(2))
-    assert identity_of(first, "10.0.0.1") == identity_of(first, None) == first.key_id
-    assert identity_of(second, "10.0.0.1") != first.key_id
+    assert identity_of(first, "10.0.0.1") == identity_of(first, None) == int(first.key_id, 16)
+    assert identity_of(second, "10.0.0.1") != int(first.key_id, 16)
 
 
 @pytest.mark.parametrize(
@@ -27,8 +28,9 @@ def test_a_key_is_one_client_from_all_addresses() -> None:
 def test_an_ipv6_client_is_its_first_64_bits(one: str, other: str, same: bool) -> None:
     """A client has all addresses of such a network for itself; an IPv4 address is one client."""
     assert (identity_of(None, one) == identity_of(None, other)) is same
+    assert 0 < identity_of(None, one) < 2**64
 
 
 def test_a_client_without_an_address_is_unknown() -> None:
     """As on a Unix socket."""
-    assert identity_of(None, None) == identity_of(None, "") == UNKNOWN
+    assert identity_of(None, None) == identity_of(None, "") == UNKNOWN_CLIENT

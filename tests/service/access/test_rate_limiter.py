@@ -3,12 +3,14 @@
 import pytest
 
 from service.access.api_keys import ApiKey, Scope, new_key
-from service.access.client_identity import UNKNOWN
 from service.access.rate_limit import RateLimit, rate_limit
 from service.access.rate_limiter import RateLimiter, has_limits, limiter_of
 from service.access.rate_table import RateTable
 from service.errors import RateLimited, TooManyImages
 from service.settings import Settings
+from service.types import UNKNOWN_CLIENT
+
+ADDRESS = 0x0A000001
 
 
 def key_with(limit: RateLimit | None) -> ApiKey:
@@ -28,8 +30,8 @@ class Limits:
             clock=lambda: self.now,
         )
 
-    def take(self, key: ApiKey | None, images: int = 1, counted: int = 0, client: str = "10.0.0.1") -> None:
-        self.limiter.take(key, client if key is None else key.key_id, images, counted=counted)
+    def take(self, key: ApiKey | None, images: int = 1, counted: int = 0, client: int = ADDRESS) -> None:
+        self.limiter.take(key, client if key is None else int(key.key_id, 16), images, counted=counted)
 
 
 def test_a_key_has_its_own_limit_or_that_of_all_keys() -> None:
@@ -52,7 +54,7 @@ def test_without_a_limit_nothing_is_counted() -> None:
     limits.take(None, images=100_000)
     limits = Limits(of_addresses=RateLimit(1, 1))
     for _ in range(3):
-        limits.take(None, client=UNKNOWN)
+        limits.take(None, client=UNKNOWN_CLIENT)
 
 
 def test_a_refusal_says_the_limit_and_when_the_whole_request_may_come_again() -> None:
@@ -91,6 +93,6 @@ def test_settings_make_the_limits() -> None:
     settings = Settings.model_validate({"address_rate": 0.001, "address_burst": 2})
     assert has_limits(settings)
     limiter = limiter_of(settings, RateTable.of_this_process(), lambda _name: None)
-    limiter.take(None, "10.0.0.1", 2)
+    limiter.take(None, ADDRESS, 2)
     with pytest.raises(RateLimited):
-        limiter.take(None, "10.0.0.1", 1)
+        limiter.take(None, ADDRESS, 1)
