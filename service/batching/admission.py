@@ -45,6 +45,8 @@ class CapacityLimiter:
 
         Raises QueueFull, and adds nothing, when fewer than `count` are free, or for more than an equal share.
         """
+        if not count:
+            return
         used = self._used.get(client, 0)
         if self.inside + count > self._capacity:
             self._refuse(f"the service already holds {self.inside} of {self._capacity} {self._noun}")
@@ -54,16 +56,17 @@ class CapacityLimiter:
                 over_share=True,
             )
         self.inside += count
-        if count:
-            self._used[client] = used + count
+        self._used[client] = used + count
 
     def leave(self, count: int, client: int = UNKNOWN_CLIENT) -> None:
         """Remove `count` of a client, which were added before."""
+        if not count:
+            return
         self.inside -= count
-        left = self._used.get(client, 0) - count
+        left = self._used[client] - count
         if left:
             self._used[client] = left
-        elif count:
+        else:
             del self._used[client]
 
     def hold(self, count: int, client: int = UNKNOWN_CLIENT) -> "Held":
@@ -152,7 +155,7 @@ class AdmissionController:
     def enter(self, count: int, deadline_s: float, client: int, *, interactive: bool) -> int:
         """Admit `count` images and return how many others are ahead of them. Raises as `admit` does."""
         before = self.inside - self._bulk.inside if interactive else self.inside
-        ahead = min(before, self._all.before(count, client))
+        ahead = min(before, self._all.before(count, client)) if before else 0
         # With nothing ahead the request is admitted in any case; else a forecast that is too high would stay too high.
         if ahead and self.forecast.pessimistic_s(ahead, count) > deadline_s:
             self._refuse(ahead, count, deadline_s)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import closing
 
 import pytest
 
@@ -21,12 +22,12 @@ def test_a_row_has_the_medians() -> None:
     assert row("one process", median_of(rounds)) == "| one process | 100.0 | 80.0 | 40.0 | 30.0 | 0.75 | 40.0 | 10 |"
 
 
-async def _serve(answers: list[bytes]) -> tuple[asyncio.Server, int]:
+async def _serve(answer_bytes: bytes) -> tuple[asyncio.Server, int]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(1):
-            await asyncio.sleep(0.01)
-            writer.write(answers[0])
-        writer.close()
+        with closing(writer):
+            while await reader.read(1):
+                await asyncio.sleep(0.01)
+                writer.write(answer_bytes)
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     return server, server.sockets[0].getsockname()[1]
@@ -35,7 +36,7 @@ async def _serve(answers: list[bytes]) -> tuple[asyncio.Server, int]:
 @pytest.mark.parametrize(("status", "good"), [(b"200 OK", True), (b"503 Unavailable", False)])
 async def test_a_closed_loop_counts_answers_from_its_beginning_on(status: bytes, good: bool) -> None:
     """Answers of status 200, and others."""
-    server, port = await _serve([b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok"])
+    server, port = await _serve(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nok")
     async with server:
         begin_at = time.monotonic() + 0.2
         rates: Rates = await asyncio.to_thread(send, Load("127.0.0.3", 2), port, b"x", begin_at, 0.5)
