@@ -15,6 +15,8 @@ from fastapi_offline import FastAPIOffline
 
 from models.contract import usable_cores
 from service.access.keyring import Keyring
+from service.access.rate_limiter import RateLimiter, has_limits, limiter_of
+from service.access.rate_table import RateTable
 from service.api import docs, problem_pages
 from service.api import health as probes
 from service.api.allowed_hosts import AllowedHostsMiddleware
@@ -63,7 +65,8 @@ class ProcessContext:
 
     metrics: of this process. scrape: returns the metrics of all processes for /metrics. loader: loads the versions into
     engines of other processes. state: what other processes decided to serve; whoever has this context prepares and
-    commits it. keyring: the API keys, where they were read before.
+    commits it. keyring: the API keys, where they were read before. rate_table: what the processes count for the limits
+    of clients; None to count here.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
@@ -71,6 +74,7 @@ class ProcessContext:
     loader: VersionLoader | None = None
     state: RepositoryState | None = None
     keyring: Keyring | None = None
+    rate_table: RateTable | None = None
 
 
 def create_app(settings: Settings, health: Health | None = None, context: ProcessContext | None = None) -> FastAPI:
@@ -104,7 +108,8 @@ def create_app(settings: Settings, health: Health | None = None, context: Proces
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for it costs 2 % of B
     )
     app.state.registry, app.state.lifecycle = registry, lifecycle
-    routes.install(app, _endpoint(settings, metrics, Classifier(registry, decoder)))
+    limiter = _limiter(settings, context.rate_table, metrics)
+    routes.install(app, _endpoint(settings, metrics, Classifier(registry, decoder), limiter))
     app.include_router(models.router(registry))
     app.include_router(probes.router(registry, health, metrics, context.scrape, show_models=keyring is None))
     app.include_router(problem_pages.router())
@@ -230,7 +235,17 @@ def _decoder(settings: Settings, metrics: Metrics) -> DecoderPool:
     )
 
 
-def _endpoint(settings: Settings, metrics: Metrics, classifier: Classifier) -> ClassifyEndpoint:
+def _limiter(settings: Settings, table: RateTable | None, metrics: Metrics) -> RateLimiter | None:
+    """Return the limits of clients, None where none can have one. table: None to make one for this process."""
+    if not has_limits(settings):
+        return None
+    refused = metrics.requests.rate_limited
+    return limiter_of(settings, table or RateTable.of_this_process(), lambda name: refused.labels(name).inc())
+
+
+def _endpoint(
+    settings: Settings, metrics: Metrics, classifier: Classifier, rate_limiter: RateLimiter | None
+) -> ClassifyEndpoint:
     """Return the endpoint of `classify` with its limits, and connect their metrics."""
     limiter = CapacityLimiter(settings.max_inflight_bytes, "bytes of request bodies")
     pacer = RefusalPacer(most_waiting=settings.max_connections // 2)
@@ -240,4 +255,4 @@ def _endpoint(settings: Settings, metrics: Metrics, classifier: Classifier) -> C
     metrics.requests.delayed_rejections.set_function(lambda: pacer.waiting)
     reader = BodyReader(settings.max_body_bytes, limiter, settings.body_timeout_s)
     max_images = min(settings.max_images, settings.max_queue)
-    return ClassifyEndpoint(classifier, reader, pacer, max_images, settings.deadline_s)
+    return ClassifyEndpoint(classifier, reader, pacer, max_images, settings.deadline_s, rate_limiter)

@@ -5,7 +5,7 @@ ServiceError
 ├── ImageError: UnsupportedFormat, CorruptImage, TooManyPixels, TooSmall, TooManyCells, DecodeLimit
 ├── ModelError: ModelNotFound, VersionNotFound, InvalidOption, NotCalibrated, NoClassMap, NotDense, Conflict
 ├── AccessError: Unauthenticated, Forbidden
-├── Unavailable: QueueFull, NotReady (both carry `retry_after_s`)
+├── Unavailable: QueueFull, NotReady, RateLimited (all carry `retry_after_s`)
 └── DeadlineExceeded, EngineFailure
 """
 
@@ -135,11 +135,22 @@ class Unavailable(ServiceError):
 
 
 class QueueFull(Unavailable):
-    """Accepting this request would exceed a limit of memory, of queue length or of waiting time."""
+    """Accepting this request would exceed a limit of memory, of queue length or of waiting time.
+
+    over_share: whether there is room, but not for this client, which holds its share.
+    """
+
+    def __init__(self, detail: str, retry_after_s: float = 1.0, *, over_share: bool = False) -> None:
+        super().__init__(detail, retry_after_s)
+        self.over_share = over_share
 
 
 class NotReady(Unavailable):
     """The model is being loaded, was rejected at load, or the service is draining."""
+
+
+class RateLimited(Unavailable):
+    """The client has sent more images per second than its limit."""
 
 
 class DeadlineExceeded(ServiceError):

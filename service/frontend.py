@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from service.access.keyring import Keyring
+from service.access.rate_table import RateTable
 from service.api.health import readiness
 from service.app import ProcessContext, create_app
 from service.build import limits_of
@@ -124,7 +125,9 @@ def main(config: WorkerConfig, end: socket.socket) -> int:
     keyring = None
     if settings.keys is not None:  # the main process logs what changes
         keyring = Keyring(settings.keys, config.keys, announce=False)
-    app = create_app(settings, health, ProcessContext(metrics, main_process.scrape, engines, config.state, keyring))
+    rate_table = None if config.rate_table is None else RateTable.at(config.rate_table)
+    context = ProcessContext(metrics, main_process.scrape, engines, config.state, keyring, rate_table)
+    app = create_app(settings, health, context)
     frontend = FrontendServer(app, settings, health, metrics, main_process, engines, config.state)
     frontend.run()
     return frontend.status

@@ -19,6 +19,10 @@ Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
 MIB = 1024 * 1024
 _MOST_PIXELS = 2**31 - 1
 """The largest limit of pixels: Pillow counts the bytes of an image in 32 bits."""
+LOWEST_RATE, HIGHEST_RATE = 0.001, 1_000_000
+"""Range of a limit of images per second."""
+MOST_BURST = 1_000_000
+"""Largest number of images that a limit allows at once."""
 PREFIX = "SNELLEN_"
 _ORIGIN = re.compile(r"https?://[^/?#@*\s]+|\*")
 """An origin as browsers send it, or all of them."""
@@ -227,6 +231,32 @@ class Settings(BaseSettings):
         "needs --keys; unset: none",
     )
     admin_host: str = Field("127.0.0.1", examples=["ADDRESS"], description="address of the admin port, as with --host")
+    key_rate: float | None = Field(
+        None,
+        ge=LOWEST_RATE,
+        le=HIGHEST_RATE,
+        description="images per second that each key may send which has no rate of its own in the file, see limits.md; "
+        "unset: no limit",
+    )
+    key_burst: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_BURST,
+        description="images that such a key may send at once, after a pause; unset: those of one second",
+    )
+    address_rate: float | None = Field(
+        None,
+        ge=LOWEST_RATE,
+        le=HIGHEST_RATE,
+        description="images per second that each address may send where no keys are needed, see limits.md; "
+        "unset: no limit",
+    )
+    address_burst: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_BURST,
+        description="images that an address may send at once, after a pause; unset: those of one second",
+    )
     access_log: bool = Field(False, description="one log line per request")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
     log_format: Literal["text", "json"] = Field(
@@ -328,6 +358,27 @@ class Settings(BaseSettings):
             raise ValueError("there is no admin port whose address it could be: add --admin-port PORT")
         return host
 
+    @field_validator("key_rate", "address_rate")
+    @classmethod
+    def _check_rate(cls, rate: float | None, info: ValidationInfo) -> float | None:
+        """Refuse a limit that no request would ever meet."""
+        if rate is None or "keys" not in info.data:
+            return rate
+        has_keys = info.data["keys"] is not None
+        if info.field_name == "key_rate" and not has_keys:
+            raise ValueError("there are no keys without --keys FILE; add it, or use --address-rate")
+        if info.field_name == "address_rate" and has_keys:
+            raise ValueError("with --keys every client has a key, so that this limits none; use --key-rate")
+        return rate
+
+    @field_validator("key_burst", "address_burst")
+    @classmethod
+    def _check_burst(cls, burst: int | None, info: ValidationInfo) -> int | None:
+        rate = str(info.field_name).replace("burst", "rate")
+        if burst is not None and rate in info.data and info.data[rate] is None:
+            raise ValueError(f"a burst needs a rate: add --{rate.replace('_', '-')}, in images per second")
+        return burst
+
     @field_validator("root_path")
     @classmethod
     def _check_root_path(cls, root_path: str) -> str:
@@ -350,7 +401,7 @@ class Settings(BaseSettings):
 GROUPS: dict[str, tuple[str, ...]] = {
     "Models": ("models", "watch", "admin_socket", "default_model", "precision"),
     "Address": ("host", "port", "listen_when_ready", "root_path", "max_connections", "keep_alive_s"),
-    "Access": ("keys", "admin_port", "admin_host"),
+    "Access": ("keys", "admin_port", "admin_host", "key_rate", "key_burst", "address_rate", "address_burst"),
     "TLS and proxies": ("tls_certificate", "tls_key", "tls_client_ca", "trusted_proxies"),
     "Browsers": ("allow_origins", "allowed_hosts"),
     "Images": (

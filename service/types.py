@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from models.contract import Pixels, Row
 from service.errors import EngineFailure
 
+UNKNOWN_CLIENT = 0
+"""The identity of all clients that have neither an API key nor an address, as on a Unix socket."""
 _CLIENT_STATE = "snellen.client"
 """Key of the ClientState in the ASGI scope of a request."""
 NON_FINITE_OUTPUT = (
@@ -174,9 +176,13 @@ class Submitter(Protocol):
     """Passes images to an engine, in this process or in another one."""
 
     async def submit(
-        self, payload: Payload, class_map: bool = False, priority: Priority = Priority.INTERACTIVE
+        self,
+        payload: Payload,
+        class_map: bool = False,
+        priority: Priority = Priority.INTERACTIVE,
+        client: int = UNKNOWN_CLIENT,
     ) -> EngineResult:
-        """Return the network's output for one image.
+        """Return the network's output for one image. client: identity of the client; clients take turns.
 
         Cancelling this coroutine, at a deadline or because the client has left, also cancels the work for the image.
         Raises QueueFull, EngineFailure, NotReady, and any exception of `payload.pixels`.

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 
+from service.access.rate_limit import RateLimit
+
 _PREFIX = "snl_"
 _ID_BYTES = 6
 _SECRET_BYTES = 32
@@ -31,7 +33,8 @@ class ApiKey:
 
     name: of the client; several keys may have the same one, so that keys can be exchanged one after the other.
     key_id: the public part of the key. digest: SHA-256 of the whole key, 32 bytes. models: names of the models that the
-    key may use, None for all. expires: from this moment on the key is refused, None for never.
+    key may use, None for all. expires: from this moment on the key is refused, None for never. limit: of this key, None
+    for the one that keys have without their own.
     """
 
     name: str
@@ -40,6 +43,7 @@ class ApiKey:
     scopes: frozenset[Scope]
     models: frozenset[str] | None = None
     expires: datetime | None = None
+    limit: RateLimit | None = None
 
     def has_expired(self, now: datetime | None = None) -> bool:
         """Return whether the key is past its time. now: with a time zone; None for the present."""

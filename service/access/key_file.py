@@ -1,9 +1,10 @@
 """The file of API keys: one key on each line, as text that an operator can read and compare.
 
     # comment
-    NAME id=HEX sha256=HEX scopes=classify,read models=imagenet expires=2027-01-31T00:00:00Z
+    NAME id=HEX sha256=HEX scopes=classify,read models=imagenet expires=2027-01-31T00:00:00Z rate=10 burst=20
 
-`models` and `expires` may be left out. An empty file is valid: every request that needs a key is refused.
+`models`, `expires`, `rate` and `burst` may be left out. An empty file is valid: every request that needs a key is
+refused.
 """
 
 import re
@@ -13,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from service.access.api_keys import ID_LENGTH, ApiKey, Scope
+from service.access.rate_limit import read_limit, words_of
 
 MAX_BYTES = 4 * 1024 * 1024
 """Limit of the size of the file; it holds 10,000 keys with room to spare."""
@@ -23,7 +25,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID = re.compile(f"[0-9a-f]{{{ID_LENGTH}}}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_FIELDS = ("id", "sha256", "scopes", "models", "expires")
+_FIELDS = ("id", "sha256", "scopes", "models", "expires", "rate", "burst")
 _NEEDED = ("id", "sha256", "scopes")
 _LONGEST_VALUE = 40
 """Characters of a wrong word that a message repeats."""
@@ -78,6 +80,8 @@ def line_of(key: ApiKey) -> str:
         words.append(f"models={','.join(sorted(key.models))}")
     if key.expires is not None:
         words.append(f"expires={key.expires.astimezone(UTC).isoformat().replace('+00:00', 'Z')}")
+    if key.limit is not None:
+        words += [f"{name}={value}" for name, value in words_of(key.limit).items()]
     return " ".join(words)
 
 
@@ -146,6 +150,7 @@ def _key(words: list[str]) -> ApiKey:
             scopes=read_scopes(fields["scopes"]),
             models=read_models(fields["models"]) if "models" in fields else None,
             expires=read_expiry(fields["expires"]) if "expires" in fields else None,
+            limit=read_limit(fields.get("rate"), fields.get("burst")),
         )
     except ValueError as error:
         raise _WrongLine(str(error)) from None

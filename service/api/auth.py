@@ -22,8 +22,8 @@ _SHOWN_MODELS = 20
 class ApiKeyMiddleware:
     """Answers 401 without a valid key and 403 with one that does not allow the path.
 
-    Puts `key_name`, and `key_models` (names, None for all), into the state of each request that has a valid key. Has to
-    run inside RequestContextMiddleware, and inside what sets `root_path`.
+    Puts `api_key`, its `key_name`, and `key_models` (names, None for all) into the state of each request that has a
+    valid key. Has to run inside RequestContextMiddleware, and inside what sets `root_path`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ApiKeyMiddleware:
         """Raise Unauthenticated or Forbidden if the request may not be answered."""
         key = self._authenticate(scope["headers"])
         state = scope["state"]
-        state["key_name"], state["key_models"] = key.name, key.models
+        state["api_key"], state["key_name"], state["key_models"] = key, key.name, key.models
         try:
             self._authorize(key, need)
         except Forbidden:

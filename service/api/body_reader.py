@@ -7,6 +7,7 @@ from starlette.types import Receive
 
 from service.batching.admission import CapacityLimiter, Held
 from service.errors import BodyTimeout, BodyTooLarge, EmptyBody, QueueFull
+from service.types import UNKNOWN_CLIENT
 
 _DISCARD_S = 2.0
 """Seconds for which the rest of a rejected body is read and discarded."""
@@ -18,17 +19,17 @@ class BodyReader:
     def __init__(self, max_body_bytes: int, limiter: CapacityLimiter, timeout_s: float) -> None:
         self.max_body_bytes, self._limiter, self._timeout_s = max_body_bytes, limiter, timeout_s
 
-    def hold(self) -> Held:
-        """Return a context until whose end the bytes that `read` counts in it are in use."""
-        return self._limiter.hold(0)
+    def hold(self, client: int = UNKNOWN_CLIENT) -> Held:
+        """Return a context until whose end the bytes that `read` counts in it are in use by a client."""
+        return self._limiter.hold(0, client)
 
-    def check(self, announced: int) -> None:
+    def check(self, announced: int, client: int = UNKNOWN_CLIENT) -> None:
         """Check before a body is read that one of `announced` bytes would be accepted now.
 
         Raises BodyTooLarge, QueueFull.
         """
         self._check(announced)
-        with self._limiter.hold(announced):
+        with self._limiter.hold(announced, client):
             pass
 
     async def read(self, messages: Receive, announced: int | None, held: Held) -> bytes:

@@ -179,6 +179,14 @@ PROBLEM_TYPES: dict[type[errors.ServiceError], ProblemType] = {
         "The model exists, but this version of it does not.",
         "Use one of the versions in the detail, or leave the version out of the path.",
     ),
+    errors.RateLimited: ProblemType(
+        429,
+        "rate-limited",
+        "Too many images per second",
+        "The operator of this service limits the images per second of each client, and this client has sent more. The "
+        "detail says how many it may send.",
+        "Send the request again after the seconds in the header Retry-After, and images more slowly from then on.",
+    ),
     errors.QueueFull: ProblemType(
         503,
         "queue-full",

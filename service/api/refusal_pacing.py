@@ -32,16 +32,17 @@ class RefusalPacer:
         """Count a request that was answered."""
         self._pay(CREDIT_PER_ANSWER)
 
-    async def refuse(self, deadline_s: float) -> None:
+    async def refuse(self, deadline_s: float, *, over_share: bool = False) -> None:
         """Return when the refusal may be sent: at once, or after a delay while most requests are refused.
 
+        over_share: whether the client is refused for the sake of others; such refusals are always delayed.
         The delay is at most half of `deadline_s`, so that the client has time to ask another server.
         """
         now = self._clock()
         self._pay((now - self._paid_until) * _PAID_PER_S)
         self._paid_until = now
         self._unpaid = min(self._unpaid + 1, 2 * _AT_ONCE)
-        if self._unpaid <= _AT_ONCE or self.waiting >= self._most_waiting:
+        if (self._unpaid <= _AT_ONCE and not over_share) or self.waiting >= self._most_waiting:
             return
         self.waiting += 1
         try:

@@ -15,7 +15,7 @@ from service.batching.entry import Entry
 from service.batching.preemption import Preempted, PreemptibleBatches
 from service.batching.queue import PriorityQueue
 from service.errors import EngineFailure, NotReady, QueueFull
-from service.types import Engine, EngineResult, Payload, Prediction, Priority
+from service.types import UNKNOWN_CLIENT, Engine, EngineResult, Payload, Prediction, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -105,10 +105,11 @@ class Batcher:
         observer: BatchCallbacks | None = None,
         largest_inline: int = 0,
         slots: BulkSlots | None = None,
+        crowded_batch_size: int | None = None,
     ) -> None:
         """Create a batcher that is not started.
 
-        largest_inline: see BatchRunner.
+        largest_inline: see BatchRunner. crowded_batch_size: limit of a batch while one client crowds others out.
         slots: the bulk slots of the process, shared by all its models.
         """
         self._engine = engine
@@ -117,7 +118,7 @@ class Batcher:
         self._runner = BatchRunner(engine, largest_inline)
         self._max_batch_size = max_batch_size
         self._bulk = PreemptibleBatches(engine, self._slots, max_batch_size)
-        self._waiting = PriorityQueue(max_queue, self._bulk.claim)
+        self._waiting = PriorityQueue(max_queue, self._bulk.claim, crowded_batch_size)
         self._interactive = 0
         self._observer = observer or BatchCallbacks()
         self._loops: list[asyncio.Task[None]] = []
@@ -151,12 +152,16 @@ class Batcher:
         self._waiting.recheck()
 
     async def submit(
-        self, payload: Payload, class_map: bool = False, priority: Priority = Priority.INTERACTIVE
+        self,
+        payload: Payload,
+        class_map: bool = False,
+        priority: Priority = Priority.INTERACTIVE,
+        client: int = UNKNOWN_CLIENT,
     ) -> EngineResult:
         """Return the network's output for one image. See Submitter."""
         if not self._loops:
             raise NotReady(_SHUTTING_DOWN)
-        entry = Entry(payload, class_map, asyncio.get_running_loop().create_future())
+        entry = Entry(payload, class_map, asyncio.get_running_loop().create_future(), client)
         self._enqueue(entry, priority)
         return await entry.result
 

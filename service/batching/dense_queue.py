@@ -10,7 +10,7 @@ from models.contract import Pixels
 from service.batching.admission import CapacityLimiter, Held
 from service.batching.batcher import BatchCallbacks
 from service.errors import EngineFailure, NotReady, TooManyImages
-from service.types import DensePrediction
+from service.types import UNKNOWN_CLIENT, DensePrediction
 
 _FIRST_GUESS_S = 1.0
 """Assumed seconds for one image before any was measured; used for Retry-After."""
@@ -54,11 +54,14 @@ class DenseQueue:
         self._limiter = CapacityLimiter(limits.max_queue, "images with dense=1", lambda inside: inside * self._seconds)
         self._stopped = False
 
-    def admit(self, images: int) -> Held:
-        """Return a context in which the images of one request count as queued. Raises TooManyImages, QueueFull."""
+    def admit(self, images: int, client: int = UNKNOWN_CLIENT) -> Held:
+        """Return a context in which the images of one request of a client count as queued.
+
+        Raises TooManyImages, QueueFull.
+        """
         if images > self.limits.max_queue:
             raise TooManyImages(f"with dense=1 a request holds at most {self.limits.max_queue} images; send several")
-        return self._limiter.hold(images)
+        return self._limiter.hold(images, client)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[float]:

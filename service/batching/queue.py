@@ -5,22 +5,27 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from service.batching.client_turns import ClientTurns
 from service.batching.entry import Entry
 from service.types import Priority
 
 
 class PriorityQueue:
-    """Holds at most `limit` entries. Each batch holds entries of one priority, oldest first."""
+    """Holds at most `limit` entries. Each batch holds entries of one priority; clients take turns, oldest first."""
 
-    def __init__(self, limit: int, bulk_may_leave: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, limit: int, bulk_may_leave: Callable[[], bool] = lambda: True, crowded: int | None = None
+    ) -> None:
         """Create an empty queue.
 
         bulk_may_leave: called when no interactive entry waits; returns whether bulk entries may be taken. Call
-        `recheck` when its result may have changed.
+        `recheck` when its result may have changed. crowded: limit of an interactive batch while one client crowds
+        others out; None for the same limit as otherwise.
         """
         self._limit = limit
         self._bulk_may_leave = bulk_may_leave
-        self._queues: dict[Priority, deque[Entry]] = {priority: deque() for priority in Priority}
+        self._crowded = {Priority.INTERACTIVE: crowded, Priority.BULK: None}
+        self._queues: dict[Priority, ClientTurns] = {priority: ClientTurns() for priority in Priority}
         self._waiters: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
@@ -35,13 +40,13 @@ class PriorityQueue:
         """Append an entry. Raises asyncio.QueueFull."""
         if len(self) >= self._limit:
             raise asyncio.QueueFull
-        self._queues[priority].append(entry)
+        self._queues[priority].put(entry)
         self._wake()
 
     def requeue(self, entries: Iterable[Entry], priority: Priority) -> None:
         """Put entries back before all others, in their order. The limit does not apply to them."""
         if back := list(entries):
-            self._queues[priority].extendleft(reversed(back))
+            self._queues[priority].put_back(back)
             self._wake()
 
     async def take(self, most: int, most_bulk: int | None = None) -> tuple[Priority, list[Entry]]:
@@ -52,10 +57,8 @@ class PriorityQueue:
         limits = {Priority.INTERACTIVE: most, Priority.BULK: most_bulk or most}
         while True:
             for priority, queue in self._queues.items():
-                while queue and not queue[0].alive:
-                    queue.popleft()
-                if queue and (priority is Priority.INTERACTIVE or self._bulk_may_leave()):
-                    batch = _first_alive(queue, limits[priority])
+                if queue.has_alive() and (priority is Priority.INTERACTIVE or self._bulk_may_leave()):
+                    batch = queue.take(limits[priority], self._crowded[priority])
                     self.recheck()  # another bulk batch may be allowed now
                     return priority, batch
             await self._arrival()
@@ -67,10 +70,7 @@ class PriorityQueue:
 
     def drain(self) -> list[Entry]:
         """Remove and return all entries."""
-        left = [entry for queue in self._queues.values() for entry in queue]
-        for queue in self._queues.values():
-            queue.clear()
-        return left
+        return [entry for queue in self._queues.values() for entry in queue.clear()]
 
     async def _arrival(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -91,13 +91,3 @@ class PriorityQueue:
             if not waiter.done():
                 waiter.set_result(None)
                 return
-
-
-def _first_alive(queue: deque[Entry], most: int) -> list[Entry]:
-    """Remove and return up to `most` entries that a client waits for, and remove the others before them."""
-    batch: list[Entry] = []
-    while queue and len(batch) < most:
-        entry = queue.popleft()
-        if entry.alive:
-            batch.append(entry)
-    return batch

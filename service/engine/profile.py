@@ -19,6 +19,10 @@ See docs/decisions/the-smallest-batch-within-three-percent.md.
 """
 
 
+_CROWDED_SHARE = 0.8
+"""Part of the best throughput that has to be left while batches are short for the sake of other clients."""
+
+
 class BatchSeconds(NamedTuple):
     """The measured seconds of one batch, with as many others running as the engine takes at a time."""
 
@@ -65,6 +69,16 @@ class Profile(BaseModel):
     def batch_size(self) -> int:
         """The largest batch that is formed."""
         return self.chosen.batch_size
+
+    @property
+    def crowded_batch_size(self) -> int:
+        """The largest batch while one client crowds others out: the smallest with at least 80 % of the throughput.
+
+        A client that is not in the present batch waits for its end.
+        """
+        least = _CROWDED_SHARE * BatchSeconds(self.chosen.batch_size, self.chosen.seconds).images_per_s
+        enough = (point.batch_size for point in self.points if point.images_per_s >= least)
+        return min(self.batch_size, *enough)
 
     @property
     def images_per_s(self) -> float:

@@ -135,7 +135,9 @@ class Classifier:
         """
         interactive = request.priority is Priority.INTERACTIVE
         target, preprocessing = manifest.input, manifest.preprocessing
-        submit = partial(serving.batcher.submit, class_map=request.heatmap, priority=request.priority)
+        submit = partial(
+            serving.batcher.submit, class_map=request.heatmap, priority=request.priority, client=request.client
+        )
         payload = self._decoder.defer(image, target, preprocessing, tiny_only=not (serving.decodes and interactive))
         if payload is None:
             turn = contextlib.nullcontext() if interactive else self._bulk_turn
@@ -169,8 +171,8 @@ def _admit(
     request: ClassifyRequest, serving: Deployment, images: int
 ) -> tuple[Admitted, contextlib.AbstractContextManager[object]]:
     """Return the contexts that admit the images of a request: of all requests, and of those with `dense`."""
-    queued = serving.dense_queue.admit(images) if request.dense else contextlib.nullcontext()
-    return serving.admission.admit(images, request.deadline_s, request.priority), queued
+    queued = serving.dense_queue.admit(images, request.client) if request.dense else contextlib.nullcontext()
+    return serving.admission.admit(images, request.deadline_s, request.priority, request.client), queued
 
 
 async def _together(works: list[Coroutine[Any, Any, T]]) -> list[T]:

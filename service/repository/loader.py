@@ -108,7 +108,13 @@ class Loader:
         metrics, size = self._metrics, profile.batch_size
         largest_inline = largest_within(profile.points, INLINE_S) if engine.provider == "cpu" else 0
         batcher = Batcher(
-            engine, size, self._limits.max_queue, _callbacks(version, metrics), largest_inline, self._slots
+            engine,
+            size,
+            self._limits.max_queue,
+            _callbacks(version, metrics),
+            largest_inline,
+            self._slots,
+            profile.crowded_batch_size,
         )
         dense = _callbacks(version, metrics, dense=True)
         dense_queue = DenseQueue(engine.predict_dense, self._limits.dense, self._dense_slots, dense)

@@ -43,6 +43,13 @@ class RequestMetrics:
             ("reason",),
             registry=to,
         )
+        self.rate_limited = Counter(
+            "snellen_rate_limited_requests",
+            "Requests refused since their client sent more images than its limit, by the name of the key; empty for "
+            "clients without a key",
+            ("key",),
+            registry=to,
+        )
         self.failed_handshakes = Counter(
             "snellen_failed_tls_handshakes",
             "Connections to the TLS port without a complete handshake, by reason; not in snellen_requests_total",

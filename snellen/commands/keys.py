@@ -15,6 +15,7 @@ from snellen.plain_command import PlainCommand, PlainGroup
 
 keys = typer.Typer(cls=PlainGroup, help="Make, show and revoke API keys.", no_args_is_help=True)
 
+S = TypeVar("S")
 T = TypeVar("T")
 KeyFile = Annotated[
     Path,
@@ -41,6 +42,15 @@ def add(
             help="When the key ends to be valid, as 2027-01-31 (00:00 UTC) or with a time; unset: never.",
         ),
     ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER", help="Images per second, or `unlimited`; unset: what `snellen serve --key-rate` says."
+        ),
+    ] = None,
+    burst: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Images at once after a pause; unset: those of one second.")
+    ] = None,
 ) -> None:
     """Make a key, and print it on standard output; it is shown this once, since the file holds only its hash.
 
@@ -50,6 +60,7 @@ def add(
     from service.access.api_keys import new_key
     from service.access.key_file import NAME, KeyFileError, read_expiry, read_models, read_scopes
     from service.access.key_file_changes import add_key
+    from service.access.rate_limit import read_limit
 
     if not NAME.fullmatch(name):
         exit_with_error(
@@ -60,6 +71,7 @@ def add(
         _read("--scopes", read_scopes, scopes),
         models=None if models is None else _read("--models", read_models, models),
         expires=None if expires is None else _future(_read("--expires", read_expiry, expires)),
+        limit=_read("--rate and --burst", lambda texts: read_limit(*texts), (rate, burst)),
     )
     try:
         add_key(file, entry)
@@ -82,7 +94,7 @@ def list_keys(file: KeyFile) -> None:
         exit_with_error(
             f"{path_text(file)} holds no key, so a service with it refuses every request that needs one", status=1
         )
-    table = Table("name", "id", "scopes", "models", "expires")
+    table = Table("name", "id", "scopes", "models", "expires", "limit")
     for key in found.values():
         expires = "never" if key.expires is None else f"{key.expires:%Y-%m-%d %H:%M %Z}"
         table.add_row(
@@ -91,6 +103,7 @@ def list_keys(file: KeyFile) -> None:
             ", ".join(sorted(key.scopes)),
             "all" if key.models is None else ", ".join(sorted(key.models)),
             f"{expires}, has expired" if key.has_expired() else expires,
+            "default" if key.limit is None else str(key.limit),
         )
     Console().print(table)
 
@@ -111,8 +124,8 @@ def revoke(
     typer.echo(f"revoked the key {revoked.key_id} of {revoked.name}")
 
 
-def _read(option: str, reader: Callable[[str], T], text: str) -> T:
-    """Return the value of an option. Ends the command with status 2 if it cannot be read."""
+def _read(option: str, reader: Callable[[S], T], text: S) -> T:
+    """Return the value of an option, or of several. Ends the command with status 2 if it cannot be read."""
     try:
         return reader(text)
     except ValueError as error:

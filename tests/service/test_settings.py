@@ -83,6 +83,34 @@ def test_an_origin_is_compared_as_browsers_send_it(origin: str, sent: str) -> No
     assert Settings.model_validate({"allow_origins": origin}).allow_origins == (sent,)
 
 
+LIMITS = ("key_rate", "key_burst", "address_rate", "address_burst")
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e9", "10/s", ""])
+def test_an_absurd_limit_is_refused(name: str, value: str) -> None:
+    """With the range, which is said."""
+    with pytest.raises(ValidationError, match=name):
+        Settings.model_validate({name: value, "keys": "keys"})
+    assert permitted_range(name) == ("0.001 to 1,000,000" if name.endswith("rate") else "1 to 1,000,000")
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"key_rate": 1}, "there are no keys without --keys FILE; add it, or use --address-rate"),
+        ({"keys": "keys", "address_rate": 1}, "with --keys every client has a key, so that this limits none"),
+        ({"keys": "keys", "key_burst": 1}, "a burst needs a rate: add --key-rate, in images per second"),
+        ({"address_burst": 1}, "a burst needs a rate: add --address-rate, in images per second"),
+    ],
+)
+def test_a_limit_that_no_request_meets_is_refused(values: dict[str, object], reason: str) -> None:
+    """It would give a false sense of safety."""
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate(values)
+    assert reason in str(refused.value)
+
+
 def test_formats_are_not_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that accepts no image is no service."""
     monkeypatch.setenv("SNELLEN_FORMATS", " , ")

@@ -10,6 +10,9 @@ from weakref import WeakKeyDictionary
 
 from starlette.types import Receive, Scope, Send
 
+from service.access.api_keys import ApiKey
+from service.access.client_identity import identity_of
+from service.access.rate_limiter import RateLimiter
 from service.api.body_reader import BodyReader
 from service.api.disconnect import cancel_on_disconnect
 from service.api.problems import problem_of
@@ -35,23 +38,34 @@ class ClassifyEndpoint:
     """The ASGI application behind the three paths. It calls the classifier without a web framework."""
 
     def __init__(
-        self, classifier: Classifier, reader: BodyReader, pacer: RefusalPacer, max_images: int, deadline_s: float
+        self,
+        classifier: Classifier,
+        reader: BodyReader,
+        pacer: RefusalPacer,
+        max_images: int,
+        deadline_s: float,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
+        """rate_limiter: None where no client has a limit of images per second."""
         self._classifier = classifier
         self._reader = reader
         self._pacer = pacer
         self._max_images = max_images
+        self._rate_limiter = rate_limiter
         self._writers: WeakKeyDictionary[ModelVersion, ResponseWriter] = WeakKeyDictionary()
         self._large_turn = asyncio.Semaphore(1)
         self._deadline_ms = math.ceil(deadline_s * 1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = dict(scope["headers"])
-        request, length = self._request(scope, head), _length(head)
+        key, sender = _sender(scope)
+        request, length = self._request(scope, head, sender), _length(head)
         zipped = b"content-encoding" in head and is_gzip(head[b"content-encoding"])
         client, state = client_state_of(scope), scope["state"]
         try:
-            with self._reader.hold() as held:
+            if self._rate_limiter is not None:  # before the body is read; how many images it holds is not known yet
+                self._rate_limiter.take(key, sender, images=1)
+            with self._reader.hold(sender) as held:
                 started = time.perf_counter()
                 content_type = head.get(b"content-type", b"").decode("latin-1")
                 if b"expect" in head:  # the client waits with the body; the server answers 100 when it is read
@@ -63,7 +77,9 @@ class ClassifyEndpoint:
                 classified, request = await cancel_on_disconnect(client, receive, work)
         except QueueFull as refusal:
             released(refusal)  # the images are not held while the refusal is delayed
-            await cancel_on_disconnect(client, receive, self._pacer.refuse(request.deadline_s))
+            await cancel_on_disconnect(
+                client, receive, self._pacer.refuse(request.deadline_s, over_share=refusal.over_share)
+            )
             self._note_version(request, state)
             raise
         except ServiceError:
@@ -72,7 +88,7 @@ class ClassifyEndpoint:
         self._pacer.answered()
         await self._answer(classified, request, scope, send)
 
-    def _request(self, scope: Scope, head: Mapping[bytes, bytes]) -> ClassifyRequest:
+    def _request(self, scope: Scope, head: Mapping[bytes, bytes], sender: int) -> ClassifyRequest:
         """Return the request without its images. Raises RequestValidationError."""
         options, path = read_options(scope["query_string"]), scope["path_params"]
         deadline, priority = head.get(b"x-deadline-ms"), head.get(b"x-priority")
@@ -82,6 +98,7 @@ class ClassifyEndpoint:
             version=path.get("version"),
             deadline_s=min(self._deadline_ms, read_deadline(deadline) if deadline else self._deadline_ms) / 1000,
             priority=read_priority(priority) if priority else Priority.INTERACTIVE,
+            client=sender,
         )
         return _with_options(request, options)
 
@@ -96,7 +113,7 @@ class ClassifyEndpoint:
 
         Limits of images are checked for one image, as the number is not known yet.
         """
-        self._reader.check(length)
+        self._reader.check(length, request.client)
         check_content_type(content_type)
         self._classifier.check(request)
 
@@ -124,6 +141,8 @@ class ClassifyEndpoint:
             ) from None
         del body
         scope["state"]["images"] = len(images)
+        if self._rate_limiter is not None and len(images) > 1:
+            self._rate_limiter.take(scope["state"].get("api_key"), request.client, images=len(images), counted=1)
         if options:
             request = _with_options(request, read_all_options(scope["query_string"], options))
         left_s = ends - time.monotonic()
@@ -149,6 +168,13 @@ class ClassifyEndpoint:
         if writer is None:
             writer = self._writers[version] = ResponseWriter(version.manifest)
         return writer
+
+
+def _sender(scope: Scope) -> tuple[ApiKey | None, int]:
+    """Return the API key of a request, None without one, and the identity of its client."""
+    key: ApiKey | None = scope["state"].get("api_key")
+    address = scope.get("client")
+    return key, identity_of(key, address[0] if address else None)
 
 
 def _length(head: Mapping[bytes, bytes]) -> int | None:

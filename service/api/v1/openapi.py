@@ -89,7 +89,7 @@ def _documented(by_slug: dict[str, Problem]) -> dict[str, Any]:
             }
         },
     }
-    if any(problem.status == 503 for problem in by_slug.values()):
+    if any(problem.status in (429, 503) for problem in by_slug.values()):
         documented["headers"]["Retry-After"] = {
             "description": "seconds after which to send the request again",
             "schema": {"type": "integer"},
@@ -120,6 +120,8 @@ EXAMPLE_DETAILS = {
     "not-dense": "the network of scans takes images of one size: dense classification is not possible",
     "model-not-found": "there is no model 'resnet'; the models are fashion-mnist, imagenet",
     "version-not-found": "imagenet has no version '7'; it has 1",
+    "rate-limited": "this API key may send 10 images per second, and 20 at once after a pause; send the request again "
+    "after the time in Retry-After",
     "queue-full": "the service already holds 256 of 256 images of this model; send the request again later",
     "not-ready": "imagenet/1 is being loaded; send the request again",
     "deadline-exceeded": "no answer within 50 ms; raise X-Deadline-Ms, or send less at a time",

@@ -22,7 +22,7 @@ from service.server.ipc.protocol import (
     error_from_json,
     frames,
 )
-from service.types import Priority
+from service.types import UNKNOWN_CLIENT, Priority
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class RemoteImage:
     dense: bool = False
     class_map: bool = False
     priority: Priority = Priority.INTERACTIVE
+    client: int = UNKNOWN_CLIENT
     number: int = 0
     slot: int | None = None
     tries: int = 0
@@ -75,7 +76,7 @@ class EngineConnection:
 
     def _write(self, kind: Kind, image: RemoteImage, slot: int, data: bytes = b"") -> None:
         model, priority = self.models[image.version], list(Priority).index(image.priority)
-        head = REQUEST.pack(kind, image.class_map, model, slot, image.number, priority, len(data))
+        head = REQUEST.pack(kind, image.class_map, model, slot, image.number, priority, image.client, len(data))
         if not self._writer.is_closing():
             self._writer.write(head + data)
 

@@ -95,7 +95,7 @@ class FrontendConnection:
         version, serving = self._version(request.model), self._deployment(request.model)
         image = _image_of(data) if data else self._slots.image(request.slot, version.manifest.input.shape)
         priority = list(Priority)[request.priority]
-        result = await serving.batcher.submit(ReadyPixels(image), bool(request.class_map), priority)
+        result = await serving.batcher.submit(ReadyPixels(image), bool(request.class_map), priority, request.client)
         arrays = [result.probabilities] if result.class_map is None else [result.probabilities, result.class_map]
         self._answer(request, arrays, result.queue_s, result.infer_s, result.energy, result.batch_size)
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from service import errors
 
-REQUEST = struct.Struct("<BBHIQiI")
-"""Kind, whether the class map is needed, model, slot, number, priority, bytes that follow."""
+REQUEST = struct.Struct("<BBHIQiQI")
+"""Kind, whether the class map is needed, model, slot, number, priority, client, bytes that follow."""
 RESPONSE = struct.Struct("<BxHIQfffHI")
 """Kind, rows and columns of a class map (0: none), number, seconds queued, seconds run, energy, images in the batch,
 bytes that follow."""
@@ -48,6 +48,7 @@ class RequestHeader(NamedTuple):
     slot: int
     number: int
     priority: int
+    client: int
     size: int
 
 

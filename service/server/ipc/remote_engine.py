@@ -20,7 +20,7 @@ from service.server.ipc.protocol import Report, ResponseHeader
 from service.tasks import begin
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
-from service.types import DensePrediction, EngineInfo, EngineResult, Payload, Priority
+from service.types import UNKNOWN_CLIENT, DensePrediction, EngineInfo, EngineResult, Payload, Priority
 
 _NO_ENGINE = "engines are being started; requests wait for them"
 _NOT_WANTED = "it is no longer wanted"
@@ -34,14 +34,18 @@ class RemoteSubmitter:
         self._version, self._classes = version.identity, len(version.manifest.labels)
 
     async def submit(
-        self, payload: Payload, class_map: bool = False, priority: Priority = Priority.INTERACTIVE
+        self,
+        payload: Payload,
+        class_map: bool = False,
+        priority: Priority = Priority.INTERACTIVE,
+        client: int = UNKNOWN_CLIENT,
     ) -> EngineResult:
         """Return the network's output for one image; see Submitter.
 
         All time except the engine run counts as queue time.
         """
         began = asyncio.get_running_loop().time()
-        image = RemoteImage(self._version, payload.pixels(), False, class_map, priority)
+        image = RemoteImage(self._version, payload.pixels(), False, class_map, priority, client)
         reply, data = await self._dispatcher.submit(image)
         numbers = np.frombuffer(data, np.float32)
         rest = numbers[self._classes :].reshape(-1, reply.rows, reply.columns) if reply.rows else None

@@ -27,6 +27,7 @@ class WorkerConfig:
     """The configuration of a process: settings, number of this process within its kind, number of processes.
 
     state: what it has to prepare first. keys: text of the key file when it was valid last; None without keys.
+    rate_table: descriptor of what the frontends count for the limits of clients; None without limits.
     """
 
     settings: Settings
@@ -35,6 +36,7 @@ class WorkerConfig:
     engines: int
     state: RepositoryState
     keys: str | None = None
+    rate_table: int | None = None
 
     @classmethod
     def from_json(cls, text: bytes) -> "WorkerConfig":
@@ -42,7 +44,8 @@ class WorkerConfig:
         read = json.loads(text)
         state = RepositoryState.from_json(read["state"])
         settings = Settings.model_validate(read["settings"])
-        return cls(settings, read["number"], read["frontends"], read["engines"], state, read.get("keys"))
+        shared = read.get("keys"), read.get("rate_table")
+        return cls(settings, read["number"], read["frontends"], read["engines"], state, *shared)
 
 
 class MainProcess:

@@ -77,21 +77,23 @@ class ManagedProcess:
         on_undelivered: Callable[["ManagedProcess", bytes, Sequence[int]], None],
         state: RepositoryState,
         keys: str | None = None,
+        rate_table: int | None = None,
     ) -> None:
         """Start a process and read its messages.
 
         A new interpreter, not a fork: the libraries have threads, and a CUDA device needs a process of its own.
         on_message: called with each message. on_undelivered: called with kind and descriptors of a message that could
         not be sent. state: what it has to prepare first. keys: text of the key file when it was valid last.
+        rate_table: descriptor of the table of `shared_table`, which the process inherits.
         """
-        config = {**self.config, "state": state.to_json().decode(), "keys": keys}
+        config = {**self.config, "state": state.to_json().decode(), "keys": keys, "rate_table": rate_table}
         self.given = state.number
         ours, theirs = pair()
         with theirs, open(to_memfd(json.dumps(config).encode()), "rb") as file:
             self.process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-P", "-m", self.module, str(theirs.fileno())],
                 stdin=file,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *([] if rate_table is None else [rate_table])],
                 start_new_session=True,  # Ctrl-C in a terminal reaches the main process, which forwards it
                 env={**os.environ, **self.environment},
             )

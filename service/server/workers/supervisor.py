@@ -13,6 +13,8 @@ from typing import Any
 
 from service.access.exposure import warn_if_open
 from service.access.keyring import Keyring
+from service.access.rate_limiter import has_limits
+from service.access.rate_table import shared_table
 from service.repository.announcement import log_ready, log_repository
 from service.repository.checker import VersionChecker
 from service.repository.lifecycle import Lifecycle
@@ -82,6 +84,7 @@ class Supervisor:
         """keyring: of the settings' key file. Frontends follow the file themselves, from what was valid last."""
         self._settings, self._keyring = settings, keyring
         self._certificates = certificates
+        self._rate_table = shared_table() if has_limits(settings) else None
         self._listeners, self._addresses = listeners, addresses_of(listeners, settings.scheme)
         self._ready_to_log = False
         self._frontends, self._engines = plan.frontends(settings), plan.engines(settings)
@@ -150,7 +153,8 @@ class Supervisor:
         if self._draining and process in self._frontends:
             return
         keys = self._keyring.content if self._keyring is not None else None
-        process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start, keys)
+        table = self._rate_table if process in self._frontends else None
+        process.launch(self._on_message, self._balancer.take_back, self._rollout.at_start, keys, table)
         if self._certificates is not None and process in self._frontends:
             process.send_file(control_channel.CERTIFICATES, self._certificates.material.to_json())
         for other in self._processes:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from service.access.api_keys import Scope, new_key
 from service.access.key_file import MAX_BYTES, MAX_KEYS, KeyFileError, line_of, parse_keys, read_content, read_expiry
+from service.access.rate_limit import RateLimit, rate_limit
+from service.settings import HIGHEST_RATE, LOWEST_RATE, MOST_BURST
 
 FILE = Path("keys")
 ID, HASH = "0123456789ab", "ab" * 32
@@ -17,12 +19,14 @@ GOOD = f"shop id={ID} sha256={HASH} scopes=classify"
 
 def test_a_line_says_all_of_a_key() -> None:
     """Comments, empty lines and Windows' line ends do not matter."""
-    text = f"# keys of the shop\r\n\r\n  {GOOD},read models=imagenet,scans expires=2027-01-31 # until then\r\n"
+    line = f"{GOOD},read models=imagenet,scans expires=2027-01-31 rate=2.5 burst=20"
+    text = f"# keys of the shop\r\n\r\n  {line} # until then\r\n"
     (key,) = parse_keys(text, FILE).values()
     assert (key.name, key.key_id, key.digest.hex()) == ("shop", ID, HASH)
     assert key.scopes == {Scope.CLASSIFY, Scope.READ}
     assert key.models == frozenset({"imagenet", "scans"})
     assert key.expires == datetime(2027, 1, 31, tzinfo=UTC)
+    assert key.limit == RateLimit(2.5, 20)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# none yet\n"])
@@ -35,10 +39,16 @@ def test_a_file_without_keys_is_valid(text: str) -> None:
     st.sets(st.sampled_from(list(Scope)), min_size=1),
     st.none() | st.sets(st.from_regex(r"[a-z][a-z0-9._-]{0,9}", fullmatch=True), min_size=1),
     st.none() | st.datetimes(timezones=st.just(UTC)),
+    st.none()
+    | st.just(rate_limit(float("inf")))
+    | st.builds(RateLimit, st.floats(LOWEST_RATE, HIGHEST_RATE), st.integers(1, MOST_BURST)),
 )
-def test_what_is_written_is_read(scopes: set[Scope], models: set[str] | None, expires: datetime | None) -> None:
+def test_what_is_written_is_read(
+    scopes: set[Scope], models: set[str] | None, expires: datetime | None, limit: RateLimit | None
+) -> None:
     """The line of a key is read as the same key."""
-    _, key = new_key("shop", frozenset(scopes), models=None if models is None else frozenset(models), expires=expires)
+    some = None if models is None else frozenset(models)
+    _, key = new_key("shop", frozenset(scopes), models=some, expires=expires, limit=limit)
     assert parse_keys(line_of(key), FILE) == {key.key_id: key}
 
 
@@ -61,6 +71,11 @@ def test_what_is_written_is_read(scopes: set[Scope], models: set[str] | None, ex
         (f"{GOOD} models=a/b", "'a/b' is no name of a model"),
         (f"{GOOD} expires=tomorrow", "'tomorrow' is no date; write it as 2027-01-31 or 2027-01-31T18:00:00Z"),
         (f"{GOOD} expires=2027-01-31T18:00:00", "is no date; write it as"),
+        (f"{GOOD} rate=0", "'0' is no rate; write images per second as a number from 0.001 to 1,000,000, or unlimited"),
+        (f"{GOOD} rate=nan", "'nan' is no rate"),
+        (f"{GOOD} rate=10 burst=0", "'0' is no burst; write the images at once as a whole number from 1 to 1,000,000"),
+        (f"{GOOD} burst=10", "a burst needs a rate beside it, in images per second"),
+        (f"{GOOD} rate=unlimited burst=10", "a key without a limit has no burst"),
         (f"../x id={ID} sha256={HASH} scopes=read", "'../x' is no name"),
         (GOOD, f"the ID {ID} is on line 1 already; remove one of the two"),
     ],

@@ -35,6 +35,16 @@ async def test_a_burst_is_told_at_once_and_more_than_that_waits() -> None:
     assert pacing.waiting == 0
 
 
+async def test_a_client_over_its_share_always_waits() -> None:
+    """It is refused for the sake of others, and would otherwise ask again at once."""
+    pacing = paced(1)
+    first = asyncio.create_task(pacing.refuse(1.0, over_share=True))
+    await asyncio.sleep(0)
+    assert waiting([first]) == pacing.waiting == 1
+    await pacing.refuse(1.0, over_share=True)  # beyond the limit of those that wait
+    await first
+
+
 async def test_two_refusals_for_each_answer_never_wait() -> None:
     """At three times the load."""
     pacing = paced(1000)

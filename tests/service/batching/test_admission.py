@@ -1,8 +1,12 @@
 """Requests that cannot be answered in time, or exceed a limit, are refused on arrival."""
 
-import pytest
+from contextlib import suppress
 
-from service.batching.admission import AdmissionController
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.batching.admission import AdmissionController, CapacityLimiter
 from service.batching.latency_model import LatencyModel
 from service.errors import DeadlineExceeded, QueueFull
 from service.types import Priority
@@ -86,3 +90,81 @@ def test_the_error_of_the_forecast_is_told() -> None:
         pass
     assert len(errors) == 1
     assert errors[0] > -0.015
+
+
+FIRST, SECOND, THIRD = 1, 2, 3
+
+
+def test_a_client_that_is_alone_may_use_all() -> None:
+    """Shares are for several clients."""
+    limiter = CapacityLimiter(8, "images")
+    limiter.enter(8, FIRST)
+    with pytest.raises(QueueFull, match="already holds 8 of 8 images") as refused:
+        limiter.enter(1, SECOND)
+    assert not refused.value.over_share
+
+
+def test_over_three_quarters_a_client_gets_no_more_than_its_share() -> None:
+    """The rest is kept for others, which may use as much; with each place that becomes free it may go on."""
+    limiter = CapacityLimiter(8, "images", lambda inside: inside * 2.0)
+    limiter.enter(1, SECOND)
+    for _ in range(6):
+        limiter.enter(1, FIRST)
+    with pytest.raises(QueueFull, match="6 of 8 images are from this client, and the rest is for others") as refused:
+        limiter.enter(1, FIRST)
+    assert (refused.value.over_share, refused.value.retry_after_s, limiter.inside) == (True, 14.0, 7)
+    limiter.enter(1, SECOND)
+    limiter.leave(2, SECOND)
+    limiter.enter(1, FIRST)
+    limiter.enter(1, THIRD)
+
+
+def test_a_client_without_a_place_is_let_in_with_any_number() -> None:
+    """As long as there is room; what was refused takes nothing, and what has left is forgotten."""
+    limiter = CapacityLimiter(8, "images")
+    limiter.enter(6, FIRST)
+    limiter.enter(1, SECOND)
+    limiter.enter(1, THIRD)
+    for client, count in ((FIRST, 6), (SECOND, 1), (THIRD, 1)):
+        limiter.leave(count, client)
+    limiter.enter(8, SECOND)
+    assert limiter.inside == 8
+
+
+def test_bulk_places_are_shared_too() -> None:
+    """A client with bulk work does not keep another one from it."""
+    admission = AdmissionController(16, forecast())
+    with admission.admit(1, 1, BULK, SECOND), admission.admit(6, 1, BULK, FIRST):
+        with pytest.raises(QueueFull, match="6 of 8 bulk images") as refused, admission.admit(1, 1, BULK, FIRST):
+            pass
+        assert refused.value.over_share
+        with admission.admit(1, 1, BULK, SECOND):
+            assert admission.inside == 8
+    assert admission.inside == 0
+
+
+def test_the_forecast_of_a_small_client_counts_its_turns() -> None:
+    """Of another client's images only as many are ahead as it has itself; the other's next image waits for all."""
+    told: list[int] = []
+    admission = AdmissionController(100, forecast(), on_interactive=told.append)
+    with admission.admit(40, 1, client=FIRST):
+        with admission.admit(1, deadline_s=0.100, client=SECOND):
+            assert told == [40, 41]
+        with pytest.raises(QueueFull, match="with 40 images ahead"), admission.admit(1, 0.100, client=FIRST):
+            pass
+
+
+@given(st.lists(st.tuples(st.sampled_from([FIRST, SECOND, THIRD]), st.integers(1, 5), st.booleans()), max_size=60))
+def test_no_sequence_exceeds_the_capacity(steps: list[tuple[int, int, bool]]) -> None:
+    """And all that was let in can leave again."""
+    limiter, held = CapacityLimiter(10, "images"), list[tuple[int, int]]()
+    for client, count, leaves in steps:
+        if leaves and held:
+            limiter.leave(*held.pop(0))
+        with suppress(QueueFull):
+            limiter.enter(count, client)
+            held.append((count, client))
+        assert limiter.inside == sum(count for count, _ in held) <= 10
+    for each in held:
+        limiter.leave(*each)
+    assert (limiter.inside, limiter.before(1, FIRST)) == (0, 0)

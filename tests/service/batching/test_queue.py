@@ -12,9 +12,9 @@ from service.types import Priority, ReadyPixels
 BULK, INTERACTIVE = Priority.BULK, Priority.INTERACTIVE
 
 
-def entry(*, alive: bool = True) -> Entry:
+def entry(*, alive: bool = True, client: int = 0) -> Entry:
     """Return the entry of an image that a client waits for, or no longer waits for."""
-    new = Entry(ReadyPixels(np.zeros((2, 2, 3), np.uint8)), False, asyncio.get_running_loop().create_future())
+    new = Entry(ReadyPixels(np.zeros((2, 2, 3), np.uint8)), False, asyncio.get_running_loop().create_future(), client)
     if not alive:
         new.result.cancel()
     return new
@@ -30,6 +30,23 @@ async def test_interactive_entries_leave_first() -> None:
     queue.requeue([b0], BULK)
     taken = [await queue.take(2) for _ in range(3)]
     assert taken == [(INTERACTIVE, [i1, i2]), (BULK, [b0, b1]), (BULK, [b2])]
+
+
+async def test_clients_take_turns_within_a_priority() -> None:
+    """An interactive batch is shorter while one client crowds another out; a bulk batch is not."""
+    queue = PriorityQueue(16, crowded=1)
+    for priority in (BULK, INTERACTIVE):
+        for client in (1, 1, 1, 1, 2):
+            queue.put(entry(client=client), priority)
+    taken = [await queue.take(2) for _ in range(6)]
+    assert [(priority, [each.client for each in batch]) for priority, batch in taken] == [
+        (INTERACTIVE, [1]),
+        (INTERACTIVE, [2]),
+        (INTERACTIVE, [1]),
+        (INTERACTIVE, [1, 1]),
+        (BULK, [1, 2]),
+        (BULK, [1, 1]),
+    ]
 
 
 async def test_a_full_queue_is_full_for_both() -> None:

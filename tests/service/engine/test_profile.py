@@ -48,6 +48,22 @@ def test_the_batch_size_is_the_chosen_one() -> None:
     assert profile.images_per_s == profile.chosen.images_per_s == pytest.approx(2 * 2 / 0.021)
 
 
+@pytest.mark.parametrize(
+    ("times", "size"),
+    [
+        ({1: 0.010, 2: 0.019, 4: 0.037}, 1),
+        ({1: 0.010, 2: 0.014, 4: 0.023}, 2),
+        ({1: 0.010, 4: 0.012}, 4),
+        ({4: 0.012, 8: 0.013}, 4),
+    ],
+)
+def test_a_crowded_batch_is_the_smallest_with_four_fifths_of_the_throughput(times: dict[int, float], size: int) -> None:
+    """Never a larger one than the chosen one, here of 4 images."""
+    points = tuple(BatchSeconds(*point) for point in times.items())
+    profile = Profile(chosen=tried(4, times[4]), points=points, alone_s=0.008, reason="it is")
+    assert profile.crowded_batch_size == size
+
+
 @pytest.mark.parametrize(("seconds", "size"), [(0.005, 0), (0.01, 1), (0.029, 2), (1.0, 4)])
 def test_the_largest_batch_within_a_time_is_found(seconds: float, size: int) -> None:
     """The limit itself is allowed, and no batch fits a time below that of one image."""

@@ -25,6 +25,22 @@ def test_a_new_key_is_printed_once_and_is_valid(tmp_path: Path) -> None:
     assert found.models == frozenset({"imagenet"})
 
 
+def test_a_key_may_have_a_limit_of_its_own(tmp_path: Path) -> None:
+    """The file has both numbers, and the list shows them."""
+    environment = {"SNELLEN_KEYS": str(tmp_path / "keys"), "COLUMNS": "140"}
+    for name, *options in (
+        ("shop", "--rate", "10"),
+        ("app", "--rate", "0.5", "--burst", "64"),
+        ("own", "--rate", "unlimited"),
+    ):
+        assert in_process("keys", "add", name, *options, **environment).returncode == 0
+    lines = (tmp_path / "keys").read_text().splitlines()
+    assert [line.partition(" rate=")[2] for line in lines] == ["10 burst=10", "0.5 burst=64", "unlimited"]
+    listed = in_process("keys", "list", **environment).stdout
+    for limit in ("10 images/s, 10 at once", "0.5 images/s, 64 at once", "unlimited"):
+        assert limit in listed
+
+
 def test_keys_are_listed_and_revoked(tmp_path: Path) -> None:
     """The file may be named by the variable of the service."""
     environment = {"SNELLEN_KEYS": str(tmp_path / "keys"), "COLUMNS": "120"}
@@ -50,6 +66,8 @@ def test_keys_are_listed_and_revoked(tmp_path: Path) -> None:
         (("add", "shop", "--models", "a/b"), "--models: 'a/b' is no name of a model"),
         (("add", "shop", "--expires", "soon"), "--expires: 'soon' is no date"),
         (("add", "shop", "--expires", "2020-01-01"), "--expires: that is in the past"),
+        (("add", "shop", "--rate", "10/min"), "--rate and --burst: '10/min' is no rate; write images per second as a"),
+        (("add", "shop", "--burst", "10"), "--rate and --burst: a burst needs a rate beside it, in images per second"),
         (("add", "shop", "--keys", "none/keys"), "cannot be written: No such file or directory"),
         (("list",), "cannot be read: No such file or directory"),
         (("revoke", "shop"), "cannot be read: No such file or directory"),

@@ -292,8 +292,8 @@ def test_answers_and_refusals_keep_a_pace(repository: Path, monkeypatch: pytest.
         def answered(self) -> None:
             told.append("answered")
 
-        async def refuse(self, deadline_s: float) -> None:
-            told.extend([deadline_s, sys.exc_info()[1]])
+        async def refuse(self, deadline_s: float, *, over_share: bool = False) -> None:
+            told.extend([deadline_s, over_share, sys.exc_info()[1]])
 
     monkeypatch.setattr("service.app.RefusalPacer", Recorded)
     small = picture()
@@ -301,7 +301,7 @@ def test_answers_and_refusals_keep_a_pace(repository: Path, monkeypatch: pytest.
         bodies = {200: small, 503: small + bytes(1), 415: small[:-1].replace(b"PNG", b"GNP")}
         for status, body in bodies.items():
             assert client.post("/v1/classify", content=body, headers={"X-Deadline-Ms": "500"}).status_code == status
-    assert told == ["answered", 0.5, None]
+    assert told == ["answered", 0.5, False, None]
 
 
 def test_refusals_that_wait_are_a_metric(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
