@@ -72,7 +72,7 @@ def test_a_version_comes_is_chosen_and_goes(server: ServerProcess, tmp_path: Pat
     assert models(server, "rescan")[0] == 0
     assert answering(server) == {"1"}
     text = models(server, "list")[1]
-    assert ("the file colours/default holds ''; write" in text, "as chosen" in text) == (True, False), text
+    assert ("the file colours/default is empty; write" in text, "as chosen" in text) == (True, False), text
     status, text = models(server, "default", "colours", "1")
     assert (status, "go back" in text) == (0, False), text
 
