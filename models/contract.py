@@ -23,7 +23,7 @@ from models.calibration import (
 from models.control_groups import GROUPS, MOUNT, group_folders, read_text
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
-from models.image_formats import FORMATS, ImageFormat
+from models.image_formats import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, ImageFormat, is_litter
 from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
 from models.preprocessing import (
     Pixels,
@@ -55,6 +55,8 @@ __all__ = [
     "DEFAULT_THRESHOLD",
     "FORMATS",
     "GROUPS",
+    "HEIC_SUFFIXES",
+    "IMAGE_SUFFIXES",
     "INPUT",
     "LARGEST_TOLERANCE",
     "LOGITS",
@@ -96,6 +98,7 @@ __all__ = [
     "find_bundles",
     "grid_size",
     "group_folders",
+    "is_litter",
     "passed_over",
     "passed_over_folder",
     "preprocess",

@@ -7,6 +7,7 @@ from pathlib import Path
 from models.contract import Input, Preprocessing
 from training.data.class_balance import describe_imbalance
 from training.data.labelled_images import LabelledImages
+from training.data.labels import shorten
 from training.data.metadata import DatasetMetadata
 from training.data.pixel_storage import MEMORY_BYTES, PixelStorage, default_cache
 from training.data.sources.arrays import Arrays, open_arrays
@@ -43,7 +44,8 @@ class Dataset:
         sizes = {"train": self.train, "validation": self.validation, "calibration": self.calibration, "test": self.test}
         parts = ", ".join(f"{len(images):,} {part}" for part, images in sizes.items() if images)
         uneven = describe_imbalance(self.train.labels, self.metadata.labels)
-        title = f"{self.metadata.title}: {len(self.metadata.labels)} classes, images: {parts}"
+        labels = self.metadata.labels
+        title = f"{self.metadata.title}: {len(labels)} classes ({shorten(labels)}), images: {parts}"
         return [title, *([uneven] if uneven else []), *self.warnings.sentences()]
 
 

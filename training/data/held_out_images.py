@@ -15,11 +15,12 @@ from models.contract import Input, Manifest, Pixels, Preprocessing, Task, prepro
 from training.data.class_names import match_classes
 from training.data.labelled_images import LabelledImages, to_picture
 from training.data.labels import normalize_name, printable
-from training.data.sources.folders import class_files, files_below, subfolders
+from training.data.part_names import Part, part_of
+from training.data.sources.file_tree import class_files, files_below, subfolders
 from training.data.sources.idx import DEBIAN, holds_idx, read_idx_test
 from training.data.sources.label_table import TableRow, read_label_table
+from training.data.sources.layout import ClassFolder, find_class_folders
 from training.data.sources.open_image import read_pixels
-from training.data.split import PART_NAMES, Part
 from training.errors import DatasetError
 
 Truth = NDArray[np.int64] | NDArray[np.bool_]
@@ -102,7 +103,7 @@ def open_with_or_without_labels(source: str, manifest: Manifest) -> ImageSource:
     if not source or not path.is_dir() or holds_idx(path):
         return evaluation_part(open_held_out(source, manifest))
     names = [folder.name for folder in subfolders(path)]
-    parts = bool(names) and {name.casefold() for name in names} <= PART_NAMES.keys()
+    parts = bool(names) and all(part_of(name) for name in names)
     several = manifest.task is Task.MULTILABEL
     if not several and (parts or any(_is_class(name, manifest.labels) for name in names)):
         return evaluation_part(open_held_out(source, manifest))
@@ -136,29 +137,24 @@ def calibration_parts(parts: HeldOutParts) -> tuple[HeldOutImages, HeldOutImages
 
 
 def _from_folders(root: Path, labels: Sequence[str]) -> HeldOutParts:
-    folders = subfolders(root)
-    names = {folder.name.casefold() for folder in folders}
-    if not (names and names <= PART_NAMES.keys()) or {folder.name for folder in folders} <= set(labels):
-        return {"test": _from_class_folders(root, labels, f"images of {printable(root)}")}
-    parts: dict[Part, Path] = {}
+    folders = find_class_folders(root, {normalize_name(label) for label in labels}, strict=False)
+    parts: dict[Part, list[ClassFolder]] = {}
     for folder in folders:
-        if (other := parts.setdefault(PART_NAMES[folder.name.casefold()], folder)) != folder:
-            raise DatasetError(f"{printable(root)}: {other.name} and {folder.name} are the same part: join the two")
-    parts.pop("train", None)
+        if folder.part != "train":
+            parts.setdefault(folder.part or "test", []).append(folder)
     if not parts:
-        raise _training_only(str(root), f"{folders[0]}")
+        raise _training_only(printable(root), printable(folders[0].path.parent))
     return {
-        part: _from_class_folders(folder, labels, f"{part} images of {printable(root)}")
-        for part, folder in parts.items()
+        part: _from_class_folders(
+            members, labels, printable(root), f"{f'{part} ' if members[0].part else ''}images of {printable(root)}"
+        )
+        for part, members in parts.items()
     }
 
 
-def _from_class_folders(root: Path, labels: Sequence[str], title: str) -> HeldOutImages:
-    folders = subfolders(root)
-    if not folders:
-        raise DatasetError(f"{printable(root)} has no class folders: put the images of each class into one of its name")
-    classes = match_classes([folder.name for folder in folders], labels, printable(root))
-    rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder)]
+def _from_class_folders(folders: Sequence[ClassFolder], labels: Sequence[str], where: str, title: str) -> HeldOutImages:
+    classes = match_classes([folder.name for folder in folders], labels, where)
+    rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder.path)]
     return _labelled(_from_files([path for path, _ in rows], title), np.array([label for _, label in rows], np.int64))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +9,12 @@ from numpy.typing import NDArray
 from models.contract import Input, Preprocessing
 from training.data.duplicates import Digests, groups
 from training.data.labelled_images import Indices, LabelledImages
+from training.data.part_names import PARTS, Part
 from training.data.warnings_list import DatasetWarnings
 from training.errors import DatasetError
 
 Labels = NDArray[np.int64]
 Parts = NDArray[np.str_]
-Part = Literal["train", "validation", "calibration", "test"]
-PARTS: tuple[Part, ...] = ("train", "validation", "calibration", "test")
-PART_NAMES: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "calibration": "calibration",
-    "test": "test",
-}
-"""Folder and column names that stand for a part, in lower case."""
 
 
 @dataclass(frozen=True)

@@ -179,4 +179,4 @@ def test_classify_reads_heic_when_asked(tmp_path: Path) -> None:
     assert [line.split(",")[3] for line in done.stdout.splitlines()[1:3]] == ["blue", "red"]
     assert "truncated or damaged" in done.stdout
     done = snellen("classify", photos, "--bundle", bundle)
-    assert "2 .heic; --heic reads HEIC" in done.stderr
+    assert "2 .heic; convert HEIC photos to JPEG, or read them with --heic" in done.stderr

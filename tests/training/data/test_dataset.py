@@ -12,7 +12,7 @@ from models.contract import Colour, Input, Preprocessing, preprocess
 from tests.training.conftest import striped
 from tests.training.data.conftest import CLASSES, write_class
 from training.data.dataset import Dataset, open_dataset
-from training.data.split import PARTS
+from training.data.part_names import PARTS
 from training.errors import DatasetError
 
 SMALL = Input(colour=Colour.RGB, height=7, width=7)

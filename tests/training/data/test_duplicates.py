@@ -8,7 +8,7 @@ import pytest
 
 from models.contract import Colour, Input
 from training.data.dataset import Dataset, open_dataset
-from training.data.split import PARTS
+from training.data.part_names import PARTS
 from training.errors import DatasetError
 
 SMALL = Input(colour=Colour.RGB, height=7, width=7)

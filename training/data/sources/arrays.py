@@ -9,8 +9,9 @@ from training.data.duplicates import Digests, count_copies, count_disputed, dige
 from training.data.labelled_images import Indices, LabelledImages, evaluation_pixels, in_colour, is_identity
 from training.data.labels import check_names
 from training.data.metadata import DatasetMetadata
+from training.data.part_names import PARTS
 from training.data.pixel_storage import PixelStorage
-from training.data.split import PARTS, HoldOut, OpenedImages, Parts, assign_parts
+from training.data.split import HoldOut, OpenedImages, Parts, assign_parts
 from training.data.warnings_list import collect_warnings
 
 

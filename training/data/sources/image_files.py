@@ -14,11 +14,12 @@ from training.data.duplicates import count_copies, count_disputed, refuse_across
 from training.data.labelled_images import LabelledImages
 from training.data.labels import printable
 from training.data.parallel_map import parallel_map
+from training.data.part_names import PARTS, Part
 from training.data.pixel_storage import PixelStorage
 from training.data.sources.arrays import native_preprocessing
 from training.data.sources.listing import Listing
 from training.data.sources.open_image import Header, UnreadableImage, read_header, read_pixels
-from training.data.split import PARTS, HoldOut, OpenedImages, Part, assign_parts
+from training.data.split import HoldOut, OpenedImages, assign_parts
 from training.data.warnings_list import SkippedFile, collect_warnings
 from training.errors import DatasetError
 

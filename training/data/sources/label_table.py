@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.labels import shorten
-from training.data.split import PART_NAMES, Part
+from training.data.part_names import PARTS, Part, part_of
 from training.errors import DatasetError
 
 _NEEDED = ("path", "label")
@@ -49,6 +49,7 @@ def _row(row: dict[str, str], number: int, table: Path, *, empty_labels: bool) -
         if not row[name]:
             raise DatasetError(f"{table}, row {number}: the {name} is empty")
     split = row.get("split")
-    if split is not None and split.casefold() not in PART_NAMES:
-        raise DatasetError(f"{table}, row {number}: the split {split!r} is not one of {', '.join(PART_NAMES)}")
-    return TableRow(table.parent / row["path"], row["label"], None if split is None else PART_NAMES[split.casefold()])
+    part = None if split is None else part_of(split)
+    if split is not None and part is None:
+        raise DatasetError(f"{table}, row {number}: the split {split!r} is not one of {', '.join(PARTS)}")
+    return TableRow(table.parent / row["path"], row["label"], part)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from training.data.labelled_images import Indices
 from training.data.metadata import DatasetMetadata
-from training.data.split import Part
+from training.data.part_names import Part
 
 
 @dataclass(frozen=True)

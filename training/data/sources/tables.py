@@ -7,8 +7,8 @@ from pyarrow import csv, parquet
 
 from training.data.labels import choose_names, normalize_name, shorten
 from training.data.metadata import files_dataset
+from training.data.part_names import PARTS, Part, part_of
 from training.data.sources.listing import Listing, listing
-from training.data.split import PART_NAMES, Part
 from training.errors import DatasetError
 
 SUFFIXES = (".csv", ".parquet")
@@ -69,9 +69,9 @@ def _check_filled(columns: dict[str, list[str]], table: Path) -> None:
 
 
 def _part(name: str, row: int, table: Path) -> Part:
-    if name.casefold() not in PART_NAMES:
-        raise DatasetError(f"{table}, row {row}: the split {name!r} is not one of {', '.join(PART_NAMES)}")
-    return PART_NAMES[name.casefold()]
+    if (part := part_of(name)) is None:
+        raise DatasetError(f"{table}, row {row}: the split {name!r} is not one of {', '.join(PARTS)}")
+    return part
 
 
 def _name(value: str, labels: tuple[str, ...], row: int, table: Path) -> str:

@@ -126,6 +126,24 @@ def test_a_class_only_in_the_test_part_is_refused(tmp_path: Path) -> None:
         list_class_folders(tmp_path)
 
 
+def test_parts_without_one_for_training_are_refused(tmp_path: Path) -> None:
+    """They were taken for classes once; as classes they have to be named."""
+    write_parts(tmp_path, "val", "Testing")
+    with pytest.raises(DatasetError, match="has no training images, only those for test, validation: add a folder"):
+        list_class_folders(tmp_path)
+    assert list_class_folders(tmp_path, ("val", "Testing")).metadata.labels == ("val", "Testing")
+
+
+def test_classes_divided_into_parts_are_listed_by_part(tmp_path: Path) -> None:
+    """Training images first, whatever the names of the folders: the seed draws from this order."""
+    for name in CLASSES:
+        for part in ("dev", "train"):
+            write_class(tmp_path / name / part, 2, seed=len(part))
+    listing = list_class_folders(tmp_path)
+    assert listing.metadata.labels == CLASSES
+    assert listing.parts.tolist() == ["train"] * 6 + ["validation"] * 6
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

@@ -68,7 +68,7 @@ def test_labels_stay_as_they_are_written(tmp_path: Path) -> None:
         ("path,label\n1,ant\n,bee\n", "row 2: the path is empty"),
         ("path,label\n1,ant\n2,\n", "row 2: the label is empty"),
         ("path,label\n1,ant\n2,ant\n", "only one class, 'ant'"),
-        ("path,label,split\n1,ant,train\n2,bee,tset\n", "row 2: the split 'tset' is not one of train, training, val"),
+        ("path,label,split\n1,ant,train\n2,bee,tset\n", "row 2: the split 'tset' is not one of train, validation, cal"),
         ("path,label,split\n1,ant,train\n2,bee,\n", "row 2: the split '' is not one of"),
         ("path,label,split\n1,ant,test\n2,bee,test\n", "no class to train on"),
         ("path,label,split\n1,ant,train\n2,bee,train\n3,cat,test\n", "no training image of the class 'cat'"),
