@@ -1,7 +1,7 @@
 """Any source of labelled images, read, checked and split into training, validation, calibration and test images."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.contract import Input, Preprocessing
@@ -63,7 +63,7 @@ def open_dataset(
 ) -> Dataset:
     """Read, check, split and decode `source`, before any training.
 
-    source: a folder of class folders or of IDX files, a CSV or Parquet table, or one of NAMES.
+    source: a folder of class folders or of IDX files, a table as text or Parquet, or one of NAMES.
     target: the network's input; by default the size and colours of small images, and 224x224 RGB for photos.
     validation, calibration: fractions of the training images, held out where the source has no such part.
     labels: names of the classes in the order of their numbers, where the source has none or to check those it has.
@@ -75,6 +75,7 @@ def open_dataset(
     hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
         opened = open_pictures(opened_source, target, preprocessing, hold_out, storage)
+        opened = replace(opened, warnings=replace(opened.warnings, notes=opened_source.notes + opened.warnings.notes))
     else:
         opened = open_arrays(opened_source, target, preprocessing, hold_out, storage)
     return Dataset(

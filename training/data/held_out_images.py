@@ -5,7 +5,7 @@ Read without PyTorch and pyarrow, in the environment of the service.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from training.data.sources.idx import DEBIAN, holds_idx, read_idx_test
 from training.data.sources.label_table import TableRow, read_label_table
 from training.data.sources.layout import ClassFolder, find_class_folders
 from training.data.sources.open_image import read_pixels
+from training.data.sources.table_text import TEXT_SUFFIXES
 from training.errors import DatasetError
 
 Truth = NDArray[np.int64] | NDArray[np.bool_]
@@ -35,12 +36,13 @@ class ImageSource:
     """N images of one source, with or without labels.
 
     title: the source in words. names: N paths or numbers, for messages. read: returns the pixels of image i for an
-    input, uint8 [height, width, channels], and raises UnreadableImage.
+    input, uint8 [height, width, channels], and raises UnreadableImage. notes: sentences on how the source was read.
     """
 
     title: str
     names: Sequence[str]
     read: Callable[[int, Input, Preprocessing], Pixels]
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -75,12 +77,12 @@ def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
     path = Path(os.path.expanduser(source))
     if source == "fashion-mnist" and DEBIAN.is_dir():
         path = DEBIAN
-    if path.is_file() and path.suffix.casefold() == ".csv":
+    if path.is_file() and path.suffix.casefold() in TEXT_SUFFIXES:
         return _from_table(path, manifest)
     if not (source and path.is_dir()):
         raise DatasetError(
             f"there are no images at {source!r}: give a folder with a folder of images for each class, "
-            "a table (.csv) with the columns path and label, or a folder of IDX files"
+            f"a table ({', '.join(TEXT_SUFFIXES)}) with the columns path and label, or a folder of IDX files"
         )
     if manifest.task is Task.MULTILABEL:
         raise DatasetError(
@@ -160,8 +162,8 @@ def _from_class_folders(folders: Sequence[ClassFolder], labels: Sequence[str], w
 
 def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
     several = manifest.task is Task.MULTILABEL
-    rows = read_label_table(table, empty_labels=several)
-    used = [row for row in rows if row.part != "train"]
+    read = read_label_table(table, empty_labels=several)
+    used = [row for row in read.rows if row.part != "train"]
     if not used:
         raise _training_only(str(table), "a table without the column split")
     names = {row.label: _separated(row.label) if several else [row.label] for row in used}
@@ -172,12 +174,15 @@ def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
     for row in used:
         parts.setdefault(row.part or "test", []).append(row)
     return {
-        part: _labelled(
-            _from_files(
-                [row.path for row in members],
-                f"{f'{part} images' if members[0].part else 'images'} of {printable(table)}",
+        part: replace(
+            _labelled(
+                _from_files(
+                    [row.path for row in members],
+                    f"{f'{part} images' if members[0].part else 'images'} of {printable(table)}",
+                ),
+                _truth([truth[row.label] for row in members], len(manifest.labels), several=several),
             ),
-            _truth([truth[row.label] for row in members], len(manifest.labels), several=several),
+            notes=read.notes,
         )
         for part, members in parts.items()
     }

@@ -18,7 +18,7 @@ class SkippedFile:
 class DatasetWarnings:
     """skipped: the first skipped files; skipped_count: number of all skipped files; copies: images that equal
     another one of the same part; disputed: copies with another label than the original; dropped: training images
-    left out because the test part has them too.
+    left out because the test part has them too; notes: sentences on how the source was read.
     """
 
     skipped: tuple[SkippedFile, ...] = ()
@@ -26,10 +26,12 @@ class DatasetWarnings:
     copies: int = 0
     disputed: int = 0
     dropped: int = 0
+    notes: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
         """Return the warnings as sentences for a terminal or a model card; empty when there are none."""
-        lines = [f"skipped {file.path}: {file.reason}" for file in self.skipped]
+        lines = list(self.notes)
+        lines += [f"skipped {file.path}: {file.reason}" for file in self.skipped]
         if more := self.skipped_count - len(self.skipped):
             lines.append(f"skipped {more:,} more files")
         if self.copies:

@@ -1,7 +1,7 @@
 """Image files as a source lists them: path, label and part of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -15,12 +15,16 @@ from training.data.part_names import Part
 
 @dataclass(frozen=True)
 class Listing:
-    """paths: N files; labels: int64 [N], from 0, in the order of `metadata.labels`; parts: the `Part` of each file."""
+    """paths: N files; labels: int64 [N], from 0, in the order of `metadata.labels`; parts: the `Part` of each file.
+
+    notes: sentences on what the source says otherwise than it is read.
+    """
 
     metadata: DatasetMetadata
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
     parts: NDArray[np.str_]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -28,14 +32,15 @@ class Listing:
     def take(self, indices: Indices) -> Self:
         """Return the listing of the files at `indices`."""
         paths = tuple(self.paths[index] for index in indices)
-        return type(self)(self.metadata, paths, self.labels[indices], self.parts[indices])
+        return replace(self, paths=paths, labels=self.labels[indices], parts=self.parts[indices])
 
 
-def listing(metadata: DatasetMetadata, rows: Sequence[tuple[Path, int, Part]]) -> Listing:
+def listing(metadata: DatasetMetadata, rows: Sequence[tuple[Path, int, Part]], notes: tuple[str, ...] = ()) -> Listing:
     """Build a listing from rows of (path, label, part)."""
     return Listing(
         metadata=metadata,
         paths=tuple(path for path, _, _ in rows),
         labels=np.array([label for _, label, _ in rows], np.int64),
         parts=np.array([part for _, _, part in rows], np.str_),
+        notes=notes,
     )
