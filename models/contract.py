@@ -23,7 +23,7 @@ from models.calibration import (
 from models.control_groups import GROUPS, MOUNT, group_folders, read_text
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
-from models.image_formats import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, ImageFormat, is_litter
+from models.image_formats import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, ImageFormat, is_litter, suffix_counts
 from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
 from models.preprocessing import (
     Pixels,
@@ -109,5 +109,6 @@ __all__ = [
     "readable_bundles",
     "region",
     "sha256_of",
+    "suffix_counts",
     "usable_cores",
 ]

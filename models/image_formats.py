@@ -1,5 +1,8 @@
 """Image files: the formats that the service, training and evaluation read, and the names by which files are found."""
 
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePath
 from typing import Literal
 
 ImageFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC"]
@@ -27,3 +30,9 @@ def is_litter(name: str) -> bool:
     Hidden names count, which begin with a dot, such as the `._photo.jpg` that macOS writes beside `photo.jpg`.
     """
     return name.startswith(".") or name.casefold() in _LITTER
+
+
+def suffix_counts(names: Iterable[str]) -> str:
+    """Return how many files have which suffix, the most frequent first, as in `12 .txt, 1 without a suffix`."""
+    counts = Counter(PurePath(name).suffix.lower() for name in names)
+    return ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in counts.most_common())

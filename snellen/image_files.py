@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,19 +9,28 @@ from pathlib import Path
 
 @dataclass
 class FoundFiles:
-    """The files to classify, and how many others the folders hold, by their suffix; empty for files without one."""
+    """The files to classify, and the other files that the folders hold."""
 
     images: list[Path] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
+    others: list[Path] = field(default_factory=list)
 
     @property
     def passed_over(self) -> str:
-        """A sentence on the other files; empty without any."""
+        """A sentence on the other files, counted by their suffix; empty without any."""
+        from models.contract import suffix_counts
+
         if not self.others:
             return ""
-        kinds = ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in self.others.most_common())
-        total = self.others.total()
-        return f"passed over {total:,} {'file' if total == 1 else 'files'} that do not end as images do: {kinds}"
+        total = len(self.others)
+        counts = suffix_counts(path.name for path in self.others)
+        return f"passed over {total:,} {'file' if total == 1 else 'files'} that do not end as images do: {counts}"
+
+    @property
+    def heic(self) -> bool:
+        """Whether HEIC photos are among the other files."""
+        from models.contract import HEIC_SUFFIXES
+
+        return any(path.suffix.lower() in HEIC_SUFFIXES for path in self.others)
 
 
 def find_images(paths: Iterable[Path], suffixes: tuple[str, ...]) -> FoundFiles:
@@ -42,7 +50,7 @@ def find_images(paths: Iterable[Path], suffixes: tuple[str, ...]) -> FoundFiles:
                 if not any(is_litter(name) for name in each.relative_to(path).parts) and not os.path.isdir(each)
             )
             found.images += [each for each in inside if each.suffix.lower() in suffixes]
-            found.others.update(each.suffix.lower() for each in inside if each.suffix.lower() not in suffixes)
+            found.others += [each for each in inside if each.suffix.lower() not in suffixes]
         else:
             found.images.append(path)
     return found

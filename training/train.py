@@ -12,7 +12,9 @@ from rich.console import Console
 
 from models.contract import BundleError, Calibration, Manifest, Precision, Variant, read_bundle
 from training.data.dataset import Dataset, open_dataset
+from training.data.duplicates import DUPLICATES, LeakedImagesError, write_pairs
 from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
+from training.data.metadata import own_name
 from training.errors import BundleExistsError, DatasetError
 from training.evaluation.calibrate import calibrate, measure
 from training.evaluation.evaluate import Evaluation, evaluate
@@ -75,7 +77,7 @@ def run(
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
     folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
     with open_device(config.device, config.threads) as device:
-        dataset = _open(config, device)
+        dataset = _open(config, device, repository, folder, resume=resume)
         if same_classes:
             _refuse_other_classes(config, dataset, repository)
         trained = _train(config, dataset, folder, device, resume=resume, overwrite=overwrite)
@@ -109,29 +111,42 @@ def _begin_run(config: TrainingConfig, folder: Path, *, overwrite: bool) -> None
         raise _holds_a_run(folder) from None
 
 
-def _open(config: TrainingConfig, device: Device) -> Dataset:
-    dataset = open_dataset(
-        config.data,
-        target=input_of(config),
-        seed=config.seed,
-        validation=config.validation,
-        calibration=config.calibration,
-        labels=config.labels,
-    )
+def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path, *, resume: bool) -> Dataset:
+    """Open the images; classes keep the order of the run, or else of the newest version of this model."""
+    try:
+        dataset = open_dataset(
+            config.data,
+            target=input_of(config),
+            seed=config.seed,
+            validation=config.validation,
+            calibration=config.calibration,
+            labels=config.labels,
+            earlier=() if resume else _newest_labels(config.name, repository),
+            numbers_as_text=resume,  # a run that keeps no labels is older than the order of numbers
+        )
+    except LeakedImagesError as error:
+        if device.is_main:
+            write_pairs(folder.parent / DUPLICATES, error.pairs)
+        raise DatasetError(f"{error}\n{folder.parent / DUPLICATES} has all of them") from error
     if device.is_main:
         for sentence in dataset.sentences():
             _CONSOLE.print(sentence, highlight=False, markup=False, soft_wrap=True)
     return dataset
 
 
+def _newest_labels(name: str, repository: Path) -> tuple[str, ...]:
+    """Return the labels of the newest version of a model; none where there is no version that can be read."""
+    try:
+        return read_bundle(repository / name / str(next_version(repository / name) - 1)).manifest.labels
+    except BundleError:
+        return ()
+
+
 def _refuse_other_classes(config: TrainingConfig, dataset: Dataset, repository: Path) -> None:
     """Raise BundleExistsError where the newest version of the model has other classes than the data."""
     newest = repository / config.name / str(next_version(repository / config.name) - 1)
-    try:
-        labels = read_bundle(newest).manifest.labels
-    except BundleError:  # there is none, or none that is served
-        return
-    if labels != dataset.metadata.labels:
+    labels = _newest_labels(config.name, repository)
+    if labels and labels != dataset.metadata.labels:
         raise BundleExistsError(
             f"{newest} has other classes than {config.data}, after which the new model would be called {config.name}: "
             f"give it another name with --name; --name {config.name} makes a new version all the same"
@@ -149,7 +164,9 @@ def _train(
         if resume:
             write_config(config, folder)
         else:
-            _begin_run(config, folder, overwrite=overwrite)
+            _begin_run(_with_labels(config, dataset), folder, overwrite=overwrite)
+            if dataset.warnings.pairs:
+                write_pairs(folder / DUPLICATES, dataset.warnings.pairs)
     classes = len(dataset.metadata.labels)
     training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
     network, score = fit(
@@ -160,6 +177,11 @@ def _train(
         save_network(folder, network, initial.scaling)
     kept = flip_averaged(network) if config.mirror else network
     return Trained(kept, initial.scaling, score, training_seconds(folder, len(dataset.train)))
+
+
+def _with_labels(config: TrainingConfig, dataset: Dataset) -> TrainingConfig:
+    """Return the configuration with the classes in their order, where another order of the same data is possible."""
+    return config.model_copy(update={"labels": dataset.metadata.labels}) if dataset.from_files else config
 
 
 def _write_bundle(
@@ -245,6 +267,12 @@ def _notes(config: TrainingConfig, dataset: Dataset, trained: Trained) -> tuple[
         *dataset.metadata.limits,
         f"Trained on {len(dataset.train):,} images; epoch {score.epoch} of {config.recipe.epochs} was kept, with a "
         f"validation accuracy of {score.accuracy:.4f} and NLL of {score.nll:.4f}.",
-        f"Configuration: {config.model_dump_json(exclude={'notes', 'labels'})}.",
+        f"Configuration: {_without_paths(config).model_dump_json(exclude={'notes', 'labels'})}.",
         f"Before the manifest was written, ONNX Runtime agreed with PyTorch within {PARITY_TOLERANCE:g}.",
     )
+
+
+def _without_paths(config: TrainingConfig) -> TrainingConfig:
+    """Return the configuration without the folders of this machine, which only the run keeps."""
+    start = config.start if config.start in ("scratch", "imagenet") else "/".join(Path(config.start).parts[-2:])
+    return config.model_copy(update={"data": own_name(Path(config.data)), "start": start})

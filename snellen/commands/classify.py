@@ -70,9 +70,7 @@ def classify(
     suffixes = IMAGE_SUFFIXES + (HEIC_SUFFIXES if heic else ())
     files = image_files.find_images(paths, suffixes)
     found = files.images
-    advice = (
-        "; convert HEIC photos to JPEG, or read them with --heic" if files.others.keys() & set(HEIC_SUFFIXES) else ""
-    )
+    advice = "; convert HEIC photos to JPEG, or read them with --heic" if files.heic else ""
     if not found:
         exit_with_error(
             f"no image found; files in folders count when they end in {', '.join(suffixes)}{advice}", status=2

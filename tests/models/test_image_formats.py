@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, features
 
-from models.contract import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, is_litter
+from models.contract import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, is_litter, suffix_counts
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,3 +38,9 @@ def test_no_other_file_lists_suffixes() -> None:
         for path in (ROOT / room).rglob("*.py")
     ]
     assert [path.name for path in files if '".webp"' in path.read_text(encoding="utf-8")] == ["image_formats.py"]
+
+
+def test_files_are_counted_by_their_suffix() -> None:
+    """In any case, the most frequent first."""
+    assert suffix_counts(["a.txt", "b.TXT", "c.tar.gz", "LICENSE"]) == "2 .txt, 1 .gz, 1 without a suffix"
+    assert suffix_counts([]) == ""

@@ -1,6 +1,7 @@
 """`snellen train` from files to a bundle, on tiny data."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from models.contract import read_bundle
@@ -325,3 +327,72 @@ def test_a_signal_leaves_a_checkpoint_and_no_bundle(number: signal.Signals, data
     assert "Traceback" not in rest
     assert (tmp_path / "runs/stripes/1/checkpoint.pt").exists()
     assert not (tmp_path / "models").exists()
+
+
+def write_numbers(folder: Path, *parts: str) -> Path:
+    """Three classes that are numbers, of 5 grey pictures each and part, brighter from class to class."""
+    random = np.random.default_rng(0)
+    for part in parts:
+        for brightness, name in enumerate(("1", "2", "10")):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(5):
+                pixels = random.integers(80 * brightness, 80 * brightness + 60, (12, 12), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / part / name / f"{number}.png")
+    return folder
+
+
+def train_numbers(folder: Path, *more: str) -> Result:
+    places = ("--models", folder / "models", "--runs", folder / "runs", "--name", "numbers")
+    options = () if "--resume" in more else ("--data", folder / "data", "--epochs", "1", "--batch-size", "4")
+    return snellen("train", *places, *options, *more)
+
+
+def test_the_classes_of_a_model_keep_their_numbers(tmp_path: Path) -> None:
+    """A run that is older than the order of numbers is resumed in its own order, and new versions keep it."""
+    write_numbers(tmp_path / "data", "")
+    result = train_numbers(tmp_path)
+    assert result.exit_code == 0, result.output
+    bundle, config = tmp_path / "models/numbers/1", tmp_path / "runs/numbers/1/config.json"
+    assert read_bundle(bundle).manifest.labels == read_config(config.parent).labels == ("1", "2", "10")
+    shutil.rmtree(bundle)
+    config.write_text(read_config(config.parent).model_copy(update={"labels": ()}).model_dump_json())
+    result = train_numbers(tmp_path, "--resume")
+    assert result.exit_code == 0, result.output
+    assert read_bundle(bundle).manifest.labels == ("1", "10", "2")
+    result = train_numbers(tmp_path)
+    assert result.exit_code == 0, result.output
+    assert read_bundle(tmp_path / "models/numbers/2").manifest.labels == ("1", "10", "2")
+    shutil.rmtree(tmp_path / "models/numbers/2")
+    (tmp_path / "data/10").rename(tmp_path / "data/3")
+    result = train_numbers(tmp_path, "--resume")
+    assert result.exit_code == 1
+    assert "has the class '3', which is not among the labels: 1, 10, 2" in result.output
+
+
+def test_a_bundle_has_no_folders_of_this_machine(tmp_path: Path) -> None:
+    """Its manifest and card name the data; the run has the path."""
+    write_numbers(tmp_path / "data", "train")
+    shutil.copy(tmp_path / "data/train/1/0.png", tmp_path / "data/train/2/copy.png")
+    result = train_numbers(tmp_path)
+    assert result.exit_code == 0, result.output
+    bundle = tmp_path / "models/numbers/1"
+    assert read_bundle(bundle).manifest.provenance.dataset == "pictures of data"
+    for name in ("manifest.json", "MODEL_CARD.md"):
+        assert str(tmp_path) not in (bundle / name).read_text()
+    assert str(tmp_path / "data") == read_config(tmp_path / "runs/numbers/1").data
+    first, (row,) = (lines := (tmp_path / "runs/numbers/1/duplicates.csv").read_text().splitlines())[0], lines[1:]
+    assert first.startswith("kind,first,second")
+    assert row.startswith("two labels,")
+
+
+def test_images_in_two_parts_are_listed_in_the_folder_of_runs(tmp_path: Path) -> None:
+    """All of them, and nothing is trained."""
+    write_numbers(tmp_path / "data", "train")
+    shutil.copytree(tmp_path / "data/train", tmp_path / "data/Testing")
+    result = train_numbers(tmp_path)
+    assert result.exit_code == 1
+    assert "15 images are in two parts: remove each from one of the two" in result.output
+    assert f"{tmp_path}/runs/numbers/duplicates.csv has all of them" in result.output
+    assert len((tmp_path / "runs/numbers/duplicates.csv").read_text().splitlines()) == 16
+    assert not (tmp_path / "models").exists()
+    assert [path.name for path in (tmp_path / "runs/numbers").iterdir()] == ["duplicates.csv"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.contract import Input, Manifest, Pixels, Preprocessing, Task, preprocess
 from training.data.class_names import match_classes
 from training.data.labelled_images import LabelledImages, to_picture
-from training.data.labels import normalize_name, printable
+from training.data.labels import beside_a_name, normalize_name, printable
 from training.data.part_names import Part, part_of
 from training.data.sources.file_tree import class_files, files_below, subfolders
 from training.data.sources.idx import DEBIAN, holds_idx, read_idx_test
@@ -75,7 +75,9 @@ def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
     Raises DatasetError, whose sentence says what to change.
     """
     path = Path(os.path.expanduser(source))
-    if source == "fashion-mnist" and DEBIAN.is_dir():
+    notes: tuple[str, ...] = ()
+    if _is_name(source):
+        notes = (beside_a_name(source),) if path.exists() else ()
         path = DEBIAN
     if path.is_file() and path.suffix.casefold() in TEXT_SUFFIXES:
         return _from_table(path, manifest)
@@ -90,8 +92,14 @@ def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
             f"the columns path and label, as in a.jpg,{_SEPARATOR.join(manifest.labels[:2])}"
         )
     if holds_idx(path):
-        return {"test": _from_arrays(read_idx_test(path, len(manifest.labels)), f"test images of {path}")}
+        images = _from_arrays(read_idx_test(path, len(manifest.labels)), f"test images of {path}")
+        return {"test": replace(images, notes=notes)}
     return _from_folders(path, manifest.labels)
+
+
+def _is_name(source: str) -> bool:
+    """Return whether a source is the data set that is known by its name and installed."""
+    return source == "fashion-mnist" and DEBIAN.is_dir()
 
 
 def open_with_or_without_labels(source: str, manifest: Manifest) -> ImageSource:
@@ -102,7 +110,7 @@ def open_with_or_without_labels(source: str, manifest: Manifest) -> ImageSource:
     Raises DatasetError, whose sentence says what to change.
     """
     path = Path(os.path.expanduser(source))
-    if not source or not path.is_dir() or holds_idx(path):
+    if not source or _is_name(source) or not path.is_dir() or holds_idx(path):
         return evaluation_part(open_held_out(source, manifest))
     names = [folder.name for folder in subfolders(path)]
     parts = bool(names) and all(part_of(name) for name in names)

@@ -37,9 +37,11 @@ def _with_classes_of(manifest: Manifest, source: str, hold_out: HoldOut) -> Data
     labels = manifest.labels
     dataset = _open(manifest, source, hold_out)
     found = dataset.metadata.labels
-    if found == labels or found == tuple(str(number) for number in range(len(labels))):
-        return replace(dataset, metadata=replace(dataset.metadata, labels=labels))
+    if found == labels:
+        return dataset
     if set(found) != set(labels):
+        if found == tuple(str(number) for number in range(len(labels))):
+            return replace(dataset, metadata=replace(dataset.metadata, labels=labels))
         raise ReportError(
             f"the classes of --data {source} are not those of {manifest.name}: {len(found)}, such as {found[0]!r}, "
             f"where the bundle has {len(labels)}, such as {labels[0]!r}"

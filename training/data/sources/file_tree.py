@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from models.contract import IMAGE_SUFFIXES, is_litter
+from models.contract import HEIC_SUFFIXES, IMAGE_SUFFIXES, is_litter
 from training.data.labels import printable
 from training.errors import DatasetError
 
@@ -18,18 +18,17 @@ def subfolders(root: Path) -> list[Path]:
         _refuse(error)
 
 
-def holds_images(folder: Path) -> bool:
-    """Return whether a folder itself, not a folder in it, has files that end as images do, or have no suffix.
-
-    Raises DatasetError.
-    """
+def files_in(folder: Path) -> list[Path]:
+    """Return the files in a folder itself, not those in folders in it, sorted by name. Raises DatasetError."""
     try:
-        return any(
-            path.suffix.lower() in ("", *IMAGE_SUFFIXES) and not is_litter(path.name) and path.is_file()
-            for path in folder.iterdir()
-        )
+        return sorted(path for path in folder.iterdir() if not is_litter(path.name) and path.is_file())
     except OSError as error:
         _refuse(error)
+
+
+def holds_images(folder: Path) -> bool:
+    """Return whether a folder itself has files that end as images do, or have no suffix. Raises DatasetError."""
+    return any(path.suffix.lower() in ("", *IMAGE_SUFFIXES, *HEIC_SUFFIXES) for path in files_in(folder))
 
 
 def class_files(folder: Path) -> list[Path]:

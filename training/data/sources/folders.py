@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from training.data.labels import choose_names, normalize_name, printable
+from models.contract import suffix_counts
+from training.data.labels import choose_names, normalize_name, printable, shorten
 from training.data.metadata import files_dataset
-from training.data.sources.file_tree import class_files
+from training.data.sources.file_tree import class_files, files_in
 from training.data.sources.layout import ClassFolder, find_class_folders
 from training.data.sources.listing import Listing, listing
 from training.errors import DatasetError
@@ -39,9 +40,23 @@ def list_class_folders(root: Path, labels: tuple[str, ...] = ()) -> Listing:
         for folder in _ordered(folders)
         for path in class_files(folder.path)
     ]
-    return listing(files_dataset(str(root), names), rows)
+    return listing(files_dataset(root, names), rows, (*_beside(root, folders), *_stripped(folders)))
 
 
 def _ordered(folders: list[ClassFolder]) -> list[ClassFolder]:
     """Return the training folders first: the seed draws from the images in the order of the listing."""
     return sorted(folders, key=lambda folder: folder.part not in (None, "train"))
+
+
+def _beside(root: Path, folders: list[ClassFolder]) -> list[str]:
+    """Return a sentence on the files that lie beside class folders instead of in one."""
+    tops = {root, *(folder.path.parent for folder in folders)}
+    names = [path.name for top in sorted(tops) for path in files_in(top)]
+    return [f"passed over {len(names):,} files beside the class folders: {suffix_counts(names)}"] if names else []
+
+
+def _stripped(folders: list[ClassFolder]) -> list[str]:
+    """Return a sentence on the folders whose names have blanks at their ends."""
+    names = {folder.written: folder.name for folder in folders if folder.written != folder.name}
+    said = [f"{written!r} is the class {name!r}" for written, name in names.items()]
+    return [f"blanks at the ends of names of folders do not count: {shorten(said)}"] if said else []

@@ -15,11 +15,19 @@ _COMMON = 2
 
 @dataclass(frozen=True)
 class ClassFolder:
-    """A folder of images of one class. name: of the class; part: None where the source has no parts."""
+    """A folder of images of one class.
+
+    written: name of the folder that is called as the class; part: None where the source has no parts.
+    """
 
     path: Path
-    name: str
+    written: str
     part: Part | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the class."""
+        return normalize_name(self.written)
 
 
 def find_class_folders(root: Path, known: Collection[str], *, strict: bool) -> list[ClassFolder]:
@@ -35,7 +43,7 @@ def find_class_folders(root: Path, known: Collection[str], *, strict: bool) -> l
         return _divided_or_whole(root, folders)
     if parts := _parts_in(root, folders):
         return [
-            ClassFolder(folder, normalize_name(folder.name), part)
+            ClassFolder(folder, folder.name, part)
             for top, part in parts.items()
             for folder in _class_folders(_unwrapped(top, part))
         ]
@@ -92,7 +100,7 @@ def _divided_or_whole(root: Path, folders: Sequence[Path]) -> list[ClassFolder]:
     """Return each class folder, or the folders of its parts where every class is divided into parts."""
     divided = {folder: _parts_in(folder, subfolders(folder)) for folder in folders}
     if not any(divided.values()):
-        return [ClassFolder(folder, normalize_name(folder.name)) for folder in folders]
+        return [ClassFolder(folder, folder.name) for folder in folders]
     example = next(folder for folder in folders if divided[folder])
     if whole := [folder for folder in folders if not divided[folder]]:
         raise DatasetError(
@@ -103,11 +111,7 @@ def _divided_or_whole(root: Path, folders: Sequence[Path]) -> list[ClassFolder]:
         raise DatasetError(
             f"{printable(mixed[0])} has images beside {_names(list(divided[mixed[0]]))}: move them into one of these"
         )
-    return [
-        ClassFolder(path, normalize_name(folder.name), part)
-        for folder in folders
-        for path, part in divided[folder].items()
-    ]
+    return [ClassFolder(path, folder.name, part) for folder in folders for path, part in divided[folder].items()]
 
 
 def _refuse_what_looks_like_parts(root: Path, folders: Sequence[Path]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.labelled_images import Indices
-from training.data.metadata import DatasetMetadata
+from training.data.metadata import DatasetMetadata, description_of
 from training.data.part_names import Part
 
 
@@ -44,3 +44,11 @@ def listing(metadata: DatasetMetadata, rows: Sequence[tuple[Path, int, Part]], n
         parts=np.array([part for _, _, part in rows], np.str_),
         notes=notes,
     )
+
+
+def relabelled(listed: Listing, names: tuple[str, ...]) -> Listing:
+    """Return the listing with its classes in the order of `names`, which has to hold the same ones."""
+    numbers = {name: number for number, name in enumerate(names)}
+    new = np.array([numbers[name] for name in listed.metadata.labels], np.int64)
+    metadata = replace(listed.metadata, labels=names, description=description_of(names))
+    return replace(listed, metadata=metadata, labels=new[listed.labels])

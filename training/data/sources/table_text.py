@@ -63,7 +63,7 @@ def _decoded(content: bytes) -> tuple[str, str]:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return content.decode(encoding), ""
-    if b"\0" in content:
+    if b"\0" in content[:2]:  # UTF-16 without a mark: of the first letter one byte is 0
         return content.decode("utf-16-le" if content[1:2] == b"\0" else "utf-16-be"), ""
     try:
         return content.decode(), ""
@@ -80,7 +80,5 @@ def _sample(text: str, separator: str) -> list[Record]:
 
 
 def _records(text: str, separator: str) -> Iterator[Record]:
-    if "\0" in text:
-        raise UnicodeError("it is no text")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     return (record for record in reader if any(cell.strip() for cell in record))

@@ -38,7 +38,7 @@ def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
             f"{printable(table)} has no training image of the class {strange[0]!r}: add some, or remove its rows"
         )
     rows = [(row.path, numbers[v], part) for row, v, part in zip(read.rows, values, parts, strict=True)]
-    return listing(files_dataset(str(table), names), rows, read.notes)
+    return listing(files_dataset(table, names), rows, read.notes)
 
 
 def _read_parquet(table: Path) -> LabelTable:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.data.conftest import write_class
-from training.data.sources.file_tree import class_files, files_below, holds_images, subfolders
+from training.data.sources.file_tree import class_files, files_below, files_in, holds_images, subfolders
 from training.errors import DatasetError
 
 
@@ -43,6 +43,7 @@ def test_a_folder_holds_images_that_lie_in_itself(photos: Path) -> None:
     (photos / "labels.csv").touch()
     (photos / ".hidden.jpg").touch()
     assert not holds_images(photos)
+    assert files_in(photos) == [photos / "labels.csv"]
     (photos / "0001").touch()
     assert holds_images(photos)
     assert holds_images(photos / "ant")

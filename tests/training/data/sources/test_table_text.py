@@ -47,18 +47,12 @@ def test_bytes_that_are_no_unicode_are_read_as_latin_1_with_a_note(tmp_path: Pat
     assert note == f"{tmp_path / 't.csv'} is not in UTF-8: it was read as Windows-1252 (Latin-1)"
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'path,label\na,"b\n', "cannot be read as a table: unexpected end of data"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0", "cannot be read as a table"),
-        (b"path,label\na\0b\0\0,x\n", "cannot be read as a table"),
-    ],
-)
-def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
     """With the reason."""
-    with pytest.raises(DatasetError, match=message):
-        read(tmp_path, content)
+    with pytest.raises(DatasetError, match="cannot be read as a table: unexpected end of data"):
+        read(tmp_path, b'path,label\na,"b\n')
+    with pytest.raises(DatasetError, match="cannot be read as a table: 'utf-16-le' codec can't decode"):
+        read(tmp_path, b"p\0a")
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
