@@ -29,8 +29,7 @@ class Dataset:
     """validation, calibration and test are as the network takes them: uint8 [N, *target.shape], by `preprocess`.
 
     train: in the input's colours, but of another height and width where random crops need a margin (photos) or the
-    images are smaller than the input (arrays). `test` is None where the source has no test part. from_files: whether
-    the source names its classes by folders or in a table, so that their order is a choice.
+    images are smaller than the input (arrays). `test` is None where the source has no test part.
     """
 
     metadata: DatasetMetadata
@@ -41,7 +40,6 @@ class Dataset:
     calibration: LabelledImages
     test: LabelledImages | None
     warnings: DatasetWarnings
-    from_files: bool = False
 
     def sentences(self) -> list[str]:
         """Return what a person should know before the training: sizes, imbalance, skipped files, copies."""
@@ -66,7 +64,7 @@ def open_dataset(
     calibration: float = HoldOut.calibration,
     labels: tuple[str, ...] = (),
     earlier: tuple[str, ...] = (),
-    numbers_as_text: bool = False,
+    as_before: bool = False,
     cache: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Dataset:
@@ -77,7 +75,8 @@ def open_dataset(
     validation, calibration: fractions of the training images, held out where the source has no such part.
     labels: names of the classes in the order of their numbers, where the source has none or to check those it has.
     earlier: classes of an earlier version of the model; where the source names the same classes, they keep that order.
-    numbers_as_text: whether classes that are numbers are in the order of their texts, as 1, 10, 2.
+    as_before: follow the rules of versions up to 0.1.0, for runs that began with them: classes that are numbers are in
+    the order of their texts, as 1, 10, 2, and images of which one has another size are photos.
     cache: folder for downloads, and for pixels beyond `memory_bytes`; by default `default_cache()`.
     Raises DatasetError, whose sentence says what to change.
     """
@@ -85,8 +84,8 @@ def open_dataset(
     opened_source = _find(source, labels, cache)
     hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
-        opened_source = opened_source if labels else _reordered(opened_source, earlier, numbers_as_text=numbers_as_text)
-        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage)
+        opened_source = opened_source if labels else _reordered(opened_source, earlier, as_before=as_before)
+        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage, unanimous=as_before)
     else:
         opened = open_arrays(opened_source, target, preprocessing, hold_out, storage)
     return Dataset(
@@ -98,15 +97,14 @@ def open_dataset(
         calibration=opened.parts["calibration"],
         test=opened.parts.get("test"),
         warnings=_with_notes(opened.warnings, source, opened_source),
-        from_files=isinstance(opened_source, Listing),
     )
 
 
-def _reordered(listed: Listing, earlier: tuple[str, ...], *, numbers_as_text: bool) -> Listing:
+def _reordered(listed: Listing, earlier: tuple[str, ...], *, as_before: bool) -> Listing:
     names = listed.metadata.labels
     if set(earlier) == set(names):
         return relabelled(listed, earlier)
-    return relabelled(listed, tuple(sorted(names))) if numbers_as_text else listed
+    return relabelled(listed, tuple(sorted(names))) if as_before else listed
 
 
 def _with_notes(warnings: DatasetWarnings, source: str, opened: Arrays | Listing) -> DatasetWarnings:

@@ -81,3 +81,8 @@ def shorten(names: Sequence[str], limit: int = 10) -> str:
 def beside_a_name(name: str) -> str:
     """Return what to say where a data set was chosen by its name, and a file or folder has the same one."""
     return f"{name} is the data set of this name; what is called {name} in this folder is read with --data ./{name}"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number and a noun in its singular or plural, as in `1 image` and `2,000 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

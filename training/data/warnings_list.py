@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from models.contract import suffix_counts
 from training.data.duplicates import DUPLICATES, DuplicatePair, listed
+from training.data.labels import count_of
 
 _LISTED = 20
 
@@ -39,17 +40,23 @@ class DatasetWarnings:
         lines = list(self.notes)
         lines += [f"skipped {file.path}: {file.reason}" for file in self.skipped]
         if more := self.skipped_count - len(self.skipped):
-            lines.append(f"skipped {more:,} more files; all {self.skipped_count:,} by their suffix: {self.kinds}")
+            lines.append(
+                f"skipped {count_of(more, 'more file')}; all {self.skipped_count:,} by their suffix: {self.kinds}"
+            )
         if self.copies:
-            lines.append(f"{self.copies:,} images are copies of others in the same part")
+            are = "is a copy of another one" if self.copies == 1 else "are copies of others"
+            lines.append(f"{count_of(self.copies, 'image')} {are} in the same part")
             lines += self._named("copy")
         if self.disputed:
+            have = "has" if self.disputed == 1 else "have"
             lines.append(
-                f"{self.disputed:,} of the copies have another label than the original: one of the two is wrong"
+                f"{self.disputed:,} of the copies {have} another label than the original: one of the two is wrong"
             )
             lines += self._named("two labels")
         if self.pairs:
-            lines.append(f"{DUPLICATES} in the folder of the run has all {len(self.pairs):,} pairs of equal images")
+            lines.append(
+                f"{DUPLICATES} in the folder of the run has {count_of(len(self.pairs), 'pair')} of equal images"
+            )
         if self.dropped:
             lines.append(f"{self.dropped:,} training images were dropped: the test part has the same ones")
         return lines
@@ -61,7 +68,14 @@ class DatasetWarnings:
 def collect_warnings(
     skipped: Iterable[SkippedFile], copies: int = 0, disputed: int = 0, dropped: int = 0
 ) -> DatasetWarnings:
-    """Return the warnings with the list of skipped files cut to a readable length."""
+    """Return the warnings with the list of skipped files cut to a readable length.
+
+    The first file of each reason is in the list, as long as there is room; after it the others in their order.
+    """
     every = tuple(skipped)
+    of_reasons = list({file.reason: file for file in reversed(every)}.values())[:_LISTED]
+    others = [file for file in every if file not in of_reasons][: _LISTED - len(of_reasons)]
+    chosen = {id(file) for file in (*of_reasons, *others)}
     kinds = suffix_counts(file.path.rstrip("'") for file in every)  # an escaped path is quoted
-    return DatasetWarnings(every[:_LISTED], len(every), copies, disputed, dropped, kinds=kinds)
+    listed_files = tuple(file for file in every if id(file) in chosen)
+    return DatasetWarnings(listed_files, len(every), copies, disputed, dropped, kinds=kinds)

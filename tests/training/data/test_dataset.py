@@ -146,7 +146,7 @@ def test_an_earlier_version_or_an_older_run_keeps_the_order_of_its_classes(tmp_p
         write_class(tmp_path / name, int(name) + 3)
     by_number, by_text, as_earlier, other = (
         open_dataset(str(tmp_path), target=SMALL),
-        open_dataset(str(tmp_path), target=SMALL, numbers_as_text=True),
+        open_dataset(str(tmp_path), target=SMALL, as_before=True),
         open_dataset(str(tmp_path), target=SMALL, earlier=("10", "2", "1")),
         open_dataset(str(tmp_path), target=SMALL, earlier=("10", "2", "3")),
     )

@@ -51,9 +51,9 @@ def test_a_copy_under_another_label_is_reported(photos: Path) -> None:
     dataset = open_dataset(str(photos), target=SMALL)
     assert (dataset.warnings.copies, dataset.warnings.disputed) == (1, 1)
     told = dataset.sentences()
-    place = next(i for i, line in enumerate(told) if "1 of the copies have another label than the original" in line)
+    place = next(i for i, line in enumerate(told) if "1 of the copies has another label than the original" in line)
     assert told[place + 1] == f"  {photos}/ant/000.png is ant, {photos}/bee/ant.png is bee"
-    assert told[-1] == "duplicates.csv in the folder of the run has all 1 pairs of equal images"
+    assert told[-1] == "duplicates.csv in the folder of the run has 1 pair of equal images"
 
 
 def test_all_pairs_are_written_as_a_table(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from training.data.labels import (
     beside_a_name,
     check_names,
     choose_names,
+    count_of,
     in_order,
     normalize_name,
     printable,
@@ -104,3 +105,8 @@ def test_names_that_differ_in_case_are_found() -> None:
 def test_a_folder_with_the_name_of_a_data_set_is_told() -> None:
     """With the way to it."""
     assert beside_a_name("mnist").endswith("what is called mnist in this folder is read with --data ./mnist")
+
+
+def test_a_count_has_its_noun() -> None:
+    """One image, two images."""
+    assert (count_of(1, "image"), count_of(2000, "image")) == ("1 image", "2,000 images")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from models.contract import suffix_counts
-from training.data.labels import choose_names, normalize_name, printable, shorten
+from training.data.labels import choose_names, count_of, normalize_name, printable, shorten
 from training.data.metadata import files_dataset
 from training.data.sources.file_tree import class_files, files_in
 from training.data.sources.layout import ClassFolder, find_class_folders
@@ -52,7 +52,11 @@ def _beside(root: Path, folders: list[ClassFolder]) -> list[str]:
     """Return a sentence on the files that lie beside class folders instead of in one."""
     tops = {root, *(folder.path.parent for folder in folders)}
     names = [path.name for top in sorted(tops) for path in files_in(top)]
-    return [f"passed over {len(names):,} files beside the class folders: {suffix_counts(names)}"] if names else []
+    return (
+        [f"passed over {count_of(len(names), 'file')} beside the class folders: {suffix_counts(names)}"]
+        if names
+        else []
+    )
 
 
 def _stripped(folders: list[ClassFolder]) -> list[str]:

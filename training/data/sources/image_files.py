@@ -37,10 +37,12 @@ def open_pictures(
     preprocessing: Preprocessing | None,
     hold_out: HoldOut,
     storage: PixelStorage,
+    *,
+    unanimous: bool = False,
 ) -> OpenedImages:
     """Decode every image once: preprocessed for evaluation, and with a margin for random crops for training.
 
-    target: by default the size that most images share, if it is at most 224, else 224x224 RGB.
+    target: by default the size that most images share, or all if `unanimous`, if it is at most 224, else 224x224 RGB.
     Raises DatasetError for a class with no or too few readable images, and for an image in two parts.
     """
     listing, headers, unreadable = _with_headers(listing)
@@ -54,7 +56,7 @@ def open_pictures(
     )
     refuse_across(pairs)
     parts = assign_parts(listing.labels, listing.parts, digests, listing.metadata.labels, hold_out)
-    native = native_shape(headers)
+    native = native_shape(headers, unanimous=unanimous)
     notes = () if target else shape_notes(listing.paths, headers, native)
     target = target or native or PHOTO_INPUT
     preprocessing = preprocessing or (native_preprocessing(target) if native else Preprocessing())

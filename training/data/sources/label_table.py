@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.labels import printable
+from training.data.labels import count_of, printable
 from training.data.part_names import PARTS, Part, part_of
 from training.data.sources.table_columns import Columns, described, has_names, named_columns, unnamed_columns
 from training.data.sources.table_text import Record, read_text_table
@@ -84,8 +84,8 @@ def table_rows(
         _check_filled({"path": path} | ({} if empty_labels else {"label": label}), number, table)
         rows.append(TableRow(whole, label, None if columns.split is None else _part(split, number, table)))
     notes = (
-        f"{printable(table)}: blanks around {stripped:,} labels were removed" if stripped else "",
-        rf"{printable(table)}: \ was read as / in {slashes:,} paths" if slashes else "",
+        f"{printable(table)}: blanks were removed around {count_of(stripped, 'label')}" if stripped else "",
+        rf"{printable(table)}: \ was read as / in {count_of(slashes, 'path')}" if slashes else "",
     )
     return LabelTable(rows, tuple(note for note in notes if note))
 

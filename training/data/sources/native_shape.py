@@ -19,16 +19,19 @@ _SIDES = (32, 48, 64, 96, 128)
 """Sides of an input that are offered for small images of several sizes."""
 
 
-def native_shape(headers: Sequence[Header]) -> Input | None:
+def native_shape(headers: Sequence[Header], *, unanimous: bool = False) -> Input | None:
     """Return the size that more than half of the images have, in grey if nine of ten are; None for other photos.
 
-    headers: of one image at least. None also where that size is beyond 224 pixels.
+    headers: of one image at least. unanimous: ask for all images instead, for the size and for grey. None also where
+    the size is beyond 224 pixels.
     """
     size, count = Counter(header.size for header in headers).most_common(1)[0]
-    if 2 * count <= len(headers) or max(size) > PHOTO_INPUT.height:
+    needed = len(headers) if unanimous else len(headers) // 2 + 1
+    if count < needed or max(size) > PHOTO_INPUT.height:
         return None
+    grey = all(header.grey for header in headers) if unanimous else _mostly_grey(headers)
     width, height = size
-    return Input(colour=Colour.L if _mostly_grey(headers) else Colour.RGB, height=height, width=width)
+    return Input(colour=Colour.L if grey else Colour.RGB, height=height, width=width)
 
 
 def shape_notes(paths: Sequence[Path], headers: Sequence[Header], native: Input | None) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def test_rows_are_read_in_their_order(tmp_path: Path) -> None:
         ),
         ("a.jpg,ant\n", " has no header: column 1 was read as path, column 2 as label"),
         ("ant|a.jpg\n", " has no header: column 2 was read as path, column 1 as label"),
-        ("path, label\na.jpg , ant \n", ": blanks around 1 labels were removed"),
+        ("path, label\na.jpg , ant \n", ": blanks were removed around 1 label"),
         (",path,label\n0,a.jpg,ant,\n", ""),
     ],
 )
@@ -55,7 +55,7 @@ def test_backslashes_are_slashes_where_the_file_exists(tmp_path: Path) -> None:
     path = table(tmp_path, "path,label\nant\\1.jpg,ant\nb\\2.jpg,bee\nno\\3.jpg,bee\n")
     read = read_label_table(path, empty_labels=False)
     assert [row.path for row in read.rows] == [tmp_path / "ant/1.jpg", tmp_path / r"b\2.jpg", tmp_path / r"no\3.jpg"]
-    assert read.notes == (rf"{path}: \ was read as / in 1 paths",)
+    assert read.notes == (rf"{path}: \ was read as / in 1 path",)
 
 
 def test_without_a_column_of_parts_there_are_none(tmp_path: Path) -> None:

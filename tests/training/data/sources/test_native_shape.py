@@ -37,6 +37,13 @@ def test_the_majority_decides(kinds: list[tuple[int, int, int, bool]], shape: tu
     assert native_shape(headers(*kinds)) == expected
 
 
+def test_runs_of_before_asked_all_images() -> None:
+    """When they are resumed, they still do."""
+    assert native_shape(headers((90, 28, 28, True), (1, 29, 29, True)), unanimous=True) is None
+    coloured = native_shape(headers((90, 28, 28, True), (1, 28, 28, False)), unanimous=True)
+    assert coloured == Input(width=28, height=28, colour=Colour.RGB)
+
+
 def test_pictures_that_are_all_alike_need_no_word() -> None:
     """Nor do large photos."""
     assert notes(headers((9, 28, 28, True))) == ()

@@ -90,7 +90,7 @@ def test_blanks_around_cells_make_no_class(tmp_path: Path) -> None:
     listing = list_table(write(tmp_path, HEADER + "1,ant\n2,ant \n3, bee\n"))
     assert (listing.metadata.labels, listing.notes) == (
         ("ant", "bee"),
-        (f"{tmp_path / 'images.csv'}: blanks around 1 labels were removed",),
+        (f"{tmp_path / 'images.csv'}: blanks were removed around 1 label",),
     )
     columns = {"Filename": ["1", "2", "3"], "class": ["ant", "ant ", "bee"], "Usage": ["Training"] * 3}
     parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
@@ -98,7 +98,7 @@ def test_blanks_around_cells_make_no_class(tmp_path: Path) -> None:
     assert list_table(tmp_path / "t.parquet").notes == (
         f"{tmp_path / 't.parquet'} has other names of columns: 'Filename' was read as path, "
         "'class' was read as label, 'Usage' was read as split",
-        f"{tmp_path / 't.parquet'}: blanks around 1 labels were removed",
+        f"{tmp_path / 't.parquet'}: blanks were removed around 1 label",
     )
 
 
