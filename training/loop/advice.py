@@ -37,6 +37,6 @@ def _few_images(dataset: Dataset, config: TrainingConfig) -> Sequence[str]:
     if config.start != "scratch" or each >= FEW_IMAGES_OF_A_CLASS:
         return ()
     return (
-        f"about {each:.0f} training images of each class are few to learn from nothing: --from imagenet starts from "
-        "published weights",
+        f"few images to learn from nothing, about {each:.0f} of each class: --from imagenet starts from published "
+        "weights",
     )

@@ -75,7 +75,7 @@ def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut, budget: floa
     )
     test_images, source = _test_images(dataset)
     if len(test_images) < images_needed(budget):
-        return _from_training_images(manifest, dataset, f"{len(test_images):,} {source}", len(test_images), budget)
+        return _from_training_images(manifest, dataset, len(test_images), budget)
     train, preprocessing = dataset.train.images, manifest.preprocessing
     chosen = np.sort(np.random.default_rng(seed=0).permutation(len(train))[:_RANGE_IMAGES])
     return EvaluationImages(
@@ -97,12 +97,11 @@ def _test_images(dataset: Dataset) -> tuple[LabelledImages, str]:
     return dataset.validation, f"validation images of {title}, {CHOSE_THE_EPOCH} since there are no test images"
 
 
-def _from_training_images(
-    manifest: Manifest, dataset: Dataset, too_few: str, count: int, budget: float
-) -> EvaluationImages:
-    """Return crops of training images, half of them to make variants with. too_few: the labelled images, in words."""
+def _from_training_images(manifest: Manifest, dataset: Dataset, too_few: int, budget: float) -> EvaluationImages:
+    """Return crops of training images, half of which make the variants. too_few: number of labelled proof images."""
     train, target, preprocessing = dataset.train.images, manifest.input, manifest.preprocessing
     crops = training_crops(train, target, preprocessing, images_needed(budget))
+    part = "validation" if dataset.test is None else "test"
     made_of = train[crops.made_of]
     return EvaluationImages(
         range_images=evaluation_pixels(made_of[:_RANGE_IMAGES], target, preprocessing),
@@ -111,8 +110,9 @@ def _from_training_images(
         test_images=crops.testing,
         labels=None,
         made_with=f"half of the training images of {dataset.metadata.title}; layers chosen on crops of them",
-        source=f"{crops.description} of {dataset.metadata.title}, for agreement with fp32, not accuracy: one of the "
-        f"{too_few} would weigh {100 / count:.1f} points, more than the budget of {budget:g}; ONNX Runtime on the CPU",
+        source=f"{crops.description} of {dataset.metadata.title}; agreement with fp32, not accuracy, since one of only "
+        f"{too_few:,} {part} images would weigh {100 / too_few:.1f} points, more than the budget of {budget:g}; "
+        "ONNX Runtime on the CPU",
     )
 
 
