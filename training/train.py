@@ -24,6 +24,7 @@ from training.evaluation.calibrate import calibrate, measure
 from training.evaluation.chance import no_better_than_chance
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.out_of_distribution import check_ood_name, out_of_distribution
+from training.evaluation.score_text import CHOSE_THE_EPOCH
 from training.export.onnx_export import LIBRARIES, PARITY_TOLERANCE, export
 from training.importing.bundle_writer import (
     MODEL,
@@ -301,7 +302,7 @@ def _calibrate(dataset: Dataset, logits: NDArray[np.float32]) -> Calibration:
 def _evaluate(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
     """Return the evaluation and what it was measured on: test images, or validation images where there are none."""
     if dataset.test is None:
-        source = f"validation images of {dataset.metadata.title}, which also chose the epoch: there are no test images"
+        source = f"validation images of {dataset.metadata.title}, {CHOSE_THE_EPOCH}: there are no test images"
         return evaluate(
             model, dataset.validation, dataset.target, dataset.preprocessing
         ), f"{source}; ONNX Runtime on the CPU"

@@ -90,8 +90,11 @@ def test_a_run_starts_from_what_another_has_learnt(labels: tuple[str, ...] | Non
     assert all(torch.equal(a, b) for a, b in pairs)
     assert initial.network(torch.zeros(1, 1, 16, 16)).shape == (1, 4)
     assert re.match(says, initial.note)
+    head = initial.network.head
+    assert isinstance(head, torch.nn.Linear)
+    assert isinstance(learnt.head, torch.nn.Linear)
     former = {label: learnt.head.weight[place] for place, label in enumerate(labels or ())}
-    for row, label in zip(initial.network.head.weight, opened.metadata.labels, strict=True):
+    for row, label in zip(head.weight, opened.metadata.labels, strict=True):
         assert label not in former or torch.equal(row, former[label])
 
 

@@ -105,10 +105,13 @@ def test_the_last_lines_say_what_was_measured_and_how_to_serve(data: Path, tmp_p
     assert result.exit_code == 0, result.output
     wrote, accuracy, calibration, serve = result.stdout.splitlines()
     assert wrote == f"wrote {tmp_path / 'models/stripes/1'}"
-    assert re.fullmatch(r"accuracy +\d+\.\d\d% of the 80 test images are classified correctly", accuracy)
+    assert re.fullmatch(
+        r"accuracy +\d+% of the 80 test images are classified correctly \(95 % interval .* to .* %\)", accuracy
+    )
     assert re.match(
         r"calibration the probability of the best class differs from the share of right answers by", calibration
     )
+    assert "over 80 images (ECE)" in calibration
     assert f"SNELLEN_MODELS={tmp_path / 'models'} SNELLEN_DEFAULT_MODEL=stripes make " in serve
 
 
@@ -284,7 +287,7 @@ def test_what_cannot_work_is_said_before_training(
     result = train_on(data, tmp_path / "models", *options)
     assert result.exit_code == 1
     assert says in result.output
-    assert "epoch" not in result.output
+    assert "epoch 1/" not in result.output
     assert not (tmp_path / "models").exists()
 
 

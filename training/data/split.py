@@ -16,6 +16,8 @@ from training.errors import DatasetError
 
 Labels = NDArray[np.int64]
 Parts = NDArray[np.str_]
+_ONE_EACH = 2
+"""Held-out images of a class that gives one to validation and one to calibration."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +104,21 @@ def check_classes(labels: Labels, names: Sequence[str]) -> None:
         raise DatasetError(f"the class {names[empty[0]]!r} has no training images: add some, or leave the class out")
 
 
-def describe_small_classes(
-    train: Labels, validation: Labels, calibration: Labels, names: Sequence[str], wanted: float
-) -> list[str]:
+def describe_small_classes(train: Labels, held_out: Labels, names: Sequence[str], wanted: float) -> list[str]:
     """Return sentences on classes without held-out images, and on parts that one image of each class makes large.
 
-    train, validation, calibration: class_id of each image of these parts. wanted: share of the images to hold out.
+    train, held_out: class_id of each image to train on, and of each image for validation and for calibration.
+    wanted: share of the images to hold out.
     """
-    counts = [np.bincount(part, minlength=len(names)) for part in (train, validation, calibration)]
-    held, sentences = counts[1] + counts[2], list[str]()
-    whole = np.flatnonzero(held == 0)
-    if len(whole):
-        listed = shorten([f"{names[label]} ({counts[0][label]:,})" for label in whole])
-        sentences.append(f"these classes are too small to hold images out, so all are for training: {listed}")
-    images = int(held.sum()) + len(train)
-    share = held.sum() / images
-    if max(counts[1].max(), counts[2].max()) <= 1 and share > 2 * wanted:
+    trained, held = (np.bincount(part, minlength=len(names)) for part in (train, held_out))
+    sentences = list[str]()
+    if whole := [f"{name} ({trained[label]:,})" for label, name in enumerate(names) if not held[label]]:
+        sentences.append(f"these classes are too small to hold images out, so all are for training: {shorten(whole)}")
+    images = len(train) + len(held_out)
+    share = len(held_out) / images
+    if held.max() <= _ONE_EACH and share > 2 * wanted:
         sentences.append(
-            f"{held.sum():,} of {images:,} images are held out, {share * 100:.0f} % where {wanted * 100:.0f} % are "
+            f"{len(held_out):,} of {images:,} images are held out, {share * 100:.0f} % where {wanted * 100:.0f} % are "
             "wanted, since validation and calibration take at least one of each class: add images"
         )
     return sentences

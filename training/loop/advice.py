@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from training.data.dataset import Dataset
 from training.data.split import describe_small_classes
 from training.loop.batch_sampler import plan_epoch
@@ -14,8 +16,12 @@ FEW_IMAGES_OF_A_CLASS = 100
 def opening_sentences(dataset: Dataset, config: TrainingConfig, processes: int = 1) -> list[str]:
     """Return what a person should know before the training; the first sentence has the data and the steps."""
     first, *others = dataset.sentences()
-    parts = [part.labels for part in (dataset.train, dataset.validation, dataset.calibration)]
-    small = describe_small_classes(*parts, dataset.metadata.labels, config.validation + config.calibration)
+    small = describe_small_classes(
+        dataset.train.labels,
+        np.concatenate([dataset.validation.labels, dataset.calibration.labels]),
+        dataset.metadata.labels,
+        config.validation + config.calibration,
+    )
     return [f"{first}; {_steps(len(dataset.train), config, processes)}", *others, *small, *_few_images(dataset, config)]
 
 
@@ -31,6 +37,6 @@ def _few_images(dataset: Dataset, config: TrainingConfig) -> Sequence[str]:
     if config.start != "scratch" or each >= FEW_IMAGES_OF_A_CLASS:
         return ()
     return (
-        f"about {each:.0f} training images of each class are few to learn from nothing: --from imagenet starts from "
-        "published weights",
+        f"few images to learn from nothing, about {each:.0f} of each class: --from imagenet starts from published "
+        "weights",
     )

@@ -93,8 +93,8 @@ def resumed_record(before: DataRecord, now: DataRecord, folder: Path, *, changed
 def _part_record(images: LabelledImages) -> PartRecord:
     digest = hashlib.sha256(repr(images.images.shape).encode())
     for start in range(0, len(images), _CHUNK):
-        digest.update(np.ascontiguousarray(images.images[start : start + _CHUNK]))
-    digest.update(np.ascontiguousarray(images.labels.astype("<i8")))
+        digest.update(np.ascontiguousarray(images.images[start : start + _CHUNK]).data)
+    digest.update(images.labels.astype("<i8").tobytes())
     return PartRecord(images=len(images), sha256=digest.hexdigest())
 
 
@@ -107,7 +107,7 @@ def _changed_labels(before: DataRecord, now: DataRecord) -> str:
 
 def _changed_parts(before: Mapping[str, PartRecord], now: Mapping[str, PartRecord]) -> list[str]:
     nothing = PartRecord(images=0, sha256="")
-    pairs = {name: (before.get(name, nothing), now.get(name, nothing)) for name in (before | now)}
+    pairs = {name: (before.get(name, nothing), now.get(name, nothing)) for name in {**before, **now}}
     return [_changed_part(name, then, here) for name, (then, here) in pairs.items() if then != here]
 
 

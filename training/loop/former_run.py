@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from training.errors import ConfigurationError
 from training.loop.config import CONFIG, TrainingConfig, read_config
 
 _WITHOUT_EFFECT = frozenset({"version", "device", "threads", "notes"})
@@ -11,14 +12,19 @@ _WITHOUT_EFFECT = frozenset({"version", "device", "threads", "notes"})
 def same_run(config: TrainingConfig, runs: Path) -> Path | None:
     """Return the folder of the newest run of this model, if it has the same settings.
 
-    runs: folder of all runs; those of a model lie in RUNS/NAME/VERSION. Raises ConfigurationError for a damaged run.
+    runs: folder of all runs; those of a model lie in RUNS/NAME/VERSION. A run whose configuration cannot be read, as
+    one of another version of this program, is none of the same settings.
     """
     folder = runs / config.name
     versions = [int(path.name) for path in _folders(folder) if path.name.isdecimal() and (path / CONFIG).exists()]
     if not versions:
         return None
     newest = folder / str(max(versions))
-    return newest if _settings(read_config(newest)) == _settings(config) else None
+    try:
+        same = _settings(read_config(newest)) == _settings(config)
+    except ConfigurationError:
+        return None
+    return newest if same else None
 
 
 def _folders(folder: Path) -> list[Path]:

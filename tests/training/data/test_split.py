@@ -50,8 +50,8 @@ def test_small_classes_are_described() -> None:
     """Those that are all for training, and the share that one image of each class takes."""
     names = tuple("abcd")
     every = np.arange(4, dtype=np.int64)
-    assert describe_small_classes(np.repeat(every, 18), every, every, names, wanted=0.1) == []
-    few = describe_small_classes(np.r_[every, 3], every[:3], every[:3], names, wanted=0.1)
+    assert describe_small_classes(np.repeat(every, 18), np.r_[every, every], names, wanted=0.1) == []
+    few = describe_small_classes(np.r_[every, 3], np.r_[every[:3], every[:3]], names, wanted=0.1)
     assert few == [
         "these classes are too small to hold images out, so all are for training: d (2)",
         "6 of 11 images are held out, 55 % where 10 % are wanted, since validation and calibration take at least one "

@@ -35,7 +35,7 @@ def test_few_images_get_their_steps_and_a_suggestion() -> None:
     assert first.endswith(
         "80 train, 8 validation, 8 calibration; 32 epochs of 16 steps with 16 images, each image 3.2 times"
     )
-    assert suggestion.startswith("about 20 training images of each class are few")
+    assert suggestion.startswith("few images to learn from nothing, about 20 of each class")
     assert "--from imagenet" in suggestion
 
 

@@ -38,7 +38,9 @@ def test_the_images_are_those_that_the_training_held_out(make_bundle: MakeBundle
         calibration=0.1,
         labels=bundle.manifest.labels,
     )
-    judged = open_labelled_data(str(folders), bundle, hold_out).images
+    found = open_labelled_data(str(folders), bundle, hold_out)
+    judged = found.images
+    assert found.source.endswith(", which also chose the epoch")
     np.testing.assert_array_equal(judged.images, trained.validation.images)
     other = open_labelled_data(str(folders), bundle, replace(hold_out, seed=8)).images
     assert not np.array_equal(other.images, judged.images)
