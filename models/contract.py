@@ -25,7 +25,7 @@ from models.calibration import (
 from models.control_groups import GROUPS, MOUNT, group_folders, read_text
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
-from models.image_formats import FORMATS, ImageFormat
+from models.image_formats import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, ImageFormat, is_litter, suffix_counts
 from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
 from models.preprocessing import (
     Pixels,
@@ -59,6 +59,8 @@ __all__ = [
     "DEFAULT_THRESHOLD",
     "FORMATS",
     "GROUPS",
+    "HEIC_SUFFIXES",
+    "IMAGE_SUFFIXES",
     "INPUT",
     "LARGEST_TOLERANCE",
     "LOGITS",
@@ -103,6 +105,7 @@ __all__ = [
     "find_bundles",
     "grid_size",
     "group_folders",
+    "is_litter",
     "passed_over",
     "passed_over_folder",
     "preprocess",
@@ -114,5 +117,6 @@ __all__ = [
     "readable_bundles",
     "region",
     "sha256_of",
+    "suffix_counts",
     "usable_cores",
 ]

@@ -29,8 +29,6 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from snellen.image_files import SUFFIXES
-
 try:
     import httpx2 as httpx
 except ImportError as error:  # pragma: no cover
@@ -835,10 +833,12 @@ def _images_below(folder: str | os.PathLike[str], concurrency: int, options: Opt
 
 
 def _walk(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    from models.contract import IMAGE_SUFFIXES, is_litter
+
     for place, folders, names in os.walk(folder, onerror=_raise):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_litter(name))
         for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
+            if not is_litter(name) and name.lower().endswith(IMAGE_SUFFIXES):
                 yield Path(place, name)
 
 

@@ -15,12 +15,13 @@ from snellen.output import path_text, printable
 
 if TYPE_CHECKING:
     from models.contract import Bundle
+    from training.data.held_out_images import ImageSource
     from training.data.warnings_list import SkippedFile
 
 HELD_OUT = typer.Option(
     "--data",
     metavar="FOLDER",
-    help="Images that must not have been trained on: a folder of class folders or of IDX files, or a CSV table "
+    help="Images that must not have been trained on: a folder of class folders or of IDX files, or a table "
     "with the columns path and label.",
 )
 HeldOut = Annotated[str, HELD_OUT]
@@ -50,6 +51,12 @@ def counted(total: int, what: str, console: Console) -> Iterator[Callable[[int],
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda images: progress.advance(task, images)
+
+
+def print_notes(images: "ImageSource", console: Console) -> None:
+    """Print how the source of the images was read, where that is not what it says letter by letter."""
+    for note in images.notes:
+        console.print(Text(printable(note), "yellow"), soft_wrap=True)
 
 
 def print_skipped(skipped: "Sequence[SkippedFile]", console: Console) -> None:

@@ -2,50 +2,58 @@
 
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-HEIC_SUFFIXES = (".heic", ".heif")
-
 
 @dataclass
 class FoundFiles:
-    """The files to classify, and how many others the folders hold, by their suffix; empty for files without one."""
+    """The files to classify, and the other files that the folders hold."""
 
     images: list[Path] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
+    others: list[Path] = field(default_factory=list)
 
     @property
     def passed_over(self) -> str:
-        """A sentence on the other files; empty without any."""
+        """A sentence on the other files, counted by their suffix; empty without any."""
+        from models.contract import suffix_counts
+
         if not self.others:
             return ""
-        kinds = ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in self.others.most_common())
-        total = self.others.total()
-        return f"passed over {total:,} {'file' if total == 1 else 'files'} that do not end as images do: {kinds}"
+        total = len(self.others)
+        counts = suffix_counts(path.name for path in self.others)
+        return f"passed over {total:,} {'file' if total == 1 else 'files'} that do not end as images do: {counts}"
+
+    @property
+    def heic(self) -> bool:
+        """Whether HEIC photos are among the other files."""
+        from models.contract import HEIC_SUFFIXES
+
+        return any(path.suffix.lower() in HEIC_SUFFIXES for path in self.others)
 
 
-def find_images(paths: Iterable[Path], suffixes: tuple[str, ...] = SUFFIXES) -> FoundFiles:
+def find_images(paths: Iterable[Path], suffixes: tuple[str, ...]) -> FoundFiles:
     """Return files as named, and the files in folders with one of these suffixes, sorted. They are not opened here.
 
-    Hidden files and folders do not count, such as the `._photo.jpg` that macOS writes beside `photo.jpg`.
+    What operating systems and file managers leave behind does not count, such as the `._photo.jpg` that macOS writes
+    beside `photo.jpg`: it is passed over as in training.
     """
+    from models.contract import is_litter
+
     found = FoundFiles()
     for path in paths:
         if os.path.isdir(path):  # false for an inaccessible path, where Path.is_dir() raises
-            inside = sorted(each for each in path.rglob("*") if not _is_hidden(each, path) and not os.path.isdir(each))
+            inside = sorted(
+                each
+                for each in path.rglob("*")
+                if not any(is_litter(name) for name in each.relative_to(path).parts) and not os.path.isdir(each)
+            )
             found.images += [each for each in inside if each.suffix.lower() in suffixes]
-            found.others.update(each.suffix.lower() for each in inside if each.suffix.lower() not in suffixes)
+            found.others += [each for each in inside if each.suffix.lower() not in suffixes]
         else:
             found.images.append(path)
     return found
-
-
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def read_image(path: Path, max_bytes: int) -> bytes:

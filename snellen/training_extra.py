@@ -14,16 +14,18 @@ from snellen.options import exit_with_error
 
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
-    """Turn errors of training into one line and exit status 1, and Ctrl-C into exit status 130."""
+    """Turn errors of training into one line and exit status 1, a refused run into 2, and Ctrl-C into 130."""
     _require_extra()
     from models.contract import BundleError
-    from training.errors import InterruptedRunError, TrainingError
+    from training.errors import InterruptedRunError, RefusedRunError, TrainingError
 
     try:
         yield
     except InterruptedRunError as error:
         typer.echo(f"snellen: {error}", err=True)
         raise typer.Exit(error.status) from None
+    except RefusedRunError as error:
+        exit_with_error(str(error), status=2)
     except (TrainingError, BundleError, OSError, ValueError) as error:
         typer.echo(f"snellen: {error}", err=True)
         raise typer.Exit(1) from error

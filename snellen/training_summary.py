@@ -10,11 +10,16 @@ if TYPE_CHECKING:
 def trained_sentences(manifest: "Manifest") -> Iterator[tuple[str, str]]:
     """Yield what the test images showed, as name and sentence. The scores are those of the fp32 variant."""
     from models.contract import Precision
+    from training.evaluation.score_text import interval, percent
 
     variant = manifest.variant(Precision.FP32)
-    if variant is not None and variant.metrics.top1 is not None:
+    if variant is not None and (top1 := variant.metrics.top1) is not None:
         scores = variant.metrics
-        yield "accuracy", f"{scores.top1:.2%} of {_images(scores)} are classified correctly"
+        between = f" ({interval(top1, scores.images)})" if scores.images else ""
+        yield (
+            "accuracy",
+            f"{percent(top1, scores.images)} of {_images(scores)} are classified correctly{between}",
+        )
     yield "calibration", calibration_sentence(manifest)
 
 
@@ -33,7 +38,7 @@ def calibration_sentence(manifest: "Manifest") -> str:
         return f"not measured: {calibration.note}"
     sentence = (
         f"the probability of the best class differs from the share of right answers by {100 * found.ece_after:.1f} "
-        f"percentage points on average, {100 * found.ece_before:.1f} before the temperature of "
-        f"{calibration.temperature:.2f} was fitted"
+        f"percentage points on average over {found.images:,} {'image' if found.images == 1 else 'images'} (ECE), "
+        f"{100 * found.ece_before:.1f} before the temperature of {calibration.temperature:.2f} was fitted"
     )
     return f"{sentence}; this is weak: {calibration.weak}" if calibration.weak else sentence

@@ -56,6 +56,10 @@ class InterruptedRunError(TrainingError):
         self.status = status
 
 
+class RefusedRunError(TrainingError):
+    """Raised before training where a run would not be what its command means. The message says what to change."""
+
+
 class ConfigurationError(TrainingError):
     """Raised for settings that do not describe a valid run."""
 

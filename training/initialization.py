@@ -1,15 +1,18 @@
 """The network that a run starts from: random weights, weights published for ImageNet, or the weights of another run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from models.contract import Colour, Input
 from training.data.dataset import Dataset
 from training.errors import ConfigurationError
-from training.loop.checkpoint import load_state, save_state
+from training.loop.checkpoint import NETWORK, load_state, save_state
 from training.loop.config import PACKAGED, TrainingConfig, read_config
+from training.loop.data_record import read_record
 from training.loop.training_data import scaling_of
 from training.networks.exported_module import Scaling
 from training.networks.flip_average import flip_averaged
@@ -18,16 +21,18 @@ from training.networks.registry import TIMM, build_network, find_network_info
 from training.pretrained.timm_weights import scaling
 
 _SIDE = 224
-_KEPT = "network.pt"
-"""File in the folder of a run with the trained network and its pixel scaling."""
 
 
 @dataclass(frozen=True)
 class InitialNetwork:
-    """A network and the pixel scaling that it was, or will be, trained with."""
+    """A network and the pixel scaling that it was, or will be, trained with.
+
+    note: a sentence on where the head comes from, for a run that starts from another one.
+    """
 
     network: Network
     scaling: Scaling
+    note: str = ""
 
 
 def input_of(config: TrainingConfig) -> Input | None:
@@ -61,7 +66,7 @@ def _start(config: TrainingConfig, dataset: Dataset) -> InitialNetwork:
     if config.start == "scratch":
         return InitialNetwork(build_network(config.network, classes, target), scaling_of(dataset.train.images))
     if config.start != "imagenet":
-        return _from_run(Path(config.start), classes, target)
+        return _from_run(Path(config.start), dataset.metadata.labels, target)
     if target.colour is not Colour.RGB:
         raise ConfigurationError("networks trained on ImageNet take colour: set colour to RGB")
     if config.network == PACKAGED:
@@ -76,14 +81,14 @@ def save_network(folder: Path, network: Network, scaling: Scaling) -> None:
     Raises OSError.
     """
     state = {"mean": list(scaling.mean), "std": list(scaling.std), "weights": network.state_dict()}
-    save_state(folder / _KEPT, state)
+    save_state(folder / NETWORK, state)
 
 
-def _from_run(folder: Path, classes: int, target: Input) -> InitialNetwork:
-    """Return the network of the run in `folder`; its head is a new one when the number of classes differs."""
-    if not (folder / _KEPT).exists():
+def _from_run(folder: Path, labels: Sequence[str], target: Input) -> InitialNetwork:
+    """Return the network of the run in `folder`, whose head keeps the rows of the labels that both runs have."""
+    if not (folder / NETWORK).exists():
         raise ConfigurationError(f"--from takes scratch, imagenet or the folder of a finished run, not {str(folder)!r}")
-    kept = load_state(folder / _KEPT)
+    kept, record = load_state(folder / NETWORK), read_record(folder)
     bias = next(reversed(kept["weights"].values()))
     name = read_config(folder).network
     network = (
@@ -93,9 +98,14 @@ def _from_run(folder: Path, classes: int, target: Input) -> InitialNetwork:
         network.load_state_dict(kept["weights"])
     except RuntimeError as error:
         raise ConfigurationError(f"the network of {folder} was made for other images: take its --size") from error
-    if len(bias) != classes:
-        network = _with_new_head(network, classes)
-    return InitialNetwork(network, Scaling(kept["mean"], kept["std"]))
+    scaling, former = Scaling(kept["mean"], kept["std"]), () if record is None else record.labels
+    if former == tuple(labels):
+        return InitialNetwork(network, scaling, f"the head is that of {folder}: its classes are the same")
+    network, matched = _with_matched_head(network, former, labels)
+    if not matched:
+        return InitialNetwork(network, scaling, f"the head is new: no class is known to be one of {folder}")
+    others = f", {len(labels) - matched:,} are new" if matched < len(labels) else ", in another order or without others"
+    return InitialNetwork(network, scaling, f"the head keeps {matched:,} classes of {folder} by their labels{others}")
 
 
 def _with_new_head(network: Network, classes: int) -> Network:
@@ -103,6 +113,20 @@ def _with_new_head(network: Network, classes: int) -> Network:
         raise ConfigurationError("the network of that run has no linear head that could be replaced")
     head = nn.Linear(network.head.in_features, classes)
     return Network(network.body, head, pooled=network.pooled, dropout=network.dropout.p)
+
+
+def _with_matched_head(network: Network, former: Sequence[str], labels: Sequence[str]) -> tuple[Network, int]:
+    """Return the network with a head for `labels`, and how many of its rows are those of the same label in `former`."""
+    places = {label: place for place, label in enumerate(former)}
+    rows = [(place, places[label]) for place, label in enumerate(labels) if label in places]
+    changed = _with_new_head(network, len(labels))
+    before, after = network.head, changed.head
+    assert isinstance(before, nn.Linear)
+    assert isinstance(after, nn.Linear)
+    with torch.no_grad():
+        for place, former_place in rows:
+            after.weight[place], after.bias[place] = before.weight[former_place], before.bias[former_place]
+    return changed, len(rows)
 
 
 def _efficientnet_lite0(classes: int, target: Input) -> InitialNetwork:

@@ -52,8 +52,11 @@ class ProgressDisplay:
         return self._done / max(monotonic() - self._started, 1e-9)
 
     def print_line(self, line: str) -> None:
-        """Print a line above the bar; without a terminal, print it with the rate and the time left."""
-        if not self._console.is_terminal:
+        """Print a line above the bar; without a terminal, print it with the rate and the time left.
+
+        Before any image was seen, as where a run is resumed after the last step of an epoch, there is no rate.
+        """
+        if not self._console.is_terminal and self._done:
             left_s = (self._images - self._done) / max(self.rate, 1e-9)
             line = f"{line}, {self.rate:.0f} images/s, {left_s / 60:.1f} min left"
         self._console.print(line, highlight=False, soft_wrap=True)

@@ -3,20 +3,28 @@
 snellen train --data fashion-mnist
 """
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 
 from models.contract import BundleError, Calibration, Manifest, Precision, Variant, read_bundle
 from training.data.dataset import Dataset, open_dataset
+from training.data.duplicates import DUPLICATES, LeakedImagesError, write_pairs
 from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
-from training.errors import BundleExistsError, DatasetError
+from training.data.metadata import own_name
+from training.data.sources.named import NAMES
+from training.errors import BundleExistsError, DatasetError, RefusedRunError
 from training.evaluation.calibrate import calibrate, measure
+from training.evaluation.chance import no_better_than_chance
 from training.evaluation.evaluate import Evaluation, evaluate
 from training.evaluation.out_of_distribution import check_ood_name, out_of_distribution
+from training.evaluation.score_text import CHOSE_THE_EPOCH
 from training.export.onnx_export import LIBRARIES, PARITY_TOLERANCE, export
 from training.importing.bundle_writer import (
     MODEL,
@@ -29,7 +37,10 @@ from training.importing.bundle_writer import (
 from training.importing.golden_images import GoldenImage, encode, write_golden
 from training.importing.provenance import provenance
 from training.initialization import check_name, input_of, save_network, start
+from training.loop.advice import opening_sentences
+from training.loop.batch_sampler import plan_epoch
 from training.loop.config import CONFIG, TrainingConfig, write_config
+from training.loop.data_record import DataRecord, read_record, record_of, resumed_record, write_record
 from training.loop.device import Device, open_device
 from training.loop.fit import fit
 from training.loop.history import training_seconds
@@ -42,16 +53,29 @@ from training.networks.network import Network, count_parameters
 
 _GOLDEN_CLASSES = 10
 _CONSOLE = Console(stderr=True)
+_CHANGED_DATA = "The images changed while it was trained: some that judge it may have been trained on."
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of the training loop: network, pixel scaling, validation score and training time."""
+    """The result of the training loop: network, pixel scaling, validation score and training time.
+
+    changed_data: whether the run went on with other images than it began with.
+    """
 
     network: Network
     scaling: Scaling
     score: Score
     duration_s: float
+    changed_data: bool
+
+
+@dataclass(frozen=True)
+class TrainedBundle:
+    """folder: of the bundle; guessing: a sentence where the network is no better than guessing, else None."""
+
+    folder: Path
+    guessing: str | None
 
 
 def run(
@@ -62,27 +86,62 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     same_classes: bool = False,
-) -> Path | None:
+    changed_data: bool = False,
+) -> TrainedBundle | None:
     """Train, calibrate, export, measure once on the test images, and write the bundle.
 
+    resume: go on with the run; it is refused for other labels, and for other images unless `changed_data`.
     same_classes: refuse data whose classes are not those of the newest version of this model in the repository.
-    Returns the folder of the bundle, or None in a process that is not the main one. Raises TrainingError: then no
-    bundle was written, and the trained weights are in the folder of the run.
+    Returns None in a process that is not the main one. Raises TrainingError: then no bundle was written, and the
+    trained weights are in the folder of the run.
     """
     for name in config.unfamiliar:
         check_ood_name(name)
     check_name(config)
+    if resume:
+        _refuse_to_resume(config, runs, repository, overwrite=overwrite)
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
     folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
     with open_device(config.device, config.threads) as device:
-        dataset = _open(config, device)
+        dataset = _open(config, device, repository, folder, resume=resume)
         if same_classes:
             _refuse_other_classes(config, dataset, repository)
+        if device.is_main and resume:
+            _resume_run(config, dataset, folder, changed_data=changed_data)
         trained = _train(config, dataset, folder, device, resume=resume, overwrite=overwrite)
         device.wait()
         if not device.is_main:
             return None
     return _write_bundle(config, dataset, trained, repository, overwrite=overwrite)
+
+
+def _refuse_to_resume(config: TrainingConfig, runs: Path, repository: Path, *, overwrite: bool) -> None:
+    """Raise RefusedRunError for a run whose bundle is there already, and for one whose data have moved."""
+    folder, bundle = (place / config.name / str(config.version) for place in (runs, repository))
+    if bundle.exists() and not overwrite:
+        raise RefusedRunError(
+            f"{folder} has nothing left to do, its bundle is {bundle}: make it again with --resume --overwrite, or "
+            "train the next version without --resume"
+        )
+    if config.data not in NAMES and not Path(os.path.expanduser(config.data)).exists():
+        raise RefusedRunError(
+            f"the data of {folder} are no longer at {config.data!r}: say where they are, with --resume --data"
+        )
+
+
+def _resume_run(config: TrainingConfig, dataset: Dataset, folder: Path, *, changed_data: bool) -> None:
+    """Compare the data with those of the run and keep what may have changed. Raises RefusedRunError."""
+    now, before = record_of(dataset), read_record(folder)
+    if before is None:
+        _print(f"{folder} has no record of its images, so they cannot be compared with those it began with")
+    else:
+        now = resumed_record(before, now, folder, changed_data=changed_data)
+    write_config(config, folder)
+    write_record(now, folder)
+
+
+def _print(sentence: str) -> None:
+    _CONSOLE.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def _run_folder(config: TrainingConfig, runs: Path, *, resume: bool, overwrite: bool) -> Path:
@@ -99,7 +158,7 @@ def _holds_a_run(folder: Path) -> BundleExistsError:
     )
 
 
-def _begin_run(config: TrainingConfig, folder: Path, *, overwrite: bool) -> None:
+def _begin_run(config: TrainingConfig, record: DataRecord, folder: Path, *, overwrite: bool) -> None:
     """Make the folder of a new run. Raises BundleExistsError where another process has made it meanwhile."""
     if overwrite:
         shutil.rmtree(folder, ignore_errors=True)
@@ -107,31 +166,49 @@ def _begin_run(config: TrainingConfig, folder: Path, *, overwrite: bool) -> None
         write_config(config, folder, new=True)
     except FileExistsError:
         raise _holds_a_run(folder) from None
+    write_record(record, folder)
 
 
-def _open(config: TrainingConfig, device: Device) -> Dataset:
-    dataset = open_dataset(
-        config.data,
-        target=input_of(config),
-        seed=config.seed,
-        validation=config.validation,
-        calibration=config.calibration,
-        labels=config.labels,
-    )
+def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path, *, resume: bool) -> Dataset:
+    """Open the images; classes keep the order of the run, or else of the newest version of this model.
+
+    A run without a record of its images is older than the present rules for the order of classes and the input.
+    """
+    kept = read_record(folder) if resume else None
+    try:
+        dataset = open_dataset(
+            config.data,
+            target=input_of(config),
+            seed=config.seed,
+            validation=config.validation,
+            calibration=config.calibration,
+            labels=config.labels,
+            earlier=kept.labels if kept else () if resume else _newest_labels(config.name, repository),
+            as_before=resume and kept is None,
+        )
+    except LeakedImagesError as error:
+        if device.is_main:
+            write_pairs(folder.parent / DUPLICATES, error.pairs)
+        raise DatasetError(f"{error}\n{folder.parent / DUPLICATES} has all of them") from error
     if device.is_main:
-        for sentence in dataset.sentences():
-            _CONSOLE.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        for sentence in opening_sentences(dataset, config, device.world):
+            _print(sentence)
     return dataset
+
+
+def _newest_labels(name: str, repository: Path) -> tuple[str, ...]:
+    """Return the labels of the newest version of a model; none where there is no version that can be read."""
+    try:
+        return read_bundle(repository / name / str(next_version(repository / name) - 1)).manifest.labels
+    except BundleError:
+        return ()
 
 
 def _refuse_other_classes(config: TrainingConfig, dataset: Dataset, repository: Path) -> None:
     """Raise BundleExistsError where the newest version of the model has other classes than the data."""
     newest = repository / config.name / str(next_version(repository / config.name) - 1)
-    try:
-        labels = read_bundle(newest).manifest.labels
-    except BundleError:  # there is none, or none that is served
-        return
-    if labels != dataset.metadata.labels:
+    labels = _newest_labels(config.name, repository)
+    if labels and labels != dataset.metadata.labels:
         raise BundleExistsError(
             f"{newest} has other classes than {config.data}, after which the new model would be called {config.name}: "
             f"give it another name with --name; --name {config.name} makes a new version all the same"
@@ -145,11 +222,12 @@ def _train(
     initial = start(config, dataset)
     if device.rank:
         torch.manual_seed(config.seed + device.rank)  # each process draws its own augmentation
-    if device.is_main:
-        if resume:
-            write_config(config, folder)
-        else:
-            _begin_run(config, folder, overwrite=overwrite)
+    if device.is_main and not resume:
+        _begin_run(config, record_of(dataset), folder, overwrite=overwrite)
+        if dataset.warnings.pairs:
+            write_pairs(folder / DUPLICATES, dataset.warnings.pairs)
+        if initial.note:
+            _print(initial.note)
     classes = len(dataset.metadata.labels)
     training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
     network, score = fit(
@@ -159,7 +237,10 @@ def _train(
     if device.is_main:
         save_network(folder, network, initial.scaling)
     kept = flip_averaged(network) if config.mirror else network
-    return Trained(kept, initial.scaling, score, training_seconds(folder, len(dataset.train)))
+    record = read_record(folder)
+    changed_data = record is not None and record.changed
+    shown = plan_epoch(len(dataset.train), config.recipe.batch_size, device.world).images
+    return Trained(kept, initial.scaling, score, training_seconds(folder, shown), changed_data)
 
 
 def _write_bundle(
@@ -169,13 +250,15 @@ def _write_bundle(
     repository: Path,
     *,
     overwrite: bool,
-) -> Path:
-    calibration = _calibrate(config, dataset, trained)
+) -> TrainedBundle:
+    logits = logits_of(trained.network, dataset.calibration.images, trained.scaling)
+    calibration = _calibrate(dataset, logits)
     module = ExportedModule(trained.network, trained.scaling, calibration.temperature)
     with new_bundle(repository, config.name, config.version, overwrite=overwrite) as folder:
         dense = export(module, dataset.target, folder / MODEL)
         golden = write_golden(folder, _examples(dataset), module.classify, dataset.target, dataset.preprocessing)
         test, source = _evaluate(dataset, folder / MODEL)
+        guessing = _guessing(dataset, test, logits)
         others = [out_of_distribution(name, folder / MODEL, dataset.target) for name in config.unfamiliar]
         manifest = Manifest(
             name=config.name,
@@ -195,34 +278,48 @@ def _write_bundle(
             provenance=provenance(
                 dataset=dataset.metadata.title,
                 licence=dataset.metadata.licence,
-                notes=_notes(config, dataset, trained),
+                notes=(
+                    *((f"{guessing[0].upper()}{guessing[1:]}.",) if guessing else ()),
+                    *_notes(config, dataset, trained),
+                ),
                 libraries=LIBRARIES,
                 seed=config.seed,
                 duration_s=trained.duration_s,
             ),
         )
         write_manifest(folder, manifest, model_card(manifest, test.confusion()))
-    return repository / config.name / str(config.version)
+    return TrainedBundle(repository / config.name / str(config.version), guessing)
 
 
-def _calibrate(config: TrainingConfig, dataset: Dataset, trained: Trained) -> Calibration:
-    logits = logits_of(trained.network, dataset.calibration.images, trained.scaling)
+def _calibrate(dataset: Dataset, logits: NDArray[np.float32]) -> Calibration:
     source = "images held out from training and from early stopping"
     found = calibrate(logits, dataset.calibration.labels, source, dataset.metadata.labels)
     if found.weak:
-        _CONSOLE.print(f"the calibration is weak: {found.weak}", highlight=False, markup=False, soft_wrap=True)
+        _print(f"the calibration is weak: {found.weak}")
     return found
 
 
 def _evaluate(dataset: Dataset, model: Path) -> tuple[Evaluation, str]:
     """Return the evaluation and what it was measured on: test images, or validation images where there are none."""
     if dataset.test is None:
-        source = f"validation images of {dataset.metadata.title}, which also chose the epoch: there are no test images"
+        source = f"validation images of {dataset.metadata.title}, {CHOSE_THE_EPOCH}: there are no test images"
         return evaluate(
             model, dataset.validation, dataset.target, dataset.preprocessing
         ), f"{source}; ONNX Runtime on the CPU"
     source = f"test set of {dataset.metadata.title}, used once by this run, after training; ONNX Runtime on the CPU"
     return evaluate(model, dataset.test, dataset.target, dataset.preprocessing), source
+
+
+def _guessing(dataset: Dataset, test: Evaluation, logits: NDArray[np.float32]) -> str | None:
+    """Return a sentence where nothing shows that the network is better than guessing.
+
+    Without test images, those of calibration count beside those of validation. logits: of the calibration images.
+    """
+    hits, labels = (test.probabilities.argmax(axis=1) == test.labels).sum(), test.labels
+    if dataset.test is None:
+        hits += (logits.argmax(axis=1) == dataset.calibration.labels).sum()
+        labels = np.concatenate([labels, dataset.calibration.labels])
+    return no_better_than_chance(int(hits), labels)
 
 
 def _examples(dataset: Dataset) -> list[GoldenImage]:
@@ -243,8 +340,15 @@ def _notes(config: TrainingConfig, dataset: Dataset, trained: Trained) -> tuple[
     return (
         *config.notes,
         *dataset.metadata.limits,
+        *((_CHANGED_DATA,) if trained.changed_data else ()),
         f"Trained on {len(dataset.train):,} images; epoch {score.epoch} of {config.recipe.epochs} was kept, with a "
         f"validation accuracy of {score.accuracy:.4f} and NLL of {score.nll:.4f}.",
-        f"Configuration: {config.model_dump_json(exclude={'notes', 'labels'})}.",
+        f"Configuration: {_without_paths(config).model_dump_json(exclude={'notes', 'labels'})}.",
         f"Before the manifest was written, ONNX Runtime agreed with PyTorch within {PARITY_TOLERANCE:g}.",
     )
+
+
+def _without_paths(config: TrainingConfig) -> TrainingConfig:
+    """Return the configuration without the folders of this machine, which only the run keeps."""
+    start = config.start if config.start in ("scratch", "imagenet") else "/".join(Path(config.start).parts[-2:])
+    return config.model_copy(update={"data": own_name(Path(config.data)), "start": start})

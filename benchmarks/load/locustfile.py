@@ -31,8 +31,9 @@ from locust import FastHttpUser, constant, events, task
 from locust.env import Environment
 from urllib3.filepost import encode_multipart_formdata
 
+from models.contract import IMAGE_SUFFIXES, is_litter
+
 GOLDEN = Path(__file__).parents[2] / "models" / "imagenet" / "1" / "golden"
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 BYTES = "application/octet-stream"
 KINDS = ("raw", "multipart", "many-image", "bad-image")
 MIXES = {
@@ -206,7 +207,8 @@ def _print_errors(environment: Environment, **_: Any) -> None:
 
 def read_photos(path: Path) -> list[Photo]:
     """Read the image at `path` or the images in that folder, by name. Raises ValueError without any."""
-    files = [path] if path.is_file() else sorted(p for p in path.glob("*") if p.suffix.lower() in SUFFIXES)
+    inside = (each for each in path.glob("*") if each.suffix.lower() in IMAGE_SUFFIXES and not is_litter(each.name))
+    files = [path] if path.is_file() else sorted(inside)
     if not files:
         raise ValueError(f"There is no image at {path}; name a file or a folder with --images.")
     return [Photo(file.name, file.read_bytes()) for file in files]

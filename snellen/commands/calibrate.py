@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from snellen.held_out import HeldOut, counted, open_bundle, print_skipped
+from snellen.held_out import HeldOut, counted, open_bundle, print_notes, print_skipped
 from snellen.output import path_text, printable
 from snellen.training_extra import refusals_as_messages
 
@@ -31,6 +31,7 @@ def calibrate(
         chosen = version or next_version(opened)
         refuse_version(opened, chosen)
         images, test = calibration_parts(open_held_out(data, opened.manifest))
+        print_notes(images, console)
         with counted(len(images) + (len(test) if test else 0), "calibrating", console) as advance:
             made = calibrate_bundle(opened, chosen, images, test, advance)
         print_skipped(made.skipped, console)

@@ -65,10 +65,12 @@ def classify(
     """Name what is in pictures; exit status 1 when a file could not be classified, 2 when none could be tried."""
     if heic and find_spec("pillow_heif") is None:
         exit_with_error("--heic takes a package that is not installed: pip install 'snellen[heic]'", status=2)
-    suffixes = image_files.SUFFIXES + (image_files.HEIC_SUFFIXES if heic else ())
+    from models.contract import HEIC_SUFFIXES, IMAGE_SUFFIXES
+
+    suffixes = IMAGE_SUFFIXES + (HEIC_SUFFIXES if heic else ())
     files = image_files.find_images(paths, suffixes)
     found = files.images
-    advice = "; --heic reads HEIC" if files.others.keys() & set(image_files.HEIC_SUFFIXES) else ""
+    advice = "; convert HEIC photos to JPEG, or read them with --heic" if files.heic else ""
     if not found:
         exit_with_error(
             f"no image found; files in folders count when they end in {', '.join(suffixes)}{advice}", status=2

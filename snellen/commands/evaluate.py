@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from snellen.held_out import HELD_OUT, counted, open_bundle, print_skipped
+from snellen.held_out import HELD_OUT, counted, open_bundle, print_notes, print_skipped
 from snellen.options import exit_with_error
 from snellen.output import path_text
 from snellen.repository import bundle_folder
@@ -93,6 +93,7 @@ def _measure(
         if confusion is not None and opened.manifest.task is Task.MULTILABEL:
             exit_with_error("--confusion: where an image has several labels there is no confusion matrix", status=2)
         images = evaluation_part(open_held_out(source, opened.manifest))
+        print_notes(images, console)
         with counted(len(images), "evaluating", console) as advance:
             result = evaluate_on(opened, images, precisions, advance)
         print_skipped(result.skipped, console)
@@ -117,6 +118,7 @@ def _compare(
         chosen = _one_precision(precision, [each.manifest for each in bundles])
         classes = {"labels": match_bundles(*bundles).labels}
         images = open_with_or_without_labels(source, bundles[0].manifest.model_copy(update=classes))
+        print_notes(images, console)
         with changed_images_file(changed) as on_changed, counted(len(images), "comparing", console) as advance:
             result = compare_bundles(*bundles, images, chosen, advance=advance, on_changed=on_changed)
         print_skipped(result.skipped, console)

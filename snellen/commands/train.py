@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from training.loop.config import TrainingConfig
 
 _DATA = "fashion-mnist"
+GUESSING = 3
+"""Exit status of a run whose network is no better than guessing; its bundle is there."""
+_BETTER = "train for more --epochs, add images, or start from published weights with --from imagenet"
 
 
 def train(
@@ -75,11 +78,20 @@ def train(
         typer.Option(rich_help_panel="Images", help="Mirror half of the training images; not for digits or letters."),
     ] = True,
     epochs: Annotated[
-        int, typer.Option(min=1, rich_help_panel="Training", help="Passes over the training images.")
+        int,
+        typer.Option(
+            min=1, rich_help_panel="Training", help="Passes over the training images, of at least 16 steps each."
+        ),
     ] = 32,
     batch_size: Annotated[
-        int, typer.Option(min=2, metavar="IMAGES", rich_help_panel="Training", help="Images a step.")
-    ] = 128,
+        int | None,
+        typer.Option(
+            min=2,
+            metavar="IMAGES",
+            rich_help_panel="Training",
+            help="Images a step; default: 16 to 128, so that an epoch has at least 16 steps.",
+        ),
+    ] = None,
     optimizer: Annotated[
         Literal["muon", "sgd", "momentum", "rmsprop", "adam", "adamw"],
         typer.Option(rich_help_panel="Training", help="Rule of the weights' updates."),
@@ -141,11 +153,22 @@ def train(
             "--resume", rich_help_panel="Run", help="Go on with the newest run of that --name, or with that --version."
         ),
     ] = False,
+    changed_data: Annotated[
+        bool,
+        typer.Option(
+            "--changed-data", rich_help_panel="Run", help="With --resume: go on although its images have changed."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a CNN, calibrate it, export it to ONNX and write the bundle."""
+    """Train a CNN, calibrate it, export it to ONNX and write the bundle.
+
+    Exit status 3: the bundle is there, but its network is no better than guessing.
+    """
     if resume and name is None:
         exit_with_error("--resume goes on with a run: name it with --name, and --version if it is not the newest", 2)
+    if changed_data and not resume:
+        exit_with_error("--changed-data goes on with a run whose images have changed: give --resume, too", 2)
     with errors_as_messages():
         from training.data.model_name import name_of_data
         from training.importing.bundle_writer import next_version
@@ -164,11 +187,48 @@ def train(
             if "version" not in chosen.model_fields_set:
                 refuse_overwriting_nothing(overwrite=overwrite)
                 free = next_version(models / chosen.name, runs / chosen.name)
+                _refuse_training_twice(chosen, models, runs)
                 chosen = chosen.model_copy(update={"version": free})
         unnamed = name is None and chosen.name == name_of_data(chosen.data)
-        made = run(chosen, models, runs, resume=resume, overwrite=overwrite, same_classes=unnamed)
-        if made is not None:
-            _print_trained(made, models)
+        made = run(
+            chosen,
+            models,
+            runs,
+            resume=resume,
+            overwrite=overwrite,
+            same_classes=unnamed,
+            changed_data=changed_data,
+        )
+        if made is None:
+            return
+        _print_trained(made.folder, models)
+        if made.guessing:
+            exit_with_error(f"{made.guessing}: {_BETTER}", GUESSING)
+
+
+def _refuse_training_twice(chosen: "TrainingConfig", models: Path, runs: Path) -> None:
+    """Raise RefusedRunError where the newest run of the model has the same settings and no bundle yet.
+
+    Where it has one, say that the same settings are trained again.
+    """
+    from training.errors import RefusedRunError
+    from training.importing.bundle_writer import next_version
+    from training.loop.former_run import same_run
+
+    former = same_run(chosen, runs)
+    if former is None:
+        return
+    bundle, free = models / chosen.name / former.name, next_version(models / chosen.name, runs / chosen.name)
+    if not bundle.exists():
+        raise RefusedRunError(
+            f"{former} is a run of the same settings, of which {bundle} was not made yet: go on with "
+            f"--resume --name {chosen.name}, or begin another one with --version {free}"
+        )
+    sentence = (
+        f"{bundle} was trained with the same settings; this run is version {free}: to go on from what the former one "
+        f"has learnt, add --from {former}; to replace it, --version {former.name} --overwrite"
+    )
+    typer.echo(printable(sentence), err=True)
 
 
 def _print_trained(folder: Path, models: Path) -> None:
@@ -204,6 +264,8 @@ _SETTINGS = {
     "unfreeze": "recipe.unfreeze",
 }
 """Option -> dotted name in the configuration."""
+_RESUMED = ("data", "device", "threads")
+"""Settings beside the learning rate that may change when a run is resumed."""
 
 
 def _given_settings(context: typer.Context) -> dict[str, Any]:
@@ -213,13 +275,14 @@ def _given_settings(context: typer.Context) -> dict[str, Any]:
         for option, setting in _SETTINGS.items()
         if (source := context.get_parameter_source(option)) is not None and source.name == "COMMANDLINE"
     }
-    return given | ({"labels": tuple(given["labels"].split(","))} if "labels" in given else {})
+    return given | ({"labels": tuple(name.strip() for name in given["labels"].split(","))} if "labels" in given else {})
 
 
 def _resumed_config(
     folder: Path, flags: dict[str, Any], config: Path | None, settings: list[str] | None
 ) -> "TrainingConfig":
-    """Return the configuration of the run in `folder`, with a new learning rate if one is given.
+    """Return the configuration of the run in `folder`, with another place of the data, device, number of threads or
+    learning rate where they are given.
 
     Nothing else may change.
     """
@@ -227,12 +290,12 @@ def _resumed_config(
     from training.loop.config import read_config
 
     chosen = read_config(folder)
-    rate = flags.pop("recipe.lr", None)
-    if flags.keys() - {"name", "version"} or config or settings:
+    if flags.keys() - {"name", "version", "recipe.lr", *_RESUMED} or config or settings:
         raise ConfigurationError(
-            f"--resume goes on with the configuration in {folder}: "
-            "leave out all options but --name, --version, --models, --runs, --overwrite and --lr"
+            f"--resume goes on with the configuration in {folder}: leave out all options but --name, --version, "
+            "--models, --runs, --overwrite, --data, --changed-data, --device, --threads and --lr"
         )
-    if rate is None:
-        return chosen
-    return chosen.model_copy(update={"recipe": chosen.recipe.model_copy(update={"lr": rate})})
+    given = {name: flags[name] for name in _RESUMED if name in flags}
+    if "recipe.lr" in flags:
+        given["recipe"] = chosen.recipe.model_copy(update={"lr": flags["recipe.lr"]})
+    return chosen.model_copy(update=given)

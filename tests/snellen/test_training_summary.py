@@ -29,7 +29,7 @@ def test_calibration_is_a_sentence_with_numbers(bundle: Path) -> None:
     known = with_calibration(manifest, reliability=MEASURED, temperature=1.5)
     assert calibration_sentence(known) == (
         "the probability of the best class differs from the share of right answers by 3.1 percentage points on "
-        "average, 20.0 before the temperature of 1.50 was fitted"
+        "average over 10 images (ECE), 20.0 before the temperature of 1.50 was fitted"
     )
     weak = with_calibration(known, weak="fitted on 20 images; at least 200 are needed")
     assert calibration_sentence(weak).endswith("; this is weak: fitted on 20 images; at least 200 are needed")
@@ -49,4 +49,4 @@ def test_accuracy_names_the_images(bundle: Path) -> None:
         scores = manifest.variants[0].metrics.model_copy(update={"top1": 0.9, "images": 1000, "source": source})
         variant = manifest.variants[0].model_copy(update={"metrics": scores})
         found = dict(trained_sentences(manifest.model_copy(update={"variants": (variant,)})))
-        assert found["accuracy"] == f"90.00% of {images} are classified correctly"
+        assert found["accuracy"] == f"90.00% of {images} are classified correctly (95 % interval 88.0 to 91.7 %)"

@@ -1,5 +1,6 @@
 """Where a run starts."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from training.data.dataset import Dataset, open_dataset
 from training.errors import ConfigurationError, TrainingError
 from training.initialization import input_of, save_network, start
 from training.loop.config import TrainingConfig, configure, write_config
+from training.loop.data_record import DataRecord, write_record
 from training.loop.fit import fit
 from training.loop.recipe import Recipe
 from training.loop.training_data import TrainingData
@@ -62,18 +64,38 @@ def test_published_weights_on_grey_pixels_are_refused(tmp_path: Path) -> None:
         start(chosen, dataset(tmp_path, input_of(chosen)))
 
 
-@pytest.mark.parametrize("classes", [4, 7])
-def test_a_run_can_start_from_what_another_has_learnt(classes: int, tmp_path: Path) -> None:
-    """With its scaling; where the classes are others, only the head is new."""
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (("0", "1", "2", "3"), "the head is that of"),
+        (("3", "0", "x", "1", "2"), "the head keeps 4 classes of"),
+        (("x", "1", "2", "y"), "the head keeps 2 classes of .* by their labels, 2 are new"),
+        (("a", "b", "c", "d"), "the head is new"),
+        (None, "the head is new"),
+    ],
+)
+def test_a_run_starts_from_what_another_has_learnt(labels: tuple[str, ...] | None, says: str, tmp_path: Path) -> None:
+    """With its scaling, and of the head with the rows of the same labels, wherever they were. Classes of a run that did
+    not keep its labels could be any.
+    """
     opened = dataset(tmp_path, None)
-    learnt = small_resnet(classes)
+    learnt = small_resnet(4 if labels is None else len(labels))
     write_config(config(), tmp_path / "run")
+    if labels is not None:
+        write_record(DataRecord(labels=labels, parts={}), tmp_path / "run")
     save_network(tmp_path / "run", learnt, Scaling([1.0], [2.0]))
     initial = start(config(start=str(tmp_path / "run")), opened)
     assert initial.scaling == Scaling([1.0], [2.0])
     pairs = zip(initial.network.body.parameters(), learnt.body.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert initial.network(torch.zeros(1, 1, 16, 16)).shape == (1, 4)
+    assert re.match(says, initial.note)
+    head = initial.network.head
+    assert isinstance(head, torch.nn.Linear)
+    assert isinstance(learnt.head, torch.nn.Linear)
+    former = {label: learnt.head.weight[place] for place, label in enumerate(labels or ())}
+    for row, label in zip(head.weight, opened.metadata.labels, strict=True):
+        assert label not in former or torch.equal(row, former[label])
 
 
 def test_a_start_that_is_nowhere_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`snellen train` from files to a bundle, on tiny data."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from models.contract import read_bundle
@@ -18,12 +20,13 @@ from snellen.commands.import_network import import_network
 from snellen.commands.train import train
 from snellen.help_text import choices
 from tests.support.bundles import write_bundle
-from tests.training.conftest import LABELS, idx, write_dataset
+from tests.training.conftest import LABELS, idx, striped, write_dataset
 from training.data.sources.idx import read_idx
 from training.errors import BundleExistsError
 from training.evaluation.evaluate import evaluate_bundle
 from training.importing.golden_images import check_golden
 from training.loop.config import TrainingConfig, read_config
+from training.loop.data_record import DataRecord
 from training.loop.device import DeviceName
 from training.loop.recipe import OptimizerName, Recipe, ScheduleName
 from training.train import _begin_run
@@ -104,10 +107,13 @@ def test_the_last_lines_say_what_was_measured_and_how_to_serve(data: Path, tmp_p
     assert result.exit_code == 0, result.output
     wrote, accuracy, calibration, serve = result.stdout.splitlines()
     assert wrote == f"wrote {tmp_path / 'models/stripes/1'}"
-    assert re.fullmatch(r"accuracy +\d+\.\d\d% of the 80 test images are classified correctly", accuracy)
+    assert re.fullmatch(
+        r"accuracy +\d+% of the 80 test images are classified correctly \(95 % interval .* to .* %\)", accuracy
+    )
     assert re.match(
         r"calibration the probability of the best class differs from the share of right answers by", calibration
     )
+    assert "over 80 images (ECE)" in calibration
     assert f"SNELLEN_MODELS={tmp_path / 'models'} SNELLEN_DEFAULT_MODEL=stripes make " in serve
 
 
@@ -159,6 +165,7 @@ def test_the_command_has_the_choices_and_ranges_of_the_recipe() -> None:
         (("--resume",), "name it with --name"),
         (("--resume", "--name", "none"), "there is no run to resume in"),
         (("--overwrite",), "say which one with --version"),
+        (("--changed-data",), "give --resume, too"),
     ],
 )
 def test_an_option_that_needs_another_is_refused(
@@ -233,12 +240,13 @@ def test_of_two_trainings_that_begin_together_one_is_refused(tmp_path: Path) -> 
     """Both take the same free version, and read their images before they write: the second must not delete the run."""
     folder = tmp_path / "stripes/1"
     first, second = (TrainingConfig(name="stripes", data="x", seed=seed) for seed in (1, 2))
-    _begin_run(first, folder, overwrite=False)
+    record = DataRecord(labels=LABELS, parts={})
+    _begin_run(first, record, folder, overwrite=False)
     (folder / "checkpoint.pt").touch()
     with pytest.raises(BundleExistsError, match="holds a run"):
-        _begin_run(second, folder, overwrite=False)
+        _begin_run(second, record, folder, overwrite=False)
     assert (read_config(folder), (folder / "checkpoint.pt").exists()) == (first, True)
-    _begin_run(second, folder, overwrite=True)
+    _begin_run(second, record, folder, overwrite=True)
     assert (read_config(folder), (folder / "checkpoint.pt").exists()) == (second, False)
 
 
@@ -281,7 +289,7 @@ def test_what_cannot_work_is_said_before_training(
     result = train_on(data, tmp_path / "models", *options)
     assert result.exit_code == 1
     assert says in result.output
-    assert "epoch" not in result.output
+    assert "epoch 1/" not in result.output
     assert not (tmp_path / "models").exists()
 
 
@@ -327,3 +335,210 @@ def test_a_signal_leaves_a_checkpoint_and_no_bundle(number: signal.Signals, data
     assert "Traceback" not in rest
     assert (tmp_path / "runs/stripes/1/checkpoint.pt").exists()
     assert not (tmp_path / "models").exists()
+
+
+def write_folders(root: Path, counts: dict[str, int], seed: int = 1) -> Path:
+    """Write class folders of striped pictures: as many of each as `counts` says, of the first stripes."""
+    for label, (name, count) in enumerate(counts.items()):
+        images, labels = striped(count * len(LABELS), seed)
+        (root / name).mkdir(parents=True)
+        for index, image in enumerate(images[labels == label]):
+            Image.fromarray(image).save(root / name / f"{seed}-{index}.png")
+    return root
+
+
+COUNTS = {"big cat": 24, "face": 24, "vehicle": 24}
+
+
+@pytest.fixture(scope="module")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `photos`, `runs` of one finished run, and `models` with its bundle."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_folders(folder / "photos", COUNTS)
+    places = ("--models", folder / "models", "--runs", folder / "runs", "--name", "photos")
+    made = snellen("train", *places, "--data", folder / "photos", "--epochs", "1")
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+@pytest.fixture
+def finished(finished_once: Path, tmp_path: Path) -> list[str]:
+    """Copy images and run, but not the bundle, and return the command that makes it again."""
+    shutil.copytree(finished_once / "photos", tmp_path / "photos")
+    shutil.copytree(finished_once / "runs", tmp_path / "runs")
+    config = tmp_path / "runs/photos/1/config.json"
+    config.write_text(config.read_text().replace(str(finished_once), str(tmp_path)))
+    return [
+        "train",
+        "--models",
+        f"{tmp_path / 'models'}",
+        "--runs",
+        f"{tmp_path / 'runs'}",
+        "--name",
+        "photos",
+        "--resume",
+    ]
+
+
+def test_a_run_is_not_resumed_with_other_labels(finished: list[str], tmp_path: Path) -> None:
+    """A renamed class folder would move the answers of all classes; nothing is written."""
+    (tmp_path / "photos/vehicle").rename(tmp_path / "photos/aaa_vehicle")
+    for options in ((), ("--changed-data",)):
+        refused = snellen(*finished, *options)
+        assert (refused.exit_code, refused.stderr.splitlines()[-1].count("class 0 was 'big cat'")) == (2, 1)
+        assert not (tmp_path / "models").exists()
+
+
+def test_a_run_is_not_resumed_with_other_images_unless_they_are_allowed(finished: list[str], tmp_path: Path) -> None:
+    """The split would be drawn anew, and images that trained would judge. The card says it where it is allowed."""
+    write_folders(tmp_path / "more", {"face": 3}, seed=7)
+    for path in (tmp_path / "more/face").iterdir():
+        path.rename(tmp_path / "photos/face" / path.name)
+    refused = snellen(*finished)
+    assert refused.exit_code == 2
+    assert "images then" in refused.stderr
+    assert "--resume --changed-data" in refused.stderr
+    assert not (tmp_path / "models").exists()
+    allowed = snellen(*finished, "--changed-data")
+    assert allowed.exit_code == 0, allowed.output
+    assert "images changed while it was trained" in (tmp_path / "models/photos/1/MODEL_CARD.md").read_text()
+
+
+def test_data_that_moved_are_found_where_the_command_says(
+    finished: list[str], finished_once: Path, tmp_path: Path
+) -> None:
+    """The same images under another path, on another device and with other threads, are the same run. A run that has
+    its bundle is not resumed.
+    """
+    (tmp_path / "photos").rename(tmp_path / "pictures")
+    refused = snellen(*finished)
+    assert refused.exit_code == 2
+    assert "say where they are, with --resume --data" in refused.stderr
+    moved = snellen(*finished, "--data", tmp_path / "pictures", "--device", "cpu", "--threads", "1")
+    assert moved.exit_code == 0, moved.output
+    assert read_config(tmp_path / "runs/photos/1").data == str(tmp_path / "pictures")
+    before, after = (read_bundle(folder / "models/photos/1").file("model.onnx") for folder in (finished_once, tmp_path))
+    assert before.read_bytes() == after.read_bytes()
+    again = snellen(*finished)
+    assert again.exit_code == 2
+    assert "has nothing left to do" in again.stderr
+
+
+def test_a_run_of_an_earlier_version_is_resumed_with_a_sentence(finished: list[str], tmp_path: Path) -> None:
+    """It has no record of its images; from now on it has."""
+    record = tmp_path / "runs/photos/1/data.json"
+    record.unlink()
+    again = snellen(*finished)
+    assert again.exit_code == 0, again.output
+    assert "has no record of its images" in again.stderr
+    assert record.exists()
+
+
+def test_the_same_command_twice_says_what_to_do(finished: list[str], tmp_path: Path) -> None:
+    """A run without a bundle is gone on with; where there is one, the next version is trained, with a sentence."""
+    command = [*finished[:-1], "--data", str(tmp_path / "photos"), "--epochs", "1", "--device", "cuda"]
+    refused = snellen(*command)
+    assert refused.exit_code == 2
+    assert "go on with --resume --name photos, or begin another one with --version 2" in refused.stderr
+    assert not (tmp_path / "models").exists()
+    write_bundle(tmp_path / "models", name="photos")
+    again = snellen(*command)
+    assert "was trained with the same settings; this run is version 2" in again.stderr
+    assert "there is no device cuda here" in again.stderr  # or the test would train
+
+
+def test_a_run_from_another_keeps_what_it_knows_of_each_class(finished: list[str], tmp_path: Path) -> None:
+    """Classes in another order, and one more: the first loss is not that of answers which go to the wrong classes."""
+    (tmp_path / "photos/vehicle").rename(tmp_path / "photos/aaa_vehicle")
+    options = ("--data", tmp_path / "photos", "--epochs", "1", "--from", tmp_path / "runs/photos/1")
+    made = snellen(*finished[:-1], *options)
+    assert made.exit_code == 0, made.output
+    assert "the head keeps 2 classes of" in made.stderr
+    assert read_bundle(tmp_path / "models/photos/2").manifest.labels == ("aaa_vehicle", "big cat", "face")
+
+
+def test_a_run_no_better_than_guessing_has_an_exit_status_of_its_own(tmp_path: Path) -> None:
+    """The bundle is there and says so; classes too small to hold images out have trained, and are named."""
+    write_folders(tmp_path / "photos", {"face": 20, "fish": 20, "rare": 2})
+    places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs")
+    made = snellen("train", "--data", tmp_path / "photos", *places, "--epochs", "1", "--lr", "1e-12")
+    assert made.exit_code == 3, made.output
+    first, *others = made.stderr.splitlines()
+    assert "1 epoch of 16 steps with 16 images" in first
+    assert "these classes are too small to hold images out, so all are for training: rare (2)" in others
+    assert "classes are uneven" in made.stderr
+    assert "--balance" in made.stderr
+    assert others[-1].startswith("snellen: no better than guessing, as far as 4 held-out images tell")
+    assert "--from imagenet" in others[-1]
+    bundle = read_bundle(tmp_path / "models/photos/1")
+    assert bundle.manifest.labels == ("face", "fish", "rare")
+    assert bundle.manifest.provenance.notes[0].startswith("No better than guessing, as far as 4 held-out")
+    assert "No better than guessing" in (bundle.path / "MODEL_CARD.md").read_text()
+
+
+def write_numbers(folder: Path, *parts: str) -> Path:
+    """Three classes that are numbers, of 5 grey pictures each and part, brighter from class to class."""
+    random = np.random.default_rng(0)
+    for part in parts:
+        for brightness, name in enumerate(("1", "2", "10")):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(5):
+                pixels = random.integers(80 * brightness, 80 * brightness + 60, (12, 12), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / part / name / f"{number}.png")
+    return folder
+
+
+def train_numbers(folder: Path, *more: str) -> Result:
+    places = ("--models", folder / "models", "--runs", folder / "runs", "--name", "numbers")
+    options = () if "--resume" in more else ("--data", folder / "data", "--epochs", "1", "--batch-size", "4")
+    return snellen("train", *places, *options, *more)
+
+
+def test_the_classes_of_a_model_keep_their_numbers(tmp_path: Path) -> None:
+    """A run that is older than the order of numbers is resumed in its own order, and new versions keep it."""
+    write_numbers(tmp_path / "data", "")
+    result = train_numbers(tmp_path)
+    assert result.exit_code in (0, 3), result.output
+    bundle = tmp_path / "models/numbers/1"
+    assert read_bundle(bundle).manifest.labels == ("1", "2", "10")
+    shutil.rmtree(bundle)
+    (tmp_path / "runs/numbers/1/data.json").unlink()
+    result = train_numbers(tmp_path, "--resume")
+    assert result.exit_code in (0, 3), result.output
+    assert read_bundle(bundle).manifest.labels == ("1", "10", "2")
+    result = train_numbers(tmp_path)
+    assert result.exit_code in (0, 3), result.output
+    assert read_bundle(tmp_path / "models/numbers/2").manifest.labels == ("1", "10", "2")
+    shutil.rmtree(tmp_path / "models")
+    result = train_numbers(tmp_path, "--resume")
+    assert result.exit_code in (0, 3), result.output
+    assert read_bundle(tmp_path / "models/numbers/2").manifest.labels == ("1", "10", "2")
+
+
+def test_a_bundle_has_no_folders_of_this_machine(tmp_path: Path) -> None:
+    """Its manifest and card name the data; the run has the path."""
+    write_numbers(tmp_path / "data", "train")
+    shutil.copy(tmp_path / "data/train/1/0.png", tmp_path / "data/train/2/copy.png")
+    result = train_numbers(tmp_path)
+    assert result.exit_code in (0, 3), result.output
+    bundle = tmp_path / "models/numbers/1"
+    assert read_bundle(bundle).manifest.provenance.dataset == "pictures of data"
+    for name in ("manifest.json", "MODEL_CARD.md"):
+        assert str(tmp_path) not in (bundle / name).read_text()
+    assert str(tmp_path / "data") == read_config(tmp_path / "runs/numbers/1").data
+    first, (row,) = (lines := (tmp_path / "runs/numbers/1/duplicates.csv").read_text().splitlines())[0], lines[1:]
+    assert first.startswith("kind,first,second")
+    assert row.startswith("two labels,")
+
+
+def test_images_in_two_parts_are_listed_in_the_folder_of_runs(tmp_path: Path) -> None:
+    """All of them, and nothing is trained."""
+    write_numbers(tmp_path / "data", "train")
+    shutil.copytree(tmp_path / "data/train", tmp_path / "data/Testing")
+    result = train_numbers(tmp_path)
+    assert result.exit_code == 1
+    assert "15 images are in two parts: remove each from one of the two" in result.output
+    assert f"{tmp_path}/runs/numbers/duplicates.csv has all of them" in result.output
+    assert len((tmp_path / "runs/numbers/duplicates.csv").read_text().splitlines()) == 16
+    assert not (tmp_path / "models").exists()
+    assert [path.name for path in (tmp_path / "runs/numbers").iterdir()] == ["duplicates.csv"]

@@ -33,5 +33,5 @@ def describe_imbalance(labels: NDArray[np.int64], names: Sequence[str]) -> str |
     sizes = [f"{names[label]} {counts[label]:,}" for label in np.argsort(-counts, kind="stable")]
     return (
         f"classes are uneven, the largest has {ratio:.1f} times the images of the smallest: {shorten(sizes)}; "
-        "weighted sampling draws them equally often"
+        "--balance draws them equally often"
     )

@@ -1,24 +1,27 @@
 """Any source of labelled images, read, checked and split into training, validation, calibration and test images."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.contract import Input, Preprocessing
+from models.contract import Colour, Input, Preprocessing
 from training.data.class_balance import describe_imbalance
 from training.data.labelled_images import LabelledImages
+from training.data.labels import beside_a_name, same_but_for_case, shorten
 from training.data.metadata import DatasetMetadata
 from training.data.pixel_storage import MEMORY_BYTES, PixelStorage, default_cache
 from training.data.sources.arrays import Arrays, open_arrays
 from training.data.sources.folders import list_class_folders
 from training.data.sources.idx import holds_idx, read_idx_folder
 from training.data.sources.image_files import open_pictures
-from training.data.sources.listing import Listing
+from training.data.sources.listing import Listing, relabelled
 from training.data.sources.named import NAMES, open_named
 from training.data.sources.tables import SUFFIXES, list_table
 from training.data.split import HoldOut
 from training.data.warnings_list import DatasetWarnings
 from training.errors import DatasetError
+
+_COLOURS = {Colour.L: "grey", Colour.RGB: "RGB"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,12 @@ class Dataset:
         sizes = {"train": self.train, "validation": self.validation, "calibration": self.calibration, "test": self.test}
         parts = ", ".join(f"{len(images):,} {part}" for part, images in sizes.items() if images)
         uneven = describe_imbalance(self.train.labels, self.metadata.labels)
-        title = f"{self.metadata.title}: {len(self.metadata.labels)} classes, images: {parts}"
+        labels = self.metadata.labels
+        title = f"{self.metadata.title}: {len(labels)} classes ({shorten(labels)}), images: {parts}; {self._input()}"
         return [title, *([uneven] if uneven else []), *self.warnings.sentences()]
+
+    def _input(self) -> str:
+        return f"input {self.target.width}x{self.target.height} {_COLOURS[self.target.colour]}"
 
 
 def open_dataset(
@@ -56,15 +63,20 @@ def open_dataset(
     validation: float = HoldOut.validation,
     calibration: float = HoldOut.calibration,
     labels: tuple[str, ...] = (),
+    earlier: tuple[str, ...] = (),
+    as_before: bool = False,
     cache: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Dataset:
     """Read, check, split and decode `source`, before any training.
 
-    source: a folder of class folders or of IDX files, a CSV or Parquet table, or one of NAMES.
+    source: a folder of class folders or of IDX files, a table as text or Parquet, or one of NAMES.
     target: the network's input; by default the size and colours of small images, and 224x224 RGB for photos.
     validation, calibration: fractions of the training images, held out where the source has no such part.
     labels: names of the classes in the order of their numbers, where the source has none or to check those it has.
+    earlier: classes of an earlier version of the model; where the source names the same classes, they keep that order.
+    as_before: follow the rules of versions up to 0.1.0, for runs that began with them: classes that are numbers are in
+    the order of their texts, as 1, 10, 2, and images of which one has another size are photos.
     cache: folder for downloads, and for pixels beyond `memory_bytes`; by default `default_cache()`.
     Raises DatasetError, whose sentence says what to change.
     """
@@ -72,7 +84,8 @@ def open_dataset(
     opened_source = _find(source, labels, cache)
     hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
-        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage)
+        opened_source = opened_source if labels else _reordered(opened_source, earlier, as_before=as_before)
+        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage, unanimous=as_before)
     else:
         opened = open_arrays(opened_source, target, preprocessing, hold_out, storage)
     return Dataset(
@@ -83,15 +96,38 @@ def open_dataset(
         validation=opened.parts["validation"],
         calibration=opened.parts["calibration"],
         test=opened.parts.get("test"),
-        warnings=opened.warnings,
+        warnings=_with_notes(opened.warnings, source, opened_source),
     )
+
+
+def _reordered(listed: Listing, earlier: tuple[str, ...], *, as_before: bool) -> Listing:
+    names = listed.metadata.labels
+    if set(earlier) == set(names):
+        return relabelled(listed, earlier)
+    return relabelled(listed, tuple(sorted(names))) if as_before else listed
+
+
+def _with_notes(warnings: DatasetWarnings, source: str, opened: Arrays | Listing) -> DatasetWarnings:
+    """Return the warnings with what the names say: a folder that was not read, and classes that differ in case."""
+    notes = [beside_a_name(source)] if source in NAMES and os.path.exists(source) else []
+    if isinstance(opened, Listing):
+        notes += [
+            f"the classes {' and '.join(map(repr, names))} differ only in case: join them if they are one"
+            for names in same_but_for_case(opened.metadata.labels)
+        ]
+    return replace(warnings, notes=(*notes, *warnings.notes))
 
 
 def _find(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:
     """Return the source. A name is tried before a path: write ./mnist for a folder of that name."""
     path = Path(os.path.expanduser(source))
     if source in NAMES:
-        return open_named(source, cache, labels)
+        try:
+            return open_named(source, cache, labels)
+        except DatasetError as error:
+            if not path.exists():
+                raise
+            raise DatasetError(f"{error}; {beside_a_name(source)}") from error
     if source and path.is_dir():
         return read_idx_folder(path, labels) if holds_idx(path) else list_class_folders(path, labels)
     if path.is_file() and path.suffix.casefold() in SUFFIXES:

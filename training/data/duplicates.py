@@ -1,7 +1,10 @@
 """Duplicate images: harmless within a part, an error across parts, because they make the test too easy."""
 
+import csv
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +13,9 @@ from models.contract import Pixels
 from training.data.labelled_images import Indices
 from training.errors import DatasetError
 
+DUPLICATES = "duplicates.csv"
+"""File in the folder of a run with all pairs of equal images."""
+_LISTED = 20
 Digests = NDArray[np.bytes_]
 """sha256 of N images."""
 
@@ -50,18 +56,85 @@ def count_disputed(digests: Digests, labels: NDArray[np.int64]) -> int:
     return int((labels != labels[first][group]).sum())
 
 
-def across(digests: Digests, parts: NDArray[np.str_]) -> tuple[int, int] | None:
-    """Return the indices of two equal images in different parts, or None."""
+@dataclass(frozen=True)
+class DuplicatePair:
+    """Two equal images, the earlier one first, with the names of their classes and the parts that they are given in."""
+
+    first: str
+    second: str
+    first_label: str
+    second_label: str
+    first_part: str
+    second_part: str
+
+    @property
+    def kind(self) -> str:
+        """`two parts`, `two labels`, or `copy` within a part and a class; the worst that is true."""
+        if self.first_part != self.second_part:
+            return "two parts"
+        return "copy" if self.first_label == self.second_label else "two labels"
+
+    def __str__(self) -> str:
+        if self.kind == "two parts":
+            return f"{self.first} ({self.first_part}) and {self.second} ({self.second_part}) are the same image"
+        if self.kind == "two labels":
+            return f"{self.first} is {self.first_label}, {self.second} is {self.second_label}"
+        return f"{self.first} and {self.second}"
+
+
+class LeakedImagesError(DatasetError):
+    """Raised when images are in two parts. pairs: all of them; `listed()` of them are in the message."""
+
+    def __init__(self, pairs: Sequence[DuplicatePair]) -> None:
+        self.pairs = tuple(pairs)
+        super().__init__("\n".join((_leaks(len(self.pairs)), *listed(self.pairs))))
+
+
+def _leaks(count: int) -> str:
+    what, each = ("one image is", "it") if count == 1 else (f"{count:,} images are", "each")
+    return f"{what} in two parts: remove {each} from one of the two, or the result is too good to be true"
+
+
+def listed(pairs: Sequence[DuplicatePair]) -> list[str]:
+    """Return a line for each of the first pairs, and one that counts the others."""
+    more = len(pairs) - _LISTED
+    return [f"  {pair}" for pair in pairs[:_LISTED]] + ([f"  and {more:,} more"] if more > 0 else [])
+
+
+def find_pairs(
+    digests: Digests,
+    parts: NDArray[np.str_],
+    labels: NDArray[np.int64],
+    *,
+    names: Sequence[str],
+    place: Callable[[int], str],
+) -> tuple[DuplicatePair, ...]:
+    """Return each image that equals an earlier one, with the first such image, in their order.
+
+    names: of the classes; place: returns where an image is.
+    """
     first, group = groups(digests)
-    strangers = np.flatnonzero(parts != parts[first][group])
-    return (int(first[group[strangers[0]]]), int(strangers[0])) if len(strangers) else None
-
-
-def refuse_across(digests: Digests, parts: NDArray[np.str_], name: Callable[[int], str]) -> None:
-    """Raise DatasetError for two equal images in different parts. name: returns where an image is."""
-    if pair := across(digests, parts):
-        one, other = pair
-        raise DatasetError(
-            f"{name(one)} ({parts[one]}) and {name(other)} ({parts[other]}) are the same image: "
-            "remove it from one of the two parts, or the result is too good to be true"
+    earlier = first[group]
+    return tuple(
+        DuplicatePair(
+            place(one), place(other), names[labels[one]], names[labels[other]], str(parts[one]), str(parts[other])
         )
+        for other in np.flatnonzero(earlier != np.arange(len(digests))).tolist()
+        for one in (int(earlier[other]),)
+    )
+
+
+def refuse_across(pairs: Sequence[DuplicatePair]) -> None:
+    """Raise LeakedImagesError for equal images in different parts."""
+    if leaks := [pair for pair in pairs if pair.kind == "two parts"]:
+        raise LeakedImagesError(leaks)
+
+
+def write_pairs(path: Path, pairs: Sequence[DuplicatePair]) -> None:
+    """Write all pairs as a CSV table with a header. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = [field.name for field in fields(DuplicatePair)]
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["kind", *columns])
+        writer.writerows([pair.kind, *(getattr(pair, column) for column in columns)] for pair in pairs)

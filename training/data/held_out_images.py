@@ -5,7 +5,7 @@ Read without PyTorch and pyarrow, in the environment of the service.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from models.contract import Input, Manifest, Pixels, Preprocessing, Task, preprocess
 from training.data.class_names import match_classes
 from training.data.labelled_images import LabelledImages, to_picture
-from training.data.labels import normalize_name, printable
-from training.data.sources.folders import class_files, files_below, subfolders
+from training.data.labels import beside_a_name, normalize_name, printable
+from training.data.part_names import Part, part_of
+from training.data.sources.file_tree import class_files, files_below, subfolders
 from training.data.sources.idx import DEBIAN, holds_idx, read_idx_test
 from training.data.sources.label_table import TableRow, read_label_table
+from training.data.sources.layout import ClassFolder, find_class_folders
 from training.data.sources.open_image import read_pixels
-from training.data.split import PART_NAMES, Part
+from training.data.sources.table_text import TEXT_SUFFIXES
 from training.errors import DatasetError
 
 Truth = NDArray[np.int64] | NDArray[np.bool_]
@@ -34,12 +36,13 @@ class ImageSource:
     """N images of one source, with or without labels.
 
     title: the source in words. names: N paths or numbers, for messages. read: returns the pixels of image i for an
-    input, uint8 [height, width, channels], and raises UnreadableImage.
+    input, uint8 [height, width, channels], and raises UnreadableImage. notes: sentences on how the source was read.
     """
 
     title: str
     names: Sequence[str]
     read: Callable[[int, Input, Preprocessing], Pixels]
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -72,14 +75,16 @@ def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
     Raises DatasetError, whose sentence says what to change.
     """
     path = Path(os.path.expanduser(source))
-    if source == "fashion-mnist" and DEBIAN.is_dir():
+    notes: tuple[str, ...] = ()
+    if _is_name(source):
+        notes = (beside_a_name(source),) if path.exists() else ()
         path = DEBIAN
-    if path.is_file() and path.suffix.casefold() == ".csv":
+    if path.is_file() and path.suffix.casefold() in TEXT_SUFFIXES:
         return _from_table(path, manifest)
     if not (source and path.is_dir()):
         raise DatasetError(
             f"there are no images at {source!r}: give a folder with a folder of images for each class, "
-            "a table (.csv) with the columns path and label, or a folder of IDX files"
+            f"a table ({', '.join(TEXT_SUFFIXES)}) with the columns path and label, or a folder of IDX files"
         )
     if manifest.task is Task.MULTILABEL:
         raise DatasetError(
@@ -87,8 +92,14 @@ def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
             f"the columns path and label, as in a.jpg,{_SEPARATOR.join(manifest.labels[:2])}"
         )
     if holds_idx(path):
-        return {"test": _from_arrays(read_idx_test(path, len(manifest.labels)), f"test images of {path}")}
+        images = _from_arrays(read_idx_test(path, len(manifest.labels)), f"test images of {path}")
+        return {"test": replace(images, notes=notes)}
     return _from_folders(path, manifest.labels)
+
+
+def _is_name(source: str) -> bool:
+    """Return whether a source is the data set that is known by its name and installed."""
+    return source == "fashion-mnist" and DEBIAN.is_dir()
 
 
 def open_with_or_without_labels(source: str, manifest: Manifest) -> ImageSource:
@@ -99,10 +110,10 @@ def open_with_or_without_labels(source: str, manifest: Manifest) -> ImageSource:
     Raises DatasetError, whose sentence says what to change.
     """
     path = Path(os.path.expanduser(source))
-    if not source or not path.is_dir() or holds_idx(path):
+    if not source or _is_name(source) or not path.is_dir() or holds_idx(path):
         return evaluation_part(open_held_out(source, manifest))
     names = [folder.name for folder in subfolders(path)]
-    parts = bool(names) and {name.casefold() for name in names} <= PART_NAMES.keys()
+    parts = bool(names) and all(part_of(name) for name in names)
     several = manifest.task is Task.MULTILABEL
     if not several and (parts or any(_is_class(name, manifest.labels) for name in names)):
         return evaluation_part(open_held_out(source, manifest))
@@ -136,36 +147,31 @@ def calibration_parts(parts: HeldOutParts) -> tuple[HeldOutImages, HeldOutImages
 
 
 def _from_folders(root: Path, labels: Sequence[str]) -> HeldOutParts:
-    folders = subfolders(root)
-    names = {folder.name.casefold() for folder in folders}
-    if not (names and names <= PART_NAMES.keys()) or {folder.name for folder in folders} <= set(labels):
-        return {"test": _from_class_folders(root, labels, f"images of {printable(root)}")}
-    parts: dict[Part, Path] = {}
+    folders = find_class_folders(root, {normalize_name(label) for label in labels}, strict=False)
+    parts: dict[Part, list[ClassFolder]] = {}
     for folder in folders:
-        if (other := parts.setdefault(PART_NAMES[folder.name.casefold()], folder)) != folder:
-            raise DatasetError(f"{printable(root)}: {other.name} and {folder.name} are the same part: join the two")
-    parts.pop("train", None)
+        if folder.part != "train":
+            parts.setdefault(folder.part or "test", []).append(folder)
     if not parts:
-        raise _training_only(str(root), f"{folders[0]}")
+        raise _training_only(printable(root), printable(folders[0].path.parent))
     return {
-        part: _from_class_folders(folder, labels, f"{part} images of {printable(root)}")
-        for part, folder in parts.items()
+        part: _from_class_folders(
+            members, labels, printable(root), f"{f'{part} ' if members[0].part else ''}images of {printable(root)}"
+        )
+        for part, members in parts.items()
     }
 
 
-def _from_class_folders(root: Path, labels: Sequence[str], title: str) -> HeldOutImages:
-    folders = subfolders(root)
-    if not folders:
-        raise DatasetError(f"{printable(root)} has no class folders: put the images of each class into one of its name")
-    classes = match_classes([folder.name for folder in folders], labels, printable(root))
-    rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder)]
+def _from_class_folders(folders: Sequence[ClassFolder], labels: Sequence[str], where: str, title: str) -> HeldOutImages:
+    classes = match_classes([folder.name for folder in folders], labels, where)
+    rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder.path)]
     return _labelled(_from_files([path for path, _ in rows], title), np.array([label for _, label in rows], np.int64))
 
 
 def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
     several = manifest.task is Task.MULTILABEL
-    rows = read_label_table(table, empty_labels=several)
-    used = [row for row in rows if row.part != "train"]
+    read = read_label_table(table, empty_labels=several)
+    used = [row for row in read.rows if row.part != "train"]
     if not used:
         raise _training_only(str(table), "a table without the column split")
     names = {row.label: _separated(row.label) if several else [row.label] for row in used}
@@ -176,12 +182,15 @@ def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
     for row in used:
         parts.setdefault(row.part or "test", []).append(row)
     return {
-        part: _labelled(
-            _from_files(
-                [row.path for row in members],
-                f"{f'{part} images' if members[0].part else 'images'} of {printable(table)}",
+        part: replace(
+            _labelled(
+                _from_files(
+                    [row.path for row in members],
+                    f"{f'{part} images' if members[0].part else 'images'} of {printable(table)}",
+                ),
+                _truth([truth[row.label] for row in members], len(manifest.labels), several=several),
             ),
-            _truth([truth[row.label] for row in members], len(manifest.labels), several=several),
+            notes=read.notes,
         )
         for part, members in parts.items()
     }

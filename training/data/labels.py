@@ -3,21 +3,33 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from training.errors import DatasetError
 
+_NOT_IN_NAMES = ("Cc", "Cs")
+"""Categories of Unicode: control characters, surrogates."""
+
 
 def normalize_name(name: str) -> str:
-    """Return `name` in composed Unicode (NFC): macOS decomposes file names, while typed options are composed."""
-    return normalize("NFC", name)
+    """Return `name` in composed Unicode (NFC) and without blanks at its ends.
+
+    macOS decomposes names of files, while typed options are composed.
+    """
+    return normalize("NFC", name).strip()
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """Raise DatasetError unless there are at least two classes, each with a printable name of its own."""
+    """Raise DatasetError unless there are at least two classes, each with a name of its own.
+
+    A name is any text of Unicode without control characters, such as line ends, and unpaired surrogates, which stand
+    for bytes that are no UTF-8.
+    """
     for name in names:
-        if not name.strip() or not name.isprintable():
-            raise DatasetError(f"{where}: {name!a} cannot be the name of a class: rename it to printable text in UTF-8")
+        if not name.strip() or any(category(letter) in _NOT_IN_NAMES for letter in name):
+            raise DatasetError(
+                f"{where}: {name!a} cannot be the name of a class: rename it, without control characters and in UTF-8"
+            )
     shared = [name for name, count in Counter(names).items() if count > 1]
     if shared:
         raise DatasetError(f"{where}: two classes are called {shared[0]!r}: rename one, or put their images together")
@@ -26,11 +38,26 @@ def check_names(names: Sequence[str], where: str) -> None:
         raise DatasetError(f"{where} has {only}: a classifier needs at least two")
 
 
+def in_order(names: Collection[str]) -> tuple[str, ...]:
+    """Return the names of classes sorted: by their number where all are numbers, such as 1, 2, 10, else as texts."""
+    if all(name.isascii() and name.isdecimal() for name in names):
+        return tuple(sorted(names, key=lambda name: (len(name.lstrip("0")), name.lstrip("0"), name)))
+    return tuple(sorted(names))
+
+
+def same_but_for_case(names: Collection[str]) -> list[tuple[str, ...]]:
+    """Return the names that differ only in case, those of a group together, in their order."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+    return [tuple(group) for group in alike.values() if len(group) > 1]
+
+
 def choose_names(found: Collection[str], wanted: tuple[str, ...], where: str) -> tuple[str, ...]:
     """Return the labels in order: `wanted` where given, which must be exactly those found, else the found ones
-    sorted.
+    by `in_order`.
     """
-    names = tuple(normalize_name(name) for name in wanted) or tuple(sorted(found))
+    names = tuple(normalize_name(name) for name in wanted) or in_order(found)
     if unknown := sorted(set(found) - set(names)):
         raise DatasetError(f"{where} has the class {unknown[0]!r}, which is not among the labels: {shorten(names)}")
     if missing := [name for name in names if name not in found]:
@@ -49,3 +76,13 @@ def printable(path: Path) -> str:
 def shorten(names: Sequence[str], limit: int = 10) -> str:
     """Return the first `limit` names, separated by commas, and the number of the others."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def beside_a_name(name: str) -> str:
+    """Return what to say where a data set was chosen by its name, and a file or folder has the same one."""
+    return f"{name} is the data set of this name; what is called {name} in this folder is read with --data ./{name}"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number and a noun in its singular or plural, as in `1 image` and `2,000 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

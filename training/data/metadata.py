@@ -2,7 +2,10 @@
 
 import string
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
+
+from training.data.part_names import part_of
 
 
 @dataclass(frozen=True)
@@ -93,22 +96,37 @@ def cifar(labels: tuple[str, ...]) -> DatasetMetadata:
     )
 
 
-def unknown_dataset(folder: str, labels: tuple[str, ...]) -> DatasetMetadata:
+def own_name(place: Path) -> str:
+    """Return the name by which a folder or table is known in bundles, without the folders of this machine.
+
+    A folder that is called as a part, as in photos/train, has the name of the folder around it.
+    """
+    whole = place.expanduser().resolve()
+    name = whole.parent.name if part_of(whole.name) and whole.parent.name else whole.name
+    return name if name.isprintable() else ascii(name)
+
+
+def unknown_dataset(folder: Path, labels: tuple[str, ...]) -> DatasetMetadata:
     """Return metadata of a user's own IDX files: only what the files show."""
-    return _own(f"IDX files in {folder}", labels)
+    return _own(f"IDX files in {own_name(folder)}", labels)
 
 
-def files_dataset(place: str, labels: tuple[str, ...]) -> DatasetMetadata:
+def files_dataset(place: Path, labels: tuple[str, ...]) -> DatasetMetadata:
     """Return metadata of a user's own image files, found in a folder or listed in a table."""
-    return _own(f"pictures of {place}", labels)
+    return _own(f"pictures of {own_name(place)}", labels)
 
 
 def _own(title: str, labels: tuple[str, ...]) -> DatasetMetadata:
-    shown = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
     return DatasetMetadata(
         title=title,
         licence="not stated",
-        description=f"Pictures of {len(labels)} classes: {shown}.",
+        description=description_of(labels),
         labels=labels,
         limits=("It has seen pictures of this data set only.",),
     )
+
+
+def description_of(labels: tuple[str, ...]) -> str:
+    """Return the description of a user's own data set, with the first classes in their order."""
+    shown = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
+    return f"Pictures of {len(labels)} classes: {shown}."

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +9,15 @@ from numpy.typing import NDArray
 from models.contract import Input, Preprocessing
 from training.data.duplicates import Digests, groups
 from training.data.labelled_images import Indices, LabelledImages
+from training.data.labels import shorten
+from training.data.part_names import PARTS, Part
 from training.data.warnings_list import DatasetWarnings
 from training.errors import DatasetError
 
 Labels = NDArray[np.int64]
 Parts = NDArray[np.str_]
-Part = Literal["train", "validation", "calibration", "test"]
-PARTS: tuple[Part, ...] = ("train", "validation", "calibration", "test")
-PART_NAMES: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "calibration": "calibration",
-    "test": "test",
-}
-"""Folder and column names that stand for a part, in lower case."""
+_ONE_EACH = 2
+"""Held-out images of a class that gives one to validation and one to calibration."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +29,12 @@ class Split:
     calibration: Indices
 
 
-def stratified_split(
-    labels: NDArray[np.int64], validation: float, calibration: float, seed: int, names: Sequence[str] = ()
-) -> Split:
+def stratified_split(labels: NDArray[np.int64], validation: float, calibration: float, seed: int) -> Split:
     """Split so that every part has the classes in the same proportions.
 
     validation, calibration: fractions of the whole; the rest is training. A part with a fraction above zero gets at
-    least one image of each class. names: of the classes, for the error message.
-    Raises DatasetError for fractions that leave nothing, and for a class too small to be in every part.
+    least one image of each class; a class too small to be in every part is all for training.
+    Raises DatasetError for fractions that leave nothing, and where all classes are that small.
     """
     if not (min(validation, calibration) >= 0 and validation + calibration < 1):
         raise DatasetError(f"validation {validation:g} and calibration {calibration:g} leave nothing to train on")
@@ -55,14 +44,15 @@ def stratified_split(
         indices = random.permutation(np.flatnonzero(labels == label))
         held_out = [_share(len(indices), fraction) for fraction in (validation, calibration)]
         if sum(held_out) >= len(indices):
-            name = repr(names[label]) if names else label
-            raise DatasetError(
-                f"class {name} has {len(indices)} different images, too few to hold out {sum(held_out)} "
-                "for validation and calibration: add images"
-            )
+            held_out = [0, 0]
         for part, piece in zip(parts, np.split(indices, np.cumsum(held_out)), strict=True):
             part.append(piece)
     first, second, rest = (np.sort(np.concatenate(part)) for part in parts)
+    if (validation and not len(first)) or (calibration and not len(second)):
+        raise DatasetError(
+            "no class has enough different images to hold some out for validation and calibration, at least one for "
+            "each beside those to train on: add images"
+        )
     return Split(train=rest, validation=first, calibration=second)
 
 
@@ -93,13 +83,13 @@ def assign_parts(labels: Labels, given: Parts, digests: Digests, names: Sequence
     """Return the part of each image: as given, with some training images of each class held out.
 
     Equal images stay in one part: a copy of a training image would make the validation score too good.
-    Raises DatasetError for a class without training images, or with too few to hold some out.
+    Raises DatasetError for a class without training images, and where no class can hold some out.
     """
     training = np.flatnonzero(given == "train")
     check_classes(labels[training], names)
     first, group = groups(digests[training])
     validation, calibration = (0.0 if (given == part).any() else share for part, share in _shares(hold_out))
-    split = stratified_split(labels[training[first]], validation, calibration, hold_out.seed, names)
+    split = stratified_split(labels[training[first]], validation, calibration, hold_out.seed)
     parts = given.astype(f"<U{max(map(len, PARTS))}")
     held = np.full(len(first), "train", parts.dtype)
     held[split.validation], held[split.calibration] = "validation", "calibration"
@@ -112,6 +102,26 @@ def check_classes(labels: Labels, names: Sequence[str]) -> None:
     empty = np.flatnonzero(np.bincount(labels, minlength=len(names)) == 0)
     if len(empty):
         raise DatasetError(f"the class {names[empty[0]]!r} has no training images: add some, or leave the class out")
+
+
+def describe_small_classes(train: Labels, held_out: Labels, names: Sequence[str], wanted: float) -> list[str]:
+    """Return sentences on classes without held-out images, and on parts that one image of each class makes large.
+
+    train, held_out: class_id of each image to train on, and of each image for validation and for calibration.
+    wanted: share of the images to hold out.
+    """
+    trained, held = (np.bincount(part, minlength=len(names)) for part in (train, held_out))
+    sentences = list[str]()
+    if whole := [f"{name} ({trained[label]:,})" for label, name in enumerate(names) if not held[label]]:
+        sentences.append(f"these classes are too small to hold images out, so all are for training: {shorten(whole)}")
+    images = len(train) + len(held_out)
+    share = len(held_out) / images
+    if held.max() <= _ONE_EACH and share > 2 * wanted:
+        sentences.append(
+            f"{len(held_out):,} of {images:,} images are held out, {share * 100:.0f} % where {wanted * 100:.0f} % are "
+            "wanted, since validation and calibration take at least one of each class: add images"
+        )
+    return sentences
 
 
 def _shares(hold_out: HoldOut) -> tuple[tuple[Part, float], ...]:

@@ -18,8 +18,6 @@ from training.evaluation.metrics import accuracy_interval
 from training.evaluation.weak_calibration import IMAGES
 
 Probabilities = NDArray[np.float32]
-_TOP5_CLASSES = 6
-"""Fewest classes for which it says something that the true class is among five."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,8 @@ def evaluate_on(
 
 def _scores(probabilities: Probabilities, truth: Truth) -> dict[str, float]:
     scores = scores_of(probabilities, truth.astype(np.int64), "").model_dump()
-    names = ("top1", *(("top5",) if probabilities.shape[1] >= _TOP5_CLASSES else ()), "nll", "ece", "adaptive_ece")
-    return {name: scores[name] for name in names}
+    names = ("top1", "top5", "nll", "ece", "adaptive_ece")
+    return {name: scores[name] for name in names if scores[name] is not None}
 
 
 def _label_scores(probabilities: Probabilities, truth: Truth, thresholds: NDArray[np.float64]) -> dict[str, float]:

@@ -18,6 +18,8 @@ from training.evaluation.metrics import (
 from training.evaluation.onnx_session import fixed_batch, open_session
 
 Outputs = NDArray[np.float32]
+TOP5_CLASSES = 6
+"""Fewest classes for which it says something that the true class is among five."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def scores_of(probabilities: Outputs, labels: NDArray[np.int64], source: str) ->
         source=source,
         images=len(labels),
         top1=accuracy(probabilities, labels),
-        top5=accuracy(probabilities, labels, k=5),
+        top5=accuracy(probabilities, labels, k=5) if probabilities.shape[1] >= TOP5_CLASSES else None,
         nll=negative_log_likelihood(probabilities, labels),
         ece=expected_calibration_error(probabilities, labels),
         adaptive_ece=adaptive_calibration_error(probabilities, labels),

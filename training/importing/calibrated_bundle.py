@@ -37,7 +37,8 @@ from training.importing.golden_images import GoldenImage
 from training.importing.graph_file import save_graph
 from training.importing.provenance import provenance
 from training.importing.temperature_graph import set_temperature
-from training.model_card.model_card import Confusion, model_card, read_confusion
+from training.model_card.confusion_section import Confusion, read_section
+from training.model_card.model_card import model_card
 
 Rows = NDArray[np.float32]
 _TOLERANCE = 1e-4
@@ -92,7 +93,7 @@ def calibrate_bundle(
         save_graph(graph, folder)
         _write_golden(bundle, folder, calibration.temperature)
         tested = None if test is None else run_on_images([folder / MODEL], test, old, (PROBABILITIES, LOGITS), advance)
-        confusion = _confusion(bundle)
+        confusion: Confusion | str | None = _confusion(bundle)
         metrics = _metrics(old)
         if test is not None and tested is not None and not several:
             source = f"{test.title}; ONNX Runtime on the CPU"
@@ -170,10 +171,10 @@ def _metrics(old: Manifest) -> Scores:
     return kept.model_copy(update={"source": f"{metrics.source}; by version {old.version}, which ranks the same"})
 
 
-def _confusion(bundle: Bundle) -> Confusion | None:
+def _confusion(bundle: Bundle) -> str | None:
     """Return the confusion in the card of the old version, which a temperature does not change; None without one."""
     with suppress(OSError, ValueError):  # a card has no hash: it may be missing, or changed by hand
-        return read_confusion(bundle.file(CARD).read_text(encoding="utf-8"), len(bundle.manifest.labels))
+        return read_section(bundle.file(CARD).read_text(encoding="utf-8"))
     return None
 
 

@@ -12,6 +12,8 @@ import torch
 from training.errors import CheckpointError
 
 CHECKPOINT = "checkpoint.pt"
+NETWORK = "network.pt"
+"""File in the folder of a run with the trained network and its pixel scaling."""
 _TRIES, _PAUSE_S = 60, 10.0
 State = dict[str, Any]
 

@@ -113,7 +113,7 @@ def _write_images(
 
 
 def training_seconds(folder: Path, images: int) -> float:
-    """Return the seconds of training in the history of a run with `images` images per epoch, all resumed parts
+    """Return the seconds of training in the history of a run that shows `images` images an epoch, all resumed parts
     included.
     """
     lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines() if (folder / HISTORY).exists() else []

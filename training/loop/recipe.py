@@ -1,5 +1,6 @@
 """The recipe of a run: all hyperparameters, as one value that is stored with the run."""
 
+import math
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -48,8 +49,10 @@ class Augmentation(_Part):
 class Recipe(_Part):
     """Hyperparameters. The defaults are those of Fashion-MNIST, chosen on images held out of its training set."""
 
-    epochs: int = Field(32, ge=1, description="passes over the training images")
-    batch_size: int = Field(128, ge=2, description="images a step")
+    epochs: int = Field(32, ge=1, description="passes over the training images, of 16 steps at least")
+    batch_size: int | None = Field(
+        None, ge=2, description="images a step; default: 16 to 128, so that an epoch has at least 16 steps"
+    )
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added up before a step")
     optimizer: OptimizerName = Field("muon", description="muon takes the convolutions, with SGD for the rest")
     lr: float | None = Field(None, gt=0, description="peak learning rate; default: one that suits the optimizer")
@@ -59,7 +62,9 @@ class Recipe(_Part):
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of the target spread over all classes")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
-    patience: int = Field(10, ge=0, description="epochs without a better validation score before stopping; 0: never")
+    patience: int = Field(
+        10, ge=0, description="epochs without a better validation score, after the warm-up, before stopping; 0: never"
+    )
     balance: bool = Field(False, description="draw images so that all classes are seen equally often")
     precision: NumberFormat = Field("auto", description="auto: bfloat16 where the device computes in it")
     freeze: int = Field(0, ge=0, description="first epochs in which a pretrained body is kept as it is")
@@ -76,6 +81,13 @@ class Recipe(_Part):
     def decay(self) -> float:
         """Weight decay, by default that of the optimizer."""
         return self.weight_decay if self.weight_decay is not None else _DECAYS.get(self.optimizer, _USUAL_DECAY)
+
+    def is_exhausted(self, epoch: int, best: int) -> bool:
+        """Return whether to stop after `epoch` since the score of `best` is still the best one; both count from 1.
+
+        Epochs of the warm-up do not count: what they lead to shows only later.
+        """
+        return 0 < self.patience <= epoch - max(best, math.ceil(self.warm_up * self.epochs))
 
     @model_validator(mode="after")
     def _thaws_before_it_ends(self) -> Self:

@@ -47,7 +47,7 @@ class Trainer:
             self.optimizers, steps, recipe.schedule, recipe.warm_up, accumulate=recipe.accumulate
         )
         self.rate = self._first_rate()
-        """Learning rate of the first group in the last step."""
+        """Learning rate, in the last step, of the first group that learns: the head where the body is frozen."""
         self._augment = Augment(recipe.augmentation, target, scaling).to(device.torch_device)
         self._mix = build_mixing(recipe.augmentation, classes)
         self._recipe, self._device = recipe, device
@@ -103,7 +103,9 @@ class Trainer:
         return DivergedError(f"{what} at step {self.step}: lower the learning rate (--lr) or look at the data")
 
     def _first_rate(self) -> float:
-        return float(self.optimizers[0].param_groups[0]["lr"])
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        learning = (group for group in groups if any(parameter.requires_grad for parameter in group["params"]))
+        return float(next(learning, groups[0])["lr"])
 
     def state(self) -> State:
         """Return everything that a checkpoint has to hold."""

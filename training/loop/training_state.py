@@ -184,6 +184,6 @@ class TrainingState:
         if score.is_better_than(self.best):
             network = self.trainer.average.module
             self.best, self._best_state = score, {key: value.clone() for key, value in network.state_dict().items()}
-        elif self.recipe.patience and score.epoch - self.best.epoch >= self.recipe.patience:
+        elif self.recipe.is_exhausted(score.epoch, self.best.epoch):
             self._stopped = True
             self.history.progress.print_line(f"stopped early: nothing better since epoch {self.best.epoch}")

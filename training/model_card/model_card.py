@@ -1,28 +1,24 @@
 """MODEL_CARD.md: the manifest for people. Every number in it comes from the manifest or from the evaluation."""
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-
 from models.contract import Manifest, Task, Variant
+from training.evaluation.evaluate import TOP5_CLASSES
+from training.evaluation.score_text import images_behind, with_interval
 from training.model_card.calibration_section import calibration_section
+from training.model_card.confusion_section import Confusion, confusion_section
 from training.model_card.markdown import bullets, number, table
 from training.model_card.variants_section import variants_section
 
-Confusion = NDArray[np.int64]
-"""Counts [K, K]: rows are the true classes, columns the predicted ones."""
-_MEASURES = ("top1", "top5", "nll", "ece", "adaptive_ece")
+_MEASURES = ("top5", "nll", "ece", "adaptive_ece")
 
 
-def model_card(manifest: Manifest, confusion: Confusion | None = None) -> str:
-    """Return the card as Markdown."""
+def model_card(manifest: Manifest, confusion: Confusion | str | None = None) -> str:
+    """Return the card as Markdown. confusion: counts [K, K], or the section of a former card on them."""
     sections = [
         f"# {manifest.name} {manifest.version}\n\n{manifest.description}",
         _facts(manifest),
-        "## Metrics\n\n" + "\n\n".join(_metrics(variant) for variant in manifest.variants),
+        "## Metrics\n\n" + "\n\n".join(_metrics(variant, len(manifest.labels)) for variant in manifest.variants),
         *([variants] if (variants := variants_section(manifest)) is not None else []),
-        *([_confusion(manifest.labels, confusion)] if confusion is not None else []),
+        *([_confusion(manifest, confusion)] if confusion is not None else []),
         calibration_section(manifest.calibration, manifest.task),
         "## Limits and notes\n\n" + bullets(manifest.provenance.notes),
         _making(manifest),
@@ -49,37 +45,22 @@ def _task(manifest: Manifest) -> tuple[str, ...]:
     return ("Task: multilabel, any number of classes may be true of an image",) if several else ()
 
 
-def _metrics(variant: Variant) -> str:
+def _metrics(variant: Variant, classes: int) -> str:
     metrics = variant.metrics
     origin = "Measured" if metrics.measured else "Published, not measured by this project"
-    rows = [] if metrics.images is None else [("images", f"{metrics.images:,}")]
-    values = {name: getattr(metrics, name) for name in _MEASURES}
+    rows = [] if metrics.images is None else [("measured on", images_behind(metrics))]
+    if metrics.top1 is not None:
+        rows += [
+            ("top1" if metrics.images is None else "top1 (95 % interval)", with_interval(metrics.top1, metrics.images))
+        ]
+    values = {name: getattr(metrics, name) for name in _MEASURES if name != "top5" or classes >= TOP5_CLASSES}
     rows += [(name, number(value)) for name, value in values.items() if value is not None]
     source = f"{origin}, {variant.precision}: {metrics.source}"
     return f"{source}\n\n{table(('measure', 'value'), rows)}" if rows else source
 
 
-def _confusion(labels: Sequence[str], confusion: Confusion) -> str:
-    """Return the section on confusion: rows are the true classes, columns the predicted ones."""
-    rows = (
-        (f"{index} {label}", *(str(count) for count in row), f"{row[index] / max(int(row.sum()), 1):.3f}")
-        for index, (label, row) in enumerate(zip(labels, confusion, strict=True))
-    )
-    return "\n\n".join(
-        (
-            "## Confusion",
-            "Rows are the true classes, columns the predicted ones, in the same order.",
-            table(("true class", *(str(index) for index in range(len(labels))), "recall"), rows),
-        )
-    )
-
-
-def read_confusion(card: str, classes: int) -> Confusion | None:
-    """Return counts [K, K] of the card's section on confusion, or None without one."""
-    section = card.partition("\n## Confusion\n")[2].partition("\n## ")[0]
-    cells = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
-    counts = [[int(cell) for cell in row[1:-1]] for row in cells[2:]]
-    return np.array(counts, np.int64) if len(counts) == classes else None
+def _confusion(manifest: Manifest, confusion: Confusion | str) -> str:
+    return confusion if isinstance(confusion, str) else confusion_section(manifest.labels, confusion)
 
 
 def _making(manifest: Manifest) -> str:

@@ -1,9 +1,20 @@
 """The section of the model card on variants that were made from fp32."""
 
 from models.contract import Manifest, Variant
+from training.evaluation.score_text import with_interval
 from training.model_card.markdown import bullets, number, table
 
-_HEADER = ("variant", "top-1", "agreement with fp32", "mean distance", "largest", "ECE", "NLL", "MB", "speed")
+_HEADER = (
+    "variant",
+    "top-1 (95 % interval)",
+    "agreement with fp32",
+    "mean distance",
+    "largest",
+    "ECE",
+    "NLL",
+    "MB",
+    "speed",
+)
 
 
 def variants_section(manifest: Manifest) -> str | None:
@@ -28,7 +39,7 @@ def _row(variant: Variant, megabytes: float) -> tuple[str, ...]:
     assert agreement is not None
     return (
         variant.precision.value,
-        number(metrics.top1),
+        with_interval(metrics.top1, metrics.images),
         number(agreement.top1),
         number(agreement.mean_distance),
         number(agreement.max_distance),

@@ -1,5 +1,7 @@
 """The budget: how much accuracy a variant may lose and still be admitted."""
 
+import math
+
 from models.contract import LARGEST_TOLERANCE
 from training.optimize.result import MeasuredVariant
 
@@ -8,6 +10,13 @@ RULE_WITHOUT = (
     "another class than fp32 for at most {budget:g} % of the images, more than which accuracy cannot fall there"
 )
 _ROUNDING = 1e-9
+_FINEST = 0.1
+"""Smallest budget, in points, that a proof has to resolve; a smaller one still allows no larger loss on its images."""
+
+
+def images_needed(budget: float) -> int:
+    """Return how many images a proof of accuracy needs, so that a single one weighs no more than `budget` points."""
+    return math.ceil(100 / max(budget, _FINEST))
 
 
 def budget_rule(budget: float, *, labelled: bool) -> str:

@@ -13,8 +13,11 @@ from training.data.dataset import Dataset, open_dataset
 from training.data.labelled_images import LabelledImages, evaluation_pixels
 from training.data.split import HoldOut
 from training.errors import OptimizeError
+from training.evaluation.score_text import CHOSE_THE_EPOCH
 from training.loop.held_out import hold_out_of_run, read_run_config
+from training.optimize.accuracy_budget import images_needed
 from training.optimize.sample_photos import sample_crops
+from training.optimize.training_crops import training_crops
 
 _RANGE_IMAGES, _SELECTION_IMAGES = 512, 1024
 _SMALLEST_PHOTO = 96
@@ -38,9 +41,11 @@ class EvaluationImages:
     source: str
 
 
-def find_evaluation_images(manifest: Manifest, data: str | None, run: Path) -> EvaluationImages:
+def find_evaluation_images(manifest: Manifest, data: str | None, run: Path, budget: float = 0.5) -> EvaluationImages:
     """Return images of the data set that the network was trained on, or of sample photos where none is known.
 
+    budget: percentage points. Where one labelled image would weigh more than that, the proof is agreement with fp32 on
+    random crops of training images that no variant was made with.
     data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also knows what
     was held out.
     Raises OptimizeError, DatasetError, ConfigurationError.
@@ -48,7 +53,7 @@ def find_evaluation_images(manifest: Manifest, data: str | None, run: Path) -> E
     config = read_run_config(run)
     data = data or (None if config is None else config.data)
     if data is not None:
-        return _from_dataset(manifest, data, hold_out_of_run(manifest, config))
+        return _from_dataset(manifest, data, hold_out_of_run(manifest, config), budget)
     if manifest.input.colour is Colour.RGB and min(manifest.input.shape[:2]) >= _SMALLEST_PHOTO:
         return _from_photographs(manifest)
     raise OptimizeError(
@@ -57,7 +62,7 @@ def find_evaluation_images(manifest: Manifest, data: str | None, run: Path) -> E
     )
 
 
-def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut) -> EvaluationImages:
+def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut, budget: float) -> EvaluationImages:
     """Open the data set with the fractions and the seed of the training, so that the same images are held out."""
     dataset = open_dataset(
         data,
@@ -68,7 +73,9 @@ def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut) -> Evaluatio
         validation=hold_out.validation,
         calibration=hold_out.calibration,
     )
-    test_images, part = _test_images(dataset)
+    test_images, source = _test_images(dataset)
+    if len(test_images) < images_needed(budget):
+        return _from_training_images(manifest, dataset, len(test_images), budget)
     train, preprocessing = dataset.train.images, manifest.preprocessing
     chosen = np.sort(np.random.default_rng(seed=0).permutation(len(train))[:_RANGE_IMAGES])
     return EvaluationImages(
@@ -78,14 +85,35 @@ def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut) -> Evaluatio
         test_images=test_images.images,
         labels=test_images.labels,
         made_with=f"training images of {dataset.metadata.title}; layers chosen on held-out ones",
-        source=f"{part} of {dataset.metadata.title}; ONNX Runtime on the CPU",
+        source=f"{source}; ONNX Runtime on the CPU",
     )
 
 
 def _test_images(dataset: Dataset) -> tuple[LabelledImages, str]:
+    """Return the images to prove accuracy on, and what they are."""
+    title = dataset.metadata.title
     if dataset.test is not None:
-        return dataset.test, "test set"
-    return dataset.validation, "validation images, which also stopped the training early, since there is no test set,"
+        return dataset.test, f"test images of {title}"
+    return dataset.validation, f"validation images of {title}, {CHOSE_THE_EPOCH} since there are no test images"
+
+
+def _from_training_images(manifest: Manifest, dataset: Dataset, too_few: int, budget: float) -> EvaluationImages:
+    """Return crops of training images, half of which make the variants. too_few: number of labelled proof images."""
+    train, target, preprocessing = dataset.train.images, manifest.input, manifest.preprocessing
+    crops = training_crops(train, target, preprocessing, images_needed(budget))
+    part = "validation" if dataset.test is None else "test"
+    made_of = train[crops.made_of]
+    return EvaluationImages(
+        range_images=evaluation_pixels(made_of[:_RANGE_IMAGES], target, preprocessing),
+        selection_images=crops.making,
+        training_images=partial(evaluation_pixels, made_of, target, preprocessing),
+        test_images=crops.testing,
+        labels=None,
+        made_with=f"half of the training images of {dataset.metadata.title}; layers chosen on crops of them",
+        source=f"{crops.description} of {dataset.metadata.title}; agreement with fp32, not accuracy, since one of only "
+        f"{too_few:,} {part} images would weigh {100 / too_few:.1f} points, more than the budget of {budget:g}; "
+        "ONNX Runtime on the CPU",
+    )
 
 
 def _from_photographs(manifest: Manifest) -> EvaluationImages:

@@ -44,7 +44,7 @@ def optimize(
             f"{folder} takes batches of {bundle.manifest.max_batch} (max_batch), and variants are made and measured in "
             "larger ones: export the network with a free batch axis and import it again"
         )
-    images = find_evaluation_images(bundle.manifest, source.data, source.run)
+    images = find_evaluation_images(bundle.manifest, source.data, source.run, options.budget)
     log(f"{len(images.test_images):,} images to judge with: {images.source}")
     with TemporaryDirectory(prefix=".optimize-", dir=folder.absolute().parent) as workspace:
         candidates, skipped = _make_all(bundle, images, precisions, options, Path(workspace), log)
@@ -122,6 +122,7 @@ def _variant(
             notes=(
                 f"Made from fp32: {candidate.made}.",
                 f"Admitted by the rule: {budget_rule(options.budget, labelled=images.labels is not None)}.",
+                f"Judged on {len(images.test_images):,} images: {images.source}.",
             ),
             libraries=LIBRARIES,
         ),

@@ -21,7 +21,8 @@ _MAKING_PHOTOS = (
 )
 _TEST_PHOTOS = ("coffee.png", "rocket.jpg", "flower.jpg", "motorcycle_left.png", "coins.png")
 _MAKING_CROPS, _TEST_CROPS = 32, 80
-_SMALLEST_AREA = 0.3
+SMALLEST_AREA = 0.3
+"""Smallest share of a photo's area that a crop has."""
 _FOLDERS = {"scikit-image": ("skimage", "data"), "scikit-learn": ("sklearn", "datasets", "images")}
 
 
@@ -46,21 +47,24 @@ def sample_crops(target: Input, preprocessing: Preprocessing) -> tuple[Crops, Cr
 def _crops(names: tuple[str, ...], count: int, target: Input, preprocessing: Preprocessing) -> Crops:
     random = np.random.default_rng(seed=0)
     photographs = [_photograph(name) for name in names]
-    pixels = [preprocess(_crop(photo, random), target, preprocessing) for _ in range(count) for photo in photographs]
+    pixels = [
+        preprocess(random_crop(photo, random), target, preprocessing) for _ in range(count) for photo in photographs
+    ]
     titles = ", ".join(name.split(".")[0] for name in names)
     description = (
-        f"{len(pixels)} random crops, mirrored or not, each at least {_SMALLEST_AREA:.0%} of one of {len(names)} "
+        f"{len(pixels)} random crops, mirrored or not, each at least {SMALLEST_AREA:.0%} of one of {len(names)} "
         f"photographs ({titles}; scikit-image, scikit-learn)"
     )
     return Crops(np.stack(pixels), description)
 
 
-def _crop(photo: Image.Image, random: np.random.Generator) -> Image.Image:
-    side = random.uniform(_SMALLEST_AREA, 1) ** 0.5
+def random_crop(photo: Image.Image, random: np.random.Generator, *, mirror: bool = True) -> Image.Image:
+    """Return a random part of the photo, of its proportions; with `mirror`, half of the parts are mirrored."""
+    side = random.uniform(SMALLEST_AREA, 1) ** 0.5
     width, height = round(photo.width * side), round(photo.height * side)
     left, top = random.integers(0, photo.width - width + 1), random.integers(0, photo.height - height + 1)
     part = photo.crop((int(left), int(top), int(left) + width, int(top) + height))
-    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else part
+    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirror and random.random() < 0.5 else part
 
 
 def _photograph(name: str) -> Image.Image:

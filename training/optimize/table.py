@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from models.contract import Scores
+from training.evaluation.metrics import accuracy_interval
 from training.optimize.accuracy_budget import budget_rule
 from training.optimize.result import MeasuredVariant, OptimizeResult
 
 _PLAIN_WIDTH = 200
-_NUMBERS = ("top-1", "agreement", "distance", "ECE", "NLL", "MB", "gzip MB", "images/s", "x fp32")
+_NUMBERS = ("top-1", "95 % interval", "agreement", "distance", "ECE", "NLL", "MB", "gzip MB", "images/s", "x fp32")
 
 
 def print_table(outcome: OptimizeResult, console: Console | None = None) -> None:
@@ -48,6 +50,7 @@ def _numbers(row: MeasuredVariant) -> list[str]:
     metrics, agreement, speed = row.metrics, row.agreement, row.speed
     return [
         _percent(metrics.top1),
+        _interval(metrics),
         _percent(None if agreement is None else agreement.top1),
         "" if agreement is None else f"{agreement.mean_distance:.4f} / {agreement.max_distance:.2f}",
         _number(metrics.ece, ".4f"),
@@ -71,6 +74,13 @@ def _footnotes(outcome: OptimizeResult) -> list[str]:
         f"Distance: total variation from fp32's probabilities, mean / largest. Pareto front (*) of {quality}, speed, "
         f"size: {front}.",
     ]
+
+
+def _interval(metrics: Scores) -> str:
+    if metrics.top1 is None or metrics.images is None:
+        return ""
+    low, high = accuracy_interval(metrics.top1, metrics.images)
+    return f"{low * 100:.1f} to {high * 100:.1f}"
 
 
 def _percent(share: float | None) -> str:

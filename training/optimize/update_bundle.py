@@ -6,7 +6,8 @@ from pathlib import Path
 
 from models.contract import MANIFEST, Bundle, File, Manifest, Variant, read_bundle, sha256_of
 from training.importing.bundle_writer import CARD
-from training.model_card.model_card import model_card, read_confusion
+from training.model_card.confusion_section import read_section
+from training.model_card.model_card import model_card
 
 
 def add_variants(bundle: Bundle, variants: Sequence[tuple[Variant, Path]]) -> Bundle:
@@ -50,7 +51,7 @@ def _write_card(bundle: Bundle, manifest: Manifest) -> None:
     """Write the card of the new manifest, with the confusion of the old card, which no other file has."""
     path = bundle.file(CARD)
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    _write(path, model_card(manifest, read_confusion(before, len(manifest.labels))))
+    _write(path, model_card(manifest, read_section(before)))
 
 
 def _write(path: Path, text: str) -> None:

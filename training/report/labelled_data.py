@@ -9,6 +9,7 @@ from training.data.dataset import Dataset, open_dataset
 from training.data.split import HoldOut
 from training.errors import ReportError
 from training.evaluation.evaluate import Evaluation, run_graph
+from training.evaluation.score_text import CHOSE_THE_EPOCH
 from training.report.inputs import LabelledData
 
 _LIMIT = 20_000
@@ -26,7 +27,8 @@ def open_labelled_data(source: str, bundle: Bundle, hold_out: HoldOut) -> Labell
         images = images.take(np.sort(np.random.default_rng(hold_out.seed).permutation(len(images))[:_LIMIT]))
     probabilities, logits = run_graph(bundle.model_path(Precision.FP32), images.images)
     evaluation = Evaluation(probabilities, logits, images.labels)
-    return LabelledData(images, evaluation, f"{len(images):,} {part} images of {dataset.metadata.title}")
+    source = f"{len(images):,} {part} images of {dataset.metadata.title}"
+    return LabelledData(images, evaluation, source if dataset.test is not None else f"{source}, {CHOSE_THE_EPOCH}")
 
 
 def _with_classes_of(manifest: Manifest, source: str, hold_out: HoldOut) -> Dataset:
@@ -37,9 +39,11 @@ def _with_classes_of(manifest: Manifest, source: str, hold_out: HoldOut) -> Data
     labels = manifest.labels
     dataset = _open(manifest, source, hold_out)
     found = dataset.metadata.labels
-    if found == labels or found == tuple(str(number) for number in range(len(labels))):
-        return replace(dataset, metadata=replace(dataset.metadata, labels=labels))
+    if found == labels:
+        return dataset
     if set(found) != set(labels):
+        if found == tuple(str(number) for number in range(len(labels))):
+            return replace(dataset, metadata=replace(dataset.metadata, labels=labels))
         raise ReportError(
             f"the classes of --data {source} are not those of {manifest.name}: {len(found)}, such as {found[0]!r}, "
             f"where the bundle has {len(labels)}, such as {labels[0]!r}"

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.contract import Manifest, Precision, Scores
+from training.evaluation.evaluate import TOP5_CLASSES
+from training.evaluation.score_text import images_behind, interval, percent
 from training.report.inputs import ReportInputs
 from training.report.section import Fact
 
@@ -30,15 +32,21 @@ def overview(inputs: ReportInputs) -> Overview:
     return Overview(
         title=f"{manifest.name}, version {manifest.version}",
         about=manifest.description,
-        facts=(*_scores(metrics), *_shape(manifest), Fact("Model file", f"{size / 1e6:.1f} MB", "ONNX, fp32")),
+        facts=(
+            *_scores(metrics, len(manifest.labels)),
+            *_shape(manifest),
+            Fact("Model file", f"{size / 1e6:.1f} MB", "ONNX, fp32"),
+        ),
         basis=f"{manifest.architecture}. Scores {_score_source(inputs, metrics)}: {metrics.source}.",
     )
 
 
-def _scores(metrics: Scores) -> Iterator[Fact]:
+def _scores(metrics: Scores, classes: int) -> Iterator[Fact]:
     if metrics.top1 is not None:
-        note = "" if metrics.top5 is None else f"top 5: {metrics.top5:.2%}"
-        yield Fact("Accuracy", f"{metrics.top1:.2%}", note)
+        notes = [interval(metrics.top1, metrics.images), images_behind(metrics)] if metrics.images else []
+        if metrics.top5 is not None and classes >= TOP5_CLASSES:
+            notes.append(f"top 5: {percent(metrics.top5, metrics.images)}")
+        yield Fact("Accuracy", percent(metrics.top1, metrics.images), "; ".join(notes))
     if metrics.nll is not None:
         yield Fact("Loss", f"{metrics.nll:.4f}", "negative log-likelihood, nats")
     if metrics.ece is not None:

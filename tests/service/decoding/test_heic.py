@@ -179,4 +179,16 @@ def test_classify_reads_heic_when_asked(tmp_path: Path) -> None:
     assert [line.split(",")[3] for line in done.stdout.splitlines()[1:3]] == ["blue", "red"]
     assert "truncated or damaged" in done.stdout
     done = snellen("classify", photos, "--bundle", bundle)
-    assert "2 .heic; --heic reads HEIC" in done.stderr
+    assert "2 .heic; convert HEIC photos to JPEG, or read them with --heic" in done.stderr
+
+
+def test_evaluation_reads_heic_where_it_is_installed(tmp_path: Path) -> None:
+    """Training opens its files in the same way. A damaged photo is named."""
+    bundle = write_bundle(tmp_path / "models")
+    for name, body in (("blue/a.png", picture(BLUE)), ("red/b.heic", photo()), ("red/c.heic", photo()[:300])):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(body)
+    done = snellen("evaluate", bundle, "--data", tmp_path / "photos")
+    assert done.returncode == 0, done.stderr
+    assert "on 2 images" in done.stdout
+    assert "c.heic: truncated or damaged" in done.stderr

@@ -8,8 +8,8 @@ import pytest
 
 from models.contract import Colour, Input
 from training.data.dataset import Dataset, open_dataset
-from training.data.split import PARTS
-from training.errors import DatasetError
+from training.data.duplicates import DUPLICATES, LeakedImagesError, find_pairs, refuse_across, to_digests, write_pairs
+from training.data.part_names import PARTS
 
 SMALL = Input(colour=Colour.RGB, height=7, width=7)
 
@@ -20,12 +20,17 @@ def sizes(dataset: Dataset) -> dict[str, int]:
 
 
 def test_the_same_file_in_two_parts_is_refused(photos: Path, tmp_path: Path) -> None:
-    """Under another name and in another class it is still the same; both files are named."""
+    """Under another name and in another class it is still the same; the first 20 pairs are named, the error has all."""
     root = tmp_path / "parts"
     shutil.copytree(photos, root / "train")
     shutil.copytree(photos / "ant", root / "test" / "bee")
-    with pytest.raises(DatasetError, match=r"train/ant/000.png \(train\) and .*test/bee/000.png \(test\) are the same"):
+    shutil.copy(photos / "bee" / "007.png", root / "test" / "bee" / "x.png")
+    with pytest.raises(LeakedImagesError, match="21 images are in two parts: remove each from one of the two") as error:
         open_dataset(str(root), target=SMALL)
+    lines = str(error.value).splitlines()[1:]
+    assert lines[0] == (f"  {root}/train/ant/000.png (train) and {root}/test/bee/000.png (test) are the same image")
+    assert (len(lines), lines[-1]) == (21, "  and 1 more")
+    assert len(error.value.pairs) == 21
 
 
 def test_copies_inside_a_part_are_counted_and_never_torn_apart(photos: Path) -> None:
@@ -45,4 +50,26 @@ def test_a_copy_under_another_label_is_reported(photos: Path) -> None:
     shutil.copy(photos / "ant" / "000.png", photos / "bee" / "ant.png")
     dataset = open_dataset(str(photos), target=SMALL)
     assert (dataset.warnings.copies, dataset.warnings.disputed) == (1, 1)
-    assert any("another label than the original" in sentence for sentence in dataset.sentences())
+    told = dataset.sentences()
+    place = next(i for i, line in enumerate(told) if "1 of the copies has another label than the original" in line)
+    assert told[place + 1] == f"  {photos}/ant/000.png is ant, {photos}/bee/ant.png is bee"
+    assert told[-1] == "duplicates.csv in the folder of the run has 1 pair of equal images"
+
+
+def test_all_pairs_are_written_as_a_table(tmp_path: Path) -> None:
+    """With the worst that is true of each; the earlier image is the first one."""
+    digests = to_digests([b"a", b"b", b"a", b"a", b"b"])
+    parts = np.array(["train", "train", "train", "train", "test"])
+    labels = np.array([0, 1, 0, 1, 1], np.int64)
+    pairs = find_pairs(digests, parts, labels, names=("ant", "bee"), place=lambda index: f"{index}.png")
+    assert [pair.kind for pair in pairs] == ["copy", "two labels", "two parts"]
+    write_pairs(tmp_path / "new" / DUPLICATES, pairs)
+    assert (tmp_path / "new" / DUPLICATES).read_text().splitlines() == [
+        "kind,first,second,first_label,second_label,first_part,second_part",
+        "copy,0.png,2.png,ant,ant,train,train",
+        "two labels,0.png,3.png,ant,bee,train,train",
+        "two parts,1.png,4.png,bee,bee,train,test",
+    ]
+    with pytest.raises(LeakedImagesError, match="one image is in two parts: remove it from one of the two"):
+        refuse_across(pairs)
+    refuse_across(pairs[:2])

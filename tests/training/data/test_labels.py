@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from training.data.labels import check_names, choose_names, normalize_name, printable, shorten
+from training.data.labels import (
+    beside_a_name,
+    check_names,
+    choose_names,
+    count_of,
+    in_order,
+    normalize_name,
+    printable,
+    same_but_for_case,
+    shorten,
+)
 from training.errors import DatasetError
 
 
@@ -39,6 +49,8 @@ def test_labels_that_are_not_those_of_the_source_are_named(wanted: tuple[str, ..
     [
         (("ant", " "), "' ' cannot be the name of a class"),
         (("ant", "\x1b[2J"), "cannot be the name of a class"),
+        (("ant", "two\nlines"), "cannot be the name of a class"),
+        (("ant", "\udce9"), "cannot be the name of a class"),
         (("ant", "ant"), "two classes are called 'ant'"),
         (("ant",), "has only one class, 'ant'"),
         ((), "has no class to train on"),
@@ -60,3 +72,41 @@ def test_a_long_list_of_names_is_cut() -> None:
     """The message says how many names are left out."""
     assert shorten(("a", "b", "c"), limit=2) == "a, b and 1 more"
     assert shorten(("a", "b"), limit=2) == "a, b"
+
+
+@pytest.mark.parametrize(
+    "name", ["👩\u200d🚀", "می\u200cخواهم", "no\u00a0break", "東京\u3000タワー", "café ☕", '"50 %", a', "\ue000"]
+)
+def test_any_other_text_is_a_name(name: str) -> None:
+    """Emoji of several parts, Persian half-spaces, blanks of other widths."""
+    check_names(("ant", name), "here")
+
+
+def test_blanks_at_the_ends_are_no_part_of_a_name() -> None:
+    """As typed between commas, or left behind in a table."""
+    assert normalize_name(" cat\u00a0") == "cat"
+    assert choose_names({"cat", "ant"}, (" cat", "ant "), "here") == ("cat", "ant")
+
+
+def test_names_that_are_numbers_are_in_their_order() -> None:
+    """All of them have to be; then 2 is before 10."""
+    assert in_order({"10", "1", "2"}) == ("1", "2", "10")
+    assert in_order({"010", "00", "1", "0"}) == ("0", "00", "1", "010")
+    assert in_order({"10", "1", "2", "x"}) == ("1", "10", "2", "x")
+    assert in_order({"²", "10", "2"}) == ("10", "2", "²")
+
+
+def test_names_that_differ_in_case_are_found() -> None:
+    """As A and a, which may be two letters or one slip of the hand."""
+    assert same_but_for_case(("A", "B", "a", "Straße", "STRASSE")) == [("A", "a"), ("Straße", "STRASSE")]
+    assert same_but_for_case(("ant", "bee")) == []
+
+
+def test_a_folder_with_the_name_of_a_data_set_is_told() -> None:
+    """With the way to it."""
+    assert beside_a_name("mnist").endswith("what is called mnist in this folder is read with --data ./mnist")
+
+
+def test_a_count_has_its_noun() -> None:
+    """One image, two images."""
+    assert (count_of(1, "image"), count_of(2000, "image")) == ("1 image", "2,000 images")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.split import stratified_split
+from training.data.split import describe_small_classes, stratified_split
 from training.errors import DatasetError
 
 
@@ -32,11 +32,31 @@ def test_a_small_class_is_in_every_part() -> None:
     assert all((labels[part] == 1).sum() == 1 for part in (split.train, split.validation, split.calibration))
 
 
-def test_a_class_too_small_to_split_is_named() -> None:
-    """Better an error than a class that calibration never sees."""
+def test_a_class_too_small_to_split_is_all_for_training() -> None:
+    """A long tail can be trained; what is left to measure comes from the other classes."""
     labels = np.array([0] * 100 + [1] * 2, np.int64)
-    with pytest.raises(DatasetError, match=r"class 'bee' has 2 different images, too few to hold out 2.*add images"):
-        stratified_split(labels, 0.1, 0.1, seed=0, names=("ant", "bee"))
+    split = stratified_split(labels, 0.1, 0.1, seed=0)
+    assert (labels[split.train] == 1).sum() == 2
+    assert (len(split.validation), len(split.calibration)) == (10, 10)
+
+
+def test_classes_that_are_all_too_small_are_refused() -> None:
+    """Nothing would choose the epoch and fit the probabilities."""
+    with pytest.raises(DatasetError, match="no class has enough different images.*add images"):
+        stratified_split(np.repeat([0, 1], 2).astype(np.int64), 0.1, 0.1, seed=0)
+
+
+def test_small_classes_are_described() -> None:
+    """Those that are all for training, and the share that one image of each class takes."""
+    names = tuple("abcd")
+    every = np.arange(4, dtype=np.int64)
+    assert describe_small_classes(np.repeat(every, 18), np.r_[every, every], names, wanted=0.1) == []
+    few = describe_small_classes(np.r_[every, 3], np.r_[every[:3], every[:3]], names, wanted=0.1)
+    assert few == [
+        "these classes are too small to hold images out, so all are for training: d (2)",
+        "6 of 11 images are held out, 55 % where 10 % are wanted, since validation and calibration take at least one "
+        "of each class: add images",
+    ]
 
 
 @pytest.mark.parametrize("fractions", [(0.5, 0.5), (-0.1, 0.2), (0.2, float("nan"))])

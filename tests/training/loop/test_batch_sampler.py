@@ -3,12 +3,13 @@
 from itertools import chain
 
 import numpy as np
+import pytest
 import torch
 
 from tests.training.loop.conftest import labelled
 from training.data.class_balance import sampling_weights
 from training.data.labelled_images import LabelledImages
-from training.loop.batch_sampler import BatchSampler
+from training.loop.batch_sampler import BatchSampler, Epoch, plan_epoch
 from training.loop.device import Device
 from training.loop.recipe import Recipe
 
@@ -29,10 +30,34 @@ def numbered(count: int) -> LabelledImages:
     return LabelledImages(images.images, np.arange(count))
 
 
+@pytest.mark.parametrize(
+    ("images", "batch_size", "steps"),
+    [(54_000, 128, 421), (2_048, 128, 16), (2_047, 64, 31), (450, 16, 28), (78, 16, 16), (13, 13, 16), (5, 5, 16)],
+)
+def test_the_batch_size_follows_the_data(images: int, batch_size: int, steps: int) -> None:
+    """An epoch has at least 16 steps, and a step not more than 128 images."""
+    assert plan_epoch(images, None) == Epoch(batch_size, steps)
+
+
+def test_a_batch_size_that_is_given_stays() -> None:
+    """But for data that are smaller; the epoch has enough steps all the same."""
+    assert plan_epoch(1_000, 32) == Epoch(32, 31)
+    assert plan_epoch(90, 128) == Epoch(90, 16)
+    assert plan_epoch(90, None, processes=4) == Epoch(64, 16)
+
+
+def test_an_epoch_of_few_images_shows_each_equally_often() -> None:
+    """Sixteen steps of eight are four passes over 32 images, one after the other."""
+    shown = list(chain.from_iterable(seen(batches(numbered(32)), 1)))
+    passes = [shown[start : start + 32] for start in range(0, 128, 32)]
+    assert all(sorted(each) == list(range(32)) for each in passes)
+    assert passes[0] != passes[1]
+
+
 def test_an_epoch_shows_every_image_once_in_an_order_of_its_own() -> None:
     """Another epoch has another order; the same epoch the same."""
-    one, again, two = (seen(batches(numbered(32)), epoch) for epoch in (1, 1, 2))
-    assert sorted(chain.from_iterable(one)) == list(range(32))
+    one, again, two = (seen(batches(numbered(128)), epoch) for epoch in (1, 1, 2))
+    assert sorted(chain.from_iterable(one)) == list(range(128))
     assert one == again != two
 
 

@@ -17,7 +17,7 @@ def test_flags_win_over_the_file_and_settings_over_flags(tmp_path: Path) -> None
     config = configure(file, GIVEN | {"recipe.epochs": 4, "recipe.lr": None}, ["augmentation.mixup=0.2", "lr=0.1"])
     assert (config.seed, config.recipe.epochs, config.recipe.lr) == (7, 4, 0.1)
     assert (config.recipe.augmentation.policy, config.recipe.augmentation.mixup) == ("trivial", 0.2)
-    assert config.recipe.batch_size == 128
+    assert config.recipe.batch_size is None
 
 
 def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:

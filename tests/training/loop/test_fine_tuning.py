@@ -1,5 +1,9 @@
 """Training on top of a body that has learnt before."""
 
+import json
+from pathlib import Path
+
+import pytest
 import torch
 
 from tests.training.loop.conftest import CLASSES, training_data
@@ -22,6 +26,13 @@ def test_a_frozen_body_keeps_weights_and_statistics() -> None:
     trained, _ = fit(start, training_data(), Recipe(epochs=1, batch_size=16, freeze=1))
     assert all(torch.equal(value, before[name]) for name, value in trained.body.state_dict().items())
     assert not torch.equal(trained.head.state_dict()["weight"], head)
+
+
+def test_the_rate_of_a_run_is_that_of_what_learns(tmp_path: Path) -> None:
+    """That of the head where the body is frozen: SGD's, of a recipe whose convolutions are for Muon."""
+    recipe = Recipe(epochs=1, freeze=1, lr=0.03, schedule="constant", warm_up=0)
+    fit(network(), training_data(), recipe, folder=tmp_path)
+    assert json.loads((tmp_path / "history.jsonl").read_text())["lr"] == pytest.approx(0.03 * 5 / 3)
 
 
 def test_the_top_of_the_body_thaws_after_the_frozen_epochs() -> None:

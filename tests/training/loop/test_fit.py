@@ -30,6 +30,13 @@ def test_training_learns_a_simple_task(optimizer: OptimizerName) -> None:
     assert score.accuracy > 0.8
 
 
+def test_the_defaults_learn_from_few_images() -> None:
+    """48 images in four classes: an epoch has 16 steps of 16 images, and no run ends in its warm-up."""
+    recipe = Recipe(epochs=8, augmentation=PLAIN)
+    _, score = fit(network(), training_data(train=48, validation=80), recipe)
+    assert score.accuracy > 0.9
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
 def test_every_optimizer_lowers_the_loss(optimizer: OptimizerName, tmp_path: Path) -> None:
     """From the first epoch to the third."""

@@ -32,3 +32,11 @@ def test_unknown_settings_and_infinite_numbers_are_refused() -> None:
         Augmentation.model_validate({"flips": True})
     with pytest.raises(ValidationError, match="finite"):
         Recipe(lr=float("inf"))
+
+
+def test_a_run_does_not_stop_in_its_warm_up() -> None:
+    """The first epoch that counts is the one after it; without patience a run never stops."""
+    recipe = Recipe(epochs=32, patience=10)  # the warm-up ends in epoch 5
+    for best, stops in ((1, 15), (9, 19)):
+        assert next(epoch for epoch in range(1, 33) if recipe.is_exhausted(epoch, best)) == stops
+    assert not Recipe(patience=0).is_exhausted(32, best=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from models.contract import Manifest, Task, read_bundle
-from training.model_card.model_card import model_card, read_confusion
+from training.model_card.model_card import model_card
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -43,10 +43,16 @@ def test_a_bar_in_a_label_does_not_break_the_table() -> None:
     assert "| 0 left\\|right | 1 |" in card
 
 
-def test_a_card_without_a_confusion_has_none_to_keep() -> None:
-    """Also one of another number of classes."""
-    card = "# Card\n\n## Confusion\n\n| | a | b | recall |\n| --- | ---: | ---: | ---: |\n"
-    rows = "| 0 a | 3 | 1 | 0.750 |\n| 1 b | 0 | 2 | 1.000 |\n\n## Limits\n"
-    np.testing.assert_array_equal(read_confusion(card + rows, 2), [[3, 1], [0, 2]])
-    assert read_confusion(card + rows, 3) is None
-    assert read_confusion("# Card\n", 2) is None
+def test_accuracy_has_its_interval_and_its_images() -> None:
+    """And a word where these chose the epoch; five classes or fewer have no top 5."""
+    manifest = read_bundle(MODELS / "fashion-mnist" / "2").manifest
+    assert "| top1 (95 % interval) | 0.9523 (0.9479 to 0.9563) |" in model_card(manifest)
+    assert "| top5 |" in model_card(manifest)
+    few = manifest.variants[0].metrics.model_copy(
+        update={"images": 6, "top1": 1.0, "source": "validation images of birds, which also chose the epoch"}
+    )
+    variant = manifest.variants[0].model_copy(update={"metrics": few})
+    card = model_card(manifest.model_copy(update={"variants": (variant,), "labels": manifest.labels[:3]}))
+    assert "| measured on | 6 images, which also chose the epoch |" in card
+    assert "| top1 (95 % interval) | 1.0000 (0.6097 to 1.0000) |" in card
+    assert "top5" not in card

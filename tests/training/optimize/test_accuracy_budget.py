@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from models.contract import LARGEST_TOLERANCE, Agreement, Precision, Scores, Speed
-from training.optimize.accuracy_budget import rejection_reason
+from training.optimize.accuracy_budget import images_needed, rejection_reason
 from training.optimize.result import MeasuredVariant
 
 SPEED = Speed(machine="none", threads=1, batch_size=1, images_per_s=100, ratio=1)
@@ -42,6 +42,12 @@ def test_without_labels_the_budget_bounds_disagreement(agreement: float, admitte
     """Accuracy cannot fall by more than the share of images that get another class."""
     reference = replace(FP32, metrics=Scores(measured=True, source="none"))
     assert (rejection_reason(variant(None, agreement=agreement), reference, budget=0.5) is None) == admitted
+
+
+@pytest.mark.parametrize(("budget", "images"), [(0.5, 200), (1, 100), (16.7, 6), (100, 1), (0, 1000)])
+def test_a_proof_is_no_coarser_than_its_budget(budget: float, images: int) -> None:
+    """One image weighs no more than the budget; a budget of nothing asks for a thousand."""
+    assert images_needed(budget) == images
 
 
 @pytest.mark.parametrize("difference", [LARGEST_TOLERANCE + 0.01, float("nan")])

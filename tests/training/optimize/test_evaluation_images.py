@@ -26,24 +26,39 @@ def rows(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> set[bytes]:
 
 def test_no_image_is_used_both_to_make_a_variant_and_to_test_it(original: Path, source: Path, tmp_path: Path) -> None:
     """The test set measures; ranges come from training images, layers are chosen on held-out ones."""
-    images = find_evaluation_images(read_bundle(original).manifest, str(source), tmp_path)
+    images = find_evaluation_images(read_bundle(original).manifest, str(source), tmp_path, budget=2)
     assert images.training_images is not None
     assert images.labels is not None
     assert len(images.test_images) == len(images.labels) == 80
     parts = [rows(part) for part in (images.training_images(), images.selection_images, images.test_images)]
     assert sum(map(len, parts)) == len(set.union(*parts))
     assert rows(images.range_images) <= parts[0]
-    assert images.source.startswith("test set of ")
+    assert images.source.startswith("test images of ")
 
 
 def test_the_folder_of_a_run_names_data_and_seed(original: Path, source: Path, tmp_path: Path) -> None:
     """Another seed holds out other images."""
     manifest = read_bundle(original).manifest
     write_config(TrainingConfig(name="stripes", data=str(source), seed=5), tmp_path)
-    of_run = find_evaluation_images(manifest, None, tmp_path)
-    of_seed_0 = find_evaluation_images(manifest, str(source), tmp_path / "none")
+    of_run = find_evaluation_images(manifest, None, tmp_path, budget=2)
+    of_seed_0 = find_evaluation_images(manifest, str(source), tmp_path / "none", budget=2)
     assert rows(of_run.selection_images) != rows(of_seed_0.selection_images)
     assert rows(of_run.test_images) == rows(of_seed_0.test_images)
+
+
+def test_too_few_labelled_images_are_no_proof(original: Path, source: Path, tmp_path: Path) -> None:
+    """Each of 80 weighs 1.25 points, more than the budget: agreement is measured on crops of training images instead,
+    those of one half making the variant and those of the other judging it.
+    """
+    images = find_evaluation_images(read_bundle(original).manifest, str(source), tmp_path, budget=0.5)
+    assert images.labels is None
+    assert len(images.test_images) == 400
+    assert images.training_images is not None
+    assert len(images.training_images()) == 180
+    assert not rows(images.test_images) & (rows(images.selection_images) | rows(images.range_images))
+    assert "random crops, each at least 30%, of 180 training images" in images.source
+    assert "since one of only 80 test images would weigh 1.2 points, more than the budget of 0.5" in images.source
+    assert len(find_evaluation_images(read_bundle(original).manifest, str(source), tmp_path, 0.1).test_images) == 1000
 
 
 def test_photographs_stand_for_colour_images_without_labels(original: Path, tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_the_manifest_says_how_each_was_made(optimized: tuple[Path, OptimizeResu
         assert variant.provenance.notes[1] == (
             "Admitted by the rule: top-1 accuracy on the same images at most 20 points below fp32."
         )
+        assert variant.provenance.notes[2].startswith("Judged on 80 images: test images of IDX files in")
     pruned = manifest.variant(Precision.PRUNED)
     assert pruned is not None
     assert pruned.sparsity == pytest.approx(0.5, abs=0.01)

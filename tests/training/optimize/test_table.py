@@ -47,8 +47,24 @@ def test_the_table_has_every_row(optimized: tuple[Path, OptimizeResult], capsys:
 def test_a_row_has_percentages_distances_and_megabytes() -> None:
     """Numbers that fp32 does not have are empty."""
     lines = [line.split() for line in printed(RESULT).splitlines()]
-    assert ["fp32", "95.00", "4.00", "3.00", "1234", "1.00", "reference"] in lines
-    assert ["int8", "95.00", "97.50", "0.0125", "/", "0.25", "4.00", "3.00", "1234", "1.50", "*", "admitted"] in lines
+    assert ["fp32", "95.00", "87.8", "to", "98.0", "4.00", "3.00", "1234", "1.00", "reference"] in lines
+    assert [
+        "int8",
+        "95.00",
+        "87.8",
+        "to",
+        "98.0",
+        "97.50",
+        "0.0125",
+        "/",
+        "0.25",
+        "4.00",
+        "3.00",
+        "1234",
+        "1.50",
+        "*",
+        "admitted",
+    ] in lines
 
 
 def test_a_skipped_variant_has_its_reason_and_the_rule_is_below() -> None:

@@ -38,7 +38,28 @@ def test_the_images_are_those_that_the_training_held_out(make_bundle: MakeBundle
         calibration=0.1,
         labels=bundle.manifest.labels,
     )
-    judged = open_labelled_data(str(folders), bundle, hold_out).images
+    found = open_labelled_data(str(folders), bundle, hold_out)
+    judged = found.images
+    assert found.source.endswith(", which also chose the epoch")
     np.testing.assert_array_equal(judged.images, trained.validation.images)
     other = open_labelled_data(str(folders), bundle, replace(hold_out, seed=8)).images
     assert not np.array_equal(other.images, judged.images)
+
+
+def test_folders_that_are_numbers_keep_the_classes_of_the_bundle(make_bundle: MakeBundle, folders: Path) -> None:
+    """In whatever order the bundle has them: only where it has other names do numbers stand for places."""
+    bundle, hold_out = make_bundle(), HoldOut(validation=0.2, calibration=0.1)
+    for number, name in enumerate(LABELS):
+        (folders / name).rename(folders / str(number))
+    by_place = open_labelled_data(str(folders), bundle, hold_out).images
+    labels = ("1", "0", "3", "2")
+    moved = replace(bundle, manifest=bundle.manifest.model_copy(update={"labels": labels}))
+    by_label = open_labelled_data(str(folders), moved, hold_out).images
+    found = {tuple(image.flatten()): label for image, label in zip(by_place.images, by_place.labels, strict=True)}
+    same = [
+        (found[tuple(i.flatten())], n)
+        for i, n in zip(by_label.images, by_label.labels, strict=True)
+        if tuple(i.flatten()) in found
+    ]
+    assert same
+    assert all(labels[new] == str(old) for old, new in same)

@@ -1,5 +1,6 @@
 """The facts at the top of the report."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ def test_labelled_images_are_what_the_scores_are_measured_on(inputs: ReportInput
     assert inputs.labelled is not None
     top = overview(inputs)
     facts = {fact.name: fact.value for fact in top.facts}
-    assert facts["Accuracy"] == f"{inputs.labelled.evaluation.metrics('').top1:.2%}"
+    assert facts["Accuracy"] == f"{inputs.labelled.evaluation.metrics('').top1:.0%}"
+    note = next(fact.note for fact in top.facts if fact.name == "Accuracy")
+    assert re.fullmatch(r"95 % interval \d+\.\d to \d+\.\d %; 24 images", note)  # and no top 5 of four classes
     assert top.title == "stripes, version 1"
     assert top.basis == "SmallResNet. Scores measured for this report: 24 striped images."
 
@@ -24,7 +27,7 @@ def test_without_them_the_scores_are_those_of_the_manifest(inputs: ReportInputs)
     """What it does not know is left out."""
     top = overview(replace(inputs, labelled=None))
     facts = {fact.name: fact.value for fact in top.facts}
-    assert facts["Accuracy"] == "75.00%"
+    assert facts["Accuracy"] == "75%"
     assert "Loss" not in facts
     assert (facts["Classes"], facts["Parameters"], facts["Input"]) == ("4", "1", "16×16")
     assert "measured when the bundle was made: stripes." in top.basis

@@ -1,16 +1,26 @@
 """Images that come as arrays: checked, split and converted to the network's input."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.contract import Colour, Input, Preprocessing
-from training.data.duplicates import Digests, count_copies, count_disputed, digests_of, refuse_across
+from training.data.duplicates import (
+    Digests,
+    DuplicatePair,
+    count_copies,
+    count_disputed,
+    digests_of,
+    find_pairs,
+    refuse_across,
+)
 from training.data.labelled_images import Indices, LabelledImages, evaluation_pixels, in_colour, is_identity
 from training.data.labels import check_names
 from training.data.metadata import DatasetMetadata
+from training.data.part_names import PARTS
 from training.data.pixel_storage import PixelStorage
-from training.data.split import PARTS, HoldOut, OpenedImages, Parts, assign_parts
+from training.data.split import HoldOut, OpenedImages, Parts, assign_parts
 from training.data.warnings_list import collect_warnings
 
 
@@ -39,6 +49,8 @@ def open_arrays(
     whole, given = _joined(arrays)
     digests = digests_of(whole.images)
     kept = _without_overlap(arrays, given, digests)
+    pairs = _pairs(arrays, whole.labels, given, digests)
+    refuse_across(pairs)
     parts = assign_parts(whole.labels[kept], given[kept], digests[kept], arrays.metadata.labels, hold_out)
     target = target or native_input(whole)
     preprocessing = preprocessing or native_preprocessing(target)
@@ -48,9 +60,8 @@ def open_arrays(
         for part, images in pieces.items()
     }
     copies, disputed = count_copies(digests[kept], parts), count_disputed(digests, whole.labels)
-    return OpenedImages(
-        target, preprocessing, opened, collect_warnings((), copies, disputed, dropped=len(whole) - len(kept))
-    )
+    warnings = collect_warnings((), copies, disputed, dropped=len(whole) - len(kept))
+    return OpenedImages(target, preprocessing, opened, replace(warnings, pairs=pairs))
 
 
 def native_input(images: LabelledImages) -> Input:
@@ -79,9 +90,19 @@ def _without_overlap(arrays: Arrays, given: Parts, digests: Digests) -> Indices:
     testing = given == "test"
     if arrays.published:
         return np.flatnonzero(testing | ~np.isin(digests, digests[testing]))
-    first = len(arrays.train)
-    refuse_across(digests, given, lambda i: f"image {i - first if testing[i] else i} of {arrays.metadata.title}")
     return np.arange(len(given))
+
+
+def _pairs(arrays: Arrays, labels: NDArray[np.int64], given: Parts, digests: Digests) -> tuple[DuplicatePair, ...]:
+    """Return the equal images by their numbers in their part; none of a published set, which is as it is."""
+    if arrays.published:
+        return ()
+    first, title = len(arrays.train), arrays.metadata.title
+
+    def place(index: int) -> str:
+        return f"image {index - first if index >= first else index} of {title}"
+
+    return find_pairs(digests, given, labels, names=arrays.metadata.labels, place=place)
 
 
 def _trained_on(images: LabelledImages, target: Input) -> LabelledImages:

@@ -1,93 +1,66 @@
-"""A folder of class folders, with or without folders for train, validation and test above them."""
+"""A folder of class folders, with or without folders for train, validation and test above or below them."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
-from training.data.labels import choose_names, normalize_name, printable
+from models.contract import suffix_counts
+from training.data.labels import choose_names, count_of, normalize_name, printable, shorten
 from training.data.metadata import files_dataset
+from training.data.sources.file_tree import class_files, files_in
+from training.data.sources.layout import ClassFolder, find_class_folders
 from training.data.sources.listing import Listing, listing
-from training.data.split import PART_NAMES, Part
 from training.errors import DatasetError
-
-_LITTER = ("thumbs.db", "desktop.ini")
-"""Files that file managers leave behind. Files and folders that begin with a dot are skipped too."""
 
 
 def list_class_folders(root: Path, labels: tuple[str, ...] = ()) -> Listing:
     """List every file of every class folder, whatever its name; files that are no images are found when they are
     opened.
 
-    A class folder may be a link; links further down are not followed, so there are no cycles.
-    Raises DatasetError for no class, one class, an empty class, or names that differ from `labels`.
+    labels: names of the classes in order, if known. A class folder may be a link; links further down are not followed,
+    so there are no cycles.
+    Raises DatasetError for no class, one class, an empty class, names that differ from `labels`, and for folders that
+    cannot be told apart as classes and parts.
     """
-    classes = [(folder, part) for top, part in _part_folders(root) for folder in _class_folders(top)]
-    names = choose_names(
-        {normalize_name(folder.name) for folder, part in classes if part == "train"}, labels, str(root)
-    )
-    rows = [(path, _number(folder, names), part) for folder, part in classes for path in class_files(folder)]
-    return listing(files_dataset(str(root), names), rows)
-
-
-def _part_folders(root: Path) -> list[tuple[Path, Part]]:
-    """Return the folders that hold class folders, training first."""
-    folders = subfolders(root)
-    named = [(folder, PART_NAMES[name]) for folder in folders if (name := folder.name.casefold()) in PART_NAMES]
-    if not any(part == "train" for _, part in named) or len(named) == 1 < len(folders):
-        return [(root, "train")]
-    if others := [folder.name for folder in folders if folder not in dict(named)]:
+    folders = find_class_folders(root, [normalize_name(label) for label in labels], strict=True)
+    training = {folder.name for folder in folders if folder.part in (None, "train")}
+    if not training:
+        parts = sorted({folder.part for folder in folders if folder.part})
         raise DatasetError(
-            f"{root} has {others[0]} beside {', '.join(folder.name for folder, _ in named)}: "
-            "move away what is neither training, validation nor test"
+            f"{printable(root)} has no training images, only those for {', '.join(parts)}: add a folder train, or say "
+            "with --labels that these folders are the classes"
         )
-    return sorted(named, key=lambda item: item[1] != "train")
-
-
-def _class_folders(root: Path) -> list[Path]:
-    folders = subfolders(root)
-    if not folders:
-        raise DatasetError(f"{root} has no class folders: put the images of each class into a folder of its name")
+    names = choose_names(training, labels, printable(root))
+    numbers = {name: number for number, name in enumerate(names)}
     for folder in folders:
-        if folder.is_symlink() and root.resolve().is_relative_to(folder.resolve()):
-            raise DatasetError(f"{folder} is a link to a folder around it: remove the link")
-    return folders
+        if folder.name not in numbers:
+            raise DatasetError(
+                f"{printable(folder.path)} is of a class that has no training images: add some, or remove the folder"
+            )
+    rows = [
+        (path, numbers[folder.name], folder.part or "train")
+        for folder in _ordered(folders)
+        for path in class_files(folder.path)
+    ]
+    return listing(files_dataset(root, names), rows, (*_beside(root, folders), *_stripped(folders)))
 
 
-def _number(folder: Path, names: tuple[str, ...]) -> int:
-    if (name := normalize_name(folder.name)) not in names:
-        raise DatasetError(
-            f"{printable(folder)} is of a class that has no training images: add some, or remove the folder"
-        )
-    return names.index(name)
+def _ordered(folders: list[ClassFolder]) -> list[ClassFolder]:
+    """Return the training folders first: the seed draws from the images in the order of the listing."""
+    return sorted(folders, key=lambda folder: folder.part not in (None, "train"))
 
 
-def subfolders(root: Path) -> list[Path]:
-    """Return the folders in `root`, sorted by name, without hidden ones. Raises DatasetError."""
-    try:
-        return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError as error:
-        _refuse(error)
+def _beside(root: Path, folders: list[ClassFolder]) -> list[str]:
+    """Return a sentence on the files that lie beside class folders instead of in one."""
+    tops = {root, *(folder.path.parent for folder in folders)}
+    names = [path.name for top in sorted(tops) for path in files_in(top)]
+    return (
+        [f"passed over {count_of(len(names), 'file')} beside the class folders: {suffix_counts(names)}"]
+        if names
+        else []
+    )
 
 
-def class_files(folder: Path) -> list[Path]:
-    """Return all files below a class folder, sorted by name. Raises DatasetError for one without files."""
-    files = files_below(folder)
-    if not files:
-        raise DatasetError(f"the class folder {printable(folder)} is empty: put images into it, or remove it")
-    return files
-
-
-def files_below(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted by name, without hidden ones. Raises DatasetError."""
-    return sorted(_walk(folder))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in names if name.casefold() not in _LITTER and name[0] != ".")
-
-
-def _refuse(error: OSError) -> NoReturn:
-    raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from error
+def _stripped(folders: list[ClassFolder]) -> list[str]:
+    """Return a sentence on the folders whose names have blanks at their ends."""
+    names = {folder.written: folder.name for folder in folders if folder.written != folder.name}
+    said = [f"{written!r} is the class {name!r}" for written, name in names.items()]
+    return [f"blanks at the ends of names of folders do not count: {shorten(said)}"] if said else []

@@ -13,7 +13,7 @@ import numpy as np
 from models.contract import Pixels
 from training.data.labelled_images import LabelledImages
 from training.data.labels import shorten
-from training.data.metadata import FASHION_MNIST, DatasetMetadata, emnist, unknown_dataset
+from training.data.metadata import FASHION_MNIST, DatasetMetadata, emnist, own_name, unknown_dataset
 from training.data.sources.arrays import Arrays
 from training.errors import DatasetError
 
@@ -165,7 +165,7 @@ def _prefix(split: str) -> str:
 
 def _metadata(folder: Path, train: LabelledImages, labels: tuple[str, ...], split: str) -> DatasetMetadata:
     if split in SPLITS and labels == emnist_labels(split):
-        return emnist(split, labels).with_origin(str(folder))
+        return emnist(split, labels).with_origin(own_name(folder))
     if not labels and hashlib.sha256(train.labels.astype(np.uint8).tobytes()).hexdigest() == _FASHION_MNIST_LABELS:
-        return FASHION_MNIST.with_origin(str(folder))
-    return unknown_dataset(str(folder), labels or tuple(str(number) for number in range(int(train.labels.max()) + 1)))
+        return FASHION_MNIST.with_origin(own_name(folder))
+    return unknown_dataset(folder, labels or tuple(str(number) for number in range(int(train.labels.max()) + 1)))

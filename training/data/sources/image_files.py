@@ -1,6 +1,7 @@
 """Image files: all headers are read first, then the remaining files are decoded in parallel."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -9,16 +10,18 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from models.contract import Colour, Input, Pixels, Preprocessing
-from training.data.duplicates import count_copies, count_disputed, refuse_across, to_digests
+from models.contract import Input, Pixels, Preprocessing
+from training.data.duplicates import count_copies, count_disputed, find_pairs, refuse_across, to_digests
 from training.data.labelled_images import LabelledImages
 from training.data.labels import printable
 from training.data.parallel_map import parallel_map
+from training.data.part_names import PARTS, Part
 from training.data.pixel_storage import PixelStorage
 from training.data.sources.arrays import native_preprocessing
 from training.data.sources.listing import Listing
+from training.data.sources.native_shape import PHOTO_INPUT, native_shape, shape_notes
 from training.data.sources.open_image import Header, UnreadableImage, read_header, read_pixels
-from training.data.split import PARTS, HoldOut, OpenedImages, Part, assign_parts
+from training.data.split import HoldOut, OpenedImages, assign_parts
 from training.data.warnings_list import SkippedFile, collect_warnings
 from training.errors import DatasetError
 
@@ -26,8 +29,6 @@ R = TypeVar("R")
 _MAX_SIDE = 4096
 MARGIN = 0.875
 """Ratio of the input's side to that of a training image: the margin for random crops (224 of 256)."""
-PHOTO_INPUT = Input(colour=Colour.RGB, height=224, width=224)
-"""Default input for images of several sizes."""
 
 
 def open_pictures(
@@ -36,17 +37,27 @@ def open_pictures(
     preprocessing: Preprocessing | None,
     hold_out: HoldOut,
     storage: PixelStorage,
+    *,
+    unanimous: bool = False,
 ) -> OpenedImages:
     """Decode every image once: preprocessed for evaluation, and with a margin for random crops for training.
 
-    target: by default the size that all images share, if it is at most 224, else 224x224 RGB.
+    target: by default the size that most images share, or all if `unanimous`, if it is at most 224, else 224x224 RGB.
     Raises DatasetError for a class with no or too few readable images, and for an image in two parts.
     """
     listing, headers, unreadable = _with_headers(listing)
     digests = to_digests([header.digest for header in headers])
-    refuse_across(digests, listing.parts, lambda index: printable(listing.paths[index]))
+    pairs = find_pairs(
+        digests,
+        listing.parts,
+        listing.labels,
+        names=listing.metadata.labels,
+        place=lambda i: printable(listing.paths[i]),
+    )
+    refuse_across(pairs)
     parts = assign_parts(listing.labels, listing.parts, digests, listing.metadata.labels, hold_out)
-    native = _native(headers)
+    native = native_shape(headers, unanimous=unanimous)
+    notes = () if target else shape_notes(listing.paths, headers, native)
     target = target or native or PHOTO_INPUT
     preprocessing = preprocessing or (native_preprocessing(target) if native else Preprocessing())
     opened: dict[Part, LabelledImages] = {}
@@ -57,9 +68,8 @@ def open_pictures(
             opened[part], damaged = _decoded(listing.take(indices), part, *form, storage)
             unreadable += damaged
     disputed = count_disputed(digests, listing.labels)
-    return OpenedImages(
-        target, preprocessing, opened, collect_warnings(unreadable, count_copies(digests, parts), disputed)
-    )
+    warnings = collect_warnings(unreadable, count_copies(digests, parts), disputed)
+    return OpenedImages(target, preprocessing, opened, replace(warnings, pairs=pairs, notes=(*listing.notes, *notes)))
 
 
 def with_crop_margin(target: Input, preprocessing: Preprocessing) -> tuple[Input, Preprocessing]:
@@ -95,16 +105,6 @@ def _refuse_lost(before: Listing, after: Listing, skipped: Sequence[SkippedFile]
         first = next(file for file in skipped if file.path in paths)
         name = before.metadata.labels[lost[0]]
         raise DatasetError(f"no picture of the class {name!r} can be read; the first is {first.path}: {first.reason}")
-
-
-def _native(headers: Sequence[Header]) -> Input | None:
-    """Return the shape that all images share, or None when they differ or are large."""
-    sizes = {header.size for header in headers}
-    if len(sizes) > 1 or max(max(size) for size in sizes) > PHOTO_INPUT.height:
-        return None
-    (width, height) = sizes.pop()
-    colour = Colour.L if all(header.grey for header in headers) else Colour.RGB
-    return Input(colour=colour, height=height, width=width)
 
 
 def _decoded(

@@ -1,54 +1,110 @@
-"""A CSV table of images to evaluate on, read without pyarrow: columns `path`, `label` and, optionally, `split`."""
+"""A table of images: path, label and part of each. Text tables are read without pyarrow."""
 
-import csv
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.labels import shorten
-from training.data.split import PART_NAMES, Part
+from training.data.labels import count_of, printable
+from training.data.part_names import PARTS, Part, part_of
+from training.data.sources.table_columns import Columns, described, has_names, named_columns, unnamed_columns
+from training.data.sources.table_text import Record, read_text_table
 from training.errors import DatasetError
 
-_NEEDED = ("path", "label")
+_SAMPLE = 20
+"""First rows that have to agree where no header names the columns."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row. path: absolute, or relative to the working folder; part: None where the table has no column `split`."""
+    """One row. path: absolute, or relative to the working folder; part: None where the table has no column of parts."""
 
     path: Path
     label: str
     part: Part | None
 
 
-def read_label_table(table: Path, *, empty_labels: bool) -> list[TableRow]:
-    """Return the rows in their order. A relative path starts at the table's folder.
+@dataclass(frozen=True)
+class LabelTable:
+    """rows: in the order of the table, one at least. notes: sentences on what was read otherwise than it is written."""
 
-    empty_labels: whether a row may have no label. Raises DatasetError for a table that is no CSV in UTF-8, lacks a
-    column or has no rows, and for a row with an empty value or an unknown split.
+    rows: list[TableRow]
+    notes: tuple[str, ...] = ()
+
+
+def read_label_table(table: Path, *, empty_labels: bool) -> LabelTable:
+    """Read a text table, with or without a header. A relative path starts at the table's folder.
+
+    empty_labels: whether a row may have no label. Raises DatasetError for a table that is no text, lacks a column or
+    has no rows, and for a row with an empty value, too many cells or an unknown part.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            rows = [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in reader]
-            columns = list(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DatasetError(f"{table} cannot be read as a CSV table in UTF-8: {reason}") from error
-    if missing := [name for name in _NEEDED if name not in columns]:
-        raise DatasetError(
-            f"{table} has no column {missing[0]!r}, only {shorten([ascii(name) for name in columns]) or 'none'}: "
-            "name the columns path, label and, if the parts are known, split"
-        )
-    if not rows:
-        raise DatasetError(f"{table} has no rows")
-    return [_row(row, number, table, empty_labels=empty_labels) for number, row in enumerate(rows, start=1)]
+
+    def score(records: list[Record]) -> int:
+        if not records:
+            return 0
+        certain = has_names(records[0]) or unnamed_columns(records, table.parent) is not None
+        return 1_000_000 if certain else len(records[0])
+
+    records, note = read_text_table(table, score)
+    unnamed = unnamed_columns(records[:_SAMPLE], table.parent) if records and not has_names(records[0]) else None
+    if unnamed is None:
+        names, rows = (records[0], records[1:]) if records else ([], [])
+        columns = named_columns(names, table)
+        read = described(names, columns)
+    else:
+        columns, rows = unnamed, records
+        read = f"has no header: column {columns.path + 1} was read as path, column {columns.label + 1} as label"
+    found = table_rows(table, rows, columns, width=len(records[0]), empty_labels=empty_labels)
+    notes = (note, read and f"{printable(table)} {read}", *found.notes)
+    return LabelTable(found.rows, tuple(each for each in notes if each))
 
 
-def _row(row: dict[str, str], number: int, table: Path, *, empty_labels: bool) -> TableRow:
-    for name in ("path",) if empty_labels else _NEEDED:
-        if not row[name]:
-            raise DatasetError(f"{table}, row {number}: the {name} is empty")
-    split = row.get("split")
-    if split is not None and split.casefold() not in PART_NAMES:
-        raise DatasetError(f"{table}, row {number}: the split {split!r} is not one of {', '.join(PART_NAMES)}")
-    return TableRow(table.parent / row["path"], row["label"], None if split is None else PART_NAMES[split.casefold()])
+def table_rows(
+    table: Path, records: Sequence[Record], columns: Columns, *, width: int, empty_labels: bool
+) -> LabelTable:
+    r"""Check the rows of a table and return them, blanks around cells removed, `\` in paths as `/` where that exists.
+
+    width: number of columns. Raises DatasetError as `read_label_table` does.
+    """
+    if not records:
+        raise DatasetError(f"{printable(table)} has no rows")
+    stripped = slashes = 0
+    rows = []
+    for number, record in enumerate(records, start=1):
+        if any(cell.strip() for cell in record[width:]):
+            raise DatasetError(
+                f"{printable(table)}, row {number} has {len(record)} cells, but there are {width} columns: put a cell "
+                "that holds a separator between quotes"
+            )
+        cells = [record[place] if place is not None and place < len(record) else "" for place in columns]
+        path, label, split = (cell.strip() for cell in cells)
+        stripped += label != cells[1]
+        whole = _path(table.parent, path)
+        slashes += whole != table.parent / path
+        _check_filled({"path": path} | ({} if empty_labels else {"label": label}), number, table)
+        rows.append(TableRow(whole, label, None if columns.split is None else _part(split, number, table)))
+    notes = (
+        f"{printable(table)}: blanks were removed around {count_of(stripped, 'label')}" if stripped else "",
+        rf"{printable(table)}: \ was read as / in {count_of(slashes, 'path')}" if slashes else "",
+    )
+    return LabelTable(rows, tuple(note for note in notes if note))
+
+
+def _path(folder: Path, text: str) -> Path:
+    written = folder / text
+    if "\\" not in text or os.path.exists(written):
+        return written
+    other = folder / text.replace("\\", "/")
+    return other if os.path.exists(other) else written
+
+
+def _check_filled(values: dict[str, str], number: int, table: Path) -> None:
+    for name, value in values.items():
+        if not value:
+            raise DatasetError(f"{printable(table)}, row {number}: the {name} is empty")
+
+
+def _part(split: str, number: int, table: Path) -> Part:
+    if (part := part_of(split)) is None:
+        raise DatasetError(f"{printable(table)}, row {number}: the split {split!r} is not one of {', '.join(PARTS)}")
+    return part

@@ -1,7 +1,9 @@
 """Image files opened within limits; files that are no images, too large or damaged are refused with a reason."""
 
+import functools
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +16,21 @@ from models.contract import FORMATS, Input, Pixels, Preprocessing, UnsupportedMo
 MAX_PIXELS = 89_478_485
 """Pixel limit of one image: the value up to which Pillow does not warn (Image.MAX_IMAGE_PIXELS)."""
 MAX_FILE_BYTES = 256 << 20
+HEIC_ADVICE = "convert HEIC photos to JPEG, or let them be read: pip install 'snellen[heic]'"
+_HEIC = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
+"""First bytes of a HEIC photo; an AVIF image that begins with one of the last two is opened before."""
 _GREY = ("1", "L", "I;16", "I;16B")
+
+
+@functools.cache
+def reads_heic() -> bool:
+    """Let Pillow read HEIC in this process from now on; return whether the extra `heic` is installed."""
+    try:
+        from pillow_heif import register_heif_opener  # noqa: PLC0415  absent unless the extra `heic` is installed
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    return True
 
 
 class UnreadableImage(Exception):
@@ -50,6 +66,8 @@ def _read(path: Path) -> bytes:
             raise UnreadableImage("not a file")
         if (size := path.stat().st_size) > MAX_FILE_BYTES:
             raise UnreadableImage(f"{size:,} bytes, more than {MAX_FILE_BYTES:,}")
+        if not size:
+            raise UnreadableImage("an empty file")
         return path.read_bytes()
     except OSError as error:
         raise UnreadableImage(error.strerror or "cannot be read") from error
@@ -60,14 +78,17 @@ def _read(path: Path) -> bytes:
 @contextmanager
 def _opened(content: bytes) -> Iterator[Image.Image]:
     """Open an image and translate Pillow's exceptions until the end of the block."""
+    formats = (*FORMATS, "HEIF") if _HEIC.match(content) and reads_heic() else FORMATS
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=formats) as image:
             if (pixels := image.width * image.height) > MAX_PIXELS:
                 raise UnreadableImage(f"{image.width}x{image.height} is {pixels:,} pixels, more than {MAX_PIXELS:,}")
             yield image
     except UnreadableImage:
         raise
     except UnidentifiedImageError as error:
+        if _HEIC.match(content):
+            raise UnreadableImage("truncated or damaged" if reads_heic() else f"a HEIC photo: {HEIC_ADVICE}") from error
         raise UnreadableImage(f"not a picture in one of the formats {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage(f"more than {MAX_PIXELS:,} pixels") from error

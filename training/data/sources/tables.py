@@ -1,19 +1,20 @@
-"""A CSV or Parquet table with one row per image: columns `path`, `label` and, optionally, `split`."""
+"""A table with one row per image, as text or Parquet: path, label and, optionally, part."""
 
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow import csv, parquet
+from pyarrow import parquet
 
-from training.data.labels import choose_names, normalize_name, shorten
+from training.data.labels import choose_names, normalize_name, printable, shorten
 from training.data.metadata import files_dataset
+from training.data.sources.label_table import LabelTable, read_label_table, table_rows
 from training.data.sources.listing import Listing, listing
-from training.data.split import PART_NAMES, Part
+from training.data.sources.table_columns import Columns, described, named_columns
+from training.data.sources.table_text import TEXT_SUFFIXES
 from training.errors import DatasetError
 
-SUFFIXES = (".csv", ".parquet")
-_COLUMNS = ("path", "label", "split")
-_NEEDED = _COLUMNS[:2]
+_PARQUET = ".parquet"
+SUFFIXES = (*TEXT_SUFFIXES, _PARQUET)
 
 
 def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
@@ -22,56 +23,41 @@ def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
     A label is the name of a class or, where `labels` are given, also its number from 0. Raises DatasetError for a table
     that cannot be read, lacks a column, or has a row with an empty or unknown value.
     """
-    columns = _read(table)
-    paths, values = columns["path"], [normalize_name(value) for value in columns["label"]]
-    parts = [_part(name, row, table) for row, name in enumerate(columns.get("split", ["train"] * len(paths)), start=1)]
-    _check_filled({"path": paths, "label": values}, table)
+    parquet_file = table.suffix.casefold() == _PARQUET
+    read = _read_parquet(table) if parquet_file else read_label_table(table, empty_labels=False)
+    parts = [row.part or "train" for row in read.rows]
+    values = [normalize_name(row.label) for row in read.rows]
     if labels:
         values = [_name(value, labels, row, table) for row, value in enumerate(values, start=1)]
-    names = choose_names({v for v, part in zip(values, parts, strict=True) if part == "train"}, labels, str(table))
+    names = choose_names(
+        {v for v, part in zip(values, parts, strict=True) if part == "train"}, labels, printable(table)
+    )
     numbers = {name: number for number, name in enumerate(names)}
     if strange := [name for name in values if name not in numbers]:
-        raise DatasetError(f"{table} has no training image of the class {strange[0]!r}: add some, or remove its rows")
-    rows = [(table.parent / path, numbers[v], part) for path, v, part in zip(paths, values, parts, strict=True)]
-    return listing(files_dataset(str(table), names), rows)
-
-
-def _read(table: Path) -> dict[str, list[str]]:
-    """Return the known columns as text; a missing value is an empty text."""
-    try:
-        read = _read_csv(table) if table.suffix.casefold() == ".csv" else parquet.read_table(table)
-        columns = {name: _texts(read.column(name)) for name in _COLUMNS if name in read.column_names}
-    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{table} cannot be read as a table: {str(error).splitlines()[0]}") from error
-    if missing := [name for name in _NEEDED if name not in columns]:
         raise DatasetError(
-            f"{table} has no column {missing[0]!r}, only {shorten([ascii(name) for name in read.column_names])}: "
-            "name the columns path, label and, if the parts are known, split"
+            f"{printable(table)} has no training image of the class {strange[0]!r}: add some, or remove its rows"
         )
-    if not len(read):
-        raise DatasetError(f"{table} has no rows")
-    return columns
+    rows = [(row.path, numbers[v], part) for row, v, part in zip(read.rows, values, parts, strict=True)]
+    return listing(files_dataset(table, names), rows, read.notes)
+
+
+def _read_parquet(table: Path) -> LabelTable:
+    try:
+        whole = parquet.read_table(table)
+        names = list(whole.column_names)
+        chosen = named_columns(names, table)
+        columns = [_texts(whole.column(place)) for place in chosen if place is not None]
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{printable(table)} cannot be read as a table: {str(error).splitlines()[0]}") from error
+    records = [list(record) for record in zip(*columns, strict=True)]
+    places = Columns(0, 1, 2 if len(columns) > 2 else None)
+    read = table_rows(table, records, places, width=len(columns), empty_labels=False)
+    note = described(names, chosen)
+    return LabelTable(read.rows, (*([f"{printable(table)} {note}"] if note else []), *read.notes))
 
 
 def _texts(column: pa.ChunkedArray) -> list[str]:
     return ["" if value is None else value for value in column.cast(pa.string()).to_pylist()]
-
-
-def _read_csv(table: Path) -> pa.Table:
-    """Read the columns as text, so that the label 01 is not 1."""
-    return csv.read_csv(table, convert_options=csv.ConvertOptions(column_types=dict.fromkeys(_COLUMNS, pa.string())))
-
-
-def _check_filled(columns: dict[str, list[str]], table: Path) -> None:
-    for name, values in columns.items():
-        if "" in values:
-            raise DatasetError(f"{table}, row {values.index('') + 1}: the {name} is empty")
-
-
-def _part(name: str, row: int, table: Path) -> Part:
-    if name.casefold() not in PART_NAMES:
-        raise DatasetError(f"{table}, row {row}: the split {name!r} is not one of {', '.join(PART_NAMES)}")
-    return PART_NAMES[name.casefold()]
 
 
 def _name(value: str, labels: tuple[str, ...], row: int, table: Path) -> str:

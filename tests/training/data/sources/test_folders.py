@@ -126,6 +126,24 @@ def test_a_class_only_in_the_test_part_is_refused(tmp_path: Path) -> None:
         list_class_folders(tmp_path)
 
 
+def test_parts_without_one_for_training_are_refused(tmp_path: Path) -> None:
+    """They were taken for classes once; as classes they have to be named."""
+    write_parts(tmp_path, "val", "Testing")
+    with pytest.raises(DatasetError, match="has no training images, only those for test, validation: add a folder"):
+        list_class_folders(tmp_path)
+    assert list_class_folders(tmp_path, ("val", "Testing")).metadata.labels == ("val", "Testing")
+
+
+def test_classes_divided_into_parts_are_listed_by_part(tmp_path: Path) -> None:
+    """Training images first, whatever the names of the folders: the seed draws from this order."""
+    for name in CLASSES:
+        for part in ("dev", "train"):
+            write_class(tmp_path / name / part, 2, seed=len(part))
+    listing = list_class_folders(tmp_path)
+    assert listing.metadata.labels == CLASSES
+    assert listing.parts.tolist() == ["train"] * 6 + ["validation"] * 6
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -147,3 +165,27 @@ def test_a_name_that_cannot_be_shown_is_refused(photos: Path, name: str) -> None
     with pytest.raises(DatasetError, match="cannot be the name of a class: rename it") as error:
         list_class_folders(photos)
     assert str(error.value).isprintable()
+
+
+def test_blanks_at_the_ends_of_names_make_no_class(photos: Path) -> None:
+    """The folders are one class, and it is told; what lies beside class folders is counted."""
+    write_class(photos / "cat ", 3, seed=1)
+    write_class(photos / " dog", 3)
+    for name in ("readme.txt", "labels.csv", "more.csv", "Thumbs.db"):
+        (photos / name).touch()
+    listing = list_class_folders(photos)
+    assert listing.metadata.labels == ("ant", "bee", "cat", "dog")
+    assert (listing.labels == 2).sum() == 23
+    assert listing.notes == (
+        "passed over 3 files beside the class folders: 2 .csv, 1 .txt",
+        "blanks at the ends of names of folders do not count: ' dog' is the class 'dog', 'cat ' is the class 'cat'",
+    )
+
+
+def test_folders_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
+    """Class 2 is the third of 0, 1, 2, 10."""
+    for name in ("0", "1", "2", "10"):
+        write_class(tmp_path / name, 1)
+    listing = list_class_folders(tmp_path)
+    assert listing.metadata.labels == ("0", "1", "2", "10")
+    assert [path.parent.name for path in listing.paths] == [listing.metadata.labels[n] for n in listing.labels]

@@ -49,7 +49,23 @@ def test_small_pictures_of_one_size_keep_it(tmp_path: Path) -> None:
 
 def test_pictures_of_many_sizes_are_taken_as_photographs(photos: Path) -> None:
     """224x224 in colour, 256x256 for training, unless the user says otherwise."""
-    picture(0, (30, 20)).save(photos / "ant" / "other.png")
+    for number, path in enumerate(sorted(photos.glob("*/*.png"))):
+        picture(number, (30 + number, 20)).save(path)
     dataset = open_dataset(str(photos))
     assert dataset.target.shape == (224, 224, 3)
     assert dataset.train.images.shape[1:] == (256, 256, 3)
+
+
+def test_one_odd_picture_among_many_changes_nothing(tmp_path: Path) -> None:
+    """Of 91 pictures one has another size and one has colours: the input stays small and grey, and both are named."""
+    for number in range(91):
+        mode, size = ("RGB" if number == 5 else "L"), ((29, 29) if number == 7 else (28, 28))
+        (tmp_path / CLASSES[number % 3]).mkdir(exist_ok=True)
+        picture(number, size, mode).save(tmp_path / CLASSES[number % 3] / f"{number}.png")
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.target == Input(colour=Colour.L, height=28, width=28)
+    assert sum(len(part) for part in (dataset.train, dataset.validation, dataset.calibration)) == 91
+    told = dataset.sentences()
+    assert told[0].endswith("; input 28x28 grey")
+    assert any(f"{tmp_path}/bee/7.png (29x29); another input is chosen as in --size 224" in line for line in told)
+    assert any(f"{tmp_path}/cat/5.png; --size 28 --set colour=RGB keeps colours" in line for line in told)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from training.data.metadata import files_dataset
-from training.data.sources.listing import listing
+from training.data.sources.listing import listing, relabelled
 
-PETS = files_dataset("pets", ("cat", "dog"))
+PETS = files_dataset(Path("pets"), ("cat", "dog"))
 FILES = listing(PETS, [(Path("a"), 1, "train"), (Path("b"), 0, "test"), (Path("c"), 1, "validation")])
 
 
@@ -32,3 +32,13 @@ def test_no_rows_are_a_listing_without_files() -> None:
     """Its columns have their types."""
     empty = listing(PETS, [])
     assert (len(empty), empty.labels.dtype.name) == (0, "int64")
+
+
+def test_classes_in_another_order_keep_their_images() -> None:
+    """Numbers and the description follow the names."""
+    rows = [(Path(name), number, "train") for number, name in enumerate("abca")]
+    rows[3] = (Path("a2"), 0, "train")
+    listed = listing(files_dataset(Path("x"), ("a", "b", "c")), rows[:4])  # type: ignore[arg-type]
+    moved = relabelled(listed, ("c", "a", "b"))
+    assert [moved.metadata.labels[label] for label in moved.labels] == ["a", "b", "c", "a"]
+    assert moved.metadata.description == "Pictures of 3 classes: c, a, b."

@@ -2,6 +2,7 @@
 
 import io
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,13 @@ from models.contract import FORMATS, Colour, Input, Preprocessing
 from tests.support.pictures import png_file
 from tests.training.data.conftest import picture
 from training.data.dataset import Dataset, open_dataset
-from training.data.sources.open_image import MAX_FILE_BYTES, UnreadableImage, read_header, read_pixels
+from training.data.sources.open_image import (
+    MAX_FILE_BYTES,
+    UnreadableImage,
+    read_header,
+    read_pixels,
+    reads_heic,
+)
 from training.errors import DatasetError
 
 SMALL = Input(colour=Colour.RGB, height=7, width=7)
@@ -40,7 +47,7 @@ HOSTILE = {
     "truncated.png": (encoded("PNG")[:700], "truncated or damaged"),
     "text.jpg": (b"Dear reader, this is no picture.", "not a picture in one of the formats JPEG, PNG"),
     "page.png": (b"<html><body>404</body></html>", "not a picture in one of the formats"),
-    "empty.jpg": (b"", "not a picture in one of the formats"),
+    "empty.jpg": (b"", "an empty file"),
     "zeros.png": (bytes(1000), "not a picture in one of the formats"),
     "vector.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture in one of the formats"),
     "bomb.png": (png_of(100_000, 100_000), "more than 89,478,485 pixels"),
@@ -112,6 +119,23 @@ def test_what_is_no_file_is_not_waited_for(photos: Path) -> None:
         ("nowhere.jpg", "No such file or directory"),
         ("pipe.jpg", "not a file"),
     ]
+
+
+def test_a_heic_photo_is_read_or_named_with_the_remedy(tmp_path: Path) -> None:
+    """Read where the extra is installed; this one is damaged then."""
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+    installed = find_spec("pillow_heif") is not None
+    assert reads_heic() == installed
+    reason = "truncated or damaged" if installed else "a HEIC photo: convert HEIC photos to JPEG, or let"
+    with pytest.raises(UnreadableImage, match=reason):
+        read_header(tmp_path / "a.heic")
+
+
+def test_an_empty_file_is_called_so(tmp_path: Path) -> None:
+    """A download that failed leaves one behind."""
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(UnreadableImage, match="an empty file"):
+        read_header(tmp_path / "a.jpg")
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:

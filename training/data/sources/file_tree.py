@@ -1,0 +1,54 @@
+"""Files and folders below a folder, without those that operating systems and file managers leave behind."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from models.contract import HEIC_SUFFIXES, IMAGE_SUFFIXES, is_litter
+from training.data.labels import printable
+from training.errors import DatasetError
+
+
+def subfolders(root: Path) -> list[Path]:
+    """Return the folders in `root`, sorted by name. Raises DatasetError."""
+    try:
+        return sorted(path for path in root.iterdir() if not is_litter(path.name) and path.is_dir())
+    except OSError as error:
+        _refuse(error)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the files in a folder itself, not those in folders in it, sorted by name. Raises DatasetError."""
+    try:
+        return sorted(path for path in folder.iterdir() if not is_litter(path.name) and path.is_file())
+    except OSError as error:
+        _refuse(error)
+
+
+def holds_images(folder: Path) -> bool:
+    """Return whether a folder itself has files that end as images do, or have no suffix. Raises DatasetError."""
+    return any(path.suffix.lower() in ("", *IMAGE_SUFFIXES, *HEIC_SUFFIXES) for path in files_in(folder))
+
+
+def class_files(folder: Path) -> list[Path]:
+    """Return all files below a class folder, sorted by name. Raises DatasetError for one without files."""
+    files = files_below(folder)
+    if not files:
+        raise DatasetError(f"the class folder {printable(folder)} is empty: put images into it, or remove it")
+    return files
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below a folder, sorted by name. Links to folders are not followed. Raises DatasetError."""
+    return sorted(_walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not is_litter(name)]
+        yield from (Path(place, name) for name in names if not is_litter(name))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from error
