@@ -31,7 +31,7 @@ def manifest(*labels: str, task: Task = Task.SINGLE) -> Manifest:
 def test_class_folders_are_matched_with_labels(photos: Path) -> None:
     """In the order of the labels; not every class has to be there, and the pixels are read one by one."""
     images = open_held_out(str(photos), manifest())["test"]
-    assert images.title == f"images of {photos}"
+    assert (images.title, images.kept_title) == (f"images of {photos}", "images of photos")
     assert images.of_classes(4).tolist() == [20, 20, 20, 0]
     assert Path(images.names[0]) == photos / "ant" / "000.png"
     assert images.truth[0] == 2
