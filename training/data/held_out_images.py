@@ -15,6 +15,7 @@ from models.contract import Input, Manifest, Pixels, Preprocessing, Task, prepro
 from training.data.class_names import match_classes
 from training.data.labelled_images import LabelledImages, to_picture
 from training.data.labels import beside_a_name, normalize_name, printable
+from training.data.metadata import own_name
 from training.data.part_names import Part, part_of
 from training.data.sources.file_tree import class_files, files_below, subfolders
 from training.data.sources.idx import DEBIAN, holds_idx, read_idx_test
@@ -37,12 +38,14 @@ class ImageSource:
 
     title: the source in words. names: N paths or numbers, for messages. read: returns the pixels of image i for an
     input, uint8 [height, width, channels], and raises UnreadableImage. notes: sentences on how the source was read.
+    kept_title: the source in words for a bundle, without the folders of this machine.
     """
 
     title: str
     names: Sequence[str]
     read: Callable[[int, Input, Preprocessing], Pixels]
     notes: tuple[str, ...] = field(default=(), kw_only=True)
+    kept_title: str = field(default="", kw_only=True)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -93,7 +96,7 @@ def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
         )
     if holds_idx(path):
         images = _from_arrays(read_idx_test(path, len(manifest.labels)), f"test images of {path}")
-        return {"test": replace(images, notes=notes)}
+        return {"test": replace(images, notes=notes, kept_title=f"test images of {own_name(path)}")}
     return _from_folders(path, manifest.labels)
 
 
@@ -155,17 +158,17 @@ def _from_folders(root: Path, labels: Sequence[str]) -> HeldOutParts:
     if not parts:
         raise _training_only(printable(root), printable(folders[0].path.parent))
     return {
-        part: _from_class_folders(
-            members, labels, printable(root), f"{f'{part} ' if members[0].part else ''}images of {printable(root)}"
-        )
+        part: _from_class_folders(members, labels, root, f"{part} images" if members[0].part else "images")
         for part, members in parts.items()
     }
 
 
-def _from_class_folders(folders: Sequence[ClassFolder], labels: Sequence[str], where: str, title: str) -> HeldOutImages:
-    classes = match_classes([folder.name for folder in folders], labels, where)
+def _from_class_folders(folders: Sequence[ClassFolder], labels: Sequence[str], root: Path, what: str) -> HeldOutImages:
+    classes = match_classes([folder.name for folder in folders], labels, printable(root))
     rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder.path)]
-    return _labelled(_from_files([path for path, _ in rows], title), np.array([label for _, label in rows], np.int64))
+    images = _from_files([path for path, _ in rows], f"{what} of {printable(root)}")
+    truth = np.array([label for _, label in rows], np.int64)
+    return replace(_labelled(images, truth), kept_title=f"{what} of {own_name(root)}")
 
 
 def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
@@ -191,6 +194,7 @@ def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
                 _truth([truth[row.label] for row in members], len(manifest.labels), several=several),
             ),
             notes=read.notes,
+            kept_title=f"{f'{part} images' if members[0].part else 'images'} of {own_name(table)}",
         )
         for part, members in parts.items()
     }

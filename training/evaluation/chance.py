@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from training.evaluation.metrics import accuracy_interval
 
+_ONE_PERCENT = 0.01
+
 
 def no_better_than_chance(hits: int, labels: NDArray[np.int64]) -> str | None:
     """Return a sentence where nothing shows that a network is better than guessing, else None.
@@ -16,8 +18,13 @@ def no_better_than_chance(hits: int, labels: NDArray[np.int64]) -> str | None:
     low, high = accuracy_interval(hits / len(labels), len(labels))
     if low > share:
         return None
+    between = f"95 % interval {_percent(low)} to {_percent(high)} %"
     return (
-        f"no better than guessing, as far as {len(labels):,} held-out images tell: {hits:,} are classified correctly "
-        f"(95 % interval {100 * low:.0f} to {100 * high:.0f} %), and always answering the most frequent class would be "
-        f"right for {100 * share:.0f} %"
+        f"no better than guessing, as far as {len(labels):,} held-out images tell: {hits:,} of them classified "
+        f"correctly ({between}), where always answering the most frequent class would be right for {_percent(share)} %"
     )
+
+
+def _percent(share: float) -> str:
+    """Return a share, 0 to 1, in percent without its sign; below one percent with two decimals."""
+    return f"{100 * share:.0f}" if share >= _ONE_PERCENT else f"{100 * share:.2f}"

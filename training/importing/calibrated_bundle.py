@@ -96,7 +96,7 @@ def calibrate_bundle(
         confusion: Confusion | str | None = _confusion(bundle)
         metrics = _metrics(old)
         if test is not None and tested is not None and not several:
-            source = f"{test.title}; ONNX Runtime on the CPU"
+            source = f"{test.kept_title}; ONNX Runtime on the CPU"
             evaluation = _evaluation(tested)
             calibration, metrics = measure(calibration, evaluation, source), evaluation.metrics(source)
             confusion = None if confusion is None else evaluation.confusion()
@@ -126,8 +126,8 @@ def _model_folder(bundle: Bundle) -> Path:
 def _fit(found: ImageRuns, images: HeldOutImages, old: Manifest) -> Calibration:
     (run,) = found.runs
     if old.task is Task.MULTILABEL:
-        return calibrate_labels(run.outputs[PROBABILITIES], found.truth.astype(np.bool_), images.title, old.labels)
-    return calibrate(run.outputs[LOGITS], found.truth.astype(np.int64), images.title, old.labels)
+        return calibrate_labels(run.outputs[PROBABILITIES], found.truth.astype(np.bool_), images.kept_title, old.labels)
+    return calibrate(run.outputs[LOGITS], found.truth.astype(np.int64), images.kept_title, old.labels)
 
 
 def _evaluation(tested: ImageRuns) -> Evaluation:

@@ -31,7 +31,7 @@ def manifest(*labels: str, task: Task = Task.SINGLE) -> Manifest:
 def test_class_folders_are_matched_with_labels(photos: Path) -> None:
     """In the order of the labels; not every class has to be there, and the pixels are read one by one."""
     images = open_held_out(str(photos), manifest())["test"]
-    assert images.title == f"images of {photos}"
+    assert (images.title, images.kept_title) == (f"images of {photos}", "images of photos")
     assert images.of_classes(4).tolist() == [20, 20, 20, 0]
     assert Path(images.names[0]) == photos / "ant" / "000.png"
     assert images.truth[0] == 2
@@ -64,6 +64,42 @@ def test_parts_are_known_by_their_folders(photos: Path, tmp_path: Path) -> None:
     shutil.copytree(photos, whole / "valid")
     with pytest.raises(DatasetError, match="val and valid are the same part"):
         open_held_out(str(whole), manifest())
+
+
+def test_parts_may_be_below_the_classes_and_have_any_usual_name(photos: Path, tmp_path: Path) -> None:
+    """Training images are left out of each class."""
+    for name in ("ant", "bee"):
+        for part in ("Training", "Testing"):
+            shutil.copytree(photos / name, tmp_path / "divided" / name / part)
+    parts = open_held_out(str(tmp_path / "divided"), manifest())
+    assert {part: len(images) for part, images in parts.items()} == {"test": 40}
+    assert {Path(name).parent.name for name in parts["test"].names} == {"Testing"}
+    assert parts["test"].title == f"test images of {tmp_path / 'divided'}"
+
+
+def test_labels_of_a_bundle_are_classes_even_if_they_are_called_as_parts(photos: Path, tmp_path: Path) -> None:
+    """And a class_id may be a folder of deeper folders that all classes have."""
+    for name, part in (("dev", "ant"), ("test", "bee")):
+        shutil.copytree(photos / part, tmp_path / "roles" / name)
+    assert open_held_out(str(tmp_path / "roles"), manifest("dev", "test", "ops"))["test"].of_classes(3).tolist() == [
+        20,
+        20,
+        0,
+    ]
+    for place in ("0/2023", "0/2024", "1/2023", "1/2024"):
+        shutil.copytree(photos / "ant", tmp_path / "ids" / place)
+    assert open_held_out(str(tmp_path / "ids"), manifest())["test"].of_classes(4).tolist() == [40, 40, 0, 0]
+
+
+def test_how_a_table_was_read_is_told(tmp_path: Path) -> None:
+    """As in training; other programs write other tables."""
+    (tmp_path / "t.tsv").write_text("File\tclass\na.png\tcat \n")
+    images = open_held_out(str(tmp_path / "t.tsv"), manifest())["test"]
+    assert images.truth.tolist() == [1]
+    assert images.notes == (
+        f"{tmp_path / 't.tsv'} has other names of columns: 'File' was read as path, 'class' was read as label",
+        f"{tmp_path / 't.tsv'}: blanks were removed around 1 label",
+    )
 
 
 def test_training_images_alone_are_refused(photos: Path, tmp_path: Path) -> None:

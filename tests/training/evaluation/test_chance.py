@@ -19,7 +19,16 @@ def test_chance_is_the_share_of_the_most_frequent_class() -> None:
     labels = (np.arange(100) < 10).astype(np.int64)
     sentence = no_better_than_chance(92, labels)
     assert sentence == (
-        "no better than guessing, as far as 100 held-out images tell: 92 are classified correctly (95 % interval 85 to "
-        "96 %), and always answering the most frequent class would be right for 90 %"
+        "no better than guessing, as far as 100 held-out images tell: 92 of them classified correctly (95 % interval "
+        "85 to 96 %), where always answering the most frequent class would be right for 90 %"
     )
     assert no_better_than_chance(99, labels) is None
+
+
+def test_the_chance_of_thousands_of_classes_is_not_shown_as_nothing() -> None:
+    """Below one percent there are two decimals."""
+    sentence = no_better_than_chance(1, np.arange(10_000) % 5_000)
+    assert sentence is not None
+    assert sentence.endswith(
+        "(95 % interval 0.00 to 0.06 %), where always answering the most frequent class would be right for 0.02 %"
+    )
