@@ -204,7 +204,13 @@ def _answers(client: AdminClient) -> bool:
 
 def _no_https(place: str, error: ssl.SSLError) -> NoService:
     """Return the error for a connection that is no HTTPS, or that the service refuses."""
-    return NoService(f"there is no HTTPS with {place}: OpenSSL says {(error.reason or str(error)).replace('_', ' ')}")
+    reason = (error.reason or str(error)).replace("_", " ")
+    if "CERTIFICATE REQUIRED" in reason:
+        return NoService(
+            f"{place} takes only clients with a certificate, which this command cannot show; use the admin socket, or "
+            "curl --cert"
+        )
+    return NoService(f"there is no HTTPS with {place}: OpenSSL says {reason}")
 
 
 def _key() -> str:

@@ -67,7 +67,10 @@ class ClientError(Exception):
 
 
 class Unreachable(ClientError):
-    """No answer: nothing listens at the address, the connection was closed, or the time has passed."""
+    """No answer.
+
+    Nothing listens at the address, its certificate is not accepted, the connection was closed, or the time has passed.
+    """
 
 
 class Problem(ClientError):
@@ -380,7 +383,7 @@ class _Settings:
         timeout_s: float = 60.0,
         retries: Retries | None = None,
         headers: Mapping[str, str] | None = None,
-        verify: bool | str = True,
+        verify: bool | str | ssl.SSLContext = True,
         max_connections: int = 100,
     ) -> None:
         """Check the arguments. Connects with the first request.
@@ -388,8 +391,8 @@ class _Settings:
         url: of the service, with the prefix of a proxy if there is one. api_key: sent as `Authorization: Bearer`.
         timeout_s: limit in seconds for connecting, and for each pause while sending or receiving. retries: when a
         request is sent again; None for the defaults. headers: sent with each request. verify: False accepts any
-        certificate; a text is the path of a file with certificates to trust. max_connections: limit of connections.
-        Raises ValueError.
+        certificate; a text is the path of a file with certificates to trust; a context may also hold a certificate of
+        the client. max_connections: limit of connections. Raises ValueError.
         """
         if not re.match(r"https?://[^/]", url):
             raise ValueError(f"the address {url!r} should begin with http:// or https://, as http://localhost:8000")
@@ -415,6 +418,10 @@ class _Settings:
 
     def _unreachable(self, error: httpx.RequestError) -> Unreachable:
         """Return the error with a sentence on what to do."""
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return Unreachable(
+                f"the certificate of {self.url} is not accepted ({error}); name a file with its authority: verify=FILE"
+            )
         if isinstance(error, httpx.ConnectError):
             return Unreachable(f"nothing answers at {self.url} ({error}); start the service, or correct the address")
         if isinstance(error, httpx.TimeoutException):

@@ -25,8 +25,7 @@ def warn_if_open(settings: Settings) -> None:
     """Log a warning where other machines reach a service that needs no key."""
     if settings.keys is None and not is_loopback(settings.host):
         logger.warning(
-            "OPEN TO EVERYBODY: every client that reaches %s port %d may classify and read models and metrics. "
+            "OPEN TO EVERYBODY: every client that reaches the service on %s may classify and read models and metrics. "
             "--keys FILE answers only clients with a key (docs/keys.md), --host 127.0.0.1 only this machine",
             settings.host,
-            settings.port,
         )

@@ -1,4 +1,9 @@
-"""The address of a client behind a proxy, believed only where the proxy is one of the operator's."""
+"""The address of a client behind a proxy, believed only where the proxy is one of the operator's.
+
+Not uvicorn's ProxyHeadersMiddleware, which takes any text for the address of a client, does not find the proxy
+`::ffff:10.0.0.1`, as a socket for IPv6 and IPv4 names it, in 10.0.0.0/8, and ignores an `X-Forwarded-Proto` with the
+schemes of several proxies.
+"""
 
 from collections.abc import Iterator
 from functools import lru_cache

@@ -103,7 +103,7 @@ def list_keys(file: KeyFile) -> None:
             ", ".join(sorted(key.scopes)),
             "all" if key.models is None else ", ".join(sorted(key.models)),
             f"{expires}, has expired" if key.has_expired() else expires,
-            "default" if key.limit is None else str(key.limit),
+            "--key-rate" if key.limit is None else str(key.limit),
         )
     Console().print(table)
 

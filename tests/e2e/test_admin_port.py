@@ -213,9 +213,7 @@ def test_where_clients_need_a_certificate_the_port_needs_one_too(tmp_path: Path,
     with running(tmp_path / "models", *flags, wait=False) as server:
         until(lambda: "ready: " in server.log, server)
         status, text = models(server, keys["operator"], "list", SSL_CERT_FILE=str(authority.certificate))
-        assert (status, "there is no HTTPS with https://" in text, "CERTIFICATE REQUIRED" in text) == (2, True, True), (
-            text
-        )
+        assert (status, "takes only clients with a certificate, which this command cannot show" in text) == (2, True)
         with httpx.Client(verify=authority.context(pair)) as client:
             answer = client.get(f"{address_of(server)}/models", headers=bearer(keys["operator"]))
         assert answer.status_code == 200

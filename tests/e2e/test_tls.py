@@ -22,7 +22,7 @@ import pytest
 
 from service.command_line import given_settings
 from service.server.http.tls import MAX_HANDSHAKES
-from snellen.client import Client
+from snellen.client import Client, Retries, Unreachable
 from tests.conftest import ROOT
 from tests.support.bundles import write_bundle
 from tests.support.certificates import DAY, Authority
@@ -114,6 +114,11 @@ def test_it_speaks_https_and_nothing_else(site: Site, shape: str) -> None:
             assert json.loads(done.stdout)["results"][0]["predictions"][0]["label"] == "red", done
         with Client(server.url, verify=str(ca)) as client:
             assert client.classify(photo).best.label == "red"
+        with (
+            Client(server.url, retries=Retries(attempts=1)) as stranger,
+            pytest.raises(Unreachable, match=r"certificate of .* is not accepted .*: verify=FILE"),
+        ):
+            stranger.classify(photo)
         old = s_client(server, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")
         assert "protocol version" in old.stderr
         again = s_client(server, "-tls1_2", "-no_ign_eof", send="R\n")
@@ -206,6 +211,9 @@ def test_only_clients_with_a_certificate_are_let_in(site: Site, shape: str) -> N
             return curl("--cacert", ca, *shown, f"{server.url}/livez")
 
         assert ask("client.crt", "client.key").stdout == '{"live":true}'
+        context = site.authority.context((site.folder / "client.crt", site.folder / "client.key"))
+        with Client(server.url, verify=context) as client:
+            assert client.models().models
         for pair, reason in (
             ((), "certificate required"),
             (("no.crt", "no.key"), "unknown ca"),

@@ -135,7 +135,7 @@ class _Admin:
         """Do the work to its end, whether or not the client waits. Raises Conflict where the folder is at fault."""
         key = request.scope["state"].get("key_name")
         way = "the admin socket" if key is None else f"the admin port, with a key of {key}"
-        logger.info("through %s: %s", way, "".join(letter if letter.isprintable() else "?" for letter in what))
+        logger.info("through %s: %s", way, what)
         task = asyncio.create_task(work)
         self._changes.add(task)
         task.add_done_callback(self._forget)

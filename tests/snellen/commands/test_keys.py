@@ -48,7 +48,7 @@ def test_keys_are_listed_and_revoked(tmp_path: Path) -> None:
     in_process("keys", "add", "partner", "--scopes", "classify", "--expires", "2099-01-31", **environment)
     listed = in_process("keys", "list", **environment)
     assert listed.returncode == 0
-    for word in ("shop", key[4:16], "classify, read", "all", "never", "partner", "2099-01-31 00:00 UTC"):
+    for word in ("shop", key[4:16], "classify, read", "all", "never", "--key-rate", "partner", "2099-01-31 00:00 UTC"):
         assert word in listed.stdout
     assert key[17:37] not in listed.stdout
     assert in_process("keys", "revoke", key[4:16], **environment).stdout == f"revoked the key {key[4:16]} of shop\n"
