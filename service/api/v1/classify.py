@@ -94,7 +94,7 @@ class ClassifyEndpoint:
         deadline, priority = head.get(b"x-deadline-ms"), head.get(b"x-priority")
         request = ClassifyRequest(
             images=(),
-            model=path.get("model"),
+            model=path.get("model") or scope["state"].get("default_model"),
             version=path.get("version"),
             deadline_s=min(self._deadline_ms, read_deadline(deadline) if deadline else self._deadline_ms) / 1000,
             priority=read_priority(priority) if priority else Priority.INTERACTIVE,

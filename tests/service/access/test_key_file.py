@@ -1,5 +1,6 @@
 """The key file: what it may hold, and the line and the reason where it cannot be read."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,12 +108,14 @@ def test_a_date_that_could_be_misread_is_refused(text: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    """Missing, a folder, no text, too large."""
+    """Missing, a folder, a pipe, no text, too large; a pipe is not waited for."""
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "binary").write_bytes(b"# line 1\n\xff\xfe")
     (tmp_path / "large").write_bytes(b"\n" * (MAX_BYTES + 1))
     for name, reason in {
         "missing": "No such file or directory; make one with: snellen keys add NAME --keys FILE",
         ".": "Is a directory",
+        "pipe": "is no regular file",
         "binary": "line 2: it is not UTF-8 text",
         "large": "has more than 4194304 bytes",
     }.items():
