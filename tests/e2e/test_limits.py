@@ -128,6 +128,20 @@ def unfinished(source: str, port: int, held: int, length: int) -> socket.socket:
     return connection
 
 
+def test_slow_bodies_of_one_client_leave_memory_for_others(models: Path) -> None:
+    """A client that is alone, and sends its bodies as slowly as it likes, cannot take all of the memory of bodies."""
+    limits = ("--max-inflight-bytes", "4000000", "--max-body-bytes", "1000000")
+    with running(models, *limits) as server, ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(unfinished("127.0.0.1", server.port, 999_000, 1_000_000))
+        body = bytes(20_000)  # no image, but read to its end
+        source = httpx.HTTPTransport(local_address="127.0.0.2")
+        with httpx.Client(transport=source, base_url=server.url) as client:
+            held = re.compile(r"^snellen_inflight_bytes (\S+)", re.MULTILINE)
+            until(lambda: float(held.findall(client.get("/metrics").text)[0]) > 1_900_000, server)
+            assert {client.post("/v1/classify", content=body).status_code for _ in range(20)} == {415}
+
+
 def test_a_client_over_its_share_is_refused_and_another_is_not(models: Path) -> None:
     """Two addresses share the memory for bodies; the one that holds most of it gets 503, and the other an answer."""
     with running(models, "--max-inflight-bytes", "1000000") as server, ExitStack() as stack:
