@@ -92,10 +92,17 @@ def test_a_bad_line_is_named_with_what_to_change(line: str, reason: str) -> None
 def test_a_key_in_the_file_by_mistake_is_not_repeated() -> None:
     """Messages go to the log, and a key is a secret."""
     key, _ = new_key("shop", frozenset({Scope.READ}))
-    for text in (key, f"shop {key}", f"shop id={key} sha256={HASH} scopes=read", f"{GOOD} models={key},!"):
+    for text in (
+        f"{GOOD} rate=1 burst={key}",
+        key,
+        f"shop {key}",
+        f"shop id={key} sha256={HASH} scopes=read",
+        f"{GOOD} models={key},!",
+        f"{GOOD} rate={key}",
+    ):
         with pytest.raises(KeyFileError) as refused:
             parse_keys(text, FILE)
-        assert key[17:40] not in str(refused.value)
+        assert key[17:21] not in str(refused.value)
 
 
 @pytest.mark.parametrize(
