@@ -247,7 +247,11 @@ def _endpoint(
     settings: Settings, metrics: Metrics, classifier: Classifier, rate_limiter: RateLimiter | None
 ) -> ClassifyEndpoint:
     """Return the endpoint of `classify` with its limits, and connect their metrics."""
-    limiter = CapacityLimiter(settings.max_inflight_bytes, "bytes of request bodies")
+    limiter = CapacityLimiter(
+        settings.max_inflight_bytes,
+        "bytes of request bodies",
+        most_of_one=max(3 * settings.max_inflight_bytes // 4, 2 * settings.max_body_bytes),
+    )
     pacer = RefusalPacer(most_waiting=settings.max_connections // 2)
     metrics.requests.queue_limit.set(settings.max_queue)
     metrics.requests.deadline.set(settings.deadline_s)

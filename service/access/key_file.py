@@ -7,7 +7,9 @@
 refused.
 """
 
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -42,7 +44,9 @@ class _WrongLine(Exception):
 def read_content(path: Path) -> str:
     """Return the text of the file. Raises KeyFileError."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise KeyFileError(f"the key file {path} is no regular file; name a file that holds lines of keys")
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         hint = "; make one with: snellen keys add NAME --keys FILE" if isinstance(error, FileNotFoundError) else ""
@@ -54,6 +58,11 @@ def read_content(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise KeyFileError(f"the key file {path}, line {line}: it is not UTF-8 text; write it again") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file. A pipe without a writer is opened too, which would otherwise wait for one, perhaps for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def parse_keys(text: str, path: Path) -> dict[str, ApiKey]:

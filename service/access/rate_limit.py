@@ -7,6 +7,8 @@ from service.settings import HIGHEST_RATE, LOWEST_RATE, MOST_BURST
 
 _UNLIMITED = "unlimited"
 """The rate of a key without a limit, in the key file."""
+_SHOWN = 16
+"""Characters of a wrong text that a message repeats: of a key that was put there by mistake, not the secret part."""
 
 
 class RateLimit(NamedTuple):
@@ -45,7 +47,7 @@ def read_rate(text: str) -> float:
     if LOWEST_RATE <= rate <= HIGHEST_RATE:  # no comparison is true for NaN
         return rate
     raise ValueError(
-        f"{text[:40]!r} is no rate; write images per second as a number from {LOWEST_RATE:g} to {HIGHEST_RATE:,}, "
+        f"{text[:_SHOWN]!r} is no rate; write images per second as a number from {LOWEST_RATE:g} to {HIGHEST_RATE:,}, "
         "or unlimited"
     )
 
@@ -54,7 +56,9 @@ def read_burst(text: str) -> int:
     """Return the number of images at once of a text. Raises ValueError with a sentence."""
     if text.isascii() and text.isdecimal() and 1 <= (burst := int(text[:20])) <= MOST_BURST:
         return burst
-    raise ValueError(f"{text[:40]!r} is no burst; write the images at once as a whole number from 1 to {MOST_BURST:,}")
+    raise ValueError(
+        f"{text[:_SHOWN]!r} is no burst; write the images at once as a whole number from 1 to {MOST_BURST:,}"
+    )
 
 
 def read_limit(rate: str | None, burst: str | None) -> RateLimit | None:

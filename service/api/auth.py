@@ -23,7 +23,8 @@ class ApiKeyMiddleware:
     """Answers 401 without a valid key and 403 with one that does not allow the path.
 
     Puts `api_key`, its `key_name`, and `key_models` (names, None for all) into the state of each request that has a
-    valid key. Has to run inside RequestContextMiddleware, and inside what sets `root_path`.
+    valid key, and `default_model` where the key may use some models only and the path means the default one. Has to run
+    inside RequestContextMiddleware, and inside what sets `root_path`.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class ApiKeyMiddleware:
         state = scope["state"]
         state["api_key"], state["key_name"], state["key_models"] = key, key.name, key.models
         try:
-            self._authorize(key, need)
+            state["default_model"] = self._authorize(key, need)
         except Forbidden:
             self._count(key.name, "forbidden").inc()
             raise
@@ -95,17 +96,26 @@ class ApiKeyMiddleware:
         self._unauthenticated.labels(reason).inc()
         return Unauthenticated(detail, given=given)
 
-    def _authorize(self, key: ApiKey, need: Need) -> None:
-        """Raise Forbidden if the key lacks the scope or the model."""
+    def _authorize(self, key: ApiKey, need: Need) -> str | None:
+        """Raise Forbidden if the key lacks the scope or the model.
+
+        Returns the default model where it had to be one of the key's. The request is for that one, also when another
+        model becomes the default while its body arrives.
+        """
         if need.scope is not None and need.scope not in key.scopes:
             raise Forbidden(_missing(need.scope), need.scope)
         if key.models is None:
-            return
-        model = self._default_model() if need.default_model else need.model
-        if need.default_model and model is None:
-            raise Forbidden(f"this service has no default model; name in the path {_models_of(key)}")
-        if model is not None and model not in key.models:
-            raise Forbidden(f"this API key may not use the model {model!r}; it may use {_models_of(key)}")
+            return None
+        if need.default_model:
+            default = self._default_model()
+            if default is None:
+                raise Forbidden(f"this service has no default model; name in the path {_models_of(key)}")
+            if default not in key.models:  # its name is no business of this client
+                raise Forbidden(f"this API key may not use the default model; name in the path {_models_of(key)}")
+            return default
+        if need.model is not None and need.model not in key.models:
+            raise Forbidden(f"this API key may not use the model {need.model!r}; it may use {_models_of(key)}")
+        return None
 
 
 def _route_path(path: str, root_path: str) -> str:

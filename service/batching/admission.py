@@ -26,14 +26,20 @@ class CapacityLimiter:
     """
 
     def __init__(
-        self, capacity: int, noun: str, seconds_until_free: Callable[[int], float] = lambda _inside: 1.0
+        self,
+        capacity: int,
+        noun: str,
+        seconds_until_free: Callable[[int], float] = lambda _inside: 1.0,
+        most_of_one: int | None = None,
     ) -> None:
         """Create a limiter with nothing in use.
 
         noun: what is counted, for the error text. seconds_until_free: maps the number in use to seconds, for
-        Retry-After.
+        Retry-After. most_of_one: limit of what one client uses, also when it is alone; for what clients hold as long as
+        they like. None for no such limit.
         """
         self._capacity = capacity
+        self._most_of_one = capacity if most_of_one is None else most_of_one
         self._noun = noun
         self._seconds_until_free = seconds_until_free
         self.inside = 0
@@ -50,13 +56,18 @@ class CapacityLimiter:
         used = self._used.get(client, 0)
         if self.inside + count > self._capacity:
             self._refuse(f"the service already holds {self.inside} of {self._capacity} {self._noun}")
-        if used and self.inside > _SHARED_FROM * self._capacity and (used + count) * len(self._used) > self._capacity:
+        if used and self._is_over_share(used + count):
             self._refuse(
                 f"{used} of {self._capacity} {self._noun} are from this client, and the rest is for others",
                 over_share=True,
             )
         self.inside += count
         self._used[client] = used + count
+
+    def _is_over_share(self, wanted: int) -> bool:
+        """Return whether `wanted` of a client that uses some already would be too many."""
+        shared = self.inside > _SHARED_FROM * self._capacity
+        return wanted > self._most_of_one or (shared and wanted * len(self._used) > self._capacity)
 
     def leave(self, count: int, client: int = UNKNOWN_CLIENT) -> None:
         """Remove `count` of a client, which were added before."""

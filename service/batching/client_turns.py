@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 from service.batching.entry import Entry
 
@@ -64,17 +65,12 @@ class ClientTurns:
         if crowded is not None and crowded < most and self._is_crowded(most):
             most = crowded
         batch: list[Entry] = []
-        served: set[int] = set()
+        first = deque(islice((client for client in self._queues if client not in self._last), most))
         while len(batch) < most and self._queues:
-            client = next((each for each in self._queues if each not in self._last), None)
-            if client is None:
-                self._last.clear()
-                continue
-            entry = self._next_of(client)
+            entry = self._next_of(first.popleft() if first else next(iter(self._queues)))
             if entry is not None:
                 batch.append(entry)
-                served.add(client)
-        self._last = served
+        self._last = {entry.client for entry in batch}
         return batch
 
     def clear(self) -> list[Entry]:
@@ -111,11 +107,12 @@ class ClientTurns:
         return found
 
     def _is_crowded(self, most: int) -> bool:
-        """Return whether one client alone has more than a batch and more than half of the queue, and others take part.
+        """Return whether one client alone has more than a batch and three quarters of the queue, and others take part.
 
-        Others are those in the queue or in the last batch.
+        Others are those in the queue or in the last batch. With more entries than a quarter they fill their part of
+        each batch, and short batches would gain them nothing.
         """
         if self._count <= most:
             return False
         client, longest = max(self._queues.items(), key=lambda each: len(each[1]))
-        return len(longest) > max(most, self._count // 2) and bool((self._queues.keys() | self._last) - {client})
+        return len(longest) > max(most, 3 * self._count // 4) and bool((self._queues.keys() | self._last) - {client})

@@ -1,9 +1,11 @@
 """Limits of clients with real processes: one and several, several addresses, and a frontend that dies."""
 
+import gzip
 import http.client
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -126,6 +128,38 @@ def unfinished(source: str, port: int, held: int, length: int) -> socket.socket:
     head = f"POST /v1/classify HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
     connection.sendall(head.encode() + bytes(held))
     return connection
+
+
+def test_slow_bodies_of_one_client_leave_memory_for_others(models: Path) -> None:
+    """A client that is alone, and sends its bodies as slowly as it likes, cannot take all of the memory of bodies."""
+    limits = ("--max-inflight-bytes", "4000000", "--max-body-bytes", "1000000")
+    with running(models, *limits) as server, ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(unfinished("127.0.0.1", server.port, 999_000, 1_000_000))
+        body = bytes(20_000)  # no image, but read to its end
+        source = httpx.HTTPTransport(local_address="127.0.0.2")
+        with httpx.Client(transport=source, base_url=server.url) as client:
+            held = re.compile(r"^snellen_inflight_bytes (\S+)", re.MULTILINE)
+            until(lambda: float(held.findall(client.get("/metrics").text)[0]) > 1_900_000, server)
+            assert {client.post("/v1/classify", content=body).status_code for _ in range(20)} == {415}
+
+
+def test_bodies_that_take_long_to_unpack_do_not_hold_up_other_clients(models: Path) -> None:
+    """Forms of one client are unpacked and parsed one after the other, and those of another client beside them."""
+    begin = b'--X\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n' + picture(GREEN)
+    packed = gzip.compress(begin + bytes(30_000_000) + b"\r\n--X--\r\n")
+    form_type = "multipart/form-data; boundary=X"
+    head = f"POST /v1/classify HTTP/1.1\r\nHost: a\r\nContent-Type: {form_type}\r\nContent-Encoding: gzip\r\n"
+    with running(models) as server, ExitStack() as stack:
+        many = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(20)]
+        for each in many:
+            each.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(packed) + packed)
+        client = stack.enter_context(httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2")))
+        form = begin + bytes(20_000) + b"\r\n--X--\r\n"
+        answer = client.post(f"{server.url}/v1/classify", content=form, headers={"Content-Type": form_type}, timeout=60)
+        answered, _, _ = select.select(many, [], [], 0)
+        assert answer.status_code == 200, answer.text
+        assert len(answered) < 10
 
 
 def test_a_client_over_its_share_is_refused_and_another_is_not(models: Path) -> None:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from starlette.types import Receive, Scope, Send
 
@@ -29,7 +29,7 @@ from service.repository.version import ModelVersion
 from service.types import Priority, client_state_of
 
 _LARGE_FORM = 16 * 1024
-"""Size of a form or of JSON, in bytes, from which one is parsed at a time."""
+"""Size of a form or of JSON, in bytes, from which one of each client is parsed at a time."""
 _LARGE_ANSWER = 5_000
 """Number of classes from which on the response is written in a thread, so that other requests are not delayed."""
 
@@ -53,7 +53,7 @@ class ClassifyEndpoint:
         self._max_images = max_images
         self._rate_limiter = rate_limiter
         self._writers: WeakKeyDictionary[ModelVersion, ResponseWriter] = WeakKeyDictionary()
-        self._large_turn = asyncio.Semaphore(1)
+        self._large_turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._deadline_ms = math.ceil(deadline_s * 1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +94,7 @@ class ClassifyEndpoint:
         deadline, priority = head.get(b"x-deadline-ms"), head.get(b"x-priority")
         request = ClassifyRequest(
             images=(),
-            model=path.get("model"),
+            model=path.get("model") or scope["state"].get("default_model"),
             version=path.get("version"),
             deadline_s=min(self._deadline_ms, read_deadline(deadline) if deadline else self._deadline_ms) / 1000,
             priority=read_priority(priority) if priority else Priority.INTERACTIVE,
@@ -128,7 +128,7 @@ class ClassifyEndpoint:
             scope["state"]["images"] = 1
             return await self._classifier.classify(request._replace(images=(body,))), request
         ends = time.monotonic() + request.deadline_s
-        turn = self._large_turn if unzip or len(body) >= _LARGE_FORM else contextlib.nullcontext()
+        turn = self._large_turn(request.client) if unzip or len(body) >= _LARGE_FORM else contextlib.nullcontext()
         try:
             async with asyncio.timeout(request.deadline_s), turn:
                 if unzip:
@@ -147,6 +147,16 @@ class ClassifyEndpoint:
             request = _with_options(request, read_all_options(scope["query_string"], options))
         left_s = ends - time.monotonic()
         return await self._classifier.classify(request._replace(images=images, deadline_s=left_s)), request
+
+    def _large_turn(self, client: int) -> asyncio.Lock:
+        """Return the lock of a client, which is kept while a request of it waits for it or has it.
+
+        One lock for all would let a client with many bodies, each of which takes long to decompress, keep others out.
+        """
+        lock = self._large_turns.get(client)
+        if lock is None:
+            lock = self._large_turns[client] = asyncio.Lock()
+        return lock
 
     async def _answer(self, classified: Classified, request: ClassifyRequest, scope: Scope, send: Send) -> None:
         state, root_path = scope["state"], scope.get("root_path", "")

@@ -23,6 +23,10 @@ def test_a_key_is_one_client_from_all_addresses() -> None:
         ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
         ("fe80::1%eth0", "fe80::2%eth0", True),
         ("testclient", "testclient", True),
+        ("::1", "127.0.0.1", False),
+        ("::1", "0.0.0.1", False),
+        ("0.0.0.0", "::1", False),
+        ("0:0:a00:1::1", "10.0.0.1", False),
     ],
 )
 def test_an_ipv6_client_is_its_first_64_bits(one: str, other: str, same: bool) -> None:

@@ -1,5 +1,6 @@
 """The key file: what it may hold, and the line and the reason where it cannot be read."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,10 +92,17 @@ def test_a_bad_line_is_named_with_what_to_change(line: str, reason: str) -> None
 def test_a_key_in_the_file_by_mistake_is_not_repeated() -> None:
     """Messages go to the log, and a key is a secret."""
     key, _ = new_key("shop", frozenset({Scope.READ}))
-    for text in (key, f"shop {key}", f"shop id={key} sha256={HASH} scopes=read", f"{GOOD} models={key},!"):
+    for text in (
+        f"{GOOD} rate=1 burst={key}",
+        key,
+        f"shop {key}",
+        f"shop id={key} sha256={HASH} scopes=read",
+        f"{GOOD} models={key},!",
+        f"{GOOD} rate={key}",
+    ):
         with pytest.raises(KeyFileError) as refused:
             parse_keys(text, FILE)
-        assert key[17:40] not in str(refused.value)
+        assert key[17:21] not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +115,14 @@ def test_a_date_that_could_be_misread_is_refused(text: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    """Missing, a folder, no text, too large."""
+    """Missing, a folder, a pipe, no text, too large; a pipe is not waited for."""
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "binary").write_bytes(b"# line 1\n\xff\xfe")
     (tmp_path / "large").write_bytes(b"\n" * (MAX_BYTES + 1))
     for name, reason in {
         "missing": "No such file or directory; make one with: snellen keys add NAME --keys FILE",
         ".": "Is a directory",
+        "pipe": "is no regular file",
         "binary": "line 2: it is not UTF-8 text",
         "large": "has more than 4194304 bytes",
     }.items():

@@ -1,7 +1,10 @@
 """API keys in front of the whole application."""
 
+import asyncio
+import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette._utils import get_route_path
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from service.access.api_keys import Scope, new_key
 from service.access.key_file import KeyFileError, line_of
@@ -128,12 +132,37 @@ def test_a_key_for_some_models_opens_only_those(client: TestClient, keys: dict[s
                 f"this API key may not use the model '{model}'; it may use absent, plain"
             )
     default = client.post("/v1/classify", **post)  # type: ignore[arg-type]
-    assert (default.status_code, "the model 'colours'" in default.json()["detail"]) == (403, True)
+    detail = "this API key may not use the default model; name in the path absent, plain"
+    assert (default.status_code, default.json()["detail"]) == (403, detail)
     absent = client.get("/v1/models/absent", headers=narrow)
     assert (absent.status_code, absent.json()["detail"]) == (404, "there is no model of that name")
     listed = client.get("/v1/models", headers=narrow).json()
     assert [model["name"] for model in listed["models"]] == ["plain"]
     assert listed["default_model"] is None
+
+
+def test_a_new_default_model_does_not_open_itself_to_a_request_on_its_way(models: Path, keys: dict[str, str]) -> None:
+    """A key for some models gets the answer of the model that was the default when the key was checked."""
+    app = create_app(Settings(models=models, decode_threads=1, keys=models / "keys", default_model="plain"))
+    registry, answered = app.state.registry, list[Message]()
+
+    async def receive() -> Message:
+        if registry.default_model == "colours":
+            await asyncio.Event().wait()  # the client stays connected
+        registry.state = replace(registry.state, default_model="colours")
+        return {"type": "http.request", "body": picture(), "more_body": False}
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    with TestClient(app) as client:
+        await_ready(client)
+        scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": "/v1/classify", "query_string": b""}
+        headers = [(b"x-api-key", keys["narrow"].encode())]
+        assert client.portal is not None
+        client.portal.call(app, scope | {"headers": headers, "state": {}}, receive, send)
+    assert answered[0]["status"] == 200
+    assert json.loads(answered[1]["body"])["model"] == "plain"
 
 
 @pytest.mark.parametrize(

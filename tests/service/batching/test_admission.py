@@ -104,6 +104,18 @@ def test_a_client_that_is_alone_may_use_all() -> None:
     assert not refused.value.over_share
 
 
+def test_where_clients_decide_how_long_they_hold_one_alone_leaves_room() -> None:
+    """What a client without anything asks for is not limited by this, so that no request is too large for ever."""
+    limiter = CapacityLimiter(8, "bytes", most_of_one=6)
+    limiter.enter(6, FIRST)
+    with pytest.raises(QueueFull, match="6 of 8 bytes are from this client, and the rest is for others"):
+        limiter.enter(1, FIRST)
+    limiter.enter(2, SECOND)
+    limiter.leave(6, FIRST)
+    limiter.leave(2, SECOND)
+    limiter.enter(8, FIRST)
+
+
 def test_over_three_quarters_a_client_gets_no_more_than_its_share() -> None:
     """The rest is kept for others, which may use as much; with each place that becomes free it may go on."""
     limiter = CapacityLimiter(8, "images", lambda inside: inside * 2.0)

@@ -86,13 +86,28 @@ async def test_entries_that_were_put_back_are_taken_first_again() -> None:
 
 
 async def test_a_batch_is_short_while_one_client_crowds_others_out() -> None:
-    """From the moment at which it alone has more than a batch, and more than all others together."""
+    """From the moment at which it alone has more than a batch, and more than three times what all others have."""
     turns = turns_of(*[1] * 12)
     assert len(turns.take(4, crowded=1)) == 4
     turns.put(entry(2))
     assert [clients(turns.take(4, crowded=1)) for _ in range(3)] == [[2], [1], [1, 1, 1, 1]]
     equal = turns_of(*[1, 2] * 10)
     assert len(equal.take(4, crowded=1)) == 4
+
+
+async def test_similar_clients_do_not_shorten_batches() -> None:
+    """One of them may have twice as many entries as the other; both have their half of a whole batch."""
+    turns = turns_of(*[1] * 16, *[2] * 8)
+    assert clients(turns.take(4, crowded=1)) == [1, 2, 1, 2]
+
+
+async def test_a_client_of_the_last_batch_takes_turns_in_the_next_one_too() -> None:
+    """It only comes after the others: one that is absent for a moment does not get whole batches in return."""
+    turns = turns_of(*[1] * 12)
+    assert clients(turns.take(4)) == [1, 1, 1, 1]
+    for _ in range(6):
+        turns.put(entry(2))
+    assert [clients(turns.take(4)) for _ in range(2)] == [[2, 1, 2, 1], [2, 1, 2, 1]]
 
 
 async def test_all_entries_leave_at_the_end() -> None:

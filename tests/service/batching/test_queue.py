@@ -36,14 +36,15 @@ async def test_clients_take_turns_within_a_priority() -> None:
     """An interactive batch is shorter while one client crowds another out; a bulk batch is not."""
     queue = PriorityQueue(16, crowded=1)
     for priority in (BULK, INTERACTIVE):
-        for client in (1, 1, 1, 1, 2):
+        for client in (1, 1, 1, 1, 1, 2):
             queue.put(entry(client=client), priority)
-    taken = [await queue.take(2) for _ in range(6)]
+    taken = [await queue.take(2) for _ in range(7)]
     assert [(priority, [each.client for each in batch]) for priority, batch in taken] == [
         (INTERACTIVE, [1]),
         (INTERACTIVE, [2]),
         (INTERACTIVE, [1]),
         (INTERACTIVE, [1, 1]),
+        (INTERACTIVE, [1]),
         (BULK, [1, 2]),
         (BULK, [1, 1]),
     ]
