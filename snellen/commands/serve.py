@@ -3,11 +3,11 @@
 import os
 import signal
 import sys
-from importlib.util import find_spec
 from typing import Any
 
 import typer
 
+from snellen.options import require_extra
 from snellen.plain_command import PlainCommand
 
 _FILES = (
@@ -30,6 +30,7 @@ def serve(context: typer.Context) -> None:
     """Answer over HTTP with the bundles of a folder, or with FILE.onnx; `snellen serve --help` lists every setting."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the server handles it; process 1 would ignore it
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Python would print a traceback
+    require_extra("cpu")  # the main process imports a part of it only, and its frontends would end one by one
     arguments = context.args
     if {"-h", "--help"} & set(arguments):
         typer.echo(_FILES)
@@ -38,8 +39,6 @@ def serve(context: typer.Context) -> None:
         _serve_file(arguments)
     from service.__main__ import main
 
-    if find_spec("onnxruntime") is None:  # the main process does not import it, and its frontends would end one by one
-        raise ModuleNotFoundError(name="onnxruntime")
     raise typer.Exit(main(arguments))
 
 
