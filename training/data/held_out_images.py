@@ -5,7 +5,7 @@ Read without PyTorch and pyarrow, in the environment of the service.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +34,14 @@ class ImageSource:
     """N images of one source, with or without labels.
 
     title: the source in words. names: N paths or numbers, for messages. read: returns the pixels of image i for an
-    input, uint8 [height, width, channels], and raises UnreadableImage.
+    input, uint8 [height, width, channels], and raises UnreadableImage. paths: N files, or none where the images are
+    parts of a larger file.
     """
 
     title: str
     names: Sequence[str]
     read: Callable[[int, Input, Preprocessing], Pixels]
+    paths: Sequence[Path] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -202,7 +204,7 @@ def _truth(class_ids: Sequence[Sequence[int]], classes: int, *, several: bool) -
 
 
 def _labelled(images: ImageSource, truth: Truth) -> HeldOutImages:
-    return HeldOutImages(images.title, images.names, images.read, truth)
+    return HeldOutImages(images.title, images.names, images.read, truth, paths=images.paths)
 
 
 def _from_files(paths: Sequence[Path], title: str) -> ImageSource:
@@ -210,6 +212,7 @@ def _from_files(paths: Sequence[Path], title: str) -> ImageSource:
         title,
         [printable(path) for path in paths],
         lambda index, target, preprocessing: read_pixels(paths[index], target, preprocessing),
+        paths=paths,
     )
 
 

@@ -12,6 +12,8 @@ from training.optimize.accuracy_budget import budget_rule
 from training.optimize.result import MeasuredVariant, OptimizeResult
 
 _PLAIN_WIDTH = 200
+_LEAST_WIDTH = 132
+"""Characters of a line below which numbers would be cut off; a narrower terminal wraps the lines."""
 _NUMBERS = ("top-1", "agreement", "distance", "ECE", "NLL", "MB", "gzip MB", "images/s", "x fp32")
 
 
@@ -27,7 +29,7 @@ def print_table(outcome: OptimizeResult, console: Console | None = None) -> None
         table.add_row(row.precision.value, *_numbers(row), "*" if row.pareto else "", Text(row.verdict, style))
     for precision, reason in outcome.skipped.items():
         table.add_row(precision.value, *[""] * len(_NUMBERS), "", Text(f"skipped: {reason}", "yellow"))
-    console.print(table)
+    console.print(table, width=max(console.width, _LEAST_WIDTH), crop=False)
     for line in _footnotes(outcome):
         console.print(line, highlight=False, soft_wrap=True)
 
