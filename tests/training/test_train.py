@@ -113,10 +113,10 @@ def test_a_model_is_named_after_its_data_and_takes_the_next_version(dataset: Pat
     """Each run has a version of its own, whether a bundle or only a run holds the former one."""
     places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs")
     command = ("train", "--data", dataset, *places, "--epochs", "1", "--batch-size", "16")
-    command = (*command, "--labels", ", ".join(LABELS))
+    named = ("--labels", ", ".join(LABELS))
     (tmp_path / "runs" / "data" / "2").mkdir(parents=True)
-    assert snellen(*command).exit_code == 0
-    again = snellen(*command)
+    assert snellen(*command, *named).exit_code == 0
+    again = snellen(*command, *named)
     assert again.exit_code == 0, again.output
     assert sorted(path.name for path in (tmp_path / "models" / "data").iterdir()) == ["3", "4"]
     assert read_bundle(tmp_path / "models" / "data" / "3").manifest.labels == LABELS

@@ -43,10 +43,13 @@ def is_proof(source: str, config: TrainingConfig | None, *, ignoring_training: b
     """Return whether a source is for judging alone: files without parts that are not the data of the run.
 
     config: of the run, None where it is not known. ignoring_training: whether files with a part for training count too,
-    of which the other parts judge. Named data sets and IDX files have a test part of their own and do not count.
+    of which the other parts judge. Named data sets and IDX files have a test part of their own and do not count; nor do
+    Parquet tables, and what is not there.
     """
     path = Path(os.path.expanduser(source))
-    if source in NAMES or (path.is_dir() and holds_idx(path)) or path.suffix.casefold() == ".parquet":
+    if not source or source in NAMES or not path.exists():
+        return False
+    if (path.is_dir() and holds_idx(path)) or path.suffix.casefold() == ".parquet":
         return False
     if config is not None and _is_same(source, config.data):
         return False
@@ -55,7 +58,7 @@ def is_proof(source: str, config: TrainingConfig | None, *, ignoring_training: b
     try:
         found = find_source(source, (), default_cache())
     except DatasetError:  # such as a folder with a test part only, which is no data to train on
-        return path.exists()
+        return True
     return isinstance(found, Listing) and bool((found.parts == "train").all())
 
 

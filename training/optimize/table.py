@@ -22,6 +22,7 @@ def print_table(outcome: OptimizeResult, console: Console | None = None) -> None
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=_PLAIN_WIDTH, no_color=True)
+    console.width = max(console.width, _LEAST_WIDTH)
     numbers = (Column(name, justify="right", no_wrap=True) for name in _NUMBERS)
     table = Table("variant", *numbers, "Pareto", Column("verdict", overflow="fold"), box=box.SIMPLE)
     for row in outcome.rows:
@@ -29,7 +30,7 @@ def print_table(outcome: OptimizeResult, console: Console | None = None) -> None
         table.add_row(row.precision.value, *_numbers(row), "*" if row.pareto else "", Text(row.verdict, style))
     for precision, reason in outcome.skipped.items():
         table.add_row(precision.value, *[""] * len(_NUMBERS), "", Text(f"skipped: {reason}", "yellow"))
-    console.print(table, width=max(console.width, _LEAST_WIDTH), crop=False)
+    console.print(table)
     for line in _footnotes(outcome):
         console.print(line, highlight=False, soft_wrap=True)
 

@@ -101,6 +101,7 @@ def test_the_data_of_the_run_are_no_proof(tmp_path: Path, run: TrainingConfig) -
     assert not is_proof(run.data, run, ignoring_training=True)
     assert not is_proof(f"{run.data}/../trained", run, ignoring_training=True)
     assert not is_proof("digits", run, ignoring_training=True)
+    assert not is_proof("nowhere", run, ignoring_training=True)
     for part in ("train", "test"):
         class_folders(tmp_path / "parts" / part, 40, seed=3)
     assert not is_proof(str(tmp_path / "parts"), run, ignoring_training=False)
