@@ -26,7 +26,7 @@ from snellen.commands.summary import summary
 from snellen.commands.train import train
 from snellen.commands.tune import tune
 from snellen.commands.verify import verify
-from snellen.extras import extra_of, missing_message
+from snellen.extras import extra_of, missing_sentence
 from snellen.plain_command import PlainCommand, PlainGroup
 
 with suppress(ValueError):
@@ -86,7 +86,7 @@ def main() -> None:
         module = error.name or ""
         if (extra := extra_of(module)) is None:
             raise
-        sys.stderr.write(f"snellen: {missing_message([module], extra)}\n")
+        sys.stderr.write(f"snellen: {missing_sentence(extra, module)}\n")
         sys.exit(1)
 
 

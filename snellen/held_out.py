@@ -12,6 +12,7 @@ from rich.text import Text
 
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
+from snellen.repository import refuse_model_folder
 
 if TYPE_CHECKING:
     from models.contract import Bundle
@@ -29,13 +30,9 @@ HeldOut = Annotated[str, HELD_OUT]
 
 def open_bundle(path: Path) -> "Bundle":
     """Return the bundle in a folder, all hashes checked. Ends the command with status 2 where it is none."""
-    from models.contract import BundleError, find_bundles, read_bundle
+    from models.contract import BundleError, read_bundle
 
-    versions = [found for found in find_bundles(path.parent) if found.parent == path]
-    if versions:
-        exit_with_error(
-            f"{path_text(path)} is a model: name a version of it, as in {path_text(versions[-1])}", status=2
-        )
+    refuse_model_folder(path)
     try:
         bundle = read_bundle(path)
         bundle.check_files()

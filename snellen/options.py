@@ -5,6 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from snellen.extras import missing_sentence
 from snellen.output import printable
 
 Providers = Annotated[
@@ -23,10 +24,7 @@ def provider_names(text: str) -> tuple[str, ...]:
 
 
 def service_default(setting: str) -> int:
-    """Return the default of a setting of `snellen serve`.
-
-    It is read when a command runs, since environments for training have no `service.settings`.
-    """
+    """Return the default of a setting of `snellen serve`. It is read when a command runs, so that help is quick."""
     from service.settings import Settings
 
     return int(Settings.model_fields[setting].default)
@@ -36,6 +34,12 @@ def refuse_overwriting_nothing(*, overwrite: bool) -> None:
     """End the command with status 2 where a version is to be replaced, but not which one."""
     if overwrite:
         exit_with_error("--overwrite replaces a version: say which one with --version", status=2)
+
+
+def require_extra(extra: str) -> None:
+    """End the command with status 1 where modules of an extra, `cpu` or `train`, are missing; all are named."""
+    if sentence := missing_sentence(extra):
+        exit_with_error(sentence, status=1)
 
 
 def exit_with_error(reason: str, status: int) -> NoReturn:

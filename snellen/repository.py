@@ -57,18 +57,28 @@ def bundle_folder(given: Path) -> Path:
     """Return the folder of a bundle that is given as a folder, or by name, as in `imagenet` or `imagenet/1`.
 
     A folder that exists wins. A name is looked for in the repository that `snellen serve` would read; without version
-    it is the newest one. Ends the command with status 2 where neither is there. A path that cannot be a name, because
-    it is absolute or has three parts, is returned unchanged.
+    it is the newest one. Ends the command with status 2 where neither is there, and for a folder that holds versions of
+    a model. A path that cannot be a name, because it is absolute or has three parts, is returned unchanged.
     """
     from models.contract import find_bundles
 
     if os.path.lexists(given) or given.is_absolute() or len(given.parts) > 2:
+        refuse_model_folder(given)
         return given
     repository = repository_folder()
     bundles = find_bundles(repository)
     if not (found := [path for path in bundles if str(given) in {path.parent.name, _name(path)}]):
         exit_with_error(f"there is no folder {path_text(given)}, and {_described(bundles, repository)}", status=2)
     return found[-1]
+
+
+def refuse_model_folder(path: Path) -> None:
+    """End the command with status 2 for a folder that holds versions of a model in the place of a bundle."""
+    from models.contract import find_bundles
+
+    if versions := [found for found in find_bundles(path.parent) if found.parent == path]:
+        reason = f"{path_text(path)} is a model: name a version of it, as in {path_text(versions[-1])}"
+        exit_with_error(reason, status=2)
 
 
 def variable(wanted: str) -> str | None:

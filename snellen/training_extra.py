@@ -4,18 +4,16 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 import typer
 
-from snellen.extras import TRAINING, missing_message
-from snellen.options import exit_with_error
+from snellen.options import exit_with_error, require_extra
 
 
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
     """Turn errors of training into one line and exit status 1, a refused run into 2, and Ctrl-C into 130."""
-    _require_extra()
+    require_extra("train")
     from models.contract import BundleError
     from training.errors import InterruptedRunError, RefusedRunError, TrainingError
 
@@ -63,8 +61,3 @@ def _removed_at_termination() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _require_extra() -> None:
-    if missing := [module for module in TRAINING if find_spec(module) is None]:
-        exit_with_error(missing_message(missing, "train"), status=1)

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from snellen import image_files
 from snellen.dense_output import DENSE_WRITERS
+from snellen.extras import missing_sentence
 from snellen.options import Providers, exit_with_error, provider_names, service_default
 from snellen.output import WRITERS, Failures, FileResult, Format, path_text, printable
 from snellen.repository import bundle_folder, default_bundle
@@ -63,8 +63,8 @@ def classify(
     ] = None,
 ) -> None:
     """Name what is in pictures; exit status 1 when a file could not be classified, 2 when none could be tried."""
-    if heic and find_spec("pillow_heif") is None:
-        exit_with_error("--heic takes a package that is not installed: pip install 'snellen[heic]'", status=2)
+    if heic and (missing := missing_sentence("heic")):
+        exit_with_error(f"--heic: {missing}", status=2)
     from models.contract import HEIC_SUFFIXES, IMAGE_SUFFIXES
 
     suffixes = IMAGE_SUFFIXES + (HEIC_SUFFIXES if heic else ())

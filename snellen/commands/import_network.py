@@ -12,27 +12,42 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from snellen.options import Models, Overwrite, Version, exit_with_error, refuse_overwriting_nothing
+from snellen.options import (
+    Models,
+    Overwrite,
+    Version,
+    exit_with_error,
+    refuse_overwriting_nothing,
+    require_extra,
+)
 from snellen.output import path_text, print_table, printable
 from snellen.serve_command import serve_command
-from snellen.training_extra import errors_as_messages, refusals_as_messages
+from snellen.training_extra import refusals_as_messages
 
 if TYPE_CHECKING:
     from training.importing.guesses import Guess
     from training.importing.import_onnx import ImportedBundle, OnnxOptions
-    from training.importing.preset_trials import Trial
+    from training.importing.import_options import ImportOptions
+    from training.importing.preset_trials import Top, Trial
 
 _ONNX = "ONNX files"
 """Start of the topics in the help of the options that only ONNX files have."""
-_INPUT, _SCORES, _CHECKS = f"{_ONNX}: input", f"{_ONNX}: scores", f"{_ONNX}: checks"
+_INPUT, _SCORES, _CHECKS = f"{_ONNX} and checkpoints: input", f"{_ONNX}: scores", f"{_ONNX}: checks"
 _IMPORT_ONLY = {"golden", "check", "try_all"}
 """Names of parameters under these topics that `snellen serve FILE.onnx` does not have."""
+_LIBRARIES = ("timm/", "torchvision/")
+"""Beginnings of the sources that are networks of PyTorch."""
+_OF_LIBRARIES = {"preset", "mean", "std", "colour", "size", "resize", "crop_fraction", "interpolation", "check"}
+"""Names of parameters under the topics of ONNX files that these sources have too."""
 
 
 def import_network(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(help="efficientnet-lite0, timm/<model> with or without a tag, or an .onnx file.")
+        str,
+        typer.Argument(
+            help="An .onnx file, timm/<model> with or without a tag, torchvision/<model>, or efficientnet-lite0."
+        ),
     ],
     name: Annotated[
         str | None,
@@ -49,7 +64,7 @@ def import_network(
         typer.Option(
             metavar="FILE",
             rich_help_panel="Network",
-            help="Checkpoint of that timm model, .safetensors or .pth, instead of a download.",
+            help="Checkpoint of that model of timm or torchvision, .safetensors or of PyTorch, instead of a download.",
         ),
     ] = None,
     labels: Annotated[
@@ -57,8 +72,8 @@ def import_network(
         typer.Option(
             metavar="FILE",
             rich_help_panel="Network",
-            help="Class names: text with one a line, JSON, YAML or CSV; default: timm's, or those in or beside the "
-            ".onnx file.",
+            help="Class names: text with one a line, JSON, YAML or CSV; default: ImageNet's or numbers, or those in or "
+            "beside the .onnx file.",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -92,12 +107,19 @@ def import_network(
     size: Annotated[
         int | None,
         typer.Option(
-            metavar="PIXELS", min=1, help="Side in pixels, for an input of no fixed size.", rich_help_panel=_INPUT
+            metavar="PIXELS",
+            min=1,
+            max=4096,
+            help="Side in pixels, for an input of no fixed size.",
+            rich_help_panel=_INPUT,
         ),
     ] = None,
     resize: Annotated[
         Literal["crop", "squash"] | None,
-        typer.Option(help="Cut off what sticks out, or change the proportions; default: crop.", rich_help_panel=_INPUT),
+        typer.Option(
+            help="Cut off what sticks out, or change the proportions; default: crop, or as a checkpoint says.",
+            rich_help_panel=_INPUT,
+        ),
     ] = None,
     crop_fraction: Annotated[
         float | None,
@@ -143,12 +165,15 @@ def import_network(
         ),
     ] = False,
 ) -> None:
-    """Make a bundle of a network that others trained. ONNX files need no PyTorch."""
+    """Make a bundle of a network that others trained. ONNX files need no PyTorch.
+
+    What a file does not say is assumed, and printed with the reason.
+    """
     if version is None:
         refuse_overwriting_nothing(overwrite=overwrite)
     if source.lower().endswith(".onnx"):
         if weights is not None:
-            exit_with_error("--weights is for timm models: an ONNX file has its weights with it", status=2)
+            exit_with_error("--weights is for timm and torchvision: an ONNX file has its weights with it", status=2)
         with refusals_as_messages():
             options = onnx_options(context.params)
             if try_all:
@@ -158,14 +183,20 @@ def import_network(
         return
     if Path(source).is_file():
         reason = f"{path_text(Path(source))} is no ONNX file, whose name ends in .onnx"
-        exit_with_error(f"{reason}; weights of a timm model are given with --weights", status=2)
-    _refuse_onnx_options(context)
-    with errors_as_messages():
+        exit_with_error(f"{reason}; weights of timm/<model> or torchvision/<model> are given with --weights", status=2)
+    _refuse_onnx_options(context, source)
+    require_extra("train")
+    with refusals_as_messages():
         from training.pretrained.import_bundle import import_pretrained
 
-        made = import_pretrained(source, models, name, version, weights=weights, labels=labels, overwrite=overwrite)
-        typer.echo(printable(f"wrote {path_text(made)}"))
-        print_serve(models, made)
+        chosen = None if name is None else _checked_name(name)
+        given = input_options(context.params)
+        made = import_pretrained(
+            source, models, chosen, version, given, print_guess, weights=weights, overwrite=overwrite
+        )
+        _print_top(made.top)
+        typer.echo(printable(f"wrote {path_text(made.folder)}"))
+        print_serve(models, made.folder)
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
@@ -212,29 +243,45 @@ def onnx_options(given: Mapping[str, Any]) -> "OnnxOptions":
     from training.importing.import_onnx import OnnxOptions
     from training.importing.network_input import Layout
     from training.importing.network_output import ScoreKind
+
+    kinds = {"layout": Layout, "output": str, "scores": ScoreKind, "task": Task, "golden": Path}
+    return OnnxOptions(**_converted(given, _input_converters() | kinds))
+
+
+def input_options(given: Mapping[str, Any]) -> "ImportOptions":
+    """Return the options that networks of PyTorch have, for the values of this command's parameters by name.
+
+    Ends the command with status 2 at a wrong value.
+    """
+    from training.importing.import_options import ImportOptions
+
+    return ImportOptions(**_converted(given, _input_converters()))
+
+
+def _input_converters() -> dict[str, Callable[[Any], Any]]:
+    """Return for each of the parameters on labels and input how its text becomes a value."""
     from training.importing.normalization import ChannelOrder, Preset
 
-    values = {name: value for name, value in given.items() if value not in (None, "auto")}
-    if not 0 < values.get("crop_fraction", 1) <= 1:
-        exit_with_error(f"--crop-fraction is above 0 and at most 1, not {values['crop_fraction']:g}", status=2)
-    converted: dict[str, Callable[[Any], Any]] = {
+    return {
         "labels": Path,
         "preset": Preset,
         "mean": partial(_numbers, "--mean"),
         "std": partial(_numbers, "--std"),
         "colour": ChannelOrder,
-        "layout": Layout,
         "size": int,
         "resize": str,
         "crop_fraction": float,
         "interpolation": str,
-        "output": str,
-        "scores": ScoreKind,
-        "task": Task,
-        "golden": Path,
         "check": Path,
     }
-    return OnnxOptions(**{name: convert(values[name]) for name, convert in converted.items() if name in values})
+
+
+def _converted(given: Mapping[str, Any], converters: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    """Return the values that were given."""
+    values = {name: value for name, value in given.items() if value not in (None, "auto")}
+    if not 0 < values.get("crop_fraction", 1) <= 1:
+        exit_with_error(f"--crop-fraction is above 0 and at most 1, not {values['crop_fraction']:g}", status=2)
+    return {name: convert(values[name]) for name, convert in converters.items() if name in values}
 
 
 def _import_onnx(
@@ -283,14 +330,14 @@ def _checked_name(name: str | None) -> str:
     from pydantic import TypeAdapter, ValidationError
 
     from models.contract import ModelName
+    from training.data.model_name import NAME_RULE
 
     if name is None:
         exit_with_error("an ONNX file does not say what to call the model: give it a name with --name", status=2)
     try:
         return str(TypeAdapter(ModelName).validate_python(name))
     except ValidationError:
-        reason = "use at most 64 lower-case letters, digits, '.', '_' and '-', a letter or digit first"
-        exit_with_error(f"--name {name!r} is no name of a model: {reason}", status=2)
+        exit_with_error(f"--name {name!r} is no name of a model: {NAME_RULE}", status=2)
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:
@@ -301,19 +348,25 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
         exit_with_error(f"{option} is one number, or one for each channel with commas between, not {text!r}", status=2)
 
 
-def _refuse_onnx_options(context: typer.Context) -> None:
-    """End the command with status 2 where an option was given that only ONNX files have."""
+def _refuse_onnx_options(context: typer.Context, source: str) -> None:
+    """End the command with status 2 where an option was given that the source does not have."""
     for option in context.command.params:
-        if _is_given(context, option) and _is_of_onnx(option):
+        known = source.startswith(_LIBRARIES) and option.name in _OF_LIBRARIES
+        if _is_given(context, option) and _is_of_onnx(option) and not known:
             exit_with_error(f"{option.opts[0]} is for ONNX files: the source does not end in .onnx", status=2)
 
 
 def print_made(made: "ImportedBundle") -> None:
     """Print the difference from the file, the classes of the photo to check, and the folder."""
     _print("equality", f"{made.difference:.1e}, the greatest difference from the file")
-    for label, probability in made.top:
-        _print("check", f"{probability:.4f} {label}")
+    _print_top(made.top)
     typer.echo(printable(f"wrote {path_text(made.folder)}"))
+
+
+def _print_top(top: "Top") -> None:
+    """Print the best classes of the photo to check."""
+    for label, probability in top:
+        _print("check", f"{probability:.4f} {label}")
 
 
 def print_serve(models: Path, bundle: Path) -> None:

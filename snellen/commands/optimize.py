@@ -9,6 +9,7 @@ from rich.console import Console
 
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
+from snellen.repository import bundle_folder
 from snellen.training_extra import errors_as_messages
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def optimize(
-    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/fashion-mnist/2, or its name.")],
     variants: Annotated[
         str,
         typer.Option(
@@ -40,7 +41,8 @@ def optimize(
         typer.Option(
             metavar="SOURCE",
             rich_help_panel="Inputs",
-            help="Data it was trained on, as for `snellen train`; default: those of its run, or photographs.",
+            help="Data it was trained on, as for `snellen train`, or a folder or table without parts that it was not "
+            "trained on; default: those of its run, or photographs.",
         ),
     ] = None,
     run: Annotated[
@@ -69,6 +71,7 @@ def optimize(
     wanted = _precisions(variants)
     if json is not None and not json.absolute().parent.is_dir():
         exit_with_error(f"--json: there is no folder {path_text(json.parent)}", status=2)
+    bundle = bundle_folder(bundle)
     with errors_as_messages():
         from training.optimize.make_variants import VariantOptions
         from training.optimize.optimize import Source

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from snellen.repository import bundle_folder
 from snellen.training_extra import errors_as_messages
 
 
 def report(
-    bundle: Annotated[Path, typer.Argument(help="Bundle folder, as in models/imagenet/1.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/imagenet/1, or its name.")],
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", rich_help_panel="Report", help="File to write; default: NAME-VERSION.html, here."),
@@ -19,7 +20,8 @@ def report(
         typer.Option(
             metavar="SOURCE",
             rich_help_panel="Inputs",
-            help="Labelled images that it never trained on, as for `snellen train --data`.",
+            help="Labelled images that it never trained on, as for `snellen train --data`; folders and tables without "
+            "parts judge as a whole.",
         ),
     ] = None,
     run: Annotated[
@@ -41,6 +43,7 @@ def report(
     ] = 0,
 ) -> None:
     """Write a self-contained HTML report: mistakes, calibration, filters, feature maps, what each layer remembers."""
+    bundle = bundle_folder(bundle)
     with errors_as_messages():
         from training.report.report import ReportConfig, write_report
 

@@ -3,11 +3,11 @@
 import os
 import signal
 import sys
-from importlib.util import find_spec
 from typing import Any
 
 import typer
 
+from snellen.options import require_extra
 from snellen.plain_command import PlainCommand
 
 _FILES = (
@@ -32,6 +32,7 @@ def serve(context: typer.Context) -> None:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))  # Python would print a traceback
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it asks for a look at the folder, which comes anyway
+    require_extra("cpu")  # the main process imports a part of it only, and its frontends would end one by one
     arguments = context.args
     if {"-h", "--help"} & set(arguments):
         typer.echo(_FILES)
@@ -40,8 +41,6 @@ def serve(context: typer.Context) -> None:
         _serve_file(arguments)
     from service.__main__ import main
 
-    if find_spec("onnxruntime") is None:  # the main process does not import it, and its frontends would end one by one
-        raise ModuleNotFoundError(name="onnxruntime")
     raise typer.Exit(main(arguments))
 
 

@@ -27,7 +27,7 @@ def summary(
     """
     with errors_as_messages():
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
 
         from models.contract import Colour, Input
         from training.networks.registry import build_network, find_network_info
@@ -38,9 +38,11 @@ def summary(
         kind = {"rgb": Colour.RGB, "grey": Colour.L, None: native.colour}[colour]
         target = Input(colour=kind, height=height or native.height, width=width or height or native.width)
         found = summarise(build_network(network, classes or info.classes, target), target)
-        table = Table("layer", "type", "output", title=f"{network}, {target.width}x{target.height} {kind.value}")
-        for column in ("parameters", "multiply-adds", "receptive field"):
-            table.add_column(column, justify="right")
+        texts = [Column(name, overflow="fold") for name in ("layer", "type", "output")]
+        numbers = [Column(name, justify="right", no_wrap=True) for name in ("parameters", "multiply-adds")]
+        window = Column("receptive field", justify="right", overflow="fold")
+        title = f"{network}, {target.width}x{target.height} {kind.value}"
+        table = Table(*texts, *numbers, window, title=title)
         for layer in found.layers:
             table.add_row(*_cells(layer))
         table.add_section()

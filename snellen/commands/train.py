@@ -275,7 +275,8 @@ def _given_settings(context: typer.Context) -> dict[str, Any]:
         for option, setting in _SETTINGS.items()
         if (source := context.get_parameter_source(option)) is not None and source.name == "COMMANDLINE"
     }
-    return given | ({"labels": tuple(name.strip() for name in given["labels"].split(","))} if "labels" in given else {})
+    names = tuple(name.strip() for name in given["labels"].split(",")) if "labels" in given else ()
+    return given | ({"labels": names} if names else {})
 
 
 def _resumed_config(

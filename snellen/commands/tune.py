@@ -85,14 +85,14 @@ def tune(
 def _settings(given: dict[str, Any]) -> "Settings":
     from pydantic import ValidationError
 
+    from service.setting_texts import wrong_value
     from service.settings import Settings
 
     assert given.keys() <= Settings.model_fields.keys(), "Settings ignores names that it does not know"
     try:
         return Settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        exit_with_error(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", status=2)
+        exit_with_error(wrong_value(error.errors()[0]), status=2)
 
 
 def _bundles(repository: Path, names: list[str]) -> list["Bundle"]:

@@ -37,6 +37,11 @@ def test_every_package_of_the_service_is_known() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     names = {re.split(r"[\[<>=~;]", each)[0].replace("-", "_") for each in project["service"] + project["cpu"]}
     assert names - {"snellen"} == set(extras.SERVING) - {"starlette"}
+    assert "snellen[cpu]" in project["train"]
+    modules = {"markdown_it_py": "markdown_it", "scikit_image": "skimage", "scikit_learn": "sklearn"}
+    trained = {re.split(r"[\[<>=~;]", each)[0].replace("-", "_") for each in project["train"]}
+    known = {modules.get(name, name) for name in trained if not name.startswith("efficientnet")} - {"snellen"}
+    assert known | {"onnx", "onnxruntime"} == set(extras.TRAINING)
     assert [extras.extra_of(name) for name in ("uvicorn.config", "onnx", "torch", "json")] == [
         "cpu",
         "cpu",
@@ -66,11 +71,28 @@ def test_a_command_without_its_packages_says_what_to_install(missing: str, comma
 def test_a_command_of_training_names_all_that_is_missing() -> None:
     """At once."""
     done = without("torch", "timm", command="summary resnet-18")
-    assert (done.returncode, "timm, torch not installed" in done.stderr, IN_THIS_CLONE in done.stderr) == (
+    assert (done.returncode, "timm, torch" in done.stderr, IN_THIS_CLONE in done.stderr) == (
         1,
         True,
         True,
     )
+
+
+def test_the_training_environment_pins_the_service_too() -> None:
+    """In the versions of the service's own environment, but for packages that depend on the Python version."""
+    pinned = {
+        extra: set(
+            re.findall(r"^([a-z0-9._-]+==[^ ;]+)", (ROOT / f"requirements/{extra}.txt").read_text(), re.MULTILINE)
+        )
+        for extra in ("cpu", "train")
+    }
+    assert pinned["cpu"] - pinned["train"] == set()
+
+
+def test_several_missing_modules_are_named_at_once() -> None:
+    """Whichever of them is imported first."""
+    done = without("uvicorn", "fastapi", "httptools", command="serve --port 0")
+    assert done.stderr.startswith("snellen: fastapi, httptools, uvicorn not installed"), done.stderr
 
 
 def test_another_missing_module_is_a_traceback() -> None:

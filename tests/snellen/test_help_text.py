@@ -42,7 +42,7 @@ def test_a_help_has_no_types_of_python(command: str) -> None:
                     "Arguments",
                     "Bundle",
                     "Network",
-                    "ONNX files: input",
+                    "ONNX files and checkpoints: input",
                     "ONNX files: scores",
                     "ONNX files: checks",
                     "Help",

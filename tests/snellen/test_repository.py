@@ -95,3 +95,12 @@ def test_every_command_that_reads_a_bundle_knows_the_built_in_one(tmp_path: Path
     assert in_process("bench", "--seconds", 0.1, "--largest", 1).returncode == 0
     evaluated = in_process("evaluate", "imagenet", "--data", tmp_path / "none")
     assert (evaluated.returncode, "none" in evaluated.stderr, "imagenet" in evaluated.stderr) == (2, True, False)
+
+
+def test_a_folder_of_versions_asks_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a path that can be copied, for every command that takes a bundle."""
+    for version in (1, 10):
+        write_bundle(Path("models"), version=version)
+    with pytest.raises(typer.Exit):
+        bundle_folder(Path("models/colours"))
+    assert "models/colours is a model: name a version of it, as in models/colours/10" in capsys.readouterr().err

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from snellen import extras
-from snellen import serve_command as module
 from snellen.serve_command import serve_command
 
 
@@ -20,12 +18,6 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "argv", [str(path), "train"])
     monkeypatch.setenv("PATH", "/usr/bin")
     return path
-
-
-def without_a_server(monkeypatch: pytest.MonkeyPatch, clone: Path) -> None:
-    """Behave as in an environment for training, with the package in the folder `clone`."""
-    monkeypatch.setattr(module, "find_spec", lambda _name: None)
-    monkeypatch.setattr(extras, "_ROOT", clone)
 
 
 def test_the_program_is_named_as_a_shell_finds_it(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,25 +38,3 @@ def test_without_a_script_the_interpreter_is_named(monkeypatch: pytest.MonkeyPat
     """As for `python -m snellen`."""
     monkeypatch.setattr(sys, "argv", ["/somewhere/snellen/__main__.py"])
     assert serve_command(Path("models"), "birds") == f"{sys.executable} -m snellen serve --default-model birds"
-
-
-def test_a_clone_whose_environment_holds_no_server_makes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make serve` installs it; settings are variables."""
-    (tmp_path / "Makefile").touch()
-    without_a_server(monkeypatch, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    assert serve_command(Path("models"), "birds") == "SNELLEN_DEFAULT_MODEL=birds make serve"
-    assert serve_command(Path("mine"), "birds") == "SNELLEN_MODELS=mine SNELLEN_DEFAULT_MODEL=birds make serve"
-    (tmp_path / "deeper").mkdir()
-    monkeypatch.chdir(tmp_path / "deeper")
-    assert serve_command(Path("models"), "birds") == (
-        f"SNELLEN_MODELS={tmp_path}/deeper/models SNELLEN_DEFAULT_MODEL=birds make -C {tmp_path} serve"
-    )
-
-
-def test_elsewhere_the_server_is_installed_first(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no Makefile beside an installed package."""
-    without_a_server(monkeypatch, tmp_path)
-    assert serve_command(Path("models"), "birds") == (
-        f"pip install 'snellen[cpu]' && {script} serve --default-model birds"
-    )

@@ -26,7 +26,7 @@ from tests.snellen.command import in_process, snellen
         ("train --lr fast", "--lr takes a number, not 'fast'"),
         ("bench --largest", "--largest has no value: write it after the option"),
         ("train --flip=3", "--flip takes no value: leave out what follows the ="),
-        ("import", "SOURCE is missing: efficientnet-lite0, timm/<model>"),
+        ("import", "SOURCE is missing: an .onnx file, timm/<model>"),
         ("evaluate models/a/1", "name the images, as in snellen evaluate models/a/1 --data photos"),
         ("import a b", "there is one argument too many: b; see "),
     ],

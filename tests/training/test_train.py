@@ -114,18 +114,20 @@ def test_the_last_lines_say_what_was_measured_and_how_to_serve(data: Path, tmp_p
         r"calibration the probability of the best class differs from the share of right answers by", calibration
     )
     assert "over 80 images (ECE)" in calibration
-    assert f"SNELLEN_MODELS={tmp_path / 'models'} SNELLEN_DEFAULT_MODEL=stripes make " in serve
+    assert serve.endswith(f"serve --models {tmp_path / 'models'} --default-model stripes")
 
 
 def test_a_model_is_named_after_its_data_and_takes_the_next_version(dataset: Path, tmp_path: Path) -> None:
     """Each run has a version of its own, whether a bundle or only a run holds the former one."""
     places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs")
-    command = ("train", "--data", dataset, *places, "--epochs", "1", "--batch-size", "16", "--labels", ",".join(LABELS))
+    command = ("train", "--data", dataset, *places, "--epochs", "1", "--batch-size", "16")
+    named = ("--labels", ", ".join(LABELS))
     (tmp_path / "runs" / "data" / "2").mkdir(parents=True)
-    assert snellen(*command).exit_code == 0
-    again = snellen(*command)
+    assert snellen(*command, *named).exit_code == 0
+    again = snellen(*command, *named)
     assert again.exit_code == 0, again.output
     assert sorted(path.name for path in (tmp_path / "models" / "data").iterdir()) == ["3", "4"]
+    assert read_bundle(tmp_path / "models" / "data" / "3").manifest.labels == LABELS
 
 
 def test_data_with_a_name_of_another_model_need_a_name(dataset: Path, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def open_dataset(
     Raises DatasetError, whose sentence says what to change.
     """
     cache = cache or default_cache()
-    opened_source = _find(source, labels, cache)
+    opened_source = find_source(source, labels, cache)
     hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
         opened_source = opened_source if labels else _reordered(opened_source, earlier, as_before=as_before)
@@ -118,8 +118,11 @@ def _with_notes(warnings: DatasetWarnings, source: str, opened: Arrays | Listing
     return replace(warnings, notes=(*notes, *warnings.notes))
 
 
-def _find(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:
-    """Return the source. A name is tried before a path: write ./mnist for a folder of that name."""
+def find_source(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:
+    """Return the source, without decoding the files of a listing. Raises DatasetError.
+
+    A name is tried before a path: write ./mnist for a folder of that name.
+    """
     path = Path(os.path.expanduser(source))
     if source in NAMES:
         try:

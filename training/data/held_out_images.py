@@ -38,7 +38,8 @@ class ImageSource:
 
     title: the source in words. names: N paths or numbers, for messages. read: returns the pixels of image i for an
     input, uint8 [height, width, channels], and raises UnreadableImage. notes: sentences on how the source was read.
-    kept_title: the source in words for a bundle, without the folders of this machine.
+    kept_title: the source in words for a bundle, without the folders of this machine. paths: N files, or none where the
+    images are parts of a larger file.
     """
 
     title: str
@@ -46,6 +47,7 @@ class ImageSource:
     read: Callable[[int, Input, Preprocessing], Pixels]
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     kept_title: str = field(default="", kw_only=True)
+    paths: Sequence[Path] = field(default=(), kw_only=True)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -215,7 +217,7 @@ def _truth(class_ids: Sequence[Sequence[int]], classes: int, *, several: bool) -
 
 
 def _labelled(images: ImageSource, truth: Truth) -> HeldOutImages:
-    return HeldOutImages(images.title, images.names, images.read, truth)
+    return HeldOutImages(images.title, images.names, images.read, truth, paths=images.paths)
 
 
 def _from_files(paths: Sequence[Path], title: str) -> ImageSource:
@@ -223,6 +225,7 @@ def _from_files(paths: Sequence[Path], title: str) -> ImageSource:
         title,
         [printable(path) for path in paths],
         lambda index, target, preprocessing: read_pixels(paths[index], target, preprocessing),
+        paths=paths,
     )
 
 

@@ -1,7 +1,7 @@
 """Labelled images in memory, and the pixels that evaluation sees."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -21,17 +21,22 @@ _ROWS = 64
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """images: uint8 [N, H, W, C], C 1 for grey and 3 for RGB; labels: int64 [N], from 0."""
+    """images: uint8 [N, H, W, C], C 1 for grey and 3 for RGB; labels: int64 [N], from 0.
+
+    names: N files in words, or none where the images are parts of a larger file.
+    """
 
     images: Pixels
     labels: NDArray[np.int64]
+    names: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: Indices) -> Self:
         """Return the images and labels at `indices`."""
-        return type(self)(self.images[indices], self.labels[indices])
+        names = [self.names[index] for index in indices] if self.names else ()
+        return type(self)(self.images[indices], self.labels[indices], names)
 
 
 def evaluation_batch(images: Pixels) -> int:

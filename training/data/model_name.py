@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+NAME_RULE = "use at most 64 lower-case letters, digits, '.', '_' and '-', a letter or digit first"
+"""What a model's name may be, as `models.contract.ModelName` has it, for messages."""
 _LONGEST = 64
 """Characters of a model's name; see `models.contract.ModelName`."""
 

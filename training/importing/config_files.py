@@ -27,6 +27,7 @@ _LEVIT_SCALE = 256 / 224
 _SCALING_KEYS = ("image_mean", "image_std", "do_normalize", "do_rescale", "rescale_factor")
 _LARGEST = 1e9
 """Numbers beyond this one, and divisors below its inverse, have no meaning in these files."""
+_CORRECT = "correct it, or move the file away"
 Sides = tuple[int, int]
 """Height and width in pixels."""
 
@@ -75,10 +76,13 @@ def read_configs(path: Path) -> ConfigFiles:
 
 
 class _Section:
-    """One JSON object of a file, whose values are checked when they are read. An absent value and null are equal."""
+    """One JSON object of a file, whose values are checked when they are read. An absent value and null are equal.
 
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        self.path = path
+    remedy: what to do about a wrong value.
+    """
+
+    def __init__(self, path: Path, content: dict[str, Any], remedy: str = _CORRECT) -> None:
+        self.path, self._remedy = path, remedy
         self._content = {key: value for key, value in content.items() if value is not None}
 
     def __contains__(self, key: str) -> bool:
@@ -134,7 +138,15 @@ class _Section:
 
     def refuse(self, key: str, wanted: str) -> NoReturn:
         value = str(self.get(key))[:80]
-        raise OnnxImportError(f"{self.path}: {key} is {value}, not {wanted}: correct it, or move the file away")
+        raise OnnxImportError(f"{self.path}: {key} is {value}, not {wanted}: {self._remedy}")
+
+
+def timm_settings(path: Path, settings: dict[str, Any]) -> ConfigFiles:
+    """Return what settings under the names of timm's `pretrained_cfg` say. path: the checkpoint that they are of.
+
+    Raises OnnxImportError for values that they cannot mean.
+    """
+    return _from_timm(_Section(path, settings, "the file is damaged, or was changed"), None)
 
 
 def _read(path: Path) -> _Section:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -36,21 +35,16 @@ from training.importing.config_files import ConfigFiles, read_configs
 from training.importing.golden_images import GoldenImage, write_golden
 from training.importing.golden_photos import SHIPPED_NOTES, shipped_photos
 from training.importing.guesses import Guess, Report
+from training.importing.import_options import ImportOptions
 from training.importing.network_input import Layout, NetworkInput, find_input
 from training.importing.network_output import ScoreKind, check_varies, find_output
-from training.importing.normalization import (
-    ChannelOrder,
-    Channels,
-    Normalization,
-    Preset,
-    choose_normalization,
-)
+from training.importing.normalization import Normalization, choose_normalization
 from training.importing.onnx_file import OnnxFile, read_onnx
 from training.importing.original_graph import OriginalGraph, network_values
 from training.importing.preset_trials import Top, Trial, top_classes, try_presets
 from training.importing.proven_graph import Original, ProvenGraph, write_graph
 from training.importing.provenance import provenance
-from training.importing.resize_choice import Interpolation, choose_resize
+from training.importing.resize_choice import choose_resize
 from training.importing.user_photos import MOST_PHOTOS, read_photo, user_photos
 from training.importing.varied_pictures import varied_pictures
 from training.importing.wrapped_graph import count_parameters, wrap
@@ -58,27 +52,17 @@ from training.model_card.model_card import model_card
 
 
 @dataclass(frozen=True)
-class OnnxOptions:
-    """What the user says about the network; None is found out or assumed.
+class OnnxOptions(ImportOptions):
+    """What the user says about the network of an ONNX file; None is found out or assumed.
 
-    golden: a folder with photos for the golden images. check: a photo to classify.
+    golden: a folder with photos for the golden images.
     """
 
-    labels: Path | None = None
-    preset: Preset | None = None
-    mean: Channels | None = None
-    std: Channels | None = None
-    colour: ChannelOrder | None = None
     layout: Layout | None = None
-    size: int | None = None
-    resize: Literal["crop", "squash"] | None = None
-    crop_fraction: float | None = None
-    interpolation: Interpolation | None = None
     output: str | None = None
     scores: ScoreKind | None = None
     task: Task | None = None
     golden: Path | None = None
-    check: Path | None = None
 
 
 @dataclass(frozen=True)

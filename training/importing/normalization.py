@@ -37,9 +37,9 @@ class Normalization:
 
 
 class DescribedNormalization(NamedTuple):
-    """The normalization that the file `path` beside the ONNX file names."""
+    """The normalization that the file `path` beside the ONNX file names, or another source in words."""
 
-    path: Path
+    path: Path | str
     normalization: Normalization
 
 
@@ -89,19 +89,57 @@ def choose_normalization(
     mean, std: in grey levels where any of them exceeds 1, else as shares of 255. described: used where neither options
     nor the graph tell more. Raises OnnxImportError.
     """
+    channels = network_input.channels
+    named = _named(channels, preset, mean, std, order)
+    if named is None:
+        found, source, reason = _likely(file, network_input, described)
+        named = _in_order(found, channels, order), source, reason
+    _check(named[0], channels, named[1])
+    if network_input.kind == "uint8" and (set(named[0].mean), set(named[0].std)) != ({0.0}, {1.0}):
+        raise OnnxImportError("the input is uint8, so the graph scales the pixels itself: use --preset raw")
+    return _reported(named[0], named[2], channels, order, report)
+
+
+def choose_described_normalization(
+    channels: int,
+    described: DescribedNormalization,
+    report: Report,
+    *,
+    preset: Preset | None = None,
+    mean: Channels | None = None,
+    std: Channels | None = None,
+    order: ChannelOrder | None = None,
+) -> Normalization:
+    """Return the normalization that the options name, or else the one that is described.
+
+    channels: number of the network's input channels. mean, std: as for `choose_normalization`. Raises OnnxImportError.
+    """
+    named = _named(channels, preset, mean, std, order)
+    if named is None:
+        source = str(described.path)
+        named = _in_order(described.normalization, channels, order), source, source
+    _check(named[0], channels, named[1])
+    return _reported(named[0], named[2], channels, order, report)
+
+
+def _named(
+    channels: int, preset: Preset | None, mean: Channels | None, std: Channels | None, order: ChannelOrder | None
+) -> tuple[Normalization, str, str] | None:
+    """Return the normalization of the options, the option, and the reason to report; None where no option names one."""
     if (mean is None) != (std is None) or (mean is not None and preset is not None):
         raise OnnxImportError("give --mean and --std, both of them, or --preset")
     if mean is not None and std is not None:
-        chosen = _own(mean, std, order or _order(network_input, ChannelOrder.RGB))
-        source = reason = "--mean and --std"
-    elif preset is not None:
-        chosen = preset_normalization(preset, network_input, order)
-        source, reason = "--preset", f"{preset}, {_MEANINGS[preset]}: --preset"
-    else:
-        found, source, reason = _likely(file, network_input, described)
-        chosen = _in_order(found, network_input, order)
-    _check(chosen, network_input, source)
-    report(Guess("colour", chosen.order, "--colour" if order else _channels(network_input.channels)))
+        numbers = _own(mean, std, order or (ChannelOrder.L if channels == 1 else ChannelOrder.RGB))
+        return numbers, "--mean and --std", "--mean and --std"
+    if preset is not None:
+        return _in_order(_PRESETS[preset], channels, order), "--preset", f"{preset}, {_MEANINGS[preset]}: --preset"
+    return None
+
+
+def _reported(
+    chosen: Normalization, reason: str, channels: int, order: ChannelOrder | None, report: Report
+) -> Normalization:
+    report(Guess("colour", chosen.order, "--colour" if order else _channels(channels)))
     report(Guess("scaling", f"(pixel - {_text(chosen.mean)}) / {_text(chosen.std)}", reason))
     return chosen
 
@@ -112,7 +150,7 @@ def _channels(count: int) -> str:
 
 def preset_normalization(preset: Preset, network_input: NetworkInput, order: ChannelOrder | None) -> Normalization:
     """Return the normalization of a preset. order: of the network's channels; None is that of the preset."""
-    return _in_order(_PRESETS[preset], network_input, order)
+    return _in_order(_PRESETS[preset], network_input.channels, order)
 
 
 def _own(mean: Channels, std: Channels, order: ChannelOrder) -> Normalization:
@@ -122,9 +160,8 @@ def _own(mean: Channels, std: Channels, order: ChannelOrder) -> Normalization:
     return Normalization(order, tuple(each * unit for each in mean), tuple(each * unit for each in std))
 
 
-def _check(chosen: Normalization, network_input: NetworkInput, source: str) -> None:
+def _check(chosen: Normalization, channels: int, source: str) -> None:
     """Raise OnnxImportError for numbers that do not fit the channels. source: option or file that they are of."""
-    channels = network_input.channels
     if (chosen.order is ChannelOrder.L) != (channels == 1):
         raise OnnxImportError(f"the network takes {channels} channels, which is not --colour {chosen.order}")
     for what, values in (("mean", chosen.mean), ("std", chosen.std)):
@@ -132,17 +169,11 @@ def _check(chosen: Normalization, network_input: NetworkInput, source: str) -> N
             raise OnnxImportError(
                 f"the {what} of {source} has {len(values)} numbers: give 1, or one for each of {channels} channels"
             )
-    if network_input.kind == "uint8" and (set(chosen.mean), set(chosen.std)) != ({0.0}, {1.0}):
-        raise OnnxImportError("the input is uint8, so the graph scales the pixels itself: use --preset raw")
 
 
-def _order(network_input: NetworkInput, colour: ChannelOrder) -> ChannelOrder:
-    return ChannelOrder.L if network_input.channels == 1 else colour
-
-
-def _in_order(numbers: Normalization, network_input: NetworkInput, order: ChannelOrder | None) -> Normalization:
+def _in_order(numbers: Normalization, channels: int, order: ChannelOrder | None) -> Normalization:
     """Return the numbers for channels in another order; for grey their mean."""
-    order = order or _order(network_input, numbers.order)
+    order = order or (ChannelOrder.L if channels == 1 else numbers.order)
     if order is ChannelOrder.L:
         return Normalization(order, (float(np.mean(numbers.mean)),), (float(np.mean(numbers.std)),))
     if order is numbers.order:
@@ -164,7 +195,8 @@ def _likely(
     elif (inside := _scaling_inside(file.model.graph, network_input.name)) is not None:
         preset, reason = inside
     elif described is not None:
-        return described.normalization, str(described.path), str(described.path)
+        source = str(described.path)
+        return described.normalization, source, source
     else:
         preset = Preset.IMAGENET
         reason = "assumed, since an ONNX file does not say it: compare the answers to --check PHOTO, and see --preset"

@@ -12,9 +12,9 @@ _DEFAULT = Preprocessing(resize="crop", crop_fraction=1.0, interpolation="biline
 
 
 class DescribedResize(NamedTuple):
-    """The resize that the file `path` beside the ONNX file names."""
+    """The resize that the file `path` beside the ONNX file names, or another source in words."""
 
-    path: Path
+    path: Path | str
     preprocessing: Preprocessing
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.contract import Colour, Input, ModelName
-from training.data.model_name import name_of_data
+from training.data.model_name import NAME_RULE, name_of_data
 from training.data.split import HoldOut
 from training.errors import ConfigurationError
 from training.loop.device import DeviceName
@@ -164,6 +164,8 @@ def _first(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"]) or "the configuration"
     if first["type"] == "extra_forbidden":
         return f"there is no setting {place}" + _meant(str(first["loc"][-1]))
+    if first["type"] == "string_pattern_mismatch" and place == "name":
+        return f"{first['input']!r} is no name of a model: {NAME_RULE}"
     if first["msg"].startswith(_WANTED):
         given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
         return f"{place} has to be{first['msg'].removeprefix(_WANTED)}{given}"

@@ -1,15 +1,15 @@
 """Any classifier of timm as a Network: the last linear layer is the head, everything before it the body."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import timm
 import torch
-from timm.models import load_checkpoint
 from torch import Tensor, nn
 
 from models.contract import Input
 from training.errors import TrainingError
+from training.networks.checkpoint_tensors import load_tensors
 from training.networks.network import Network
 from training.networks.timm_hub import input_size, is_fixed, offline_unless_reachable, require_known
 
@@ -37,10 +37,10 @@ def timm_network(
     target: Input,
     *,
     pretrained: bool = False,
-    weights: Path | None = None,
+    weights: Mapping[str, Tensor] | None = None,
     dropout: float = 0.0,
 ) -> Network:
-    """Build the network that timm calls `name`, with a tag or without. weights: a checkpoint of it to load.
+    """Build the network that timm calls `name`, with a tag or without. weights: tensors to load, by timm's names.
 
     Raises TrainingError when timm does not know the name, has no weights for it, or cannot build it for images of this
     size.
@@ -48,7 +48,7 @@ def timm_network(
     require_known(name)
     model = _published(name, classes, target) if pretrained else _create(name, classes, target)
     if weights is not None:
-        _load(model, weights, name)
+        load_tensors(model, weights, name, _size(target))
     head = _take_head(name, model)
     _require_size(name, model, target)
     pooled = _is_pooled(model, _probe(name, target))
@@ -82,21 +82,25 @@ def _create(name: str, classes: int, target: Input, *, pretrained: bool = False)
     return model
 
 
-def _load(model: nn.Module, weights: Path, name: str) -> None:
-    """Load a checkpoint of the same network, .safetensors or of PyTorch, without running any code it contains."""
-    try:
-        load_checkpoint(model, str(weights))
-    except Exception as error:  # the readers raise many types for damaged files
-        reason = " ".join(str(error).split())[:160]
-        raise TrainingError(f"{weights} is no checkpoint of {name} with these classes: {reason}") from error
+def timm_model(name: str, target: Input) -> tuple[nn.Module, str]:
+    """Return timm's own model of two classes, and the path of its last linear layer. Raises TrainingError."""
+    model = _create(name, 2, target)
+    return model, _head_path(name, model)
+
+
+def _head_path(name: str, model: nn.Module) -> str:
+    head = model.get_classifier()  # type: ignore[operator]
+    if not isinstance(head, nn.Linear):
+        raise TrainingError(f"{name} ends in {type(head).__name__}, not in one linear layer: choose another network")
+    path: str = next(path for path, part in model.named_modules() if part is head)
+    return path
 
 
 def _take_head(name: str, model: nn.Module) -> nn.Linear:
     """Remove the last linear layer from the model and return it."""
-    head = model.get_classifier()  # type: ignore[operator]
-    if not isinstance(head, nn.Linear):
-        raise TrainingError(f"{name} ends in {type(head).__name__}, not in one linear layer: choose another network")
-    path = next(path for path, part in model.named_modules() if part is head)
+    path = _head_path(name, model)
+    head = model.get_submodule(path)
+    assert isinstance(head, nn.Linear)
     model.set_submodule(path, nn.Identity())
     return head
 

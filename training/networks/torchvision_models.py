@@ -58,11 +58,11 @@ def squeezenet(classes: int, target: Input) -> Network:
 
 def _network(body: list[nn.Module], head: nn.Module, target: Input, *, pooled: bool, dropout: float = 0.0) -> Network:
     network = Network(nn.Sequential(*body), head, pooled=pooled, dropout=dropout)
-    _take_channels(network, target.colour.channels)
+    take_channels(network, target.colour.channels)
     return network
 
 
-def _take_channels(network: Network, channels: int) -> None:
+def take_channels(network: nn.Module, channels: int) -> None:
     """Give the first convolution as many input channels as the images have; torchvision builds three only."""
     name, first = next((name, part) for name, part in network.named_modules() if isinstance(part, nn.Conv2d))
     if first.in_channels != channels:

@@ -1,7 +1,7 @@
 """The images that a variant is made with and tested on; no image is used for both."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +14,19 @@ from training.data.labelled_images import LabelledImages, evaluation_pixels
 from training.data.split import HoldOut
 from training.errors import OptimizeError
 from training.evaluation.score_text import CHOSE_THE_EPOCH
+from training.loop.config import TrainingConfig
 from training.loop.held_out import hold_out_of_run, read_run_config
+from training.loop.proof_images import is_proof, open_proof
 from training.optimize.accuracy_budget import images_needed
 from training.optimize.sample_photos import sample_crops
 from training.optimize.training_crops import training_crops
 
 _RANGE_IMAGES, _SELECTION_IMAGES = 512, 1024
 _SMALLEST_PHOTO = 96
+_SHARE = 5
+"""One image in so many makes the variants where there are only images that judge."""
+_MOST = 20_000
+"""Limit of images that judge."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,12 @@ def find_evaluation_images(manifest: Manifest, data: str | None, run: Path, budg
     budget: percentage points. Where one labelled image would weigh more than that, the proof is agreement with fp32 on
     random crops of training images that no variant was made with.
     data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also knows what
-    was held out.
+    was held out. Files without parts that are not those of the run judge alone.
     Raises OptimizeError, DatasetError, ConfigurationError.
     """
     config = read_run_config(run)
+    if data is not None and is_proof(data, config, ignoring_training=False):
+        return _from_proof(manifest, data, config, budget)
     data = data or (None if config is None else config.data)
     if data is not None:
         return _from_dataset(manifest, data, hold_out_of_run(manifest, config), budget)
@@ -87,6 +95,46 @@ def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut, budget: floa
         made_with=f"training images of {dataset.metadata.title}; layers chosen on held-out ones",
         source=f"{source}; ONNX Runtime on the CPU",
     )
+
+
+def _from_proof(manifest: Manifest, data: str, config: TrainingConfig | None, budget: float) -> EvaluationImages:
+    """Return images of a source that the network never trained on: all of them judge where the run has others.
+
+    Without the data of a run a fifth of them makes the variants, which the source says.
+    """
+    proof = open_proof(data, manifest, config, _MOST, 0)
+    said = "; ".join([proof.title, *proof.remarks])
+    if config is not None:
+        _require_proof(data, len(proof.images), budget)
+        making = _from_dataset(manifest, config.data, hold_out_of_run(manifest, config), budget)
+        source = f"{said}; ONNX Runtime on the CPU"
+        return replace(making, test_images=proof.images.images, labels=proof.images.labels, source=source)
+    order = np.random.default_rng(seed=0).permutation(len(proof.images))
+    taken = min(len(order) // _SHARE, _RANGE_IMAGES + _SELECTION_IMAGES)
+    if taken < 2:
+        raise OptimizeError(f"{data} has {len(order)} images: give 10 or more, or the folder of the run with --run")
+    _require_proof(data, len(order) - taken, budget)
+    making_pixels = proof.images.images[np.sort(order[:taken])]
+    judging = proof.images.take(np.sort(order[taken:]))
+    return EvaluationImages(
+        range_images=making_pixels[::2],
+        selection_images=making_pixels[1::2],
+        training_images=None,
+        test_images=judging.images,
+        labels=judging.labels,
+        made_with=f"{taken:,} of {proof.title}",
+        source=f"{len(judging):,} of {said}; the other {taken:,} make the variants; ONNX Runtime on the CPU",
+    )
+
+
+def _require_proof(data: str, images: int, budget: float) -> None:
+    """Raise OptimizeError where one of the images that judge weighs more than the budget."""
+    needed = images_needed(budget)
+    if images < needed:
+        raise OptimizeError(
+            f"{data} leaves {images:,} images to judge by, of which one weighs more than the budget of {budget:g} "
+            f"points: give {needed:,} or more, or raise --budget"
+        )
 
 
 def _test_images(dataset: Dataset) -> tuple[LabelledImages, str]:

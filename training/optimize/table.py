@@ -14,6 +14,8 @@ from training.optimize.accuracy_budget import budget_rule
 from training.optimize.result import MeasuredVariant, OptimizeResult
 
 _PLAIN_WIDTH = 200
+_LEAST_WIDTH = 150
+"""Characters of a line below which numbers would be cut off; a narrower terminal wraps the lines."""
 _NUMBERS = ("top-1", "95 % interval", "agreement", "distance", "ECE", "NLL", "MB", "gzip MB", "images/s", "x fp32")
 
 
@@ -22,6 +24,7 @@ def print_table(outcome: OptimizeResult, console: Console | None = None) -> None
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=_PLAIN_WIDTH, no_color=True)
+    console.width = max(console.width, _LEAST_WIDTH)
     numbers = (Column(name, justify="right", no_wrap=True) for name in _NUMBERS)
     table = Table("variant", *numbers, "Pareto", Column("verdict", overflow="fold"), box=box.SIMPLE)
     for row in outcome.rows:

@@ -10,6 +10,9 @@ from training.data.split import HoldOut
 from training.errors import ReportError
 from training.evaluation.evaluate import Evaluation, run_graph
 from training.evaluation.score_text import CHOSE_THE_EPOCH
+from training.loop.config import TrainingConfig
+from training.loop.held_out import hold_out_of_run
+from training.loop.proof_images import is_proof, open_proof
 from training.report.inputs import LabelledData
 
 _LIMIT = 20_000
@@ -29,6 +32,21 @@ def open_labelled_data(source: str, bundle: Bundle, hold_out: HoldOut) -> Labell
     evaluation = Evaluation(probabilities, logits, images.labels)
     source = f"{len(images):,} {part} images of {dataset.metadata.title}"
     return LabelledData(images, evaluation, source if dataset.test is not None else f"{source}, {CHOSE_THE_EPOCH}")
+
+
+def open_proof_or_held_out(source: str, bundle: Bundle, config: TrainingConfig | None) -> LabelledData:
+    """Return what judges the bundle: the data of its run without those that it trained on, else all of the source.
+
+    config: of the run, None where it is not known. Raises DatasetError, ReportError.
+    """
+    hold_out = hold_out_of_run(bundle.manifest, config)
+    if not is_proof(source, config, ignoring_training=True):
+        return open_labelled_data(source, bundle, hold_out)
+    proof = open_proof(source, bundle.manifest, config, _LIMIT, hold_out.seed)
+    probabilities, logits = run_graph(bundle.model_path(Precision.FP32), proof.images.images)
+    return LabelledData(
+        proof.images, Evaluation(probabilities, logits, proof.images.labels), "; ".join([proof.title, *proof.remarks])
+    )
 
 
 def _with_classes_of(manifest: Manifest, source: str, hold_out: HoldOut) -> Dataset:

@@ -25,10 +25,15 @@ def _mistakes(labelled: LabelledData, labels: Sequence[str]) -> list[Figure]:
         Figure(
             picture(labelled.images.images[each.image], f"Image {each.image}, of the class {labels[each.true]}"),
             f"{labels[each.predicted]} {each.p_predicted:.1%}",
-            f"is {labels[each.true]}, {_percent(each.p_true)}; loss {each.loss:.1f}",
+            f"is {labels[each.true]}, {_percent(each.p_true)}; loss {each.loss:.1f}{_file(labelled, each.image)}",
         )
         for each in worst_mistakes(labelled.evaluation, _MISTAKES)
     ]
+
+
+def _file(labelled: LabelledData, image: int) -> str:
+    """Return the file of an image; empty where images are parts of a larger file."""
+    return f"; {labelled.images.names[image]}" if labelled.images.names else ""
 
 
 def _percent(probability: float) -> str:

@@ -10,10 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from models.contract import read_bundle
 from training.errors import ReportError
-from training.loop.held_out import hold_out_of_run, read_run_config
+from training.loop.held_out import read_run_config
 from training.report.contents import CHAPTERS, Chapter
 from training.report.inputs import ReportInputs, find_photos, open_graph
-from training.report.labelled_data import open_labelled_data
+from training.report.labelled_data import open_proof_or_held_out
 from training.report.overview import overview
 from training.report.page import page
 from training.report.section import Section
@@ -58,8 +58,10 @@ def _open(config: ReportConfig) -> ReportInputs:
         read_history(config.run)
     photos = find_photos(bundle, config.image)
     graph = open_graph(bundle)
-    hold_out = hold_out_of_run(bundle.manifest, read_run_config(config.run))
-    labelled = None if config.data is None else open_labelled_data(config.data, bundle, hold_out)
+    run = read_run_config(config.run)
+    labelled = None if config.data is None else open_proof_or_held_out(config.data, bundle, run)
+    if labelled is not None:
+        Console(stderr=True).print(f"judged by {labelled.source}", highlight=False, markup=False, soft_wrap=True)
     return ReportInputs(bundle, graph, photos, labelled, config.run, config.seed)
 
 

@@ -62,7 +62,7 @@ def test_an_import_takes_the_next_free_version(tmp_path: Path) -> None:
         (NCHW_LOGITS, ("--name", "a", "--labels", "none.txt"), "none.txt cannot be read"),
         (NCHW_LOGITS, ("--name", "a", "--mean", "x", "--std", "1"), "--mean is one number"),
         (NCHW_LOGITS, ("--name", "a", "--crop-fraction", "0"), "--crop-fraction is above 0 and at most 1"),
-        (NCHW_LOGITS, ("--name", "a", "--weights", "w.pth"), "--weights is for timm models"),
+        (NCHW_LOGITS, ("--name", "a", "--weights", "w.pth"), "--weights is for timm and torchvision"),
         (NCHW_LOGITS, ("--name", "a"), "does not name its 3 classes"),
         (SIGMOID, ("--name", "a", "--task", "single"), "as those of sigmoids do"),
         (ULTRALYTICS, ("--name", "a", "--task", "multilabel"), "as those of a softmax do"),
@@ -108,7 +108,9 @@ def test_presets_are_tried_side_by_side(tmp_path: Path) -> None:
 
 def test_options_of_onnx_files_are_refused_for_other_sources() -> None:
     """They would have no effect."""
-    done = in_process("import", "timm/resnet18", "--preset", "unit")
+    done = in_process("import", "timm/resnet18", "--scores", "logits")
+    assert (done.returncode, "--scores is for ONNX files" in done.stderr) == (2, True), done.stderr
+    done = in_process("import", "efficientnet-lite0", "--preset", "unit")
     assert (done.returncode, "--preset is for ONNX files" in done.stderr) == (2, True), done.stderr
 
 

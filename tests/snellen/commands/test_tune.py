@@ -34,7 +34,7 @@ def test_tune_marks_what_it_chose_and_serve_uses_it(repository: Path, tmp_path: 
     ("arguments", "reason"),
     [
         (("nothing",), "there is no nothing in"),
-        (("--precision", "fp8"), "precision"),
+        (("--precision", "fp8"), "--precision (SNELLEN_PRECISION) takes one of"),
         (("--providers", "abacus"), "providers"),
     ],
 )

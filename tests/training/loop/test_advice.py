@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from pathlib import Path
+
 from models.contract import Preprocessing
 from tests.training.loop.conftest import TARGET, labelled
 from training.data.dataset import Dataset
@@ -18,7 +20,7 @@ CONFIG = TrainingConfig(name="birds", data="birds")
 
 def dataset(train: int) -> Dataset:
     return Dataset(
-        metadata=files_dataset("birds", ("owl", "hen", "tit", "jay")),
+        metadata=files_dataset(Path("birds"), ("owl", "hen", "tit", "jay")),
         target=TARGET,
         preprocessing=Preprocessing(),
         train=labelled(train, seed=1),

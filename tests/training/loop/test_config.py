@@ -41,6 +41,7 @@ def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:
         (["freeze=1"], "give --from"),
         (["colour=RGB"], "a colour needs a size"),
         (["lr=inf"], "recipe.lr"),
+        (["name=My Birds"], "'My Birds' is no name of a model: use at most 64 lower-case letters, digits"),
     ],
 )
 def test_a_wrong_setting_is_said_in_one_sentence(settings: list[str], says: str) -> None:

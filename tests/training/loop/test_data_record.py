@@ -19,7 +19,7 @@ RUN = Path("runs/birds/1")
 
 def dataset(train: int = 24, labels: tuple[str, ...] = ("owl", "hen", "tit", "jay")) -> Dataset:
     return Dataset(
-        metadata=files_dataset("birds", labels),
+        metadata=files_dataset(Path("birds"), labels),
         target=TARGET,
         preprocessing=Preprocessing(),
         train=labelled(train, seed=1),

@@ -87,6 +87,14 @@ def test_the_command_prints_table_and_totals() -> None:
         assert part in output
 
 
+def test_numbers_are_whole_on_a_narrow_terminal() -> None:
+    """Names and shapes fold, numbers do not end in dots."""
+    output = CliRunner().invoke(app, ["summary", "alexnet"], env={"COLUMNS": "80"}).output
+    summary = summary_of("alexnet")
+    assert "…" not in output
+    assert {f"{summary.parameters:,}", f"{summary.multiply_adds:,}"} <= set(output.split())
+
+
 def test_the_command_ends_in_one_line() -> None:
     """For an unknown name, and an image that is too small."""
     unknown = CliRunner().invoke(app, ["summary", "resnet-51"])

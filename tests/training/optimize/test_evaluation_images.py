@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.contract import Colour, Input, read_bundle
+from tests.training.conftest import LABELS, striped
 from tests.training.optimize.conftest import ALL
 from training.errors import OptimizeError
 from training.loop.config import TrainingConfig, write_config
@@ -69,3 +71,27 @@ def test_photographs_stand_for_colour_images_without_labels(original: Path, tmp_
     assert (images.labels, images.training_images) == (None, None)
     assert images.test_images.shape[1:] == (96, 96, 3)
     assert not rows(images.test_images) & (rows(images.range_images) | rows(images.selection_images))
+
+
+def folders(root: Path, count: int) -> Path:
+    """Write striped pictures into class folders without parts."""
+    for number, (image, label) in enumerate(zip(*striped(count, seed=9), strict=True)):
+        (root / LABELS[label]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(root / LABELS[label] / f"{number}.png")
+    return root
+
+
+def test_a_folder_without_parts_judges(original: Path, source: Path, tmp_path: Path) -> None:
+    """All of it where the run has images to make variants with; else a fifth of it makes them, and none does both."""
+    manifest = read_bundle(original).manifest
+    photos = folders(tmp_path / "photos", 50)
+    write_config(TrainingConfig(name="stripes", data=str(source)), tmp_path / "run")
+    of_run = find_evaluation_images(manifest, str(photos), tmp_path / "run")
+    assert (len(of_run.test_images), of_run.training_images is None) == (50, False)
+    alone = find_evaluation_images(manifest, str(photos), tmp_path / "none")
+    assert (len(alone.test_images), alone.training_images) == (40, None)
+    assert not rows(alone.test_images) & (rows(alone.range_images) | rows(alone.selection_images))
+    assert "40 of 50 images of" in alone.source
+    assert "the other 10 make the variants" in alone.source
+    with pytest.raises(OptimizeError, match="give 10 or more"):
+        find_evaluation_images(manifest, str(folders(tmp_path / "few", 8)), tmp_path / "none")

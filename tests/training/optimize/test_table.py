@@ -67,6 +67,17 @@ def test_a_row_has_percentages_distances_and_megabytes() -> None:
     ] in lines
 
 
+def test_no_number_is_cut_off_on_a_narrow_terminal() -> None:
+    """The terminal wraps the lines instead."""
+    console = Console(file=io.StringIO(), width=60, force_terminal=True, no_color=True)
+    print_table(RESULT, console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "0.0125 / 0.25" in text
+    assert "images/s" in text
+    assert "1234" in text
+
+
 def test_a_skipped_variant_has_its_reason_and_the_rule_is_below() -> None:
     """Brackets of a reason are text, not markup."""
     text = printed(RESULT)

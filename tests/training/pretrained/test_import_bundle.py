@@ -1,19 +1,31 @@
 """`snellen import` of networks that others trained, from checkpoints on disk."""
 
+import argparse
 import json
+import re
+import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.datasets
 import timm
 import torch
+import torchvision
+from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import nn
+from timm.data.config import resolve_data_config
+from timm.data.transforms_factory import create_transform
+from torch import Tensor, nn
+from torchvision.transforms._presets import ImageClassification
 from typer.testing import CliRunner, Result
 
 from models.contract import CLASS_MAP, INPUT, LOGITS, Bundle, read_bundle
 from snellen.__main__ import app
-from training.evaluation.onnx_session import open_session
+from training.data.sources.open_image import read_pixels
+from training.evaluation.onnx_session import open_session, single_predictor
 from training.importing.fixed_images import fixed_images
 from training.importing.golden_images import check_golden
 
@@ -107,8 +119,8 @@ def test_a_fine_tuned_checkpoint_brings_its_own_labels(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "there is no file"),
-        (b"junk", "is no checkpoint of test_resnet with these classes"),
-        (b"", "is no checkpoint of test_resnet with these classes"),
+        (b"junk", "cannot be read as a checkpoint"),
+        (b"", "cannot be read as a checkpoint"),
     ],
 )
 def test_a_damaged_checkpoint_ends_in_one_line(tmp_path: Path, content: bytes | None, message: str) -> None:
@@ -118,7 +130,7 @@ def test_a_damaged_checkpoint_ends_in_one_line(tmp_path: Path, content: bytes | 
         if content is not None:
             weights.write_bytes(content)
         result = snellen_import("timm/test_resnet", "--weights", weights, "--models", tmp_path / "models")
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert message in result.output
         assert result.output.count("\n") == 1
     assert not list(tmp_path.glob("models/*"))
@@ -130,8 +142,9 @@ def test_a_checkpoint_of_other_classes_ends_in_one_line(tmp_path: Path, checkpoi
     result = snellen_import(
         "timm/test_resnet", "--weights", checkpoint, "--labels", tmp_path / "labels.txt", "--models", tmp_path
     )
-    assert (result.exit_code, result.output.count("\n")) == (1, 1)
-    assert "size mismatch for fc" in result.output
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "labels.txt has 2 labels, but fc.weight [1000, " in result.stderr
+    assert "has 1000 classes" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -140,13 +153,17 @@ def test_a_checkpoint_of_other_classes_ends_in_one_line(tmp_path: Path, checkpoi
         (["timm/resnet"], "timm has no network 'resnet'"),
         (["timm/vit_base_patch14_dinov2.lvd142m"], "has no classes, only features"),
         (["resnet-18"], "there is no network 'resnet-18' to import; there is: efficientnet-lite0, timm/<model>"),
+        (["torchvision/resnet"], "torchvision has no classifier 'resnet'; it has: resnet"),
+        (["torchvision/resnet18"], "torchvision/resnet18 takes a checkpoint: give its file with --weights"),
+        (["efficientnet-lite0", "--size", "3"], "--size is for ONNX files"),
+        (["timm/resnet18", "--scores", "logits"], "--scores is for ONNX files"),
         (["efficientnet-lite0", "--weights", "x"], "leave out --weights"),
     ],
 )
 def test_what_cannot_be_imported_ends_in_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     """Before anything is made."""
     result = snellen_import(*arguments, "--models", tmp_path / "models")
-    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
     assert message in result.output
     assert not (tmp_path / "models").exists()
 
@@ -156,7 +173,7 @@ def test_without_a_network_the_sentence_says_what_to_do(tmp_path: Path, monkeypa
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     result = snellen_import(RESNET, "--models", tmp_path / "models")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "the weights of timm/test_resnet.r160_in1k cannot be downloaded" in result.output
     assert "--weights" in result.output
 
@@ -168,9 +185,140 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     result = snellen_import(RESNET, "--models", tmp_path / "models")
-    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "the weights of timm/test_resnet.r160_in1k cannot be downloaded" in result.output
     assert "Retrying" not in caplog.text
+
+
+def photos(folder: Path) -> list[Path]:
+    """Write parts of the photographs that ship with scikit-learn, in several proportions."""
+    written = list[Path]()
+    for source in sorted((Path(sklearn.datasets.__file__).parent / "images").glob("*.jpg")):
+        for number, box in enumerate([(0, 0, 640, 427), (0, 0, 200, 427), (300, 100, 640, 250), (320, 200, 460, 340)]):
+            written.append(folder / f"{source.stem}-{number}.png")
+            Image.open(source).crop(box).save(written[-1])
+    return written
+
+
+def assert_same_answers(
+    bundle: Bundle, model: nn.Module, transform: Callable[[Any], Tensor], paths: list[Path]
+) -> None:
+    """Compare a bundle with the network that it was made of, on photographs that each prepares in its own way."""
+    classify = single_predictor(open_session(bundle.path / "model.onnx"))
+    for path in paths:
+        found = classify(read_pixels(path, bundle.manifest.input, bundle.manifest.preprocessing))
+        with torch.inference_mode():
+            expected = model.eval()(transform(Image.open(path).convert("RGB"))[None]).softmax(1)[0].numpy()
+        assert found.argmax() == expected.argmax(), path
+        np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def trained(model: nn.Module) -> nn.Module:
+    """Give a network statistics and a last layer that tell photographs apart."""
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d) and part.running_mean is not None:
+            nn.init.uniform_(part.running_mean, -0.1, 0.1)
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=0.1)
+    return model
+
+
+def test_a_checkpoint_of_timms_own_training_says_how_pictures_are_prepared(tmp_path: Path) -> None:
+    """Size, mean, deviation, crop and interpolation of its args; the answers are those of timm with these args."""
+    torch.manual_seed(0)
+    model = trained(timm.create_model("test_resnet", num_classes=7))
+    args = {
+        "img_size": 96,
+        "mean": (0.5, 0.4, 0.3),
+        "std": (0.5, 0.5, 0.5),
+        "crop_pct": 0.8,
+        "interpolation": "bilinear",
+    }
+    kept = {"state_dict": model.state_dict(), "args": argparse.Namespace(model="test_resnet", **args), "epoch": 3}
+    torch.save(kept, tmp_path / "model_best.pth.tar")
+    result = snellen_import(
+        "timm/test_resnet", "--weights", tmp_path / "model_best.pth.tar", "--models", tmp_path, "--name", "mine"
+    )
+    assert result.exit_code == 0, result.output
+    bundle = read_bundle(tmp_path / "mine" / "1")
+    assert bundle.manifest.input.shape == (96, 96, 3)
+    assert "of the training in model_best.pth.tar" in result.output
+    config = resolve_data_config(args, model=model)  # type: ignore[no-untyped-call]
+    assert_same_answers(bundle, model, create_transform(**config), photos(tmp_path))
+
+
+def test_a_checkpoint_without_settings_takes_options_and_says_what_it_assumes(tmp_path: Path) -> None:
+    """With the options of its training the answers are those of the network; blue comes first in it."""
+    torch.manual_seed(0)
+    model = trained(timm.create_model("test_resnet", num_classes=7))
+    torch.save({f"module.net.{key}": each for key, each in model.state_dict().items()}, tmp_path / "net.pth")
+    arguments = ("timm/test_resnet", "--weights", tmp_path / "net.pth", "--models", tmp_path, "--name", "mine")
+    assumed = snellen_import(*arguments)
+    assert assumed.exit_code == 0, assumed.output
+    assert assumed.output.count("assumed: timm's settings of test_resnet, since net.pth does not say") == 3
+    assert "'module.net.' before the names of all of them was removed" in assumed.output
+    given = ("--size", "80", "--mean", "0.1,0.2,0.3", "--std", "0.2", "--colour", "BGR", "--resize", "squash")
+    photo = photos(tmp_path)[0]
+    result = snellen_import(*arguments, *given, "--interpolation", "bilinear", "--check", photo)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("check ") == 5
+    mean = torch.tensor([0.1, 0.2, 0.3]).reshape(3, 1, 1)
+
+    def transform(image: Image.Image) -> Tensor:
+        pixels = np.asarray(image.resize((80, 80), Image.Resampling.BILINEAR))[:, :, ::-1].copy()
+        return (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - mean) / 0.2
+
+    assert_same_answers(read_bundle(tmp_path / "mine" / "2"), model, transform, photos(tmp_path))
+
+
+def test_torchvisions_checkpoints_are_prepared_as_torchvision_does(tmp_path: Path) -> None:
+    """Of its own training script: the moving average, with the size and crop of validation."""
+    torch.manual_seed(0)
+    model = trained(torchvision.models.shufflenet_v2_x0_5(num_classes=6))
+    average = {"n_averaged": torch.tensor(3), **{f"module.{key}": each for key, each in model.state_dict().items()}}
+    settings = argparse.Namespace(val_resize_size=120, val_crop_size=96, interpolation="bilinear")
+    other = torchvision.models.shufflenet_v2_x0_5(num_classes=6).state_dict()
+    torch.save({"model": other, "model_ema": average, "args": settings}, tmp_path / "checkpoint.pth")
+    result = snellen_import(
+        "torchvision/shufflenet_v2_x0_5", "--weights", tmp_path / "checkpoint.pth", "--models", tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    bundle = read_bundle(tmp_path / "shufflenet_v2_x0_5" / "1")
+    assert bundle.manifest.class_map
+    transform = ImageClassification(crop_size=96, resize_size=120)
+    assert_same_answers(bundle, model, transform, photos(tmp_path))
+
+
+def test_a_grey_network_is_recognised(tmp_path: Path) -> None:
+    """By the channels of its first layer."""
+    torch.save(timm.create_model("test_resnet", num_classes=3, in_chans=1).state_dict(), tmp_path / "grey.pth")
+    result = snellen_import("timm/test_resnet", "--weights", tmp_path / "grey.pth", "--models", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert read_bundle(tmp_path / "test_resnet" / "1").manifest.input.shape == (160, 160, 1)
+
+
+DOCUMENTED = re.findall(
+    r"^snellen import (\S+ --weights .*)$",
+    (Path(__file__).parents[3] / "docs/importing.md").read_text(),
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("command", DOCUMENTED)
+def test_a_command_of_the_document_works(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each `snellen import` of a checkpoint in docs/importing.md, in a folder with the files that it names."""
+    assert len(DOCUMENTED) >= 3
+    library, _, name = command.split(maxsplit=1)[0].partition("/")
+    make = timm.create_model if library == "timm" else torchvision.models.get_model
+    weights = make(name, num_classes=3).state_dict()
+    save_file(weights, tmp_path / "mine.safetensors")
+    torch.save(weights, tmp_path / "mine.pth")
+    torch.save({"state_dict": weights, "args": argparse.Namespace(img_size=64)}, tmp_path / "model_best.pth.tar")
+    (tmp_path / "mine.txt").write_text("rose\ntulip\niris\n")
+    monkeypatch.chdir(tmp_path)
+    done = snellen_import(*shlex.split(command))
+    assert done.exit_code == 0, done.output
+    assert read_bundle(tmp_path / "models" / "mine" / "1").manifest.labels == ("rose", "tulip", "iris")
 
 
 def test_the_manifest_is_readable_json(bundle: Bundle) -> None:

@@ -11,7 +11,8 @@ from tests.training.conftest import LABELS, striped
 from tests.training.report.conftest import MakeBundle
 from training.data.dataset import open_dataset
 from training.data.split import HoldOut
-from training.report.labelled_data import open_labelled_data
+from training.loop.config import TrainingConfig
+from training.report.labelled_data import open_labelled_data, open_proof_or_held_out
 
 
 @pytest.fixture
@@ -63,3 +64,14 @@ def test_folders_that_are_numbers_keep_the_classes_of_the_bundle(make_bundle: Ma
     ]
     assert same
     assert all(labels[new] == str(old) for old, new in same)
+
+
+def test_a_folder_that_is_not_of_the_run_judges_as_a_whole(make_bundle: MakeBundle, folders: Path) -> None:
+    """Of that of the run, what it held out; both know the names of the files."""
+    bundle = make_bundle()
+    judged = open_proof_or_held_out(str(folders), bundle, TrainingConfig(name="stripes", data="fashion-mnist"))
+    assert (len(judged.images), judged.source) == (200, f"200 images of {folders}")
+    of_run = open_proof_or_held_out(str(folders), bundle, TrainingConfig(name="stripes", data=str(folders)))
+    assert 8 <= len(of_run.images) <= 12
+    for each in (judged, of_run):
+        assert {Path(name).suffix for name in each.images.names} == {".png"}

@@ -29,6 +29,16 @@ def test_a_mistake_says_what_was_predicted_and_what_is_true(inputs: ReportInputs
     ]
 
 
+def test_a_mistake_names_its_file(inputs: ReportInputs) -> None:
+    """Where the images are files of their own."""
+    answered = answering(inputs, [[0.75, 0.25, 0, 0], [0, 1, 0, 0]], [1, 1])
+    assert answered.labelled is not None
+    images = replace(answered.labelled.images, names=("photos/a.png", "photos/b.png"))
+    (gallery,) = mistakes(replace(answered, labelled=replace(answered.labelled, images=images))).parts
+    assert isinstance(gallery, Gallery)
+    assert [figure.detail for figure in gallery.figures] == ["is bottom, 25.0%; loss 1.4; photos/a.png"]
+
+
 def test_without_mistakes_or_labels_one_sentence_says_so(inputs: ReportInputs) -> None:
     """The number of images shows how much that means."""
     assert mistakes(answering(inputs, [[1, 0, 0, 0]], [0])).missing == "There is no mistake among 1 images."

@@ -119,5 +119,5 @@ def test_another_data_set_is_refused(make_bundle: MakeBundle, tmp_path: Path) ->
             noise = np.random.default_rng(number).integers(0, 256, (16, 16), np.uint8)
             Image.fromarray(noise).save(tmp_path / "pets" / part / f"{part}{number}.png")
     config = ReportConfig(make_bundle().path, tmp_path / "report.html", data=str(tmp_path / "pets"))
-    with pytest.raises(ReportError, match="are not those of stripes: 2, such as 'cats'"):
+    with pytest.raises(DatasetError, match="'cats', 'dogs' are no classes of the bundle"):
         write_report(config)

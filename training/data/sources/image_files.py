@@ -124,7 +124,7 @@ def _decoded(
     left = listing.take(np.array(kept, np.int64))
     if part == "train" or not kept:
         _refuse_lost(listing, left, skipped)
-    return LabelledImages(images[: len(kept)], left.labels), skipped
+    return LabelledImages(images[: len(kept)], left.labels, [printable(path) for path in left.paths]), skipped
 
 
 def _header(path: Path) -> Header | SkippedFile:

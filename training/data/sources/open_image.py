@@ -4,6 +4,7 @@ import functools
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from models.contract import FORMATS, Input, Pixels, Preprocessing, UnsupportedMode, preprocess
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, with a line of source and without the file
 
 MAX_PIXELS = 89_478_485
 """Pixel limit of one image: the value up to which Pillow does not warn (Image.MAX_IMAGE_PIXELS)."""

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from training.data.sources.open_image import (
 )
 from training.errors import DatasetError
 
+ROOT = Path(__file__).parents[4]
 SMALL = Input(colour=Colour.RGB, height=7, width=7)
 
 
@@ -157,3 +160,18 @@ def test_a_path_with_a_zero_byte_is_skipped(photos: Path) -> None:
 
 def total(dataset: Dataset) -> int:
     return len(dataset.train) + len(dataset.validation) + len(dataset.calibration)
+
+
+def test_damaged_metadata_are_no_warning_of_pillow(tmp_path: Path) -> None:
+    """Such a picture is read; a warning would show a line of source and not the file."""
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0\x01\0\0\0\x06"  # 5 entries, of which one has begun
+    picture(1, (64, 48)).save(tmp_path / "a.jpg", exif=exif)
+    code = (
+        "import sys; from pathlib import Path; from models.contract import Colour, Input, Preprocessing; "
+        "from training.data.sources.open_image import read_pixels; "
+        "read_pixels(Path(sys.argv[1]), Input(colour=Colour.RGB, height=7, width=7), Preprocessing())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a.jpg"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stderr == ""

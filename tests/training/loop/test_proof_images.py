@@ -1,0 +1,127 @@
+"""The images of a source that judge a bundle."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.contract import Colour, Input, Manifest, Preprocessing, read_bundle
+from tests.training.conftest import LABELS, SIDE, striped
+from training.data.dataset import open_dataset
+from training.errors import DatasetError
+from training.loop.config import TrainingConfig
+from training.loop.proof_images import is_proof, open_proof
+
+SHIPPED = Path(__file__).parents[3] / "models" / "fashion-mnist" / "2"
+
+
+def class_folders(root: Path, count: int, seed: int) -> Path:
+    """Write `count` striped pictures into class folders."""
+    for number, (image, label) in enumerate(zip(*striped(count, seed), strict=True)):
+        folder = root / LABELS[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{seed}-{number}.png")
+    return root
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    """Return a manifest with the classes of the stripes."""
+    changes = {
+        "labels": LABELS,
+        "input": Input(colour=Colour.L, height=SIDE, width=SIDE),
+        "preprocessing": Preprocessing(resize="squash"),
+    }
+    return read_bundle(SHIPPED).manifest.model_copy(update=changes)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> TrainingConfig:
+    """Return the configuration of a run on 80 pictures without parts."""
+    return TrainingConfig(name="stripes", data=str(class_folders(tmp_path / "trained", 80, seed=1)))
+
+
+def test_a_folder_without_parts_judges_as_a_whole(tmp_path: Path, manifest: Manifest, run: TrainingConfig) -> None:
+    """Every picture, with the name of its file."""
+    folder = class_folders(tmp_path / "new", 40, seed=2)
+    assert is_proof(str(folder), run, ignoring_training=False)
+    proof = open_proof(str(folder), manifest, run, 1000, 0)
+    assert (len(proof.images), proof.remarks, proof.title) == (40, (), f"40 images of {folder}")
+    assert {Path(name).parent.parent for name in proof.images.names} == {folder}
+    assert proof.images.images.shape == (40, SIDE, SIDE, 1)
+
+
+def test_a_table_without_parts_judges_as_a_whole(tmp_path: Path, manifest: Manifest, run: TrainingConfig) -> None:
+    """As a folder does."""
+    folder = class_folders(tmp_path / "new", 8, seed=2)
+    rows = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in sorted(folder.rglob("*.png"))]
+    (tmp_path / "new.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    assert is_proof(str(tmp_path / "new.csv"), run, ignoring_training=False)
+    assert len(open_proof(str(tmp_path / "new.csv"), manifest, run, 1000, 0).images) == 8
+
+
+def test_images_that_the_run_trained_on_are_recognised_and_named(
+    tmp_path: Path, manifest: Manifest, run: TrainingConfig
+) -> None:
+    """By their bytes, under whatever name; what the run held out stays."""
+    folder = class_folders(tmp_path / "new", 20, seed=2)
+    for path in (tmp_path / "trained").rglob("*.png"):
+        shutil.copy(path, folder / path.parent.name / f"copy-{path.name}")
+    trained = len(open_dataset(run.data, seed=run.seed).train)
+    proof = open_proof(str(folder), manifest, run, 1000, 0)
+    assert len(proof.images) == 100 - trained
+    assert proof.remarks[0].startswith(f"{trained} of 100 images are left out, since the run trained on them: ")
+    assert "copy-1-" in proof.remarks[0]
+
+
+def test_a_folder_of_nothing_but_training_images_is_refused(
+    tmp_path: Path, manifest: Manifest, run: TrainingConfig
+) -> None:
+    """With the sentence that names them."""
+    dataset = open_dataset(run.data, seed=run.seed)
+    trained = {image.tobytes() for image in dataset.train.images}
+    for path in list((tmp_path / "trained").rglob("*.png")):
+        if np.asarray(Image.open(path)).tobytes() in trained:
+            (tmp_path / "copied" / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, tmp_path / "copied" / path.parent.name)
+    with pytest.raises(DatasetError, match="since the run trained on them: .*give images that the network never"):
+        open_proof(str(tmp_path / "copied"), manifest, run, 1000, 0)
+
+
+def test_without_a_run_it_is_said_that_nothing_is_recognised(tmp_path: Path, manifest: Manifest) -> None:
+    """The images judge all the same."""
+    proof = open_proof(str(class_folders(tmp_path / "new", 8, seed=2)), manifest, None, 1000, 0)
+    assert "no run is known" in proof.remarks[0]
+
+
+def test_the_data_of_the_run_are_no_proof(tmp_path: Path, run: TrainingConfig) -> None:
+    """Of these the run has held some out; a data set with a test part of its own is none either."""
+    assert not is_proof(run.data, run, ignoring_training=True)
+    assert not is_proof(f"{run.data}/../trained", run, ignoring_training=True)
+    assert not is_proof("digits", run, ignoring_training=True)
+    assert not is_proof("nowhere", run, ignoring_training=True)
+    for part in ("train", "test"):
+        class_folders(tmp_path / "parts" / part, 40, seed=3)
+    assert not is_proof(str(tmp_path / "parts"), run, ignoring_training=False)
+    assert is_proof(str(tmp_path / "parts"), run, ignoring_training=True)
+    shutil.rmtree(tmp_path / "parts" / "train")
+    assert is_proof(str(tmp_path / "parts"), run, ignoring_training=False)
+
+
+def test_files_that_cannot_be_read_are_left_out(tmp_path: Path, manifest: Manifest, run: TrainingConfig) -> None:
+    """And named."""
+    folder = class_folders(tmp_path / "new", 8, seed=2)
+    (folder / LABELS[0] / "cut.png").write_bytes(b"no picture")
+    proof = open_proof(str(folder), manifest, run, 1000, 0)
+    assert len(proof.images) == 8
+    assert proof.remarks[0].startswith("1 images cannot be read; the first is ")
+
+
+def test_more_images_than_the_limit_are_drawn(tmp_path: Path, manifest: Manifest, run: TrainingConfig) -> None:
+    """The same ones for the same seed."""
+    folder = str(class_folders(tmp_path / "new", 40, seed=2))
+    first, second = (open_proof(folder, manifest, run, 10, 5).images for _ in range(2))
+    assert len(first) == 10
+    np.testing.assert_array_equal(first.images, second.images)

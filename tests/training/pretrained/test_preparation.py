@@ -1,0 +1,77 @@
+"""How a picture becomes the input of a network with weights of others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.errors import TrainingError
+from training.importing.guesses import Guess
+from training.importing.import_options import ImportOptions
+from training.importing.normalization import ChannelOrder, Preset
+from training.pretrained.preparation import KnownSettings, Preparation, prepare, with_settings_of_training
+
+VALUES = {"input_size": (3, 64, 48), "mean": (0.5, 0.4, 0.3), "std": (0.5, 0.5, 0.5), "crop_pct": 0.9}
+PUBLISHED = KnownSettings(Path("net"), VALUES | {"crop_mode": "center", "interpolation": "bicubic"}, "settings of net")
+
+
+def prepared(known: KnownSettings = PUBLISHED, channels: int = 3, **options: Any) -> tuple[Preparation, list[Guess]]:
+    guesses = list[Guess]()
+    return prepare(known, channels, ImportOptions(**options), guesses.append), guesses
+
+
+def test_published_settings_are_taken_with_their_source() -> None:
+    """Mean and deviation become grey levels."""
+    found, guesses = prepared()
+    assert found.target.shape == (64, 48, 3)
+    assert list(found.scaling.mean) == pytest.approx([127.5, 102, 76.5])
+    assert (found.preprocessing.crop_fraction, found.preprocessing.interpolation) == (0.9, "bicubic")
+    assert {guess.what for guess in guesses if guess.reason == "settings of net"} == {"size", "scaling", "resize"}
+
+
+def test_options_go_before_everything() -> None:
+    """Each is named as the reason."""
+    found, guesses = prepared(size=32, preset=Preset.UNIT, crop_fraction=1.0, interpolation="bilinear")
+    assert found.target.shape == (32, 32, 3)
+    assert list(found.scaling.std) == [255.0] * 3
+    assert (found.preprocessing.crop_fraction, found.preprocessing.interpolation) == (1.0, "bilinear")
+    assert guesses[0].reason == "--size"
+
+
+def test_numbers_for_bgr_are_given_in_the_order_of_the_network() -> None:
+    """The bundle's pixels are RGB, so the numbers are turned with the channels."""
+    found, _ = prepared(mean=(10.0, 20.0, 30.0), std=(1.0, 2.0, 3.0), colour=ChannelOrder.BGR)
+    assert (found.reverse, list(found.scaling.mean), list(found.scaling.std)) == (True, [30, 20, 10], [3, 2, 1])
+
+
+def test_a_grey_network_takes_the_mean_of_the_numbers() -> None:
+    """One channel."""
+    found, _ = prepared(channels=1)
+    assert found.target.shape == (64, 48, 1)
+    assert list(found.scaling.mean) == pytest.approx([102])
+
+
+def test_settings_of_the_training_go_before_the_published_ones() -> None:
+    """What they leave out is the library's; what is not known is an assumption."""
+    known = with_settings_of_training(PUBLISHED, {"crop_pct": 0.5, "mean": None, "lr": 0.1}, Path("a.pth"))
+    assert known.source == "crop_pct of the training in a.pth, the rest by settings of net"
+    assert prepared(known)[0].preprocessing.crop_fraction == 0.5
+    assert "was trained with" in with_settings_of_training(PUBLISHED, {"lr": 0.1}, Path("a.pth")).source
+    assert with_settings_of_training(PUBLISHED, {}, Path("a.pth")).source.startswith("assumed: settings of net")
+    assert with_settings_of_training(PUBLISHED, {}, None) is PUBLISHED
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"input_size": (3, -1, 2)}, "input_size is .*, not three numbers"),
+        ({"mean": (0.5, "x", 0.5)}, "mean is .*, not one number"),
+        ({"std": (0.0, 0.0, 0.0)}, "std is .*, not greater than 0"),
+        ({"crop_pct": -1}, "crop_pct is -1, not a number above 0"),
+        ({"crop_mode": "border"}, "are cut by 'border' at 0.9.*choose --resize"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(values: dict[str, Any], message: str) -> None:
+    """With the value that is in the file."""
+    with pytest.raises(TrainingError, match=message):
+        prepared(with_settings_of_training(PUBLISHED, values, Path("a.pth")))

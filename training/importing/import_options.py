@@ -1,0 +1,28 @@
+"""What the user says about a network of others, whatever file it comes in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from training.importing.normalization import ChannelOrder, Channels, Preset
+from training.importing.resize_choice import Interpolation
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """The names of the classes and how a picture becomes the network's input; None is found out or assumed.
+
+    mean, std: one number or one for each channel, in grey levels where any of them exceeds 1, else as shares of 255.
+    size: side in pixels. check: a photo to classify.
+    """
+
+    labels: Path | None = None
+    preset: Preset | None = None
+    mean: Channels | None = None
+    std: Channels | None = None
+    colour: ChannelOrder | None = None
+    size: int | None = None
+    resize: Literal["crop", "squash"] | None = None
+    crop_fraction: float | None = None
+    interpolation: Interpolation | None = None
+    check: Path | None = None
