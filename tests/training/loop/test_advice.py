@@ -1,10 +1,9 @@
 """What is said before the first step."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-
-from pathlib import Path
 
 from models.contract import Preprocessing
 from tests.training.loop.conftest import TARGET, labelled
