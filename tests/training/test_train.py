@@ -306,7 +306,7 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path, dataset: Path) 
 def test_an_unknown_network_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     """`snellen import` lists what it can import."""
     result = snellen("import", "resnet-9000", "--models", tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "efficientnet-lite0" in result.output
 
 

@@ -39,4 +39,5 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor], name: str, siz
                 f"{key} of the checkpoint has the shape {list(tensor.shape)}, but {list(own[key].shape)} in {name} for "
                 f"images of {size}: it is of another network, or was trained for another --size"
             )
-    model.load_state_dict({**own, **tensors})
+    own.update(tensors)  # keeps the versions of layers, which some networks ask for
+    model.load_state_dict(own)

@@ -120,7 +120,13 @@ def test_the_card_shows_the_manifests_numbers(tmp_path: Path, fill: Fill) -> Non
     make(tmp_path, fill)
     card = (tmp_path / "stripes" / "1" / "MODEL_CARD.md").read_text()
     commit = json.loads((tmp_path / "stripes" / "1" / MANIFEST).read_text())["provenance"]["commit"]
-    for part in ("| top1 | 0.7500 |", "| 0 top | 20 | 0 | 0 | 0 | 1.000 |", "- Only stripes.", "Licence: CC0", commit):
+    for part in (
+        "| top1 (95 % interval) | 0.7500 (0.6452 to 0.8319) |",
+        "| 0 top | 20 | 0 | 0 | 0 | 1.000 |",
+        "- Only stripes.",
+        "Licence: CC0",
+        commit,
+    ):
         assert part in card
 
 

@@ -51,7 +51,7 @@ def test_golden_images_are_jpeg_or_png(tmp_path: Path) -> None:
         (None, "holds no files: give --golden a folder with photos"),
         (
             b"\x00\x00\x00\x18ftypheic",
-            "photo.heic cannot be used for --golden: not a picture in one of the formats JPEG",
+            "photo.heic cannot be used for --golden: a HEIC photo: convert",
         ),
         (b"\xff\xd8\xff\xe0 damaged", "photo.heic cannot be used for --golden"),
     ],

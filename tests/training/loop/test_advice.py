@@ -34,7 +34,8 @@ def test_few_images_get_their_steps_and_a_suggestion() -> None:
     """The first sentence says how long it takes; published weights are suggested below 100 images a class."""
     first, suggestion = opening_sentences(dataset(80), CONFIG)
     assert first.endswith(
-        "80 train, 8 validation, 8 calibration; 32 epochs of 16 steps with 16 images, each image 3.2 times"
+        "80 train, 8 validation, 8 calibration; input 16x16 grey; "
+        "32 epochs of 16 steps with 16 images, each image 3.2 times"
     )
     assert suggestion.startswith("few images to learn from nothing, about 20 of each class")
     assert "--from imagenet" in suggestion

@@ -86,9 +86,13 @@ def test_a_folder_without_parts_judges(original: Path, source: Path, tmp_path: P
     manifest = read_bundle(original).manifest
     photos = folders(tmp_path / "photos", 50)
     write_config(TrainingConfig(name="stripes", data=str(source)), tmp_path / "run")
-    of_run = find_evaluation_images(manifest, str(photos), tmp_path / "run")
+    with pytest.raises(OptimizeError, match="leaves 50 images to judge by.*give 200 or more, or raise --budget"):
+        find_evaluation_images(manifest, str(photos), tmp_path / "run")
+    with pytest.raises(OptimizeError, match="leaves 40 images to judge by.*give 200 or more, or raise --budget"):
+        find_evaluation_images(manifest, str(photos), tmp_path / "none")
+    of_run = find_evaluation_images(manifest, str(photos), tmp_path / "run", 2.5)
     assert (len(of_run.test_images), of_run.training_images is None) == (50, False)
-    alone = find_evaluation_images(manifest, str(photos), tmp_path / "none")
+    alone = find_evaluation_images(manifest, str(photos), tmp_path / "none", 2.5)
     assert (len(alone.test_images), alone.training_images) == (40, None)
     assert not rows(alone.test_images) & (rows(alone.range_images) | rows(alone.selection_images))
     assert "40 of 50 images of" in alone.source

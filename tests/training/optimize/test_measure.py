@@ -18,7 +18,7 @@ def bundle(original: Path) -> Bundle:
 
 @pytest.fixture(scope="module")
 def images(bundle: Bundle, source: Path) -> EvaluationImages:
-    return find_evaluation_images(bundle.manifest, str(source), source)
+    return find_evaluation_images(bundle.manifest, str(source), source, budget=5)
 
 
 def test_a_copy_of_fp32_agrees_with_it_in_everything(bundle: Bundle, images: EvaluationImages) -> None:
