@@ -45,7 +45,8 @@ class Judge:
         if name in self.refused:
             raise CheckFailed(self.refused[name])
         on_warming()
-        await asyncio.sleep(0.01)
+        while states(self.registry)[name] != "warming":
+            await asyncio.sleep(0.001)
         self._look()
         return Checked(profile(), 0)
 
