@@ -45,7 +45,7 @@ class Judge:
         if name in self.refused:
             raise CheckFailed(self.refused[name])
         on_warming()
-        while states(self.registry)[name] != "warming":
+        while states(self.registry)[name] != "warming":  # noqa: ASYNC110 - the registry tells nobody
             await asyncio.sleep(0.001)
         self._look()
         return Checked(profile(), 0)
