@@ -9,14 +9,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.access import api_keys
 from service.access.api_keys import ApiKey
 from service.access.keyring import Keyring
-from service.api.permissions import Need, needed
+from service.api.permissions import Need, listed, needed, require_model
 from service.api.problems import response_to
 from service.errors import AccessError, Forbidden, Unauthenticated
 from service.telemetry.metrics import RequestMetrics
 
 _HOW = "send it as Authorization: Bearer KEY, or in X-API-Key"
-_SHOWN_MODELS = 20
-"""Limit of the names that the refusal of a model lists."""
 
 
 class ApiKeyMiddleware:
@@ -109,12 +107,12 @@ class ApiKeyMiddleware:
         if need.default_model:
             default = self._default_model()
             if default is None:
-                raise Forbidden(f"this service has no default model; name in the path {_models_of(key)}")
+                raise Forbidden(f"this service has no default model; name in the path {listed(key.models)}")
             if default not in key.models:  # its name is no business of this client
-                raise Forbidden(f"this API key may not use the default model; name in the path {_models_of(key)}")
+                raise Forbidden(f"this API key may not use the default model; name in the path {listed(key.models)}")
             return default
-        if need.model is not None and need.model not in key.models:
-            raise Forbidden(f"this API key may not use the model {need.model!r}; it may use {_models_of(key)}")
+        if need.model is not None:
+            require_model(need.model, key.models)
         return None
 
 
@@ -130,9 +128,3 @@ _NEEDS_A_KEY = "this service needs an API key"
 
 def _missing(scope: api_keys.Scope) -> str:
     return f"this API key lacks the scope {scope}; ask the operator of the service for a key that has it"
-
-
-def _models_of(key: ApiKey) -> str:
-    """Return the models that a key may use, which is no secret for its client."""
-    names = sorted(key.models or ())
-    return ", ".join(names[:_SHOWN_MODELS]) + ", ..." * (len(names) > _SHOWN_MODELS)

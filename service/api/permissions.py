@@ -3,6 +3,10 @@
 from typing import NamedTuple
 
 from service.access.api_keys import Scope
+from service.errors import Forbidden
+
+_SHOWN_MODELS = 20
+"""Limit of the names that the refusal of a model lists."""
 
 
 class Need(NamedTuple):
@@ -50,3 +54,18 @@ def _of_models(parts: list[str]) -> Need:
         return _READ
     classifies = parts[-1] == "classify" and len(parts) in (5, 7)  # not a version of the name `classify`
     return Need(Scope.CLASSIFY if classifies else Scope.READ, model=parts[3])
+
+
+def require_model(model: str, permitted: frozenset[str] | None) -> None:
+    """Raise Forbidden where a key may not use a model, whether there is one of that name or not.
+
+    permitted: the names of the models that the key may use, None for all.
+    """
+    if permitted is not None and model not in permitted:
+        raise Forbidden(f"this API key may not use the model {model!r}; it may use {listed(permitted)}")
+
+
+def listed(models: frozenset[str]) -> str:
+    """Return the models that a key may use in words, which is no secret for its client."""
+    names = sorted(models)
+    return ", ".join(names[:_SHOWN_MODELS]) + ", ..." * (len(names) > _SHOWN_MODELS)

@@ -22,14 +22,9 @@ from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
 from tests.support.processes import engines_of, frontends_of, until
 from tests.support.server import ServerProcess, running
-from tests.support.shapes import slow_but
+from tests.support.shapes import SHAPES, slow_but
 
 DOCUMENT = ROOT / "docs" / "keys.md"
-SHAPES = {
-    "one process": ("--frontends", "1"),
-    "two frontends": ("--frontends", "2"),
-    "frontends and an engine process": ("--frontends", "2", "--engines", "1"),
-}
 EVERYTHING = "classify,read,metrics"
 LONG_S = 30
 

@@ -24,14 +24,9 @@ from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
 from tests.support.processes import frontends_of, until
 from tests.support.server import ServerProcess, running
-from tests.support.shapes import slow_but
+from tests.support.shapes import SHAPES, slow_but
 
 DOCUMENT = ROOT / "docs" / "limits.md"
-SHAPES = {
-    "one process": ("--frontends", "1"),
-    "two frontends": ("--frontends", "2"),
-    "frontends and an engine process": ("--frontends", "2", "--engines", "1"),
-}
 SLOW = "0.001"
 """Images per second, so few that none is added during a test."""
 BURST = 7

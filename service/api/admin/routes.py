@@ -24,6 +24,7 @@ from service.api.admin.schemas import (
     Named,
     Nothing,
 )
+from service.api.permissions import require_model
 from service.api.problems import plain_problem, problem_of, respond, response_to
 from service.errors import BodyTimeout, BodyTooLarge, Conflict, Forbidden, MalformedBody, NotReady, ServiceError
 from service.repository.lifecycle import Lifecycle
@@ -77,7 +78,7 @@ class _Admin:
     async def load(self, request: Request) -> AdminState:
         """Load what is named, and answer when it is ready. Raises Conflict with the reasons where it is not."""
         name = (await self._body(request, Named)).name
-        _require_permission(request, name.partition("/")[0])
+        require_model(name.partition("/")[0], _models_of(request))
         lifecycle = self._lifecycle()
         _require_readiness(await self._change(request, f"load {name}", lifecycle.load(name)), name)
         return described(lifecycle, _models_of(request))
@@ -85,7 +86,7 @@ class _Admin:
     async def unload(self, request: Request) -> AdminState:
         """Unload what is named, and answer when its accepted requests are answered and its memory is free."""
         name = (await self._body(request, Named)).name
-        _require_permission(request, name.partition("/")[0])
+        require_model(name.partition("/")[0], _models_of(request))
         lifecycle = self._lifecycle()
         await self._change(request, f"unload {name}", lifecycle.unload(name))
         return described(lifecycle, _models_of(request))
@@ -93,7 +94,7 @@ class _Admin:
     async def default(self, request: Request) -> DefaultAnswer:
         """Choose the default version of a model."""
         choice = await self._body(request, Choice)
-        _require_permission(request, choice.model)
+        require_model(choice.model, _models_of(request))
         lifecycle = self._lifecycle()
         before = lifecycle.wanted_of(choice.model)
         work = lifecycle.set_default(choice.model, choice.version)
@@ -206,13 +207,6 @@ def _models_of(request: Request) -> frozenset[str] | None:
     """Return the models that the API key of a request may use, None for all."""
     models: frozenset[str] | None = request.scope["state"].get("key_models")
     return models
-
-
-def _require_permission(request: Request, model: str) -> None:
-    """Raise Forbidden where the API key of a request may not use a model, whether there is one of that name or not."""
-    models = _models_of(request)
-    if models is not None and model not in models:
-        raise Forbidden(f"this API key may not use the model {model!r}; it may use {', '.join(sorted(models))}")
 
 
 def _read_json(body: bytes, kind: type[Body]) -> Body:

@@ -110,9 +110,8 @@ class ManagedProcess:
         lived_s = asyncio.get_running_loop().time() - self._started_at
         assert self.channel is not None
         self.status = status if self.up or status > 0 else 0
-        self.up = self.ready = self.leaving = (
-            False  # before the channel is closed: what it has not delivered goes elsewhere
-        )
+        # before the channel is closed: what it has not delivered goes elsewhere
+        self.up = self.ready = self.leaving = False
         self.channel.close()
         self.process = self.channel = None
         self.missed_heartbeats = 0

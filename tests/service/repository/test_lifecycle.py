@@ -18,6 +18,7 @@ from service.repository.lifecycle import Lifecycle
 from service.repository.loader import Loader
 from service.repository.registry import Registry
 from service.repository.scan import RepositoryError
+from service.repository.state import RepositoryState
 from service.telemetry.metrics import Metrics
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.deployments import LoadableRegistry, profile, registry_of
@@ -81,6 +82,14 @@ def lifecycle(registry: LoadableRegistry) -> Lifecycle:
     return registry.lifecycle
 
 
+async def reconciling(lifecycle: Lifecycle, judge: Judge) -> asyncio.Task[RepositoryState]:
+    """Begin to reconcile, and return once a check waits for `may_end` of the judge."""
+    judge.may_end.clear()
+    change = asyncio.create_task(lifecycle.reconcile())
+    await judge.began.wait()
+    return change
+
+
 def states(registry: Registry) -> dict[str, str]:
     return {version.name: version.state for version in registry}
 
@@ -130,9 +139,7 @@ async def test_a_roll_back_does_not_wait_for_a_check(
     write_bundle(tmp_path, version=2)
     await lifecycle.reconcile()
     write_bundle(tmp_path, version=3)
-    judge.may_end.clear()
-    change = asyncio.create_task(lifecycle.reconcile())
-    await judge.began.wait()
+    change = await reconciling(lifecycle, judge)
     async with asyncio.timeout(5):
         assert (await lifecycle.set_default("colours", "1")).version == 1
         await lifecycle.unload("colours/2")
@@ -147,9 +154,7 @@ async def test_unloading_a_version_ends_its_check(
 ) -> None:
     """So a check that hangs holds up nothing; the version can be loaded again."""
     write_bundle(tmp_path, version=2)
-    judge.may_end.clear()
-    change = asyncio.create_task(lifecycle.reconcile())
-    await judge.began.wait()
+    change = await reconciling(lifecycle, judge)
     async with asyncio.timeout(5):
         await lifecycle.unload("colours/2")
         await change
@@ -166,9 +171,7 @@ async def test_a_version_that_is_repaired_during_its_check_is_checked_again(
     """Its files were still being written when the check read them."""
     folder = write_bundle(tmp_path, version=2)
     judge.refused["colours/2"] = "model.onnx differs from the sha256"
-    judge.may_end.clear()
-    change = asyncio.create_task(lifecycle.reconcile())
-    await judge.began.wait()
+    change = await reconciling(lifecycle, judge)
     (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes())
     judge.may_end.set()
     await change
@@ -183,9 +186,7 @@ async def test_a_lifecycle_that_is_replaced_ends_its_checks(
 ) -> None:
     """What it waits for is of no use any more."""
     write_bundle(tmp_path, version=2)
-    judge.may_end.clear()
-    change = asyncio.create_task(lifecycle.reconcile())
-    await judge.began.wait()
+    change = await reconciling(lifecycle, judge)
     lifecycle.end_checks()
     async with asyncio.timeout(5):
         await change

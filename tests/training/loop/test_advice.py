@@ -1,33 +1,15 @@
 """What is said before the first step."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from models.contract import Preprocessing
-from tests.training.loop.conftest import TARGET, labelled
-from training.data.dataset import Dataset
+from tests.training.loop.conftest import dataset, labelled
 from training.data.labelled_images import LabelledImages
-from training.data.metadata import files_dataset
-from training.data.warnings_list import DatasetWarnings
 from training.loop.advice import opening_sentences
 from training.loop.config import TrainingConfig
 
 CONFIG = TrainingConfig(name="birds", data="birds")
-
-
-def dataset(train: int) -> Dataset:
-    return Dataset(
-        metadata=files_dataset(Path("birds"), ("owl", "hen", "tit", "jay")),
-        target=TARGET,
-        preprocessing=Preprocessing(),
-        train=labelled(train, seed=1),
-        validation=labelled(8, seed=2),
-        calibration=labelled(8, seed=3),
-        test=None,
-        warnings=DatasetWarnings(),
-    )
 
 
 def test_few_images_get_their_steps_and_a_suggestion() -> None:

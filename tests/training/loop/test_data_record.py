@@ -6,28 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.contract import Preprocessing
-from tests.training.loop.conftest import TARGET, labelled
-from training.data.dataset import Dataset
-from training.data.metadata import files_dataset
-from training.data.warnings_list import DatasetWarnings
+from tests.training.loop.conftest import dataset
 from training.errors import CheckpointError, RefusedRunError
 from training.loop.data_record import DATA, read_record, record_of, resumed_record, write_record
 
 RUN = Path("runs/birds/1")
-
-
-def dataset(train: int = 24, labels: tuple[str, ...] = ("owl", "hen", "tit", "jay")) -> Dataset:
-    return Dataset(
-        metadata=files_dataset(Path("birds"), labels),
-        target=TARGET,
-        preprocessing=Preprocessing(),
-        train=labelled(train, seed=1),
-        validation=labelled(8, seed=2),
-        calibration=labelled(8, seed=3),
-        test=None,
-        warnings=DatasetWarnings(),
-    )
 
 
 def test_the_same_images_have_the_same_record(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_name_that_cannot_be_shown_is_refused(photos: Path, name: str) -> None
 
 
 def test_blanks_at_the_ends_of_names_make_no_class(photos: Path) -> None:
-    """The folders are one class, and it is told; what lies beside class folders is counted."""
+    """The folders are one class, and a note names them; what lies beside class folders is counted."""
     write_class(photos / "cat ", 3, seed=1)
     write_class(photos / " dog", 3)
     for name in ("readme.txt", "labels.csv", "more.csv", "Thumbs.db"):

@@ -40,7 +40,7 @@ def test_rows_are_read_in_their_order(tmp_path: Path) -> None:
     ],
 )
 def test_tables_are_read_as_people_write_them(tmp_path: Path, text: str, note: str) -> None:
-    """What is not taken letter by letter is told."""
+    """A note names what is not taken letter by letter."""
     path = table(tmp_path, text)
     read = read_label_table(path, empty_labels=False)
     assert read.rows == [TableRow(tmp_path / "a.jpg", "ant", None)]

@@ -86,7 +86,7 @@ def test_a_label_that_is_neither_name_nor_number_is_refused(tmp_path: Path, valu
 
 
 def test_blanks_around_cells_make_no_class(tmp_path: Path) -> None:
-    """In text and in Parquet; it is told."""
+    """In text and in Parquet; a note says so."""
     listing = list_table(write(tmp_path, HEADER + "1,ant\n2,ant \n3, bee\n"))
     assert (listing.metadata.labels, listing.notes) == (
         ("ant", "bee"),
