@@ -26,12 +26,13 @@ from models.control_groups import GROUPS, MOUNT, group_folders, read_text
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
 from models.image_formats import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, ImageFormat, is_litter, suffix_counts
-from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
+from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Resize, Task
 from models.preprocessing import (
     Pixels,
     PreprocessedImage,
     UnsupportedMode,
     decode_golden,
+    is_sideways,
     preprocess,
     preprocess_native_size,
     preprocessed,
@@ -92,6 +93,7 @@ __all__ = [
     "Provenance",
     "Reliability",
     "ReliabilityBin",
+    "Resize",
     "Row",
     "Scores",
     "Speed",
@@ -106,6 +108,7 @@ __all__ = [
     "grid_size",
     "group_folders",
     "is_litter",
+    "is_sideways",
     "passed_over",
     "passed_over_folder",
     "preprocess",

@@ -48,18 +48,23 @@ class Input(ManifestModel):
         return self.height, self.width, self.colour.channels
 
 
+Resize = Literal["crop", "squash", "pad"]
+
+
 class Preprocessing(ManifestModel):
     """How an image of any size becomes `Input`.
 
     resize: `crop` keeps the centred part with the input's aspect ratio, `crop_fraction` of the largest such part per
-    side; `squash` keeps the whole image and changes its aspect ratio. background: colour behind transparent pixels,
-    RGB.
+    side; `squash` keeps the whole image and changes its aspect ratio; `pad` keeps the whole image and its aspect ratio,
+    centred, with `pad_colour` on two sides (a letterbox; version 2). background: colour behind transparent pixels.
+    Colours are RGB, 0 to 255 each; for a grey input they are converted as the image is.
     """
 
-    resize: Literal["crop", "squash"] = "crop"
+    resize: Resize = "crop"
     crop_fraction: float = Field(default=1.0, gt=0, le=1)
     interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bicubic"
     background: tuple[Channel, Channel, Channel] = (255, 255, 255)
+    pad_colour: tuple[Channel, Channel, Channel] = (0, 0, 0)
 
 
 class File(ManifestModel):
@@ -155,6 +160,8 @@ class Manifest(ManifestModel):
         if self.schema_version == 1:
             if self.task is not Task.SINGLE or self.max_batch is not None or self.calibration.thresholds:
                 raise ValueError("task, max_batch and thresholds need schema_version 2")
+            if self.preprocessing.resize == "pad":
+                raise ValueError("preprocessing.resize: pad needs schema_version 2")
             if self.calibration.baseline is not None:
                 raise ValueError("calibration.baseline needs schema_version 2")
             if len(set(self.labels)) != len(self.labels):

@@ -44,10 +44,11 @@ _TURNS = {
 
 
 def preprocess(image: Image.Image, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Resize and crop `image` to the network's input: uint8 [height, width, channels], C-contiguous, read-only.
+    """Resize and crop or pad `image` to the network's input: uint8 [height, width, channels], C-contiguous, read-only.
 
     image: opened by Pillow, pixels not necessarily loaded yet; any mode but LAB, signed integers and 32 bits a channel.
-    One resize with a box does both, so that a 1x10000 image never becomes 224x2240000 on the way.
+    One resize with a box does both, so that a 1x10000 image never becomes 224x2240000 on the way. A padded image has at
+    least one pixel a side, is centred, and rounded to the left and to the top where that cannot be exact.
     A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that still has enough pixels. Colour, background and
     orientation are applied to the small image, where they cost little. The transparent grey that a 16-bit PNG can name
     (tRNS) is not applied: such an image counts as opaque.
@@ -59,11 +60,19 @@ def preprocess(image: Image.Image, target: Input, preprocessing: Preprocessing) 
 
 def preprocessed(image: Image.Image, target: Input, preprocessing: Preprocessing) -> PreprocessedImage:
     """Return the result of `preprocess` with the size of the image. Raises what `preprocess` raises."""
+    stored = image.size
     _reduce(image, target, preprocessing)
+    reduced = image.size != stored
     image.load()
+    stored = stored if reduced else image.size  # Pillow turns TIFF and AVIF images while it loads them
     orientation = _orientation(image)
-    small = _resize(_resizable(image), _before_turning((target.width, target.height), orientation), preprocessing)
-    return _upright(image, _colour(small, target, preprocessing), orientation)
+    room = _before_turning((target.width, target.height), orientation)
+    size = _kept_size(stored, room, preprocessing)
+    small = _resize(_resizable(image), size, _box(image.size, room, preprocessing), preprocessing)
+    pixels = _upright(_colour(small, target, preprocessing), orientation)
+    if pixels.shape != target.shape:
+        pixels = _padded(pixels, target, preprocessing)
+    return PreprocessedImage(pixels, _before_turning(stored, orientation))
 
 
 def decode_golden(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
@@ -78,22 +87,34 @@ def preprocess_native_size(image: Image.Image, target: Input, preprocessing: Pre
     Equal to `preprocess` if the image has the target's size and nothing is cropped. Raises what `preprocess` raises.
     """
     image.load()
-    return _upright(image, _colour(_resizable(image), target, preprocessing), _orientation(image))
+    orientation = _orientation(image)
+    pixels = _upright(_colour(_resizable(image), target, preprocessing), orientation)
+    return PreprocessedImage(pixels, _before_turning(image.size, orientation))
+
+
+def is_sideways(image: Image.Image) -> bool:
+    """Return whether the EXIF orientation of an opened image swaps its width and height."""
+    return _orientation(image) in _SIDEWAYS
 
 
 def region(size: tuple[int, int], target: Input, preprocessing: Preprocessing) -> tuple[float, float, float, float]:
-    """Return the part of an upright image that `preprocess` keeps: left, top, right, bottom as fractions of its size.
+    """Return the rectangle that the input shows: left, top, right, bottom as fractions of the upright image's size.
 
+    It is a part of the image, and reaches beyond it, below 0 and above 1, where the image is padded.
     size: width and height of the upright image, in pixels.
     """
-    left, upper, right, lower = _box(size, (target.width, target.height), preprocessing)
+    room = target.width, target.height
+    if preprocessing.resize == "pad":
+        width, height = _kept_size(size, room, preprocessing)
+        before, above = _centred((width, height), room)
+        return -before / width, -above / height, (room[0] - before) / width, (room[1] - above) / height
+    left, upper, right, lower = _box(size, room, preprocessing)
     return left / size[0], upper / size[1], right / size[0], lower / size[1]
 
 
-def _upright(image: Image.Image, coloured: Image.Image, orientation: int) -> PreprocessedImage:
+def _upright(coloured: Image.Image, orientation: int) -> Pixels:
     turned = coloured if orientation == 1 else coloured.transpose(_TURNS[orientation])
-    pixels = np.frombuffer(turned.tobytes(), np.uint8).reshape(turned.height, turned.width, -1)
-    return PreprocessedImage(pixels, _before_turning(image.size, orientation))
+    return np.frombuffer(turned.tobytes(), np.uint8).reshape(turned.height, turned.width, -1)
 
 
 def _before_turning(size: tuple[int, int], orientation: int) -> tuple[int, int]:
@@ -105,28 +126,64 @@ def _box(
 ) -> tuple[float, float, float, float]:
     """Return the part of the source that is kept: left, upper, right, lower in source pixels."""
     width, height = source
-    if preprocessing.resize == "squash":
+    if preprocessing.resize != "crop":
         return 0, 0, width, height
     unit = min(width / size[0], height / size[1]) * preprocessing.crop_fraction
     left, upper = (width - size[0] * unit) / 2, (height - size[1] * unit) / 2
     return max(left, 0), max(upper, 0), min(left + size[0] * unit, width), min(upper + size[1] * unit, height)
 
 
+def _kept_size(source: tuple[int, int], room: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
+    """Return width and height to which the kept part is resized: `room`, or less in one direction where it is padded.
+
+    Rounded as timm does, so that a network trained with its letterbox sees the same pixels.
+    """
+    if preprocessing.resize != "pad":
+        return room
+    ratio = max(source[0] / room[0], source[1] / room[1])
+    return max(1, round(source[0] / ratio)), max(1, round(source[1] / ratio))
+
+
+def _centred(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
+    """Return where a picture of `size` begins in `room`: left and top in pixels."""
+    return (room[0] - size[0]) // 2, (room[1] - size[1]) // 2
+
+
+def _padded(pixels: Pixels, target: Input, preprocessing: Preprocessing) -> Pixels:
+    """Return the upright pixels, centred on a canvas of the target's size."""
+    height, width = pixels.shape[:2]
+    left, upper = _centred((width, height), (target.width, target.height))
+    colour = Image.new("RGB", (1, 1), preprocessing.pad_colour).convert(target.colour.value)
+    canvas = np.empty(target.shape, np.uint8)
+    canvas[:] = np.asarray(colour).reshape(-1)
+    canvas[upper : upper + height, left : left + width] = pixels
+    canvas.flags.writeable = False
+    return canvas
+
+
 def _reduce(image: Image.Image, target: Input, preprocessing: Preprocessing) -> None:
     """Ask the JPEG decoder for a smaller image; Pillow ignores this for every other format.
 
-    The longer side of the target is requested in both directions, because the orientation is not known yet.
+    The orientation is not known yet. Hence the longer side of the target is requested in both directions, and of a
+    padded image the larger of the two sizes that it may get.
     """
-    side = max(target.width, target.height)
     left, upper, right, lower = _box(image.size, (target.width, target.height), preprocessing)
-    scale = side / min(right - left, lower - upper)
+    if preprocessing.resize == "pad":
+        rooms = (target.width, target.height), (target.height, target.width)
+        scale = max(min(room[0] / image.width, room[1] / image.height) for room in rooms)
+    else:
+        scale = max(target.width, target.height) / min(right - left, lower - upper)
     if scale < 1:
         image.draft(target.colour.value, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
 
 
-def _resize(image: Image.Image, size: tuple[int, int], preprocessing: Preprocessing) -> Image.Image:
-    """Return the part that is kept, at `size`; the image itself if it is that already."""
-    box = _box(image.size, size, preprocessing)
+def _resize(
+    image: Image.Image,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    preprocessing: Preprocessing,
+) -> Image.Image:
+    """Return the part inside `box`, at `size`; the image itself if it is that already."""
     if image.size == size and box == (0, 0, *size):
         return image
     return image.resize(size, Image.Resampling[preprocessing.interpolation.upper()], box=box)

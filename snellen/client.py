@@ -133,7 +133,7 @@ class PredictionSet(_Answer):
 
 
 class Region(_Answer):
-    """A part of the upright picture, in fractions of its width and height."""
+    """A rectangle in fractions of the upright picture's width and height; below 0 and above 1 where the model pads."""
 
     left: float
     top: float

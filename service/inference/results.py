@@ -15,7 +15,10 @@ ClassIds = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Region:
-    """The part of the upright image that the network received, as fractions of its width and height."""
+    """The rectangle that the network received, as fractions of the upright image's width and height.
+
+    It reaches beyond the image, below 0 and above 1, where the model pads.
+    """
 
     left: float
     top: float

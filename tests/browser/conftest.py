@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from models.contract import MANIFEST, Task
+from models.contract import MANIFEST, Preprocessing, Task
 from tests.browser.visit import Visit
 from tests.conftest import ROOT
 from tests.support.bundles import change_manifest, write_bundle
@@ -35,13 +35,15 @@ Open = Callable[..., Visit]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Serves the shipped models, colours in two versions, `flat` without a class map, and one that stays unready.
 
-    `familiar` has an energy threshold, `tags` is multi-label, `twins` has two equal labels and a weak calibration.
+    `padded` keeps the whole picture, `familiar` has an energy threshold, `tags` is multi-label, `twins` has two equal
+    labels and a weak calibration.
     """
     folder = tmp_path_factory.mktemp("models")
     (folder / "imagenet").symlink_to(ROOT / "models" / "imagenet")
     write_bundle(folder, "colours", 1)
     write_bundle(folder, "colours", 2)
     write_bundle(folder, LONG_NAME)
+    write_bundle(folder, "padded", preprocessing=Preprocessing(resize="pad"))
     change_manifest(write_bundle(folder, "flat", 1, prediction_sets=False), class_map=False)
     write_bundle(folder, "familiar", energy_threshold=-8)
     write_bundle(folder, "tags", task=Task.MULTILABEL, thresholds=(0.5, 0.9, 0.3))

@@ -193,6 +193,31 @@ def test_the_heatmap_lies_over_what_the_network_saw(visit: Open, photo: Path) ->
     expect(tab.page.locator("#heat")).to_be_hidden()
 
 
+def test_the_heatmap_of_a_padded_picture_lies_over_it(visit: Open) -> None:
+    """It reaches beyond the picture, so that what is warm is where the picture is red: in its right upper corner."""
+    wide = Image.new("RGB", (160, 40))
+    wide.paste((255, 0, 0), (120, 0, 160, 20))
+    tab = visit()
+    tab.pick_model("padded")
+    tab.drop(File("corner.png", encoded(wide)))
+    tab.page.click(".switch")
+    tab.settle()
+    expect(tab.page.locator("#heat")).to_be_visible()
+    frame, heat = boxes(tab.page, "#frame", "#heat")
+    assert heat["width"] == pytest.approx(frame["width"], rel=0.01)
+    assert heat["height"] == pytest.approx(4 * frame["height"], rel=0.01)
+    places = [
+        (
+            (frame["x"] + x * frame["width"] - heat["x"]) / heat["width"],
+            (frame["y"] + y * frame["height"] - heat["y"]) / heat["height"],
+        )
+        for x, y in ((0.9, 0.2), (0.1, 0.2), (0.9, 0.95))
+    ]
+    corner, left, below = opacities(tab.page, *places)
+    assert corner > 100
+    assert max(left, below) < corner - 50
+
+
 def boxes(page: Page, *selectors: str) -> list[dict[str, float]]:
     found: list[dict[str, float]] = page.evaluate(
         "selectors => selectors.map((each) => document.querySelector(each).getBoundingClientRect().toJSON())",

@@ -87,6 +87,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ({"schema_version": 1, "labels": ["a", "a", "b"]}, "two classes share a label, which needs schema_version 2"),
         ({"schema_version": 1, "task": "multilabel"}, "need schema_version 2"),
         ({"schema_version": 1, "max_batch": 1}, "need schema_version 2"),
+        ({"schema_version": 1, "preprocessing": {"resize": "pad"}}, "pad needs schema_version 2"),
+        ({"preprocessing": {"resize": "pad", "pad_colour": [0, 0, 256]}}, "less than or equal to 255"),
         ({"max_batch": 0}, "max_batch"),
         ({"task": "several"}, "task"),
         ({"labels": ["a"]}, "labels"),

@@ -6,15 +6,37 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.contract import Colour, Input, Preprocessing, UnsupportedMode, preprocess, preprocess_native_size, region
+from models.contract import (
+    Colour,
+    Input,
+    Preprocessing,
+    UnsupportedMode,
+    preprocess,
+    preprocess_native_size,
+    preprocessed,
+    region,
+)
 from tests.support.pictures import BLUE, GREEN, RED, encoded
 
 SQUARE = Input(colour=Colour.RGB, height=24, width=24)
 GREY = Input(colour=Colour.L, height=24, width=24)
 WHOLE = Preprocessing()
+LETTERBOX = Preprocessing(resize="pad", pad_colour=(255, 0, 255), interpolation="box")
+_UNDO = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""How an upright picture is stored for each EXIF orientation."""
 
 
 def quarters(width: int = 48, height: int = 48) -> Image.Image:
@@ -130,17 +152,8 @@ def test_a_palette_with_a_transparent_colour_is_composited() -> None:
 @pytest.mark.parametrize("size", [(24, 24), (96, 48), (480, 960)])
 def test_exif_orientation_is_applied(orientation: int, size: tuple[int, int]) -> None:
     """A picture stored turned or mirrored looks the same as the upright one."""
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
     upright = quarters(*size)
-    stored = upright.transpose(undo[orientation]) if orientation > 1 else upright
+    stored = upright.transpose(_UNDO[orientation]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
     for image_format in ("JPEG", "PNG", "WEBP", "TIFF"):
@@ -179,6 +192,87 @@ def test_squash_keeps_the_edges() -> None:
     assert pixels[0, -1].tolist() == list(GREEN)
 
 
+def test_pad_keeps_the_whole_picture_and_its_proportions() -> None:
+    """A wide picture lies in the middle, with its colour of padding above and below."""
+    pixels = preprocess(quarters(96, 32), SQUARE, LETTERBOX)
+    assert np.unique(pixels[[*range(8), *range(16, 24)]].reshape(-1, 3), axis=0).tolist() == [[255, 0, 255]]
+    assert [pixels[y, x].tolist() for y, x in ((8, 0), (8, 23), (15, 0))] == [list(RED), list(GREEN), list(BLUE)]
+
+
+def test_padding_is_no_background() -> None:
+    """Transparent pixels have their own colour, and grey inputs the brightness of both."""
+    letterbox = Preprocessing(resize="pad", background=(200, 200, 200), pad_colour=(0, 255, 0))
+    for mode in ("RGBA", "LA"):
+        pixels = preprocess(Image.new(mode, (40, 20)), GREY, letterbox)
+        assert (pixels[0, 0, 0], pixels[12, 12, 0]) == (150, 200)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16"])
+@pytest.mark.parametrize("target", [SQUARE, GREY], ids=["RGB", "L"])
+def test_every_mode_is_padded(mode: str, target: Input) -> None:
+    """A letterbox has the network's colour and size for all pixel formats."""
+    pixels = preprocess(Image.new(mode, (50, 30)), target, LETTERBOX)
+    assert pixels.shape == target.shape
+    assert pixels.flags.c_contiguous
+    assert not pixels.flags.writeable
+
+
+@pytest.mark.parametrize("size", [(1, 10_000), (10_000, 1), (1, 1), (3, 50_000)])
+def test_a_padded_line_keeps_a_pixel(size: tuple[int, int]) -> None:
+    """Even of the thinnest picture something is seen."""
+    pixels = preprocess(Image.new("RGB", size, RED), Input(colour=Colour.RGB, height=24, width=36), LETTERBOX)
+    assert (pixels == RED).all(axis=2).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    room=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    orientation=st.integers(1, 8),
+)
+def test_a_padded_picture_is_whole_wherever_it_is_stored(
+    size: tuple[int, int], room: tuple[int, int], orientation: int
+) -> None:
+    """All of any picture is inside, centred, in its proportions, where `region` says, and turned as upright ones."""
+    target = Input(colour=Colour.RGB, width=room[0], height=room[1])
+    upright = Image.new("RGB", size, GREEN)
+    pixels = preprocess(upright, target, LETTERBOX)
+    inside = (pixels == GREEN).all(axis=2)
+    assert ((pixels == (255, 0, 255)).all(axis=2) | inside).all()
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    assert inside.sum() == len(rows) * len(columns)
+    scale = min(room[0] / size[0], room[1] / size[1])
+    assert abs(len(columns) - max(1, size[0] * scale)) <= 0.5
+    assert abs(len(rows) - max(1, size[1] * scale)) <= 0.5
+    left, top, right, bottom = region(size, target, LETTERBOX)
+    assert -left * len(columns) == pytest.approx(columns[0])
+    assert (right - left) * len(columns) == pytest.approx(room[0])
+    assert -top * len(rows) == pytest.approx(rows[0])
+    assert (bottom - top) * len(rows) == pytest.approx(room[1])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = upright.transpose(_UNDO[orientation]) if orientation > 1 else upright
+    body = encoded(stored, "PNG", exif=exif)
+    np.testing.assert_array_equal(preprocess(Image.open(io.BytesIO(body)), target, LETTERBOX), pixels)
+
+
+@pytest.mark.parametrize("size", [(1601, 401), (401, 1601), (1603, 1599)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_padded_jpeg_is_decoded_small_and_looks_the_same(size: tuple[int, int], orientation: int) -> None:
+    """Scaled decoding leaves enough pixels, and rounds the letterbox as decoding in full does."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    target, body = Input(colour=Colour.RGB, width=48, height=24), encoded(quarters(*size), "JPEG", exif=exif)
+    small, full = Image.open(io.BytesIO(body)), Image.open(io.BytesIO(body))
+    full.load()
+    reduced, whole = preprocessed(small, target, LETTERBOX), preprocessed(full, target, LETTERBOX)
+    assert small.width < full.width
+    assert reduced.size == whole.size == (size if orientation == 1 else size[::-1])
+    padding = [(each.pixels == (255, 0, 255)).all(axis=2) for each in (reduced, whole)]
+    np.testing.assert_array_equal(*padding)
+    assert np.abs(reduced.pixels.astype(int) - whole.pixels).mean() < 3
+
+
 def test_a_large_jpeg_is_decoded_small_and_looks_the_same() -> None:
     """Scaled decoding stays close to decoding in full."""
     body = encoded(quarters(1600, 1600), "JPEG", quality=95)
@@ -193,6 +287,11 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same() -> None:
 def test_region_says_what_was_seen() -> None:
     """The heatmap of a wide picture lies in its middle."""
     assert region((200, 100), SQUARE, WHOLE) == (0.25, 0, 0.75, 1)
+
+
+def test_the_region_of_a_padded_picture_reaches_beyond_it() -> None:
+    """The heatmap of a wide picture has as much above and below as the letterbox."""
+    assert region((200, 100), SQUARE, LETTERBOX) == (0, -0.5, 1, 1.5)
 
 
 def test_pixels_of_the_target_size_are_left_alone() -> None:

@@ -132,6 +132,7 @@ def write_bundle(
     task: Task = Task.SINGLE,
     energy_threshold: float | None = None,
     thresholds: tuple[float, ...] = (),
+    preprocessing: Preprocessing | None = None,
 ) -> Path:
     """A complete, valid bundle; returns its folder. graph: another one than `colour_graph`, with its temperature.
 
@@ -141,7 +142,8 @@ def write_bundle(
     (folder / "golden").mkdir(parents=True)
     onnx.save(graph or colour_graph(matmuls, task), folder / "model.onnx")
     (folder / "MODEL_CARD.md").write_text("# Three colours\n")
-    golden = _write_golden(folder)
+    preprocessing = preprocessing or Preprocessing()
+    golden = _write_golden(folder, preprocessing)
     files = [_file(folder, path) for path in sorted(folder.rglob("*")) if path.is_file()]
     manifest = Manifest(
         name=name,
@@ -151,7 +153,7 @@ def write_bundle(
         parameters=1,
         labels=LABELS,
         input=INPUT,
-        preprocessing=Preprocessing(),
+        preprocessing=preprocessing,
         files=tuple(files),
         variants=(
             Variant(precision=Precision.FP32, path="model.onnx", metrics=Scores(measured=False, source="by design")),
@@ -193,7 +195,7 @@ def _energy(threshold: float) -> EnergyThreshold:
     return EnergyThreshold(threshold=threshold, true_positive_rate=0.95, fitted_on="nothing", images=20)
 
 
-def _write_golden(folder: Path) -> Golden:
+def _write_golden(folder: Path, preprocessing: Preprocessing) -> Golden:
     images = {"golden/red.png": picture(RED), "golden/green.jpg": picture(GREEN, image_format="JPEG")}
     images["golden/blue.png"] = picture(BLUE)
     session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
@@ -201,7 +203,7 @@ def _write_golden(folder: Path) -> Golden:
     for path, body in images.items():
         (folder / path).write_bytes(body)
         with Image.open(folder / path) as image:
-            pixels = preprocess(image, INPUT, Preprocessing())
+            pixels = preprocess(image, INPUT, preprocessing)
         rows[path] = session.run(["probabilities"], {"image": pixels[None]})[0][0].tolist()
     (folder / "golden/probabilities.json").write_text(json.dumps(rows))
     return Golden(images=tuple(images), probabilities="golden/probabilities.json", tolerance=0.001)

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -9,14 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from models.contract import Task
+from models.contract import Preprocessing, Task, preprocess
 from service.api.problems import MEDIA_TYPE
 from service.api.refusal_pacing import RefusalPacer
-from tests.support.bundles import infinite_logits_graph, write_bundle
+from tests.support.bundles import INPUT, infinite_logits_graph, write_bundle
 from tests.support.clients import ready_client
 from tests.support.pictures import BLUE, GREEN, RED, encoded, picture
 
@@ -43,6 +45,32 @@ def test_the_image_itself_is_a_request(client: TestClient) -> None:
     assert predictions[0] == {"class_id": 0, "label": "red", "probability": pytest.approx(0.9995, abs=1e-3)}
     assert sum(p["probability"] for p in predictions) == pytest.approx(1, abs=1e-5)
     assert [p["probability"] for p in predictions] == sorted((p["probability"] for p in predictions), reverse=True)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
+@pytest.mark.parametrize("width", [96, 2400])
+def test_a_padded_picture_is_answered_whole(tmp_path: Path, image_format: str, width: int) -> None:
+    """Whoever decodes it, thread or process, pixels are those of the contract, and heatmap and picture line up."""
+    letterbox = Preprocessing(resize="pad", pad_colour=(0, 5, 0))
+    write_bundle(tmp_path, preprocessing=letterbox)
+    wide = Image.new("RGB", (width, width // 3))
+    wide.paste(PURE_RED, (width * 3 // 4, 0, width, width // 6))
+    body = encoded(wide, image_format)
+    with ready_client(tmp_path, deadline_s=60) as client, Image.open(io.BytesIO(body)) as image:
+        answer = client.post("/v1/classify?explain=heatmap", content=body).json()["results"][0]
+        pixels = preprocess(image, INPUT, letterbox)
+    session = ort.InferenceSession(tmp_path / "colours/1/model.onnx", providers=["CPUExecutionProvider"])
+    expected = session.run(["probabilities"], {"image": pixels[None]})[0][0]
+    assert {each["class_id"]: each["probability"] for each in answer["predictions"]} == pytest.approx(
+        dict(enumerate(expected.tolist())), abs=1e-6
+    )
+    values, region = np.array(answer["heatmap"]["values"]), answer["heatmap"]["region"]
+    rows, columns = (values > 0.5).nonzero()
+    across = region["left"] + (columns + 0.5) / values.shape[1] * (region["right"] - region["left"])
+    down = region["top"] + (rows + 0.5) / values.shape[0] * (region["bottom"] - region["top"])
+    assert (region["left"], region["right"]) == (0, 1)
+    assert across.min() > 0.7
+    assert (across.mean(), down.mean()) == (pytest.approx(7 / 8, abs=0.04), pytest.approx(1 / 4, abs=0.13))
 
 
 def test_a_form_holds_several_images(client: TestClient) -> None:
