@@ -179,6 +179,7 @@ def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path
         dataset = open_dataset(
             config.data,
             target=input_of(config),
+            fit=config.fit,
             seed=config.seed,
             validation=config.validation,
             calibration=config.calibration,
@@ -340,6 +341,7 @@ def _notes(config: TrainingConfig, dataset: Dataset, trained: Trained) -> tuple[
     return (
         *config.notes,
         *dataset.metadata.limits,
+        *((f"{dataset.warnings.unseen}.",) if dataset.warnings.unseen else ()),
         *((_CHANGED_DATA,) if trained.changed_data else ()),
         f"Trained on {len(dataset.train):,} images; epoch {score.epoch} of {config.recipe.epochs} was kept, with a "
         f"validation accuracy of {score.accuracy:.4f} and NLL of {score.nll:.4f}.",

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from snellen.input_options import colour_option, size_option
 from snellen.options import (
     Models,
     Overwrite,
@@ -37,7 +38,9 @@ _IMPORT_ONLY = {"golden", "check", "try_all"}
 """Names of parameters under these topics that `snellen serve FILE.onnx` does not have."""
 _LIBRARIES = ("timm/", "torchvision/")
 """Beginnings of the sources that are networks of PyTorch."""
-_OF_LIBRARIES = {"preset", "mean", "std", "colour", "size", "resize", "crop_fraction", "interpolation", "check"}
+_OF_LIBRARIES = {
+    *("preset", "mean", "std", "colour", "size", "resize", "pad_colour", "crop_fraction", "interpolation", "check"),
+}
 """Names of parameters under the topics of ONNX files that these sources have too."""
 
 
@@ -105,19 +108,26 @@ def import_network(
         Literal["auto", "nchw", "nhwc"], typer.Option(help="Order of the input's axes.", rich_help_panel=_INPUT)
     ] = "auto",
     size: Annotated[
-        int | None,
+        str | None,
         typer.Option(
             metavar="PIXELS",
-            min=1,
-            max=4096,
-            help="Side in pixels, for an input of no fixed size.",
+            help="Side in pixels, or width x height such as 320x96, for an input of no fixed size.",
             rich_help_panel=_INPUT,
         ),
     ] = None,
     resize: Annotated[
-        Literal["crop", "squash"] | None,
+        Literal["crop", "squash", "pad"] | None,
         typer.Option(
-            help="Cut off what sticks out, or change the proportions; default: crop, or as a checkpoint says.",
+            help="Cut off what sticks out, change the proportions, or add a border; default: crop, or as a checkpoint "
+            "says.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
+    pad_colour: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="Colour of the border of --resize pad, 0 to 255 each; default: black.",
             rich_help_panel=_INPUT,
         ),
     ] = None,
@@ -268,8 +278,9 @@ def _input_converters() -> dict[str, Callable[[Any], Any]]:
         "mean": partial(_numbers, "--mean"),
         "std": partial(_numbers, "--std"),
         "colour": ChannelOrder,
-        "size": int,
+        "size": size_option,
         "resize": str,
+        "pad_colour": colour_option,
         "crop_fraction": float,
         "interpolation": str,
         "check": Path,

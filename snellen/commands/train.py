@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from snellen.input_options import colour_option, size_option
 from snellen.options import Models, Overwrite, Version, exit_with_error, refuse_overwriting_nothing
 from snellen.output import path_text, printable
 from snellen.serve_command import serve_command
@@ -60,9 +61,27 @@ def train(
         ),
     ] = "scratch",
     size: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            min=1, max=4096, metavar="PIXELS", rich_help_panel="Images", help="Side of the network's input in pixels."
+            metavar="PIXELS",
+            rich_help_panel="Images",
+            help="The network's input: side in pixels, or width x height such as 320x96.",
+        ),
+    ] = None,
+    resize: Annotated[
+        Literal["crop", "squash", "pad"] | None,
+        typer.Option(
+            rich_help_panel="Images",
+            help="Cut off what sticks out, change the proportions, or add a border; default: crop, and squash for "
+            "small grey images.",
+        ),
+    ] = None,
+    pad_colour: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            rich_help_panel="Images",
+            help="Colour of the border of --resize pad, 0 to 255 each; default: black.",
         ),
     ] = None,
     labels: Annotated[
@@ -248,6 +267,8 @@ _SETTINGS = {
     "network": "network",
     "start": "start",
     "size": "size",
+    "resize": "resize",
+    "pad_colour": "pad_colour",
     "seed": "seed",
     "device": "device",
     "threads": "threads",
@@ -275,6 +296,9 @@ def _given_settings(context: typer.Context) -> dict[str, Any]:
         for option, setting in _SETTINGS.items()
         if (source := context.get_parameter_source(option)) is not None and source.name == "COMMANDLINE"
     }
+    for name, convert in (("size", size_option), ("pad_colour", colour_option)):
+        if name in given:
+            given[name] = convert(given[name])
     names = tuple(name.strip() for name in given["labels"].split(",")) if "labels" in given else ()
     return given | ({"labels": names} if names else {})
 

@@ -15,7 +15,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from models.contract import read_bundle
+from models.contract import Colour, Input, Resize, read_bundle
 from snellen.commands.import_network import import_network
 from snellen.commands.train import train
 from snellen.help_text import choices
@@ -148,11 +148,16 @@ def test_the_command_has_the_choices_and_ranges_of_the_recipe() -> None:
     """They are written twice, since the command imports nothing heavy before it runs."""
     command: Any = typer.main.get_command(app)
     options = {option.name: option for option in command.commands["train"].params}
-    for name, kind in (("optimizer", OptimizerName), ("schedule", ScheduleName), ("device", DeviceName)):
+    for name, kind in (
+        ("optimizer", OptimizerName),
+        ("schedule", ScheduleName),
+        ("device", DeviceName),
+        ("resize", Resize),
+    ):
         assert choices(options[name]) == get_args(kind)
     for fields, names in (
         (Recipe.model_fields, ("epochs", "batch_size", "freeze", "unfreeze")),
-        (TrainingConfig.model_fields, ("seed", "threads", "size", "version")),
+        (TrainingConfig.model_fields, ("seed", "threads", "version")),
     ):
         for name in names:
             limits = [(getattr(each, "ge", None), getattr(each, "le", None)) for each in fields[name].metadata]
@@ -168,6 +173,8 @@ def test_the_command_has_the_choices_and_ranges_of_the_recipe() -> None:
         (("--resume", "--name", "none"), "there is no run to resume in"),
         (("--overwrite",), "say which one with --version"),
         (("--changed-data",), "give --resume, too"),
+        (("--size", "320x"), "such as 224, or width x height such as 320x96"),
+        (("--pad-colour", "red"), "such as 114,114,114, or one number for grey"),
     ],
 )
 def test_an_option_that_needs_another_is_refused(
@@ -544,3 +551,47 @@ def test_images_in_two_parts_are_listed_in_the_folder_of_runs(tmp_path: Path) ->
     assert len((tmp_path / "runs/numbers/duplicates.csv").read_text().splitlines()) == 16
     assert not (tmp_path / "models").exists()
     assert [path.name for path in (tmp_path / "runs/numbers").iterdir()] == ["duplicates.csv"]
+
+
+@pytest.fixture(scope="module")
+def edges(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wide pictures of 420x100 whose label is decided at their ends: bright or dark there, noise between them."""
+    folder, random = tmp_path_factory.mktemp("edges"), np.random.default_rng(0)
+    for name, level in (("bright", 255), ("dark", 0)):
+        (folder / name).mkdir()
+        for number in range(40):
+            pixels = random.integers(0, 256, (100, 420), np.uint8)
+            pixels[:, :90] = pixels[:, -90:] = level
+            Image.fromarray(pixels).convert("RGB").save(folder / name / f"{number}.jpg")
+    return folder
+
+
+EDGE_CASES = {
+    "crop": (("--size", "32"), 0.8, (32, 32)),
+    "pad": (("--size", "32", "--resize", "pad", "--pad-colour", "90"), 0.95, (32, 32)),
+    "squash": (("--size", "32", "--resize", "squash"), 0.95, (32, 32)),
+    "wide": (("--size", "96x24"), 0.8, (96, 24)),
+}
+
+
+@pytest.mark.parametrize("case", EDGE_CASES)
+def test_what_decides_at_the_edges_is_learnt_where_it_is_seen(case: str, edges: Path, tmp_path: Path) -> None:
+    """By padding, squeezing or a wide input; a centre crop of the same pictures guesses, and was warned of."""
+    options, accuracy, (width, height) = EDGE_CASES[case]
+    places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs", "--name", "edges", "--epochs", "4")
+    held_out = ("--set", "validation=0.25", "--set", "calibration=0.25", "--network", "three-conv", "--threads", "1")
+    result = snellen("train", "--data", edges, *places, *held_out, *options)
+    assert result.exit_code in (0, 3), result.output
+    manifest = read_bundle(tmp_path / "models/edges/1").manifest
+    assert manifest.input == Input(colour=Colour.RGB, width=width, height=height)
+    warned = "80 of 80 pictures are wider or taller than 1.6:1: a centre crop never sees 76 % of a typical one"
+    assert (warned in result.output) is (case == "crop")
+    assert any(warned in note for note in manifest.provenance.notes) is (case == "crop")
+    reached = manifest.variants[0].metrics.top1
+    assert reached is not None
+    assert reached < accuracy if case == "crop" else reached >= accuracy
+    if case == "pad":
+        assert manifest.preprocessing.pad_colour == (90, 90, 90)
+        again = snellen("train", "--resume", "--overwrite", *places[:-2])
+        assert again.exit_code == 0, again.output
+        assert read_bundle(tmp_path / "models/edges/1").manifest.preprocessing == manifest.preprocessing

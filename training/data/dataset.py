@@ -9,6 +9,7 @@ from training.data.class_balance import describe_imbalance
 from training.data.labelled_images import LabelledImages
 from training.data.labels import beside_a_name, same_but_for_case, shorten
 from training.data.metadata import DatasetMetadata
+from training.data.picture_fit import PictureFit
 from training.data.pixel_storage import MEMORY_BYTES, PixelStorage, default_cache
 from training.data.sources.arrays import Arrays, open_arrays
 from training.data.sources.folders import list_class_folders
@@ -29,7 +30,8 @@ class Dataset:
     """validation, calibration and test are as the network takes them: uint8 [N, *target.shape], by `preprocess`.
 
     train: in the input's colours, but of another height and width where random crops need a margin (photos) or the
-    images are smaller than the input (arrays). `test` is None where the source has no test part.
+    images have another size (arrays); as the network takes them where whole pictures were asked for. `test` is None
+    where the source has no test part.
     """
 
     metadata: DatasetMetadata
@@ -59,6 +61,7 @@ def open_dataset(
     *,
     target: Input | None = None,
     preprocessing: Preprocessing | None = None,
+    fit: PictureFit | None = None,
     seed: int = 0,
     validation: float = HoldOut.validation,
     calibration: float = HoldOut.calibration,
@@ -72,6 +75,7 @@ def open_dataset(
 
     source: a folder of class folders or of IDX files, a table as text or Parquet, or one of NAMES.
     target: the network's input; by default the size and colours of small images, and 224x224 RGB for photos.
+    preprocessing: by default that of the data, with what `fit` chooses in its place.
     validation, calibration: fractions of the training images, held out where the source has no such part.
     labels: names of the classes in the order of their numbers, where the source has none or to check those it has.
     earlier: classes of an earlier version of the model; where the source names the same classes, they keep that order.
@@ -81,13 +85,13 @@ def open_dataset(
     Raises DatasetError, whose sentence says what to change.
     """
     cache = cache or default_cache()
-    opened_source = find_source(source, labels, cache)
+    opened_source, fit = find_source(source, labels, cache), fit or PictureFit()
     hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
         opened_source = opened_source if labels else _reordered(opened_source, earlier, as_before=as_before)
-        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage, unanimous=as_before)
+        opened = open_pictures(opened_source, target, preprocessing, fit, hold_out, storage, unanimous=as_before)
     else:
-        opened = open_arrays(opened_source, target, preprocessing, hold_out, storage)
+        opened = open_arrays(opened_source, target, preprocessing, fit, hold_out, storage)
     return Dataset(
         metadata=opened_source.metadata,
         target=opened.target,

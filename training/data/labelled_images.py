@@ -73,7 +73,7 @@ def is_identity(images: Pixels, target: Input, preprocessing: Preprocessing) -> 
     """Return whether `preprocess` leaves these images unchanged: the target's size and colours, and nothing is
     cropped.
     """
-    return images.shape[1:] == target.shape and (preprocessing.resize == "squash" or preprocessing.crop_fraction == 1)
+    return images.shape[1:] == target.shape and (preprocessing.resize != "crop" or preprocessing.crop_fraction == 1)
 
 
 def in_colour(images: Pixels, colour: Colour) -> Pixels:

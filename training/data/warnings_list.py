@@ -23,7 +23,8 @@ class DatasetWarnings:
     """skipped: the first skipped files; skipped_count: number of all skipped files; kinds: those by their suffix, in
     words; copies: images that equal another one of the same part; disputed: copies with another label than the
     original; pairs: these images by name, where the source has names; dropped: training images left out because the
-    test part has them too; notes: sentences on how the source was read.
+    test part has them too; notes: sentences on how the source was read; unseen: a sentence on what a centre crop never
+    shows.
     """
 
     skipped: tuple[SkippedFile, ...] = ()
@@ -34,6 +35,7 @@ class DatasetWarnings:
     notes: tuple[str, ...] = ()
     pairs: tuple[DuplicatePair, ...] = ()
     kinds: str = ""
+    unseen: str = ""
 
     def sentences(self) -> list[str]:
         """Return the warnings as sentences for a terminal or a model card; empty when there are none."""
@@ -59,7 +61,7 @@ class DatasetWarnings:
             )
         if self.dropped:
             lines.append(f"{self.dropped:,} training images were dropped: the test part has the same ones")
-        return lines
+        return [*lines, self.unseen] if self.unseen else lines
 
     def _named(self, kind: str) -> list[str]:
         return listed([pair for pair in self.pairs if pair.kind == kind])

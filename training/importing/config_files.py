@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from models.contract import Preprocessing, Task
+from training.data.option_values import LARGEST_SIDE
 from training.errors import OnnxImportError
 from training.importing.labels_file import check_texts, labels_in
-from training.importing.network_input import LARGEST_SIDE, DescribedInput, Layout
+from training.importing.network_input import DescribedInput, Layout
 from training.importing.normalization import ChannelOrder, Channels, DescribedNormalization, Normalization
 from training.importing.resize_choice import DescribedResize
 
@@ -22,6 +23,7 @@ _RESAMPLING: tuple[Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "
 """Filters of a resize in the order of Pillow's numbers for them."""
 _CONVNEXT_CROP, _CONVNEXT_SQUASHED = 224 / 256, 384
 """ConvNeXt's crop fraction without `crop_pct`, and the side in pixels from which on it squashes instead."""
+_BRIGHTEST = 255
 _LEVIT_SCALE = 256 / 224
 """LeViT resizes to so many times its `shortest_edge`."""
 _SCALING_KEYS = ("image_mean", "image_std", "do_normalize", "do_rescale", "rescale_factor")
@@ -193,7 +195,7 @@ def _from_timm(cfg: _Section, classes: DescribedClasses | None) -> ConfigFiles:
         cfg.path,
         classes,
         None if size is None else (size[1], size[2]),
-        _timm_resize(cfg),
+        _timm_resize(cfg, None if numbers is None else numbers[0]),
         None if numbers is None else Normalization(ChannelOrder.RGB, *(_times(each, 255) for each in numbers)),
     )
 
@@ -214,15 +216,27 @@ def _described(
     )
 
 
-def _timm_resize(cfg: _Section) -> Preprocessing | None:
-    """Return the resize; None for one that a bundle cannot describe."""
+def _timm_resize(cfg: _Section, mean: Channels | None) -> Preprocessing | None:
+    """Return the resize; None for one that a bundle cannot describe. mean: of pixels from 0 to 1."""
     fraction, mode = cfg.share("crop_pct"), cfg.text("crop_mode") or "center"
     interpolation = next((name for name in _RESAMPLING if name == cfg.text("interpolation")), "bilinear")
     if mode == "squash" and fraction in (None, 1):
         return Preprocessing(resize="squash", interpolation=interpolation)
+    if mode == "border" and fraction == 1:
+        return _bordered(mean, interpolation)
     if mode != "center" or fraction is None:
         return None
     return Preprocessing(resize="crop", crop_fraction=min(fraction, 1.0), interpolation=interpolation)
+
+
+def _bordered(mean: Channels | None, interpolation: str) -> Preprocessing | None:
+    """Return timm's letterbox, whose border has the colour of the mean; None without one."""
+    colour = [round(_BRIGHTEST * value) for value in mean or ()]
+    if not colour or not 0 <= min(colour) <= max(colour) <= _BRIGHTEST:
+        return None
+    return Preprocessing.model_validate(
+        {"resize": "pad", "pad_colour": (colour * 3)[:3], "interpolation": interpolation}
+    )
 
 
 def _from_hugging_face(section: _Section, classes: DescribedClasses | None) -> ConfigFiles:

@@ -164,6 +164,7 @@ def _find(path: Path, options: OnnxOptions, note: Report) -> _Found:
         note,
         resize=options.resize,
         crop_fraction=options.crop_fraction,
+        pad_colour=options.pad_colour,
         interpolation=options.interpolation,
         described=configs.resize,
     )

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from models.contract import Resize
+from training.data.option_values import BorderColour, InputSize
 from training.importing.normalization import ChannelOrder, Channels, Preset
 from training.importing.resize_choice import Interpolation
 
@@ -13,7 +14,7 @@ class ImportOptions:
     """The names of the classes and how a picture becomes the network's input; None is found out or assumed.
 
     mean, std: one number or one for each channel, in grey levels where any of them exceeds 1, else as shares of 255.
-    size: side in pixels. check: a photo to classify.
+    pad_colour: of the border where pictures are padded. check: a photo to classify.
     """
 
     labels: Path | None = None
@@ -21,8 +22,9 @@ class ImportOptions:
     mean: Channels | None = None
     std: Channels | None = None
     colour: ChannelOrder | None = None
-    size: int | None = None
-    resize: Literal["crop", "squash"] | None = None
+    size: InputSize | None = None
+    resize: Resize | None = None
+    pad_colour: BorderColour | None = None
     crop_fraction: float | None = None
     interpolation: Interpolation | None = None
     check: Path | None = None

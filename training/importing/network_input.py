@@ -9,14 +9,13 @@ from typing import NamedTuple
 import onnx
 from onnx import TensorProto
 
+from training.data.option_values import LARGEST_SIDE, InputSize
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess, Report
 from training.importing.onnx_file import OnnxFile
 
 _TYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.UINT8: "uint8"}
 _CHANNELS = (1, 3)
-LARGEST_SIDE = 4096
-"""Limit of the manifest, in pixels."""
 
 
 class Layout(StrEnum):
@@ -57,10 +56,10 @@ def find_input(
     report: Report,
     *,
     layout: Layout | None = None,
-    size: int | None = None,
+    size: InputSize | None = None,
     described: DescribedInput | None = None,
 ) -> NetworkInput:
-    """Return the input. layout, size in pixels: given by the user, else read from the shape or the metadata.
+    """Return the input. layout, size: given by the user, else read from the shape or the metadata.
 
     described: used for what the shape does not tell.
     Raises OnnxImportError for an input that is no image, and where shape and options leave a question or disagree.
@@ -115,12 +114,12 @@ def _layout(dims: Sequence[int | None], seen: str, described: DescribedInput | N
 def _size(
     sides: Sequence[int | None],
     in_metadata: int | None,
-    wanted: int | None,
+    wanted: InputSize | None,
     described: DescribedInput | None,
     seen: str,
 ) -> tuple[int, int, str]:
     """Return height, width and where they are known from."""
-    others: tuple[int | None, int | None] = (wanted, wanted)
+    others: tuple[int | None, int | None] = (None, None) if wanted is None else (wanted.height, wanted.width)
     reason = "--size"
     if wanted is None and described is not None and described.size is not None:
         others, reason = described.size, str(described.path)
@@ -129,7 +128,7 @@ def _size(
     height, width = (side or other for side, other in zip(sides, others, strict=True))
     if height is None or width is None:
         raise OnnxImportError(f"{seen}, which does not tell the size: give it in pixels with --size")
-    if wanted and (height, width) != (wanted, wanted):
+    if wanted and (width, height) != wanted:
         raise OnnxImportError(f"{seen}, {width}x{height} pixels, but --size is {wanted}: leave out --size")
     if max(height, width) > LARGEST_SIDE:
         raise OnnxImportError(f"{seen}, {width}x{height} pixels: a side has at most {LARGEST_SIDE}")

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from models.contract import Preprocessing
+from models.contract import Preprocessing, Resize
+from training.data.option_values import BorderColour
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess, Report
 
@@ -21,8 +22,9 @@ class DescribedResize(NamedTuple):
 def choose_resize(
     report: Report,
     *,
-    resize: Literal["crop", "squash"] | None = None,
+    resize: Resize | None = None,
     crop_fraction: float | None = None,
+    pad_colour: BorderColour | None = None,
     interpolation: Interpolation | None = None,
     described: DescribedResize | None = None,
 ) -> Preprocessing:
@@ -30,22 +32,40 @@ def choose_resize(
 
     Raises OnnxImportError for options that exclude each other.
     """
-    if resize == "squash" and crop_fraction is not None:
+    if resize not in (None, "crop") and crop_fraction is not None:
         raise OnnxImportError("--crop-fraction is for --resize crop, which keeps a part: leave one of the two out")
     known = _DEFAULT if described is None else described.preprocessing
     way = resize or ("crop" if crop_fraction is not None else known.resize)
+    if way != "pad" and pad_colour is not None:
+        raise OnnxImportError("--pad-colour is the colour of a border: give --resize pad, too")
     fraction = known.crop_fraction if crop_fraction is None and way == known.resize else crop_fraction or 1.0
-    chosen = Preprocessing(resize=way, crop_fraction=fraction, interpolation=interpolation or known.interpolation)
-    part = f"{chosen.crop_fraction:.4g} of each side, " if chosen.resize == "crop" else ""
-    given = {"--resize": resize, "--crop-fraction": crop_fraction, "--interpolation": interpolation}
+    chosen = Preprocessing(
+        resize=way,
+        crop_fraction=fraction,
+        interpolation=interpolation or known.interpolation,
+        pad_colour=pad_colour or (known.pad_colour if way == known.resize else _DEFAULT.pad_colour),
+    )
+    of_the_way = {"--pad-colour": pad_colour} if way == "pad" else {"--crop-fraction": crop_fraction}
+    given = {"--resize": resize, **of_the_way, "--interpolation": interpolation}
     named = [option for option, value in given.items() if value is not None]
     others = [option for option, value in given.items() if value is None]
     defaults = f"{_in_words(others)} {'has its default' if len(others) == 1 else 'have their defaults'}"
     reasons = [", ".join(named)] if named else []
     if others:
         reasons.append(defaults if described is None else str(described.path))
-    report(Guess("resize", f"{chosen.resize}, {part}{chosen.interpolation}", "; ".join(reasons)))
+    report(Guess("resize", f"{chosen.resize}, {_detail(chosen)}{chosen.interpolation}", "; ".join(reasons)))
     return chosen
+
+
+def _detail(chosen: Preprocessing) -> str:
+    """Return what else a resize has, with a comma behind it: the part of a crop, the colour of a border."""
+    match chosen.resize:
+        case "crop":
+            return f"{chosen.crop_fraction:.4g} of each side, "
+        case "pad":
+            return f"a border of RGB {', '.join(map(str, chosen.pad_colour))}, "
+        case _:
+            return ""
 
 
 def _in_words(options: list[str]) -> str:

@@ -16,6 +16,8 @@ from training.networks.exported_module import Scaling
 Mixing = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 _HALF = 0.5
 _SMALLEST_ERASED = 0.02
+_SMALLEST_CROP = 0.35
+"""Default share of the area that a random crop keeps at least."""
 
 
 class Augment(nn.Module):
@@ -49,10 +51,15 @@ class Augment(nn.Module):
 
 
 def _crop(augmentation: Augmentation, target: Input) -> nn.Module:
-    """Return the operation that crops a random part of a larger image to the target's size."""
+    """Return the operation that crops a random part of a larger image to the target's size.
+
+    Its proportions are those of the target, times 3/4 to 4/3.
+    """
     size = (target.height, target.width)
+    smallest = _SMALLEST_CROP if augmentation.crop_scale is None else augmentation.crop_scale
+    shape = target.width / target.height
     crop: nn.Module = changes.RandomResizedCrop(
-        size, scale=(augmentation.crop_scale, 1.0), p=1.0, cropping_mode="resample"
+        size, scale=(smallest, 1.0), ratio=(shape * 3 / 4, shape * 4 / 3), p=1.0, cropping_mode="resample"
     )
     return crop
 

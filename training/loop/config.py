@@ -4,12 +4,23 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
-from models.contract import Colour, Input, ModelName
+from models.contract import Colour, Input, ModelName, Resize
 from training.data.model_name import NAME_RULE, name_of_data
+from training.data.option_values import BorderColour, InputSize, parse_colour, parse_size
+from training.data.picture_fit import PictureFit
 from training.data.split import HoldOut
 from training.errors import ConfigurationError
 from training.loop.device import DeviceName
@@ -19,6 +30,13 @@ CONFIG = "config.json"
 PACKAGED = "efficientnet-lite0"
 """Network whose ImageNet weights are part of a Python package; weights of timm are downloaded."""
 Tree = dict[str, Any]
+_Size = Annotated[
+    InputSize,
+    PlainValidator(parse_size),
+    PlainSerializer(lambda size: size.width if size.width == size.height else str(size), return_type=int | str),
+]
+"""A size, kept as it is written: 224 or "320x96"."""
+_Colour = Annotated[BorderColour, BeforeValidator(parse_colour)]
 _WANTED = "Input should be"
 """Start of the messages of pydantic about a wrong value."""
 
@@ -36,8 +54,14 @@ class TrainingConfig(BaseModel):
     start: str = Field(
         "scratch", description="scratch, imagenet (a body with published weights) or the folder of a run"
     )
-    size: int | None = Field(None, ge=1, le=4096, description="side of the network's input; default: that of the data")
+    size: _Size | None = Field(
+        None, description="of the network's input: side, or width x height such as 320x96; default: that of the data"
+    )
     colour: Colour | None = Field(None, description="of the network's input; default: that of the data")
+    resize: Resize | None = Field(
+        None, description="how a picture becomes an input; default: crop, and squash for small grey images"
+    )
+    pad_colour: _Colour | None = Field(None, description="around padded pictures, RGB; default: black")
     validation: float = Field(HoldOut.validation, gt=0, lt=1)
     calibration: float = Field(HoldOut.calibration, gt=0, lt=1)
     seed: int = Field(0, ge=0)
@@ -55,7 +79,17 @@ class TrainingConfig(BaseModel):
         """The network's input if the configuration determines it."""
         if self.size is None:
             return None
-        return Input(colour=self.colour or Colour.RGB, height=self.size, width=self.size)
+        return Input(colour=self.colour or Colour.RGB, height=self.size.height, width=self.size.width)
+
+    @property
+    def fit(self) -> PictureFit:
+        """What the configuration says about how pictures become inputs."""
+        return PictureFit(
+            resize=self.resize,
+            pad_colour=self.pad_colour,
+            random_crops=self.recipe.augmentation.crop_scale is not None,
+            fixed_size=self.network == PACKAGED and self.start != "scratch",
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +112,12 @@ class TrainingConfig(BaseModel):
     def _sizes_with_colours(self) -> "TrainingConfig":
         if self.colour is not None and self.size is None:
             raise ValueError("a colour needs a size: give both, or neither and take those of the data")
+        return self
+
+    @model_validator(mode="after")
+    def _pads_what_has_a_colour(self) -> "TrainingConfig":
+        if self.pad_colour is not None and self.resize != "pad":
+            raise ValueError("pad_colour is the colour around padded pictures: give --resize pad, too")
         return self
 
 

@@ -32,8 +32,12 @@ class Augmentation(_Part):
     flip: bool = Field(True, description="mirror half of the images; not for digits or letters")
     vertical_flip: bool = Field(False, description="turn half of the images upside down")
     shift: int = Field(2, ge=0, description="crop after padding by so many pixels a side")
-    crop_scale: float = Field(
-        0.35, gt=0, le=1, description="smallest share of the area that a random crop of a larger photo keeps"
+    crop_scale: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="smallest share of the area that a random crop of a larger photo keeps; default: 0.35, and whole "
+        "pictures where resize is squash or pad",
     )
     rotation: float = Field(0.0, ge=0, le=180, description="degrees, either way")
     translation: float = Field(0.0, ge=0, lt=1, description="share of the side, either way")

@@ -1,6 +1,6 @@
 """MODEL_CARD.md: the manifest for people. Every number in it comes from the manifest or from the evaluation."""
 
-from models.contract import Manifest, Task, Variant
+from models.contract import Manifest, Preprocessing, Task, Variant
 from training.evaluation.evaluate import TOP5_CLASSES
 from training.evaluation.score_text import images_behind, with_interval
 from training.model_card.calibration_section import calibration_section
@@ -32,12 +32,23 @@ def _facts(manifest: Manifest) -> str:
         (
             f"Architecture: {manifest.architecture}, {manifest.parameters:,} parameters",
             f"Input: {shape.width}x{shape.height} pixels, {shape.colour.value}, 8 bits a channel",
-            f"From any picture: {preprocessing.resize}, keeping {preprocessing.crop_fraction:.3g} of each side, "
-            f"{preprocessing.interpolation}",
+            f"From any picture: {preprocessing.resize}, {_kept(preprocessing)}, {preprocessing.interpolation}",
             *_task(manifest),
             f"Classes: {len(manifest.labels)}, such as {', '.join(manifest.labels[:10])}",
         )
     )
+
+
+def _kept(preprocessing: Preprocessing) -> str:
+    """Return what of a picture is kept, in words."""
+    match preprocessing.resize:
+        case "crop":
+            return f"keeping {preprocessing.crop_fraction:.3g} of each side"
+        case "squash":
+            return "the whole picture in other proportions"
+        case _:
+            colour = ", ".join(map(str, preprocessing.pad_colour))
+            return f"the whole picture in its proportions, with a border of RGB {colour}"
 
 
 def _task(manifest: Manifest) -> tuple[str, ...]:

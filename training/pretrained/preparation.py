@@ -72,7 +72,7 @@ def prepare(known: KnownSettings, channels: int, options: ImportOptions, report:
     lists = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     found = timm_settings(known.path, lists)
     if options.size is not None:
-        height, width = options.size, options.size
+        width, height = options.size
     elif found.input is not None and found.input.size is not None:
         height, width = found.input.size
     else:
@@ -107,13 +107,15 @@ def _resize(
     if preprocessing is None and options.resize is None and options.crop_fraction is None:
         mode, share = known.values.get("crop_mode"), known.values.get("crop_pct")
         raise TrainingError(
-            f"pictures are cut by {mode!r} at {share}, for which a bundle has no words: choose --resize crop or squash"
+            f"pictures are cut by {mode!r} at {share}, for which a bundle has no words: choose --resize crop, "
+            "squash or pad"
         )
     described = None if preprocessing is None else DescribedResize(known.source, preprocessing)
     return choose_resize(
         report,
         resize=options.resize,
         crop_fraction=options.crop_fraction,
+        pad_colour=options.pad_colour,
         interpolation=options.interpolation,
         described=described,
     )

@@ -204,15 +204,38 @@ def test_timm_describes_its_labels(tmp_path: Path, where: str) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "crop", "expected"),
-    [("squash", 1.0, "squash"), ("center", 1.0, "crop"), ("border", 0.9, None), ("squash", 0.9, None)],
+    [
+        ("squash", 1.0, "squash"),
+        ("center", 1.0, "crop"),
+        ("border", 1.0, None),
+        ("border", 0.9, None),
+        ("squash", 0.9, None),
+    ],
 )
 def test_a_resize_that_no_bundle_can_have_is_left_to_the_user(
     tmp_path: Path, mode: str, crop: float, expected: str | None
 ) -> None:
-    """The defaults are printed then."""
+    """The defaults are printed then. A border of timm has the colour of the mean, which is not named here."""
     cfg = {"pretrained_cfg": {"crop_mode": mode, "crop_pct": crop}}
     found = beside(tmp_path, config=cfg).resize
     assert (None if found is None else found.preprocessing.resize) == expected
+
+
+@pytest.mark.parametrize(
+    ("mean", "colour"), [([0.485, 0.456, 0.406], (124, 116, 104)), ([0.5], (128, 128, 128)), ([127.0] * 3, None)]
+)
+def test_a_border_of_timm_that_cuts_nothing_is_padding(
+    tmp_path: Path, mean: list[float], colour: tuple[int, ...] | None
+) -> None:
+    """In the colour of the mean, where that is one."""
+    border = {"crop_mode": "border", "crop_pct": 1.0, "interpolation": "bicubic", "mean": mean, "std": [0.2] * 3}
+    found = beside(tmp_path, config={"pretrained_cfg": border}).resize
+    expected = (
+        None
+        if colour is None
+        else Preprocessing.model_validate({"resize": "pad", "pad_colour": colour, "interpolation": "bicubic"})
+    )
+    assert (None if found is None else found.preprocessing) == expected
 
 
 @pytest.mark.parametrize(

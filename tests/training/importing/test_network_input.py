@@ -14,6 +14,7 @@ from tests.support.onnx_files import (
     STATIC_BATCH,
     write_onnx,
 )
+from training.data.option_values import InputSize
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess
 from training.importing.network_input import DescribedInput, Layout, NetworkInput, find_input
@@ -25,7 +26,7 @@ def found(
     text: str,
     *,
     layout: Layout | None = None,
-    size: int | None = None,
+    size: InputSize | None = None,
     described: DescribedInput | None = None,
 ) -> NetworkInput:
     guesses = list[Guess]()
@@ -52,14 +53,16 @@ def test_a_grey_image_that_is_not_square_is_an_input_too(tmp_path: Path) -> None
 
 def test_a_free_size_comes_from_the_user(tmp_path: Path) -> None:
     """Without one, the message asks for it."""
-    free = found(tmp_path, NCHW_ANY_SIZE, size=32)
+    free = found(tmp_path, NCHW_ANY_SIZE, size=InputSize(32, 32))
     assert (free.width, free.free_size) == (32, True)
+    wide = found(tmp_path, NCHW_ANY_SIZE, size=InputSize(48, 32))
+    assert (wide.width, wide.height) == (48, 32)
     assert not found(tmp_path, NCHW_LOGITS).free_size
-    assert not found(tmp_path, NCHW_ANY_SIZE.replace("height", "32"), size=32).free_size
+    assert not found(tmp_path, NCHW_ANY_SIZE.replace("height", "32"), size=InputSize(32, 32)).free_size
     with pytest.raises(OnnxImportError, match="give it in pixels with --size"):
         found(tmp_path, NCHW_ANY_SIZE)
     with pytest.raises(OnnxImportError, match="has at most 4096"):
-        found(tmp_path, NCHW_ANY_SIZE, size=5000)
+        found(tmp_path, NCHW_ANY_SIZE, size=InputSize(5000, 5000))
 
 
 def test_a_file_beside_the_network_tells_what_the_shape_does_not(tmp_path: Path) -> None:
@@ -67,7 +70,7 @@ def test_a_file_beside_the_network_tells_what_the_shape_does_not(tmp_path: Path)
     described = DescribedInput(Path("config.json"), Layout.NCHW, (20, 30))
     made = found(tmp_path, HUGGING_FACE, described=described)
     assert (made.layout, made.channels, made.height, made.width) == (Layout.NCHW, 3, 20, 30)
-    assert found(tmp_path, HUGGING_FACE, described=described, size=SIDE).height == SIDE
+    assert found(tmp_path, HUGGING_FACE, described=described, size=InputSize(SIDE, SIDE)).height == SIDE
     assert found(tmp_path, NHWC_SOFTMAX, described=described).layout is Layout.NHWC
     with pytest.raises(OnnxImportError, match="give it in pixels with --size"):
         found(tmp_path, HUGGING_FACE, described=described._replace(size=None))
@@ -98,7 +101,7 @@ def test_an_input_that_is_no_image_is_refused(tmp_path: Path, shape: str, messag
 def test_contradictions_are_refused(tmp_path: Path) -> None:
     """Another size, or a layout with 16 channels."""
     with pytest.raises(OnnxImportError, match="16x16 pixels, but --size is 32"):
-        found(tmp_path, NCHW_LOGITS, size=32)
+        found(tmp_path, NCHW_LOGITS, size=InputSize(32, 32))
     with pytest.raises(OnnxImportError, match="with 16 channels in layout nhwc"):
         found(tmp_path, NCHW_LOGITS, layout=Layout.NHWC)
 
@@ -117,5 +120,5 @@ def test_a_negative_size_is_a_free_one(tmp_path: Path) -> None:
     for axis in (0, 2, 3):
         model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = -1
     onnx.save(model, path)
-    made = find_input(read_onnx(path), list[Guess]().append, size=SIDE)
+    made = find_input(read_onnx(path), list[Guess]().append, size=InputSize(SIDE, SIDE))
     assert (made.height, made.fixed_batch, made.free_size) == (SIDE, False, True)

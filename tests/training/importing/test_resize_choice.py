@@ -1,7 +1,7 @@
 """The resize of a network of others: options, a file beside it, defaults."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -11,6 +11,9 @@ from training.importing.guesses import Guess
 from training.importing.resize_choice import DescribedResize, choose_resize
 
 CROP = DescribedResize(Path("config.json"), Preprocessing(crop_fraction=0.875, interpolation="lanczos"))
+PAD = DescribedResize(
+    Path("config.json"), Preprocessing(resize="pad", pad_colour=(124, 116, 104), interpolation="bicubic")
+)
 SQUASH = DescribedResize(Path("config.json"), Preprocessing(resize="squash", interpolation="bicubic"))
 
 
@@ -25,6 +28,8 @@ SQUASH = DescribedResize(Path("config.json"), Preprocessing(resize="squash", int
         (CROP, {"interpolation": "bilinear"}, ("crop", 0.875, "bilinear")),
         (CROP, {"resize": "squash"}, ("squash", 1, "lanczos")),
         (SQUASH, {"crop_fraction": 0.9}, ("crop", 0.9, "bicubic")),
+        (CROP, {"resize": "pad"}, ("pad", 1, "lanczos")),
+        (PAD, {"resize": "squash"}, ("squash", 1, "bicubic")),
     ],
 )
 def test_options_go_before_the_file(
@@ -52,7 +57,26 @@ def test_the_reason_names_options_and_file() -> None:
     ]
 
 
-def test_a_part_of_a_squash_is_refused() -> None:
-    """A squash keeps the whole picture, so that the fraction would be ignored."""
+@pytest.mark.parametrize("resize", ["squash", "pad"])
+def test_a_part_of_a_whole_picture_is_refused(resize: Literal["squash", "pad"]) -> None:
+    """Both keep the whole picture, so that the fraction would be ignored."""
     with pytest.raises(OnnxImportError, match="leave one of the two out"):
-        choose_resize(list[Guess]().append, resize="squash", crop_fraction=0.5)
+        choose_resize(list[Guess]().append, resize=resize, crop_fraction=0.5)
+
+
+def test_a_border_has_the_colour_of_the_option_or_of_the_file() -> None:
+    """Black without either."""
+    guesses = list[Guess]()
+    assert choose_resize(guesses.append, described=PAD).pad_colour == (124, 116, 104)
+    assert choose_resize(guesses.append, described=PAD, pad_colour=(1, 2, 3)).pad_colour == (1, 2, 3)
+    assert choose_resize(guesses.append, described=CROP, resize="pad").pad_colour == (0, 0, 0)
+    assert guesses[1] == ("resize", "pad, a border of RGB 1, 2, 3, bicubic", "--pad-colour; config.json")
+    assert guesses[2].reason == "--resize; config.json"
+
+
+def test_a_colour_without_a_border_is_refused() -> None:
+    """It would be ignored."""
+    others: tuple[dict[str, Any], ...] = ({}, {"resize": "crop"}, {"crop_fraction": 0.5})
+    for options in others:
+        with pytest.raises(OnnxImportError, match="give --resize pad, too"):
+            choose_resize(list[Guess]().append, pad_colour=(1, 2, 3), **options)

@@ -50,6 +50,20 @@ def test_rand_augment_never_draws_colour_for_grey_images() -> None:
         assert bool(torch.isfinite(augment(BATCH[:2])).all())
 
 
+@pytest.mark.parametrize("share", [None, 0.5])
+def test_random_crops_have_the_proportions_of_the_input(share: float | None) -> None:
+    """What is round in a wide picture stays nearly round in a wide input, whichever part of it a crop takes."""
+    wide = Input(colour=Colour.L, height=20, width=80)
+    across = torch.linspace(0, 255, 320).repeat(80, 1)
+    down = torch.linspace(0, 255, 80)[:, None].repeat(1, 320)
+    ramps = torch.stack([across, down]).repeat_interleave(16, 0)[..., None].to(torch.uint8)
+    seen = changed(ramps, NOTHING.model_copy(update={"crop_scale": share}), wide)[:, 0]
+    widths = (seen[:16, 10, -5] - seen[:16, 10, 5]) * 320
+    heights = (seen[16:, -2, 40] - seen[16:, 1, 40]) * 80
+    assert 3.3 < float(widths.mean() / heights.mean()) < 5.5
+    assert float(widths.min()) > (100 if share is None else 150)
+
+
 def test_without_changes_only_the_scaling_is_left() -> None:
     """All switched off is what the served graph does to pixels."""
     scaling = Scaling([72.0], [90.0])

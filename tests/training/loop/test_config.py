@@ -41,6 +41,10 @@ def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:
         (["freeze=1"], "give --from"),
         (["colour=RGB"], "a colour needs a size"),
         (["lr=inf"], "recipe.lr"),
+        (["size=320x"], "size: a size is a number of pixels such as 224, or width x height such as 320x96"),
+        (["resize=stretch"], "resize has to be 'crop', 'squash' or 'pad', not 'stretch'"),
+        (["resize=pad", "pad_colour=red"], "pad_colour: a colour is red, green and blue such as 114,114,114"),
+        (["pad_colour=[1, 2, 3]"], "give --resize pad, too"),
         (["name=My Birds"], "'My Birds' is no name of a model: use at most 64 lower-case letters, digits"),
     ],
 )
@@ -67,6 +71,20 @@ def test_from_imagenet_has_a_network_of_its_own_that_stays_frozen() -> None:
     assert (plain.network, plain.recipe.freeze) == ("efficientnet-lite0", 7)
     chosen = configure(None, GIVEN | {"start": "imagenet", "network": "resnet-18", "recipe.freeze": 2}, [])
     assert (chosen.network, chosen.recipe.freeze) == ("resnet-18", 2)
+
+
+def test_a_size_is_kept_as_it_is_written(tmp_path: Path) -> None:
+    """One number for a square, as before there were others; width x height for the rest."""
+    wide = configure(None, GIVEN, ["size=320x96", "resize=pad", "pad_colour=[1, 2, 3]"])
+    assert wide.target is not None
+    assert wide.target.shape == (96, 320, 3)
+    assert (wide.fit.resize, wide.fit.pad_colour, wide.fit.random_crops) == ("pad", (1, 2, 3), False)
+    square = configure(None, GIVEN | {"size": 64}, ["augmentation.crop_scale=0.5"])
+    assert square.fit.random_crops
+    for config, text in ((wide, '"size": "320x96"'), (square, '"size": 64')):
+        write_config(config, tmp_path / str(config.size))
+        assert text in (tmp_path / str(config.size) / "config.json").read_text()
+        assert read_config(tmp_path / str(config.size)) == config
 
 
 def test_a_file_that_is_no_toml_is_said(tmp_path: Path) -> None:

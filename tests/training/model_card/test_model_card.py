@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from models.contract import Manifest, Task, read_bundle
+from models.contract import Manifest, Preprocessing, Task, read_bundle
 from training.model_card.model_card import model_card
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -25,6 +26,23 @@ def test_a_card_without_figures_has_no_table_of_them() -> None:
     variant = manifest.variants[0].model_copy(update={"metrics": metrics})
     assert "| measure | value |" in model_card(manifest)
     assert "| measure | value |" not in model_card(manifest.model_copy(update={"variants": (variant,)}))
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "line"),
+    [
+        (Preprocessing(crop_fraction=0.875), "crop, keeping 0.875 of each side, bicubic"),
+        (Preprocessing(resize="squash"), "squash, the whole picture in other proportions, bicubic"),
+        (
+            Preprocessing(resize="pad", pad_colour=(1, 2, 3)),
+            "pad, the whole picture in its proportions, with a border of RGB 1, 2, 3, bicubic",
+        ),
+    ],
+)
+def test_a_card_says_what_becomes_of_any_picture(preprocessing: Preprocessing, line: str) -> None:
+    """Its part, its proportions, its border."""
+    manifest = read_bundle(MODELS / "imagenet" / "1").manifest.model_copy(update={"preprocessing": preprocessing})
+    assert f"- From any picture: {line}\n" in model_card(manifest)
 
 
 def test_a_card_names_the_task_of_several_labels() -> None:

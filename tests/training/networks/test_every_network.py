@@ -36,6 +36,14 @@ def smallest_input(name: str) -> Input:
     return info.native.model_copy(update={"height": info.smallest, "width": info.smallest})
 
 
+def test_every_network_takes_pictures_that_are_not_square(name: str) -> None:
+    """Wide ones, of twice its shortest side."""
+    square = smallest_input(name)
+    wide = square.model_copy(update={"width": 2 * square.width})
+    with torch.inference_mode():
+        assert build_network(name, CLASSES, wide).eval()(scaled(wide, 1)).shape == (1, CLASSES)
+
+
 def scaled(target: Input, count: int) -> torch.Tensor:
     """Noise as a network sees it: float32 [count, C, H, W], about -2 to 2."""
     return torch.from_numpy(fixed_images(target, count)).permute(0, 3, 1, 2) / 64.0 - 2.0

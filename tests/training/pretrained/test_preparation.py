@@ -3,8 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import timm
+from PIL import Image
 
+from models.contract import preprocess
+from training.data.option_values import InputSize
 from training.errors import TrainingError
 from training.importing.guesses import Guess
 from training.importing.import_options import ImportOptions
@@ -31,8 +36,8 @@ def test_published_settings_are_taken_with_their_source() -> None:
 
 def test_options_go_before_everything() -> None:
     """Each is named as the reason."""
-    found, guesses = prepared(size=32, preset=Preset.UNIT, crop_fraction=1.0, interpolation="bilinear")
-    assert found.target.shape == (32, 32, 3)
+    found, guesses = prepared(size=InputSize(48, 32), preset=Preset.UNIT, crop_fraction=1.0, interpolation="bilinear")
+    assert found.target.shape == (32, 48, 3)
     assert list(found.scaling.std) == [255.0] * 3
     assert (found.preprocessing.crop_fraction, found.preprocessing.interpolation) == (1.0, "bilinear")
     assert guesses[0].reason == "--size"
@@ -49,6 +54,20 @@ def test_a_grey_network_takes_the_mean_of_the_numbers() -> None:
     found, _ = prepared(channels=1)
     assert found.target.shape == (64, 48, 1)
     assert list(found.scaling.mean) == pytest.approx([102])
+
+
+@pytest.mark.parametrize("size", [(420, 100), (37, 101), (64, 48), (5, 300)])
+def test_a_border_of_timm_gives_the_same_pixels(size: tuple[int, int]) -> None:
+    """Proportions, place and colour of timm's own transform."""
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    border = {"crop_mode": "border", "crop_pct": 1.0, "interpolation": "bicubic"}
+    transform = timm.data.create_transform(
+        (3, 64, 48), mean=VALUES["mean"], std=VALUES["std"], normalize=False, **border
+    )
+    expected = np.asarray(transform(Image.fromarray(noise))).transpose(1, 2, 0)
+    found, _ = prepared(KnownSettings(Path("net"), VALUES | border, "settings of net"))
+    pixels = preprocess(Image.fromarray(noise), found.target, found.preprocessing)
+    np.testing.assert_array_equal(pixels, expected)
 
 
 def test_settings_of_the_training_go_before_the_published_ones() -> None:

@@ -19,8 +19,10 @@ from training.data.labelled_images import Indices, LabelledImages, evaluation_pi
 from training.data.labels import check_names
 from training.data.metadata import DatasetMetadata
 from training.data.part_names import PARTS
+from training.data.picture_fit import PictureFit
 from training.data.pixel_storage import PixelStorage
 from training.data.split import HoldOut, OpenedImages, Parts, assign_parts
+from training.data.unseen_share import unseen_sentence
 from training.data.warnings_list import collect_warnings
 
 
@@ -38,9 +40,15 @@ class Arrays:
 
 
 def open_arrays(
-    arrays: Arrays, target: Input | None, preprocessing: Preprocessing | None, hold_out: HoldOut, storage: PixelStorage
+    arrays: Arrays,
+    target: Input | None,
+    preprocessing: Preprocessing | None,
+    fit: PictureFit,
+    hold_out: HoldOut,
+    storage: PixelStorage,
 ) -> OpenedImages:
-    """Split the arrays. Training images keep their height and width, in the input's colours; others are preprocessed.
+    """Split the arrays. Training images keep their height and width, in the input's colours, unless `fit` asks for
+    whole pictures; others are preprocessed.
 
     target: by default the shape of the images. A training image that a published test part also has is dropped.
     Raises DatasetError for an empty class, a class too small to hold images out, and an image in two parts.
@@ -53,15 +61,20 @@ def open_arrays(
     refuse_across(pairs)
     parts = assign_parts(whole.labels[kept], given[kept], digests[kept], arrays.metadata.labels, hold_out)
     target = target or native_input(whole)
-    preprocessing = preprocessing or native_preprocessing(target)
+    preprocessing = preprocessing or fit.applied_to(native_preprocessing(target))
+    as_they_are = not fit.shows_whole(preprocessing)
     pieces = {part: whole.take(kept[parts == part]) for part in PARTS if (parts == part).any()}
     opened = {
-        part: _trained_on(images, target) if part == "train" else _evaluated(images, target, preprocessing, storage)
+        part: _trained_on(images, target)
+        if part == "train" and as_they_are
+        else _evaluated(images, target, preprocessing, storage)
         for part, images in pieces.items()
     }
     copies, disputed = count_copies(digests[kept], parts), count_disputed(digests, whole.labels)
     warnings = collect_warnings((), copies, disputed, dropped=len(whole) - len(kept))
-    return OpenedImages(target, preprocessing, opened, replace(warnings, pairs=pairs))
+    _, height, width, _ = whole.images.shape
+    unseen = unseen_sentence([(width, height)] * len(whole), target, preprocessing, fixed_size=fit.fixed_size)
+    return OpenedImages(target, preprocessing, opened, replace(warnings, pairs=pairs, unseen=unseen))
 
 
 def native_input(images: LabelledImages) -> Input:

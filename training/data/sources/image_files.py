@@ -16,12 +16,14 @@ from training.data.labelled_images import LabelledImages
 from training.data.labels import printable
 from training.data.parallel_map import parallel_map
 from training.data.part_names import PARTS, Part
+from training.data.picture_fit import PictureFit
 from training.data.pixel_storage import PixelStorage
 from training.data.sources.arrays import native_preprocessing
 from training.data.sources.listing import Listing
 from training.data.sources.native_shape import PHOTO_INPUT, native_shape, shape_notes
 from training.data.sources.open_image import Header, UnreadableImage, read_header, read_pixels
 from training.data.split import HoldOut, OpenedImages, assign_parts
+from training.data.unseen_share import unseen_sentence
 from training.data.warnings_list import SkippedFile, collect_warnings
 from training.errors import DatasetError
 
@@ -35,12 +37,14 @@ def open_pictures(
     listing: Listing,
     target: Input | None,
     preprocessing: Preprocessing | None,
+    fit: PictureFit,
     hold_out: HoldOut,
     storage: PixelStorage,
     *,
     unanimous: bool = False,
 ) -> OpenedImages:
-    """Decode every image once: preprocessed for evaluation, and with a margin for random crops for training.
+    """Decode every image once: preprocessed for evaluation, and with a margin for random crops for training unless
+    `fit` asks for whole pictures.
 
     target: by default the size that most images share, or all if `unanimous`, if it is at most 224, else 224x224 RGB.
     Raises DatasetError for a class with no or too few readable images, and for an image in two parts.
@@ -59,17 +63,20 @@ def open_pictures(
     native = native_shape(headers, unanimous=unanimous)
     notes = () if target else shape_notes(listing.paths, headers, native)
     target = target or native or PHOTO_INPUT
-    preprocessing = preprocessing or (native_preprocessing(target) if native else Preprocessing())
+    preprocessing = preprocessing or fit.applied_to(native_preprocessing(target) if native else Preprocessing())
     opened: dict[Part, LabelledImages] = {}
     for part in PARTS:
         if len(indices := np.flatnonzero(parts == part)):
-            crops = part == "train" and target != native
+            crops = part == "train" and target != native and not fit.shows_whole(preprocessing)
             form = with_crop_margin(target, preprocessing) if crops else (target, preprocessing)
             opened[part], damaged = _decoded(listing.take(indices), part, *form, storage)
             unreadable += damaged
     disputed = count_disputed(digests, listing.labels)
     warnings = collect_warnings(unreadable, count_copies(digests, parts), disputed)
-    return OpenedImages(target, preprocessing, opened, replace(warnings, pairs=pairs, notes=(*listing.notes, *notes)))
+    sizes = [header.upright_size for header in headers]
+    unseen = unseen_sentence(sizes, target, preprocessing, fixed_size=fit.fixed_size)
+    told = replace(warnings, pairs=pairs, notes=(*listing.notes, *notes), unseen=unseen)
+    return OpenedImages(target, preprocessing, opened, told)
 
 
 def with_crop_margin(target: Input, preprocessing: Preprocessing) -> tuple[Input, Preprocessing]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from models.contract import FORMATS, Input, Pixels, Preprocessing, UnsupportedMode, preprocess
+from models.contract import FORMATS, Input, Pixels, Preprocessing, UnsupportedMode, is_sideways, preprocess
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, with a line of source and without the file
 
@@ -42,18 +42,27 @@ class UnreadableImage(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """Properties of an image before it is decoded. digest: sha256 of the file; size: width and height."""
+    """Properties of an image before it is decoded. digest: sha256 of the file; size: width and height as stored.
+
+    sideways: whether the EXIF orientation of a JPEG swaps them.
+    """
 
     digest: bytes
     size: tuple[int, int]
     grey: bool
+    sideways: bool = False
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        return self.size[::-1] if self.sideways else self.size
 
 
 def read_header(path: Path) -> Header:
     """Read the whole file without decoding it. Raises UnreadableImage."""
     content = _read(path)
     with _opened(content) as image:
-        return Header(hashlib.sha256(content).digest(), image.size, image.mode in _GREY)
+        sideways = image.format in ("JPEG", "MPO") and is_sideways(image)  # others may be decoded for their EXIF data
+        return Header(hashlib.sha256(content).digest(), image.size, image.mode in _GREY, sideways)
 
 
 def read_pixels(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels:

@@ -11,6 +11,7 @@ from models.contract import Colour, Input, preprocess
 from tests.training.conftest import idx, striped
 from tests.training.conftest import write_dataset as write_idx
 from training.data.dataset import open_dataset
+from training.data.picture_fit import PictureFit
 from training.errors import DatasetError
 
 
@@ -22,6 +23,14 @@ def test_arrays_keep_their_size_and_take_the_input_s_colours(dataset: Path) -> N
     assert opened.test is not None
     expected = preprocess(Image.fromarray(striped(80, seed=2)[0][3]), target, opened.preprocessing)
     np.testing.assert_array_equal(opened.test.images[3], expected)
+
+
+def test_whole_arrays_are_trained_on_as_they_are_evaluated(dataset: Path) -> None:
+    """Padded to a wide input, not stretched."""
+    target = Input(colour=Colour.L, height=20, width=40)
+    opened = open_dataset(str(dataset), target=target, fit=PictureFit(resize="pad", pad_colour=(255, 0, 0)))
+    assert opened.train.images.shape[1:] == target.shape
+    assert np.unique(opened.train.images[:, :, :10]).tolist() == [76]
 
 
 def test_the_same_image_in_both_idx_parts_is_refused(tmp_path: Path) -> None:

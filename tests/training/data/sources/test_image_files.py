@@ -8,6 +8,7 @@ from PIL import Image
 from models.contract import Colour, Input, Preprocessing, preprocess
 from tests.training.data.conftest import CLASSES, picture
 from training.data.dataset import open_dataset
+from training.data.picture_fit import PictureFit
 
 SMALL = Input(colour=Colour.RGB, height=7, width=7)
 
@@ -15,6 +16,36 @@ SMALL = Input(colour=Colour.RGB, height=7, width=7)
 def test_training_pictures_have_room_for_random_crops(photos: Path) -> None:
     """An eighth of each side is margin: 8 pixels where the network takes 7."""
     assert open_dataset(str(photos), target=SMALL).train.images.shape == (54, 8, 8, 3)
+
+
+def test_whole_pictures_are_trained_on_as_they_are_evaluated(tmp_path: Path) -> None:
+    """With --resize squash or pad, and with an input of their shape, both edges of a wide picture are in the input."""
+    colours = {"left": (200, 0, 0), "right": (0, 0, 200)}
+    for name, colour in colours.items():
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            wide = Image.new("RGB", (420, 100 + number))
+            wide.paste(colour, (0, 0, 20, 110) if name == "left" else (400, 0, 420, 110))
+            wide.save(tmp_path / name / f"{number}.png")
+    fits = (PictureFit(resize="squash"), PictureFit(resize="pad", pad_colour=(0, 9, 0)), PictureFit())
+    square = Input(colour=Colour.RGB, height=64, width=64)
+    for fit, target in zip(fits, (square, square, Input(colour=Colour.RGB, height=24, width=96)), strict=True):
+        opened = open_dataset(str(tmp_path), target=target, fit=fit)
+        parts = (opened.train, opened.validation, opened.calibration)
+        assert opened.warnings.unseen == ""
+        for part in parts if fit.resize else parts[1:]:
+            assert part.images.shape[1:] == target.shape
+            seen = part.images[:, :, [1, -2]].max(axis=(1, 3)) > 100
+            assert seen.tolist() == [[label == 0, label == 1] for label in part.labels]
+    cut = open_dataset(str(tmp_path), target=square)
+    assert cut.validation.images.max() == 0
+    assert "10 of 10 pictures are wider or taller than 1.6:1: a centre crop never sees 76 %" in cut.sentences()[-1]
+
+
+def test_a_share_for_random_crops_leaves_a_margin_around_whole_pictures(photos: Path) -> None:
+    """Whoever asks for random crops gets them."""
+    opened = open_dataset(str(photos), target=SMALL, fit=PictureFit(resize="pad", random_crops=True))
+    assert opened.train.images.shape[1:] == (8, 8, 3)
 
 
 def test_the_middle_of_a_training_picture_is_what_evaluation_sees(tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def test_every_format_of_the_service_is_read(tmp_path: Path, kind: str) -> None:
     assert read_pixels(tmp_path / "picture", SMALL, Preprocessing()).shape == SMALL.shape
 
 
+def test_a_photo_that_lies_on_its_side_is_measured_upright(tmp_path: Path) -> None:
+    """By the EXIF orientation that telephones write."""
+    exif = Image.Exif()
+    for orientation, size in ((1, (40, 20)), (6, (20, 40))):
+        exif[0x0112] = orientation
+        Image.new("RGB", (40, 20)).save(tmp_path / "photo.jpg", exif=exif)
+        assert read_header(tmp_path / "photo.jpg").upright_size == size
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_file_that_is_no_picture_has_a_reason(tmp_path: Path, name: str) -> None:
     """Whether its header gives it away or only its pixels."""
