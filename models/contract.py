@@ -26,16 +26,29 @@ from models.control_groups import GROUPS, MOUNT, group_folders, read_text
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
 from models.image_formats import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, ImageFormat, is_litter, suffix_counts
-from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Task
+from models.manifest import (
+    DEFAULT_THRESHOLD,
+    FULL_BITS,
+    Colour,
+    Dense,
+    File,
+    Golden,
+    Input,
+    Manifest,
+    Preprocessing,
+    Task,
+)
 from models.preprocessing import (
     Pixels,
     PreprocessedImage,
     UnsupportedMode,
+    WideValues,
     decode_golden,
     preprocess,
     preprocess_native_size,
     preprocessed,
     region,
+    sixteen_bit_values,
 )
 from models.provenance import Provenance
 from models.repository import BUILT_IN, default_repository, passed_over_folder
@@ -58,6 +71,7 @@ __all__ = [
     "CONFIDENCE_BOUNDS",
     "DEFAULT_THRESHOLD",
     "FORMATS",
+    "FULL_BITS",
     "GROUPS",
     "HEIC_SUFFIXES",
     "IMAGE_SUFFIXES",
@@ -98,6 +112,7 @@ __all__ = [
     "Task",
     "UnsupportedMode",
     "Variant",
+    "WideValues",
     "bin_names",
     "cell_probabilities",
     "decode_golden",
@@ -117,6 +132,7 @@ __all__ = [
     "readable_bundles",
     "region",
     "sha256_of",
+    "sixteen_bit_values",
     "suffix_counts",
     "usable_cores",
 ]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from models.contract import BundleError, Calibration, Manifest, Precision, Variant, read_bundle
+from models.contract import FULL_BITS, BundleError, Calibration, Manifest, Precision, Variant, read_bundle
 from training.data.dataset import Dataset, open_dataset
 from training.data.duplicates import DUPLICATES, LeakedImagesError, write_pairs
 from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
@@ -185,6 +185,7 @@ def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path
             labels=config.labels,
             earlier=kept.labels if kept else () if resume else _newest_labels(config.name, repository),
             as_before=resume and kept is None,
+            bits=config.bits if not resume else kept.bits if kept else FULL_BITS,
         )
     except LeakedImagesError as error:
         if device.is_main:

@@ -37,7 +37,7 @@ _IMPORT_ONLY = {"golden", "check", "try_all"}
 """Names of parameters under these topics that `snellen serve FILE.onnx` does not have."""
 _LIBRARIES = ("timm/", "torchvision/")
 """Beginnings of the sources that are networks of PyTorch."""
-_OF_LIBRARIES = {"preset", "mean", "std", "colour", "size", "resize", "crop_fraction", "interpolation", "check"}
+_OF_LIBRARIES = {"preset", "mean", "std", "colour", "size", "resize", "crop_fraction", "interpolation", "bits", "check"}
 """Names of parameters under the topics of ONNX files that these sources have too."""
 
 
@@ -130,6 +130,16 @@ def import_network(
     interpolation: Annotated[
         Literal["bilinear", "bicubic"] | None,
         typer.Option(help="Filter of the resize; default: bilinear.", rich_help_panel=_INPUT),
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BITS",
+            min=8,
+            max=16,
+            help="How many bits grey pictures with 16 bits use, as 12 of most sensors; default: 16.",
+            rich_help_panel=_INPUT,
+        ),
     ] = None,
     output: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the output with the scores.", rich_help_panel=_SCORES)
@@ -272,6 +282,7 @@ def _input_converters() -> dict[str, Callable[[Any], Any]]:
         "resize": str,
         "crop_fraction": float,
         "interpolation": str,
+        "bits": int,
         "check": Path,
     }
 

@@ -15,7 +15,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from models.contract import read_bundle
+from models.contract import preprocess, read_bundle
 from snellen.commands.import_network import import_network
 from snellen.commands.train import train
 from snellen.help_text import choices
@@ -26,7 +26,7 @@ from training.errors import BundleExistsError
 from training.evaluation.evaluate import evaluate_bundle
 from training.importing.golden_images import check_golden
 from training.loop.config import TrainingConfig, read_config
-from training.loop.data_record import DataRecord
+from training.loop.data_record import DataRecord, read_record
 from training.loop.device import DeviceName
 from training.loop.recipe import OptimizerName, Recipe, ScheduleName
 from training.train import _begin_run
@@ -544,3 +544,27 @@ def test_images_in_two_parts_are_listed_in_the_folder_of_runs(tmp_path: Path) ->
     assert len((tmp_path / "runs/numbers/duplicates.csv").read_text().splitlines()) == 16
     assert not (tmp_path / "models").exists()
     assert [path.name for path in (tmp_path / "runs/numbers").iterdir()] == ["duplicates.csv"]
+
+
+def test_a_sensor_of_twelve_bits_is_learnt_and_served_as_such(tmp_path: Path) -> None:
+    """The bits are measured, kept in run and bundle, and the bundle reads a file as its training did."""
+    data = tmp_path / "scans"
+    images, labels = striped(80, 3)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        folder = data / LABELS[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.astype(np.uint16) << 4).save(folder / f"{number}.png")
+    places = ("--data", data, "--models", tmp_path / "models", "--runs", tmp_path / "runs")
+    result = snellen("train", *places, "--network", "three-conv", "--epochs", "1", "--no-flip")
+    assert "use values up to 3,8" in result.output, result.output
+    bundle = read_bundle(tmp_path / "models/scans/1")
+    assert bundle.manifest.preprocessing.bits == 12
+    record = read_record(tmp_path / "runs/scans/1")
+    assert record is not None
+    assert record.bits == 12
+    stored = Image.open(data / LABELS[labels[0]] / "0.png")
+    seen = preprocess(stored, bundle.manifest.input, bundle.manifest.preprocessing)
+    np.testing.assert_array_equal(seen[:, :, 0], images[0])
+    again = snellen("train", *places[2:], "--name", "scans", "--resume", "--overwrite")
+    assert again.exit_code == result.exit_code, again.output
+    assert read_bundle(tmp_path / "models/scans/1").manifest.preprocessing.bits == 12

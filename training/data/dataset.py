@@ -65,6 +65,7 @@ def open_dataset(
     labels: tuple[str, ...] = (),
     earlier: tuple[str, ...] = (),
     as_before: bool = False,
+    bits: int | None = None,
     cache: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Dataset:
@@ -77,6 +78,7 @@ def open_dataset(
     earlier: classes of an earlier version of the model; where the source names the same classes, they keep that order.
     as_before: follow the rules of versions up to 0.1.0, for runs that began with them: classes that are numbers are in
     the order of their texts, as 1, 10, 2, and images of which one has another size are photos.
+    bits: those in use of grey files of 16 bits; None takes those of `preprocessing`, or measures the files to train on.
     cache: folder for downloads, and for pixels beyond `memory_bytes`; by default `default_cache()`.
     Raises DatasetError, whose sentence says what to change.
     """
@@ -85,13 +87,13 @@ def open_dataset(
     hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
         opened_source = opened_source if labels else _reordered(opened_source, earlier, as_before=as_before)
-        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage, unanimous=as_before)
+        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage, bits=bits, unanimous=as_before)
     else:
         opened = open_arrays(opened_source, target, preprocessing, hold_out, storage)
     return Dataset(
         metadata=opened_source.metadata,
         target=opened.target,
-        preprocessing=opened.preprocessing,
+        preprocessing=opened.preprocessing if bits is None else opened.preprocessing.model_copy(update={"bits": bits}),
         train=opened.parts["train"],
         validation=opened.parts["validation"],
         calibration=opened.parts["calibration"],

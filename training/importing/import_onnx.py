@@ -165,6 +165,7 @@ def _find(path: Path, options: OnnxOptions, note: Report) -> _Found:
         resize=options.resize,
         crop_fraction=options.crop_fraction,
         interpolation=options.interpolation,
+        bits=options.bits,
         described=configs.resize,
     )
     check = None if options.check is None else read_photo(options.check, target, preprocessing)

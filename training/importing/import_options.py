@@ -13,7 +13,7 @@ class ImportOptions:
     """The names of the classes and how a picture becomes the network's input; None is found out or assumed.
 
     mean, std: one number or one for each channel, in grey levels where any of them exceeds 1, else as shares of 255.
-    size: side in pixels. check: a photo to classify.
+    size: side in pixels. bits: of `Preprocessing`; None are 16. check: a photo to classify.
     """
 
     labels: Path | None = None
@@ -25,4 +25,5 @@ class ImportOptions:
     resize: Literal["crop", "squash"] | None = None
     crop_fraction: float | None = None
     interpolation: Interpolation | None = None
+    bits: int | None = None
     check: Path | None = None

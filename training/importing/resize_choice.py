@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from models.contract import Preprocessing
+from models.contract import FULL_BITS, Preprocessing
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess, Report
 
@@ -24,9 +24,10 @@ def choose_resize(
     resize: Literal["crop", "squash"] | None = None,
     crop_fraction: float | None = None,
     interpolation: Interpolation | None = None,
+    bits: int | None = None,
     described: DescribedResize | None = None,
 ) -> Preprocessing:
-    """Return the resize. Options go before what a file says, and a crop fraction alone asks for a crop.
+    """Return the preprocessing. Options go before what a file says, and a crop fraction alone asks for a crop.
 
     Raises OnnxImportError for options that exclude each other.
     """
@@ -35,7 +36,9 @@ def choose_resize(
     known = _DEFAULT if described is None else described.preprocessing
     way = resize or ("crop" if crop_fraction is not None else known.resize)
     fraction = known.crop_fraction if crop_fraction is None and way == known.resize else crop_fraction or 1.0
-    chosen = Preprocessing(resize=way, crop_fraction=fraction, interpolation=interpolation or known.interpolation)
+    chosen = Preprocessing(
+        resize=way, crop_fraction=fraction, interpolation=interpolation or known.interpolation, bits=bits or FULL_BITS
+    )
     part = f"{chosen.crop_fraction:.4g} of each side, " if chosen.resize == "crop" else ""
     given = {"--resize": resize, "--crop-fraction": crop_fraction, "--interpolation": interpolation}
     named = [option for option, value in given.items() if value is not None]
@@ -45,6 +48,8 @@ def choose_resize(
     if others:
         reasons.append(defaults if described is None else str(described.path))
     report(Guess("resize", f"{chosen.resize}, {part}{chosen.interpolation}", "; ".join(reasons)))
+    if bits is not None:
+        report(Guess("bits", f"{bits} of grey pictures with 16 bits", "--bits"))
     return chosen
 
 

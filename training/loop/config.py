@@ -38,6 +38,9 @@ class TrainingConfig(BaseModel):
     )
     size: int | None = Field(None, ge=1, le=4096, description="side of the network's input; default: that of the data")
     colour: Colour | None = Field(None, description="of the network's input; default: that of the data")
+    bits: int | None = Field(
+        None, ge=8, le=16, description="bits that grey files of 16 bits a pixel use; default: measured"
+    )
     validation: float = Field(HoldOut.validation, gt=0, lt=1)
     calibration: float = Field(HoldOut.calibration, gt=0, lt=1)
     seed: int = Field(0, ge=0)

@@ -1,6 +1,6 @@
 """MODEL_CARD.md: the manifest for people. Every number in it comes from the manifest or from the evaluation."""
 
-from models.contract import Manifest, Task, Variant
+from models.contract import FULL_BITS, Manifest, Preprocessing, Task, Variant
 from training.evaluation.evaluate import TOP5_CLASSES
 from training.evaluation.score_text import images_behind, with_interval
 from training.model_card.calibration_section import calibration_section
@@ -34,10 +34,17 @@ def _facts(manifest: Manifest) -> str:
             f"Input: {shape.width}x{shape.height} pixels, {shape.colour.value}, 8 bits a channel",
             f"From any picture: {preprocessing.resize}, keeping {preprocessing.crop_fraction:.3g} of each side, "
             f"{preprocessing.interpolation}",
+            *_bits(preprocessing),
             *_task(manifest),
             f"Classes: {len(manifest.labels)}, such as {', '.join(manifest.labels[:10])}",
         )
     )
+
+
+def _bits(preprocessing: Preprocessing) -> tuple[str, ...]:
+    if preprocessing.bits == FULL_BITS:
+        return ()
+    return (f"Grey pictures with 16 bits a pixel are read as {preprocessing.bits} bits; larger values become white",)
 
 
 def _task(manifest: Manifest) -> tuple[str, ...]:

@@ -115,6 +115,7 @@ def _resize(
         resize=options.resize,
         crop_fraction=options.crop_fraction,
         interpolation=options.interpolation,
+        bits=options.bits,
         described=described,
     )
 

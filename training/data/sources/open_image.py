@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from models.contract import FORMATS, Input, Pixels, Preprocessing, UnsupportedMode, preprocess
+from training.data.sources.wide_values import WideValues, measure_values
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, with a line of source and without the file
 
@@ -42,18 +43,27 @@ class UnreadableImage(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """Properties of an image before it is decoded. digest: sha256 of the file; size: width and height."""
+    """Properties of an image before it is preprocessed. digest: sha256 of the file; size: width and height.
+
+    values: of an image with 16 bits a channel, where they were asked for.
+    """
 
     digest: bytes
     size: tuple[int, int]
     grey: bool
+    values: WideValues | None = None
 
 
-def read_header(path: Path) -> Header:
-    """Read the whole file without decoding it. Raises UnreadableImage."""
+def read_header(path: Path, *, with_values: bool = False) -> Header:
+    """Read the whole file without decoding it. Raises UnreadableImage.
+
+    with_values: decode images with 16 bits a channel, for their values.
+    """
     content = _read(path)
     with _opened(content) as image:
-        return Header(hashlib.sha256(content).digest(), image.size, image.mode in _GREY)
+        size, grey = image.size, image.mode in _GREY
+        values = measure_values(image) if with_values else None
+        return Header(hashlib.sha256(content).digest(), size, grey, values)
 
 
 def read_pixels(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels:
