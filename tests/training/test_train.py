@@ -94,9 +94,9 @@ def test_evaluating_the_bundle_again_gives_the_manifests_figures(models: Path, d
 
 
 def test_an_existing_version_is_refused_before_training(models: Path, data: Path) -> None:
-    """Exit status 1, and the message names the two ways out."""
+    """Exit status 2, and the message names the two ways out."""
     result = train_on(data, models, "--version", "1")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "leave out --version to write 2" in result.output
     assert "--version 1 --overwrite" in result.output
 
@@ -136,7 +136,7 @@ def test_data_with_a_name_of_another_model_need_a_name(dataset: Path, tmp_path: 
     places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs")
     command = ("train", "--data", dataset, *places, "--epochs", "1", "--batch-size", "16")
     refused = snellen(*command)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "has other classes than" in refused.output
     assert "--name data makes a new version all the same" in refused.output
     assert sorted(path.name for path in (tmp_path / "models" / "data").iterdir()) == ["1"]
@@ -183,7 +183,7 @@ def test_an_option_that_needs_another_is_refused(
 def test_missing_data_ends_with_one_line(tmp_path: Path) -> None:
     """No traceback: what is missing and what can be given instead. Nothing is left anywhere."""
     result = train_on(tmp_path / "nowhere", tmp_path / "models")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "fashion-mnist" in result.output
     assert list(tmp_path.iterdir()) == []
 
@@ -191,7 +191,7 @@ def test_missing_data_ends_with_one_line(tmp_path: Path) -> None:
 def test_a_name_unfit_for_a_folder_is_refused(data: Path, tmp_path: Path) -> None:
     """A name that would leave the repository stops the run before it reads data."""
     result = train_on(data, tmp_path, "--name", "../elsewhere")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "name" in result.output
 
 
@@ -199,7 +199,7 @@ def test_a_damaged_test_set_stops_the_run_before_it_trains(tmp_path: Path, datas
     """Nobody waits for an error that could be seen at the start."""
     (dataset / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(3, np.uint8)))
     result = train_on(dataset, tmp_path / "models")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "80 images but 3 labels" in result.output
     assert not (tmp_path / "models").exists()
 
@@ -233,7 +233,7 @@ def test_a_run_that_is_there_is_not_overwritten_by_chance(data: Path, models: Pa
     assert train_on(data, folder, "--epochs", "1").exit_code == 0
     (folder / "stripes").rename(folder / "elsewhere")
     refused = train_on(data, folder, "--epochs", "1", "--version", "1")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "--resume" in refused.output
     assert "--overwrite" in refused.output
 
@@ -287,9 +287,9 @@ def test_overwriting_a_run_starts_from_nothing(data: Path, tmp_path: Path) -> No
 def test_what_cannot_work_is_said_before_training(
     options: tuple[str, ...], says: str, data: Path, tmp_path: Path
 ) -> None:
-    """One line, exit status 1, and nothing on disk."""
+    """One line, exit status 2, and nothing on disk."""
     result = train_on(data, tmp_path / "models", *options)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert says in result.output
     assert "epoch 1/" not in result.output
     assert not (tmp_path / "models").exists()
@@ -299,7 +299,7 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path, dataset: Path) 
     """A run keeps its configuration, so that it ends where it would have."""
     train_on(dataset, tmp_path / "models", "--epochs", "1")
     refused = train_on(dataset, tmp_path / "models", "--resume", "--overwrite")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "leave out" in refused.output
 
 
@@ -538,7 +538,7 @@ def test_images_in_two_parts_are_listed_in_the_folder_of_runs(tmp_path: Path) ->
     write_numbers(tmp_path / "data", "train")
     shutil.copytree(tmp_path / "data/train", tmp_path / "data/Testing")
     result = train_numbers(tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "15 images are in two parts: remove each from one of the two" in result.output
     assert f"{tmp_path}/runs/numbers/duplicates.csv has all of them" in result.output
     assert len((tmp_path / "runs/numbers/duplicates.csv").read_text().splitlines()) == 16
