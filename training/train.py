@@ -179,6 +179,7 @@ def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path
         dataset = open_dataset(
             config.data,
             target=input_of(config),
+            colour=config.colour,
             seed=config.seed,
             validation=config.validation,
             calibration=config.calibration,

@@ -58,6 +58,7 @@ def open_dataset(
     source: str,
     *,
     target: Input | None = None,
+    colour: Colour | None = None,
     preprocessing: Preprocessing | None = None,
     seed: int = 0,
     validation: float = HoldOut.validation,
@@ -73,6 +74,7 @@ def open_dataset(
 
     source: a folder of class folders or of IDX files, a table as text or Parquet, or one of NAMES.
     target: the network's input; by default the size and colours of small images, and 224x224 RGB for photos.
+    colour: of that default, instead of the images' own.
     validation, calibration: fractions of the training images, held out where the source has no such part.
     labels: names of the classes in the order of their numbers, where the source has none or to check those it has.
     earlier: classes of an earlier version of the model; where the source names the same classes, they keep that order.
@@ -87,9 +89,11 @@ def open_dataset(
     hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
         opened_source = opened_source if labels else _reordered(opened_source, earlier, as_before=as_before)
-        opened = open_pictures(opened_source, target, preprocessing, hold_out, storage, bits=bits, unanimous=as_before)
+        opened = open_pictures(
+            opened_source, target, preprocessing, hold_out, storage, colour=colour, bits=bits, unanimous=as_before
+        )
     else:
-        opened = open_arrays(opened_source, target, preprocessing, hold_out, storage)
+        opened = open_arrays(opened_source, target, preprocessing, hold_out, storage, colour=colour)
     return Dataset(
         metadata=opened_source.metadata,
         target=opened.target,

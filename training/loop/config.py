@@ -55,7 +55,7 @@ class TrainingConfig(BaseModel):
 
     @property
     def target(self) -> Input | None:
-        """The network's input if the configuration determines it."""
+        """The network's input if the configuration determines it; a colour alone does not."""
         if self.size is None:
             return None
         return Input(colour=self.colour or Colour.RGB, height=self.size, width=self.size)
@@ -75,12 +75,6 @@ class TrainingConfig(BaseModel):
     def _freezes_what_has_learnt(self) -> "TrainingConfig":
         if self.start == "scratch" and self.recipe.freeze:
             raise ValueError("freeze keeps a body as it is, which random weights should not be: give --from, too")
-        return self
-
-    @model_validator(mode="after")
-    def _sizes_with_colours(self) -> "TrainingConfig":
-        if self.colour is not None and self.size is None:
-            raise ValueError("a colour needs a size: give both, or neither and take those of the data")
         return self
 
 

@@ -39,7 +39,6 @@ def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:
         (["recipe.epochs.more=1"], "epochs is a value"),
         (["epochs=5", "freeze=6"], "freeze 6 is more than the 5 epochs"),
         (["freeze=1"], "give --from"),
-        (["colour=RGB"], "a colour needs a size"),
         (["lr=inf"], "recipe.lr"),
         (["name=My Birds"], "'My Birds' is no name of a model: use at most 64 lower-case letters, digits"),
     ],

@@ -10,14 +10,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from models.contract import Input, Pixels, Preprocessing
+from models.contract import Colour, Input, Pixels, Preprocessing
 from training.data.duplicates import count_copies, count_disputed, find_pairs, refuse_across, to_digests
 from training.data.labelled_images import LabelledImages
 from training.data.labels import printable
 from training.data.parallel_map import parallel_map
 from training.data.part_names import PARTS, Part
 from training.data.pixel_storage import PixelStorage
-from training.data.sources.arrays import native_preprocessing
+from training.data.sources.arrays import in_colour_of, native_preprocessing
 from training.data.sources.listing import Listing
 from training.data.sources.native_shape import PHOTO_INPUT, native_shape, shape_notes
 from training.data.sources.open_image import Header, UnreadableImage, read_header, read_pixels
@@ -39,12 +39,14 @@ def open_pictures(
     hold_out: HoldOut,
     storage: PixelStorage,
     *,
+    colour: Colour | None = None,
     bits: int | None = None,
     unanimous: bool = False,
 ) -> OpenedImages:
     """Decode every image once: preprocessed for evaluation, and with a margin for random crops for training.
 
     target: by default the size that most images share, or all if `unanimous`, if it is at most 224, else 224x224 RGB.
+    colour: of that default, instead of the pictures' own.
     bits: those in use of grey files of 16 bits; None takes those of `preprocessing`, or measures the files to train on.
     Raises DatasetError for a class with no or too few readable images, and for an image in two parts.
     """
@@ -60,9 +62,9 @@ def open_pictures(
     )
     refuse_across(pairs)
     parts = assign_parts(listing.labels, listing.parts, digests, listing.metadata.labels, hold_out)
-    native = native_shape(headers, unanimous=unanimous)
-    notes = () if target else shape_notes(listing.paths, headers, native)
-    target = target or native or PHOTO_INPUT
+    native = in_colour_of(native_shape(headers, unanimous=unanimous), colour)
+    notes = () if target else shape_notes(listing.paths, headers, native, chosen=colour)
+    target = target or native or in_colour_of(PHOTO_INPUT, colour)
     preprocessing = preprocessing or (native_preprocessing(target) if native else Preprocessing())
     if measured:
         bits, said = _bits_in_use(listing, headers)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from models.contract import Colour, Input, Preprocessing, preprocess
@@ -68,7 +69,22 @@ def test_one_odd_picture_among_many_changes_nothing(tmp_path: Path) -> None:
     told = dataset.sentences()
     assert told[0].endswith("; input 28x28 grey")
     assert any(f"{tmp_path}/bee/7.png (29x29); another input is chosen as in --size 224" in line for line in told)
-    assert any(f"{tmp_path}/cat/5.png; --size 28 --set colour=RGB keeps colours" in line for line in told)
+    assert any(f"{tmp_path}/cat/5.png; --set colour=RGB keeps colours" in line for line in told)
+
+
+@pytest.mark.parametrize("colour", Colour)
+def test_a_colour_alone_takes_the_size_of_the_pictures(tmp_path: Path, colour: Colour) -> None:
+    """As the sentence about odd pictures offers; also for photographs and for arrays."""
+    for number in range(30):
+        (tmp_path / CLASSES[number % 3]).mkdir(exist_ok=True)
+        picture(number, (28, 24), "RGB" if number < 9 else "L").save(tmp_path / CLASSES[number % 3] / f"{number}.png")
+    dataset = open_dataset(str(tmp_path), colour=colour)
+    assert dataset.target == Input(colour=colour, height=24, width=28)
+    assert dataset.train.images.shape[1:] == (24, 28, colour.channels)
+    assert not any("colour=" in line for line in dataset.sentences())
+    for number, path in enumerate(sorted(tmp_path.glob("*/*.png"))):
+        Image.open(path).resize((300, 200 + number)).save(path)
+    assert open_dataset(str(tmp_path), colour=colour).target == Input(colour=colour, height=224, width=224)
 
 
 def write_sensor(root: Path, count: int = 20, size: tuple[int, int] = (12, 10)) -> None:
