@@ -25,7 +25,15 @@ from models.calibration import (
 from models.control_groups import GROUPS, MOUNT, group_folders, read_text
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
-from models.image_formats import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, ImageFormat, is_litter, suffix_counts
+from models.image_formats import (
+    FORMATS,
+    HEIC_SUFFIXES,
+    IMAGE_SUFFIXES,
+    ImageFormat,
+    is_litter,
+    litter_note,
+    suffix_counts,
+)
 from models.manifest import (
     DEFAULT_THRESHOLD,
     FULL_BITS,
@@ -121,6 +129,7 @@ __all__ = [
     "grid_size",
     "group_folders",
     "is_litter",
+    "litter_note",
     "passed_over",
     "passed_over_folder",
     "preprocess",
