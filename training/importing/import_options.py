@@ -14,6 +14,7 @@ class ImportOptions:
 
     mean, std: one number or one for each channel, in grey levels where any of them exceeds 1, else as shares of 255.
     size: side in pixels. bits: of `Preprocessing`; None are 16. check: a photo to classify.
+    golden: a folder with photos for the golden images.
     """
 
     labels: Path | None = None
@@ -27,3 +28,4 @@ class ImportOptions:
     interpolation: Interpolation | None = None
     bits: int | None = None
     check: Path | None = None
+    golden: Path | None = None
