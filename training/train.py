@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from models.contract import FULL_BITS, BundleError, Calibration, Manifest, Precision, Variant, read_bundle
-from training.data.dataset import Dataset, open_dataset
+from training.data.dataset import Dataset, note_on_name, open_dataset
 from training.data.duplicates import DUPLICATES, LeakedImagesError, write_pairs
 from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
 from training.data.metadata import own_name
@@ -175,6 +175,8 @@ def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path
     A run without a record of its images is older than the present rules for the order of classes and the input.
     """
     kept = read_record(folder) if resume else None
+    if device.is_main and (note := note_on_name(config.data)):
+        _print(note)
     try:
         dataset = open_dataset(
             config.data,

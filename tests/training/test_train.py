@@ -188,6 +188,21 @@ def test_missing_data_ends_with_one_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_with_the_name_of_a_data_set_is_pointed_out_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is read or downloaded, so also where that fails."""
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = snellen("train", "--data", "digits", "--labels", "one,two", "--models", "models", "--runs", "runs")
+    assert result.exit_code == 2
+    first, second = result.output.splitlines()
+    assert first == (
+        "digits is the data set of this name; what is called digits in this folder is read with --data ./digits"
+    )
+    assert "digits has 10 classes, but 2 labels are given" in second
+
+
 def test_a_name_unfit_for_a_folder_is_refused(data: Path, tmp_path: Path) -> None:
     """A name that would leave the repository stops the run before it reads data."""
     result = train_on(data, tmp_path, "--name", "../elsewhere")

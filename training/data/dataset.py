@@ -102,7 +102,7 @@ def open_dataset(
         validation=opened.parts["validation"],
         calibration=opened.parts["calibration"],
         test=opened.parts.get("test"),
-        warnings=_with_notes(opened.warnings, source, opened_source),
+        warnings=_with_notes(opened.warnings, opened_source),
     )
 
 
@@ -113,15 +113,22 @@ def _reordered(listed: Listing, earlier: tuple[str, ...], *, as_before: bool) ->
     return relabelled(listed, tuple(sorted(names))) if as_before else listed
 
 
-def _with_notes(warnings: DatasetWarnings, source: str, opened: Arrays | Listing) -> DatasetWarnings:
-    """Return the warnings with what the names say: a folder that was not read, and classes that differ in case."""
-    notes = [beside_a_name(source)] if source in NAMES and os.path.exists(source) else []
-    if isinstance(opened, Listing):
-        notes += [
-            f"the classes {' and '.join(map(repr, names))} differ only in case: join them if they are one"
-            for names in same_but_for_case(opened.metadata.labels)
-        ]
+def _with_notes(warnings: DatasetWarnings, opened: Arrays | Listing) -> DatasetWarnings:
+    """Return the warnings with what the names of the classes say: which of them differ only in case."""
+    labels = opened.metadata.labels if isinstance(opened, Listing) else ()
+    notes = [
+        f"the classes {' and '.join(map(repr, names))} differ only in case: join them if they are one"
+        for names in same_but_for_case(labels)
+    ]
     return replace(warnings, notes=(*notes, *warnings.notes))
+
+
+def note_on_name(source: str) -> str | None:
+    """Return a sentence where a data set is chosen by its name although a file or folder here has that name too.
+
+    It is for the time before the data set is downloaded.
+    """
+    return beside_a_name(source) if source in NAMES and os.path.exists(source) else None
 
 
 def find_source(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:
