@@ -39,7 +39,8 @@ def litter_note(names: Iterable[str]) -> str:
     `._*` or `.*`.
     """
     counts = Counter(_kind(name) for name in names)
-    listed = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
+    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in order)
     return f"passed over what systems and file managers leave behind: {listed}" if counts else ""
 
 

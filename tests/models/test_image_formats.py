@@ -51,6 +51,6 @@ def test_litter_is_counted_by_kind() -> None:
     names = ("._a.jpg", "._b.jpg", ".DS_Store", ".git", ".cache", ".thumbnails", "Thumbs.db", "@eaDir", "Icon\r")
     assert litter_note(names) == (
         "passed over what systems and file managers leave behind: "
-        "3 .*, 2 ._*, 1 .DS_Store, 1 Thumbs.db, 1 @eaDir, 1 Icon"
+        "3 .*, 2 ._*, 1 .DS_Store, 1 @eaDir, 1 Icon, 1 Thumbs.db"
     )
     assert litter_note([]) == ""

@@ -178,6 +178,7 @@ def test_blanks_at_the_ends_of_names_make_no_class(photos: Path) -> None:
     assert (listing.labels == 2).sum() == 23
     assert listing.notes == (
         "passed over 3 files beside the class folders: 2 .csv, 1 .txt",
+        "passed over what systems and file managers leave behind: 1 Thumbs.db",
         "blanks at the ends of names of folders do not count: ' dog' is the class 'dog', 'cat ' is the class 'cat'",
     )
 
@@ -199,5 +200,5 @@ def test_what_systems_leave_behind_is_counted_by_kind(photos: Path) -> None:
     listed = list_class_folders(photos)
     assert len(listed) == 60
     assert listed.notes == (
-        "passed over what systems and file managers leave behind: 2 .DS_Store, 1 ._*, 1 Thumbs.db, 1 @eaDir",
+        "passed over what systems and file managers leave behind: 2 .DS_Store, 1 ._*, 1 @eaDir, 1 Thumbs.db",
     )
