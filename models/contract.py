@@ -25,18 +25,40 @@ from models.calibration import (
 from models.control_groups import GROUPS, MOUNT, group_folders, read_text
 from models.cores import usable_cores
 from models.dense_grid import cell_probabilities, grid_size
-from models.image_formats import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, ImageFormat, is_litter, suffix_counts
-from models.manifest import DEFAULT_THRESHOLD, Colour, Dense, File, Golden, Input, Manifest, Preprocessing, Resize, Task
+from models.image_formats import (
+    FORMATS,
+    HEIC_SUFFIXES,
+    IMAGE_SUFFIXES,
+    ImageFormat,
+    is_litter,
+    litter_note,
+    suffix_counts,
+)
+from models.manifest import (
+    DEFAULT_THRESHOLD,
+    FULL_BITS,
+    Colour,
+    Dense,
+    File,
+    Golden,
+    Input,
+    Manifest,
+    Preprocessing,
+    Resize,
+    Task,
+)
 from models.preprocessing import (
     Pixels,
     PreprocessedImage,
     UnsupportedMode,
+    WideValues,
     decode_golden,
     is_sideways,
     preprocess,
     preprocess_native_size,
     preprocessed,
     region,
+    sixteen_bit_values,
 )
 from models.provenance import Provenance
 from models.repository import BUILT_IN, default_repository, passed_over_folder
@@ -59,6 +81,7 @@ __all__ = [
     "CONFIDENCE_BOUNDS",
     "DEFAULT_THRESHOLD",
     "FORMATS",
+    "FULL_BITS",
     "GROUPS",
     "HEIC_SUFFIXES",
     "IMAGE_SUFFIXES",
@@ -100,6 +123,7 @@ __all__ = [
     "Task",
     "UnsupportedMode",
     "Variant",
+    "WideValues",
     "bin_names",
     "cell_probabilities",
     "decode_golden",
@@ -109,6 +133,7 @@ __all__ = [
     "group_folders",
     "is_litter",
     "is_sideways",
+    "litter_note",
     "passed_over",
     "passed_over_folder",
     "preprocess",
@@ -120,6 +145,7 @@ __all__ = [
     "readable_bundles",
     "region",
     "sha256_of",
+    "sixteen_bit_values",
     "suffix_counts",
     "usable_cores",
 ]

@@ -32,6 +32,24 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _LITTER
 
 
+def litter_note(names: Iterable[str]) -> str:
+    """Return a sentence with how many files and folders of `is_litter` have which name; empty without any.
+
+    As in `12 ._*, 2 .DS_Store, 1 @eaDir`, the most frequent first: names that differ are counted by their beginning,
+    `._*` or `.*`.
+    """
+    counts = Counter(_kind(name) for name in names)
+    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in order)
+    return f"passed over what systems and file managers leave behind: {listed}" if counts else ""
+
+
+def _kind(name: str) -> str:
+    if name == ".DS_Store" or not name.startswith("."):
+        return name.strip()
+    return "._*" if name.startswith("._") else ".*"
+
+
 def suffix_counts(names: Iterable[str]) -> str:
     """Return how many files have which suffix, the most frequent first, as in `12 .txt, 1 without a suffix`."""
     counts = Counter(PurePath(name).suffix.lower() for name in names)

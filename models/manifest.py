@@ -10,6 +10,8 @@ from models.provenance import Provenance
 from models.schema import Channel, ManifestModel, ModelName, RelativePath, Sha256
 from models.variant import Precision, Variant
 
+FULL_BITS = 16
+"""Bits a pixel of a grey image that has more than 8 of them."""
 DEFAULT_THRESHOLD = 0.5
 """Threshold of each class of the task `multilabel` where the calibration has none."""
 
@@ -57,7 +59,9 @@ class Preprocessing(ManifestModel):
     resize: `crop` keeps the centred part with the input's aspect ratio, `crop_fraction` of the largest such part per
     side; `squash` keeps the whole image and changes its aspect ratio; `pad` keeps the whole image and its aspect ratio,
     centred, with `pad_colour` on two sides (a letterbox; version 2). background: colour behind transparent pixels.
-    Colours are RGB, 0 to 255 each; for a grey input they are converted as the image is.
+    Colours are RGB, 0 to 255 each; for a grey input they are converted as the image is. bits: how many bits of grey
+    images with 16 bits a pixel are in use, as 12 of the values 0 to 4095; the upper 8 of them are read, and larger
+    values are white. It is written where it is not 16 (version 2).
     """
 
     resize: Resize = "crop"
@@ -65,6 +69,7 @@ class Preprocessing(ManifestModel):
     interpolation: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bicubic"
     background: tuple[Channel, Channel, Channel] = (255, 255, 255)
     pad_colour: tuple[Channel, Channel, Channel] = (0, 0, 0)
+    bits: int = Field(default=FULL_BITS, ge=8, le=FULL_BITS, exclude_if=lambda bits: bits == FULL_BITS)
 
 
 class File(ManifestModel):
@@ -164,6 +169,8 @@ class Manifest(ManifestModel):
                 raise ValueError("preprocessing.resize: pad needs schema_version 2")
             if self.calibration.baseline is not None:
                 raise ValueError("calibration.baseline needs schema_version 2")
+            if self.preprocessing.bits != FULL_BITS:
+                raise ValueError("preprocessing.bits needs schema_version 2")
             if len(set(self.labels)) != len(self.labels):
                 raise ValueError("two classes share a label, which needs schema_version 2")
         if self.calibration.thresholds and len(self.calibration.thresholds) != len(self.labels):

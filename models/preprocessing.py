@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.manifest import Input, Preprocessing
+from models.manifest import FULL_BITS, Input, Preprocessing
 
 Pixels = NDArray[np.uint8]
+WideValues = NDArray[np.uint16]
 
 
 class UnsupportedMode(ValueError):
@@ -68,7 +69,8 @@ def preprocessed(image: Image.Image, target: Input, preprocessing: Preprocessing
     orientation = _orientation(image)
     room = _before_turning((target.width, target.height), orientation)
     size = _kept_size(stored, room, preprocessing)
-    small = _resize(_resizable(image), size, _box(image.size, room, preprocessing), preprocessing)
+    wide = _resizable(image, preprocessing.bits)
+    small = _resize(wide, size, _box(image.size, room, preprocessing), preprocessing)
     pixels = _upright(_colour(small, target, preprocessing), orientation)
     if pixels.shape != target.shape:
         pixels = _padded(pixels, target, preprocessing)
@@ -88,7 +90,7 @@ def preprocess_native_size(image: Image.Image, target: Input, preprocessing: Pre
     """
     image.load()
     orientation = _orientation(image)
-    pixels = _upright(_colour(_resizable(image), target, preprocessing), orientation)
+    pixels = _upright(_colour(_resizable(image, preprocessing.bits), target, preprocessing), orientation)
     return PreprocessedImage(pixels, _before_turning(image.size, orientation))
 
 
@@ -201,14 +203,25 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _resizable(image: Image.Image) -> Image.Image:
-    """Return the same image in a mode whose pixels can be averaged."""
+def sixteen_bit_values(image: Image.Image) -> WideValues | None:
+    """Return uint16 [height, width] of a grey image whose file says 16 bits a pixel, None for any other image.
+
+    These are the images that `Preprocessing.bits` is about. Raises what the decoder of a damaged file raises.
+    """
+    image.load()
+    if not image.mode.startswith("I;16") or _stored_bits(image) != FULL_BITS:
+        return None
+    return np.asarray(image)
+
+
+def _resizable(image: Image.Image, bits: int) -> Image.Image:
+    """Return the same image in a mode whose pixels can be averaged. bits: those in use where the file says 16."""
     if image.mode in ("F", "I", "LAB"):  # I is Pillow's mode for signed and for 32-bit integers
         raise UnsupportedMode(
             f"pixel format {image.mode} has no defined way to RGB; send 8 or 16 bits a channel, without a sign"
         )
     if image.mode.startswith("I;16"):
-        return _eight_bits(image)
+        return _eight_bits(image, bits)
     if image.has_transparency_data:
         return image if image.mode in ("RGBA", "LA") else image.convert("RGBA")
     match image.mode:
@@ -220,16 +233,23 @@ def _resizable(image: Image.Image) -> Image.Image:
             return image
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return the upper 8 bits of 16-bit grey values.
+def _stored_bits(image: Image.Image) -> int:
+    """Return how many bits a pixel of a 16-bit grey image has by its file: 16, or fewer in a TIFF that packs them."""
+    bits: int = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (FULL_BITS,))[0]
+    return bits
+
+
+def _eight_bits(image: Image.Image, bits: int) -> Image.Image:
+    """Return the upper 8 bits of 16-bit grey values, of which `bits` are in use unless the file says fewer than 16.
 
     For a 16-bit TIFF, Pillow neither scales 12-bit values nor inverts white-is-zero, as it does for 8 bits.
     """
-    tags = getattr(image, "tag_v2", {})
-    bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
-    wide = np.asarray(image)
-    narrow = np.right_shift(wide, bits - 8, out=np.empty(wide.shape, np.uint8), casting="unsafe")
-    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+    stored, wide = _stored_bits(image), np.asarray(image)
+    used = bits if stored == FULL_BITS else stored
+    narrow = np.right_shift(wide, used - 8, out=np.empty(wide.shape, np.uint8), casting="unsafe")
+    if used < FULL_BITS:
+        np.putmask(narrow, wide >= 1 << used, 255)
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         np.invert(narrow, out=narrow)
     return Image.fromarray(narrow)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 @dataclass
 class FoundFiles:
-    """The files to classify, and the other files that the folders hold."""
+    """The files to classify, the other files that the folders hold, and names of what systems leave behind there."""
 
     images: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
+    litter: list[str] = field(default_factory=list)
 
     @property
     def passed_over(self) -> str:
@@ -24,6 +25,13 @@ class FoundFiles:
         total = len(self.others)
         counts = suffix_counts(path.name for path in self.others)
         return f"passed over {total:,} {'file' if total == 1 else 'files'} that do not end as images do: {counts}"
+
+    @property
+    def left_behind(self) -> str:
+        """A sentence on what operating systems and file managers leave behind, counted by kind; empty without any."""
+        from models.contract import litter_note
+
+        return litter_note(self.litter)
 
     @property
     def heic(self) -> bool:
@@ -39,21 +47,29 @@ def find_images(paths: Iterable[Path], suffixes: tuple[str, ...]) -> FoundFiles:
     What operating systems and file managers leave behind does not count, such as the `._photo.jpg` that macOS writes
     beside `photo.jpg`: it is passed over as in training.
     """
-    from models.contract import is_litter
-
     found = FoundFiles()
     for path in paths:
         if os.path.isdir(path):  # false for an inaccessible path, where Path.is_dir() raises
-            inside = sorted(
-                each
-                for each in path.rglob("*")
-                if not any(is_litter(name) for name in each.relative_to(path).parts) and not os.path.isdir(each)
-            )
+            inside = _files_below(path, found.litter)
             found.images += [each for each in inside if each.suffix.lower() in suffixes]
             found.others += [each for each in inside if each.suffix.lower() not in suffixes]
         else:
             found.images.append(path)
     return found
+
+
+def _files_below(folder: Path, litter: list[str]) -> list[Path]:
+    """Return the files below a folder, sorted; `litter` gets the names of what is passed over."""
+    from models.contract import is_litter
+
+    files = list[Path]()
+    for path in folder.rglob("*"):
+        names = [is_litter(name) for name in path.relative_to(folder).parts]
+        if names[-1] and not any(names[:-1]):
+            litter.append(path.name)
+        elif not any(names) and not os.path.isdir(path):
+            files.append(path)
+    return sorted(files)
 
 
 def read_image(path: Path, max_bytes: int) -> bytes:

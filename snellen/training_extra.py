@@ -12,21 +12,25 @@ from snellen.options import exit_with_error, require_extra
 
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
-    """Turn errors of training into one line and exit status 1, a refused run into 2, and Ctrl-C into 130."""
+    """Turn errors of training into one line, and Ctrl-C into exit status 130.
+
+    The status is 2 where settings, images or bundles have to be changed first, and 1 where the work itself failed.
+    """
     require_extra("train")
     from models.contract import BundleError
-    from training.errors import InterruptedRunError, RefusedRunError, TrainingError
+    from training.errors import CheckpointError, DivergedError, InterruptedRunError, ParityError, TrainingError
 
     try:
         yield
     except InterruptedRunError as error:
         typer.echo(f"snellen: {error}", err=True)
         raise typer.Exit(error.status) from None
-    except RefusedRunError as error:
-        exit_with_error(str(error), status=2)
-    except (TrainingError, BundleError, OSError, ValueError) as error:
+    except (DivergedError, ParityError, CheckpointError, OSError, ValueError) as error:
         typer.echo(f"snellen: {error}", err=True)
         raise typer.Exit(1) from error
+    except (TrainingError, BundleError) as error:
+        typer.echo(f"snellen: {error}", err=True)
+        raise typer.Exit(2) from error
     except KeyboardInterrupt:
         typer.echo("snellen: stopped", err=True)
         raise typer.Exit(130) from None

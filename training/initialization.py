@@ -38,7 +38,7 @@ class InitialNetwork:
 def input_of(config: TrainingConfig) -> Input | None:
     """Return the network's input, or None when the data set decides it."""
     if config.start == "imagenet" and config.target is None:
-        return Input(colour=Colour.RGB, height=_SIDE, width=_SIDE)
+        return Input(colour=config.colour or Colour.RGB, height=_SIDE, width=_SIDE)
     return config.target
 
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from models.contract import BundleError, Calibration, Manifest, Precision, Variant, read_bundle
-from training.data.dataset import Dataset, open_dataset
+from models.contract import FULL_BITS, BundleError, Calibration, Manifest, Precision, Variant, read_bundle
+from training.data.dataset import Dataset, note_on_name, open_dataset
 from training.data.duplicates import DUPLICATES, LeakedImagesError, write_pairs
 from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
 from training.data.metadata import own_name
@@ -175,17 +175,21 @@ def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path
     A run without a record of its images is older than the present rules for the order of classes and the input.
     """
     kept = read_record(folder) if resume else None
+    if device.is_main and (note := note_on_name(config.data)):
+        _print(note)
     try:
         dataset = open_dataset(
             config.data,
             target=input_of(config),
             fit=config.fit,
+            colour=config.colour,
             seed=config.seed,
             validation=config.validation,
             calibration=config.calibration,
             labels=config.labels,
             earlier=kept.labels if kept else () if resume else _newest_labels(config.name, repository),
             as_before=resume and kept is None,
+            bits=config.bits if not resume else kept.bits if kept else FULL_BITS,
         )
     except LeakedImagesError as error:
         if device.is_main:

@@ -77,6 +77,8 @@ def classify(
         )
     if files.passed_over:
         typer.echo(f"snellen: {printable(files.passed_over)}{advice}", err=True)
+    if files.left_behind:
+        typer.echo(f"snellen: {printable(files.left_behind)}", err=True)
     from service.api.v1.rendering import ResponseWriter
 
     names = provider_names(providers)

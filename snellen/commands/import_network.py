@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 _ONNX = "ONNX files"
 """Start of the topics in the help of the options that only ONNX files have."""
-_INPUT, _SCORES, _CHECKS = f"{_ONNX} and checkpoints: input", f"{_ONNX}: scores", f"{_ONNX}: checks"
+_INPUT, _SCORES, _CHECKS = f"{_ONNX} and checkpoints: input", f"{_ONNX}: scores", f"{_ONNX} and checkpoints: checks"
 _IMPORT_ONLY = {"golden", "check", "try_all"}
 """Names of parameters under these topics that `snellen serve FILE.onnx` does not have."""
 _LIBRARIES = ("timm/", "torchvision/")
 """Beginnings of the sources that are networks of PyTorch."""
 _OF_LIBRARIES = {
-    *("preset", "mean", "std", "colour", "size", "resize", "pad_colour", "crop_fraction", "interpolation", "check"),
+    *("preset", "mean", "std", "colour", "size", "resize", "pad_colour", "crop_fraction", "interpolation", "bits"),
+    *("golden", "check"),
 }
 """Names of parameters under the topics of ONNX files that these sources have too."""
 
@@ -141,6 +142,16 @@ def import_network(
         Literal["bilinear", "bicubic"] | None,
         typer.Option(help="Filter of the resize; default: bilinear.", rich_help_panel=_INPUT),
     ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BITS",
+            min=8,
+            max=16,
+            help="How many bits grey pictures with 16 bits use, as 12 of most sensors; default: 16.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
     output: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the output with the scores.", rich_help_panel=_SCORES)
     ] = None,
@@ -158,7 +169,7 @@ def import_network(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Folder with photos for the golden images, of which the first 8 are taken; default: three that ship.",
+            help="Folder with photos for the golden images, of which the first 8 are taken; default: some that ship.",
             rich_help_panel=_CHECKS,
         ),
     ] = None,
@@ -254,7 +265,7 @@ def onnx_options(given: Mapping[str, Any]) -> "OnnxOptions":
     from training.importing.network_input import Layout
     from training.importing.network_output import ScoreKind
 
-    kinds = {"layout": Layout, "output": str, "scores": ScoreKind, "task": Task, "golden": Path}
+    kinds = {"layout": Layout, "output": str, "scores": ScoreKind, "task": Task}
     return OnnxOptions(**_converted(given, _input_converters() | kinds))
 
 
@@ -283,7 +294,9 @@ def _input_converters() -> dict[str, Callable[[Any], Any]]:
         "pad_colour": colour_option,
         "crop_fraction": float,
         "interpolation": str,
+        "bits": int,
         "check": Path,
+        "golden": Path,
     }
 
 

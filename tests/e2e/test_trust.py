@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from models.contract import Preprocessing, Task, preprocess
-from tests.support.bundles import INPUT, write_bundle
+from tests.support.bundles import INPUT, change_manifest, write_bundle
 from tests.support.dense import noise, write_dense_bundle
 from tests.support.pictures import encoded
 from tests.support.server import ServerProcess, running
@@ -28,6 +28,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_bundle(folder, energy_threshold=THRESHOLD)
     write_bundle(folder, "without")
     write_bundle(folder, "tags", task=Task.MULTILABEL, thresholds=(0.5, 0.9, 0.5))
+    change_manifest(write_bundle(folder, "sensor", task=Task.MULTILABEL), preprocessing={"bits": 12})
     write_dense_bundle(folder, energy_threshold=-2)
     return folder
 
@@ -101,3 +102,25 @@ def test_a_multilabel_bundle_is_served(server: ServerProcess) -> None:
     refused = httpx.post(f"{url}/classify?coverage=0.9", content=encoded(red))
     assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid-option")
     assert httpx.get(url).json()["task"] == "multilabel"
+
+
+@pytest.mark.parametrize("side", [16, 1500])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_twelve_bits_in_a_file_of_sixteen_are_read_as_the_bundle_says(
+    server: ServerProcess, side: int, kind: str
+) -> None:
+    """Small files in the service and large ones in processes that decode; other bundles answer as they did."""
+    wide = np.full((side, side), 0x900, np.uint16)
+    pictures = [Image.fromarray(wide), Image.fromarray((wide >> 4).astype(np.uint8))]
+    answers = {}
+    for model in ("sensor", "tags"):
+        posted = [
+            httpx.post(f"{server.url}/v1/models/{model}/classify", content=encoded(picture, kind), timeout=60)
+            for picture in pictures
+        ]
+        answers[model] = [answer.json()["results"][0]["predictions"][0]["probability"] for answer in posted]
+    assert answers["sensor"][0] == answers["sensor"][1] == answers["tags"][1]
+    assert answers["tags"][0] < 0.02
+    assert answers["tags"][1] > 0.5
+    kept = [httpx.get(f"{server.url}/v1/models/{model}").json()["preprocessing"] for model in ("sensor", "tags")]
+    assert (kept[0]["bits"], "bits" in kept[1]) == (12, False)

@@ -89,6 +89,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ({"schema_version": 1, "max_batch": 1}, "need schema_version 2"),
         ({"schema_version": 1, "preprocessing": {"resize": "pad"}}, "pad needs schema_version 2"),
         ({"preprocessing": {"resize": "pad", "pad_colour": [0, 0, 256]}}, "less than or equal to 255"),
+        ({"schema_version": 1, "preprocessing": {"bits": 12}}, "preprocessing.bits needs schema_version 2"),
+        ({"preprocessing": {"bits": 7}}, "bits"),
+        ({"preprocessing": {"bits": 17}}, "bits"),
         ({"max_batch": 0}, "max_batch"),
         ({"task": "several"}, "task"),
         ({"labels": ["a"]}, "labels"),
@@ -315,6 +318,17 @@ def test_a_bundle_of_version_1_is_read_as_it_is(tmp_path: Path) -> None:
     change_manifest(folder, schema_version=1)
     manifest = read_bundle(folder).manifest
     assert (manifest.schema_version, manifest.task, manifest.max_batch) == (1, Task.SINGLE, None)
+
+
+def test_the_bits_in_use_are_written_where_they_are_not_sixteen(tmp_path: Path) -> None:
+    """So that other manifests, and answers about them, stay as they were."""
+    folder = write_bundle(tmp_path)
+    manifest = read_bundle(folder).manifest
+    assert manifest.preprocessing.bits == 16
+    assert "bits" not in manifest.preprocessing.model_dump(mode="json")
+    change_manifest(folder, preprocessing={"bits": 12})
+    twelve = read_bundle(folder).manifest.preprocessing
+    assert (twelve.bits, twelve.model_dump(mode="json")["bits"]) == (12, 12)
 
 
 def test_two_classes_may_have_one_label(tmp_path: Path) -> None:

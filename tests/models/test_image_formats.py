@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, features
 
-from models.contract import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, is_litter, suffix_counts
+from models.contract import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, is_litter, litter_note, suffix_counts
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,3 +44,13 @@ def test_files_are_counted_by_their_suffix() -> None:
     """In any case, the most frequent first."""
     assert suffix_counts(["a.txt", "b.TXT", "c.tar.gz", "LICENSE"]) == "2 .txt, 1 .gz, 1 without a suffix"
     assert suffix_counts([]) == ""
+
+
+def test_litter_is_counted_by_kind() -> None:
+    """Names that macOS makes of those of photos are one kind, other hidden names another."""
+    names = ("._a.jpg", "._b.jpg", ".DS_Store", ".git", ".cache", ".thumbnails", "Thumbs.db", "@eaDir", "Icon\r")
+    assert litter_note(names) == (
+        "passed over what systems and file managers leave behind: "
+        "3 .*, 2 ._*, 1 .DS_Store, 1 @eaDir, 1 Icon, 1 Thumbs.db"
+    )
+    assert litter_note([]) == ""

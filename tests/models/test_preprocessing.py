@@ -20,6 +20,7 @@ from models.contract import (
     preprocess_native_size,
     preprocessed,
     region,
+    sixteen_bit_values,
 )
 from tests.support.pictures import BLUE, GREEN, RED, encoded
 
@@ -108,6 +109,75 @@ def test_every_grey_tiff_keeps_its_brightness(stored: bytes, seen: int) -> None:
     assert np.unique(preprocess(Image.open(io.BytesIO(stored)), GREY, WHOLE)).tolist() == [seen]
 
 
+def sixteen_bit_png(values: NDArray[np.integer]) -> bytes:
+    """Values [H, W] as a grey PNG of 16 bits."""
+    return encoded(Image.fromarray(values.astype(np.uint16)))
+
+
+@given(st.integers(8, 16), st.integers(0, 65535), st.integers(0))
+def test_the_upper_eight_of_the_bits_in_use_are_read(bits: int, largest: int, seed: int) -> None:
+    """Of grey files that say 16 bits; what is larger is white, and no value is darker than a smaller one."""
+    values = np.random.default_rng(seed).integers(0, largest, (24, 24), np.uint16, endpoint=True)
+    seen = preprocess(Image.open(io.BytesIO(sixteen_bit_png(values))), GREY, Preprocessing(bits=bits))[:, :, 0]
+    expected = np.minimum(values.astype(int) * 256 // 2**bits, 255)
+    np.testing.assert_array_equal(seen, expected)
+
+
+@given(st.integers(8, 16))
+def test_eight_bits_in_a_file_of_sixteen_are_those_eight(bits: int) -> None:
+    """A picture shows the same whether 8 bits are stored as they are or as the upper ones of those in use."""
+    values = np.arange(24 * 24, dtype=np.uint8).reshape(24, 24)
+    wide = values.astype(np.uint16) << (bits - 8)
+    stored = preprocess(Image.open(io.BytesIO(sixteen_bit_png(wide))), GREY, Preprocessing(bits=bits))
+    np.testing.assert_array_equal(stored[:, :, 0], values)
+
+
+@pytest.mark.parametrize(
+    ("stored", "seen"),
+    [
+        (tiff(np.full((30, 30), 0x804)), 0x80),
+        (tiff(np.full((30, 30), 0x804), order=">"), 0x80),
+        (tiff(np.full((30, 30), 0x804), photometric=0), 0x7F),
+        (tiff(np.full((30, 30), 0x2000), photometric=0), 0),
+        (tiff(np.full((30, 30), 0x2000)), 0xFF),
+        (tiff(np.full((30, 30), 0x804), 12), 0x80),
+        (sixteen_bit_png(np.full((30, 30), 0x804)), 0x80),
+    ],
+    ids=["little-endian", "big-endian", "white is zero", "beyond, white is zero", "beyond", "packed", "png"],
+)
+def test_twelve_bits_in_a_file_of_sixteen_are_read_as_twelve(stored: bytes, seen: int) -> None:
+    """With `bits` 12; a TIFF that packs 12 bits says so itself."""
+    for bits in (12, 10) if seen == 0xFF else (12,):
+        how = Preprocessing(bits=bits)
+        assert np.unique(preprocess(Image.open(io.BytesIO(stored)), GREY, how)).tolist() == [seen]
+
+
+def test_a_camera_of_twelve_bits_keeps_its_brightness() -> None:
+    """A smooth picture of values 0 to 4095 has a mean of 127 with 12 bits, where all 16 leave 16 grey levels."""
+    wide = np.linspace(0, 4095, 90_000).astype(np.int64).reshape(300, 300)
+    for body in (sixteen_bit_png(wide), tiff(wide)):
+        means = [
+            preprocess(Image.open(io.BytesIO(body)), GREY, Preprocessing(bits=bits)).mean().round() for bits in (12, 16)
+        ]
+        assert means == [127, 7]
+
+
+def test_a_file_that_packs_twelve_bits_is_read_as_it_says() -> None:
+    """Whatever the bits of the others, and pictures of 8 bits too."""
+    packed, eight = tiff(np.full((30, 30), 0x804), 12), encoded(Image.new("L", (30, 30), 0x80))
+    for body in (packed, eight):
+        assert np.unique(preprocess(Image.open(io.BytesIO(body)), GREY, Preprocessing(bits=9))).tolist() == [0x80]
+
+
+def test_sixteen_bit_values_are_those_of_files_that_say_sixteen() -> None:
+    """Not of packed ones, nor of other pictures."""
+    images = (tiff(np.full((30, 30), 0x804)), tiff(np.full((30, 30), 0x804), 12), encoded(Image.new("L", (30, 30))))
+    first, *others = (sixteen_bit_values(Image.open(io.BytesIO(body))) for body in images)
+    assert first is not None
+    assert (first.shape, first.dtype.name, int(first.max())) == ((30, 30), "uint16", 0x804)
+    assert others == [None, None]
+
+
 @pytest.mark.parametrize(("bits", "sample_format"), [(32, 1), (32, 2), (16, 2)])
 def test_tiffs_of_other_integers_are_refused(bits: int, sample_format: int) -> None:
     """32 bits and signed values would come out all black or all white."""
@@ -120,7 +190,7 @@ def test_sixteen_bits_need_no_second_copy_of_full_size() -> None:
     """Three bytes a pixel: the values as Pillow hands them out, and the upper halves."""
     stored = Image.fromarray(np.zeros((1000, 1000), np.uint16))
     tracemalloc.start()
-    preprocess(stored, GREY, WHOLE)
+    preprocess(stored, GREY, Preprocessing(bits=12))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5_200_000  # Pillow joins its rows once

@@ -44,7 +44,7 @@ def test_a_help_has_no_types_of_python(command: str) -> None:
                     "Network",
                     "ONNX files and checkpoints: input",
                     "ONNX files: scores",
-                    "ONNX files: checks",
+                    "ONNX files and checkpoints: checks",
                     "Help",
                 ]
             ],

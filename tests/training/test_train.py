@@ -15,7 +15,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from models.contract import Colour, Input, Resize, read_bundle
+from models.contract import Colour, Input, Resize, preprocess, read_bundle
 from snellen.commands.import_network import import_network
 from snellen.commands.train import train
 from snellen.help_text import choices
@@ -26,7 +26,7 @@ from training.errors import BundleExistsError
 from training.evaluation.evaluate import evaluate_bundle
 from training.importing.golden_images import check_golden
 from training.loop.config import TrainingConfig, read_config
-from training.loop.data_record import DataRecord
+from training.loop.data_record import DataRecord, read_record
 from training.loop.device import DeviceName
 from training.loop.recipe import OptimizerName, Recipe, ScheduleName
 from training.train import _begin_run
@@ -94,9 +94,9 @@ def test_evaluating_the_bundle_again_gives_the_manifests_figures(models: Path, d
 
 
 def test_an_existing_version_is_refused_before_training(models: Path, data: Path) -> None:
-    """Exit status 1, and the message names the two ways out."""
+    """Exit status 2, and the message names the two ways out."""
     result = train_on(data, models, "--version", "1")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "leave out --version to write 2" in result.output
     assert "--version 1 --overwrite" in result.output
 
@@ -136,7 +136,7 @@ def test_data_with_a_name_of_another_model_need_a_name(dataset: Path, tmp_path: 
     places = ("--models", tmp_path / "models", "--runs", tmp_path / "runs")
     command = ("train", "--data", dataset, *places, "--epochs", "1", "--batch-size", "16")
     refused = snellen(*command)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "has other classes than" in refused.output
     assert "--name data makes a new version all the same" in refused.output
     assert sorted(path.name for path in (tmp_path / "models" / "data").iterdir()) == ["1"]
@@ -190,15 +190,30 @@ def test_an_option_that_needs_another_is_refused(
 def test_missing_data_ends_with_one_line(tmp_path: Path) -> None:
     """No traceback: what is missing and what can be given instead. Nothing is left anywhere."""
     result = train_on(tmp_path / "nowhere", tmp_path / "models")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "fashion-mnist" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_the_name_of_a_data_set_is_pointed_out_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is read or downloaded, so also where that fails."""
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = snellen("train", "--data", "digits", "--labels", "one,two", "--models", "models", "--runs", "runs")
+    assert result.exit_code == 2
+    first, second = result.output.splitlines()
+    assert first == (
+        "digits is the data set of this name; what is called digits in this folder is read with --data ./digits"
+    )
+    assert "digits has 10 classes, but 2 labels are given" in second
 
 
 def test_a_name_unfit_for_a_folder_is_refused(data: Path, tmp_path: Path) -> None:
     """A name that would leave the repository stops the run before it reads data."""
     result = train_on(data, tmp_path, "--name", "../elsewhere")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "name" in result.output
 
 
@@ -206,7 +221,7 @@ def test_a_damaged_test_set_stops_the_run_before_it_trains(tmp_path: Path, datas
     """Nobody waits for an error that could be seen at the start."""
     (dataset / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(3, np.uint8)))
     result = train_on(dataset, tmp_path / "models")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "80 images but 3 labels" in result.output
     assert not (tmp_path / "models").exists()
 
@@ -240,7 +255,7 @@ def test_a_run_that_is_there_is_not_overwritten_by_chance(data: Path, models: Pa
     assert train_on(data, folder, "--epochs", "1").exit_code == 0
     (folder / "stripes").rename(folder / "elsewhere")
     refused = train_on(data, folder, "--epochs", "1", "--version", "1")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "--resume" in refused.output
     assert "--overwrite" in refused.output
 
@@ -294,9 +309,9 @@ def test_overwriting_a_run_starts_from_nothing(data: Path, tmp_path: Path) -> No
 def test_what_cannot_work_is_said_before_training(
     options: tuple[str, ...], says: str, data: Path, tmp_path: Path
 ) -> None:
-    """One line, exit status 1, and nothing on disk."""
+    """One line, exit status 2, and nothing on disk."""
     result = train_on(data, tmp_path / "models", *options)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert says in result.output
     assert "epoch 1/" not in result.output
     assert not (tmp_path / "models").exists()
@@ -306,7 +321,7 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path, dataset: Path) 
     """A run keeps its configuration, so that it ends where it would have."""
     train_on(dataset, tmp_path / "models", "--epochs", "1")
     refused = train_on(dataset, tmp_path / "models", "--resume", "--overwrite")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "leave out" in refused.output
 
 
@@ -545,7 +560,7 @@ def test_images_in_two_parts_are_listed_in_the_folder_of_runs(tmp_path: Path) ->
     write_numbers(tmp_path / "data", "train")
     shutil.copytree(tmp_path / "data/train", tmp_path / "data/Testing")
     result = train_numbers(tmp_path)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "15 images are in two parts: remove each from one of the two" in result.output
     assert f"{tmp_path}/runs/numbers/duplicates.csv has all of them" in result.output
     assert len((tmp_path / "runs/numbers/duplicates.csv").read_text().splitlines()) == 16
@@ -595,3 +610,27 @@ def test_what_decides_at_the_edges_is_learnt_where_it_is_seen(case: str, edges: 
         again = snellen("train", "--resume", "--overwrite", *places[:-2])
         assert again.exit_code == 0, again.output
         assert read_bundle(tmp_path / "models/edges/1").manifest.preprocessing == manifest.preprocessing
+
+
+def test_a_sensor_of_twelve_bits_is_learnt_and_served_as_such(tmp_path: Path) -> None:
+    """The bits are measured, kept in run and bundle, and the bundle reads a file as its training did."""
+    data = tmp_path / "scans"
+    images, labels = striped(80, 3)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        folder = data / LABELS[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.astype(np.uint16) << 4).save(folder / f"{number}.png")
+    places = ("--data", data, "--models", tmp_path / "models", "--runs", tmp_path / "runs")
+    result = snellen("train", *places, "--network", "three-conv", "--epochs", "1", "--no-flip")
+    assert "use values up to 3,8" in result.output, result.output
+    bundle = read_bundle(tmp_path / "models/scans/1")
+    assert bundle.manifest.preprocessing.bits == 12
+    record = read_record(tmp_path / "runs/scans/1")
+    assert record is not None
+    assert record.bits == 12
+    stored = Image.open(data / LABELS[labels[0]] / "0.png")
+    seen = preprocess(stored, bundle.manifest.input, bundle.manifest.preprocessing)
+    np.testing.assert_array_equal(seen[:, :, 0], images[0])
+    again = snellen("train", *places[2:], "--name", "scans", "--resume", "--overwrite")
+    assert again.exit_code == result.exit_code, again.output
+    assert read_bundle(tmp_path / "models/scans/1").manifest.preprocessing.bits == 12

@@ -60,6 +60,7 @@ def open_dataset(
     source: str,
     *,
     target: Input | None = None,
+    colour: Colour | None = None,
     preprocessing: Preprocessing | None = None,
     fit: PictureFit | None = None,
     seed: int = 0,
@@ -68,6 +69,7 @@ def open_dataset(
     labels: tuple[str, ...] = (),
     earlier: tuple[str, ...] = (),
     as_before: bool = False,
+    bits: int | None = None,
     cache: Path | None = None,
     memory_bytes: int = MEMORY_BYTES,
 ) -> Dataset:
@@ -76,11 +78,13 @@ def open_dataset(
     source: a folder of class folders or of IDX files, a table as text or Parquet, or one of NAMES.
     target: the network's input; by default the size and colours of small images, and 224x224 RGB for photos.
     preprocessing: by default that of the data, with what `fit` chooses in its place.
+    colour: of that default, instead of the images' own.
     validation, calibration: fractions of the training images, held out where the source has no such part.
     labels: names of the classes in the order of their numbers, where the source has none or to check those it has.
     earlier: classes of an earlier version of the model; where the source names the same classes, they keep that order.
     as_before: follow the rules of versions up to 0.1.0, for runs that began with them: classes that are numbers are in
     the order of their texts, as 1, 10, 2, and images of which one has another size are photos.
+    bits: those in use of grey files of 16 bits; None takes those of `preprocessing`, or measures the files to train on.
     cache: folder for downloads, and for pixels beyond `memory_bytes`; by default `default_cache()`.
     Raises DatasetError, whose sentence says what to change.
     """
@@ -89,18 +93,28 @@ def open_dataset(
     hold_out, storage = HoldOut(validation, calibration, seed), PixelStorage(cache, memory_bytes)
     if isinstance(opened_source, Listing):
         opened_source = opened_source if labels else _reordered(opened_source, earlier, as_before=as_before)
-        opened = open_pictures(opened_source, target, preprocessing, fit, hold_out, storage, unanimous=as_before)
+        opened = open_pictures(
+            opened_source,
+            target,
+            preprocessing,
+            fit,
+            hold_out,
+            storage,
+            colour=colour,
+            bits=bits,
+            unanimous=as_before,
+        )
     else:
-        opened = open_arrays(opened_source, target, preprocessing, fit, hold_out, storage)
+        opened = open_arrays(opened_source, target, preprocessing, fit, hold_out, storage, colour=colour)
     return Dataset(
         metadata=opened_source.metadata,
         target=opened.target,
-        preprocessing=opened.preprocessing,
+        preprocessing=opened.preprocessing if bits is None else opened.preprocessing.model_copy(update={"bits": bits}),
         train=opened.parts["train"],
         validation=opened.parts["validation"],
         calibration=opened.parts["calibration"],
         test=opened.parts.get("test"),
-        warnings=_with_notes(opened.warnings, source, opened_source),
+        warnings=_with_notes(opened.warnings, opened_source),
     )
 
 
@@ -111,15 +125,22 @@ def _reordered(listed: Listing, earlier: tuple[str, ...], *, as_before: bool) ->
     return relabelled(listed, tuple(sorted(names))) if as_before else listed
 
 
-def _with_notes(warnings: DatasetWarnings, source: str, opened: Arrays | Listing) -> DatasetWarnings:
-    """Return the warnings with what the names say: a folder that was not read, and classes that differ in case."""
-    notes = [beside_a_name(source)] if source in NAMES and os.path.exists(source) else []
-    if isinstance(opened, Listing):
-        notes += [
-            f"the classes {' and '.join(map(repr, names))} differ only in case: join them if they are one"
-            for names in same_but_for_case(opened.metadata.labels)
-        ]
+def _with_notes(warnings: DatasetWarnings, opened: Arrays | Listing) -> DatasetWarnings:
+    """Return the warnings with what the names of the classes say: which of them differ only in case."""
+    labels = opened.metadata.labels if isinstance(opened, Listing) else ()
+    notes = [
+        f"the classes {' and '.join(map(repr, names))} differ only in case: join them if they are one"
+        for names in same_but_for_case(labels)
+    ]
     return replace(warnings, notes=(*notes, *warnings.notes))
+
+
+def note_on_name(source: str) -> str | None:
+    """Return a sentence where a data set is chosen by its name although a file or folder here has that name too.
+
+    It is for the time before the data set is downloaded.
+    """
+    return beside_a_name(source) if source in NAMES and os.path.exists(source) else None
 
 
 def find_source(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | Listing:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.contract import Input, Manifest, Pixels, Preprocessing, Task, preprocess
+from models.contract import Input, Manifest, Pixels, Preprocessing, Task, litter_note, preprocess
 from training.data.class_names import match_classes
 from training.data.labelled_images import LabelledImages, to_picture
 from training.data.labels import beside_a_name, normalize_name, printable
@@ -19,7 +19,7 @@ from training.data.metadata import own_name
 from training.data.part_names import Part, part_of
 from training.data.sources.file_tree import class_files, files_below, subfolders
 from training.data.sources.idx import DEBIAN, holds_idx, read_idx_test
-from training.data.sources.label_table import TableRow, read_label_table
+from training.data.sources.label_table import LabelTable, TableRow, read_label_table
 from training.data.sources.layout import ClassFolder, find_class_folders
 from training.data.sources.open_image import read_pixels
 from training.data.sources.table_text import TEXT_SUFFIXES
@@ -85,7 +85,8 @@ def open_held_out(source: str, manifest: Manifest) -> HeldOutParts:
         notes = (beside_a_name(source),) if path.exists() else ()
         path = DEBIAN
     if path.is_file() and path.suffix.casefold() in TEXT_SUFFIXES:
-        return _from_table(path, manifest)
+        several = manifest.task is Task.MULTILABEL
+        return from_label_table(path, read_label_table(path, empty_labels=several), manifest)
     if not (source and path.is_dir()):
         raise DatasetError(
             f"there are no images at {source!r}: give a folder with a folder of images for each class, "
@@ -167,15 +168,17 @@ def _from_folders(root: Path, labels: Sequence[str]) -> HeldOutParts:
 
 def _from_class_folders(folders: Sequence[ClassFolder], labels: Sequence[str], root: Path, what: str) -> HeldOutImages:
     classes = match_classes([folder.name for folder in folders], labels, printable(root))
-    rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder.path)]
+    litter = list[str]()
+    rows = [(path, classes[folder.name]) for folder in folders for path in class_files(folder.path, litter)]
     images = _from_files([path for path, _ in rows], f"{what} of {printable(root)}")
     truth = np.array([label for _, label in rows], np.int64)
-    return replace(_labelled(images, truth), kept_title=f"{what} of {own_name(root)}")
+    notes = tuple(note for note in (litter_note(litter),) if note)
+    return replace(_labelled(images, truth), kept_title=f"{what} of {own_name(root)}", notes=notes)
 
 
-def _from_table(table: Path, manifest: Manifest) -> HeldOutParts:
+def from_label_table(table: Path, read: LabelTable, manifest: Manifest) -> HeldOutParts:
+    """List the images of a table that was read. Raises DatasetError as `open_held_out` does."""
     several = manifest.task is Task.MULTILABEL
-    read = read_label_table(table, empty_labels=several)
     used = [row for row in read.rows if row.part != "train"]
     if not used:
         raise _training_only(str(table), "a table without the column split")

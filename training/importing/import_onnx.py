@@ -45,7 +45,7 @@ from training.importing.preset_trials import Top, Trial, top_classes, try_preset
 from training.importing.proven_graph import Original, ProvenGraph, write_graph
 from training.importing.provenance import provenance
 from training.importing.resize_choice import choose_resize
-from training.importing.user_photos import MOST_PHOTOS, read_photo, user_photos
+from training.importing.user_photos import golden_photos, read_photo
 from training.importing.varied_pictures import varied_pictures
 from training.importing.wrapped_graph import count_parameters, wrap
 from training.model_card.model_card import model_card
@@ -53,16 +53,12 @@ from training.model_card.model_card import model_card
 
 @dataclass(frozen=True)
 class OnnxOptions(ImportOptions):
-    """What the user says about the network of an ONNX file; None is found out or assumed.
-
-    golden: a folder with photos for the golden images.
-    """
+    """What the user says about the network of an ONNX file; None is found out or assumed."""
 
     layout: Layout | None = None
     output: str | None = None
     scores: ScoreKind | None = None
     task: Task | None = None
-    golden: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +162,7 @@ def _find(path: Path, options: OnnxOptions, note: Report) -> _Found:
         crop_fraction=options.crop_fraction,
         pad_colour=options.pad_colour,
         interpolation=options.interpolation,
+        bits=options.bits,
         described=configs.resize,
     )
     check = None if options.check is None else read_photo(options.check, target, preprocessing)
@@ -216,9 +213,7 @@ def _golden(
     """Return the golden images and what the manifest says about them: photos of the user, else the shipped ones."""
     if folder is None:
         return shipped_photos(), SHIPPED_NOTES
-    photos = user_photos(folder, target, preprocessing)
-    note(Guess("golden", f"{len(photos)}, {', '.join(photos)}", f"--golden {folder}, the first {MOST_PHOTOS} by name"))
-    return tuple(photos.values()), tuple(f"Golden photo {image.name}: {name}." for name, image in photos.items())
+    return golden_photos(folder, target, preprocessing, note)
 
 
 def _fill(

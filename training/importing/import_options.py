@@ -14,7 +14,8 @@ class ImportOptions:
     """The names of the classes and how a picture becomes the network's input; None is found out or assumed.
 
     mean, std: one number or one for each channel, in grey levels where any of them exceeds 1, else as shares of 255.
-    pad_colour: of the border where pictures are padded. check: a photo to classify.
+    pad_colour: of the border where pictures are padded. bits: of `Preprocessing`; None are 16. check: a photo to
+    classify. golden: a folder with photos for the golden images.
     """
 
     labels: Path | None = None
@@ -27,4 +28,6 @@ class ImportOptions:
     pad_colour: BorderColour | None = None
     crop_fraction: float | None = None
     interpolation: Interpolation | None = None
+    bits: int | None = None
     check: Path | None = None
+    golden: Path | None = None

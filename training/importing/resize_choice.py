@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from models.contract import Preprocessing, Resize
+from models.contract import FULL_BITS, Preprocessing, Resize
 from training.data.option_values import BorderColour
 from training.errors import OnnxImportError
 from training.importing.guesses import Guess, Report
@@ -26,9 +26,10 @@ def choose_resize(
     crop_fraction: float | None = None,
     pad_colour: BorderColour | None = None,
     interpolation: Interpolation | None = None,
+    bits: int | None = None,
     described: DescribedResize | None = None,
 ) -> Preprocessing:
-    """Return the resize. Options go before what a file says, and a crop fraction alone asks for a crop.
+    """Return the preprocessing. Options go before what a file says, and a crop fraction alone asks for a crop.
 
     Raises OnnxImportError for options that exclude each other.
     """
@@ -44,6 +45,7 @@ def choose_resize(
         crop_fraction=fraction,
         interpolation=interpolation or known.interpolation,
         pad_colour=pad_colour or (known.pad_colour if way == known.resize else _DEFAULT.pad_colour),
+        bits=bits or FULL_BITS,
     )
     of_the_way = {"--pad-colour": pad_colour} if way == "pad" else {"--crop-fraction": crop_fraction}
     given = {"--resize": resize, **of_the_way, "--interpolation": interpolation}
@@ -54,6 +56,8 @@ def choose_resize(
     if others:
         reasons.append(defaults if described is None else str(described.path))
     report(Guess("resize", f"{chosen.resize}, {_detail(chosen)}{chosen.interpolation}", "; ".join(reasons)))
+    if bits is not None:
+        report(Guess("bits", f"{bits} of grey pictures with 16 bits", "--bits"))
     return chosen
 
 

@@ -8,11 +8,26 @@ from models.contract import Input, Pixels, Preprocessing, preprocess_native_size
 from training.data.sources.open_image import UnreadableImage, read_pixels
 from training.errors import OnnxImportError
 from training.importing.golden_images import GoldenImage, encode
+from training.importing.guesses import Guess, Report
 
 MOST_PHOTOS = 8
 """Limit of golden images, which a server runs one after the other each time it loads the bundle."""
 _KEPT = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png"}
 """Pillow's names of the formats that golden images may have; MPO is a JPEG with further pictures behind it."""
+
+
+def golden_photos(
+    folder: Path, target: Input, preprocessing: Preprocessing, report: Report
+) -> tuple[tuple[GoldenImage, ...], tuple[str, ...]]:
+    """Return the photos of `user_photos` as golden images, and what the manifest says about them; they are reported.
+
+    Raises OnnxImportError as `user_photos` does.
+    """
+    photos = user_photos(folder, target, preprocessing)
+    report(
+        Guess("golden", f"{len(photos)}, {', '.join(photos)}", f"--golden {folder}, the first {MOST_PHOTOS} by name")
+    )
+    return tuple(photos.values()), tuple(f"Golden photo {image.name}: {name}." for name, image in photos.items())
 
 
 def user_photos(folder: Path, target: Input, preprocessing: Preprocessing) -> dict[str, GoldenImage]:

@@ -62,6 +62,9 @@ class TrainingConfig(BaseModel):
         None, description="how a picture becomes an input; default: crop, and squash for small grey images"
     )
     pad_colour: _Colour | None = Field(None, description="around padded pictures, RGB; default: black")
+    bits: int | None = Field(
+        None, ge=8, le=16, description="bits that grey files of 16 bits a pixel use; default: measured"
+    )
     validation: float = Field(HoldOut.validation, gt=0, lt=1)
     calibration: float = Field(HoldOut.calibration, gt=0, lt=1)
     seed: int = Field(0, ge=0)
@@ -76,7 +79,7 @@ class TrainingConfig(BaseModel):
 
     @property
     def target(self) -> Input | None:
-        """The network's input if the configuration determines it."""
+        """The network's input if the configuration determines it; a colour alone does not."""
         if self.size is None:
             return None
         return Input(colour=self.colour or Colour.RGB, height=self.size.height, width=self.size.width)
@@ -106,12 +109,6 @@ class TrainingConfig(BaseModel):
     def _freezes_what_has_learnt(self) -> "TrainingConfig":
         if self.start == "scratch" and self.recipe.freeze:
             raise ValueError("freeze keeps a body as it is, which random weights should not be: give --from, too")
-        return self
-
-    @model_validator(mode="after")
-    def _sizes_with_colours(self) -> "TrainingConfig":
-        if self.colour is not None and self.size is None:
-            raise ValueError("a colour needs a size: give both, or neither and take those of the data")
         return self
 
     @model_validator(mode="after")

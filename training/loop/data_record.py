@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from models.contract import FULL_BITS
 from training.data.dataset import Dataset
 from training.data.labelled_images import LabelledImages
 from training.data.labels import shorten
@@ -28,13 +29,17 @@ class PartRecord(BaseModel):
 
 
 class DataRecord(BaseModel):
-    """labels: of the classes, in order; parts: by name; changed: whether the run went on with other images."""
+    """labels: of the classes, in order; parts: by name; changed: whether the run went on with other images.
+
+    bits: of `Preprocessing`; those of runs before it was measured.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     labels: tuple[str, ...]
     parts: dict[str, PartRecord]
     changed: bool = False
+    bits: int = FULL_BITS
 
 
 def record_of(dataset: Dataset) -> DataRecord:
@@ -46,7 +51,7 @@ def record_of(dataset: Dataset) -> DataRecord:
         "test": dataset.test,
     }
     records = {name: _part_record(images) for name, images in parts.items() if images is not None}
-    return DataRecord(labels=dataset.metadata.labels, parts=records)
+    return DataRecord(labels=dataset.metadata.labels, parts=records, bits=dataset.preprocessing.bits)
 
 
 def write_record(record: DataRecord, folder: Path) -> None:

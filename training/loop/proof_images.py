@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from models.contract import Manifest, Pixels
 from training.data.dataset import find_source
 from training.data.duplicates import to_digests
-from training.data.held_out_images import HeldOutImages, evaluation_part, open_held_out
+from training.data.held_out_images import (
+    HeldOutImages,
+    HeldOutParts,
+    evaluation_part,
+    from_label_table,
+    open_held_out,
+)
 from training.data.labelled_images import LabelledImages
 from training.data.parallel_map import parallel_map
 from training.data.pixel_storage import default_cache
@@ -22,6 +28,7 @@ from training.data.sources.idx import holds_idx
 from training.data.sources.listing import Listing
 from training.data.sources.named import NAMES
 from training.data.sources.open_image import Header, UnreadableImage, read_header
+from training.data.sources.tables import is_parquet, read_parquet_table
 from training.data.split import HoldOut, assign_parts
 from training.errors import DatasetError
 from training.loop.config import TrainingConfig
@@ -43,13 +50,13 @@ def is_proof(source: str, config: TrainingConfig | None, *, ignoring_training: b
     """Return whether a source is for judging alone: files without parts that are not the data of the run.
 
     config: of the run, None where it is not known. ignoring_training: whether files with a part for training count too,
-    of which the other parts judge. Named data sets and IDX files have a test part of their own and do not count; nor do
-    Parquet tables, and what is not there.
+    of which the other parts judge. Named data sets and IDX files have a test part of their own and do not count; nor
+    does what is not there.
     """
     path = Path(os.path.expanduser(source))
     if not source or source in NAMES or not path.exists():
         return False
-    if (path.is_dir() and holds_idx(path)) or path.suffix.casefold() == ".parquet":
+    if path.is_dir() and holds_idx(path):
         return False
     if config is not None and _is_same(source, config.data):
         return False
@@ -71,7 +78,7 @@ def open_proof(source: str, manifest: Manifest, config: TrainingConfig | None, l
 
     Raises DatasetError for a source that cannot be read, or of which no image is left.
     """
-    found = evaluation_part(open_held_out(source, manifest))
+    found = evaluation_part(_open(source, manifest))
     if found.truth.ndim != 1:
         raise DatasetError("an image has one class here: measure bundles of the task multilabel with snellen evaluate")
     trained = _trained_on(found, config)
@@ -87,6 +94,13 @@ def open_proof(source: str, manifest: Manifest, config: TrainingConfig | None, l
         kept = np.sort(np.random.default_rng(seed).permutation(kept)[:limit])
     images, unreadable = _decoded(found, kept, manifest)
     return ProofImages(images, f"{len(images):,} {found.title}", (*remarks, *unreadable))
+
+
+def _open(source: str, manifest: Manifest) -> HeldOutParts:
+    path = Path(os.path.expanduser(source))
+    if path.is_file() and is_parquet(path):
+        return from_label_table(path, read_parquet_table(path), manifest)
+    return open_held_out(source, manifest)
 
 
 def _left_out(names: Sequence[str], total: int) -> str:

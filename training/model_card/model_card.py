@@ -1,6 +1,6 @@
 """MODEL_CARD.md: the manifest for people. Every number in it comes from the manifest or from the evaluation."""
 
-from models.contract import Manifest, Preprocessing, Task, Variant
+from models.contract import FULL_BITS, Manifest, Preprocessing, Task, Variant
 from training.evaluation.evaluate import TOP5_CLASSES
 from training.evaluation.score_text import images_behind, with_interval
 from training.model_card.calibration_section import calibration_section
@@ -33,6 +33,7 @@ def _facts(manifest: Manifest) -> str:
             f"Architecture: {manifest.architecture}, {manifest.parameters:,} parameters",
             f"Input: {shape.width}x{shape.height} pixels, {shape.colour.value}, 8 bits a channel",
             f"From any picture: {preprocessing.resize}, {_kept(preprocessing)}, {preprocessing.interpolation}",
+            *_bits(preprocessing),
             *_task(manifest),
             f"Classes: {len(manifest.labels)}, such as {', '.join(manifest.labels[:10])}",
         )
@@ -49,6 +50,12 @@ def _kept(preprocessing: Preprocessing) -> str:
         case _:
             colour = ", ".join(map(str, preprocessing.pad_colour))
             return f"the whole picture in its proportions, with a border of RGB {colour}"
+
+
+def _bits(preprocessing: Preprocessing) -> tuple[str, ...]:
+    if preprocessing.bits == FULL_BITS:
+        return ()
+    return (f"Grey pictures with 16 bits a pixel are read as {preprocessing.bits} bits; larger values become white",)
 
 
 def _task(manifest: Manifest) -> tuple[str, ...]:

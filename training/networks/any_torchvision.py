@@ -48,7 +48,10 @@ def torchvision_model(name: str, classes: int, target: Input) -> tuple[nn.Module
         take_channels(model, target.colour.channels)
     path, last = head_of(model), [part for part in model.modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
     if not isinstance(last, nn.Linear):
-        raise TrainingError(f"{name} ends in {type(last).__name__}, not in one linear layer: export it to ONNX instead")
+        raise TrainingError(
+            f"{name} ends in {type(last).__name__}, not in one linear layer, so its weights alone make no bundle: "
+            "write the model with torch.onnx.export(model, image, 'model.onnx') and give that file to snellen import"
+        )
     return model, path
 
 

@@ -9,12 +9,12 @@ from models.contract import Calibration, Manifest, Precision, Variant
 from training.errors import MissingPackageError, TrainingError
 from training.export.onnx_export import LIBRARIES, export
 from training.importing.bundle_writer import MODEL, NOT_FITTED, list_files, new_bundle, next_version, write_manifest
-from training.importing.golden_images import write_golden
+from training.importing.golden_images import GoldenImage, write_golden
 from training.importing.guesses import Guess, Report
 from training.importing.import_options import ImportOptions
 from training.importing.preset_trials import Top, top_classes
 from training.importing.provenance import provenance
-from training.importing.user_photos import read_photo
+from training.importing.user_photos import golden_photos, read_photo
 from training.model_card.model_card import model_card
 from training.networks.exported_module import ExportedModule
 from training.networks.network import count_parameters
@@ -61,13 +61,16 @@ def import_pretrained(
         report(guess)
 
     chosen = _find(source, weights, options, note)
-    _require_packages(chosen)
+    _require_packages((*chosen.packages, *([] if options.golden else [chosen.photos.package])))
+    golden = None
+    if options.golden is not None:
+        golden = golden_photos(options.golden, chosen.target, chosen.preprocessing, note)
     photo = None if options.check is None else read_photo(options.check, chosen.target, chosen.preprocessing)
     name = name or chosen.name
     version_number = version_number or next_version(repository / name)
     with new_bundle(repository, name, version_number, overwrite=overwrite) as folder:
         network = chosen.load()
-        manifest = _fill(folder, chosen, network, name, version_number, guesses)
+        manifest = _fill(folder, chosen, network, name, version_number, guesses, golden)
         top = () if photo is None else top_classes(network.classify(photo), manifest.labels)
         write_manifest(folder, manifest, model_card(manifest))
     return PretrainedBundle(repository / name / str(version_number), top)
@@ -94,10 +97,15 @@ def _fill(
     name: str,
     version_number: int,
     guesses: Sequence[Guess],
+    photos: tuple[tuple[GoldenImage, ...], tuple[str, ...]] | None,
 ) -> Manifest:
-    """Write everything but the manifest and the card. Returns the manifest."""
+    """Write everything but the manifest and the card. Returns the manifest.
+
+    photos: of the user for the golden images, with notes on them; None for those of the network.
+    """
     dense = export(network, chosen.target, folder / MODEL)
-    golden = write_golden(folder, chosen.photos.read(), network.classify, chosen.target, chosen.preprocessing)
+    images, photo_notes = photos or (chosen.photos.read(), chosen.photos.notes)
+    golden = write_golden(folder, images, network.classify, chosen.target, chosen.preprocessing)
     return Manifest(
         name=name,
         version=version_number,
@@ -119,15 +127,15 @@ def _fill(
             notes=(
                 *chosen.notes,
                 *(f"{guess.what}: {guess.value} ({guess.reason})" for guess in guesses),
-                *chosen.photos.notes,
+                *photo_notes,
             ),
-            libraries=(*LIBRARIES, *chosen.packages, chosen.photos.package),
+            libraries=(*LIBRARIES, *chosen.packages, *([] if photos else [chosen.photos.package])),
         ),
     )
 
 
-def _require_packages(chosen: PublishedNetwork) -> None:
-    for package in (*chosen.packages, chosen.photos.package):
+def _require_packages(packages: Sequence[str]) -> None:
+    for package in packages:
         try:
             version(package)
         except PackageNotFoundError as error:

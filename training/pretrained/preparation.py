@@ -117,6 +117,7 @@ def _resize(
         crop_fraction=options.crop_fraction,
         pad_colour=options.pad_colour,
         interpolation=options.interpolation,
+        bits=options.bits,
         described=described,
     )
 

@@ -11,7 +11,7 @@ from PIL import Image
 from models.contract import Colour, Input, Preprocessing, preprocess
 from tests.training.conftest import striped
 from tests.training.data.conftest import CLASSES, write_class
-from training.data.dataset import Dataset, open_dataset
+from training.data.dataset import Dataset, note_on_name, open_dataset
 from training.data.part_names import PARTS
 from training.errors import DatasetError
 
@@ -162,8 +162,8 @@ def test_a_folder_called_as_a_data_set_is_told(photos: Path, monkeypatch: pytest
     """The name is read, and ./digits would be the folder; a download that fails says so too."""
     monkeypatch.chdir(photos.parent)
     photos.rename("digits")
-    told = open_dataset("digits").sentences()
-    assert any("what is called digits in this folder is read with --data ./digits" in line for line in told)
+    assert str(note_on_name("digits")).endswith("what is called digits in this folder is read with --data ./digits")
+    assert note_on_name("./digits") is note_on_name("mnist") is None
     assert open_dataset("./digits", target=SMALL).metadata.labels == CLASSES
     Path("mnist").mkdir()
     Path("file").touch()

@@ -38,6 +38,14 @@ def test_class_folders_are_matched_with_labels(photos: Path) -> None:
     assert images.read(0, SMALL, Preprocessing()).shape == (7, 7, 3)
 
 
+def test_what_systems_leave_behind_is_counted(photos: Path) -> None:
+    """As in training."""
+    (photos / "ant" / "._000.png").touch()
+    images = open_held_out(str(photos), manifest())["test"]
+    assert len(images) == 60
+    assert images.notes == ("passed over what systems and file managers leave behind: 1 ._*",)
+
+
 def test_a_folder_may_have_the_class_id_as_its_name(photos: Path) -> None:
     """For labels that cannot be the name of a folder, or that two classes share."""
     (photos / "ant").rename(photos / "0")

@@ -40,6 +40,15 @@ def test_options_go_before_the_file(
     assert (made.resize, made.crop_fraction, made.interpolation) == expected
 
 
+def test_bits_in_use_are_sixteen_unless_they_are_given() -> None:
+    """They are reported where they are given."""
+    guesses = list[Guess]()
+    assert [choose_resize(guesses.append, bits=bits).bits for bits in (None, 12)] == [16, 12]
+    assert [(guess.value, guess.reason) for guess in guesses if guess.what == "bits"] == [
+        ("12 of grey pictures with 16 bits", "--bits")
+    ]
+
+
 def test_the_reason_names_options_and_file() -> None:
     """With the part that a crop keeps."""
     guesses = list[Guess]()

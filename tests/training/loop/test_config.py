@@ -39,7 +39,6 @@ def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:
         (["recipe.epochs.more=1"], "epochs is a value"),
         (["epochs=5", "freeze=6"], "freeze 6 is more than the 5 epochs"),
         (["freeze=1"], "give --from"),
-        (["colour=RGB"], "a colour needs a size"),
         (["lr=inf"], "recipe.lr"),
         (["size=320x"], "size: a size is a number of pixels such as 224, or width x height such as 320x96"),
         (["resize=stretch"], "resize has to be 'crop', 'squash' or 'pad', not 'stretch'"),

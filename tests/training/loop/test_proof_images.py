@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from models.contract import Colour, Input, Manifest, Preprocessing, read_bundle
 from tests.training.conftest import LABELS, SIDE, striped
@@ -53,13 +55,41 @@ def test_a_folder_without_parts_judges_as_a_whole(tmp_path: Path, manifest: Mani
     assert proof.images.images.shape == (40, SIDE, SIDE, 1)
 
 
-def test_a_table_without_parts_judges_as_a_whole(tmp_path: Path, manifest: Manifest, run: TrainingConfig) -> None:
-    """As a folder does."""
-    folder = class_folders(tmp_path / "new", 8, seed=2)
-    rows = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in sorted(folder.rglob("*.png"))]
-    (tmp_path / "new.csv").write_text("\n".join(["path,label", *rows]) + "\n")
-    assert is_proof(str(tmp_path / "new.csv"), run, ignoring_training=False)
-    assert len(open_proof(str(tmp_path / "new.csv"), manifest, run, 1000, 0).images) == 8
+def table(path: Path, rows: list[dict[str, str]]) -> Path:
+    """Write a table, as text or as Parquet."""
+    if path.suffix == ".parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        separator = "\t" if path.suffix == ".tsv" else ","
+        path.write_text("".join(f"{separator.join(row)}\n" for row in ([*rows[0]], *([*r.values()] for r in rows))))
+    return path
+
+
+@pytest.mark.parametrize("name", ["new.csv", "new.tsv", "new.parquet", "NEW.PARQUET"])
+@pytest.mark.parametrize("columns", [("path", "label"), ("filename", "class")])
+def test_a_table_without_parts_judges_as_a_whole(
+    tmp_path: Path, manifest: Manifest, run: TrainingConfig, name: str, columns: tuple[str, str]
+) -> None:
+    """As a folder does, in whichever format."""
+    files = sorted(class_folders(tmp_path / "new", 8, seed=2).rglob("*.png"))
+    rows = [dict(zip(columns, (str(path.relative_to(tmp_path)), path.parent.name), strict=True)) for path in files]
+    source = str(table(tmp_path / name.lower(), rows).rename(tmp_path / name))
+    for ignoring_training in (False, True):
+        assert is_proof(source, run, ignoring_training=ignoring_training)
+    proof = open_proof(source, manifest, run, 1000, 0)
+    assert (len(proof.images), proof.title) == (8, f"8 images of {source}")
+
+
+def test_of_a_parquet_table_with_parts_the_test_part_judges(tmp_path: Path, manifest: Manifest) -> None:
+    """For optimize the others make the variants, so it is no proof alone."""
+    files = sorted(class_folders(tmp_path / "new", 8, seed=2).rglob("*.png"))
+    rows = [
+        {"path": str(path), "label": path.parent.name, "split": "train" if number % 2 else "test"}
+        for number, path in enumerate(files)
+    ]
+    source = str(table(tmp_path / "new.parquet", rows))
+    assert not is_proof(source, None, ignoring_training=False)
+    assert len(open_proof(source, manifest, None, 1000, 0).images) == 4
 
 
 def test_images_that_the_run_trained_on_are_recognised_and_named(

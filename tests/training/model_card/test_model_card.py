@@ -53,6 +53,14 @@ def test_a_card_names_the_task_of_several_labels() -> None:
     assert "Task:" not in model_card(manifest)
 
 
+def test_a_card_names_the_bits_in_use() -> None:
+    """Where they are not all 16."""
+    manifest = read_bundle(MODELS / "imagenet" / "1").manifest
+    twelve = manifest.preprocessing.model_copy(update={"bits": 12})
+    assert "are read as 12 bits" in model_card(manifest.model_copy(update={"preprocessing": twelve}))
+    assert "bits a pixel" not in model_card(manifest)
+
+
 def test_a_bar_in_a_label_does_not_break_the_table() -> None:
     """Every row of the confusion matrix keeps its columns."""
     manifest = read_bundle(MODELS / "fashion-mnist" / "2").manifest

@@ -39,7 +39,10 @@ def test_a_network_computes_what_torchvision_computes(name: str, pooled: bool) -
 
 def test_a_network_without_a_last_linear_layer_is_refused() -> None:
     """SqueezeNet ends in a convolution with a ReLU behind it."""
-    with pytest.raises(TrainingError, match="squeezenet1_1 ends in Conv2d"):
+    with pytest.raises(
+        TrainingError,
+        match=r"squeezenet1_1 ends in Conv2d, .*: write the model with torch.onnx.export.* to snellen import",
+    ):
         torchvision_model("squeezenet1_1", 5, colour(64))
 
 

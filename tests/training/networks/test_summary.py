@@ -99,6 +99,6 @@ def test_the_command_ends_in_one_line() -> None:
     """For an unknown name, and an image that is too small."""
     unknown = CliRunner().invoke(app, ["summary", "resnet-51"])
     small = CliRunner().invoke(app, ["summary", "resnet-18", "--height", "8"])
-    assert (unknown.exit_code, small.exit_code) == (1, 1)
+    assert (unknown.exit_code, small.exit_code) == (2, 2)
     assert "did you mean resnet-" in unknown.output
     assert small.output == "snellen: resnet-18 needs images of at least 32x32 pixels, not 8x8\n"

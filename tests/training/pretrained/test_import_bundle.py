@@ -223,6 +223,27 @@ def trained(model: nn.Module) -> nn.Module:
     return model
 
 
+def test_photos_of_the_user_become_the_golden_images(tmp_path: Path) -> None:
+    """Of a checkpoint as of an ONNX file: the first 8, in their order, named in the manifest."""
+    torch.save(timm.create_model("test_resnet", num_classes=7).state_dict(), tmp_path / "net.pth")
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    taken = photos(folder)
+    arguments = ("timm/test_resnet", "--weights", tmp_path / "net.pth", "--models", tmp_path / "models")
+    result = snellen_import(*arguments, "--golden", folder)
+    assert result.exit_code == 0, result.output
+    assert "golden" in result.output
+    manifest = read_bundle(tmp_path / "models/test_resnet/1").manifest
+    assert manifest.golden.images == tuple(f"golden/{number}.png" for number in range(1, len(taken) + 1))
+    assert f"Golden photo 1.png: {taken[0].name}." in manifest.provenance.notes
+    assert not any("scikit-learn" in note or "CC BY 2.0" in note for note in manifest.provenance.notes)
+    (folder / "0.txt").write_text("no photo")
+    refused = snellen_import(*arguments, "--golden", folder)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "0.txt cannot be used for --golden" in refused.stderr
+    assert sorted(path.name for path in (tmp_path / "models/test_resnet").iterdir()) == ["1"]
+
+
 def test_a_checkpoint_of_timms_own_training_says_how_pictures_are_prepared(tmp_path: Path) -> None:
     """Size, mean, deviation, crop and interpolation of its args; the answers are those of timm with these args."""
     torch.manual_seed(0)

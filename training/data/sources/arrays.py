@@ -1,6 +1,7 @@
 """Images that come as arrays: checked, split and converted to the network's input."""
 
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,14 @@ def open_arrays(
     fit: PictureFit,
     hold_out: HoldOut,
     storage: PixelStorage,
+    *,
+    colour: Colour | None = None,
 ) -> OpenedImages:
     """Split the arrays. Training images keep their height and width, in the input's colours, unless `fit` asks for
     whole pictures; others are preprocessed.
 
-    target: by default the shape of the images. A training image that a published test part also has is dropped.
+    target: by default the shape of the images, in `colour` where it is given. A training image that a published test
+    part also has is dropped.
     Raises DatasetError for an empty class, a class too small to hold images out, and an image in two parts.
     """
     check_names(arrays.metadata.labels, arrays.metadata.title)
@@ -60,7 +64,7 @@ def open_arrays(
     pairs = _pairs(arrays, whole.labels, given, digests)
     refuse_across(pairs)
     parts = assign_parts(whole.labels[kept], given[kept], digests[kept], arrays.metadata.labels, hold_out)
-    target = target or native_input(whole)
+    target = target or in_colour_of(native_input(whole), colour)
     preprocessing = preprocessing or fit.applied_to(native_preprocessing(target))
     as_they_are = not fit.shows_whole(preprocessing)
     pieces = {part: whole.take(kept[parts == part]) for part in PARTS if (parts == part).any()}
@@ -81,6 +85,15 @@ def native_input(images: LabelledImages) -> Input:
     """Return the input of exactly the images' shape."""
     _, height, width, channels = images.images.shape
     return Input(colour=Colour.L if channels == 1 else Colour.RGB, height=height, width=width)
+
+
+@overload
+def in_colour_of(target: Input, colour: Colour | None) -> Input: ...
+@overload
+def in_colour_of(target: Input | None, colour: Colour | None) -> Input | None: ...
+def in_colour_of(target: Input | None, colour: Colour | None) -> Input | None:
+    """Return the input with this colour instead of its own; the input itself where either is None."""
+    return target if target is None or colour is None else target.model_copy(update={"colour": colour})
 
 
 def native_preprocessing(target: Input) -> Preprocessing:

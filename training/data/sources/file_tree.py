@@ -31,9 +31,20 @@ def holds_images(folder: Path) -> bool:
     return any(path.suffix.lower() in ("", *IMAGE_SUFFIXES, *HEIC_SUFFIXES) for path in files_in(folder))
 
 
-def class_files(folder: Path) -> list[Path]:
-    """Return all files below a class folder, sorted by name. Raises DatasetError for one without files."""
-    files = files_below(folder)
+def litter_in(folder: Path) -> list[str]:
+    """Return the names in a folder itself that the others here pass over, sorted. Raises DatasetError."""
+    try:
+        return sorted(path.name for path in folder.iterdir() if is_litter(path.name))
+    except OSError as error:
+        _refuse(error)
+
+
+def class_files(folder: Path, litter: list[str] | None = None) -> list[Path]:
+    """Return all files below a class folder, sorted by name. Raises DatasetError for one without files.
+
+    litter: gets the names of the files and folders that are passed over.
+    """
+    files = sorted(_walk(folder, [] if litter is None else litter))
     if not files:
         raise DatasetError(f"the class folder {printable(folder)} is empty: put images into it, or remove it")
     return files
@@ -41,11 +52,12 @@ def class_files(folder: Path) -> list[Path]:
 
 def files_below(folder: Path) -> list[Path]:
     """Return all files below a folder, sorted by name. Links to folders are not followed. Raises DatasetError."""
-    return sorted(_walk(folder))
+    return sorted(_walk(folder, []))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, litter: list[str]) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, onerror=_refuse):
+        litter += [name for name in (*folders, *names) if is_litter(name)]
         folders[:] = [name for name in folders if not is_litter(name)]
         yield from (Path(place, name) for name in names if not is_litter(name))
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from models.contract import suffix_counts
+from models.contract import litter_note, suffix_counts
 from training.data.labels import choose_names, count_of, normalize_name, printable, shorten
 from training.data.metadata import files_dataset
-from training.data.sources.file_tree import class_files, files_in
+from training.data.sources.file_tree import class_files, files_in, litter_in
 from training.data.sources.layout import ClassFolder, find_class_folders
 from training.data.sources.listing import Listing, listing
 from training.errors import DatasetError
@@ -35,12 +35,15 @@ def list_class_folders(root: Path, labels: tuple[str, ...] = ()) -> Listing:
             raise DatasetError(
                 f"{printable(folder.path)} is of a class that has no training images: add some, or remove the folder"
             )
+    litter = [name for top in _tops(root, folders) for name in litter_in(top)]
     rows = [
         (path, numbers[folder.name], folder.part or "train")
         for folder in _ordered(folders)
-        for path in class_files(folder.path)
+        for path in class_files(folder.path, litter)
     ]
-    return listing(files_dataset(root, names), rows, (*_beside(root, folders), *_stripped(folders)))
+    note = litter_note(litter)
+    notes = (*_beside(root, folders), *([note] if note else []), *_stripped(folders))
+    return listing(files_dataset(root, names), rows, notes)
 
 
 def _ordered(folders: list[ClassFolder]) -> list[ClassFolder]:
@@ -50,13 +53,17 @@ def _ordered(folders: list[ClassFolder]) -> list[ClassFolder]:
 
 def _beside(root: Path, folders: list[ClassFolder]) -> list[str]:
     """Return a sentence on the files that lie beside class folders instead of in one."""
-    tops = {root, *(folder.path.parent for folder in folders)}
-    names = [path.name for top in sorted(tops) for path in files_in(top)]
+    names = [path.name for top in _tops(root, folders) for path in files_in(top)]
     return (
         [f"passed over {count_of(len(names), 'file')} beside the class folders: {suffix_counts(names)}"]
         if names
         else []
     )
+
+
+def _tops(root: Path, folders: list[ClassFolder]) -> list[Path]:
+    """Return the folders that hold class folders, and `root`."""
+    return sorted({root, *(folder.path.parent for folder in folders)})
 
 
 def _stripped(folders: list[ClassFolder]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from models.contract import Input, Pixels, Preprocessing
+from models.contract import Colour, Input, Pixels, Preprocessing
 from training.data.duplicates import count_copies, count_disputed, find_pairs, refuse_across, to_digests
 from training.data.labelled_images import LabelledImages
 from training.data.labels import printable
@@ -18,10 +18,11 @@ from training.data.parallel_map import parallel_map
 from training.data.part_names import PARTS, Part
 from training.data.picture_fit import PictureFit
 from training.data.pixel_storage import PixelStorage
-from training.data.sources.arrays import native_preprocessing
+from training.data.sources.arrays import in_colour_of, native_preprocessing
 from training.data.sources.listing import Listing
 from training.data.sources.native_shape import PHOTO_INPUT, native_shape, shape_notes
 from training.data.sources.open_image import Header, UnreadableImage, read_header, read_pixels
+from training.data.sources.wide_values import choose_bits, value_notes
 from training.data.split import HoldOut, OpenedImages, assign_parts
 from training.data.unseen_share import unseen_sentence
 from training.data.warnings_list import SkippedFile, collect_warnings
@@ -41,15 +42,20 @@ def open_pictures(
     hold_out: HoldOut,
     storage: PixelStorage,
     *,
+    colour: Colour | None = None,
+    bits: int | None = None,
     unanimous: bool = False,
 ) -> OpenedImages:
     """Decode every image once: preprocessed for evaluation, and with a margin for random crops for training unless
     `fit` asks for whole pictures.
 
     target: by default the size that most images share, or all if `unanimous`, if it is at most 224, else 224x224 RGB.
+    colour: of that default, instead of the pictures' own.
+    bits: those in use of grey files of 16 bits; None takes those of `preprocessing`, or measures the files to train on.
     Raises DatasetError for a class with no or too few readable images, and for an image in two parts.
     """
-    listing, headers, unreadable = _with_headers(listing)
+    measured = preprocessing is None and bits is None
+    listing, headers, unreadable = _with_headers(listing, with_values=measured)
     digests = to_digests([header.digest for header in headers])
     pairs = find_pairs(
         digests,
@@ -60,10 +66,15 @@ def open_pictures(
     )
     refuse_across(pairs)
     parts = assign_parts(listing.labels, listing.parts, digests, listing.metadata.labels, hold_out)
-    native = native_shape(headers, unanimous=unanimous)
-    notes = () if target else shape_notes(listing.paths, headers, native)
-    target = target or native or PHOTO_INPUT
+    native = in_colour_of(native_shape(headers, unanimous=unanimous), colour)
+    notes = () if target else shape_notes(listing.paths, headers, native, chosen=colour)
+    target = target or native or in_colour_of(PHOTO_INPUT, colour)
     preprocessing = preprocessing or fit.applied_to(native_preprocessing(target) if native else Preprocessing())
+    if measured:
+        bits, said = _bits_in_use(listing, headers)
+        notes += said
+    if bits is not None:
+        preprocessing = preprocessing.model_copy(update={"bits": bits})
     opened: dict[Part, LabelledImages] = {}
     for part in PARTS:
         if len(indices := np.flatnonzero(parts == part)):
@@ -90,12 +101,22 @@ def with_crop_margin(target: Input, preprocessing: Preprocessing) -> tuple[Input
     return target.model_copy(update={"height": height, "width": width}), wider
 
 
-def _with_headers(listing: Listing) -> tuple[Listing, list[Header], list[SkippedFile]]:
+def _bits_in_use(listing: Listing, headers: Sequence[Header]) -> tuple[int, tuple[str, ...]]:
+    """Return how many bits the grey files of 16 bits use, by those to train on, and what to say about it."""
+    training = np.flatnonzero(listing.parts == "train")
+    values = [headers[index].values for index in training]
+    bits = choose_bits(values)
+    return bits, value_notes([listing.paths[index] for index in training], values, bits)
+
+
+def _with_headers(listing: Listing, *, with_values: bool) -> tuple[Listing, list[Header], list[SkippedFile]]:
     """Return the readable files, their headers and the skipped files.
 
     Raises DatasetError when a whole class is skipped.
     """
-    results = list(_progress(parallel_map(_header, listing.paths), len(listing), "reading"))
+    results = list(
+        _progress(parallel_map(partial(_header, with_values=with_values), listing.paths), len(listing), "reading")
+    )
     headers = [result for result in results if isinstance(result, Header)]
     skipped = [result for result in results if isinstance(result, SkippedFile)]
     readable = np.flatnonzero([isinstance(result, Header) for result in results])
@@ -134,9 +155,9 @@ def _decoded(
     return LabelledImages(images[: len(kept)], left.labels, [printable(path) for path in left.paths]), skipped
 
 
-def _header(path: Path) -> Header | SkippedFile:
+def _header(path: Path, *, with_values: bool) -> Header | SkippedFile:
     try:
-        return read_header(path)
+        return read_header(path, with_values=with_values)
     except UnreadableImage as reason:
         return SkippedFile(printable(path), str(reason))
 

@@ -34,17 +34,20 @@ def native_shape(headers: Sequence[Header], *, unanimous: bool = False) -> Input
     return Input(colour=Colour.L if grey else Colour.RGB, height=height, width=width)
 
 
-def shape_notes(paths: Sequence[Path], headers: Sequence[Header], native: Input | None) -> tuple[str, ...]:
+def shape_notes(
+    paths: Sequence[Path], headers: Sequence[Header], native: Input | None, *, chosen: Colour | None = None
+) -> tuple[str, ...]:
     """Return sentences on the images that the input is not made for, and the options that choose another input.
 
-    native: the input by `native_shape`.
+    native: the input by `native_shape`, in the colour that the user has chosen, if any.
     """
     if native is None:
-        return tuple(_notes_on_photos(headers))
-    return tuple(_notes_on_odd_images(paths, headers, native))
+        return tuple(_notes_on_photos(headers, chosen))
+    colours = () if chosen else _notes_on_colours(paths, headers, native)
+    return (*_notes_on_sizes(paths, headers, native), *colours)
 
 
-def _notes_on_odd_images(paths: Sequence[Path], headers: Sequence[Header], native: Input) -> Iterator[str]:
+def _notes_on_sizes(paths: Sequence[Path], headers: Sequence[Header], native: Input) -> Iterator[str]:
     size = (native.width, native.height)
     odd = [index for index, header in enumerate(headers) if header.size != size]
     if odd:
@@ -53,38 +56,41 @@ def _notes_on_odd_images(paths: Sequence[Path], headers: Sequence[Header], nativ
             f"{_of(odd, headers)} another size than {size[0]}x{size[1]}, the size of most, to which they are resized: "
             f"{shorten(named, _NAMED)}; another input is chosen as in --size {PHOTO_INPUT.height}"
         )
+
+
+def _notes_on_colours(paths: Sequence[Path], headers: Sequence[Header], native: Input) -> Iterator[str]:
     grey = sum(header.grey for header in headers)
-    side = max(size)
     if native.colour is Colour.L and grey < len(headers):
         coloured = [index for index, header in enumerate(headers) if not header.grey]
         named = [printable(paths[index]) for index in coloured]
         yield (
             f"{_of(coloured, headers)} colours, but most are grey, and so is the input: {shorten(named, _NAMED)}; "
-            f"--size {side} --set colour=RGB keeps colours"
+            "--set colour=RGB keeps colours"
         )
     elif native.colour is Colour.RGB and 2 * grey > len(headers):
         yield (
             f"{grey:,} of {len(headers):,} images are grey, but {len(headers) - grey:,} have colours, and so has the "
-            f"input; --size {side} --set colour=L makes it grey"
+            "input; --set colour=L makes it grey"
         )
 
 
-def _notes_on_photos(headers: Sequence[Header]) -> Iterator[str]:
+def _notes_on_photos(headers: Sequence[Header], chosen: Colour | None) -> Iterator[str]:
     """Yield what a smaller or a grey input would save where the images are small or grey."""
     sizes = {header.size for header in headers}
     median = float(np.median([max(header.size) for header in headers]))
     side = next((side for side in _SIDES if side >= median), PHOTO_INPUT.height)
-    colour = " --set colour=L" if _mostly_grey(headers) else ""
-    small = side < PHOTO_INPUT.height
-    if small or colour:
+    small, colour = side < PHOTO_INPUT.height, _mostly_grey(headers) and not chosen
+    options = [*([f"--size {side}"] if small else []), *(["--set colour=L"] if colour else [])]
+    if options:
         what = ["small", "grey"] if small and colour else ["small" if small else "grey"]
+        taken = f"{PHOTO_INPUT.width}x{PHOTO_INPUT.height} {(chosen or PHOTO_INPUT.colour).value}"
         yield (
             f"the images have {len(sizes):,} {'size' if len(sizes) == 1 else 'sizes'}, none that most of them share, "
             if len(sizes) > 1
             else "the images are large, "
         ) + (
-            f"so that the input is {PHOTO_INPUT.width}x{PHOTO_INPUT.height} RGB; most are {' and '.join(what)}: "
-            f"--size {side}{colour} makes training and answers cheaper"
+            f"so that the input is {taken}; most are {' and '.join(what)}: {' '.join(options)} makes training and "
+            "answers cheaper"
         )
 
 

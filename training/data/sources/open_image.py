@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from models.contract import FORMATS, Input, Pixels, Preprocessing, UnsupportedMode, is_sideways, preprocess
+from training.data.sources.wide_values import WideValues, measure_values
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, with a line of source and without the file
 
@@ -42,27 +43,34 @@ class UnreadableImage(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """Properties of an image before it is decoded. digest: sha256 of the file; size: width and height as stored.
+    """Properties of an image before it is preprocessed. digest: sha256 of the file; size: width and height as stored.
 
-    sideways: whether the EXIF orientation of a JPEG swaps them.
+    sideways: whether the EXIF orientation of a JPEG swaps them. values: of an image with 16 bits a channel, where they
+    were asked for.
     """
 
     digest: bytes
     size: tuple[int, int]
     grey: bool
     sideways: bool = False
+    values: WideValues | None = None
 
     @property
     def upright_size(self) -> tuple[int, int]:
         return self.size[::-1] if self.sideways else self.size
 
 
-def read_header(path: Path) -> Header:
-    """Read the whole file without decoding it. Raises UnreadableImage."""
+def read_header(path: Path, *, with_values: bool = False) -> Header:
+    """Read the whole file without decoding it. Raises UnreadableImage.
+
+    with_values: decode images with 16 bits a channel, for their values.
+    """
     content = _read(path)
     with _opened(content) as image:
+        size, grey = image.size, image.mode in _GREY
         sideways = image.format in ("JPEG", "MPO") and is_sideways(image)  # others may be decoded for their EXIF data
-        return Header(hashlib.sha256(content).digest(), image.size, image.mode in _GREY, sideways)
+        values = measure_values(image) if with_values else None
+        return Header(hashlib.sha256(content).digest(), size, grey, sideways, values)
 
 
 def read_pixels(path: Path, target: Input, preprocessing: Preprocessing) -> Pixels:

@@ -23,8 +23,8 @@ def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
     A label is the name of a class or, where `labels` are given, also its number from 0. Raises DatasetError for a table
     that cannot be read, lacks a column, or has a row with an empty or unknown value.
     """
-    parquet_file = table.suffix.casefold() == _PARQUET
-    read = _read_parquet(table) if parquet_file else read_label_table(table, empty_labels=False)
+    parquet_file = is_parquet(table)
+    read = read_parquet_table(table) if parquet_file else read_label_table(table, empty_labels=False)
     parts = [row.part or "train" for row in read.rows]
     values = [normalize_name(row.label) for row in read.rows]
     if labels:
@@ -41,7 +41,13 @@ def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
     return listing(files_dataset(table, names), rows, read.notes)
 
 
-def _read_parquet(table: Path) -> LabelTable:
+def is_parquet(path: Path) -> bool:
+    """Return whether a path has the suffix of Parquet tables."""
+    return path.suffix.casefold() == _PARQUET
+
+
+def read_parquet_table(table: Path) -> LabelTable:
+    """Read a Parquet table as `read_label_table` reads text. Raises DatasetError."""
     try:
         whole = parquet.read_table(table)
         names = list(whole.column_names)

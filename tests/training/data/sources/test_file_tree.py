@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.data.conftest import write_class
-from training.data.sources.file_tree import class_files, files_below, files_in, holds_images, subfolders
+from training.data.sources.file_tree import class_files, files_below, files_in, holds_images, litter_in, subfolders
 from training.errors import DatasetError
 
 
@@ -17,6 +17,12 @@ def test_litter_is_passed_over_at_every_depth(photos: Path) -> None:
     (photos / "ant" / "._000.png").write_bytes(b"litter")
     assert [folder.name for folder in subfolders(photos)] == ["ant", "bee", "cat"]
     assert len(files_below(photos)) == 60
+    assert litter_in(photos) == ["__MACOSX"]
+    litter = list[str]()
+    assert len(class_files(photos / "ant", litter)) == 20
+    assert sorted(litter) == ["._000.png", "@eaDir"]
+    with pytest.raises(DatasetError, match="none cannot be read: No such file"):
+        litter_in(photos / "none")
 
 
 def test_files_are_sorted_by_name(tmp_path: Path) -> None:

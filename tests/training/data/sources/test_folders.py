@@ -178,6 +178,7 @@ def test_blanks_at_the_ends_of_names_make_no_class(photos: Path) -> None:
     assert (listing.labels == 2).sum() == 23
     assert listing.notes == (
         "passed over 3 files beside the class folders: 2 .csv, 1 .txt",
+        "passed over what systems and file managers leave behind: 1 Thumbs.db",
         "blanks at the ends of names of folders do not count: ' dog' is the class 'dog', 'cat ' is the class 'cat'",
     )
 
@@ -189,3 +190,15 @@ def test_folders_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
     listing = list_class_folders(tmp_path)
     assert listing.metadata.labels == ("0", "1", "2", "10")
     assert [path.parent.name for path in listing.paths] == [listing.metadata.labels[n] for n in listing.labels]
+
+
+def test_what_systems_leave_behind_is_counted_by_kind(photos: Path) -> None:
+    """Above the classes and in them; a folder counts as one."""
+    for name in (".DS_Store", "ant/.DS_Store", "ant/._000.png", "bee/Thumbs.db", "bee/@eaDir/000.png/thumb.jpg"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).touch()
+    listed = list_class_folders(photos)
+    assert len(listed) == 60
+    assert listed.notes == (
+        "passed over what systems and file managers leave behind: 2 .DS_Store, 1 ._*, 1 @eaDir, 1 Thumbs.db",
+    )

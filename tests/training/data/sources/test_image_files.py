@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from models.contract import Colour, Input, Preprocessing, preprocess
@@ -99,4 +100,80 @@ def test_one_odd_picture_among_many_changes_nothing(tmp_path: Path) -> None:
     told = dataset.sentences()
     assert told[0].endswith("; input 28x28 grey")
     assert any(f"{tmp_path}/bee/7.png (29x29); another input is chosen as in --size 224" in line for line in told)
-    assert any(f"{tmp_path}/cat/5.png; --size 28 --set colour=RGB keeps colours" in line for line in told)
+    assert any(f"{tmp_path}/cat/5.png; --set colour=RGB keeps colours" in line for line in told)
+
+
+@pytest.mark.parametrize("colour", Colour)
+def test_a_colour_alone_takes_the_size_of_the_pictures(tmp_path: Path, colour: Colour) -> None:
+    """As the sentence about odd pictures offers; also for photographs and for arrays."""
+    for number in range(30):
+        (tmp_path / CLASSES[number % 3]).mkdir(exist_ok=True)
+        picture(number, (28, 24), "RGB" if number < 9 else "L").save(tmp_path / CLASSES[number % 3] / f"{number}.png")
+    dataset = open_dataset(str(tmp_path), colour=colour)
+    assert dataset.target == Input(colour=colour, height=24, width=28)
+    assert dataset.train.images.shape[1:] == (24, 28, colour.channels)
+    assert not any("colour=" in line for line in dataset.sentences())
+    for number, path in enumerate(sorted(tmp_path.glob("*/*.png"))):
+        Image.open(path).resize((300, 200 + number)).save(path)
+    assert open_dataset(str(tmp_path), colour=colour).target == Input(colour=colour, height=224, width=224)
+
+
+def write_sensor(root: Path, count: int = 20, size: tuple[int, int] = (12, 10)) -> None:
+    """Pictures of a sensor of 12 bits as PNG of 16 bits."""
+    for number in range(count * len(CLASSES)):
+        folder = root / CLASSES[number % len(CLASSES)]
+        folder.mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(number).integers(0, 4013, size[::-1], np.uint16)
+        Image.fromarray(values).save(folder / f"{number:03}.png")
+
+
+def test_twelve_bits_in_files_of_sixteen_are_scaled(tmp_path: Path) -> None:
+    """The mean is half of the grey levels instead of 7, for training and evaluation, and one sentence says so."""
+    write_sensor(tmp_path)
+    opened = open_dataset(str(tmp_path))
+    assert opened.preprocessing.bits == 12
+    for images in (opened.train, opened.validation):
+        assert 115 < images.images.mean() < 135
+        assert len(np.unique(images.images)) > 150
+    assert sum("read as 12 bits" in sentence for sentence in opened.sentences()) == 1
+
+
+def test_the_bits_in_use_are_those_of_photographs_too(tmp_path: Path) -> None:
+    """Also where training pictures have a margin for crops."""
+    write_sensor(tmp_path, count=4, size=(300, 260))
+    opened = open_dataset(str(tmp_path), target=SMALL)
+    assert opened.preprocessing.bits == 12
+    assert 115 < opened.train.images.mean() < 135
+
+
+def test_one_hot_pixel_changes_nothing_and_is_named(tmp_path: Path) -> None:
+    """It becomes white."""
+    write_sensor(tmp_path)
+    path = tmp_path / CLASSES[0] / "000.png"
+    values = np.array(Image.open(path))
+    values[3, 3] = 65535
+    Image.fromarray(values).save(path)
+    opened = open_dataset(str(tmp_path))
+    assert opened.preprocessing.bits == 12
+    assert any(f"become white in 1 of 60: {path} (65,535)" in sentence for sentence in opened.sentences())
+
+
+def test_given_bits_are_taken_without_a_word(tmp_path: Path) -> None:
+    """By an option, or with the preprocessing of a bundle."""
+    write_sensor(tmp_path, count=4)
+    for opened in (
+        open_dataset(str(tmp_path), bits=16),
+        open_dataset(str(tmp_path), preprocessing=Preprocessing(), target=SMALL),
+    ):
+        assert opened.preprocessing.bits == 16
+        assert opened.validation.images.max() < 16
+        assert not any("of 16 bits" in sentence for sentence in opened.sentences())
+
+
+def test_a_brighter_test_part_does_not_choose_the_bits(tmp_path: Path) -> None:
+    """What judges has no say in how it is read."""
+    write_sensor(tmp_path / "train", count=4)
+    for name in CLASSES:
+        (tmp_path / "test" / name).mkdir(parents=True)
+        Image.fromarray(np.full((10, 12), 60000 + ord(name[0]), np.uint16)).save(tmp_path / "test" / name / "1.png")
+    assert open_dataset(str(tmp_path)).preprocessing.bits == 12

@@ -57,11 +57,9 @@ def test_odd_pictures_are_named() -> None:
     assert "90.png (30x20), 91.png (30x20)" in size
     assert "94.png (30x20) and 2 more; another input is chosen as in --size 224" in size
     assert colour.startswith("7 of 97 images have colours, but most are grey, and so is the input: 90.png, 91.png")
-    assert colour.endswith("--size 28 --set colour=RGB keeps colours")
+    assert colour.endswith("--set colour=RGB keeps colours")
     (mixed,) = notes(headers((6, 28, 28, True), (4, 28, 28, False)))
-    assert mixed == (
-        "6 of 10 images are grey, but 4 have colours, and so has the input; --size 28 --set colour=L makes it grey"
-    )
+    assert mixed == ("6 of 10 images are grey, but 4 have colours, and so has the input; --set colour=L makes it grey")
 
 
 def test_small_or_grey_pictures_of_many_sizes_may_have_a_cheaper_input() -> None:
@@ -74,5 +72,16 @@ def test_small_or_grey_pictures_of_many_sizes_may_have_a_cheaper_input() -> None
     (grey,) = notes(headers((9, 640, 480, True)))
     assert grey == (
         "the images are large, so that the input is 224x224 RGB; most are grey: "
-        "--size 224 --set colour=L makes training and answers cheaper"
+        "--set colour=L makes training and answers cheaper"
     )
+
+
+def test_a_chosen_colour_is_not_talked_about() -> None:
+    """Sizes still are."""
+    found = headers((90, 28, 28, True), (7, 30, 20, False))
+    paths = [Path(f"{number}.png") for number in range(len(found))]
+    grey = native_shape(found)
+    (note,) = shape_notes(paths, found, grey, chosen=Colour.L)
+    assert note.startswith("7 of 97 images have another size")
+    photos = headers((5, 640, 480, True), (5, 480, 640, True))
+    assert shape_notes(paths[:10], photos, None, chosen=Colour.L) == ()
