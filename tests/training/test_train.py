@@ -621,7 +621,8 @@ def test_a_sensor_of_twelve_bits_is_learnt_and_served_as_such(tmp_path: Path) ->
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image.astype(np.uint16) << 4).save(folder / f"{number}.png")
     places = ("--data", data, "--models", tmp_path / "models", "--runs", tmp_path / "runs")
-    result = snellen("train", *places, "--network", "three-conv", "--epochs", "1", "--no-flip")
+    result = snellen("train", *places, "--epochs", "1", "--no-flip")
+    assert result.exit_code in (0, 3), result.output
     assert "use values up to 3,8" in result.output, result.output
     bundle = read_bundle(tmp_path / "models/scans/1")
     assert bundle.manifest.preprocessing.bits == 12

@@ -34,7 +34,7 @@ def measure_values(image: Image.Image) -> WideValues | None:
 
     Raises what the decoder of a damaged file raises.
     """
-    if not any(";16" in str(tile[-1]) for tile in image.tile):
+    if not any(";16" in str(tile[-1]) for tile in getattr(image, "tile", ())):
         return None
     values = sixteen_bit_values(image)
     if values is not None:
