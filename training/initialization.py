@@ -42,9 +42,14 @@ def input_of(config: TrainingConfig) -> Input | None:
     return config.target
 
 
-def check_name(config: TrainingConfig) -> None:
-    """Check the network's name before any image is read. Raises TrainingError for an unknown name."""
+def check_network(config: TrainingConfig) -> None:
+    """Check the network's name and size of input before any image is read.
+
+    Raises TrainingError for an unknown name, and for a size that the packaged network does not take.
+    """
     packaged = config.network == PACKAGED and config.start != "scratch"
+    if packaged and (target := input_of(config)):
+        _check_packaged_size(target)
     if not packaged and not config.network.startswith(TIMM):
         find_network_info(config.network)
 
@@ -131,14 +136,18 @@ def _with_matched_head(network: Network, former: Sequence[str], labels: Sequence
 
 def _efficientnet_lite0(classes: int, target: Input) -> InitialNetwork:
     """Return the body of the packaged network with a new head. Its padding is computed for one size of image."""
-    if (target.height, target.width) != (_SIDE, _SIDE):
-        raise ConfigurationError(f"{PACKAGED} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
+    _check_packaged_size(target)
     from training.pretrained.import_bundle import NETWORKS  # noqa: PLC0415  only this network needs its packages
 
     module = NETWORKS[PACKAGED].load()
     mean = [float(value) for value in module.mean.flatten()]
     std = [float(1 / value) for value in module.factor.flatten()]
     return InitialNetwork(_with_new_head(module.network, classes), Scaling(mean, std))
+
+
+def _check_packaged_size(target: Input) -> None:
+    if (target.height, target.width) != (_SIDE, _SIDE):
+        raise ConfigurationError(f"{PACKAGED} takes images of {_SIDE}x{_SIDE}: leave out --size, or choose a --network")
 
 
 def _published_scaling(name: str) -> Scaling:

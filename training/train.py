@@ -36,7 +36,7 @@ from training.importing.bundle_writer import (
 )
 from training.importing.golden_images import GoldenImage, encode, write_golden
 from training.importing.provenance import provenance
-from training.initialization import check_name, input_of, save_network, start
+from training.initialization import check_network, input_of, save_network, start
 from training.loop.advice import opening_sentences
 from training.loop.batch_sampler import plan_epoch
 from training.loop.config import CONFIG, TrainingConfig, write_config
@@ -97,7 +97,7 @@ def run(
     """
     for name in config.unfamiliar:
         check_ood_name(name)
-    check_name(config)
+    check_network(config)
     if resume:
         _refuse_to_resume(config, runs, repository, overwrite=overwrite)
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
@@ -264,7 +264,8 @@ def _write_bundle(
         golden = write_golden(folder, _examples(dataset), module.classify, dataset.target, dataset.preprocessing)
         test, source = _evaluate(dataset, folder / MODEL)
         guessing = _guessing(dataset, test, logits)
-        others = [out_of_distribution(name, folder / MODEL, dataset.target) for name in config.unfamiliar]
+        unfamiliar = config.unfamiliar if calibration.energy else ()  # without a threshold there is nothing to measure
+        others = [out_of_distribution(name, folder / MODEL, dataset.target) for name in unfamiliar]
         manifest = Manifest(
             name=config.name,
             version=config.version,

@@ -48,9 +48,14 @@ def train(
         ),
     ] = _DATA,
     network: Annotated[
-        str,
-        typer.Option(metavar="NAME", rich_help_panel="Network", help="Network by name: see `snellen summary --help`."),
-    ] = "small-resnet",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Network",
+            help="Network by name: see `snellen summary --help`; default: small-resnet, with --from imagenet "
+            "efficientnet-lite0.",
+        ),
+    ] = None,
     start: Annotated[
         str,
         typer.Option(
@@ -115,7 +120,10 @@ def train(
         Literal["muon", "sgd", "momentum", "rmsprop", "adam", "adamw"],
         typer.Option(rich_help_panel="Training", help="Rule of the weights' updates."),
     ] = "muon",
-    lr: Annotated[float | None, typer.Option(rich_help_panel="Training", help="Peak learning rate.")] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(rich_help_panel="Training", help="Peak learning rate; default: one that suits the optimizer."),
+    ] = None,
     schedule: Annotated[
         Literal["constant", "step", "cosine", "one-cycle"],
         typer.Option(rich_help_panel="Training", help="Course of the learning rate."),
@@ -124,14 +132,14 @@ def train(
         bool, typer.Option("--balance", rich_help_panel="Images", help="Draw all classes equally often.")
     ] = False,
     freeze: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
             metavar="EPOCHS",
             rich_help_panel="Network",
-            help="First epochs in which a pretrained body is kept as it is.",
+            help="First epochs in which a pretrained body is kept as it is; default: all with --from imagenet, else 0.",
         ),
-    ] = 0,
+    ] = None,
     unfreeze: Annotated[
         float,
         typer.Option(

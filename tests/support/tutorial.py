@@ -1,29 +1,42 @@
-"""The commands of the tutorial about ONNX files, section by section."""
+"""The code, commands and outputs of the tutorials, section by section."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TUTORIAL = ROOT / "docs" / "tutorials" / "onnx-file.md"
+ONNX_FILE = ROOT / "docs" / "tutorials" / "onnx-file.md"
+PHOTOS = ROOT / "docs" / "tutorials" / "photos.md"
+PROMPT = "$ "
 
 
-def section(name: str) -> str:
+def section(name: str, tutorial: Path = ONNX_FILE) -> str:
     """The text below one heading."""
-    return re.split(r"^## ", TUTORIAL.read_text(encoding="utf-8").split(f"\n## {name}\n", 1)[1], flags=re.MULTILINE)[0]
+    return re.split(r"^## ", tutorial.read_text(encoding="utf-8").split(f"\n## {name}\n", 1)[1], flags=re.MULTILINE)[0]
 
 
-def sections() -> list[str]:
-    """The headings of sections that serve a file."""
-    names = re.findall(r"^## (.+)$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE)
-    return [name for name in names if commands(name)]
+def sections(tutorial: Path = ONNX_FILE) -> list[str]:
+    """The headings of sections with commands."""
+    names = re.findall(r"^## (.+)$", tutorial.read_text(encoding="utf-8"), re.MULTILINE)
+    return [name for name in names if commands(name, tutorial)]
 
 
-def python_code(name: str) -> str:
-    """The export in one section."""
-    return "".join(re.findall(r"```python\n(.*?)```", section(name), re.DOTALL))
+def python_code(name: str, tutorial: Path = ONNX_FILE) -> str:
+    """The Python code in one section."""
+    return "".join(re.findall(r"```python\n(.*?)```", section(name, tutorial), re.DOTALL))
 
 
-def commands(name: str) -> list[str]:
-    """What is typed in one section, `snellen serve` first."""
-    blocks = re.findall(r"```console\n(.*?)```", section(name), re.DOTALL)
-    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+def commands(name: str, tutorial: Path = ONNX_FILE) -> list[str]:
+    """What is typed in one section."""
+    return [command for command, _ in commands_with_outputs(name, tutorial)]
+
+
+def commands_with_outputs(name: str, tutorial: Path = ONNX_FILE) -> list[tuple[str, list[str]]]:
+    """What is typed in one section, with the lines shown below each command."""
+    found: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", section(name, tutorial), re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith(PROMPT):
+                found.append((line.removeprefix(PROMPT), []))
+            else:
+                found[-1][1].append(line)
+    return found

@@ -11,7 +11,7 @@ from models.contract import Colour, Input, Preprocessing
 from tests.training.conftest import write_dataset
 from training.data.dataset import Dataset, open_dataset
 from training.errors import ConfigurationError, TrainingError
-from training.initialization import input_of, save_network, start
+from training.initialization import check_network, input_of, save_network, start
 from training.loop.config import TrainingConfig, configure, write_config
 from training.loop.data_record import DataRecord, write_record
 from training.loop.fit import fit
@@ -105,8 +105,10 @@ def test_a_start_that_is_nowhere_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_packaged_network_has_one_size(tmp_path: Path) -> None:
-    """Its padding fits 224 pixels alone; other sizes have other networks."""
+    """Its padding fits 224 pixels alone; other sizes have other networks. Refused before any image is read."""
     chosen = config(start="imagenet", size=64)
+    with pytest.raises(ConfigurationError, match="224x224"):
+        check_network(chosen)
     with pytest.raises(ConfigurationError, match="224x224"):
         start(chosen, dataset(tmp_path, input_of(chosen)))
 

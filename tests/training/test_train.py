@@ -500,6 +500,17 @@ def test_a_run_no_better_than_guessing_has_an_exit_status_of_its_own(tmp_path: P
     assert "No better than guessing" in (bundle.path / "MODEL_CARD.md").read_text()
 
 
+def test_images_of_none_of_the_classes_are_run_only_for_a_threshold(
+    finished: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few images give no energy threshold, so that a thousand pictures of noise would be run for nothing."""
+    from training import train as training
+
+    monkeypatch.setattr(training, "out_of_distribution", _failing_export)
+    made = snellen(*finished)
+    assert made.exit_code == 0, made.output
+
+
 def write_numbers(folder: Path, *parts: str) -> Path:
     """Three classes that are numbers, of 5 grey pictures each and part, brighter from class to class."""
     random = np.random.default_rng(0)

@@ -43,9 +43,10 @@ def dense_of(network: Network, target: Input) -> Dense | None:
     height, width, channels = target.shape
     if not is_fully_convolutional(network, channels, height, width):
         return None
+    body = copy.deepcopy(network.body).to("meta")  # shapes alone: 2016x2016 pixels take seconds and a gigabyte
     with torch.inference_mode():
-        rows, columns = network.body(torch.zeros(1, channels, height, width)).shape[2:]
-        more_rows, more_columns = network.body(torch.zeros(1, channels, 9 * height, 9 * width)).shape[2:]
+        rows, columns = body(torch.zeros(1, channels, height, width, device="meta")).shape[2:]
+        more_rows, more_columns = body(torch.zeros(1, channels, 9 * height, 9 * width, device="meta")).shape[2:]
     stride = round(8 * height / (more_rows - rows)), round(8 * width / (more_columns - columns))
     return Dense(stride=stride, window=(rows, columns))
 
