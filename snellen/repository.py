@@ -9,6 +9,9 @@ import typer
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
 
+_RUN_CONFIG = "config.json"
+"""File in the folder of a training run; `training.loop.config` writes it."""
+
 
 def repository_folder(given: Path | None = None) -> Path:
     """Return the repository folder that `snellen serve` would read.
@@ -78,6 +81,15 @@ def refuse_model_folder(path: Path) -> None:
 
     if versions := [found for found in find_bundles(path.parent) if found.parent == path]:
         reason = f"{path_text(path)} is a model: name a version of it, as in {path_text(versions[-1])}"
+        exit_with_error(reason, status=2)
+
+
+def refuse_no_run(run: Path | None) -> None:
+    """End the command with status 2 where --run names a folder that no training kept; None is no folder."""
+    if run is not None and not (run / _RUN_CONFIG).is_file():
+        reason = (
+            f"--run: {path_text(run)} holds no {_RUN_CONFIG}, so it is no run: name RUNS/NAME/VERSION of a training"
+        )
         exit_with_error(reason, status=2)
 
 

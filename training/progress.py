@@ -7,6 +7,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+_WIDE = 100
+"""Characters of a line from which on there is room for the bar and the time elapsed beside the numbers."""
+
 
 class ProgressDisplay:
     """Context manager that counts images and shows the progress on stderr.
@@ -17,18 +20,19 @@ class ProgressDisplay:
 
     def __init__(self, images: int, console: Console | None = None, *, done: int = 0, quiet: bool = False) -> None:
         self._console = console or Console(stderr=True, quiet=quiet)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        rate = TextColumn("{task.fields[rate]:.0f} images/s, elapsed")
+        wide = self._console.width >= _WIDE
         self._bar = Progress(
-            *columns,
-            rate,
-            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            *((BarColumn(),) if wide else ()),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            *((TextColumn("elapsed"), TimeElapsedColumn()) if wide else ()),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("training", total=images, completed=done, rate=0.0)
+        self._task = self._bar.add_task("training", total=images, completed=done, rate="")
         self._images, self._done, self._started = images - done, 0, monotonic()
 
     def __enter__(self) -> Self:
@@ -44,7 +48,7 @@ class ProgressDisplay:
     def advance(self, images: int) -> None:
         """Count `images` more images."""
         self._done += images
-        self._bar.update(self._task, advance=images, rate=self.rate)
+        self._bar.update(self._task, advance=images, rate=f"{self.rate:.0f} images/s")
 
     @property
     def rate(self) -> float:

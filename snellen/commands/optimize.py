@@ -9,7 +9,7 @@ from rich.console import Console
 
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
-from snellen.repository import bundle_folder
+from snellen.repository import bundle_folder, refuse_no_run
 from snellen.training_extra import errors_as_messages
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ def optimize(
     wanted = _precisions(variants)
     if json is not None and not json.absolute().parent.is_dir():
         exit_with_error(f"--json: there is no folder {path_text(json.parent)}", status=2)
+    if json is not None and json.is_dir():
+        exit_with_error(f"--json: {path_text(json)} is a folder: name a file", status=2)
+    refuse_no_run(run)
     bundle = bundle_folder(bundle)
     with errors_as_messages():
         from training.optimize.make_variants import VariantOptions

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from snellen.repository import bundle_folder
+from snellen.repository import bundle_folder, refuse_no_run
 from snellen.training_extra import errors_as_messages
 
 
@@ -43,6 +43,7 @@ def report(
     ] = 0,
 ) -> None:
     """Write a self-contained HTML report: mistakes, calibration, filters, feature maps, what each layer remembers."""
+    refuse_no_run(run)
     bundle = bundle_folder(bundle)
     with errors_as_messages():
         from training.report.report import ReportConfig, write_report

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from models.contract import BUILT_IN
-from snellen.repository import bundle_folder, default_bundle, repository_folder
+from snellen.repository import bundle_folder, default_bundle, refuse_no_run, repository_folder
 from tests.snellen.command import in_process
 from tests.support.bundles import write_bundle
 from tests.support.pictures import GREEN, picture
@@ -104,3 +104,16 @@ def test_a_folder_of_versions_asks_for_one(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(typer.Exit):
         bundle_folder(Path("models/colours"))
     assert "models/colours is a model: name a version of it, as in models/colours/10" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_run_is_refused(folder: Path) -> None:
+    """A run that is silently not found would let images that it trained on judge."""
+    (folder / "run").mkdir()
+    done = in_process("report", "imagenet", "--run", "run")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "snellen: --run: run holds no config.json, so it is no run: name RUNS/NAME/VERSION of a training\n",
+    )
+    (folder / "run" / "config.json").touch()
+    refuse_no_run(folder / "run")
+    refuse_no_run(None)

@@ -1,7 +1,10 @@
 """What a run prints while it goes on."""
 
+from io import StringIO
+
 import pytest
 import torch
+from rich.console import Console
 
 from tests.training.loop.conftest import CLASSES, training_data
 from training.loop.fit import fit
@@ -34,3 +37,17 @@ def test_without_images_there_is_no_rate(capsys: pytest.CaptureFixture[str]) -> 
     without, with_rate = capsys.readouterr().err.splitlines()
     assert without == "epoch 3/6: loss 1.0"
     assert "images/s" in with_rate
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_number_is_cut_off_on_a_narrow_terminal(width: int) -> None:
+    """The bar and the time elapsed make room."""
+    console = Console(file=StringIO(), force_terminal=True, width=width, no_color=True)
+    with ProgressDisplay(8_128_000, console, done=8_100_000) as progress:
+        progress.advance(12_000)
+    assert isinstance(console.file, StringIO)
+    last = [line for line in console.file.getvalue().splitlines() if "training" in line][-1]
+    assert "8112000/8128000" in last
+    assert "images/s" in last
+    assert "\N{HORIZONTAL ELLIPSIS}" not in last
+    assert ("elapsed" in last) == (width >= 100)

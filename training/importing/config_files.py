@@ -30,6 +30,7 @@ _SCALING_KEYS = ("image_mean", "image_std", "do_normalize", "do_rescale", "resca
 _LARGEST = 1e9
 """Numbers beyond this one, and divisors below its inverse, have no meaning in these files."""
 _CORRECT = "correct it, or move the file away"
+_INSTEAD = "give what is right with --size, --mean and --std, --crop-fraction or --resize"
 Sides = tuple[int, int]
 """Height and width in pixels."""
 
@@ -148,7 +149,7 @@ def timm_settings(path: Path, settings: dict[str, Any]) -> ConfigFiles:
 
     Raises OnnxImportError for values that they cannot mean.
     """
-    return _from_timm(_Section(path, settings, "the file is damaged, or was changed"), None)
+    return _from_timm(_Section(path, settings, _INSTEAD), None)
 
 
 def _read(path: Path) -> _Section:

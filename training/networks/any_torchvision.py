@@ -22,9 +22,14 @@ _FIXED = "vit_"
 """Beginning of the names of networks that are built for one size of image."""
 
 
+def known_names() -> list[str]:
+    """Return the names of torchvision's classifiers."""
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
 def require_known(name: str) -> None:
     """Raise TrainingError with near names when torchvision has no such classifier."""
-    known = torchvision.models.list_models(module=torchvision.models)
+    known = known_names()
     if name not in known:
         close = ", ".join(get_close_matches(name, known, n=3, cutoff=0.4))
         raise TrainingError(f"torchvision has no classifier {name!r}" + (f"; it has: {close}" if close else ""))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from training.errors import TrainingError
@@ -30,10 +31,15 @@ def channels_of(model: nn.Module, tensors: Mapping[str, Tensor]) -> int:
 def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor], name: str, size: str) -> None:
     """Load the tensors into the model, in float32. name, size: of the network and of its images, for messages.
 
-    Raises TrainingError for a tensor of another shape.
+    Raises TrainingError for a tensor of another shape, and for numbers that are NaN or infinite.
     """
     own = model.state_dict()
     for key, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise TrainingError(
+                f"{key} of the checkpoint has numbers that are NaN or infinite, so its training has failed: take one "
+                "that was saved before"
+            )
         if own[key].shape != tensor.shape:
             raise TrainingError(
                 f"{key} of the checkpoint has the shape {list(tensor.shape)}, but {list(own[key].shape)} in {name} for "

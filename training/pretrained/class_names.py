@@ -15,7 +15,10 @@ def name_classes(classes: int, source: str, labels: Path | None, report: Report)
     source: where the number of classes is known from, in words. Raises TrainingError for another number of labels.
     """
     if classes < 2:
-        raise TrainingError(f"{source} has {classes} class: a classifier has two or more")
+        raise TrainingError(
+            f"{source} has {classes} class, and a classifier has two or more: export an ONNX file, "
+            "whose single score becomes two classes"
+        )
     report(Guess("classes", str(classes), source))
     if labels is None:
         names = published_labels(classes)

@@ -1,11 +1,14 @@
 """What bundles of checkpoints have in common, whichever library the network is of."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from models.contract import Scores, sha256_of
+from training.errors import TrainingError
 from training.networks.exported_module import ExportedModule
 from training.networks.network import Network
 from training.networks.reversed_channels import ReversedChannels
+from training.pretrained.checkpoint_file import Checkpoint
 from training.pretrained.preparation import Preparation
 
 
@@ -14,6 +17,20 @@ def exported(network: Network, prepared: Preparation) -> ExportedModule:
     if prepared.reverse:
         network = Network(ReversedChannels(network.body), network.head, pooled=network.pooled)
     return ExportedModule(network, prepared.scaling)
+
+
+def refuse_another_network(
+    checkpoint: Checkpoint, model: str, library: str, architecture: Callable[[str], str | None]
+) -> None:
+    """Raise TrainingError where the settings of a checkpoint name another network of the library than `model`.
+
+    Networks may have the same tensors and compute other numbers, as efficientnet_b0 and tf_efficientnet_b0 of timm do.
+    library: beginning of the sources; architecture: returns the network that a name means, None for an unknown name.
+    """
+    trained = checkpoint.settings.get("model")
+    found = architecture(trained) if isinstance(trained, str) else None
+    if found is not None and found != architecture(model):
+        raise TrainingError(f"{checkpoint.path} was trained as {found}, not as {model}: import {library}{found}")
 
 
 def weights_scores() -> Scores:

@@ -16,6 +16,9 @@ from training.networks.exported_module import Scaling
 _SETTINGS = ("input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation")
 """Names of timm for what is known about the input; torchvision's settings are given under them too."""
 
+_KEPT = ("mean", "std", "crop_pct", "interpolation")
+"""Those that timm's training script always writes, without a value where it takes the library's."""
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -43,24 +46,38 @@ class KnownSettings:
 
 
 def with_settings_of_training(
-    published: KnownSettings, given: dict[str, Any], checkpoint: Path | None
+    published: KnownSettings, given: dict[str, Any], checkpoint: Path | None, options: ImportOptions
 ) -> KnownSettings:
     """Return the published settings with those that a training was given, by timm's names, in their place.
 
-    given: empty where the checkpoint does not say how it was trained; then the published ones are an assumption.
+    given: empty where the checkpoint does not say how it was trained. The published ones are an assumption, and called
+    so, for each name that it lacks: timm's script writes None for what it takes from the library. Settings that options
+    replace are left out.
     """
     if checkpoint is None:
         return published
-    if not given:
-        assumed = f"assumed: {published.source}, since {checkpoint.name} does not say how pictures were prepared"
-        return KnownSettings(checkpoint, published.values, assumed)
-    chosen = {key: value for key, value in given.items() if key in _SETTINGS and value not in (None, "")}
-    if not chosen:
-        return KnownSettings(
-            checkpoint, published.values, f"{published.source}, which {checkpoint.name} was trained with"
-        )
-    source = f"{', '.join(chosen)} of the training in {checkpoint.name}, the rest by {published.source}"
+    replaced = _replaced(options)
+    chosen = {key: given[key] for key in _SETTINGS if given.get(key) not in (None, "") and key not in replaced}
+    assumed = any(key not in given for key in _KEPT)
+    rest = f"the rest by {published.source}" if chosen else published.source
+    what = f"{', '.join(chosen)} of the training in {checkpoint.name}, {rest}" if chosen else rest
+    if assumed:
+        what = f"assumed: {what}, since {checkpoint.name} does not say {'more of ' if chosen else ''}how pictures were"
+        return KnownSettings(checkpoint, published.values | chosen, f"{what} prepared")
+    source = what if chosen else f"{what}, which {checkpoint.name} was trained with"
     return KnownSettings(checkpoint, published.values | chosen, source)
+
+
+def _replaced(options: ImportOptions) -> set[str]:
+    """Return the settings in whose place options are given."""
+    scaling = options.preset is not None or (options.mean is not None and options.std is not None)
+    return {
+        *(["input_size"] if options.size is not None else []),
+        *(["mean", "std"] if scaling else []),
+        *(["crop_pct"] if options.crop_fraction is not None else []),
+        *(["crop_mode"] if options.resize is not None else []),
+        *(["interpolation"] if options.interpolation is not None else []),
+    }
 
 
 def prepare(known: KnownSettings, channels: int, options: ImportOptions, report: Report) -> Preparation:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import timm
 from torch import Tensor
 
 from models.contract import Colour, Input, Scores
@@ -16,9 +17,16 @@ from training.networks.checkpoint_tensors import channels_of
 from training.networks.exported_module import ExportedModule, Scaling
 from training.networks.timm_hub import input_size, pretrained_config, require_known
 from training.networks.timm_models import timm_model, timm_network
-from training.pretrained.checkpoint_file import Checkpoint, read_checkpoint, tensors_for
+from training.pretrained.checkpoint_file import Checkpoint, read_checkpoint
 from training.pretrained.class_names import name_classes
-from training.pretrained.foreign_weights import exported, file_dataset, weights_notes, weights_scores
+from training.pretrained.foreign_weights import (
+    exported,
+    file_dataset,
+    refuse_another_network,
+    weights_notes,
+    weights_scores,
+)
+from training.pretrained.network_tensors import tensors_for
 from training.pretrained.preparation import KnownSettings, Preparation, prepare, with_settings_of_training
 from training.pretrained.source import PublishedNetwork
 
@@ -48,7 +56,9 @@ def published_timm_network(
         )
     names = name_classes(classes, source, options.labels, report)
     settings = KnownSettings(Path(model), dict(published), f"timm's settings of {model}")
-    prepared = prepare(with_settings_of_training(settings, _given(checkpoint), weights), channels, options, report)
+    prepared = prepare(
+        with_settings_of_training(settings, _given(checkpoint), weights, options), channels, options, report
+    )
     return PublishedNetwork(
         name=model,
         architecture=f"timm {model.partition('.')[0]}",
@@ -68,11 +78,18 @@ def published_timm_network(
 
 def _tensors(model: str, checkpoint: Checkpoint, report: Report) -> tuple[Mapping[str, Tensor], int, int, str]:
     """Return the tensors of the checkpoint, how many channels and classes they have, and what tells the classes."""
+    refuse_another_network(checkpoint, model, "timm/", _architecture)
     height, width = input_size(model)
     built, head = timm_model(model, Input(colour=Colour.RGB, height=height, width=width))
-    tensors = tensors_for(checkpoint, built.state_dict(), model, report)
+    tensors = tensors_for(checkpoint, built.state_dict(), head, model, report)
     rows = tensors[f"{head}.weight"].shape
     return tensors, channels_of(built, tensors), rows[0], f"{head}.weight {list(rows)} of {checkpoint.path}"
+
+
+def _architecture(name: str) -> str | None:
+    """Return the name of timm's network without library and tag; None for a name that timm does not know."""
+    architecture = name.removeprefix("timm/").partition(".")[0]
+    return architecture if timm.is_model(architecture) else None
 
 
 def _given(checkpoint: Checkpoint | None) -> dict[str, Any]:

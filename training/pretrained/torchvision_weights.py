@@ -13,17 +13,28 @@ from training.errors import TrainingError
 from training.importing.golden_photos import SCIKIT_LEARN
 from training.importing.guesses import Report
 from training.importing.import_options import ImportOptions
-from training.networks.any_torchvision import require_known, torchvision_model, torchvision_network
+from training.networks.any_torchvision import known_names, require_known, torchvision_model, torchvision_network
 from training.networks.checkpoint_tensors import channels_of
 from training.networks.exported_module import ExportedModule
-from training.pretrained.checkpoint_file import read_checkpoint, tensors_for
+from training.pretrained.checkpoint_file import read_checkpoint
 from training.pretrained.class_names import name_classes
-from training.pretrained.foreign_weights import exported, file_dataset, weights_notes, weights_scores
+from training.pretrained.foreign_weights import (
+    exported,
+    file_dataset,
+    refuse_another_network,
+    weights_notes,
+    weights_scores,
+)
+from training.pretrained.network_tensors import tensors_for
 from training.pretrained.preparation import KnownSettings, Preparation, prepare, with_settings_of_training
 from training.pretrained.source import PublishedNetwork
 
 _TRANSFORMED = ("googlenet", "inception_v3")
 """Networks whose published weights take -1 to 1, which torchvision computes inside of them (`transform_input`)."""
+
+
+_OF_THE_SCRIPT = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+"""Numbers that torchvision's own training script takes for each network, without writing them into the checkpoint."""
 
 
 def published_torchvision_network(
@@ -38,16 +49,18 @@ def published_torchvision_network(
     if weights is None:
         raise TrainingError(f"torchvision/{model} takes a checkpoint: give its file with --weights")
     checkpoint = read_checkpoint(weights)
+    refuse_another_network(checkpoint, model, "torchvision/", lambda name: name if name in known_names() else None)
     published = _published(model)
     side = published["input_size"][1]
     built, head = torchvision_model(model, 2, Input(colour=Colour.RGB, height=side, width=side))
-    tensors = tensors_for(checkpoint, built.state_dict(), model, report)
+    tensors = tensors_for(checkpoint, built.state_dict(), head, model, report)
     rows = tensors[f"{head}.weight"].shape
     names = name_classes(rows[0], f"{head}.weight {list(rows)} of {weights}", options.labels, report)
     known = with_settings_of_training(
         KnownSettings(Path(model), published, f"torchvision's settings of {model}"),
         _given(checkpoint.settings),
         weights,
+        options,
     )
     prepared = prepare(known, channels_of(built, tensors), options, report)
     return PublishedNetwork(
@@ -90,7 +103,7 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(settings)
     crop, resize = given.get("val_crop_size"), given.get("val_resize_size")
     if isinstance(crop, int) and isinstance(resize, int) and crop > 0:
-        given |= {"input_size": [3, crop, crop], "crop_pct": crop / max(resize, crop)}
+        given |= {"input_size": [3, crop, crop], "crop_pct": crop / max(resize, crop)} | _OF_THE_SCRIPT
     return given
 
 

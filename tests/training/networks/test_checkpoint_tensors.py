@@ -44,3 +44,12 @@ def test_a_tensor_of_another_shape_is_named() -> None:
         TrainingError, match=r"3.weight of the checkpoint has the shape \[5, 4\], but \[2, 4\] in net for"
     ):
         load_tensors(network(), network(classes=5).state_dict(), "net", "8x8 pixels")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_failed_training_is_refused(number: float) -> None:
+    """Its network answers NaN for every picture."""
+    tensors = network().state_dict()
+    tensors["3.weight"][0, 0] = number
+    with pytest.raises(TrainingError, match="3.weight of the checkpoint has numbers that are NaN or infinite"):
+        load_tensors(network(), tensors, "net", "8x8 pixels")

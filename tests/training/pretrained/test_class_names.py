@@ -33,5 +33,5 @@ def test_another_number_of_labels_is_refused_with_both_numbers(tmp_path: Path) -
 
 def test_one_class_is_no_classifier() -> None:
     """Its softmax is always 1."""
-    with pytest.raises(TrainingError, match="has 1 class: a classifier has two or more"):
+    with pytest.raises(TrainingError, match="has 1 class, and a classifier has two or more: export an ONNX"):
         named(1, None)

@@ -70,20 +70,44 @@ def test_a_border_of_timm_gives_the_same_pixels(size: tuple[int, int]) -> None:
     np.testing.assert_array_equal(pixels, expected)
 
 
+OF_TIMM: dict[str, Any] = {"mean": None, "std": None, "crop_pct": None, "interpolation": "", "lr": 0.1}
+
+
+def with_settings(given: dict[str, Any], **options: Any) -> KnownSettings:
+    return with_settings_of_training(PUBLISHED, given, Path("a.pth"), ImportOptions(**options))
+
+
 def test_settings_of_the_training_go_before_the_published_ones() -> None:
-    """What they leave out is the library's; what is not known is an assumption."""
-    known = with_settings_of_training(PUBLISHED, {"crop_pct": 0.5, "mean": None, "lr": 0.1}, Path("a.pth"))
+    """What timm's script leaves without a value is the library's."""
+    known = with_settings(OF_TIMM | {"crop_pct": 0.5})
     assert known.source == "crop_pct of the training in a.pth, the rest by settings of net"
     assert prepared(known)[0].preprocessing.crop_fraction == 0.5
-    assert "was trained with" in with_settings_of_training(PUBLISHED, {"lr": 0.1}, Path("a.pth")).source
-    assert with_settings_of_training(PUBLISHED, {}, Path("a.pth")).source.startswith("assumed: settings of net")
-    assert with_settings_of_training(PUBLISHED, {}, None) is PUBLISHED
+    assert with_settings(OF_TIMM).source == "settings of net, which a.pth was trained with"
+
+
+def test_what_a_file_does_not_say_is_assumed() -> None:
+    """Also where it has settings of another script, such as a learning rate alone."""
+    unsaid = "assumed: settings of net, since a.pth does not say how pictures were prepared"
+    assert with_settings({}).source == with_settings({"lr": 0.1}).source == unsaid
+    assert with_settings({"input_size": [3, 32, 32]}).source == (
+        "assumed: input_size of the training in a.pth, the rest by settings of net, since a.pth does not say more of "
+        "how pictures were prepared"
+    )
+    assert with_settings_of_training(PUBLISHED, {}, None, ImportOptions()) is PUBLISHED
+
+
+def test_options_replace_settings_that_cannot_be_meant() -> None:
+    """So a file of another script comes in with the options that the refusal names."""
+    given = {"input_size": "large", "mean": "imagenet", "crop_pct": "all", "crop_mode": "border"}
+    options: dict[str, Any] = {"size": 32, "preset": Preset.UNIT, "crop_fraction": 1.0, "resize": "crop"}
+    found, _ = prepared(with_settings(given, **options), **options)
+    assert (found.target.shape, found.preprocessing.crop_fraction) == ((32, 32, 3), 1.0)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"input_size": (3, -1, 2)}, "input_size is .*, not three numbers"),
+        ({"input_size": (3, -1, 2)}, "input_size is .*, not three numbers.*give what is right with --size"),
         ({"mean": (0.5, "x", 0.5)}, "mean is .*, not one number"),
         ({"std": (0.0, 0.0, 0.0)}, "std is .*, not greater than 0"),
         ({"crop_pct": -1}, "crop_pct is -1, not a number above 0"),
@@ -93,4 +117,4 @@ def test_settings_of_the_training_go_before_the_published_ones() -> None:
 def test_settings_that_cannot_be_meant_are_refused(values: dict[str, Any], message: str) -> None:
     """With the value that is in the file."""
     with pytest.raises(TrainingError, match=message):
-        prepared(with_settings_of_training(PUBLISHED, values, Path("a.pth")))
+        prepared(with_settings(values))

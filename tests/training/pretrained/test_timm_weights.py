@@ -1,5 +1,6 @@
 """What a bundle says about a network of timm."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,11 @@ def test_published_weights_keep_their_own_classes(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("yes\nno\n")
     with pytest.raises(TrainingError, match="has 2 labels, but timm/test_resnet.r160_in1k has 1000 classes"):
         published_timm_network(MODEL, None, ImportOptions(labels=tmp_path / "labels.txt"), ignore)
+
+
+def test_a_checkpoint_of_a_network_with_the_same_tensors_is_refused(tmp_path: Path) -> None:
+    """Those of tf_efficientnet_b0 fit efficientnet_b0, which pads its images in another way."""
+    settings = argparse.Namespace(model="tf_efficientnet_b0.ns_jft_in1k")
+    torch.save({"state_dict": {"a": torch.ones(1)}, "args": settings}, tmp_path / "a.pth")
+    with pytest.raises(TrainingError, match="was trained as tf_efficientnet_b0.*: import timm/tf_efficientnet_b0"):
+        published_timm_network("efficientnet_b0", tmp_path / "a.pth", ImportOptions(), ignore)

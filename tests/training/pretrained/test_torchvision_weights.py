@@ -1,5 +1,6 @@
 """What a bundle says about a checkpoint of torchvision."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -44,4 +45,16 @@ def test_inception_takes_numbers_of_its_own(tmp_path: Path) -> None:
     published_torchvision_network("googlenet", tmp_path / "a.pth", ImportOptions(), guesses.append)
     scaling = next(guess for guess in guesses if guess.what == "scaling")
     assert scaling.value == "(pixel - [127.5, 127.5, 127.5]) / [127.5, 127.5, 127.5]"
-    assert "other tensors of the file were left out" in guesses[0].reason
+    assert "other tensors were left out" in guesses[0].reason
+
+
+def test_torchvisions_own_script_leaves_nothing_to_assume(tmp_path: Path) -> None:
+    """Its checkpoints have the sizes; mean and deviation are the same for each network, and not in the file."""
+    settings = argparse.Namespace(model=MODEL, val_crop_size=96, val_resize_size=128, interpolation="bicubic")
+    kept = {"model": torchvision.models.get_model(MODEL, num_classes=4).state_dict(), "args": settings}
+    torch.save(kept, tmp_path / "a.pth")
+    guesses = list[Guess]()
+    network = published_torchvision_network(MODEL, tmp_path / "a.pth", ImportOptions(), guesses.append)
+    assert (network.target.shape, network.preprocessing.crop_fraction) == ((96, 96, 3), 0.75)
+    assert network.preprocessing.interpolation == "bicubic"
+    assert not any("assumed" in guess.reason for guess in guesses)
