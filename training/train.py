@@ -39,11 +39,13 @@ from training.importing.provenance import provenance
 from training.initialization import check_network, input_of, save_network, start
 from training.loop.advice import opening_sentences
 from training.loop.batch_sampler import plan_epoch
-from training.loop.config import CONFIG, TrainingConfig, write_config
+from training.loop.checkpoint import CHECKPOINT
+from training.loop.config import CONFIG, TrainingConfig, read_config, write_config
 from training.loop.data_record import DataRecord, read_record, record_of, resumed_record, write_record
 from training.loop.device import Device, open_device
 from training.loop.fit import fit
-from training.loop.history import training_seconds
+from training.loop.history import training_seconds, truncate_history
+from training.loop.run_lock import RunLock
 from training.loop.training_data import TrainingData, logits_of
 from training.loop.training_state import Score
 from training.model_card.model_card import model_card
@@ -102,17 +104,20 @@ def run(
         _refuse_to_resume(config, runs, repository, overwrite=overwrite)
     refuse_existing(repository, config.name, config.version, overwrite=overwrite)
     folder = _run_folder(config, runs, resume=resume, overwrite=overwrite)
-    with open_device(config.device, config.threads) as device:
-        dataset = _open(config, device, repository, folder, resume=resume)
-        if same_classes:
-            _refuse_other_classes(config, dataset, repository)
-        if device.is_main and resume:
-            _resume_run(config, dataset, folder, changed_data=changed_data)
-        trained = _train(config, dataset, folder, device, resume=resume, overwrite=overwrite)
-        device.wait()
-        if not device.is_main:
-            return None
-    return _write_bundle(config, dataset, trained, repository, overwrite=overwrite)
+    with RunLock() as lock:
+        with open_device(config.device, config.threads) as device:
+            if device.is_main and (resume or overwrite):
+                lock.take(folder)
+            dataset = _open(config, device, repository, folder, resume=resume)
+            if same_classes:
+                _refuse_other_classes(config, dataset, repository)
+            if device.is_main and resume:
+                _resume_run(config, dataset, folder, changed_data=changed_data)
+            trained = _train(config, dataset, folder, device, lock, resume=resume, overwrite=overwrite)
+            device.wait()
+            if not device.is_main:
+                return None
+        return _write_bundle(config, dataset, trained, repository, overwrite=overwrite)
 
 
 def _refuse_to_resume(config: TrainingConfig, runs: Path, repository: Path, *, overwrite: bool) -> None:
@@ -136,8 +141,10 @@ def _resume_run(config: TrainingConfig, dataset: Dataset, folder: Path, *, chang
         _print(f"{folder} has no record of its images, so they cannot be compared with those it began with")
     else:
         now = resumed_record(before, now, folder, changed_data=changed_data)
-    write_config(config, folder)
-    write_record(now, folder)
+    if config != read_config(folder):
+        write_config(config, folder)
+    if now != before:
+        write_record(now, folder)
 
 
 def _print(sentence: str) -> None:
@@ -221,7 +228,14 @@ def _refuse_other_classes(config: TrainingConfig, dataset: Dataset, repository: 
 
 
 def _train(
-    config: TrainingConfig, dataset: Dataset, folder: Path, device: Device, *, resume: bool, overwrite: bool
+    config: TrainingConfig,
+    dataset: Dataset,
+    folder: Path,
+    device: Device,
+    lock: RunLock,
+    *,
+    resume: bool,
+    overwrite: bool,
 ) -> Trained:
     torch.manual_seed(config.seed)
     initial = start(config, dataset)
@@ -229,10 +243,16 @@ def _train(
         torch.manual_seed(config.seed + device.rank)  # each process draws its own augmentation
     if device.is_main and not resume:
         _begin_run(config, record_of(dataset), folder, overwrite=overwrite)
+        lock.take(folder)
         if dataset.warnings.pairs:
             write_pairs(folder / DUPLICATES, dataset.warnings.pairs)
         if initial.note:
             _print(initial.note)
+    if resume and not (folder / CHECKPOINT).exists():
+        resume = False
+        if device.is_main:
+            _print(f"{folder} has no checkpoint yet: it begins with the first epoch")
+            truncate_history(folder, 0)
     classes = len(dataset.metadata.labels)
     training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
     network, score = fit(

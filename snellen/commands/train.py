@@ -234,19 +234,23 @@ def train(
 
 
 def _refuse_training_twice(chosen: "TrainingConfig", models: Path, runs: Path) -> None:
-    """Raise RefusedRunError where the newest run of the model has the same settings and no bundle yet.
+    """Raise RefusedRunError where the newest run of the model has the same settings and no bundle yet, also while
+    another process trains it.
 
     Where it has one, say that the same settings are trained again.
     """
     from training.errors import RefusedRunError
     from training.importing.bundle_writer import next_version
     from training.loop.former_run import same_run
+    from training.loop.run_lock import RunLock
 
     former = same_run(chosen, runs)
     if former is None:
         return
     bundle, free = models / chosen.name / former.name, next_version(models / chosen.name, runs / chosen.name)
     if not bundle.exists():
+        with RunLock() as lock:
+            lock.take(former)
         raise RefusedRunError(
             f"{former} is a run of the same settings, of which {bundle} was not made yet: go on with "
             f"--resume --name {chosen.name}, or begin another one with --version {free}"

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -29,6 +30,7 @@ from training.loop.config import TrainingConfig, read_config
 from training.loop.data_record import DataRecord, read_record
 from training.loop.device import DeviceName
 from training.loop.recipe import OptimizerName, Recipe, ScheduleName
+from training.loop.run_lock import RunLock
 from training.train import _begin_run
 
 app = typer.Typer()
@@ -456,6 +458,34 @@ def test_a_run_of_an_earlier_version_is_resumed_with_a_sentence(finished: list[s
     assert again.exit_code == 0, again.output
     assert "has no record of its images" in again.stderr
     assert record.exists()
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_begins_anew(finished: list[str], tmp_path: Path) -> None:
+    """As after kill -9 or a power cut in the first epoch; it learns what it would have learnt."""
+    folder = tmp_path / "runs/photos/1"
+    before = torch.load(folder / "network.pt", weights_only=True)["weights"]
+    (folder / "checkpoint.pt").unlink()
+    again = snellen(*finished)
+    assert again.exit_code == 0, again.output
+    assert f"{folder} has no checkpoint yet: it begins with the first epoch" in again.stderr
+    assert len((folder / "history.jsonl").read_text().splitlines()) == 1
+    after = torch.load(folder / "network.pt", weights_only=True)["weights"]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(finished: list[str], tmp_path: Path) -> None:
+    """Two processes would write the same checkpoint."""
+    command = [*finished[:-1], "--data", str(tmp_path / "photos"), "--epochs", "1"]
+    with RunLock() as lock:
+        lock.take(tmp_path / "runs/photos/1")
+        for refused in (
+            snellen(*finished),
+            snellen(*command),
+            snellen(*command, "--version", "1", "--overwrite"),
+        ):
+            assert refused.exit_code == 2
+            assert "another process trains" in refused.stderr
+    assert not (tmp_path / "models").exists()
 
 
 def test_the_same_command_twice_says_what_to_do(finished: list[str], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from models.contract import Colour, Input, Preprocessing
 from training.data.class_balance import describe_imbalance
 from training.data.labelled_images import LabelledImages
-from training.data.labels import beside_a_name, same_but_for_case, shorten
+from training.data.labels import beside_a_name, same_but_for_case, shorten, what_is_wrong_with
 from training.data.metadata import DatasetMetadata
 from training.data.picture_fit import PictureFit
 from training.data.pixel_storage import MEMORY_BYTES, PixelStorage, default_cache
@@ -161,6 +161,6 @@ def find_source(source: str, labels: tuple[str, ...], cache: Path) -> Arrays | L
     if path.is_file() and path.suffix.casefold() in SUFFIXES:
         return list_table(path, labels)
     raise DatasetError(
-        f"there are no data at {source!r}: give a folder of class folders or IDX files, "
+        f"{what_is_wrong_with(path, source)}: give a folder of class folders or IDX files, "
         f"a table ({', '.join(SUFFIXES)}) with the columns path and label, or one of {', '.join(NAMES)}"
     )

@@ -75,11 +75,18 @@ class DuplicatePair:
         return "copy" if self.first_label == self.second_label else "two labels"
 
     def __str__(self) -> str:
+        if self.first == self.second:
+            return f"{self.first} is listed {self._twice()}"
         if self.kind == "two parts":
             return f"{self.first} ({self.first_part}) and {self.second} ({self.second_part}) are the same image"
         if self.kind == "two labels":
             return f"{self.first} is {self.first_label}, {self.second} is {self.second_label}"
         return f"{self.first} and {self.second}"
+
+    def _twice(self) -> str:
+        if self.kind == "two parts":
+            return f"for {self.first_part} and for {self.second_part}"
+        return f"as {self.first_label} and as {self.second_label}" if self.kind == "two labels" else "twice"
 
 
 class LeakedImagesError(DatasetError):

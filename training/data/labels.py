@@ -1,7 +1,9 @@
 """Names of classes: which names are valid, and how given names are matched with those of the source."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from pathlib import Path
 from unicodedata import category, normalize
 
@@ -9,6 +11,8 @@ from training.errors import DatasetError
 
 _NOT_IN_NAMES = ("Cc", "Cs")
 """Categories of Unicode: control characters, surrogates."""
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def normalize_name(name: str) -> str:
@@ -39,9 +43,9 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 
 def in_order(names: Collection[str]) -> tuple[str, ...]:
-    """Return the names of classes sorted: by their number where all are numbers, such as 1, 2, 10, else as texts."""
-    if all(name.isascii() and name.isdecimal() for name in names):
-        return tuple(sorted(names, key=lambda name: (len(name.lstrip("0")), name.lstrip("0"), name)))
+    """Return the names of classes sorted: by their number where all are numbers, such as -1, 2.5, 10, else as texts."""
+    if all(_NUMBER.fullmatch(name) for name in names):
+        return tuple(sorted(names, key=lambda name: (Decimal(name), name)))
     return tuple(sorted(names))
 
 
@@ -58,6 +62,10 @@ def choose_names(found: Collection[str], wanted: tuple[str, ...], where: str) ->
     by `in_order`.
     """
     names = tuple(normalize_name(name) for name in wanted) or in_order(found)
+    if wanted and "" in names:
+        raise DatasetError(
+            f"one of the labels is empty: write names between the commas, as in --labels {_example(found)}"
+        )
     if unknown := sorted(set(found) - set(names)):
         raise DatasetError(f"{where} has the class {unknown[0]!r}, which is not among the labels: {shorten(names)}")
     if missing := [name for name in names if name not in found]:
@@ -66,6 +74,16 @@ def choose_names(found: Collection[str], wanted: tuple[str, ...], where: str) ->
         )
     check_names(names, where)
     return names
+
+
+def _example(found: Collection[str]) -> str:
+    return ",".join(in_order(found)[:2])
+
+
+def instead_of(name: str, names: Collection[str]) -> str | None:
+    """Return a sentence on the class of `names` that differs from `name` only in case; None where there is none."""
+    same = [other for other in names if other.casefold() == name.casefold()]
+    return f"write {same[0]!r} where they are the same class" if same else None
 
 
 def printable(path: Path) -> str:
@@ -86,3 +104,12 @@ def beside_a_name(name: str) -> str:
 def count_of(number: int, noun: str) -> str:
     """Return a number and a noun in its singular or plural, as in `1 image` and `2,000 images`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def what_is_wrong_with(path: Path, source: str) -> str:
+    """Return why what is at `path` is no source of images. source: the same path as it was given."""
+    if not source or not path.exists():
+        return f"there are no data at {source!r}"
+    if path.suffix.casefold() in _ARCHIVES:
+        return f"{printable(path)} has to be unpacked first"
+    return f"{printable(path)} is no folder and no table"

@@ -55,8 +55,10 @@ def record_of(dataset: Dataset) -> DataRecord:
 
 
 def write_record(record: DataRecord, folder: Path) -> None:
-    """Write the record into the folder of a run. Raises OSError."""
-    (folder / DATA).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """Write the record into the folder of a run, whole or not at all. Raises OSError."""
+    beside = (folder / DATA).with_suffix(".new")
+    beside.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    beside.replace(folder / DATA)
 
 
 def read_record(folder: Path) -> DataRecord | None:

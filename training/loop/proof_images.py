@@ -1,6 +1,6 @@
 """Labelled images that a run did not train on, to judge its bundle by: all of a source that has no parts.
 
-Images that the run did train on are recognised by the hash of their files and left out.
+Images of the run, apart from its test images, are recognised by the hash of their files and left out.
 """
 
 import os
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from models.contract import Manifest, Pixels
 from training.data.dataset import find_source
-from training.data.duplicates import to_digests
 from training.data.held_out_images import (
     HeldOutImages,
     HeldOutParts,
@@ -29,7 +28,6 @@ from training.data.sources.listing import Listing
 from training.data.sources.named import NAMES
 from training.data.sources.open_image import Header, UnreadableImage, read_header
 from training.data.sources.tables import is_parquet, read_parquet_table
-from training.data.split import HoldOut, assign_parts
 from training.errors import DatasetError
 from training.loop.config import TrainingConfig
 
@@ -74,18 +72,17 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def open_proof(source: str, manifest: Manifest, config: TrainingConfig | None, limit: int, seed: int) -> ProofImages:
-    """Return all images of the source but those that the run trained on, at most `limit`, drawn with `seed`.
+    """Return all images of the source but those that the run learnt from, at most `limit`, drawn with `seed`.
 
     Raises DatasetError for a source that cannot be read, or of which no image is left.
     """
     found = evaluation_part(_open(source, manifest))
     if found.truth.ndim != 1:
         raise DatasetError("an image has one class here: measure bundles of the task multilabel with snellen evaluate")
-    trained = _trained_on(found, config)
+    known, unknown = _digests_of_run(config)
+    trained = _are_among(found, known)
     kept = np.flatnonzero(~trained)
-    remarks = (
-        [] if config is not None else ["no run is known, so images that it trained on are not recognised: see --run"]
-    )
+    remarks = [unknown] if unknown else []
     if trained.any():
         remarks.append(_left_out([found.names[index] for index in np.flatnonzero(trained).tolist()], len(found)))
     if not len(kept):
@@ -105,35 +102,36 @@ def _open(source: str, manifest: Manifest) -> HeldOutParts:
 
 def _left_out(names: Sequence[str], total: int) -> str:
     first = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-    return f"{len(names):,} of {total:,} images are left out, since the run trained on them: {first}"
+    return f"{len(names):,} of {total:,} images are left out, since the run learnt from them: {first}"
 
 
-def _trained_on(found: HeldOutImages, config: TrainingConfig | None) -> NDArray[np.bool_]:
-    """Return for each image whether its file is one that the run trained on: bool [N]."""
-    known = set() if config is None or not found.paths else _training_digests(config)
-    if not known:
+def _are_among(found: HeldOutImages, digests: set[bytes]) -> NDArray[np.bool_]:
+    """Return for each image whether the hash of its file is one of `digests`: bool [N]."""
+    if not digests or not found.paths:
         return np.zeros(len(found), np.bool_)
     headers = parallel_map(_header, found.paths)
-    return np.array([header is not None and header.digest in known for header in headers], np.bool_)
+    return np.array([header is not None and header.digest in digests for header in headers], np.bool_)
 
 
-def _training_digests(config: TrainingConfig) -> set[bytes]:
-    """Return the hashes of the files that the run trained on; none where its data are no files, or no longer there."""
+def _digests_of_run(config: TrainingConfig | None) -> tuple[set[bytes], str]:
+    """Return the hashes of the files that a run learnt from, and a sentence where they are not known.
+
+    Validation images, which chose the epoch, and calibration images count too; test images do not. No draw is repeated
+    here, since it would be another one where files came or went after the run.
+    """
+    if config is None:
+        return set(), "no run is known, so images that it trained on are not recognised: see --run"
     try:
         listed = find_source(config.data, config.labels, default_cache())
     except DatasetError:
-        return set()
+        return set(), (
+            f"the data of the run are no longer at {config.data!r}, so images that it trained on are not recognised: "
+            "bring them back, or give none of them"
+        )
     if not isinstance(listed, Listing):
-        return set()
-    headers = list(parallel_map(_header, listed.paths))
-    read = np.flatnonzero([header is not None for header in headers])
-    listed, digests = listed.take(read), [header.digest for header in headers if header is not None]
-    hold_out = HoldOut(config.validation, config.calibration, config.seed)
-    try:
-        parts = assign_parts(listed.labels, listed.parts, to_digests(digests), listed.metadata.labels, hold_out)
-    except DatasetError:  # the data have changed since
-        parts = listed.parts
-    return {digest for digest, part in zip(digests, parts, strict=True) if part == "train"}
+        return set(), ""
+    headers = parallel_map(_header, listed.take(np.flatnonzero(listed.parts != "test")).paths)
+    return {header.digest for header in headers if header is not None}, ""
 
 
 def _header(path: Path) -> Header | None:

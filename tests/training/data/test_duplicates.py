@@ -73,3 +73,17 @@ def test_all_pairs_are_written_as_a_table(tmp_path: Path) -> None:
     with pytest.raises(LeakedImagesError, match="one image is in two parts: remove it from one of the two"):
         refuse_across(pairs)
     refuse_across(pairs[:2])
+
+
+def test_a_file_that_is_listed_twice_is_named_once() -> None:
+    """As a table may name it."""
+    digests, labels = to_digests([b"a"] * 3 + [b"b"] * 2), np.array([0, 0, 1, 1, 1], np.int64)
+    parts = np.array(["train", "train", "train", "train", "test"])
+    pairs = find_pairs(
+        digests, parts, labels, names=("ant", "bee"), place=lambda index: f"{digests[index].decode()}.png"
+    )
+    assert [str(pair) for pair in pairs] == [
+        "a.png is listed twice",
+        "a.png is listed as ant and as bee",
+        "b.png is listed for train and for test",
+    ]

@@ -10,10 +10,12 @@ from training.data.labels import (
     choose_names,
     count_of,
     in_order,
+    instead_of,
     normalize_name,
     printable,
     same_but_for_case,
     shorten,
+    what_is_wrong_with,
 )
 from training.errors import DatasetError
 
@@ -93,6 +95,7 @@ def test_names_that_are_numbers_are_in_their_order() -> None:
     assert in_order({"10", "1", "2"}) == ("1", "2", "10")
     assert in_order({"010", "00", "1", "0"}) == ("0", "00", "1", "010")
     assert in_order({"10", "1", "2", "x"}) == ("1", "10", "2", "x")
+    assert in_order({"10.0", "-1", "2.5", "-10"}) == ("-10", "-1", "2.5", "10.0")
     assert in_order({"²", "10", "2"}) == ("10", "2", "²")
 
 
@@ -110,3 +113,24 @@ def test_a_folder_with_the_name_of_a_data_set_is_told() -> None:
 def test_a_count_has_its_noun() -> None:
     """One image, two images."""
     assert (count_of(1, "image"), count_of(2000, "image")) == ("1 image", "2,000 images")
+
+
+def test_an_empty_label_is_refused_with_an_example() -> None:
+    """As a comma too many makes it."""
+    with pytest.raises(DatasetError, match="one of the labels is empty: write names .* as in --labels ant,bee"):
+        choose_names({"ant", "bee"}, ("ant", "", "bee"), "here")
+
+
+def test_a_class_that_differs_in_case_is_offered() -> None:
+    """Only then."""
+    assert instead_of("ant", ("Ant", "bee")) == "write 'Ant' where they are the same class"
+    assert instead_of("cat", ("Ant", "bee")) is None
+
+
+def test_what_is_no_source_is_told(tmp_path: Path) -> None:
+    """Nothing, an archive, another file."""
+    for name in ("photos.ZIP", "photo.png"):
+        (tmp_path / name).touch()
+    assert what_is_wrong_with(tmp_path / "none", "none") == "there are no data at 'none'"
+    assert what_is_wrong_with(tmp_path / "photos.ZIP", "x") == f"{tmp_path}/photos.ZIP has to be unpacked first"
+    assert what_is_wrong_with(tmp_path / "photo.png", "x") == f"{tmp_path}/photo.png is no folder and no table"

@@ -11,7 +11,6 @@ from pyarrow import parquet
 
 from models.contract import Colour, Input, Manifest, Preprocessing, read_bundle
 from tests.training.conftest import LABELS, SIDE, striped
-from training.data.dataset import open_dataset
 from training.errors import DatasetError
 from training.loop.config import TrainingConfig
 from training.loop.proof_images import is_proof, open_proof
@@ -95,14 +94,13 @@ def test_of_a_parquet_table_with_parts_the_test_part_judges(tmp_path: Path, mani
 def test_images_that_the_run_trained_on_are_recognised_and_named(
     tmp_path: Path, manifest: Manifest, run: TrainingConfig
 ) -> None:
-    """By their bytes, under whatever name; what the run held out stays."""
+    """By their bytes, under whatever name; those that chose the epoch or fitted the temperature, too."""
     folder = class_folders(tmp_path / "new", 20, seed=2)
     for path in (tmp_path / "trained").rglob("*.png"):
         shutil.copy(path, folder / path.parent.name / f"copy-{path.name}")
-    trained = len(open_dataset(run.data, seed=run.seed).train)
     proof = open_proof(str(folder), manifest, run, 1000, 0)
-    assert len(proof.images) == 100 - trained
-    assert proof.remarks[0].startswith(f"{trained} of 100 images are left out, since the run trained on them: ")
+    assert len(proof.images) == 20
+    assert proof.remarks[0].startswith("80 of 100 images are left out, since the run learnt from them: ")
     assert "copy-1-" in proof.remarks[0]
 
 
@@ -110,13 +108,8 @@ def test_a_folder_of_nothing_but_training_images_is_refused(
     tmp_path: Path, manifest: Manifest, run: TrainingConfig
 ) -> None:
     """With the sentence that names them."""
-    dataset = open_dataset(run.data, seed=run.seed)
-    trained = {image.tobytes() for image in dataset.train.images}
-    for path in list((tmp_path / "trained").rglob("*.png")):
-        if np.asarray(Image.open(path)).tobytes() in trained:
-            (tmp_path / "copied" / path.parent.name).mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, tmp_path / "copied" / path.parent.name)
-    with pytest.raises(DatasetError, match="since the run trained on them: .*give images that the network never"):
+    shutil.copytree(run.data, tmp_path / "copied")
+    with pytest.raises(DatasetError, match="since the run learnt from them: .*give images that the network never"):
         open_proof(str(tmp_path / "copied"), manifest, run, 1000, 0)
 
 
@@ -155,3 +148,28 @@ def test_more_images_than_the_limit_are_drawn(tmp_path: Path, manifest: Manifest
     first, second = (open_proof(folder, manifest, run, 10, 5).images for _ in range(2))
     assert len(first) == 10
     np.testing.assert_array_equal(first.images, second.images)
+
+
+def test_data_of_the_run_that_are_gone_are_told(tmp_path: Path, manifest: Manifest, run: TrainingConfig) -> None:
+    """Its training images would judge it without a word."""
+    shutil.move(run.data, tmp_path / "moved")
+    proof = open_proof(str(tmp_path / "moved"), manifest, run, 1000, 0)
+    assert len(proof.images) == 80
+    assert proof.remarks[0].startswith(
+        f"the data of the run are no longer at {run.data!r}, so images that it trained on"
+    )
+
+
+def test_images_are_recognised_where_the_data_have_grown_since(
+    tmp_path: Path, manifest: Manifest, run: TrainingConfig
+) -> None:
+    """What was held out then and now differs; the test part of the run may judge."""
+    shutil.copytree(run.data, tmp_path / "copied")
+    class_folders(Path(run.data), 20, seed=3)
+    with pytest.raises(DatasetError, match="80 of 80 images are left out"):
+        open_proof(str(tmp_path / "copied"), manifest, run, 1000, 0)
+    tested = class_folders(tmp_path / "parts/test", 8, seed=4)
+    shutil.copytree(run.data, tmp_path / "parts/train")
+    parts = run.model_copy(update={"data": str(tmp_path / "parts")})
+    shutil.copytree(tested, tmp_path / "again")
+    assert len(open_proof(str(tmp_path / "again"), manifest, parts, 1000, 0).images) == 8

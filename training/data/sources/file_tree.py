@@ -18,6 +18,16 @@ def subfolders(root: Path) -> list[Path]:
         _refuse(error)
 
 
+def broken_links(root: Path) -> list[Path]:
+    """Return the links in `root` to what is not there, sorted by name. Raises DatasetError."""
+    try:
+        return sorted(
+            path for path in root.iterdir() if path.is_symlink() and not is_litter(path.name) and not path.exists()
+        )
+    except OSError as error:
+        _refuse(error)
+
+
 def files_in(folder: Path) -> list[Path]:
     """Return the files in a folder itself, not those in folders in it, sorted by name. Raises DatasetError."""
     try:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from models.contract import litter_note, suffix_counts
-from training.data.labels import choose_names, count_of, normalize_name, printable, shorten
+from training.data.labels import choose_names, count_of, instead_of, normalize_name, printable, shorten
 from training.data.metadata import files_dataset
 from training.data.sources.file_tree import class_files, files_in, litter_in
 from training.data.sources.layout import ClassFolder, find_class_folders
@@ -33,7 +33,8 @@ def list_class_folders(root: Path, labels: tuple[str, ...] = ()) -> Listing:
     for folder in folders:
         if folder.name not in numbers:
             raise DatasetError(
-                f"{printable(folder.path)} is of a class that has no training images: add some, or remove the folder"
+                f"{printable(folder.path)} is of a class that has no training images: "
+                f"{instead_of(folder.name, names) or 'add some, or remove the folder'}"
             )
     litter = [name for top in _tops(root, folders) for name in litter_in(top)]
     rows = [

@@ -46,9 +46,11 @@ def read_label_table(table: Path, *, empty_labels: bool) -> LabelTable:
         return 1_000_000 if certain else len(records[0])
 
     records, note = read_text_table(table, score)
-    unnamed = unnamed_columns(records[:_SAMPLE], table.parent) if records and not has_names(records[0]) else None
+    if not records:
+        raise DatasetError(f"{printable(table)} is empty: write the columns path and label, and a row for each image")
+    unnamed = unnamed_columns(records[:_SAMPLE], table.parent) if not has_names(records[0]) else None
     if unnamed is None:
-        names, rows = (records[0], records[1:]) if records else ([], [])
+        names, rows = records[0], records[1:]
         columns = named_columns(names, table)
         read = described(names, columns)
     else:
@@ -67,7 +69,7 @@ def table_rows(
     width: number of columns. Raises DatasetError as `read_label_table` does.
     """
     if not records:
-        raise DatasetError(f"{printable(table)} has no rows")
+        raise DatasetError(f"{printable(table)} has no rows: write one for each image")
     stripped = slashes = 0
     rows = []
     for number, record in enumerate(records, start=1):
@@ -82,6 +84,7 @@ def table_rows(
         whole = _path(table.parent, path)
         slashes += whole != table.parent / path
         _check_filled({"path": path} | ({} if empty_labels else {"label": label}), number, table)
+        _refuse_missing(label, number, table)
         rows.append(TableRow(whole, label, None if columns.split is None else _part(split, number, table)))
     notes = (
         f"{printable(table)}: blanks were removed around {count_of(stripped, 'label')}" if stripped else "",
@@ -102,6 +105,15 @@ def _check_filled(values: dict[str, str], number: int, table: Path) -> None:
     for name, value in values.items():
         if not value:
             raise DatasetError(f"{printable(table)}, row {number}: the {name} is empty")
+
+
+def _refuse_missing(label: str, number: int, table: Path) -> None:
+    """Refuse what pandas and NumPy write where a label is missing: it would become a class."""
+    if label.casefold() == "nan":
+        raise DatasetError(
+            f"{printable(table)}, row {number}: the label {label!r} stands for a missing value: write the label, or "
+            "remove the row"
+        )
 
 
 def _part(split: str, number: int, table: Path) -> Part:

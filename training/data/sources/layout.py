@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.data.labels import normalize_name, printable, shorten
 from training.data.part_names import Part, part_of
-from training.data.sources.file_tree import holds_images, subfolders
+from training.data.sources.file_tree import broken_links, holds_images, subfolders
 from training.errors import DatasetError
 
 _COMMON = 2
@@ -45,15 +45,28 @@ def find_class_folders(root: Path, known: Collection[str], *, strict: bool) -> l
         return [
             ClassFolder(folder, folder.name, part)
             for top, part in parts.items()
-            for folder in _class_folders(_unwrapped(top, part))
+            for folder in _classes_of_part(_unwrapped(top, part))
         ]
     classes = _divided_or_whole(root, folders)
     if strict and classes[0].part is None:
         _refuse_what_looks_like_parts(root, folders)
+    elif strict:
+        _refuse_data_sets(root, classes)
     return classes
 
 
+def _classes_of_part(top: Path) -> list[Path]:
+    if not subfolders(top) and holds_images(top):
+        raise DatasetError(
+            f"{printable(top)} has images, but no class folders: put those of each class into a folder of its name, or "
+            "move the folder away where the classes are not known"
+        )
+    return _class_folders(top)
+
+
 def _class_folders(root: Path) -> list[Path]:
+    if broken := broken_links(root):
+        raise DatasetError(f"{printable(broken[0])} is a link to nothing: repair or remove it")
     folders = subfolders(root)
     if not folders:
         raise DatasetError(
@@ -139,6 +152,21 @@ def _refuse_what_looks_like_parts(root: Path, folders: Sequence[Path]) -> None:
             f"same folders, {shorten(sorted(largest))}: call the parts train, validation and test, or say with "
             "--labels that these are the classes"
         )
+
+
+def _refuse_data_sets(root: Path, folders: Sequence[ClassFolder]) -> None:
+    """Raise DatasetError for folders divided into parts that hold the classes: each is a data set of its own."""
+    inside = [{each.name for each in subfolders(folder.path)} for folder in folders if not holds_images(folder.path)]
+    largest = max(inside, key=len, default=set())
+    if len(inside) < len(folders) or not all(len(names) >= _COMMON and names <= largest for names in inside):
+        return
+    tops = list(dict.fromkeys(folder.path.parent for folder in folders))
+    example = folders[0].path.relative_to(root)
+    raise DatasetError(
+        f"{printable(root)}: folders such as {example} hold {shorten(sorted(largest))}, which look like the classes: "
+        f"give {' or '.join(printable(top) for top in tops[:2])}"
+        + (f", or say with --labels that {_names(tops)} are the classes" if len(tops) > 1 else "")
+    )
 
 
 def _names(folders: Sequence[Path]) -> str:

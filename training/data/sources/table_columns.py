@@ -57,14 +57,19 @@ def named_columns(names: Sequence[str], table: Path) -> Columns:
 
 
 def described(names: Sequence[str], columns: Columns) -> str:
-    """Return which columns were read as which, where they have other names; empty where they have not."""
+    """Return which columns were read as which, where they have other names, and which were not read; or nothing."""
     places = zip(_ROLES, columns, strict=True)
     others = [
         f"{names[place]!r} was read as {role}"
         for role, place in places
         if place is not None and _plain(names[place]) != role
     ]
-    return f"has other names of columns: {', '.join(others)}" if others else ""
+    unread = [ascii(name) for place, name in enumerate(names) if place not in columns and name.strip()]
+    said = (
+        f"has other names of columns: {', '.join(others)}" if others else "",
+        f"has columns that were not read: {shorten(unread)}" if unread else "",
+    )
+    return "; it ".join(each for each in said if each)
 
 
 def unnamed_columns(records: Sequence[Sequence[str]], folder: Path) -> Columns | None:

@@ -28,7 +28,7 @@ _BYTE_ORDER_MARKS = (
 """UTF-32 before UTF-16, whose mark is the beginning of that of UTF-32."""
 _BEFORE_THE_TABLE = re.compile(r"(?:[^\S\r\n]*(?:#[^\r\n]*)?\r?[\r\n])+")
 """Empty lines and comments."""
-_SEPARATOR_LINE = re.compile(r"sep=(.)\r?[\r\n]", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?[\r\n]', re.IGNORECASE)
 """First line by which Excel names the separator."""
 
 
@@ -68,6 +68,8 @@ def _decoded(content: bytes) -> tuple[str, str]:
     try:
         return content.decode(), ""
     except UnicodeDecodeError:
+        if b"\0" in content:
+            raise UnicodeError("it holds bytes of another kind of file, such as an archive: give a text") from None
         return content.decode("cp1252", errors="replace"), "is not in UTF-8: it was read as Windows-1252 (Latin-1)"
 
 

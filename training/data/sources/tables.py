@@ -1,11 +1,12 @@
 """A table with one row per image, as text or Parquet: path, label and, optionally, part."""
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from training.data.labels import choose_names, normalize_name, printable, shorten
+from training.data.labels import choose_names, instead_of, normalize_name, printable, shorten
 from training.data.metadata import files_dataset
 from training.data.sources.label_table import LabelTable, read_label_table, table_rows
 from training.data.sources.listing import Listing, listing
@@ -13,6 +14,8 @@ from training.data.sources.table_columns import Columns, described, named_column
 from training.data.sources.table_text import TEXT_SUFFIXES
 from training.errors import DatasetError
 
+_NUMBER = re.compile(r"([0-9]{1,9})(?:\.0+)?")
+"""A number of a class, also as programs write whole numbers in a column where values are missing: 1.0."""
 _PARQUET = ".parquet"
 SUFFIXES = (*TEXT_SUFFIXES, _PARQUET)
 
@@ -35,7 +38,8 @@ def list_table(table: Path, labels: tuple[str, ...] = ()) -> Listing:
     numbers = {name: number for number, name in enumerate(names)}
     if strange := [name for name in values if name not in numbers]:
         raise DatasetError(
-            f"{printable(table)} has no training image of the class {strange[0]!r}: add some, or remove its rows"
+            f"{printable(table)} has no training image of the class {strange[0]!r}: "
+            f"{instead_of(strange[0], names) or 'add some, or remove its rows'}"
         )
     rows = [(row.path, numbers[v], part) for row, v, part in zip(read.rows, values, parts, strict=True)]
     return listing(files_dataset(table, names), rows, read.notes)
@@ -69,8 +73,8 @@ def _texts(column: pa.ChunkedArray) -> list[str]:
 def _name(value: str, labels: tuple[str, ...], row: int, table: Path) -> str:
     if value in labels:
         return value
-    if value.isdecimal() and int(value) < len(labels):
-        return labels[int(value)]
+    if (number := _NUMBER.fullmatch(value)) and int(number[1]) < len(labels):
+        return labels[int(number[1])]
     raise DatasetError(
         f"{table}, row {row}: the label {value!r} is not one of the {len(labels)} labels, {shorten(labels)}, "
         f"nor a number from 0 to {len(labels) - 1}"

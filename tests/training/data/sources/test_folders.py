@@ -79,7 +79,6 @@ def test_circles_of_links_end(photos: Path) -> None:
     """A link below a class is not followed, one that points to itself is a file that cannot be read."""
     (photos / "ant" / "again").symlink_to(photos)
     (photos / "ant" / "itself").symlink_to(photos / "ant" / "itself")
-    (photos / "itself").symlink_to(photos / "itself")
     assert len(list_class_folders(photos)) == 61
 
 

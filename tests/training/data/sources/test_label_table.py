@@ -22,7 +22,7 @@ def test_rows_are_read_in_their_order(tmp_path: Path) -> None:
         TableRow(tmp_path / "a.jpg", "x, y", "validation"),
         TableRow(Path("/b.jpg"), "01", "test"),
     ]
-    assert read.notes == ()
+    assert read.notes == (f"{path} has columns that were not read: 'id'",)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,11 @@ def test_several_labels_of_an_image_are_one_cell(tmp_path: Path, text: str) -> N
     [
         ("bild,label\na,b\n", "has no column 'path', only 'bild', 'label'"),
         ("bild;art\na;b\n", "has no column 'path', only 'bild', 'art'"),
-        ("", "has no column 'path', only none"),
+        ("", "is empty: write the columns path and label, and a row for each image"),
         ("path,label\n", "has no rows"),
         ("path,label\n,b\n", "row 1: the path is empty"),
         ("path,label\na\n", "row 1: the label is empty"),
+        ("path,label\na,b\nc,NaN\n", "row 2: the label 'NaN' stands for a missing value: write the label, or remove"),
         ("path,label\na,b\nc,d,e\n", "row 2 has 3 cells, but there are 2 columns: put a cell .* between quotes"),
         ("path,label,split\na,b,best\n", "row 1: the split 'best' is not one of train, validation, calibration, test"),
         ('path,label\na,"b\n', "cannot be read as a table"),

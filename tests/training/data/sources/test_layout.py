@@ -83,6 +83,20 @@ def test_known_classes_are_classes_whatever_they_look_like(tmp_path: Path, *, st
         (("one/a", "one/b", "one/c", "two/a", "two/b"), "one, two look like parts of the data, not like classes"),
         (("a", "b", "test/a", "test/b"), "test holds a, b, as the classes beside it: keep them apart"),
         (("data/a", "data/b"), "has one folder only, data, whose folders look like the classes: give .*data"),
+        (("set/train/a", "set/train/b", "set/test/a", "set/test/b"), "set/test hold a, b, .* the classes: give .*set$"),
+        (
+            (
+                "one/train/a",
+                "one/train/b",
+                "one/val/a",
+                "one/val/b",
+                "two/train/a",
+                "two/train/b",
+                "two/val/a",
+                "two/val/b",
+            ),
+            "one/train hold a, b, .* give .*one or .*two, or say with --labels that one, two are the classes",
+        ),
     ],
 )
 def test_folders_that_look_like_parts_are_refused(tmp_path: Path, folders: tuple[str, ...], message: str) -> None:
@@ -101,6 +115,7 @@ def test_folders_that_look_like_parts_are_refused(tmp_path: Path, folders: tuple
         ("ant/2023", "ant/2024", "bee/2023", "bee/2024", "bee"),
         ("ant/images", "bee/images"),
         ("ant/day", "ant/night", "bee/day", "bee/dusk"),
+        ("ant/train/day", "ant/test/day", "bee/train/day", "bee/test/day"),
     ],
 )
 def test_deeper_folders_of_classes_are_no_parts(tmp_path: Path, folders: tuple[str, ...]) -> None:
@@ -124,3 +139,18 @@ def test_half_of_an_arrangement_is_refused(tmp_path: Path, folders: tuple[str, .
     for strict in (True, False):
         with pytest.raises(DatasetError, match=message):
             found(tmp_path, strict=strict)
+
+
+def test_a_test_part_without_classes_is_refused(tmp_path: Path) -> None:
+    """As competitions give it: its images have no labels."""
+    write(write_parts(tmp_path, "train"), "test")
+    with pytest.raises(DatasetError, match=r"test has images, but no class folders: .* move the folder away where"):
+        found(tmp_path)
+
+
+def test_a_class_folder_that_is_a_broken_link_is_refused(tmp_path: Path) -> None:
+    """The class would be missing without a word."""
+    write(tmp_path, *CLASSES)
+    (tmp_path / "dog").symlink_to(tmp_path / "nothing")
+    with pytest.raises(DatasetError, match="dog is a link to nothing: repair or remove it"):
+        found(tmp_path)

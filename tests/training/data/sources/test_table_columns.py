@@ -48,7 +48,15 @@ def test_other_names_than_the_plain_ones_are_told() -> None:
     assert described(["Path", "Label "], Columns(0, 1, None)) == ""
     assert (
         described(["file", "x", "class"], Columns(0, 2, None))
-        == "has other names of columns: 'file' was read as path, 'class' was read as label"
+        == "has other names of columns: 'file' was read as path, 'class' was read as label; "
+        "it has columns that were not read: 'x'"
+    )
+
+
+def test_columns_that_are_not_read_are_told() -> None:
+    """One of them may say which images are for the test; a column of row numbers without a name is none of them."""
+    assert (
+        described(["", "path", "label", "is_test"], Columns(1, 2, None)) == "has columns that were not read: 'is_test'"
     )
 
 

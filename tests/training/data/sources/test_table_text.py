@@ -1,5 +1,6 @@
 """Text tables as rows of cells."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def read(folder: Path, content: bytes) -> tuple[list[Record], str]:
         b'path, label\n"a.png", "x"\n',
         b"path,label\ra.png,x\r",
         b"sep=;\npath;label\na.png;x\n",
+        b'"sep=;"\n"path";"label"\n"a.png";"x"\n',
         b"# made by hand\n\n# twice\npath,label\na.png,x\n",
         "path,label\na.png,x\n".encode("utf-8-sig"),
         "path,label\na.png,x\n".encode("utf-16"),
@@ -59,3 +61,9 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
     """With the reason of the operating system."""
     with pytest.raises(DatasetError, match=r"none.csv cannot be read as a table: No such file"):
         read_text_table(tmp_path / "none.csv", most_columns)
+
+
+def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
+    """Such as an archive whose name ends as a table's."""
+    with pytest.raises(DatasetError, match="it holds bytes of another kind of file"):
+        read(tmp_path, gzip.compress(b"path,label\n", mtime=0))

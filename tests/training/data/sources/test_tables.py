@@ -43,10 +43,12 @@ def test_a_column_of_parts_is_obeyed(tmp_path: Path) -> None:
     assert listing.parts.tolist() == ["train", "train", "validation", "test", "calibration"]
 
 
-@pytest.mark.parametrize("number", [0, np.int64(0), "0"])
-def test_a_label_may_be_the_number_of_a_name(tmp_path: Path, number: object) -> None:
-    """Where the names are given."""
-    parquet.write_table(pa.table({"path": ["1", "2"], "label": [number, type(number)(1)]}), tmp_path / "t.parquet")  # type: ignore[call-arg]
+@pytest.mark.parametrize(
+    ("number", "other"), [(0, 1), (np.int64(0), np.int64(1)), ("0", "1"), ("0.0", "1.0"), (0.0, 1.0)]
+)
+def test_a_label_may_be_the_number_of_a_name(tmp_path: Path, number: object, other: object) -> None:
+    """Where the names are given; whole numbers may be written as 1.0."""
+    parquet.write_table(pa.table({"path": ["1", "2"], "label": [number, other]}), tmp_path / "t.parquet")
     assert list_table(tmp_path / "t.parquet", ("cat", "ant")).metadata.labels == ("cat", "ant")
 
 
@@ -60,7 +62,7 @@ def test_labels_stay_as_they_are_written(tmp_path: Path) -> None:
     [
         ("bild,label\n1,ant\n", r"no column 'path', only 'bild', 'label': name the columns path, label"),
         ("path,label\n", "has no rows"),
-        ("", "no column 'path', only none"),
+        ("", "is empty: write the columns path and label"),
         ("path,label\n1,ant,3\n", "row 1 has 3 cells, but there are 2 columns"),
         ("path,path,label\n1,2,ant\n", "has the columns 'path' and 'path'"),
         ("path,label\n1,ant\n,bee\n", "row 2: the path is empty"),
@@ -70,6 +72,10 @@ def test_labels_stay_as_they_are_written(tmp_path: Path) -> None:
         ("path,label,split\n1,ant,train\n2,bee,\n", "row 2: the split '' is not one of"),
         ("path,label,split\n1,ant,test\n2,bee,test\n", "no class to train on"),
         ("path,label,split\n1,ant,train\n2,bee,train\n3,cat,test\n", "no training image of the class 'cat'"),
+        (
+            "path,label,split\n1,Ant,train\n2,bee,train\n3,ant,test\n",
+            "class 'ant': write 'Ant' where they are the same",
+        ),
     ],
 )
 def test_a_table_that_says_too_little_is_refused(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -78,7 +84,7 @@ def test_a_table_that_says_too_little_is_refused(tmp_path: Path, text: str | byt
         list_table(write(tmp_path, text))
 
 
-@pytest.mark.parametrize("value", ["dog", "3", "-1", "1.0", "²"])
+@pytest.mark.parametrize("value", ["dog", "3", "-1", "1.5", "3.0", "²"])
 def test_a_label_that_is_neither_name_nor_number_is_refused(tmp_path: Path, value: str) -> None:
     """Three names have the numbers 0, 1 and 2."""
     with pytest.raises(DatasetError, match=rf"row 2: the label '{value}' is not one of the 3 labels, ant, bee, cat"):
