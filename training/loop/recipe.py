@@ -69,7 +69,7 @@ class Recipe(_Part):
     precision: NumberFormat = Field("auto", description="auto: bfloat16 where the device computes in it")
     freeze: int = Field(0, ge=0, description="first epochs in which a pretrained body is kept as it is")
     unfreeze: float = Field(1.0, ge=0, le=1, description="share of the body, from the top, that learns after them")
-    body_lr: float = Field(0.1, gt=0, le=1, description="learning rate of a pretrained body, as a share of `lr`")
+    body_lr: float = Field(0.1, gt=0, le=1, description="learning rate of a pretrained body, as a share of the head's")
     augmentation: Augmentation = Augmentation()
 
     @property
