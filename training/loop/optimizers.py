@@ -12,10 +12,6 @@ from training.networks.network import Network
 
 _REST_LR = 5 / 3
 """Learning rate of the parameters that Muon does not take, as a multiple of Muon's own."""
-_NEW_HEAD_LR = 1 / 6
-"""Learning rate of the head over a body that is frozen first, as a multiple of Muon's: a tenth of `_REST_LR`, which
-overshoots on features as large as those of published networks (docs/decisions/training-recipe.md).
-"""
 _REST_DECAY = 0.1
 _MOMENTUM = 0.9
 
@@ -87,8 +83,7 @@ def _muon(network: Network, recipe: Recipe, body_share: float) -> tuple[Optimize
     chosen = {id(p) for p in hidden}
     rest_lr, rest_decay = recipe.peak_lr * _REST_LR, recipe.decay * _REST_DECAY
     body = [p for p in network.body.parameters() if id(p) not in chosen]
-    head_lr = recipe.peak_lr * _NEW_HEAD_LR if recipe.freeze else rest_lr
-    groups = _groups(body, rest_lr * body_share, rest_decay) + _groups(network.head.parameters(), head_lr, rest_decay)
+    groups = _groups(body, rest_lr * body_share, rest_decay) + _groups(network.head.parameters(), rest_lr, rest_decay)
     plain = SGD(groups, momentum=_MOMENTUM, nesterov=True)
     return (Muon(hidden, recipe.peak_lr * body_share, _MOMENTUM, recipe.decay), plain) if hidden else (plain,)
 

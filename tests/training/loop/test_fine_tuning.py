@@ -67,7 +67,7 @@ def test_the_rate_of_a_run_is_that_of_what_learns(tmp_path: Path) -> None:
     """That of the head where the body is frozen: SGD's, of a recipe whose convolutions are for Muon."""
     recipe = Recipe(epochs=1, freeze=1, lr=0.03, schedule="constant", warm_up=0)
     fit(network(), training_data(), recipe, folder=tmp_path)
-    assert json.loads((tmp_path / "history.jsonl").read_text())["lr"] == pytest.approx(0.03 / 6)
+    assert json.loads((tmp_path / "history.jsonl").read_text())["lr"] == pytest.approx(0.03 * 5 / 3)
 
 
 def test_the_top_of_the_body_thaws_after_the_frozen_epochs() -> None:
