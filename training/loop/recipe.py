@@ -67,7 +67,9 @@ class Recipe(_Part):
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
     patience: int = Field(
-        10, ge=0, description="epochs without a better validation score, after the warm-up, before stopping; 0: never"
+        10,
+        ge=0,
+        description="epochs with a lower validation accuracy than before, after the warm-up, until a run stops; 0: never",
     )
     balance: bool = Field(False, description="draw images so that all classes are seen equally often")
     precision: NumberFormat = Field("auto", description="auto: bfloat16 where the device computes in it")

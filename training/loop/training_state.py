@@ -45,11 +45,12 @@ class Score:
     accuracy: float
     nll: float
 
-    def is_better_than(self, other: "Score") -> bool:
-        """Return whether this score is better: by accuracy, then by NLL, since the temperature is fitted again after
-        training.
+    def replaces(self, other: "Score") -> bool:
+        """Return whether this score is kept instead of `other`, that of an earlier epoch: not if its accuracy is lower.
+
+        A few validation images are all right after a few epochs, at a high rate; the later weights are better then.
         """
-        return (self.accuracy, -self.nll) > (other.accuracy, -other.nll)
+        return self.accuracy >= other.accuracy
 
 
 def score_of(logits: NDArray[np.float32], labels: NDArray[np.int64], epoch: int) -> Score:
@@ -181,7 +182,7 @@ class TrainingState:
         )
 
     def _keep_if_best(self, score: Score) -> None:
-        if score.is_better_than(self.best):
+        if score.replaces(self.best):
             network = self.trainer.average.module
             self.best, self._best_state = score, {key: value.clone() for key, value in network.state_dict().items()}
         elif self.recipe.is_exhausted(score.epoch, self.best.epoch):

@@ -49,10 +49,10 @@ def read_history(run: Path) -> list[EpochRecord]:
 
 
 def curves(history: Sequence[EpochRecord]) -> list[Figure]:
-    """Draw loss, accuracy, learning rate and speed; the dashed line is the epoch with the highest validation
+    """Draw loss, accuracy, learning rate and speed; the dashed line is the last epoch with the highest validation
     accuracy.
     """
-    best = max(history, key=lambda epoch: (epoch.accuracy, -epoch.nll))
+    best = max(history, key=lambda each: (each.accuracy, each.epoch))
     waiting = sum(each.data_wait for each in history) / len(history)
     panels: dict[str, list[Line]] = {
         "Loss (nats)": [Line("loss", "soft", "training, augmented"), Line("nll", "right", "validation")],

@@ -27,6 +27,7 @@ from tests.support.onnx_files import (
     write_labels,
     write_onnx,
 )
+from training.data.option_values import InputSize
 from training.errors import BundleExistsError, OnnxImportError, OptimizeError
 from training.evaluation.evaluate import run_graph
 from training.importing.golden_photos import shipped_photos
@@ -131,7 +132,7 @@ def test_a_class_map_and_larger_pictures_are_in_the_manifest(tmp_path: Path) -> 
     manifest = read_bundle(imported(tmp_path, FEATURE_MAPS).folder).manifest
     assert (manifest.class_map, manifest.dense) == (True, None)
     free = FEATURE_MAPS.replace(f"3, {SIDE}, {SIDE}]", "3, height, width]")
-    options = OnnxOptions(labels=tmp_path / "labels.txt", preset=Preset.UNIT, size=SIDE)
+    options = OnnxOptions(labels=tmp_path / "labels.txt", preset=Preset.UNIT, size=InputSize(SIDE, SIDE))
     manifest = read_bundle(imported(tmp_path, free, options, overwrite=True).folder).manifest
     assert manifest.dense == Dense(stride=(2, 2), window=(7, 7))
 

@@ -17,6 +17,7 @@ from tests.support.onnx_files import (
     STATIC_BATCH,
     write_onnx,
 )
+from training.data.option_values import InputSize
 from training.errors import ParityError
 from training.importing import graph_file
 from training.importing.guesses import Guess
@@ -36,7 +37,8 @@ def ignore(_: Guess) -> None:
 def original_of(path: Path, preset: Preset = Preset.UNIT) -> Original:
     """The network of a file and its output for a few pictures."""
     file = read_onnx(path)
-    network_input = find_input(file, ignore, size=SIDE if "height" in str(file.model.graph.input[0]) else None)
+    size = InputSize(SIDE, SIDE) if "height" in str(file.model.graph.input[0]) else None
+    network_input = find_input(file, ignore, size=size)
     normalization = choose_normalization(file, network_input, ignore, preset=preset)
     pictures = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)
     graph = OriginalGraph(path)

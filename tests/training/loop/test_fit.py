@@ -2,8 +2,10 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -81,9 +83,20 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(tmp_path: Path) -> N
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
-def test_training_stops_when_nothing_gets_better(capsys: pytest.CaptureFixture[str]) -> None:
-    """With rates near zero no epoch improves after the running statistics have settled."""
-    recipe = Recipe(epochs=40, batch_size=16, lr=1e-12, weight_decay=0, patience=1, augmentation=PLAIN)
-    _, score = fit(network(), training_data(train=64), recipe)
+def test_training_stops_when_the_validation_accuracy_stays_lower(capsys: pytest.CaptureFixture[str]) -> None:
+    """Validation images that are labelled otherwise than those to learn from are guessed at first, and missed later."""
+    data = training_data(train=64)
+    validation = replace(data.validation, labels=(data.validation.labels + 1) % data.classes)
+    recipe = Recipe(epochs=40, batch_size=16, patience=1, augmentation=PLAIN)
+    _, score = fit(network(), replace(data, validation=validation), recipe)
     assert score.epoch < 39
     assert "stopped early" in capsys.readouterr().err
+
+
+def test_of_equally_good_epochs_the_last_is_kept() -> None:
+    """With a rate of nearly nothing every epoch ends with the same accuracy."""
+    recipe = Recipe(epochs=3, batch_size=16, lr=1e-12, weight_decay=0, average=0, patience=1, augmentation=PLAIN)
+    small = training_data(train=64)
+    few = small.validation.take(np.zeros(1, np.int64))
+    _, score = fit(network(), replace(small, validation=few), recipe)
+    assert score.epoch == 3

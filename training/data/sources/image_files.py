@@ -103,7 +103,7 @@ def with_crop_margin(target: Input, preprocessing: Preprocessing) -> tuple[Input
 
 def _bits_in_use(listing: Listing, headers: Sequence[Header]) -> tuple[int, tuple[str, ...]]:
     """Return how many bits the grey files of 16 bits use, by those to train on, and what to say about it."""
-    training = np.flatnonzero(listing.parts == "train")
+    training: list[int] = np.flatnonzero(listing.parts == "train").tolist()
     values = [headers[index].values for index in training]
     bits = choose_bits(values)
     return bits, value_notes([listing.paths[index] for index in training], values, bits)

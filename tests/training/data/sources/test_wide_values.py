@@ -106,7 +106,7 @@ def test_twelve_bits_are_said_in_one_sentence() -> None:
 
 def test_one_picture_with_a_marker_does_not_darken_all_others() -> None:
     """One in 100, rounded; it is named. Of fewer pictures than 50 every one counts."""
-    pictures: list[WideValues | None] = [grey(4012)] * 59 + [grey(65535, 4012)]
+    pictures: list[WideValues | None] = [*[grey(4012)] * 59, grey(65535, 4012)]
     assert choose_bits(pictures) == 12
     assert notes_on(pictures)[1] == "larger values become white in 1 of 60: 59.png (65,535)"
     assert choose_bits(pictures[-40:]) == 16
