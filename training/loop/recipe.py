@@ -69,7 +69,7 @@ class Recipe(_Part):
     patience: int = Field(
         10,
         ge=0,
-        description="epochs with a lower validation accuracy than before, after the warm-up, until a run stops; 0: never",
+        description="epochs with a lower validation accuracy than before, after the warm-up, until it stops; 0: never",
     )
     balance: bool = Field(False, description="draw images so that all classes are seen equally often")
     precision: NumberFormat = Field("auto", description="auto: bfloat16 where the device computes in it")
