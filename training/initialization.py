@@ -77,8 +77,6 @@ def _start(config: TrainingConfig, dataset: Dataset) -> InitialNetwork:
     if config.network == PACKAGED:
         return _efficientnet_lite0(classes, target)
     network = build_network(config.network, classes, target, pretrained=True)
-    if isinstance(network.head, nn.Linear):
-        _set_to_zero(network.head)
     return InitialNetwork(network, _published_scaling(config.network))
 
 
@@ -119,19 +117,7 @@ def _with_new_head(network: Network, classes: int) -> Network:
     if not isinstance(network.head, nn.Linear):
         raise ConfigurationError("the network of that run has no linear head that could be replaced")
     head = nn.Linear(network.head.in_features, classes)
-    _set_to_zero(head)
     return Network(network.body, head, pooled=network.pooled, dropout=network.dropout.p)
-
-
-def _set_to_zero(head: nn.Linear) -> None:
-    """Set a new head over a body that has learnt to zero.
-
-    Few images span few directions of the features; in all others a head keeps its first weights, and random ones make
-    its answers for other images worse (docs/decisions/training-recipe.md).
-    Source: Kolesnikov et al., ECCV 2020, "Big Transfer", whose heads start at zero.
-    """
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
 
 
 def _with_matched_head(network: Network, former: Sequence[str], labels: Sequence[str]) -> tuple[Network, int]:
