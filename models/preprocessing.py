@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.manifest import Input, Preprocessing
+from models.resampling import resample
 
 Pixels = NDArray[np.uint8]
 
@@ -129,7 +130,7 @@ def _resize(image: Image.Image, size: tuple[int, int], preprocessing: Preprocess
     box = _box(image.size, size, preprocessing)
     if image.size == size and box == (0, 0, *size):
         return image
-    return image.resize(size, Image.Resampling[preprocessing.interpolation.upper()], box=box)
+    return resample(image, size, preprocessing.interpolation, box)
 
 
 def _orientation(image: Image.Image) -> int:
