@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.manifest import FULL_BITS, Input, Preprocessing
+from models.resampling import resample
 
 Pixels = NDArray[np.uint8]
 WideValues = NDArray[np.uint16]
@@ -188,7 +189,7 @@ def _resize(
     """Return the part inside `box`, at `size`; the image itself if it is that already."""
     if image.size == size and box == (0, 0, *size):
         return image
-    return image.resize(size, Image.Resampling[preprocessing.interpolation.upper()], box=box)
+    return resample(image, size, preprocessing.interpolation, box)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from models import resampling
 from models.contract import Input, Manifest, Pixels, Preprocessing, preprocess, read_bundle, region
 from service.decoding.decode import DecodeLimits, decode
 
@@ -30,8 +31,17 @@ def current(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
     return decode(body, target, preprocessing, _LIMITS).pixels
 
 
+def pillow_alone(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
+    """Decode as the service does on a machine without cykooz-resizer: Pillow resizes."""
+    resampling.HAS_VECTORS = False
+    try:
+        return current(body, target, preprocessing)
+    finally:
+        resampling.HAS_VECTORS = True
+
+
 def resize_only(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixels:
-    """Decode with Pillow, resize with cykooz-resizer's convolution (fast_image_resize) between Pillow's buffers."""
+    """Decode with Pillow, resize with one call of cykooz-resizer, which takes rows before columns."""
     image = Image.open(io.BytesIO(body))
     image.draft(None, _least_size(image.size, target, preprocessing))
     image.load()
@@ -104,7 +114,17 @@ def kornia_rs(body: bytes, target: Input, preprocessing: Preprocessing) -> Pixel
 
 DECODERS: dict[str, Decoder] = {
     decoder.__name__: decoder
-    for decoder in (current, resize_only, simplejpeg, simplejpeg_eighths, imagecodecs, opencv, pyvips, kornia_rs)
+    for decoder in (
+        current,
+        pillow_alone,
+        resize_only,
+        simplejpeg,
+        simplejpeg_eighths,
+        imagecodecs,
+        opencv,
+        pyvips,
+        kornia_rs,
+    )
 }
 
 

@@ -30,9 +30,10 @@ from models.contract import INPUT, PROBABILITIES, Bundle, Pixels, Precision, rea
 _OTHERS = str(ENVIRONMENTS / "decoders" / "bin" / "python")
 CURRENT = ("current", sys.executable)
 CANDIDATES = {
-    "pillow, current": CURRENT,
+    "current": CURRENT,
+    "pillow alone": ("pillow_alone", sys.executable),
     "pillow-simd": ("current", str(ENVIRONMENTS / "pillow-simd" / "bin" / "python")),
-    "pillow, cykooz-resizer": ("resize_only", _OTHERS),
+    "cykooz-resizer in one call": ("resize_only", _OTHERS),
     "simplejpeg, pillow": ("simplejpeg", _OTHERS),
     "simplejpeg by eighths, pillow": ("simplejpeg_eighths", _OTHERS),
     "imagecodecs, pillow": ("imagecodecs", _OTHERS),
@@ -139,7 +140,7 @@ def _measure(
 
 
 def _print(measured: dict[str, CandidateResult]) -> None:
-    reference, bundle = measured["pillow, current"].pixels, read_bundle(PHOTOS)
+    reference, bundle = measured["current"].pixels, read_bundle(PHOTOS)
     print("| candidate | A ms | B ms | C ms | pixel | golden probability |\n|---|--:|--:|--:|--:|--:|")
     for name, result in measured.items():
         times = [f"{result.milliseconds[letter]:.3g}" if letter in result.milliseconds else "-" for letter in "ABC"]
