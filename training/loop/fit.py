@@ -23,8 +23,7 @@ def fit(
     folder: Path | None = None,
     resume: bool = False,
 ) -> tuple[Network, Score]:
-    """Train `network`. Returns its moving average at the last of the epochs with the highest validation accuracy, and its
-    score.
+    """Train `network`. Returns its moving average and its score at the last epoch with the highest validation accuracy.
 
     folder: the run keeps its checkpoint and history there; with `resume` it continues from them to the very same
     weights.
