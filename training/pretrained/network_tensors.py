@@ -188,7 +188,7 @@ def _weights_guess(checkpoint: Checkpoint, fit: _Fit, wanted: _Wanted, others: l
     """Return what was taken from the file. others: names of tensors in the same part that were not."""
     part = f"{fit.part!r} of {checkpoint.path.name}" if fit.part else checkpoint.path.name
     average = ", the moving average of the weights" if is_average(fit.part) else ""
-    facts = [f"{fit.prefix!r} before the names was removed" if fit.prefix else "under the network's own names"]
+    facts = [f"{fit.prefix!r} was removed from the names" if fit.prefix else "under the network's own names"]
     if fit.head:
         facts.append(f"assumed: {fit.head!r} is the last layer, {wanted.head!r} of {wanted.network}")
     if others:

@@ -277,7 +277,7 @@ def test_a_checkpoint_without_settings_takes_options_and_says_what_it_assumes(tm
     assumed = snellen_import(*arguments)
     assert assumed.exit_code == 0, assumed.output
     assert assumed.output.count("assumed: timm's settings of test_resnet, since net.pth does not say") == 3
-    assert "'module.net.' before the names of all of them was removed" in assumed.output
+    assert "'module.net.' was removed from the names" in assumed.output
     given = ("--size", "80", "--mean", "0.1,0.2,0.3", "--std", "0.2", "--colour", "BGR", "--resize", "squash")
     photo = photos(tmp_path)[0]
     result = snellen_import(*arguments, *given, "--interpolation", "bilinear", "--check", photo)

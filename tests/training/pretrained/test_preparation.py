@@ -98,7 +98,7 @@ def test_what_a_file_does_not_say_is_assumed() -> None:
 def test_options_replace_settings_that_cannot_be_meant() -> None:
     """So a file of another script comes in with the options that the refusal names."""
     given = {"input_size": "large", "mean": "imagenet", "crop_pct": "all", "crop_mode": "border"}
-    options: dict[str, Any] = {"size": 32, "preset": Preset.UNIT, "crop_fraction": 1.0, "resize": "crop"}
+    options: dict[str, Any] = {"size": InputSize(32, 32), "preset": Preset.UNIT, "crop_fraction": 1.0, "resize": "crop"}
     found, _ = prepared(with_settings(given, **options), **options)
     assert (found.target.shape, found.preprocessing.crop_fraction) == ((32, 32, 3), 1.0)
 

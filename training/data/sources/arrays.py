@@ -126,7 +126,7 @@ def _pairs(arrays: Arrays, labels: NDArray[np.int64], given: Parts, digests: Dig
     first, title = len(arrays.train), arrays.metadata.title
 
     def place(index: int) -> str:
-        return f"image {index - first if index >= first else index} of {title}"
+        return f"training image {index} of {title}" if index < first else f"test image {index - first} of {title}"
 
     return find_pairs(digests, given, labels, names=arrays.metadata.labels, place=place)
 

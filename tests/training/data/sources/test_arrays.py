@@ -39,7 +39,7 @@ def test_the_same_image_in_both_idx_parts_is_refused(tmp_path: Path) -> None:
     for kind in ("images-idx3", "labels-idx1"):
         shutil.copy(tmp_path / f"train-{kind}-ubyte", tmp_path / f"t10k-{kind}-ubyte")
     with pytest.raises(
-        DatasetError, match=r"image 0 of IDX files in .*\(train\) and image 0 of .*\(test\) are the same"
+        DatasetError, match=r"training image 0 of IDX files in .*\(train\) and test image 0 of .*\(test\) are the same"
     ):
         open_dataset(str(tmp_path))
 
