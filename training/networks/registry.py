@@ -9,7 +9,7 @@ from models.contract import Colour, Input
 from training.errors import TrainingError
 from training.networks import textbook, torchvision_models
 from training.networks.network import Network
-from training.networks.small_resnet import small_resnet
+from training.networks.small_resnet import medium_resnet, small_resnet
 from training.networks.timm_hub import input_size, require_known
 from training.networks.timm_models import timm_network
 
@@ -48,6 +48,10 @@ def _small_resnet(classes: int, target: Input) -> Network:
     return small_resnet(classes, target.colour.channels)
 
 
+def _medium_resnet(classes: int, target: Input) -> Network:
+    return medium_resnet(classes, target.colour.channels)
+
+
 def _timm(name: str, smallest: int, paper: str, *, native: int = 224, dropout: float = 0.0) -> NetworkInfo:
     return NetworkInfo(partial(timm_network, name, dropout=dropout), smallest, _colour(native), f"timm {name}", paper)
 
@@ -57,6 +61,7 @@ NETWORKS = {
     "two-conv": NetworkInfo(textbook.two_conv, 6, _grey(28), "own", "Keras examples, mnist_cnn, 2015"),
     "three-conv": NetworkInfo(textbook.three_conv, 18, _colour(32), "own", "Lin et al. 2013 (arXiv:1312.4400)"),
     "small-resnet": NetworkInfo(_small_resnet, 4, _grey(28), "own", "He et al. 2015 (arXiv:1512.03385)"),
+    "medium-resnet": NetworkInfo(_medium_resnet, 4, _grey(28), "own", "He et al. 2015 (arXiv:1512.03385)"),
     "alexnet": NetworkInfo(
         torchvision_models.alexnet, 63, _colour(224), "torchvision", "Krizhevsky 2014 (arXiv:1404.5997)"
     ),

@@ -20,7 +20,7 @@ from training.networks.network import Network
 from training.networks.registry import NETWORKS, build_network
 
 CLASSES = 4
-QUICK = ("lenet-5", "two-conv", "three-conv", "small-resnet", "squeezenet")
+QUICK = ("lenet-5", "two-conv", "three-conv", "small-resnet", "medium-resnet", "squeezenet")
 """Exported in a few seconds each; the others take up to a minute."""
 ALL = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in NETWORKS]
 

@@ -1,9 +1,20 @@
-"""The small residual network."""
+"""The residual networks for small images."""
 
-from training.networks.network import count_parameters
-from training.networks.small_resnet import small_resnet
+from collections.abc import Callable
+
+import pytest
+
+from training.networks.network import Network, count_parameters
+from training.networks.small_resnet import medium_resnet, small_resnet
 
 
-def test_the_network_has_under_0_8_million_parameters() -> None:
+@pytest.mark.parametrize("build", [small_resnet, medium_resnet])
+def test_the_network_has_under_0_8_million_parameters(build: Callable[[int], Network]) -> None:
     """With the ten classes of Fashion-MNIST."""
-    assert count_parameters(small_resnet(10)) < 800_000
+    assert count_parameters(build(10)) < 800_000
+
+
+def test_the_second_block_of_the_medium_network_works_at_full_resolution() -> None:
+    """Two blocks, of two convolutions each, come before the first convolution that halves the resolution."""
+    strides = [module.stride[0] for module in medium_resnet(10).body.modules() if hasattr(module, "stride")]
+    assert strides == [1, 1, 1, 1, 1, 2, 1, 1, 2, 1, 1]
