@@ -12,10 +12,14 @@ LARGEST_TOLERANCE = 0.25
 
 
 class Precision(StrEnum):
-    """The weights of a variant: number format, or float32 with most of them zero (`pruned`)."""
+    """How a variant computes: number format, or float32 with most weights zero (`pruned`).
+
+    `bf16` has no file of its own: it is the graph of fp32, computed in bfloat16 by a runtime that can.
+    """
 
     FP32 = "fp32"
     FP16 = "fp16"
+    BF16 = "bf16"
     INT8 = "int8"
     PRUNED = "pruned"
 

@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     providers: Annotated[tuple[Provider, ...], NoDecode] = Field(
         (),
         examples=["cuda,cpu"],
-        description="execution providers, most wanted first; unset: cuda where installed, else cpu; "
-        "auto: the fastest of all installed",
+        description="execution providers, most wanted first; unset: cuda where installed, else cpu, or openvino where "
+        "it is installed and faster; auto: the fastest of all installed",
     )
     strict: bool | None = Field(
         None, description="refuse to become ready on another provider than the first; unset: unless that is cpu"
@@ -123,13 +123,13 @@ class Settings(BaseSettings):
         description="processes that run the networks, one for each device; 0: each frontend does it itself",
     )
     threads_per_batch: int = Field(
-        0, ge=0, le=256, description="onnxruntime's intra-op threads, on CPU; 0: the fastest is found out"
+        0, ge=0, le=256, description="threads that work on one batch, on CPU; 0: the fastest is found out"
     )
     single_image_threads: int = Field(
         0,
         ge=0,
         le=256,
-        description="onnxruntime's threads for an image that is alone, on CPU; 0: one per core, at most 8",
+        description="threads for an image that is alone, on CPU; 0: one per core, at most 8",
     )
     concurrency: int = Field(0, ge=0, le=256, description="batches run at a time; 0: the fastest is found out")
     max_batch_size: int = Field(32, ge=1, le=1024, description="largest batch; the measured best may be smaller")
@@ -291,6 +291,13 @@ class Settings(BaseSettings):
         if "HEIC" in formats and find_spec("pillow_heif") is None:
             raise ValueError("HEIC takes a package that is not installed: pip install 'snellen[heic]'")
         return formats
+
+    @field_validator("providers")
+    @classmethod
+    def _check_providers(cls, providers: tuple[Provider, ...]) -> tuple[Provider, ...]:
+        if providers == ("openvino",) and find_spec("openvino") is None:
+            raise ValueError("openvino takes a package that is not installed: pip install 'snellen[openvino]'")
+        return providers
 
     @field_validator("tls_key", "tls_client_ca")
     @classmethod

@@ -15,11 +15,11 @@ Providers = Annotated[
 
 def provider_names(text: str) -> tuple[str, ...]:
     """Return the names between commas. Ends the command with status 2 at an unknown name."""
-    from service.engine.providers import PROVIDERS
+    from service.engine.providers import NAMES
 
     names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if unknown := [name for name in names if name not in PROVIDERS]:
-        exit_with_error(f"--providers: {unknown[0]!r} is none of {', '.join(PROVIDERS)}", status=2)
+    if unknown := [name for name in names if name not in NAMES]:
+        exit_with_error(f"--providers: {unknown[0]!r} is none of {', '.join(NAMES)}", status=2)
     return names
 
 

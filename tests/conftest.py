@@ -22,10 +22,14 @@ with contextlib.suppress(ImportError):  # the training tests run where there is 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_profiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What was measured is kept for the run of the tests, not for the user; and they need not choose well."""
+    """What was measured is kept for the run of the tests, not for the user; and they need not choose well.
+
+    onnxruntime runs the graphs, whatever else is installed; tests of another library name it.
+    """
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SNELLEN_PROFILE_CACHE", str(tmp_path_factory.mktemp("profiles")))
         environment.setenv("SNELLEN_TUNE_S", "0.1")
+        environment.setenv("SNELLEN_PROVIDERS", "cpu")
         yield
 
 

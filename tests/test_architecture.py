@@ -48,6 +48,7 @@ LIBRARIES: dict[str, set[str]] = {
     "python_multipart": {"api"},
     "onnxruntime": {"engine"},
     "onnx": {"engine"},
+    "openvino": {"engine"},
     "PIL": {"decoding", "models"},
     "pillow_heif": {"decoding"},
     "prometheus_client": {"telemetry", "api"},

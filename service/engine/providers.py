@@ -1,4 +1,7 @@
-"""Execution providers: our short names, onnxruntime's names, and the options of an engine and of each provider."""
+"""Execution providers: our short names, onnxruntime's names, and the options of an engine and of each provider.
+
+`openvino` is none of onnxruntime's providers but a library of its own, with an engine of its own.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +13,15 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
 }
 """onnxruntime's name by our short name."""
+OPENVINO = "openvino"
+NAMES = (*PROVIDERS, OPENVINO)
+"""All short names."""
 ON_GPU = frozenset({"cuda", "tensorrt"})
 EVERY: tuple[str, ...] = ("auto",)
 """Stands for all installed providers."""
-FASTEST_FIRST = ("tensorrt", "cuda", "openvino", "cpu")
+FASTEST_FIRST = ("tensorrt", "cuda", OPENVINO, "cpu")
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,9 @@ class EngineOptions:
 
     providers: short names in order of preference, empty for the best installed. precision: of the graph.
     concurrency: 0 for as many as fit `cores`. tf32: allow TF32, products with 10 bits of mantissa, on a GPU.
-    largest: batch size that a GPU is prepared for, 0 for none. cuda_graph: one per batch size.
-    tensorrt_cache: folder for the engines that TensorRT builds. stop_spinning: between runs, threads give up their
-    cores.
+    largest: batch size that a GPU and OpenVINO are prepared for, 0 for none. cuda_graph: one per batch size.
+    compiled: folder for what TensorRT or OpenVINO compiles from the graph, None for none. stop_spinning: between runs,
+    threads give up their cores.
     """
 
     providers: tuple[str, ...] = ()
@@ -39,7 +44,7 @@ class EngineOptions:
     tf32: bool = False
     largest: int = 0
     cuda_graph: bool = False
-    tensorrt_cache: Path | None = None
+    compiled: Path | None = None
     stop_spinning: bool = False
 
     @property
@@ -66,8 +71,6 @@ def options_of(name: str, image: tuple[int, int, int], options: EngineOptions) -
             return _cuda(options)
         case "tensorrt":
             return _tensorrt(image, options)
-        case "openvino":
-            return _openvino(options)
     return {}
 
 
@@ -101,22 +104,8 @@ def _tensorrt(image: tuple[int, int, int], options: EngineOptions) -> dict[str, 
         "trt_profile_opt_shapes": largest,
         "trt_profile_max_shapes": largest,
     }
-    if options.tensorrt_cache is not None:
-        folder = str(options.tensorrt_cache)
+    if options.compiled is not None:
+        folder = str(options.compiled)
         found |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder}
         found |= {"trt_timing_cache_enable": "1", "trt_timing_cache_path": folder}
     return found
-
-
-def _openvino(options: EngineOptions) -> dict[str, str]:
-    """Return the options of OpenVINO: on the CPU, in float32 where the graph is, one stream per concurrent batch.
-
-    Threads are not pinned: with a fixed number of threads every process would use the same first cores.
-    """
-    return {
-        "device_type": "CPU",
-        "precision": "FP32",
-        "num_streams": str(options.batches_on_cpu),
-        "num_of_threads": str(options.batches_on_cpu * options.threads_per_batch),
-        "load_config": '{"CPU": {"ENABLE_CPU_PINNING": "NO"}}',
-    }

@@ -28,9 +28,9 @@ def installed_providers() -> tuple[str, ...]:
 
 
 def all_providers() -> tuple[str, ...]:
-    """Return every installed provider that we support, presumably fastest first."""
+    """Return every provider of the installed onnxruntime that we support, presumably fastest first."""
     available = ort.get_available_providers()
-    return tuple(name for name in FASTEST_FIRST if PROVIDERS[name] in available)
+    return tuple(name for name in FASTEST_FIRST if PROVIDERS.get(name) in available)
 
 
 class Session:

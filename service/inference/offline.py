@@ -8,7 +8,7 @@ from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.decoding.heic import may_be_heic
 from service.decoding.worker import WorkerLimits, decode_in_new_process
 from service.decoding.worker_main import encode_request
-from service.engine.onnx_engine import OnnxEngine
+from service.engine.engines import LocalEngine
 from service.inference import dense
 from service.inference.postprocess import DEFAULT_TOP_K, top, unfamiliar
 from service.inference.results import Classification
@@ -30,7 +30,7 @@ class OfflineClassifier:
 
     manifest: Manifest
     limits: DecodeLimits
-    engine: OnnxEngine
+    engine: LocalEngine
     top_k: int | None
     dense_pixels: int | None = None
 

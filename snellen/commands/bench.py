@@ -30,7 +30,7 @@ def bench(
     largest: Annotated[
         int, typer.Option(metavar="IMAGES", min=1, max=1024, help="largest batch size; that of the bundle at most")
     ] = 32,
-    threads: Annotated[int, typer.Option(min=1, help="onnxruntime threads for a batch, on CPU")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="threads for a batch, on CPU")] = 1,
     seconds: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="time for each stage")] = 2.0,
 ) -> None:
     """Time decoding and the session, in one thread, with the bundle's golden images."""
@@ -44,7 +44,7 @@ def bench(
     from service.engine.verification import open_verified
     from service.errors import ServiceError
 
-    options = EngineOptions(provider_names(providers), threads_per_batch=threads, concurrency=1)
+    options = EngineOptions(provider_names(providers), threads_per_batch=threads, concurrency=1, largest=largest)
     folder = bundle_folder(bundle) if bundle is not None else default_bundle()
     try:
         read = read_bundle(folder)

@@ -45,7 +45,7 @@ def tune(
     ] = None,
     concurrency: Annotated[int | None, typer.Option(rich_help_panel=_SERVED, help="batches run at a time")] = None,
     threads_per_batch: Annotated[
-        int | None, typer.Option(rich_help_panel=_SERVED, help="onnxruntime's threads for a batch, on CPU")
+        int | None, typer.Option(rich_help_panel=_SERVED, help="threads for a batch, on CPU")
     ] = None,
     max_batch_size: Annotated[int | None, typer.Option(rich_help_panel=_SERVED, help="largest batch")] = None,
     max_batch_latency_ms: Annotated[

@@ -19,7 +19,7 @@ from service.settings import Settings
         ("profile_cache", "FOLDER"),
         ("max_queue", "NUMBER"),
         ("log_level", "debug|info|warning|error"),
-        ("precision", "fp32|fp16|int8|pruned|auto"),
+        ("precision", "fp32|fp16|bf16|int8|pruned|auto"),
     ],
 )
 def test_a_value_is_shown_as_it_is_typed(name: str, shown: str) -> None:
@@ -84,8 +84,8 @@ def test_choices_are_found_inside_lists_and_beside_none() -> None:
         (
             "precision",
             "in8",
-            "--precision (SNELLEN_PRECISION) takes one of fp32, fp16, int8, pruned, auto, not 'in8'; did you mean "
-            "int8?",
+            "--precision (SNELLEN_PRECISION) takes one of fp32, fp16, bf16, int8, pruned, auto, not 'in8'; did you "
+            "mean int8?",
         ),
         ("strict", "perhaps", "--strict (SNELLEN_STRICT) takes true or false, not 'perhaps'"),
         (

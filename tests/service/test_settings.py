@@ -187,3 +187,11 @@ def test_a_trusted_proxy_is_an_address_or_a_network(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SNELLEN_TRUSTED_PROXIES", f"10.0.0.7/8,::1, {proxy}")
     with pytest.raises(ValidationError, match="is no IP address and no network"):
         Settings()
+
+
+def test_openvino_alone_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says how to install it; beside another provider it is a wish."""
+    monkeypatch.setattr("service.settings.find_spec", lambda _: None)
+    with pytest.raises(ValidationError, match=r"not installed: pip install 'snellen\[openvino\]'"):
+        Settings(providers=("openvino",))
+    assert Settings(providers=("openvino", "cpu")).providers == ("openvino", "cpu")

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from models.contract import Bundle
-from service.engine.onnx_engine import OnnxEngine
+from service.engine.engines import LocalEngine
 from service.engine.profile import Profile
-from service.engine.providers import ON_GPU
 from service.engine.tuning.candidates import TuningOptions, candidates_of, profile_key
 from service.engine.tuning.profile_cache import ProfileCache
 from service.engine.tuning.search import ProgressCallback, Tuned, search
@@ -27,8 +26,8 @@ def autotune(
 
     given: a profile that another process measured with the same options; while its configuration is a candidate,
     nothing is timed and the cache is neither read nor written. observe: called after each timing. warm_up: whether each
-    batch size is run once, and not only the smallest; another process has done so where it measured `given`, but a GPU
-    needs it in each process.
+    batch size is run once, and not only the smallest; another process has done so where it measured `given`, but an
+    engine that is prepared for certain sizes needs it in each process.
     """
     cache, key = ProfileCache(wanted.cache), profile_key(bundle, wanted)
     found = (
@@ -38,7 +37,7 @@ def autotune(
     )
     try:
         batches = _every_batch(bundle, found.engine, found.profile.batch_size)
-        every = warm_up or not found.cached or found.engine.provider in ON_GPU
+        every = warm_up or not found.cached or bool(found.engine.sizes)
         found.engine.warm_up(batches if every else islice(batches, 1))
     except BaseException:
         found.engine.close()
@@ -65,8 +64,11 @@ def _reopened(bundle: Bundle, wanted: TuningOptions, profile: Profile | None) ->
     return None
 
 
-def _every_batch(bundle: Bundle, engine: OnnxEngine, largest: int) -> Iterator[Batch]:
-    """Yield a batch of each size that can occur (on a GPU, the prepared ones), also with class map if there is one."""
+def _every_batch(bundle: Bundle, engine: LocalEngine, largest: int) -> Iterator[Batch]:
+    """Yield a batch of each size that can occur, also with class map if there is one.
+
+    Where the engine is prepared for certain sizes, other batches are made of those.
+    """
     image = bundle.manifest.input.shape
     sizes = [size for size in engine.sizes if size <= largest] or range(1, largest + 1)
     for size in sizes:

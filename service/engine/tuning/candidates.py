@@ -11,10 +11,10 @@ from statistics import mean
 
 from models.contract import Bundle, Precision
 from service.engine.batch_sizes import prepared_sizes
-from service.engine.onnx_engine import OnnxEngine
+from service.engine.engines import LocalEngine, every_provider, obstacle, runtime_of
 from service.engine.profile import Measurement
-from service.engine.providers import EVERY, ON_GPU, EngineOptions, options_of
-from service.engine.session import RUNTIME, all_providers, installed_providers
+from service.engine.providers import EVERY, ON_GPU, OPENVINO, EngineOptions, options_of
+from service.engine.session import installed_providers
 from service.engine.tuning.profile_cache import gpu, key_of, processor
 
 _MANY_WINDOWS = 5
@@ -52,7 +52,7 @@ class Candidate:
 
     options: EngineOptions
     untried: list[int]
-    engine: OnnxEngine | None = None
+    engine: LocalEngine | None = None
     seconds: dict[int, float] = field(default_factory=dict)
     _windows: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -102,11 +102,9 @@ class Candidate:
 def candidates_of(bundle: Bundle, wanted: TuningOptions) -> list[Candidate]:
     """Return the candidates in the order of the search: the first of every variant, then the second ..."""
     wanted = _within_max_batch(bundle, wanted)
-    variants = [
-        _configurations(bundle, wanted, precision, names)
-        for names in _provider_lists(wanted)
-        for precision in precisions_of(bundle, wanted)
-    ]
+    ways = [(precision, names) for names in _provider_lists(wanted) for precision in precisions_of(bundle, wanted)]
+    possible = [(precision, names) for precision, names in ways if obstacle(precision, names) is None]
+    variants = [_configurations(bundle, wanted, precision, names) for precision, names in possible or ways]
     sizes = prepared_sizes(wanted.max_batch_size)
     return [Candidate(options, [*sizes]) for turn in zip_longest(*variants) for options in turn if options is not None]
 
@@ -126,10 +124,17 @@ def precisions_of(bundle: Bundle, wanted: TuningOptions) -> tuple[Precision, ...
 
 
 def _provider_lists(wanted: TuningOptions) -> list[tuple[str, ...]]:
-    """Return the provider lists to try, each as in EngineOptions."""
+    """Return the provider lists to try, each as in EngineOptions.
+
+    Without a wish, CUDA where it is installed; else every library for the CPU, since all compute the same.
+    """
     if wanted.providers == EVERY:
-        return [(name,) for name in all_providers()]
-    return [wanted.providers or installed_providers()]
+        return [(name,) for name in every_provider()]
+    if wanted.providers:
+        return [wanted.providers]
+    if "cuda" in installed_providers():
+        return [installed_providers()]
+    return [("cpu",), *([(OPENVINO,)] if OPENVINO in every_provider() else [])]
 
 
 def _configurations(
@@ -142,12 +147,12 @@ def _configurations(
     """
     common = EngineOptions(
         providers=names,
-        strict=True if wanted.providers == EVERY else wanted.strict,
+        strict=True if len(_provider_lists(wanted)) > 1 else wanted.strict,
         cores=wanted.cores,
         precision=precision,
         tf32=wanted.precision is None,
         largest=wanted.max_batch_size,
-        tensorrt_cache=_tensorrt_cache(bundle, wanted) if names[0] == "tensorrt" else None,
+        compiled=_compiled_folder(bundle, wanted, names[0]),
     )
     if names[0] in ON_GPU:
         found = [replace(common, concurrency=each) for each in ([wanted.concurrency] if wanted.concurrency else [1, 2])]
@@ -162,13 +167,18 @@ def _configurations(
     ]
 
 
-def _tensorrt_cache(bundle: Bundle, wanted: TuningOptions) -> Path | None:
-    """Return the folder for engines that TensorRT builds, each valid for one GPU, driver, runtime and model."""
+def _compiled_folder(bundle: Bundle, wanted: TuningOptions, name: str) -> Path | None:
+    """Return the folder for what a provider compiles, valid for one device, runtime and model; None for no folder."""
     if wanted.cache is None:
         return None
-    return (
-        wanted.cache / "tensorrt" / key_of({"gpu": gpu(), "runtime": RUNTIME, "models": _hashes(bundle, wanted)})[:32]
-    )
+    facts: dict[str, object]
+    if name == "tensorrt":
+        facts = {"gpu": gpu(), "models": _hashes(bundle, wanted)}
+    elif name == OPENVINO:
+        facts = {"cpu": processor(), "bundle": bundle.sha256}
+    else:
+        return None
+    return wanted.cache / name / key_of(facts | {"runtime": runtime_of(name)})[:32]
 
 
 def _hashes(bundle: Bundle, wanted: TuningOptions) -> Mapping[str, str]:
@@ -193,7 +203,7 @@ def profile_key(bundle: Bundle, wanted: TuningOptions) -> str:
             "providers": {name: options_of(name, image, options) for name in names},
             "cpu": processor(),
             "gpu": gpu(),
-            "runtime": RUNTIME,
+            "runtime": sorted({runtime_of(name) for name in names}),
             "wanted": {name: str(value) for name, value in vars(wanted).items() if name != "low_priority"},
         }
     )

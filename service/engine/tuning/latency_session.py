@@ -1,7 +1,7 @@
 """A second session for single requests, whose threads work together on one image."""
 
 from models.contract import Bundle, Precision
-from service.engine.providers import EngineOptions
+from service.engine.providers import ON_GPU, EngineOptions
 from service.engine.tuning.search import Tuned
 from service.engine.verification import open_verified
 
@@ -17,8 +17,8 @@ MAX_THREADS = 8
 def add_latency_session(bundle: Bundle, found: Tuned, threads: int) -> None:
     """Open a session with `threads` threads where it is worth its memory. Raises EngineRejected."""
     chosen = found.profile.chosen
-    if chosen.provider != "cpu" or threads <= chosen.threads_per_batch or found.profile.alone_s < _WORTH_IT_S:
+    if chosen.provider in ON_GPU or threads <= chosen.threads_per_batch or found.profile.alone_s < _WORTH_IT_S:
         return
     precision = Precision(chosen.precision)
-    options = EngineOptions(("cpu",), threads_per_batch=threads, precision=precision, stop_spinning=True)
+    options = EngineOptions((chosen.provider,), threads_per_batch=threads, precision=precision, stop_spinning=True)
     found.engine.add_latency_session(open_verified(bundle, options, again=True))

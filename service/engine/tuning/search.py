@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from models.contract import Bundle, Precision
+from service.engine.engines import LocalEngine
 from service.engine.onnx_engine import OnnxEngine
 from service.engine.profile import BatchSeconds, Measurement, Profile
 from service.engine.providers import ON_GPU
@@ -36,7 +37,7 @@ ProgressCallback = Callable[[Measurement], None]
 class Tuned(NamedTuple):
     """An engine in its chosen configuration. `cached`: whether its profile was measured before this opening."""
 
-    engine: OnnxEngine
+    engine: LocalEngine
     profile: Profile
     cached: bool
 
@@ -133,7 +134,7 @@ class Search:
             self._refused[candidate.variant] = str(error)
             logger.warning("%s on %s is not tried: %s", precision, provider, error)
 
-    def _opened(self, candidate: Candidate) -> OnnxEngine:
+    def _opened(self, candidate: Candidate) -> LocalEngine:
         bundle, options = self._bundle, candidate.options
         if session := self._shared_session(candidate):
             return OnnxEngine(bundle.model_path(options.precision), bundle.manifest, options, session)
@@ -142,8 +143,10 @@ class Search:
 
     def _shared_session(self, candidate: Candidate) -> Session | None:
         """Return the open session of a candidate on a GPU that differs only in its number of callers."""
-        alike = (each.engine for each in self.candidates if each.variant == candidate.variant and each.engine)
-        return next((engine.session for engine in alike if candidate.variant[1] in ON_GPU), None)
+        if candidate.variant[1] not in ON_GPU:
+            return None
+        alike = (each.engine for each in self.candidates if each.variant == candidate.variant)
+        return next((engine.session for engine in alike if isinstance(engine, OnnxEngine)), None)
 
     def _try_larger_batches(self, candidate: Candidate) -> None:
         while candidate.untried and self._time_left() and self._may_grow(candidate):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.contract import PROBABILITIES, Pixels, read_bundle
-from service.engine.batch_sizes import padded, padded_size, prepared_sizes
+from service.engine.batch_sizes import padded, padded_size, prepared_sizes, run_sizes
 from service.engine.providers import EngineOptions
 from service.engine.session import open_session
 from tests.support.bundles import SIDE, write_bundle
@@ -53,3 +53,20 @@ def test_a_padded_batch_has_the_rows_of_its_single_images(count: int, tmp_path: 
     for image, row in zip(batch, rows[:count], strict=True):
         (alone,) = session.run([PROBABILITIES], image[None], ort.RunOptions())
         np.testing.assert_allclose(row, alone[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("count", "runs"),
+    [(1, [1]), (2, [1, 1]), (5, [1] * 5), (6, [6]), (7, [7]), (8, [8]), (11, [8, 1, 1, 1]), (32, [8, 8, 8, 8])],
+)
+def test_a_batch_is_divided_into_runs_of_two_sizes(count: int, runs: list[int]) -> None:
+    """The larger size as often as it fits; the rest one by one, or padded where little is missing."""
+    assert [*run_sizes(count, 8)] == runs
+
+
+@given(st.integers(1, 300), st.integers(1, 32))
+def test_every_image_is_in_one_run(count: int, largest: int) -> None:
+    """No run is larger than the larger of the two sizes."""
+    sizes = [*run_sizes(count, largest)]
+    assert sum(sizes) == count
+    assert max(sizes) <= largest

@@ -1,17 +1,9 @@
 """The options that providers are opened with."""
 
-import json
 from pathlib import Path
 
 from models.contract import Precision
 from service.engine.providers import EngineOptions, options_of, with_options
-
-
-def test_several_processes_with_openvino_do_not_share_one_core() -> None:
-    """A number of threads alone pins them, in each process to the first cores."""
-    options = options_of("openvino", (8, 8, 3), EngineOptions(concurrency=2, threads_per_batch=3))
-    assert (options["num_streams"], options["num_of_threads"]) == ("2", "6")
-    assert json.loads(options["load_config"]) == {"CPU": {"ENABLE_CPU_PINNING": "NO"}}
 
 
 def test_float32_stays_float32_on_a_gpu() -> None:
@@ -22,7 +14,7 @@ def test_float32_stays_float32_on_a_gpu() -> None:
 
 def test_tensorrt_is_told_all_batch_sizes_and_where_to_keep_its_engine(tmp_path: Path) -> None:
     """One engine runs from one image to the largest batch, and CUDA runs the nodes that TensorRT cannot."""
-    fp16 = EngineOptions(precision=Precision.FP16, largest=32, tensorrt_cache=tmp_path)
+    fp16 = EngineOptions(precision=Precision.FP16, largest=32, compiled=tmp_path)
     (name, options), (second, _) = with_options(["tensorrt"], (8, 9, 3), fp16)
     assert (name, second) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
     assert options["trt_profile_min_shapes"] == "image:1x8x9x3"

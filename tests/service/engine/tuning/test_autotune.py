@@ -9,8 +9,9 @@ import pytest
 from onnxruntime import RunOptions
 
 from models.contract import Bundle, Precision, read_bundle
+from service.engine.engines import every_provider
 from service.engine.onnx_engine import OnnxEngine
-from service.engine.session import EngineRejected, all_providers
+from service.engine.session import EngineRejected
 from service.engine.tuning.autotune import autotune
 from service.engine.tuning.candidates import TuningOptions, candidates_of, precisions_of, profile_key
 from service.engine.tuning.profile_cache import ProfileCache
@@ -19,9 +20,10 @@ from service.errors import EngineFailure
 from service.types import Batch, Prediction
 from tests.support.bundles import SIDE, change_manifest, write_bundle
 from tests.support.clients import ready_client
+from tests.support.libraries import LIBRARIES, needs_openvino
 from tests.support.variants import add_variant
 
-QUICK = TuningOptions(cores=2, max_batch_size=4, budget_s=0.1)
+QUICK = TuningOptions(("cpu",), cores=2, max_batch_size=4, budget_s=0.1)
 
 
 @pytest.fixture
@@ -165,7 +167,7 @@ def test_all_providers_are_those_installed(bundle: Bundle) -> None:
     """`auto` is more than a preference: each is tried."""
     providers = [each.options.providers for each in candidates_of(bundle, wanted(providers=("auto",)))]
     assert ("cpu",) in providers
-    assert {first for first, *_ in providers} == set(all_providers())
+    assert {first for first, *_ in providers} == set(every_provider())
 
 
 def test_a_bundle_that_nothing_can_run_is_refused(tmp_path: Path) -> None:
@@ -196,6 +198,29 @@ def test_clients_see_what_was_chosen_and_why(tmp_path: Path) -> None:
     write_bundle(tmp_path)
     with ready_client(tmp_path, precision="auto", providers="auto") as client:
         engine = client.get("/v1/models/colours").json()["engine"]
-    assert engine["chosen"]["provider"] == engine["provider"] == "cpu"
+    assert engine["chosen"]["provider"] == engine["provider"] in every_provider()
     assert engine["chosen"]["batch_size"] == engine["max_batch_size"]
     assert "images/s" in engine["chosen"]["reason"]
+
+
+@needs_openvino
+def test_each_process_is_prepared_for_both_batch_sizes_of_openvino(bundle: Bundle, tmp_path: Path) -> None:
+    """With a given profile too, so that no request waits for a compilation; what was compiled is on disk."""
+    options = wanted(tmp_path, providers=("openvino",), max_batch_size=8, latency_s=10.0, budget_s=1.0)
+    first = autotune(bundle, options)
+    first.engine.close()
+    chosen = first.profile.chosen.model_copy(update={"batch_size": 8})
+    second = autotune(bundle, options, first.profile.model_copy(update={"chosen": chosen}), warm_up=False)
+    assert (second.cached, second.engine.provider, second.engine.sizes) == (True, "openvino", (1, 8))
+    second.engine.close()
+    names = {path.name for path in (tmp_path / "openvino").rglob("fp32-*")}
+    assert {"fp32-1", "fp32-8", "fp32-any"} <= names
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_library_finds_a_profile(bundle: Bundle, library: str) -> None:
+    """The measurements name it, and its batches have the answers."""
+    found = autotune(bundle, wanted(providers=(library,)))
+    assert {tried.provider for tried in found.profile.tried} == {library}
+    assert found.engine.run(Batch(np.zeros((3, SIDE, SIDE, 3), np.uint8))).probabilities.shape == (3, 3)
+    found.engine.close()

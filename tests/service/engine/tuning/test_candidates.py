@@ -1,11 +1,16 @@
 """Which configurations are tried, and what their timings say."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from models.contract import Bundle, read_bundle
+from models.contract import Bundle, Precision, read_bundle
+from service.engine.engines import every_provider
 from service.engine.providers import EngineOptions
 from service.engine.tuning.candidates import Candidate, TuningOptions, candidates_of
-from tests.support.bundles import write_bundle
+from tests.support.bundles import change_manifest, write_bundle
+from tests.support.libraries import needs_openvino
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +72,41 @@ def test_many_slow_windows_are_believed() -> None:
     for _ in range(5):
         timed.add(2, 0.030)
     assert timed.seconds[2] == pytest.approx(0.030)
+
+
+def test_without_a_wish_every_library_for_the_cpu_is_tried(bundle: Bundle) -> None:
+    """They compute the same in float32; where CUDA is installed, nothing else is."""
+    lists = {each.options.providers for each in candidates_of(bundle, TuningOptions())}
+    installed = every_provider()
+    if "cuda" in installed:
+        assert lists == {("cuda", "cpu")}
+    else:
+        assert lists == {(name,) for name in ("cpu", "openvino") if name in installed}
+
+
+@needs_openvino
+def test_bfloat16_is_tried_on_openvino_only(tmp_path: Path) -> None:
+    """onnxruntime would run the graph in float32. Where it is asked for and impossible, the engine says why."""
+    folder = write_bundle(tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    bf16 = manifest["variants"][0] | {"precision": "bf16"}
+    change_manifest(folder, variants=[*manifest["variants"], bf16])
+    bundle = read_bundle(folder)
+    found = [each.variant for each in candidates_of(bundle, TuningOptions(("auto",), precision=None))]
+    assert ("bf16", "cpu") not in {(precision, provider) for precision, provider, _ in found}
+    asked = candidates_of(bundle, TuningOptions(("cpu",), precision=Precision.BF16))
+    assert [each.options.precision for each in asked] == [Precision.BF16]
+
+
+def test_what_openvino_compiles_is_stored_for_one_bundle_and_library(bundle: Bundle, tmp_path: Path) -> None:
+    """Another bundle, and no cache folder, have no folder in common with it; onnxruntime compiles nothing."""
+    other = read_bundle(write_bundle(tmp_path / "models", "other"))
+
+    def folder(of: Bundle, provider: str, cache: Path | None) -> Path | None:
+        return candidates_of(of, TuningOptions((provider,), cache=cache))[0].options.compiled
+
+    found = folder(bundle, "openvino", tmp_path)
+    assert found is not None
+    assert found.parent == tmp_path / "openvino"
+    assert folder(other, "openvino", tmp_path) != found
+    assert folder(bundle, "openvino", None) is folder(bundle, "cpu", tmp_path) is None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.contract import Bundle, read_bundle
-from service.engine.onnx_engine import OnnxEngine
+from service.engine.engines import LocalEngine
 from service.engine.profile import Measurement
 from service.engine.providers import EngineOptions
 from service.engine.tuning import search as module
@@ -23,7 +23,7 @@ def bundle(tmp_path: Path) -> Bundle:
 def test_the_first_configuration_is_timed_whatever_the_budget(bundle: Bundle) -> None:
     """A single image at a time; nothing else is tried."""
     seen: list[Measurement] = []
-    engine, profile, _ = search(bundle, TuningOptions(cores=2, budget_s=0), observe=seen.append)
+    engine, profile, _ = search(bundle, TuningOptions(("cpu",), cores=2, budget_s=0), observe=seen.append)
     engine.close()
     assert [(each.concurrency, each.batch_size) for each in profile.tried] == [(2, 1)]
     assert seen == [profile.chosen]
@@ -33,13 +33,13 @@ def test_callers_on_a_gpu_share_a_session(bundle: Bundle, monkeypatch: pytest.Mo
     """It may take minutes to open; the CPU stands in for the GPU here."""
     opened: list[EngineOptions] = []
 
-    def verified(bundle: Bundle, options: EngineOptions, *, again: bool = False) -> OnnxEngine:
+    def verified(bundle: Bundle, options: EngineOptions, *, again: bool = False) -> LocalEngine:
         opened.append(options)
         return open_verified(bundle, options, again=again)
 
     monkeypatch.setattr(module, "ON_GPU", {"cpu"})
     monkeypatch.setattr(module, "open_verified", verified)
-    engine, profile, _ = search(bundle, TuningOptions(cores=2, budget_s=1.0))
+    engine, profile, _ = search(bundle, TuningOptions(("cpu",), cores=2, budget_s=1.0))
     engine.close()
     assert len(opened) == 1
     assert {each.concurrency for each in profile.tried} == {1, 2}

@@ -1,0 +1,81 @@
+"""The libraries that run graphs: which are installed, and the engine of each."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, Self
+
+from models.contract import Manifest, Pixels, Precision
+from service.engine import openvino_library
+from service.engine.onnx_engine import OnnxEngine
+from service.engine.openvino_engine import OpenVinoEngine
+from service.engine.providers import FASTEST_FIRST, OPENVINO, EngineOptions
+from service.engine.session import RUNTIME, EngineRejected, all_providers
+from service.types import Batch, DensePrediction, Engine
+
+logger = logging.getLogger(__name__)
+
+
+class LocalEngine(Engine, Protocol):
+    """What an engine in this process can do besides running batches."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The batch sizes that the engine is prepared for, ascending; empty where every size is run as it is."""
+        ...
+
+    def add_latency_session(self, other: Self) -> None:
+        """Use `other`, an engine of more threads and the same library, for batches with `only_request`."""
+        ...
+
+    def warm_up(self, batches: Iterable[Batch]) -> None:
+        """Run each batch, and release what memory the next batches do not need. Raises EngineFailure."""
+        ...
+
+    def run_dense(self, image: Pixels) -> DensePrediction:
+        """Run one image of any size in the calling thread, uint8 [H, W, C]. Raises EngineFailure."""
+        ...
+
+
+def every_provider() -> tuple[str, ...]:
+    """Return every provider of the installed libraries, presumably fastest first. The machine may lack the device."""
+    names = (*all_providers(), *([OPENVINO] if openvino_library.installed() else []))
+    return tuple(name for name in FASTEST_FIRST if name in names)
+
+
+def runtime_of(name: str) -> str:
+    """Return name and version of the library that a provider belongs to."""
+    return openvino_library.runtime() if name == OPENVINO else RUNTIME
+
+
+def obstacle(precision: Precision, providers: tuple[str, ...]) -> str | None:
+    """Return why the first of the providers cannot compute a variant here; None if it can, as far as is known."""
+    if precision is not Precision.BF16:
+        return None
+    if providers[:1] != (OPENVINO,):
+        return f"{precision} runs on OpenVINO only, see --providers"
+    if openvino_library.installed() and not openvino_library.computes(precision):
+        return f"this processor has no instructions for {precision}"
+    return None
+
+
+def open_engine(model: Path, manifest: Manifest, options: EngineOptions) -> LocalEngine:
+    """Open a graph with the library of the first provider that is installed. Raises EngineRejected.
+
+    Without `strict`, onnxruntime runs what OpenVINO cannot.
+    """
+    usable = [name for name in options.providers if name in {*all_providers(), OPENVINO}]
+    if usable[:1] == [OPENVINO] and (options.providers[0] == OPENVINO or options.strict is False):
+        try:
+            if reason := obstacle(options.precision, (OPENVINO,)):
+                raise EngineRejected(reason)
+            return OpenVinoEngine(model, manifest, options)
+        except EngineRejected as error:
+            if options.strict is not False:
+                raise
+            logger.warning("onnxruntime runs %s: %s", model.name, error)
+    others = tuple(name for name in options.providers if name != OPENVINO)
+    if reason := obstacle(options.precision, others):
+        raise EngineRejected(reason)
+    return OnnxEngine(model, manifest, replace(options, providers=others))

@@ -1,0 +1,76 @@
+"""Which library opens a graph."""
+
+from pathlib import Path
+
+import pytest
+
+from models.contract import Bundle, Precision, read_bundle
+from service.engine.engines import every_provider, obstacle, open_engine, runtime_of
+from service.engine.openvino_library import installed
+from service.engine.providers import EngineOptions
+from service.engine.session import EngineRejected, all_providers
+from tests.support.bundles import write_bundle
+from tests.support.libraries import LIBRARIES, needs_openvino
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return read_bundle(write_bundle(tmp_path))
+
+
+def opened(bundle: Bundle, options: EngineOptions) -> str:
+    """Return the provider of the engine that opens with these options."""
+    engine = open_engine(bundle.path / "model.onnx", bundle.manifest, options)
+    engine.close()
+    return engine.provider
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_first_provider_decides(bundle: Bundle, library: str) -> None:
+    """Those behind it are for nodes or machines that the first cannot serve."""
+    assert opened(bundle, EngineOptions((library,))) == library
+    assert opened(bundle, EngineOptions((*dict.fromkeys((library, "cpu")),))) == library
+
+
+def test_without_providers_onnxruntime_opens_the_graph(bundle: Bundle) -> None:
+    """As for `snellen classify`, which does not measure."""
+    assert opened(bundle, EngineOptions(strict=False)) in all_providers()
+
+
+@pytest.mark.skipif(installed(), reason="OpenVINO is installed")
+def test_without_openvino_a_sentence_says_how_to_install_it(bundle: Bundle) -> None:
+    """Unless another library may take its place."""
+    with pytest.raises(EngineRejected, match=r"not installed: pip install 'snellen\[openvino\]'$"):
+        opened(bundle, EngineOptions(("openvino",)))
+    assert opened(bundle, EngineOptions(("openvino", "cpu"), strict=False)) == "cpu"
+
+
+@needs_openvino
+def test_without_strict_onnxruntime_runs_what_openvino_cannot(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line in the log has the reason; with `strict`, or by default, the model is refused."""
+
+    def refuse(*_: object) -> None:
+        raise EngineRejected("OpenVINO cannot load it")
+
+    monkeypatch.setattr("service.engine.engines.OpenVinoEngine", refuse)
+    assert opened(bundle, EngineOptions(("openvino",), strict=False)) == "cpu"
+    assert "onnxruntime runs model.onnx: OpenVINO cannot load it" in caplog.text
+    with pytest.raises(EngineRejected, match="OpenVINO cannot load it"):
+        opened(bundle, EngineOptions(("openvino", "cpu")))
+
+
+def test_bfloat16_is_never_computed_in_float32(bundle: Bundle) -> None:
+    """onnxruntime would run the graph of fp32 under another name."""
+    with pytest.raises(EngineRejected, match="^bf16 runs on OpenVINO only, see --providers$"):
+        opened(bundle, EngineOptions(("cpu",), precision=Precision.BF16))
+    assert obstacle(Precision.INT8, ("cpu",)) is None
+
+
+def test_every_provider_has_a_library() -> None:
+    """The slowest is the last, and OpenVINO has a version of its own."""
+    assert every_provider()[-1] == "cpu"
+    assert ("openvino" in every_provider()) == installed()
+    assert runtime_of("cpu").startswith("onnxruntime ")
+    assert runtime_of("openvino").startswith("openvino")
