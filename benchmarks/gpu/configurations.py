@@ -73,7 +73,7 @@ def options(configuration: RunConfiguration, largest: int, engines: Path | None 
         tf32=configuration.tf32,
         largest=largest if configuration.bound else 0,
         cuda_graph=configuration.cuda_graph,
-        tensorrt_cache=engines,
+        compiled=engines,
     )
 
 
