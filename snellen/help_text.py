@@ -108,7 +108,7 @@ def _facts(parameter: Any, context: Any) -> str:
     facts = ["needed"] if parameter.required and parameter.param_type_name == "option" else []
     default = parameter.get_default(context, call=False)
     if getattr(parameter, "is_flag", False):
-        facts += [f"default: {'on' if default else 'off'}"] if parameter.secondary_opts else []
+        facts += [f"default: {'on' if default else 'off'}"] if parameter.secondary_opts and default is not None else []
     elif default not in (None, "", (), []):
         facts.append(f"default: {default.value if isinstance(default, Enum) else default}")
     allowed = range_text(parameter)

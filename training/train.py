@@ -37,7 +37,7 @@ from training.importing.bundle_writer import (
 from training.importing.golden_images import GoldenImage, encode, write_golden
 from training.importing.provenance import provenance
 from training.initialization import check_network, input_of, save_network, start
-from training.loop.advice import opening_sentences
+from training.loop.advice import decide_mirroring, describe_mirroring, opening_sentences
 from training.loop.batch_sampler import plan_epoch
 from training.loop.checkpoint import CHECKPOINT
 from training.loop.config import CONFIG, TrainingConfig, read_config, write_config
@@ -111,6 +111,10 @@ def run(
             dataset = _open(config, device, repository, folder, resume=resume)
             if same_classes:
                 _refuse_other_classes(config, dataset, repository)
+            given, config = config, decide_mirroring(config, dataset)
+            if device.is_main:
+                for sentence in describe_mirroring(given, config):
+                    _print(sentence)
             if device.is_main and resume:
                 _resume_run(config, dataset, folder, changed_data=changed_data)
             trained = _train(config, dataset, folder, device, lock, resume=resume, overwrite=overwrite)

@@ -98,9 +98,13 @@ def train(
         ),
     ] = None,
     flip: Annotated[
-        bool,
-        typer.Option(rich_help_panel="Images", help="Mirror half of the training images; not for digits or letters."),
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip",
+            rich_help_panel="Images",
+            help="Mirror half of the training images; default: unless they are grey pictures of digits or letters.",
+        ),
+    ] = None,
     epochs: Annotated[
         int,
         typer.Option(

@@ -82,10 +82,10 @@ def test_values_and_ranges_are_words(command: str, name: str, value: str, allowe
 
 
 def test_defaults_are_shown_as_they_are_typed() -> None:
-    """Switches are on or off."""
+    """A switch without a default of its own says in words what it depends on."""
     shown = " ".join(in_process("train", "--help", COLUMNS="200").stdout.split())
     assert "(default: 32; permitted: 1 or more)" in shown
-    assert "--flip, --no-flip Mirror half of the training images; not for digits or letters (default: on)" in shown
+    assert "--flip, --no-flip Mirror half of the training images; default: unless they are grey pictures of" in shown
 
 
 def test_a_percent_sign_is_text() -> None:

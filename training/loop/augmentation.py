@@ -66,7 +66,7 @@ def _crop(augmentation: Augmentation, target: Input) -> nn.Module:
 
 def _geometry(augmentation: Augmentation, target: Input) -> list[nn.Module]:
     chosen: list[nn.Module] = []
-    if augmentation.flip:
+    if augmentation.flip is not False:
         chosen.append(changes.RandomHorizontalFlip(_HALF))
     if augmentation.vertical_flip:
         chosen.append(changes.RandomVerticalFlip(_HALF))

@@ -29,7 +29,9 @@ class _Part(BaseModel):
 class Augmentation(_Part):
     """Random changes of training images that do not change their label; each image draws its own."""
 
-    flip: bool = Field(True, description="mirror half of the images; not for digits or letters")
+    flip: bool | None = Field(
+        None, description="mirror half of the images; default: unless they are grey pictures of digits or letters"
+    )
     vertical_flip: bool = Field(False, description="turn half of the images upside down")
     shift: int = Field(2, ge=0, description="crop after padding by so many pixels a side")
     crop_scale: float | None = Field(

@@ -1,13 +1,16 @@
 """What is said before the first step."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from models.contract import Colour
 from tests.training.loop.conftest import dataset, labelled
 from training.data.labelled_images import LabelledImages
-from training.loop.advice import opening_sentences
-from training.loop.config import TrainingConfig
+from training.loop.advice import decide_mirroring, describe_mirroring, opening_sentences
+from training.loop.config import TrainingConfig, configure
 
 CONFIG = TrainingConfig(name="birds", data="birds")
 
@@ -36,3 +39,25 @@ def test_classes_without_held_out_images_are_named() -> None:
     few = LabelledImages(labelled(8, seed=2).images[seven], labelled(8, seed=2).labels[seven])
     sentences = opening_sentences(replace(dataset(400), validation=few, calibration=few), CONFIG)
     assert sentences[-1] == "these classes are too small to hold images out, so all are for training: jay (100)"
+
+
+@pytest.mark.parametrize(
+    ("labels", "colour", "given", "expected"),
+    [
+        ("2357", Colour.L, None, False),
+        ("2357", Colour.L, True, True),
+        ("2357", Colour.RGB, None, True),
+        (("owl", "hen", "tit", "jay"), Colour.L, None, True),
+        (("owl", "hen", "tit", "jay"), Colour.L, False, False),
+    ],
+)
+def test_grey_pictures_of_characters_are_not_mirrored(
+    labels: Sequence[str], colour: Colour, given: bool | None, expected: bool
+) -> None:
+    """Unless the configuration says so; what the data decide against is said."""
+    data = dataset(16, labels=tuple(labels))
+    data = replace(data, target=data.target.model_copy(update={"colour": colour}))
+    config = configure(None, {"name": "birds", "data": "birds", "recipe.augmentation.flip": given}, [])
+    decided = decide_mirroring(config, data)
+    assert decided.recipe.augmentation.flip is expected
+    assert bool(describe_mirroring(config, decided)) is (given is None and not expected)
