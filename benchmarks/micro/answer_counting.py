@@ -4,7 +4,7 @@
 
 Printed is the shortest of the rounds, of which each counts 50,000 answers of random classes and confidences; the time
 of the loop without counting is taken off. Measured on 2 cores with AMX, 2026-11-29, while the machine had other work:
-2.3 us with fashion-mnist/3, of which classes and confidence are counted; 1.7 us with imagenet/1, the confidence alone.
+2.3 us with fashion-mnist/2, of which classes and confidence are counted; 1.7 us with imagenet/1, the confidence alone.
 """
 
 import argparse

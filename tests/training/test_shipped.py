@@ -59,13 +59,13 @@ def test_imagenet_takes_photos_larger_than_its_input() -> None:
     assert (manifest.dense.stride, manifest.dense.window) == ((32, 32), (7, 7))
 
 
-def test_fashion_mnist_is_small_and_at_least_95_percent_right() -> None:
-    """Under 0.8 million parameters and at least 95.0 % of the 10,000 test images."""
+def test_fashion_mnist_is_small_and_as_right_as_the_published_figure() -> None:
+    """Under 0.8 million parameters and at least 95.4 % of the 10,000 test images, as DenseNet-BC."""
     manifest = read_bundle(ROOT / "fashion-mnist" / "3").manifest
     metrics = manifest.variants[0].metrics
     assert metrics.images == 10_000
     assert metrics.top1 is not None
-    assert metrics.top1 >= 0.95
+    assert metrics.top1 >= 0.954
     assert manifest.parameters < 800_000
 
 
