@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 VENV=${VENV:-build/bench/gpu/venv}
 export OUT=${OUT:-build/bench}
-bundles=models/imagenet/1,models/fashion-mnist/2
+bundles=models/imagenet/1,models/fashion-mnist/3
 bundle=models/imagenet/1
 frontends=
 report=()

@@ -9,7 +9,7 @@ from benchmarks.gpu.configurations import chosen
 from models.contract import Bundle, BundleError, read_bundle
 from service.engine.providers import ON_GPU
 
-BUNDLES = "models/imagenet/1,models/fashion-mnist/2"
+BUNDLES = "models/imagenet/1,models/fashion-mnist/3"
 Bundles = Annotated[str, typer.Option(help="Folders of bundles, separated by commas.")]
 Providers = Annotated[str, typer.Option(help="Separated by commas; empty: all that can be used.")]
 

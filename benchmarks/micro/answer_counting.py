@@ -49,7 +49,7 @@ def measure(manifest: Manifest, rounds: int) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", nargs="?", type=Path, default=Path("models/fashion-mnist/2"))
+    parser.add_argument("bundle", nargs="?", type=Path, default=Path("models/fashion-mnist/3"))
     parser.add_argument("--rounds", type=int, default=9, help="rounds, of which the shortest counts")
     options = parser.parse_args()
     print(f"{measure(read_bundle(options.bundle).manifest, options.rounds):.1f} us for an answer")

@@ -41,7 +41,7 @@ CANDIDATES = {
     "opencv": ("opencv", _OTHERS),
     "pyvips": ("pyvips", _OTHERS),
 }
-PHOTOS, GREY = SHIPPED / "imagenet" / "1", SHIPPED / "fashion-mnist" / "2"
+PHOTOS, GREY = SHIPPED / "imagenet" / "1", SHIPPED / "fashion-mnist" / "3"
 
 
 @dataclass(frozen=True)

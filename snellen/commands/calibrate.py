@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/2.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder of the bundle, as in models/fashion-mnist/3.")],
     data: HeldOut,
     version: Annotated[int | None, typer.Option(min=1, help="Version to write; default: the next one.")] = None,
 ) -> None:

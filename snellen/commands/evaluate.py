@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/fashion-mnist/2, or its name.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/fashion-mnist/3, or its name.")],
     images: Annotated[str | None, typer.Argument(help="The images; the same as --data IMAGES.")] = None,
     data: Annotated[str | None, HELD_OUT] = None,
     against: Annotated[

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def optimize(
-    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/fashion-mnist/2, or its name.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle: its folder, as in models/fashion-mnist/3, or its name.")],
     variants: Annotated[
         str,
         typer.Option(

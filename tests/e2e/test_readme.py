@@ -38,7 +38,7 @@ def test_make_serves_the_clone() -> None:
     made = [f"VENV={sys.prefix}", "--old-file", f"{sys.prefix}/.service"]
     with running_command(*shlex.split(serve), *made, "PORT=0", environment=os.environ, folder=ROOT) as server:
         assert_espresso(server)
-        assert f"models: fashion-mnist/2, imagenet/1 from {ROOT / 'models'}" in server.log
+        assert f"models: fashion-mnist/3, imagenet/1 from {ROOT / 'models'}" in server.log
         server.terminate()
         server.process.wait(30)
 

@@ -55,8 +55,8 @@ def test_every_package_of_the_service_is_known() -> None:
     [
         ("pydantic_settings", "serve --port 0"),
         ("onnxruntime", "serve --port 0"),
-        ("onnxruntime", "verify models/fashion-mnist/2"),
-        ("onnxruntime", "bench models/fashion-mnist/2"),
+        ("onnxruntime", "verify models/fashion-mnist/3"),
+        ("onnxruntime", "bench models/fashion-mnist/3"),
         ("pydantic_settings", "tune fashion-mnist"),
         ("onnx", "serve none.onnx"),
     ],

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.support.bundles import LABELS, SIDE
 
 MODELS = Path(__file__).parents[2] / "models"
-FASHION = MODELS / "fashion-mnist" / "2"
+FASHION = MODELS / "fashion-mnist" / "3"
 
 
 def write_colours(root: Path, count: int, seed: int = 0, *, spread: float = 12) -> Path:
@@ -27,7 +27,7 @@ def write_colours(root: Path, count: int, seed: int = 0, *, spread: float = 12) 
 
 
 def write_clothes(root: Path, count: int, seed: int = 0) -> Path:
-    """Write `count` changed copies of the golden image of each class of `fashion-mnist/2`; folders are class_ids."""
+    """Write `count` changed copies of the golden image of each class of `fashion-mnist/3`; folders are class_ids."""
     random = np.random.default_rng(seed)
     for path in sorted((FASHION / "golden").glob("[0-9].*")):
         (root / path.stem).mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import pytest
 from tests.snellen.command import snellen
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = ROOT / "models/fashion-mnist/2"
+BUNDLE = ROOT / "models/fashion-mnist/3"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from training.importing.golden_images import check_golden
 ROOT = Path(__file__).parent.parent.parent / "models"
 
 
-@pytest.fixture(params=["imagenet/1", "fashion-mnist/2"])
+@pytest.fixture(params=["imagenet/1", "fashion-mnist/3"])
 def bundle(request: pytest.FixtureRequest) -> Bundle:
     return read_bundle(ROOT / request.param)
 
@@ -59,19 +59,19 @@ def test_imagenet_takes_photos_larger_than_its_input() -> None:
     assert (manifest.dense.stride, manifest.dense.window) == ((32, 32), (7, 7))
 
 
-def test_fashion_mnist_is_small_and_at_least_95_percent_right() -> None:
-    """Under 0.8 million parameters and at least 95.0 % of the 10,000 test images."""
-    manifest = read_bundle(ROOT / "fashion-mnist" / "2").manifest
+def test_fashion_mnist_is_small_and_as_right_as_the_published_figure() -> None:
+    """Under 0.8 million parameters and at least 95.4 % of the 10,000 test images, as DenseNet-BC."""
+    manifest = read_bundle(ROOT / "fashion-mnist" / "3").manifest
     metrics = manifest.variants[0].metrics
     assert metrics.images == 10_000
     assert metrics.top1 is not None
-    assert metrics.top1 >= 0.95
+    assert metrics.top1 >= 0.954
     assert manifest.parameters < 800_000
 
 
 def test_fashion_mnist_covers_what_its_sets_promise() -> None:
     """Measured coverage is at least the wanted one, less what chance allows, with few classes on average."""
-    sets = read_bundle(ROOT / "fashion-mnist" / "2").manifest.calibration.prediction_sets
+    sets = read_bundle(ROOT / "fashion-mnist" / "3").manifest.calibration.prediction_sets
     assert sets is not None
     for wanted, measured in sets.measured_coverage.items():
         assert measured > float(wanted) - 0.015

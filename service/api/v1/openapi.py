@@ -113,7 +113,7 @@ EXAMPLE_DETAILS = {
     "decode-limit": "decoding this image takes more than 5 s; send it smaller, or encoded anew",
     "conflict": "imagenet/2 is the default version of imagenet; make another one default first: snellen models default "
     "imagenet 1",
-    "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/2",
+    "invalid-option": "top_k is at most 10, the number of classes of fashion-mnist/3",
     "not-calibrated": "coverage 0.9 was not fitted for imagenet; fitted are none: it was not calibrated; "
     "`snellen calibrate` makes a version that is",
     "no-class-map": "the graph of this model has no class map, so explain=heatmap is not possible",

@@ -153,7 +153,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 async def test_a_shipped_version_passes_and_serving_processes_need_not_tune(make: Make, tmp_path: Path) -> None:
     """Its profile is in the cache, tuning is announced once, and its memory is that of one opening."""
-    bundle, warming = read_bundle(ROOT / "models/fashion-mnist/2"), list[int]()
+    bundle, warming = read_bundle(ROOT / "models/fashion-mnist/3"), list[int]()
     checked = await make().check(bundle, lambda: warming.append(1))
     assert warming == [1]
     assert 1 * MIB < checked.peak_bytes < 300 * MIB

@@ -17,7 +17,7 @@ from tests.support.server import running
 
 def test_a_trained_bundle_becomes_a_new_version(tmp_path: Path) -> None:
     """With its dense class map; `verify` passes it, and the variants that are left out are named."""
-    folder = shutil.copytree(FASHION, tmp_path / "models" / "fashion-mnist" / "2")
+    folder = shutil.copytree(FASHION, tmp_path / "models" / "fashion-mnist" / "3")
     done = snellen("calibrate", folder, "--data", write_clothes(tmp_path / "photos", 25))
     assert done.returncode == 0, done.stderr
     made = folder.parent / "3"

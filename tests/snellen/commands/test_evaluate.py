@@ -33,7 +33,7 @@ def test_a_shipped_bundle_is_measured_with_its_variants(tmp_path: Path) -> None:
         f"skipped {photos / '3' / 'notes.txt'}: not a picture in one of the formats "
         "JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF"
     ]
-    assert done.stdout.startswith(f"fashion-mnist/2 on 201 images of {photos}, which must not have been trained on\n")
+    assert done.stdout.startswith(f"fashion-mnist/3 on 201 images of {photos}, which must not have been trained on\n")
     assert all(
         text in done.stdout for text in ("top-5", "adaptive ECE", "same as fp32", "Ankle boot", "without decoding")
     )

@@ -19,7 +19,7 @@ from training.data.held_out_images import (
 from training.data.sources.open_image import UnreadableImage
 from training.errors import DatasetError
 
-SHIPPED = Path(__file__).parents[3] / "models" / "fashion-mnist" / "2"
+SHIPPED = Path(__file__).parents[3] / "models" / "fashion-mnist" / "3"
 SMALL = Input(colour=Colour.RGB, height=7, width=7)
 
 

@@ -12,7 +12,7 @@ from training.evaluation.energy_score import energy
 from training.evaluation.evaluate import evaluate, evaluate_bundle, run_graph
 from training.evaluation.metrics import softmax
 
-SHIPPED = Path(__file__).parents[3] / "models" / "fashion-mnist" / "2"
+SHIPPED = Path(__file__).parents[3] / "models" / "fashion-mnist" / "3"
 
 
 def labelled(count: int) -> LabelledImages:

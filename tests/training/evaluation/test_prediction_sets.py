@@ -12,7 +12,7 @@ from tests.training.evaluation.known_truth import drawn
 from training.evaluation.metrics import softmax
 from training.evaluation.prediction_sets import COVERAGES, fit_sets, measure_sets, scores, set_sizes
 
-SHIPPED = Path(__file__).parents[3] / "models" / "fashion-mnist" / "2"
+SHIPPED = Path(__file__).parents[3] / "models" / "fashion-mnist" / "3"
 SPLITS, FITTED, MEASURED = 200, 199, 1000
 
 

@@ -98,10 +98,10 @@ def test_what_was_fitted_is_measured_on_test_images(tmp_path: Path) -> None:
 
 def test_scores_of_the_old_version_that_no_longer_hold_are_left_out(tmp_path: Path) -> None:
     """The accuracy and the confusion matrix hold, since the ranking is the same; NLL and errors do not."""
-    folder = shutil.copytree(FASHION, tmp_path / "models" / "fashion-mnist" / "2")
+    folder = shutil.copytree(FASHION, tmp_path / "models" / "fashion-mnist" / "3")
     made = calibrated(folder, write_clothes(tmp_path / "photos", 25), 7)
     metrics = made.manifest.variants[0].metrics
-    assert (metrics.top1, metrics.images) == (0.9523, 10000)
+    assert (metrics.top1, metrics.images) == (0.9549, 10000)
     assert (metrics.nll, metrics.ece, metrics.adaptive_ece) == (None, None, None)
     assert metrics.source.endswith("by version 2, which ranks the same")
     assert "| 0 T-shirt/top | 916 |" in (made.folder / "MODEL_CARD.md").read_text()

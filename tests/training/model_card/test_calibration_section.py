@@ -17,7 +17,7 @@ MODELS = Path(__file__).parents[3] / "models"
 
 
 def card_of(calibration: Calibration) -> str:
-    manifest = read_bundle(MODELS / "fashion-mnist" / "2").manifest
+    manifest = read_bundle(MODELS / "fashion-mnist" / "3").manifest
     return model_card(manifest.model_copy(update={"calibration": calibration}))
 
 

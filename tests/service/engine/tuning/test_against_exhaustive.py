@@ -23,7 +23,7 @@ Way = tuple[Candidate, int]
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("model", ["imagenet/1", "fashion-mnist/2"])
+@pytest.mark.parametrize("model", ["imagenet/1", "fashion-mnist/3"])
 def test_the_choice_is_within_five_percent_of_the_best(model: str) -> None:
     """Every shape and size is timed; those near the top take turns with the chosen one, first and last in turn."""
     bundle = read_bundle(MODELS / model)
