@@ -156,8 +156,11 @@ class Manifest(ManifestModel):
         used = {v.path for v in self.variants} | {*self.golden.images, self.golden.probabilities}
         if missing := sorted(used - listed):
             raise ValueError(f"not listed under files with a hash: {', '.join(missing)}")
-        if self.variant(Precision.FP32) is None:
+        full, half = self.variant(Precision.FP32), self.variant(Precision.BF16)
+        if full is None:
             raise ValueError("a bundle has an fp32 variant")
+        if half is not None and half.path != full.path:
+            raise ValueError(f"the bf16 variant is the graph of fp32: its path is {full.path}")
         return self
 
     @model_validator(mode="after")

@@ -135,7 +135,7 @@ def _one_precision(text: str | None, manifests: "Sequence[Manifest]") -> "Precis
     if "," in name:
         exit_with_error("--precision: with --against name one variant, as in int8", status=2)
     for manifest in manifests:
-        known = [variant.precision.value for variant in manifest.variants]
+        known = _measurable(manifest, name)
         if name not in known:
             bundle = f"{manifest.name}/{manifest.version}"
             exit_with_error(f"--precision: {name!r} is no variant of {bundle}: {', '.join(known)}", status=2)
@@ -146,8 +146,19 @@ def _precisions(text: str | None, manifest: "Manifest") -> "tuple[Precision, ...
     """Return the precisions between commas, all of the bundle by default. Ends the command at an unknown name."""
     from models.contract import Precision
 
-    known = [variant.precision.value for variant in manifest.variants]
+    known = _measurable(manifest, text or "")
     names = known if text is None else [name.strip() for name in text.split(",") if name.strip()]
     if unknown := [name for name in names if name not in known]:
         exit_with_error(f"--precision: {unknown[0]!r} is no variant of the bundle: {', '.join(known)}", status=2)
     return tuple(Precision(name) for name in names)
+
+
+def _measurable(manifest: "Manifest", wanted: str) -> list[str]:
+    """Return the variants that onnxruntime computes, which measures here: all but bf16, which would be fp32 to it.
+
+    Ends the command where `wanted`, names between commas, has a bf16 that the bundle has too.
+    """
+    known = [variant.precision.value for variant in manifest.variants]
+    if "bf16" in known and "bf16" in wanted:
+        exit_with_error("--precision: bf16 is computed by OpenVINO only, which does not measure here", status=2)
+    return [name for name in known if name != "bf16"]

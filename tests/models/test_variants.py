@@ -1,13 +1,14 @@
 """Variants derived from fp32, and how far their golden images may be off."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.contract import BundleError, Pixels, Precision, Row, Scores, Variant, read_bundle
-from tests.support.bundles import write_bundle
+from models.contract import MANIFEST, BundleError, Pixels, Precision, Row, Scores, Variant, read_bundle
+from tests.support.bundles import change_manifest, write_bundle
 from tests.support.variants import add_variant
 
 
@@ -50,3 +51,15 @@ def test_a_tolerance_that_lets_anything_pass_is_refused(tolerance: float) -> Non
             metrics=Scores(measured=True, source="none"),
             golden_tolerance=tolerance,
         )
+
+
+def test_bf16_is_the_graph_of_fp32(tmp_path: Path) -> None:
+    """It has no file of its own, so no other one may be named."""
+    folder = add_variant(write_bundle(tmp_path))
+    variants = json.loads((folder / MANIFEST).read_text())["variants"]
+    half = variants[0] | {"precision": "bf16"}
+    change_manifest(folder, variants=[*variants, half])
+    assert read_bundle(folder).model_path(Precision.BF16) == folder / "model.onnx"
+    change_manifest(folder, variants=[*variants, half | {"path": "model.int8.onnx"}])
+    with pytest.raises(BundleError, match=r"the bf16 variant is the graph of fp32: its path is model\.onnx"):
+        read_bundle(folder)
