@@ -25,6 +25,11 @@ Box = tuple[float, float, float, float]
 _MODES = ("L", "RGB")
 _RADII = {"box": 0.5, "bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 """Reach of each filter to either side, in pixels of the larger of source and result."""
+_LONGEST = 16_384
+"""Longest side, in pixels, of an image that is resized with vector instructions.
+
+Beyond it the filter itself takes memory, and the package ends the process where there is none; Pillow raises an error.
+"""
 _OF_THREAD = threading.local()
 """Holds a `Resizer` for each thread, which may not be shared."""
 
@@ -34,10 +39,10 @@ def resample(image: Image.Image, size: tuple[int, int], interpolation: str, box:
 
     image: loaded, of any mode that Pillow resizes. size: width and height in pixels. interpolation: name of a filter
     of Pillow in lower case. box: left, upper, right, lower in pixels of the image, not necessarily whole.
-    Modes L and RGB are resized with vector instructions where these are at hand: every value is within one of
-    Pillow's (tests/models/test_resampling.py).
+    Modes L and RGB of sides up to 16,384 pixels are resized with vector instructions where these are at hand: every
+    value is within one of Pillow's (tests/models/test_resampling.py).
     """
-    if HAS_VECTORS and image.mode in _MODES and interpolation in _RADII:
+    if HAS_VECTORS and image.mode in _MODES and interpolation in _RADII and max(image.size) <= _LONGEST:
         return _with_vectors(image, size, interpolation, box)
     return image.resize(size, Image.Resampling[interpolation.upper()], box=box)
 

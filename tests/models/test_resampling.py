@@ -80,6 +80,12 @@ def test_other_modes_are_pillows(mode: str) -> None:
     )
 
 
+def test_very_long_images_are_pillows() -> None:
+    """The filter for them takes memory, and a worker that has none must be able to say so."""
+    image = noise("L", 16_385, 2)
+    assert largest_difference(image, (16, 16), "bicubic", (0, 0, 16_385, 2)) == 0
+
+
 def test_without_the_package_pillow_resizes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same call answers, on a machine for which there is no wheel."""
     monkeypatch.setattr(resampling, "HAS_VECTORS", False)
