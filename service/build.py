@@ -5,7 +5,7 @@ from functools import partial
 from models.contract import Bundle, Precision, usable_cores
 from service.batching.dense_queue import DenseLimits
 from service.engine.profile import LoadedEngine, Profile
-from service.engine.providers import ON_GPU
+from service.engine.providers import ON_CPU
 from service.engine.tuning.autotune import autotune
 from service.engine.tuning.candidates import TuningOptions
 from service.engine.tuning.latency_session import MAX_THREADS, add_latency_session
@@ -61,7 +61,7 @@ def _prepared(
     """
     found = autotune(bundle, wanted, given, warm_up=given is None)
     engine = found.engine
-    decodes = engine.provider not in ON_GPU and engine.threads_per_batch == 1 and engine.concurrency >= decoders
+    decodes = engine.provider in ON_CPU and engine.threads_per_batch == 1 and engine.concurrency >= decoders
     return LoadedEngine(
         *found, decodes, after_all_loaded=partial(add_latency_session, bundle, found, single_image_threads)
     )

@@ -107,20 +107,36 @@ class CompiledModel:
         """size: images that the model takes, ANY_SIZE for any."""
         self.compiled, self.size = compiled, size
         self._idle: list[Request] = []
+        self._running, self._releases_when_idle = 0, False
+        self._lock = threading.Lock()
 
     def run(self, names: Sequence[str], images: Pixels, cancellation: Cancellation) -> list[NDArray[Any]]:
         """Run uint8 [n, H, W, C] and return n rows of each output."""
-        try:
-            request = self._idle.pop()  # atomic, as is append
-        except IndexError:
-            request = Request(self.compiled)
+        with self._lock:
+            self._running += 1
+            request = self._idle.pop() if self._idle else Request(self.compiled)
         try:
             return request.run(names, images, self.size, cancellation)
         finally:
-            self._idle.append(request)
+            with self._lock:
+                self._idle.append(request)
+                self._running -= 1
+                if self._releases_when_idle and not self._running:
+                    self._release()
 
     def release_memory(self) -> None:
-        """Release the memory between the layers; the next run takes it again. Waits for runs in progress."""
+        """Release the memory between the layers, which the next run takes again: now, or when no run is in progress.
+
+        OpenVINO 2026.4.1 raises an error while a run is in progress; 2026.4.0 waited for it.
+        """
+        with self._lock:
+            if self._running:
+                self._releases_when_idle = True
+            else:
+                self._release()
+
+    def _release(self) -> None:
+        self._releases_when_idle = False
         self._idle.clear()
         self.compiled.release_memory()
 

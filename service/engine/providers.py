@@ -19,6 +19,7 @@ OPENVINO = "openvino"
 NAMES = (*PROVIDERS, OPENVINO)
 """All short names."""
 ON_GPU = frozenset({"cuda", "tensorrt"})
+ON_CPU = frozenset({"cpu", OPENVINO})
 EVERY: tuple[str, ...] = ("auto",)
 """Stands for all installed providers."""
 FASTEST_FIRST = ("tensorrt", "cuda", OPENVINO, "cpu")

@@ -13,7 +13,7 @@ from service.batching.bulk_slots import BulkSlots
 from service.batching.dense_queue import DenseLimits, DenseQueue
 from service.batching.latency_model import LatencyModel
 from service.engine.profile import INLINE_S, LoadedEngine, Profile, largest_within
-from service.engine.providers import ON_GPU
+from service.engine.providers import ON_CPU
 from service.engine.session import EngineRejected
 from service.repository.version import Deployment, ModelVersion
 from service.telemetry.metrics import Metrics
@@ -107,7 +107,7 @@ class Loader:
 
     def _start(self, version: ModelVersion, engine: Engine, profile: Profile, *, decodes: bool) -> Deployment:
         metrics, size = self._metrics, profile.batch_size
-        largest_inline = largest_within(profile.points, INLINE_S) if engine.provider not in ON_GPU else 0
+        largest_inline = largest_within(profile.points, INLINE_S) if engine.provider in ON_CPU else 0
         batcher = Batcher(
             engine,
             size,

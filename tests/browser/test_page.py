@@ -595,7 +595,7 @@ def test_an_unfamiliar_photo_says_so_first(visit: Open, photo: Path) -> None:
     tab.pick_model("fashion-mnist", "3")
     tab.choose(photo.parents[4] / "models/imagenet/1/golden/rocket.jpg")
     assert tab.text("#verdict").startswith("This picture looks like none of the classes")
-    assert tab.text("#status").startswith("This picture looks like none of the classes. Nearest: T-shirt/top, 67.7%.")
+    assert tab.text("#status").startswith("This picture looks like none of the classes. Nearest: T-shirt/top, 67.9%.")
     assert tab.page.locator("#strip .thumb .word").all_text_contents() == ["unfamiliar"]
     assert tab.page.title().startswith("unfamiliar")
     assert style(tab, "#predictions .label", "color") != style(tab, "#verdict strong", "color")

@@ -35,7 +35,8 @@ def test_without_a_device_fronts_run_the_networks_themselves(
 def test_each_device_gets_an_engine_and_the_other_cores_a_front(
     monkeypatch: pytest.MonkeyPatch, cores: int, devices: int, expected: tuple[int, int]
 ) -> None:
-    """Where there are cores enough."""
+    """Where there are cores enough, and no providers are named."""
+    monkeypatch.delenv("SNELLEN_PROVIDERS")
     monkeypatch.setattr(plan, "devices", lambda: [str(number) for number in range(devices)])
     monkeypatch.setattr(plan, "usable_cores", lambda: cores)
     assert plan_processes(settings(frontends=0)) == ProcessPlan(*expected)
