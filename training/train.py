@@ -111,9 +111,9 @@ def run(
             dataset = _open(config, device, repository, folder, resume=resume)
             if same_classes:
                 _refuse_other_classes(config, dataset, repository)
-            given, config = config, decide_mirroring(config, dataset)
+            decided = decide_mirroring(config, dataset)
             if device.is_main:
-                for sentence in describe_mirroring(given, config):
+                for sentence in describe_mirroring(config, decided):
                     _print(sentence)
             if device.is_main and resume:
                 _resume_run(config, dataset, folder, changed_data=changed_data)
@@ -121,7 +121,7 @@ def run(
             device.wait()
             if not device.is_main:
                 return None
-        return _write_bundle(config, dataset, trained, repository, overwrite=overwrite)
+        return _write_bundle(decided, dataset, trained, repository, overwrite=overwrite)
 
 
 def _refuse_to_resume(config: TrainingConfig, runs: Path, repository: Path, *, overwrite: bool) -> None:
@@ -259,8 +259,9 @@ def _train(
             truncate_history(folder, 0)
     classes = len(dataset.metadata.labels)
     training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
+    recipe = decide_mirroring(config, dataset).recipe
     network, score = fit(
-        initial.network, training_data, config.recipe, seed=config.seed, device=device, folder=folder, resume=resume
+        initial.network, training_data, recipe, seed=config.seed, device=device, folder=folder, resume=resume
     )
     network = network.cpu()
     if device.is_main:
