@@ -45,6 +45,7 @@ from training.loop.data_record import DataRecord, read_record, record_of, resume
 from training.loop.device import Device, open_device
 from training.loop.fit import fit
 from training.loop.history import training_seconds, truncate_history
+from training.loop.recipe import Recipe
 from training.loop.run_lock import RunLock
 from training.loop.training_data import TrainingData, logits_of
 from training.loop.training_state import Score
@@ -117,7 +118,7 @@ def run(
                     _print(sentence)
             if device.is_main and resume:
                 _resume_run(config, dataset, folder, changed_data=changed_data)
-            trained = _train(config, dataset, folder, device, lock, resume=resume, overwrite=overwrite)
+            trained = _train(config, decided.recipe, dataset, folder, device, lock, resume=resume, overwrite=overwrite)
             device.wait()
             if not device.is_main:
                 return None
@@ -233,6 +234,7 @@ def _refuse_other_classes(config: TrainingConfig, dataset: Dataset, repository: 
 
 def _train(
     config: TrainingConfig,
+    recipe: Recipe,
     dataset: Dataset,
     folder: Path,
     device: Device,
@@ -259,7 +261,6 @@ def _train(
             truncate_history(folder, 0)
     classes = len(dataset.metadata.labels)
     training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
-    recipe = decide_mirroring(config, dataset).recipe
     network, score = fit(
         initial.network, training_data, recipe, seed=config.seed, device=device, folder=folder, resume=resume
     )

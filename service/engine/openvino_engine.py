@@ -16,7 +16,7 @@ from service.engine.batch_sizes import run_sizes
 from service.engine.energy import energies_of
 from service.engine.openvino_models import ANY_SIZE, Cancellation, Cancelled, CompiledModels
 from service.engine.providers import EngineOptions
-from service.engine.session import EngineRejected
+from service.engine.session import EngineRejected, rejected_unless_loaded
 from service.errors import EngineFailure
 from service.types import Batch, DensePrediction, Prediction, check_finite
 
@@ -51,20 +51,11 @@ class OpenVinoEngine:
         self._most_mapped = manifest.max_batch
         self._models = CompiledModels(model, manifest, options, self._row_outputs)
         self._latency_engine: OpenVinoEngine | None = None
-        self._open_first(model)
+        with rejected_unless_loaded("OpenVINO", model):
+            self._models.get(1)
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="engine")
         self._dense_thread = ThreadPoolExecutor(1, thread_name_prefix="dense")
         self._dense_run = Cancellation()
-
-    def _open_first(self, model: Path) -> None:
-        try:
-            self._models.get(1)
-        except EngineRejected:
-            raise
-        except Exception as error:  # clients see the reason, so it holds no path; OpenVINO's message does
-            logger.error("OpenVINO cannot load %s: %s", model, error)
-            reason = f"OpenVINO cannot load {model.name} ({type(error).__name__}); the log has the cause"
-            raise EngineRejected(reason) from error
 
     def add_latency_session(self, other: "OpenVinoEngine") -> None:
         """Run a batch with `only_request` on `other` from now on, which this engine closes with itself."""

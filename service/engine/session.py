@@ -1,7 +1,8 @@
 """Opens a graph with onnxruntime on an execution provider, or rejects it with the reason."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -66,19 +67,29 @@ class Session:
         return outputs
 
 
+@contextmanager
+def rejected_unless_loaded(library: str, model: Path) -> Iterator[None]:
+    """Turn what a library raises while it loads a graph into EngineRejected.
+
+    Clients see its reason, so it holds no path; the message of the library does, and is logged.
+    """
+    try:
+        yield
+    except EngineRejected:
+        raise
+    except Exception as error:  # the exceptions of the libraries have no common base class
+        logger.error("%s cannot load %s: %s", library, model, error)
+        reason = f"{library} cannot load {model.name} ({type(error).__name__}); the log has the cause"
+        raise EngineRejected(reason) from error
+
+
 def open_session(model: Path, manifest: Manifest, options: EngineOptions) -> Session:
     """Open a session. On the CPU, runs that do not need the class map do not compute it. Raises EngineRejected."""
     wanted = options.providers or installed_providers()
     providers = [name for name in wanted if name in all_providers()] or ["cpu"]
     session = _branched(model, manifest, options) if providers == ["cpu"] else None
-    try:
+    with rejected_unless_loaded("onnxruntime", model):
         session = session or Session(model, manifest, options, providers)
-    except EngineRejected:
-        raise
-    except Exception as error:  # clients see the reason, so it holds no path; onnxruntime's message does
-        logger.error("onnxruntime cannot load %s: %s", model, error)
-        reason = f"onnxruntime cannot load {model.name} ({type(error).__name__}); the log has the cause"
-        raise EngineRejected(reason) from error
     strict = options.strict if options.strict is not None else wanted[0] != "cpu"
     if strict and session.provider != wanted[0]:
         raise EngineRejected(
