@@ -200,43 +200,6 @@ def test_secrets_that_kubernetes_exchanges_are_followed(built: str, tmp_path: Pa
         docker("rm", "--force", container.id)
 
 
-def pod() -> dict[str, object]:
-    """The `spec` of docs/docker.md as a Pod."""
-    block = DOCUMENT.partition("\n## Kubernetes\n")[2].partition("```yaml\n")[2].partition("```")[0]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "snellen"}, **yaml.safe_load(block)}
-
-
-def test_the_pod_of_the_document_has_keys_on() -> None:
-    """From a folder, so that a changed secret is seen, and it is confined as the containers of compose are."""
-    spec = pod()["spec"]
-    assert isinstance(spec, dict)
-    (container,) = spec["containers"]
-    environment = {each["name"]: each["value"] for each in container["env"]}
-    (mount,) = container["volumeMounts"]
-    assert environment["SNELLEN_KEYS"] == f"{mount['mountPath']}/keys.txt"
-    assert (mount["readOnly"], "subPath" in mount) == (True, False)
-    assert spec["securityContext"]["runAsNonRoot"]
-    confined = container["securityContext"]
-    assert (confined["readOnlyRootFilesystem"], confined["allowPrivilegeEscalation"]) == (True, False)
-    assert confined["capabilities"] == {"drop": ["ALL"]}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_kubernetes_knows_every_field_of_the_pod(tmp_path: Path) -> None:
-    """By its own schemas, where an unknown or misspelt field is an error."""
-    subprocess.run(["make", "--silent", "build/audit/.made"], cwd=ROOT, check=True, capture_output=True)
-    program = ROOT / "build" / "audit" / "bin" / "kubernetes-validate"
-    (tmp_path / "pod.yaml").write_text(yaml.safe_dump(pod()))
-    done = subprocess.run([program, "--strict", "pod.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    wrong = re.sub("runAsNonRoot", "runAsNotRoot", yaml.safe_dump(pod()))
-    (tmp_path / "wrong.yaml").write_text(wrong)
-    assert subprocess.run(
-        [program, "--strict", "wrong.yaml"], cwd=tmp_path, capture_output=True, check=False
-    ).returncode
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @needs_an_engine
