@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from functools import partial
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx2 as httpx
@@ -23,10 +23,10 @@ from tests.support.pictures import picture
 from tests.support.proxies import caddy, free_port, nginx
 from tests.support.server import ServerProcess, running
 from tests.support.shapes import slow_but
+from tests.support.steady_load import SteadyLoad
 
 MIB = 1024 * 1024
 FLAGS = ("--root-path", "/vision", "--listen-when-ready", "--allow-origins", "https://shop.example")
-CLIENTS = 4
 PROXIES: dict[str, Callable[[Path, tuple[int, int]], AbstractContextManager[str]]] = {
     "nginx": nginx,
     "nginx strips": partial(nginx, strip=True),
@@ -169,46 +169,6 @@ def test_nginx_answers_with_a_problem_when_no_server_is_there(tmp_path: Path) ->
     assert answer.headers["retry-after"] == "2"
 
 
-class Load:
-    """Clients that keep their connection to the proxy, and count what came back."""
-
-    def __init__(self, host: str) -> None:
-        self._host = host
-        self._ended = threading.Event()
-        self.answered = 0
-        self.failed: list[str] = []
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        body = picture()
-        with closing(HTTPConnection(self._host, timeout=60)) as connection:
-            self._ask_on(connection, body)
-
-    def _ask_on(self, connection: HTTPConnection, body: bytes) -> None:
-        while not self._ended.is_set():
-            try:
-                connection.request("POST", "/vision/v1/classify", body)
-                answer = connection.getresponse()
-                text = answer.read()
-            except (OSError, HTTPException) as error:
-                self.failed.append(repr(error))
-                connection.close()
-            else:
-                self.answered += 1
-                if answer.status != 200:
-                    self.failed.append(f"{answer.status} {text[:200]!r}")
-
-
 @pytest.mark.parametrize("proxy", slow_but("nginx", ["nginx", "caddy"]))
 def test_a_rolling_restart_loses_no_request(models: Path, tmp_path: Path, proxy: str) -> None:
     """The commands of the page, while clients with open connections send one request after the other."""
@@ -235,13 +195,13 @@ def test_a_rolling_restart_loses_no_request(models: Path, tmp_path: Path, proxy:
         url = stack.enter_context(PROXIES[proxy](tmp_path, ports))
         for port in ports:
             stack.callback(lambda port: os.kill(int((pids / str(port)).read_text()), signal.SIGKILL), port)
-        with Load(url.removeprefix("http://")) as load:
+        with SteadyLoad(url.removeprefix("http://"), "/vision/v1/classify") as load:
             time.sleep(1)
             done = subprocess.run(["bash", "-ec", commands], env=environment, check=False, timeout=180)
             time.sleep(1)
         assert done.returncode == 0
         assert load.failed == []
-        assert load.answered > 20 * CLIENTS
+        assert load.answered > 20 * load.clients
         assert [server.process.returncode for server in first] == [0, 0]
         for port, server in zip(ports, first, strict=True):
             assert int((pids / str(port)).read_text()) != server.process.pid
