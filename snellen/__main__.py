@@ -14,6 +14,7 @@ import typer
 from snellen import shadowed
 from snellen.commands.bench import bench
 from snellen.commands.calibrate import calibrate
+from snellen.commands.capacity import capacity
 from snellen.commands.classify import classify
 from snellen.commands.evaluate import evaluate
 from snellen.commands.import_network import import_network
@@ -54,6 +55,7 @@ app.command(cls=ServeCommand, context_settings=_PASSED_ON, add_help_option=False
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(classify)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(tune)
 app.command(cls=PlainCommand, rich_help_panel=_SERVE)(bench)
+app.command(cls=PlainCommand, rich_help_panel=_SERVE)(capacity)
 app.add_typer(keys, name="keys", rich_help_panel=_SERVE)
 app.command(cls=PlainCommand, rich_help_panel=_MAKE)(train)
 app.command("import", cls=PlainCommand, rich_help_panel=_MAKE)(import_network)

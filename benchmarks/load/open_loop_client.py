@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 from collections import deque
 from contextlib import suppress
@@ -74,11 +75,16 @@ class OpenLoopClient:
         """Time of each answer, in seconds since the start."""
         self.lateness_s: list[float] = []
 
-    async def run(self, rate: float, seconds: float, timeout_s: float) -> None:
-        """Send `rate * seconds` requests, then wait at most `timeout_s` for answers; the rest is recorded as LOST."""
+    async def run(self, rate: float, seconds: float, timeout_s: float, seed: int | None = None) -> None:
+        """Send `rate * seconds` requests, then wait at most `timeout_s` for answers; the rest is recorded as LOST.
+
+        seed: of random intervals, those of a Poisson process; None for equal ones.
+        """
+        chance, due_s = random.Random(seed), 0.0
         start = self._start = time.perf_counter()
         for index in range(round(rate * seconds)):
-            due = start + math.ceil(index / rate / STEP_S) * STEP_S
+            due_s = index / rate if seed is None else due_s + chance.expovariate(rate)
+            due = start + math.ceil(due_s / STEP_S) * STEP_S
             if (ahead := due - time.perf_counter()) > 0:
                 await asyncio.sleep(math.ceil(ahead / STEP_S) * STEP_S)
             elif index % 50 == 0:

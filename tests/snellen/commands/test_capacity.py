@@ -1,0 +1,59 @@
+"""`snellen capacity`, as a command."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.snellen.command import in_process, snellen
+
+GPU = ("--engines", 1, "--cores", 16, "--batch-ms", "1=1.2,32=6", "--decode-ms", 1.3)
+
+
+def test_it_measures_this_machine(bundle: Path) -> None:
+    """Decoding and every batch size, with as many processes as the service starts; then loads and latencies."""
+    done = snellen("capacity", bundle, "--seconds", 0.05, "--rate", 100000)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"batch of 1 +│ +\d", done.stdout)
+    assert re.search(r"fp32 on (cpu|openvino), \d+ at a time", " ".join(done.stdout.split()))
+    assert re.search(r"100,000 images/s: [\d,]+ frontends, [\d,]+ machines", " ".join(done.stdout.split()))
+
+
+def test_figures_of_another_machine_are_given(bundle: Path) -> None:
+    """And said to be given; nothing is measured then."""
+    done = in_process("capacity", bundle, *GPU, "--rate", 100000)
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stderr
+    assert "not measured" in text
+    found = re.search(
+        r"100,000 images/s: ([\d,]+) frontends and (\d+) engine processes, (\d+) machines of 16 cores", text
+    )
+    assert found
+    frontends, engines, machines = (int(each.replace(",", "")) for each in found.groups())
+    assert (frontends, machines) == (15 * engines, engines)
+
+
+def test_it_draws_latency_against_load(bundle: Path, tmp_path: Path) -> None:
+    """For one process, several, and a whole machine."""
+    file = tmp_path / "p99.svg"
+    done = in_process("capacity", bundle, "--batch-ms", "1=4,4=10", "--decode-ms", 1, "--plot", file)
+    assert done.returncode == 0, done.stderr
+    assert "<svg" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "says"),
+    [
+        (("--batch-ms", "1:2"), 2, "'1:2' is not images=milliseconds"),
+        (("--batch-ms", "0=2"), 2, "above 0"),
+        (("--engines", 1), 2, "--batch-ms 1=2.1,32=9"),
+        (("--engines", 4, "--cores", 4, "--batch-ms", "1=2"), 2, "none left to decode"),
+        (("--image", "missing.jpg"), 2, "missing.jpg: No such file"),
+        ((*GPU, "--p99-ms", 1), 1, "allow more with --p99-ms"),
+        ((*GPU, "--plot", "p99.docx"), 2, "p99.docx"),
+    ],
+)
+def test_what_cannot_be_sized_is_refused(bundle: Path, given: tuple[object, ...], status: int, says: str) -> None:
+    """In one sentence that says what to change."""
+    done = in_process("capacity", bundle, *given)
+    assert (done.returncode, says in done.stderr) == (status, True), done.stderr
