@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from models.contract import Bundle, Precision
 from service.engine.engines import LocalEngine
-from service.engine.onnx_engine import OnnxEngine
 from service.engine.profile import BatchSeconds, Measurement, Profile
 from service.engine.providers import ON_GPU
 from service.engine.session import EngineRejected, Session
@@ -137,6 +136,8 @@ class Search:
     def _opened(self, candidate: Candidate) -> LocalEngine:
         bundle, options = self._bundle, candidate.options
         if session := self._shared_session(candidate):
+            from service.engine.onnx_engine import OnnxEngine  # noqa: PLC0415  not for OpenVINO, which does without it
+
             return OnnxEngine(bundle.model_path(options.precision), bundle.manifest, options, session)
         again = any(each.engine and each.variant == candidate.variant for each in self.candidates)
         return open_verified(bundle, options, again=again)
@@ -145,6 +146,8 @@ class Search:
         """Return the open session of a candidate on a GPU that differs only in its number of callers."""
         if candidate.variant[1] not in ON_GPU:
             return None
+        from service.engine.onnx_engine import OnnxEngine  # noqa: PLC0415  as above
+
         alike = (each.engine for each in self.candidates if each.variant == candidate.variant)
         return next((engine.session for engine in alike if isinstance(engine, OnnxEngine)), None)
 
