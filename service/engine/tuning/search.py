@@ -62,7 +62,11 @@ def search(
 
 
 class Search:
-    """Times candidates. The first one is always timed, the others while time is left."""
+    """Times candidates: the first of every variant, each in its share of the time, then the others while time is left.
+
+    Opening the first engine of a variant takes no time from the budget: a busy machine takes a second for it, and the
+    fastest variant may be the last. Without a budget only the very first candidate is timed.
+    """
 
     def __init__(self, bundle: Bundle, wanted: TuningOptions, window_s: float, observe: ProgressCallback) -> None:
         self._bundle, self._latency_s, self._window_s, self._observe = bundle, wanted.latency_s, window_s, observe
@@ -72,15 +76,16 @@ class Search:
         variants = {(each.options.precision, each.options.providers) for each in self.candidates}
         self._budget_s, self._end, self._last_opening_s = wanted.budget_s * len(variants), math.inf, 0.0
         self._refused: dict[tuple[Precision, str, bool], str] = {}
+        self._unopened = {each.variant for each in self.candidates}
+        self._share_s, self._until = self._budget_s / max(1, len(self._unopened)), math.inf
 
     def run(self) -> None:
         """Time the candidates. Those whose session cannot be opened or does not run get no measurement."""
         for candidate in self.candidates:
-            opening_s = 0.0 if self._shared_session(candidate) else self._last_opening_s
-            if candidate.variant not in self._refused and (self._time_left(opening_s) or not self._measured()):
+            if candidate.variant not in self._refused and self._is_to_be_tried(candidate):
                 self._start(candidate)
                 self._try_larger_batches(candidate)
-        share = _FIRST_SHARE
+        self._until, share = self._end, _FIRST_SHARE
         while self._time_left():
             near = [each for each in self._measured() if each[1].images_per_s >= share * self._best()]
             if len(near) < 2 and share == _LAST_SHARE:
@@ -108,6 +113,13 @@ class Search:
             tried=tuple(tried),
         )
 
+    def _is_to_be_tried(self, candidate: Candidate) -> bool:
+        if not self._measured():
+            return True
+        if candidate.variant in self._unopened:
+            return self._budget_s > 0
+        return self._time_left(0.0 if self._shared_session(candidate) else self._last_opening_s)
+
     def _time_left(self, needed_s: float = 0.0) -> bool:
         return self._clock() + needed_s < self._end
 
@@ -122,11 +134,17 @@ class Search:
 
     def _start(self, candidate: Candidate) -> None:
         """Open the engine and time the smallest batch. The budget begins when the first engine is open."""
+        began, is_first = self._clock(), candidate.variant in self._unopened
+        self._unopened.discard(candidate.variant)
         try:
-            began = self._clock()
-            candidate.engine = self._opened(candidate)
-            self._last_opening_s = self._clock() - began
+            try:
+                candidate.engine = self._opened(candidate)
+            finally:
+                self._last_opening_s = self._clock() - began
+                if is_first:
+                    self._end += self._last_opening_s
             self._end = min(self._end, self._clock() + self._budget_s)
+            self._until = self._end - self._share_s * len(self._unopened)
             self._measure(candidate, candidate.untried.pop(0))
         except (EngineRejected, EngineFailure) as error:
             precision, provider, _ = candidate.variant
@@ -152,7 +170,7 @@ class Search:
         return next((engine.session for engine in alike if isinstance(engine, OnnxEngine)), None)
 
     def _try_larger_batches(self, candidate: Candidate) -> None:
-        while candidate.untried and self._time_left() and self._may_grow(candidate):
+        while candidate.untried and self._clock() < self._until and self._may_grow(candidate):
             size = candidate.untried.pop(0)
             try:
                 self._measure(candidate, size)
