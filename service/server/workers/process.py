@@ -57,7 +57,8 @@ class ManagedProcess:
     ready: bool = False
     leaving: bool = False
     missed_heartbeats: int = 0
-    _waited_s_at_answer: float = 0.0
+    _silent_s: float = 0.0
+    _on_core_s: float = 0.0
     _killed: bool = False
     open_connections: int = 0
     refused: str = ""
@@ -142,16 +143,18 @@ class ManagedProcess:
         """Send a heartbeat, or kill a process that has not answered for `limit_s`.
 
         Has to be called every `limit_s` / MAX_MISSED_HEARTBEATS. A process that is loading its models gets none,
-        because library calls may block for any time. The time that a process waits for a core does not count: on a
-        machine that is too busy it is slow, and another one in its place would be slower.
+        because library calls may block for any time. While a process is ready to run, only its time on a core counts:
+        on a machine that is too busy it is slow, and another one in its place would be slower.
         """
         if not self.ready or self.process is None:
             return
-        step_s, waited_s = limit_s / MAX_MISSED_HEARTBEATS, _waited_for_core_s(self.process.pid)
-        if not self.missed_heartbeats:
-            self._waited_s_at_answer = waited_s
-        silent_s = self.missed_heartbeats * step_s - (waited_s - self._waited_s_at_answer)
-        if silent_s <= limit_s - step_s / 2:
+        step_s, (is_runnable, on_core_s) = limit_s / MAX_MISSED_HEARTBEATS, _main_thread(self.process.pid)
+        if self.missed_heartbeats:
+            self._silent_s += min(step_s, on_core_s - self._on_core_s) if is_runnable else step_s
+        else:
+            self._silent_s = 0.0
+        self._on_core_s = on_core_s
+        if self._silent_s <= limit_s - step_s / 2:
             self.send(PING)
         elif not self._killed:
             logger.error("%s has not answered for %g s and is killed", self.name, limit_s)
@@ -170,12 +173,13 @@ class ManagedProcess:
                 os.kill(self.process.pid, number)
 
 
-def _waited_for_core_s(pid: int) -> float:
-    """Return how long the main thread of a process, which answers heartbeats, was ready to run but had no core.
+def _main_thread(pid: int) -> tuple[bool, float]:
+    """Return whether the main thread of a process runs or is ready to, and its seconds on a core.
 
-    The kernel adds a wait when it ends. Returns 0 where the kernel does not count it.
+    It is the thread that answers heartbeats. Returns False and 0 on a system that does not tell.
     """
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+        fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0] == "R", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError):
-        return 0.0
+        return False, 0.0
