@@ -9,6 +9,7 @@ flags=(--quiet --universal --python-version 3.11 --generate-hashes --no-emit-ind
 for extra in cpu gpu load test; do
   "$uv" pip compile "${flags[@]}" "$@" --extra "$extra" pyproject.toml -o "requirements/$extra.txt"
 done
+"$uv" pip compile "${flags[@]}" "$@" --extra cpu --extra openvino pyproject.toml -o requirements/openvino.txt
 "$uv" pip compile "${flags[@]}" "$@" --group audit -o requirements/audit.txt
 brought_by_torch=$("$uv" pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header --extra train pyproject.toml |
   sed -nE 's/^(torchvision|torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)[= ].*/--no-emit-package \1/p')

@@ -51,6 +51,7 @@ def test_an_image_has_one_tag() -> None:
     named = {found for file in files for found in re.findall(r"\bsnellen:[a-z]\w*", file.read_text())}
     assert built == {
         ("Dockerfile", "snellen:cpu"),
+        ("Dockerfile", "snellen:openvino"),  # the same with a build argument
         ("Dockerfile.gpu", "snellen:gpu"),
         ("Dockerfile.load", "snellen:load"),
         ("Dockerfile.training", "snellen:training"),

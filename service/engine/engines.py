@@ -8,10 +8,9 @@ from typing import Protocol, Self
 
 from models.contract import Manifest, Pixels, Precision
 from service.engine import openvino_library
-from service.engine.onnx_engine import OnnxEngine
 from service.engine.openvino_engine import OpenVinoEngine
 from service.engine.providers import FASTEST_FIRST, OPENVINO, EngineOptions
-from service.engine.session import RUNTIME, EngineRejected, all_providers
+from service.engine.session import EngineRejected, all_providers, runtime
 from service.types import Batch, DensePrediction, Engine
 
 logger = logging.getLogger(__name__)
@@ -46,7 +45,7 @@ def every_provider() -> tuple[str, ...]:
 
 def runtime_of(name: str) -> str:
     """Return name and version of the library that a provider belongs to."""
-    return openvino_library.runtime() if name == OPENVINO else RUNTIME
+    return openvino_library.runtime() if name == OPENVINO else runtime()
 
 
 def obstacle(precision: Precision, providers: tuple[str, ...]) -> str | None:
@@ -65,8 +64,7 @@ def open_engine(model: Path, manifest: Manifest, options: EngineOptions) -> Loca
 
     Without `strict`, onnxruntime runs what OpenVINO cannot.
     """
-    usable = [name for name in options.providers if name in {*all_providers(), OPENVINO}]
-    if usable[:1] == [OPENVINO] and (options.providers[0] == OPENVINO or options.strict is False):
+    if _openvino_is_first(options):
         try:
             if reason := obstacle(options.precision, (OPENVINO,)):
                 raise EngineRejected(reason)
@@ -78,4 +76,15 @@ def open_engine(model: Path, manifest: Manifest, options: EngineOptions) -> Loca
     others = tuple(name for name in options.providers if name != OPENVINO)
     if reason := obstacle(options.precision, others):
         raise EngineRejected(reason)
+    from service.engine.onnx_engine import OnnxEngine  # noqa: PLC0415  12 MiB, and OpenVINO does without it
+
     return OnnxEngine(model, manifest, replace(options, providers=others))
+
+
+def _openvino_is_first(options: EngineOptions) -> bool:
+    """Return whether OpenVINO is the first provider, or without `strict` the first that is installed."""
+    if options.providers[:1] == (OPENVINO,):
+        return True
+    if OPENVINO not in options.providers or options.strict is not False:
+        return False
+    return next(name for name in options.providers if name in {*all_providers(), OPENVINO}) == OPENVINO

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, INPUT, Manifest, Pixels
@@ -14,13 +14,21 @@ from service.engine.graph_check import CLASS_MAP_WANTED, contract_violation
 from service.engine.providers import FASTEST_FIRST, PROVIDERS, EngineOptions, with_options
 from service.memfd import file_in_memory
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:  # elsewhere it is imported when it is needed: 12 MiB of a process that does not use it
+    import onnxruntime as ort
 
-RUNTIME = f"onnxruntime {ort.__version__}"
+logger = logging.getLogger(__name__)
 
 
 class EngineRejected(Exception):
     """The model must not be served here; the message says why."""
+
+
+def runtime() -> str:
+    """Return name and version of the library, as in `onnxruntime 1.32.0`."""
+    import onnxruntime as ort  # noqa: PLC0415  see above
+
+    return f"onnxruntime {ort.__version__}"
 
 
 def installed_providers() -> tuple[str, ...]:
@@ -30,6 +38,8 @@ def installed_providers() -> tuple[str, ...]:
 
 def all_providers() -> tuple[str, ...]:
     """Return every provider of the installed onnxruntime that we support, presumably fastest first."""
+    import onnxruntime as ort  # noqa: PLC0415  see above
+
     available = ort.get_available_providers()
     return tuple(name for name in FASTEST_FIRST if PROVIDERS.get(name) in available)
 
@@ -39,6 +49,8 @@ class Session:
 
     def __init__(self, model: Path, manifest: Manifest, options: EngineOptions, providers: Sequence[str]) -> None:
         """Open the graph. Raises EngineRejected when it does not match the manifest, and what onnxruntime raises."""
+        import onnxruntime as ort  # noqa: PLC0415  see above
+
         settings = ort.SessionOptions()
         settings.enable_mem_pattern = manifest.dense is None  # else a memory plan is kept for every input size
         settings.intra_op_num_threads = options.threads_per_batch
@@ -58,7 +70,7 @@ class Session:
         if reason := contract_violation(inputs, outputs, manifest):
             raise EngineRejected(reason)
 
-    def run(self, names: Sequence[str], images: Pixels, options: ort.RunOptions) -> list[NDArray[np.float32]]:
+    def run(self, names: Sequence[str], images: Pixels, options: "ort.RunOptions") -> list[NDArray[np.float32]]:
         """Run uint8 [N, H, W, C] and return these outputs. Raises what onnxruntime raises."""
         feeds: dict[str, object] = {INPUT: images}
         if self._has_branch:

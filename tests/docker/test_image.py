@@ -48,11 +48,12 @@ pytestmark = [
 ]
 
 
-def build() -> str:
-    """Build the image from this code, and return its name."""
+def build(name: str = IMAGE, *options: str) -> str:
+    """Build the image from this code, and return its name. options: further flags of `docker build`."""
     extra = shlex.split(os.environ.get("SNELLEN_DOCKER_BUILD_ARGS", ""))
-    docker("build", *extra, "-t", IMAGE, "-f", str(ROOT / "docker" / "Dockerfile"), str(ROOT), timeout_s=800)
-    return IMAGE
+    file = str(ROOT / "docker" / "Dockerfile")
+    docker("build", *extra, *options, "-t", name, "-f", file, str(ROOT), timeout_s=800)
+    return name
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,28 @@ def test_it_adds_less_than_300_mb_to_its_base(image: str) -> None:
     """What a node that has the base must pull, uncompressed."""
     size, base = (int(docker("image", "inspect", "--format", "{{.Size}}", name)) for name in (image, BASE))
     assert size - base < 300_000_000
+
+
+def test_with_openvino_it_adds_less_than_400_mb_and_answers_by_it() -> None:
+    """By the commands of docs/docker.md: golden images, a photo, a heat map and an image of any size."""
+    documented = (ROOT / "docs" / "docker.md").read_text().partition("### With OpenVINO")[2].partition("### ")[0]
+    commands = documented.partition("```sh\n")[2].partition("```")[0].replace("\\\n", "").splitlines()
+    flags, run = map(shlex.split, commands)
+    assert [*flags[:6], flags[-1]] == ["docker", "build", "-f", "docker/Dockerfile", "-t", "snellen:openvino", "."]
+    made = build("snellen:test-openvino", *flags[6:-1])
+    size, base = (int(docker("image", "inspect", "--format", "{{.Size}}", name)) for name in (made, BASE))
+    assert size - base < 400_000_000
+    docker("run", "--rm", *HARDENED, made, "verify", "/models/imagenet/1", "--providers", "openvino")
+    tmpfs = run[run.index("--tmpfs") : run.index("--tmpfs") + 2]
+    started = Container(made, tmpfs, ("serve", "--providers", "openvino"))
+    try:
+        started.until_healthy()
+        for query in ("", "?explain=heatmap", "?dense=1"):
+            answer = httpx.post(f"{started.url}/v1/classify{query}", content=PHOTO.read_bytes(), timeout=60)
+            assert answer.status_code == 200
+        assert httpx.get(f"{started.url}/v1/models/imagenet").json()["engine"]["provider"] == "openvino"
+    finally:
+        docker("rm", "--force", started.id)
 
 
 def test_it_holds_what_the_service_needs_and_no_more(image: str) -> None:

@@ -78,15 +78,21 @@ def test_a_command_of_training_names_all_that_is_missing() -> None:
     )
 
 
+def pinned(name: str) -> set[str]:
+    """Return the packages of a file in requirements/, as in `numpy==2.4.6`."""
+    text = (ROOT / f"requirements/{name}.txt").read_text()
+    return set(re.findall(r"^([a-z0-9._-]+==[^ ;]+)", text, re.MULTILINE))
+
+
 def test_the_training_environment_pins_the_service_too() -> None:
     """In the versions of the service's own environment, but for packages that depend on the Python version."""
-    pinned = {
-        extra: set(
-            re.findall(r"^([a-z0-9._-]+==[^ ;]+)", (ROOT / f"requirements/{extra}.txt").read_text(), re.MULTILINE)
-        )
-        for extra in ("cpu", "train")
-    }
-    assert pinned["cpu"] - pinned["train"] == set()
+    assert pinned("cpu") - pinned("train") == set()
+
+
+def test_the_image_with_openvino_pins_the_service_too() -> None:
+    """In the same versions, and besides them OpenVINO and what it needs."""
+    assert pinned("cpu") - pinned("openvino") == set()
+    assert {pin.partition("==")[0] for pin in pinned("openvino") - pinned("cpu")} == {"openvino", "openvino-telemetry"}
 
 
 def test_several_missing_modules_are_named_at_once() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from snellen.options import provider_names
-from tests.snellen.command import snellen
+from tests.snellen.command import in_process, snellen
 
 
 @pytest.mark.parametrize("command", ["serve", "classify", "train", "import", "verify", "bench"])
@@ -27,7 +27,7 @@ def command_line(command: str, bundle: Path, photos: Path) -> tuple[object, ...]
 @pytest.mark.parametrize("command", ["classify", "verify", "bench"])
 def test_an_unknown_provider_is_refused(bundle: Path, photos: Path, command: str) -> None:
     """Exit status 2 and the names that there are."""
-    done = snellen(*command_line(command, bundle, photos), "--providers", "cpu,foo")
+    done = in_process(*command_line(command, bundle, photos), "--providers", "cpu,foo")
     assert done.returncode == 2
     assert done.stderr == "snellen: --providers: 'foo' is none of cpu, cuda, tensorrt, openvino\n"
 
@@ -40,4 +40,4 @@ def test_providers_may_have_spaces_and_be_none(text: str, names: tuple[str, ...]
 
 def test_verify_takes_the_best_installed_too(bundle: Path) -> None:
     """Where no provider is named."""
-    assert snellen("verify", bundle, "--providers", "").returncode == 0
+    assert in_process("verify", bundle, "--providers", "").returncode == 0

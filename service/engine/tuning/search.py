@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from models.contract import Bundle, Precision
 from service.engine.engines import LocalEngine
-from service.engine.onnx_engine import OnnxEngine
 from service.engine.profile import BatchSeconds, Measurement, Profile
 from service.engine.providers import ON_GPU
 from service.engine.session import EngineRejected, Session
@@ -63,7 +62,11 @@ def search(
 
 
 class Search:
-    """Times candidates. The first one is always timed, the others while time is left."""
+    """Times candidates: the first of every variant, each in its share of the time, then the others while time is left.
+
+    Opening the first engine of a variant takes no time from the budget: a busy machine takes a second for it, and the
+    fastest variant may be the last. Without a budget only the very first candidate is timed.
+    """
 
     def __init__(self, bundle: Bundle, wanted: TuningOptions, window_s: float, observe: ProgressCallback) -> None:
         self._bundle, self._latency_s, self._window_s, self._observe = bundle, wanted.latency_s, window_s, observe
@@ -73,15 +76,16 @@ class Search:
         variants = {(each.options.precision, each.options.providers) for each in self.candidates}
         self._budget_s, self._end, self._last_opening_s = wanted.budget_s * len(variants), math.inf, 0.0
         self._refused: dict[tuple[Precision, str, bool], str] = {}
+        self._unopened = {each.variant for each in self.candidates}
+        self._share_s, self._until = self._budget_s / max(1, len(self._unopened)), math.inf
 
     def run(self) -> None:
         """Time the candidates. Those whose session cannot be opened or does not run get no measurement."""
         for candidate in self.candidates:
-            opening_s = 0.0 if self._shared_session(candidate) else self._last_opening_s
-            if candidate.variant not in self._refused and (self._time_left(opening_s) or not self._measured()):
+            if candidate.variant not in self._refused and self._is_to_be_tried(candidate):
                 self._start(candidate)
                 self._try_larger_batches(candidate)
-        share = _FIRST_SHARE
+        self._until, share = self._end, _FIRST_SHARE
         while self._time_left():
             near = [each for each in self._measured() if each[1].images_per_s >= share * self._best()]
             if len(near) < 2 and share == _LAST_SHARE:
@@ -109,6 +113,13 @@ class Search:
             tried=tuple(tried),
         )
 
+    def _is_to_be_tried(self, candidate: Candidate) -> bool:
+        if not self._measured():
+            return True
+        if candidate.variant in self._unopened:
+            return self._budget_s > 0
+        return self._time_left(0.0 if self._shared_session(candidate) else self._last_opening_s)
+
     def _time_left(self, needed_s: float = 0.0) -> bool:
         return self._clock() + needed_s < self._end
 
@@ -123,11 +134,17 @@ class Search:
 
     def _start(self, candidate: Candidate) -> None:
         """Open the engine and time the smallest batch. The budget begins when the first engine is open."""
+        began, is_first = self._clock(), candidate.variant in self._unopened
+        self._unopened.discard(candidate.variant)
         try:
-            began = self._clock()
-            candidate.engine = self._opened(candidate)
-            self._last_opening_s = self._clock() - began
+            try:
+                candidate.engine = self._opened(candidate)
+            finally:
+                self._last_opening_s = self._clock() - began
+                if is_first:
+                    self._end += self._last_opening_s
             self._end = min(self._end, self._clock() + self._budget_s)
+            self._until = self._end - self._share_s * len(self._unopened)
             self._measure(candidate, candidate.untried.pop(0))
         except (EngineRejected, EngineFailure) as error:
             precision, provider, _ = candidate.variant
@@ -137,6 +154,8 @@ class Search:
     def _opened(self, candidate: Candidate) -> LocalEngine:
         bundle, options = self._bundle, candidate.options
         if session := self._shared_session(candidate):
+            from service.engine.onnx_engine import OnnxEngine  # noqa: PLC0415  not for OpenVINO, which does without it
+
             return OnnxEngine(bundle.model_path(options.precision), bundle.manifest, options, session)
         again = any(each.engine and each.variant == candidate.variant for each in self.candidates)
         return open_verified(bundle, options, again=again)
@@ -145,11 +164,13 @@ class Search:
         """Return the open session of a candidate on a GPU that differs only in its number of callers."""
         if candidate.variant[1] not in ON_GPU:
             return None
+        from service.engine.onnx_engine import OnnxEngine  # noqa: PLC0415  as above
+
         alike = (each.engine for each in self.candidates if each.variant == candidate.variant)
         return next((engine.session for engine in alike if isinstance(engine, OnnxEngine)), None)
 
     def _try_larger_batches(self, candidate: Candidate) -> None:
-        while candidate.untried and self._time_left() and self._may_grow(candidate):
+        while candidate.untried and self._clock() < self._until and self._may_grow(candidate):
             size = candidate.untried.pop(0)
             try:
                 self._measure(candidate, size)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from service.repository.state import RepositoryState
@@ -29,7 +30,7 @@ The folder may be repaired by then.
 MAX_QUICK_DEATHS = 6
 """Deaths soon after the start, in a row, after which the service gives up."""
 MAX_MISSED_HEARTBEATS = 5
-"""Unanswered heartbeats in a row after which a process is killed.
+"""Unanswered heartbeats in a row after which a process is killed that had a core meanwhile.
 
 They are counted and not timed: while a container is paused, for example, none is sent.
 """
@@ -56,6 +57,9 @@ class ManagedProcess:
     ready: bool = False
     leaving: bool = False
     missed_heartbeats: int = 0
+    _silent_s: float = 0.0
+    _on_core_s: float = 0.0
+    _killed: bool = False
     open_connections: int = 0
     refused: str = ""
     given: int = 0
@@ -115,6 +119,7 @@ class ManagedProcess:
         self.channel.close()
         self.process = self.channel = None
         self.missed_heartbeats = 0
+        self._killed = False
         self.open_connections = 0
         self.given = self.prepared = self.committed = 0
         if self.refused:
@@ -138,15 +143,23 @@ class ManagedProcess:
         """Send a heartbeat, or kill a process that has not answered for `limit_s`.
 
         Has to be called every `limit_s` / MAX_MISSED_HEARTBEATS. A process that is loading its models gets none,
-        because library calls may block for any time.
+        because library calls may block for any time. While a process is ready to run, only its time on a core counts:
+        on a machine that is too busy it is slow, and another one in its place would be slower.
         """
-        if not self.ready:
+        if not self.ready or self.process is None:
             return
-        if self.missed_heartbeats == MAX_MISSED_HEARTBEATS:
+        step_s, (is_runnable, on_core_s) = limit_s / MAX_MISSED_HEARTBEATS, _main_thread(self.process.pid)
+        if self.missed_heartbeats:
+            self._silent_s += min(step_s, on_core_s - self._on_core_s) if is_runnable else step_s
+        else:
+            self._silent_s = 0.0
+        self._on_core_s = on_core_s
+        if self._silent_s <= limit_s - step_s / 2:
+            self.send(PING)
+        elif not self._killed:
             logger.error("%s has not answered for %g s and is killed", self.name, limit_s)
             self.signal(signal.SIGKILL)
-        elif self.missed_heartbeats < MAX_MISSED_HEARTBEATS:
-            self.send(PING)
+            self._killed = True
         self.missed_heartbeats += 1
 
     def signal(self, number: int) -> None:
@@ -158,3 +171,15 @@ class ManagedProcess:
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, number)
+
+
+def _main_thread(pid: int) -> tuple[bool, float]:
+    """Return whether the main thread of a process runs or is ready to, and its seconds on a core.
+
+    It is the thread that answers heartbeats. Returns False and 0 on a system that does not tell.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0] == "R", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return False, 0.0

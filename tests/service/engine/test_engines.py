@@ -1,5 +1,7 @@
 """Which library opens a graph."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,31 @@ def test_every_provider_has_a_library() -> None:
     assert ("openvino" in every_provider()) == installed()
     assert runtime_of("cpu").startswith("onnxruntime ")
     assert runtime_of("openvino").startswith("openvino")
+
+
+def imported_by(code: str, *names: str) -> list[str]:
+    """Run code in a new process, and return which of these modules it has imported at its end."""
+    code += f"\nimport sys\nprint(*[name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_a_frontend_loads_no_library_before_a_graph_is_opened() -> None:
+    """With engine processes it never opens one."""
+    assert imported_by("import service.frontend", "onnx", "onnxruntime", "openvino") == []
+
+
+@needs_openvino
+def test_a_process_that_runs_openvino_does_not_load_onnxruntime(bundle: Bundle, tmp_path: Path) -> None:
+    """Neither to open a graph nor to find out how it runs fastest."""
+    code = f"""
+import subprocess
+import sys
+from pathlib import Path
+from models.contract import read_bundle
+from service.build import engine_factory
+from service.settings import Settings
+
+settings = Settings(providers=("openvino",), models={str(bundle.path.parent.parent)!r}, profile_cache={str(tmp_path)!r})
+engine_factory(settings, 1)(read_bundle(Path({str(bundle.path)!r})), None).engine.close()"""
+    assert imported_by(code, "onnxruntime", "openvino") == ["openvino"]

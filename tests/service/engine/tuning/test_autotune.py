@@ -149,7 +149,7 @@ def test_fp32_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
     bundle = read_bundle(add_variant(write_bundle(tmp_path)))
     assert precisions_of(bundle, wanted()) == (Precision.FP32,)
     assert precisions_of(bundle, wanted(precision=None)) == (Precision.FP32, Precision.INT8)
-    engine, profile, _ = search(bundle, wanted(precision=None, budget_s=1.0))
+    engine, profile, _ = search(bundle, wanted(precision=None))
     engine.close()
     assert {tried.precision for tried in profile.tried} == {"fp32", "int8"}
 
@@ -157,7 +157,7 @@ def test_fp32_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
 def test_a_variant_that_fails_its_golden_images_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The others serve, and one line says why it does not."""
     bundle = read_bundle(add_variant(write_bundle(tmp_path), factor=1))
-    engine, profile, _ = search(bundle, wanted(precision=None, budget_s=1.0))
+    engine, profile, _ = search(bundle, wanted(precision=None))
     engine.close()
     assert {tried.precision for tried in profile.tried} == {"fp32"}
     assert caplog.text.count("int8 on cpu is not tried: golden image") == 1

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +24,24 @@ def process() -> Iterator[ManagedProcess]:
     with subprocess.Popen(["/bin/sleep", "60"]) as child:
         yield ManagedProcess("engine", 0, "", {}, process=child, ready=True)
         child.kill()
+
+
+@pytest.fixture
+def starved() -> Iterator[ManagedProcess]:
+    """With a process in it that says nothing, of the lowest priority, on a core that another one keeps busy."""
+    code = "import os, sys; os.sched_setaffinity(0, [int(sys.argv[1])]); print(flush=True)\nwhile True: pass"
+    core = str(min(os.sched_getaffinity(0)))
+    with (
+        subprocess.Popen([sys.executable, "-c", code, core], stdout=subprocess.PIPE) as other,
+        subprocess.Popen([sys.executable, "-c", code, core], stdout=subprocess.PIPE) as child,
+    ):
+        for each in (other, child):
+            assert each.stdout is not None
+            each.stdout.readline()
+        os.setpriority(os.PRIO_PROCESS, child.pid, 19)
+        yield ManagedProcess("engine", 0, "", {}, process=child, ready=True)
+        child.kill()
+        other.kill()
 
 
 async def _beats(process: ManagedProcess, count: int) -> None:
@@ -50,6 +69,25 @@ async def test_only_after_five_beats_it_is_killed(process: ManagedProcess, caplo
     await _beats(process, 3)
     _await_end(process)
     assert caplog.text.count("engine 0 has not answered for 10 s and is killed") == 1
+
+
+async def test_one_that_waits_for_a_core_is_not_killed(
+    starved: ManagedProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only the time in which it could have answered counts, as when it is stopped."""
+    limit_s = 1.0
+
+    async def beats(count: int) -> None:
+        for _ in range(count):
+            starved.check_heartbeat(limit_s)
+            await asyncio.sleep(limit_s / MAX_MISSED_HEARTBEATS)
+
+    await beats(3 * MAX_MISSED_HEARTBEATS)
+    assert not caplog.text
+    starved.signal(signal.SIGSTOP)
+    await beats(2 * MAX_MISSED_HEARTBEATS)
+    assert caplog.text.count("engine 0 has not answered for 1 s and is killed") == 1
+    _await_end(starved)
 
 
 async def test_one_that_is_loading_is_left_alone(process: ManagedProcess) -> None:
