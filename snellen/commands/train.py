@@ -53,7 +53,7 @@ def train(
             metavar="NAME",
             rich_help_panel="Network",
             help="Network by name: see `snellen summary --help`; default: small-resnet, with --from imagenet "
-            "efficientnet-lite0.",
+            "efficientnet-lite0, with --from FOLDER that of the run.",
         ),
     ] = None,
     start: Annotated[
