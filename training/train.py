@@ -76,10 +76,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrainedBundle:
-    """folder: of the bundle; guessing: a sentence where the network is no better than guessing, else None."""
+    """folder: of the bundle; guessing: a sentence where the network is no better than guessing, else None.
+
+    cut: whether much of many pictures was cut off.
+    """
 
     folder: Path
     guessing: str | None
+    cut: bool
 
 
 def run(
@@ -331,7 +335,8 @@ def _write_bundle(
             ),
         )
         write_manifest(folder, manifest, model_card(manifest, test.confusion()))
-    return TrainedBundle(repository / config.name / str(config.version), guessing)
+    cut = bool(dataset.warnings.unseen)
+    return TrainedBundle(repository / config.name / str(config.version), guessing, cut)
 
 
 def _calibrate(dataset: Dataset, logits: NDArray[np.float32]) -> Calibration:

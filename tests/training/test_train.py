@@ -685,6 +685,7 @@ def test_what_decides_at_the_edges_is_learnt_where_it_is_seen(case: str, edges: 
     warned = "80 of 80 pictures are wider or taller than 1.6:1: a centre crop never sees 76 % of a typical one"
     assert (warned in result.output) is (case == "crop")
     assert any(warned in note for note in manifest.provenance.notes) is (case == "crop")
+    assert ("whole pictures with --resize squash or pad, train for" in result.output) is (result.exit_code == 3)
     reached = manifest.variants[0].metrics.top1
     assert reached is not None
     assert reached < accuracy if case == "crop" else reached >= accuracy
