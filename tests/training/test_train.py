@@ -539,13 +539,13 @@ def test_a_run_from_another_has_its_network_and_prepares_images_as_it_did(tmp_pa
     """Network, input and letterbox are those that the weights were trained with, and the bundle names them."""
     write_folders(tmp_path / "photos", COUNTS)
     places = ("--data", tmp_path / "photos", "--models", tmp_path / "models", "--runs", tmp_path / "runs")
-    padded = ("--network", "three-conv", "--size", "24x16", "--resize", "pad", "--pad-colour", "90")
+    padded = ("--network", "three-conv", "--size", "32x24", "--resize", "pad", "--pad-colour", "90")
     first = snellen("train", *places, "--epochs", "1", "--name", "first", *padded)
     assert first.exit_code in (0, 3), first.output
     second = snellen("train", *places, "--epochs", "1", "--name", "second", "--from", tmp_path / "runs/first/1")
     assert second.exit_code in (0, 3), second.output
     before, after = (read_bundle(tmp_path / "models" / name / "1").manifest for name in ("first", "second"))
-    assert (after.architecture, after.input) == ("three-conv", Input(colour=Colour.RGB, width=24, height=16))
+    assert (after.architecture, after.input) == ("three-conv", Input(colour=Colour.RGB, width=32, height=24))
     assert (after.preprocessing, after.preprocessing.pad_colour) == (before.preprocessing, (90, 90, 90))
     third = snellen("train", *places, "--epochs", "1", "--name", "third", "--from", tmp_path / "runs/second/1")
     assert third.exit_code in (0, 3), third.output
