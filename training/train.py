@@ -5,6 +5,7 @@ snellen train --data fashion-mnist
 
 import os
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from training.data.duplicates import DUPLICATES, LeakedImagesError, write_pairs
 from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
 from training.data.metadata import own_name
 from training.data.sources.named import NAMES
-from training.errors import BundleExistsError, DatasetError, RefusedRunError
+from training.errors import BundleExistsError, DatasetError, InterruptedRunError, RefusedRunError
 from training.evaluation.calibrate import calibrate, measure
 from training.evaluation.chance import no_better_than_chance
 from training.evaluation.evaluate import Evaluation, evaluate
@@ -39,7 +40,7 @@ from training.importing.provenance import provenance
 from training.initialization import check_network, input_of, save_network, start
 from training.loop.advice import decide_mirroring, describe_mirroring, opening_sentences
 from training.loop.batch_sampler import plan_epoch
-from training.loop.checkpoint import CHECKPOINT
+from training.loop.checkpoint import CHECKPOINT, resume_command
 from training.loop.config import CONFIG, TrainingConfig, read_config, write_config
 from training.loop.data_record import DataRecord, read_record, record_of, resumed_record, write_record
 from training.loop.device import Device, open_device
@@ -75,10 +76,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrainedBundle:
-    """folder: of the bundle; guessing: a sentence where the network is no better than guessing, else None."""
+    """folder: of the bundle; guessing: a sentence where the network is no better than guessing, else None.
+
+    cut: whether much of many pictures was cut off.
+    """
 
     folder: Path
     guessing: str | None
+    cut: bool
 
 
 def run(
@@ -122,7 +127,13 @@ def run(
             device.wait()
             if not device.is_main:
                 return None
-        return _write_bundle(decided, dataset, trained, repository, overwrite=overwrite)
+        try:
+            return _write_bundle(decided, dataset, trained, repository, overwrite=overwrite)
+        except KeyboardInterrupt:
+            raise InterruptedRunError(
+                f"stopped before the bundle was there; it is trained: make it with: {resume_command(folder)}",
+                128 + signal.SIGINT,
+            ) from None
 
 
 def _refuse_to_resume(config: TrainingConfig, runs: Path, repository: Path, *, overwrite: bool) -> None:
@@ -185,14 +196,18 @@ def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path
     """Open the images; classes keep the order of the run, or else of the newest version of this model.
 
     A run without a record of its images is older than the present rules for the order of classes and the input.
+    A run that starts from another one prepares its images as that one did, but for what the configuration says.
     """
     kept = read_record(folder) if resume else None
+    began = kept or (read_record(Path(config.start)) if config.start not in ("scratch", "imagenet") else None)
+    preprocessing = None if began is None else began.preprocessing
     if device.is_main and (note := note_on_name(config.data)):
         _print(note)
     try:
         dataset = open_dataset(
             config.data,
-            target=input_of(config),
+            target=input_of(config) or (kept.input if kept else None),
+            preprocessing=None if preprocessing is None else config.fit.applied_to(preprocessing),
             fit=config.fit,
             colour=config.colour,
             seed=config.seed,
@@ -320,7 +335,8 @@ def _write_bundle(
             ),
         )
         write_manifest(folder, manifest, model_card(manifest, test.confusion()))
-    return TrainedBundle(repository / config.name / str(config.version), guessing)
+    cut = bool(dataset.warnings.unseen)
+    return TrainedBundle(repository / config.name / str(config.version), guessing, cut)
 
 
 def _calibrate(dataset: Dataset, logits: NDArray[np.float32]) -> Calibration:

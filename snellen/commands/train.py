@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _DATA = "fashion-mnist"
 GUESSING = 3
 """Exit status of a run whose network is no better than guessing; its bundle is there."""
+_WHOLE = "show the network whole pictures with --resize squash or pad, "
 _BETTER = "train for more --epochs, add images, or start from published weights with --from imagenet"
 
 
@@ -53,7 +54,7 @@ def train(
             metavar="NAME",
             rich_help_panel="Network",
             help="Network by name: see `snellen summary --help`; default: small-resnet, with --from imagenet "
-            "efficientnet-lite0.",
+            "efficientnet-lite0, with --from FOLDER that of the run.",
         ),
     ] = None,
     start: Annotated[
@@ -234,7 +235,7 @@ def train(
             return
         _print_trained(made.folder, models)
         if made.guessing:
-            exit_with_error(f"{made.guessing}: {_BETTER}", GUESSING)
+            exit_with_error(f"{made.guessing}: {_WHOLE if made.cut else ''}{_BETTER}", GUESSING)
 
 
 def _refuse_training_twice(chosen: "TrainingConfig", models: Path, runs: Path) -> None:

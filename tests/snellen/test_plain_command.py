@@ -1,5 +1,7 @@
 """The program around the commands: exit statuses, and what is printed where."""
 
+import signal
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -13,7 +15,10 @@ app = typer.Typer(cls=PlainGroup)
 @app.command(cls=PlainCommand)
 def end(how: str) -> None:
     """End in some way."""
-    endings: dict[str, Exception] = {
+    if how == "loading":
+        load_interrupted()
+    endings: dict[str, BaseException] = {
+        "interrupt": KeyboardInterrupt(),
         "status": typer.Exit(7),
         "abort": typer.Abort(),
         "fault": ZeroDivisionError("a fault"),
@@ -21,6 +26,14 @@ def end(how: str) -> None:
     }
     if how in endings:
         raise endings[how]
+
+
+def load_interrupted() -> None:
+    """Do as onnxruntime does where Ctrl-C is pressed while it is imported."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed") from None
 
 
 @app.command(cls=PlainCommand)
@@ -36,6 +49,14 @@ def test_the_exit_status_is_that_of_the_command(how: str, status: int, said: str
     """Errors of usage are printed."""
     done = CliRunner().invoke(app, ["end", how])
     assert (done.exit_code, done.stderr) == (status, said)
+
+
+@pytest.mark.parametrize("how", ["interrupt", "loading"])
+def test_ctrl_c_is_one_line_wherever_it_is_pressed(how: str) -> None:
+    """Also while a library is loaded, which says then that it could not be; and later signals are those of Python."""
+    done = CliRunner().invoke(app, ["end", how])
+    assert (done.exit_code, done.stderr) == (130, "snellen: stopped\n")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_fault_is_not_hidden() -> None:

@@ -1,6 +1,7 @@
 """`snellen train` from files to a bundle, on tiny data."""
 
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -246,6 +247,28 @@ def test_what_failed_after_training_is_repeated_without_training(
     read_bundle(tmp_path / "models" / "stripes" / "1").check_files()
 
 
+def test_ctrl_c_after_the_training_says_how_the_bundle_is_made(
+    tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left in the repository, and the printed command makes the bundle."""
+    from training import train as training
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "export", _interrupted_export)
+        stopped = train_on(dataset, tmp_path / "models", "--epochs", "1")
+    assert stopped.exit_code == 130
+    assert list((tmp_path / "models").rglob("*.json")) == []
+    said, _, command = stopped.stderr.splitlines()[-1].partition(" make it with: snellen ")
+    assert said == "snellen: stopped before the bundle was there; it is trained:"
+    again = snellen(*shlex.split(command), "--models", tmp_path / "models")
+    assert again.exit_code == 0, again.output
+    read_bundle(tmp_path / "models" / "stripes" / "1").check_files()
+
+
+def _interrupted_export(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _failing_export(*_: object) -> None:
     raise OSError("no space left on the device")
 
@@ -357,7 +380,8 @@ def test_a_signal_leaves_a_checkpoint_and_no_bundle(number: signal.Signals, data
         rest = process.stderr.read()
     assert process.returncode == 128 + number
     assert rest.splitlines()[-1].startswith(f"snellen: stopped by {number.name}")
-    assert "--resume" in rest
+    resume = f"snellen train --resume --name stripes --version 1 --runs {tmp_path / 'runs'}"
+    assert rest.splitlines()[-1].endswith(f": go on with: {resume}")
     assert "Traceback" not in rest
     assert (tmp_path / "runs/stripes/1/checkpoint.pt").exists()
     assert not (tmp_path / "models").exists()
@@ -511,6 +535,24 @@ def test_a_run_from_another_keeps_what_it_knows_of_each_class(finished: list[str
     assert read_bundle(tmp_path / "models/photos/2").manifest.labels == ("aaa_vehicle", "big cat", "face")
 
 
+def test_a_run_from_another_has_its_network_and_prepares_images_as_it_did(tmp_path: Path) -> None:
+    """Network, input and letterbox are those that the weights were trained with, and the bundle names them."""
+    write_folders(tmp_path / "photos", COUNTS)
+    places = ("--data", tmp_path / "photos", "--models", tmp_path / "models", "--runs", tmp_path / "runs")
+    padded = ("--network", "three-conv", "--size", "32x24", "--resize", "pad", "--pad-colour", "90")
+    first = snellen("train", *places, "--epochs", "1", "--name", "first", *padded)
+    assert first.exit_code in (0, 3), first.output
+    second = snellen("train", *places, "--epochs", "1", "--name", "second", "--from", tmp_path / "runs/first/1")
+    assert second.exit_code in (0, 3), second.output
+    before, after = (read_bundle(tmp_path / "models" / name / "1").manifest for name in ("first", "second"))
+    assert (after.architecture, after.input) == ("three-conv", Input(colour=Colour.RGB, width=32, height=24))
+    assert (after.preprocessing, after.preprocessing.pad_colour) == (before.preprocessing, (90, 90, 90))
+    third = snellen("train", *places, "--epochs", "1", "--name", "third", "--from", tmp_path / "runs/second/1")
+    assert third.exit_code in (0, 3), third.output
+    refused = snellen("train", *places, "--from", tmp_path / "runs/first/1", "--network", "two-conv")
+    assert (refused.exit_code, "is three-conv: leave out --network" in refused.output) == (2, True)
+
+
 def test_a_run_no_better_than_guessing_has_an_exit_status_of_its_own(tmp_path: Path) -> None:
     """The bundle is there and says so; classes too small to hold images out have trained, and are named."""
     write_folders(tmp_path / "photos", {"face": 20, "fish": 20, "rare": 2})
@@ -643,6 +685,7 @@ def test_what_decides_at_the_edges_is_learnt_where_it_is_seen(case: str, edges: 
     warned = "80 of 80 pictures are wider or taller than 1.6:1: a centre crop never sees 76 % of a typical one"
     assert (warned in result.output) is (case == "crop")
     assert any(warned in note for note in manifest.provenance.notes) is (case == "crop")
+    assert ("whole pictures with --resize squash or pad, train for" in result.output) is (result.exit_code == 3)
     reached = manifest.variants[0].metrics.top1
     assert reached is not None
     assert reached < accuracy if case == "crop" else reached >= accuracy

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from time import sleep
@@ -69,6 +70,13 @@ def restore_random_state(states: list[State] | State, rank: int = 0) -> None:
     random.setstate((version, tuple(words), gauss))
 
 
+def resume_command(folder: Path) -> str:
+    """Return the command line that goes on with the run in `folder`, which is RUNS/NAME/VERSION."""
+    runs, name = folder.parent.parent, folder.parent.name
+    place = [] if runs == Path("runs") else ["--runs", str(runs)]
+    return shlex.join(["snellen", "train", "--resume", "--name", name, "--version", folder.name, *place])
+
+
 def checkpoint_in(folder: Path | None) -> Path:
     """Return the path of the checkpoint. Raises CheckpointError for a run without a folder."""
     if folder is None:
@@ -89,17 +97,18 @@ class CheckpointWriter:
     @property
     def how_to_resume(self) -> str:
         """Sentence that says how to continue the run."""
-        return self._where("go on with --resume")
+        return self._where("go on with")
 
     @property
     def how_to_recover(self) -> str:
         """Sentence that says how to continue a run that diverged."""
-        return self._where("go on from it with --resume and a lower --lr")
+        return self._where("go on from it with a lower --lr", " --lr RATE")
 
-    def _where(self, what_to_do: str) -> str:
+    def _where(self, what_to_do: str, more: str = "") -> str:
         if self._path is None or not self._path.exists():
             return "nothing was kept"
-        return f"the last good checkpoint is {self._path}: {what_to_do}"
+        command = resume_command(self._path.parent)
+        return f"the last good checkpoint is {self._path}: {what_to_do}: {command}{more}"
 
     def save(self, state: State, *, last: bool = False) -> None:
         """Write a checkpoint.

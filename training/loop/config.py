@@ -23,6 +23,7 @@ from training.data.option_values import BorderColour, InputSize, parse_colour, p
 from training.data.picture_fit import PictureFit
 from training.data.split import HoldOut
 from training.errors import ConfigurationError
+from training.loop.data_record import read_record
 from training.loop.device import DeviceName
 from training.loop.recipe import Augmentation, Recipe
 
@@ -124,7 +125,8 @@ def configure(
     """Return the configuration from defaults, a TOML file, flags (dotted names, None where not given) and `name=value`
     settings.
 
-    Later ones win. Without a name the model has that of its data. Raises ConfigurationError with one sentence.
+    Later ones win. Without a name the model has that of its data. A start from another run has its network, and its
+    input and `resize` unless others are given. Raises ConfigurationError with one sentence.
     """
     tree = {**(defaults or {}), **(_read(file) if file is not None else {})}
     given = [(name, value) for name, value in flags.items() if value is not None]
@@ -132,7 +134,27 @@ def configure(
         _put(tree, name.split("."), value)
     if "name" not in tree and "data" in tree:
         tree["name"] = _name_of_data(str(tree["data"]))
-    return _validated(tree)
+    return _validated(_with_settings_of_start(tree))
+
+
+def _with_settings_of_start(tree: Tree) -> Tree:
+    """Return the settings with those of the run that this one starts from, if any, where they are not given.
+
+    Raises ConfigurationError for another network than that run has.
+    """
+    folder = Path(str(tree.get("start", "scratch")))
+    if str(folder) in ("scratch", "imagenet") or not (folder / CONFIG).exists():
+        return tree
+    former, record = read_config(folder), read_record(folder)
+    if tree.get("network", former.network) != former.network:
+        raise ConfigurationError(f"the network of {folder} is {former.network}: leave out --network")
+    settings: Tree = {"network": former.network, "size": former.size, "colour": former.colour}
+    if record is not None and record.input is not None:
+        taken = record.input
+        settings |= {"size": InputSize(taken.width, taken.height), "colour": taken.colour}
+    if "resize" not in tree:
+        settings |= {"resize": former.resize, "pad_colour": former.pad_colour}
+    return {name: value for name, value in settings.items() if value is not None} | tree
 
 
 def _name_of_data(source: str) -> str:
@@ -210,7 +232,8 @@ def _first(error: ValidationError) -> str:
 
 
 def _meant(name: str) -> str:
-    """Return which setting is meant by a misspelt one."""
-    known = [*TrainingConfig.model_fields, *Recipe.model_fields, *Augmentation.model_fields]
+    """Return which setting is meant by a misspelt one, under the name that `--set` takes."""
+    known = {name: name for name in (*TrainingConfig.model_fields, *Recipe.model_fields)}
+    known |= {name: f"augmentation.{name}" for name in Augmentation.model_fields}
     near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else "; docs/training.md lists them"
+    return f"; did you mean {known[near[0]]}?" if near else "; docs/training.md lists them"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from models.contract import FULL_BITS
+from models.contract import FULL_BITS, Input, Preprocessing
 from training.data.dataset import Dataset
 from training.data.labelled_images import LabelledImages
 from training.data.labels import shorten
@@ -31,7 +31,8 @@ class PartRecord(BaseModel):
 class DataRecord(BaseModel):
     """labels: of the classes, in order; parts: by name; changed: whether the run went on with other images.
 
-    bits: of `Preprocessing`; those of runs before it was measured.
+    bits: of `Preprocessing`; those of runs before it was measured. input, preprocessing: of the network; None in runs
+    that did not keep them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +41,8 @@ class DataRecord(BaseModel):
     parts: dict[str, PartRecord]
     changed: bool = False
     bits: int = FULL_BITS
+    input: Input | None = None
+    preprocessing: Preprocessing | None = None
 
 
 def record_of(dataset: Dataset) -> DataRecord:
@@ -51,7 +54,13 @@ def record_of(dataset: Dataset) -> DataRecord:
         "test": dataset.test,
     }
     records = {name: _part_record(images) for name, images in parts.items() if images is not None}
-    return DataRecord(labels=dataset.metadata.labels, parts=records, bits=dataset.preprocessing.bits)
+    return DataRecord(
+        labels=dataset.metadata.labels,
+        parts=records,
+        bits=dataset.preprocessing.bits,
+        input=dataset.target,
+        preprocessing=dataset.preprocessing,
+    )
 
 
 def write_record(record: DataRecord, folder: Path) -> None:

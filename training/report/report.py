@@ -1,7 +1,7 @@
 """The report of a bundle: from its inputs to one HTML file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,10 @@ def write_report(config: ReportConfig) -> Path:
     """
     with _new_file(config.output) as staging:
         inputs = _open(config)
-        sections = [
-            Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(inputs))
-            for chapter in _with_progress(CHAPTERS)
-        ]
+        with closing(_with_progress(CHAPTERS)) as chapters:  # the bar is removed before an error is printed
+            sections = [
+                Section(chapter.anchor, chapter.title, chapter.lead, chapter.make(inputs)) for chapter in chapters
+            ]
         staging.write_text(page(overview(inputs), sections), encoding="utf-8")
     return config.output
 
@@ -65,7 +65,7 @@ def _open(config: ReportConfig) -> ReportInputs:
     return ReportInputs(bundle, graph, photos, labelled, config.run, config.seed)
 
 
-def _with_progress(chapters: tuple[Chapter, ...]) -> Iterator[Chapter]:
+def _with_progress(chapters: tuple[Chapter, ...]) -> Generator[Chapter]:
     """Yield the chapters; show a bar on a terminal, and one line per chapter elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

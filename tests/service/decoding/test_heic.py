@@ -1,6 +1,7 @@
 """HEIC photos, read where the optional package is installed and the settings name the format."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.contract import FORMATS, Preprocessing
+from models.contract import FORMATS, Preprocessing, read_bundle
 from service.decoding import heic
 from service.decoding.decode import Decoded, DecodeLimits, decode
 from service.decoding.decoder import DecoderPool
@@ -192,3 +193,43 @@ def test_evaluation_reads_heic_where_it_is_installed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "on 2 images" in done.stdout
     assert "c.heic: truncated or damaged" in done.stderr
+
+
+def wide_photo(colour: tuple[int, int, int], *, orientation: int = 1) -> bytes:
+    """Return a wide HEIC file that is grey but for its ends, which a centre crop never sees."""
+    image = Image.new("RGB", (192, 64), (90, 90, 90))
+    for left in (0, 152):
+        image.paste(colour, (left, 0, left + 40, 64))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    stored = image.transpose(Image.Transpose.ROTATE_90) if orientation == 6 else image
+    pillow_heif.from_pillow(stored).save(stream, quality=95, exif=exif.tobytes())
+    return stream.getvalue()
+
+
+def test_a_padded_photo_is_the_same_in_evaluation_and_service(tmp_path: Path) -> None:
+    """Whole, with its border, and upright; `calibrate` reads the same pixels, and the calibrated version pads too."""
+    how = Preprocessing(resize="pad", pad_colour=(20, 20, 20))
+    bundle = write_bundle(tmp_path / "models", preprocessing=how)
+    photos = {"red": wide_photo(RED), "blue": wide_photo(BLUE, orientation=6)}
+    for label, body in photos.items():
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        (tmp_path / "photos" / label / "a.heic").write_bytes(body)
+    for action, *options in (("evaluate", "--json", tmp_path / "figures.json"), ("calibrate",)):
+        done = snellen(action, bundle, "--data", tmp_path / "photos", *options)
+        assert done.returncode == 0, done.stderr
+    (variant,) = json.loads((tmp_path / "figures.json").read_text())["variants"]
+    with running(tmp_path / "models", "--formats", "png,heic", "--frontends", "1") as server:
+        server.ready()
+        url = f"{server.url}/v1/models/colours/versions"
+        answers = {
+            (version, label): httpx.post(f"{url}/{version}/classify", content=body, timeout=60).json()
+            for version in (1, 2)
+            for label, body in photos.items()
+        }
+    first = {key: answer["results"][0]["predictions"][0] for key, answer in answers.items()}
+    assert {key: found["label"] for key, found in first.items()} == {key: key[1] for key in first}
+    served = -np.log([first[1, label]["probability"] for label in photos]).mean()
+    assert (variant["scores"]["top1"], variant["scores"]["nll"]) == (1, pytest.approx(served, abs=1e-4))
+    assert read_bundle(tmp_path / "models/colours/2").manifest.preprocessing == how

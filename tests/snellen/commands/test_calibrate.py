@@ -5,11 +5,14 @@ import shutil
 from pathlib import Path
 
 import httpx2 as httpx
+import numpy as np
+import onnxruntime as ort
 import pytest
+from PIL import Image
 
-from models.contract import Task, read_bundle
+from models.contract import Task, preprocess, read_bundle
 from tests.snellen.command import in_process, snellen
-from tests.support.bundles import write_bundle
+from tests.support.bundles import LABELS, write_bundle
 from tests.support.class_folders import FASHION, write_clothes, write_colours, write_multilabel_table
 from tests.support.onnx_files import NCHW_LOGITS, OPSET_11, write_labels, write_onnx
 from tests.support.server import running
@@ -119,3 +122,47 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     done = in_process("calibrate", tmp_path / "none", "--data", tmp_path)
     assert done.returncode == 2
     assert done.stderr == f"snellen: {tmp_path / 'none'}: manifest.json cannot be read: No such file or directory\n"
+
+
+def write_odd_pictures(root: Path) -> list[Path]:
+    """Write pictures of many shapes and kinds into a folder of each class: grey, transparent, turned, very thin."""
+    random, exif = np.random.default_rng(3), Image.Exif()
+    exif[0x0112] = 6
+    for label in LABELS:
+        (root / label).mkdir(parents=True)
+        for width, height in ((60, 20), (1, 200), (3000, 20), (17, 40)):
+            level = random.integers(0, 256, 3)
+            image = Image.fromarray(np.broadcast_to(level, (height, width, 3)).astype(np.uint8))
+            stem = root / label / f"{width}x{height}"
+            image.save(f"{stem}.png")
+            image.convert("L").save(f"{stem}-grey.webp", lossless=True)
+            image.save(f"{stem}-turned.jpg", exif=exif)
+            image.putalpha(128)
+            image.save(f"{stem}-transparent.png")
+    return sorted(root.rglob("*.*"))
+
+
+def test_an_imported_bundle_with_a_letterbox_is_judged_and_calibrated_by_its_pixels(tmp_path: Path) -> None:
+    """Of pictures of any shape; the new version has the letterbox of the old one."""
+    files = write_odd_pictures(tmp_path / "photos")
+    file, labels = write_onnx(tmp_path / "model.onnx", NCHW_LOGITS), write_labels(tmp_path)
+    options = ("--name", "flowers", "--labels", labels, "--preset", "unit", "--models", tmp_path / "models")
+    made = in_process("import", file, *options, "--resize", "pad", "--pad-colour", "200,10,90")
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / "models" / "flowers"
+    done = in_process("calibrate", folder / "1", "--data", tmp_path / "photos")
+    assert done.returncode == 0, done.stderr
+    before, after = (read_bundle(folder / version).manifest for version in ("1", "2"))
+    assert (before.preprocessing.resize, before.preprocessing.pad_colour) == ("pad", (200, 10, 90))
+    assert after.preprocessing == before.preprocessing
+    pixels = np.stack([preprocess(Image.open(path), before.input, before.preprocessing) for path in files])
+    truth = np.array([LABELS.index(path.parent.name) for path in files])
+    for version in ("1", "2"):
+        session = ort.InferenceSession(folder / version / "model.onnx", providers=["CPUExecutionProvider"])
+        (probabilities,) = session.run(["probabilities"], {"image": pixels})
+        figures = tmp_path / f"{version}.json"
+        judged = in_process("evaluate", folder / version, "--data", tmp_path / "photos", "--json", figures)
+        assert judged.returncode == 0, judged.stderr
+        scores = json.loads(figures.read_text())["variants"][0]["scores"]
+        assert scores["top1"] == pytest.approx((probabilities.argmax(axis=1) == truth).mean())
+        assert scores["nll"] == pytest.approx(-np.log(probabilities[np.arange(len(truth)), truth]).mean(), rel=1e-3)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from models.contract import Colour, Input
 from training.errors import ConfigurationError
 from training.loop.config import configure, read_config, write_config
+from training.loop.data_record import DataRecord, write_record
 
 GIVEN = {"name": "clothes", "data": "fashion-mnist"}
 
@@ -34,7 +36,8 @@ def test_a_configuration_is_kept_whole(tmp_path: Path) -> None:
         (["epochs=0"], "recipe.epochs has to be greater than or equal to 1, not 0"),
         (["learning=1"], "there is no setting learning; docs/training.md lists them"),
         (["epoch=1"], "there is no setting epoch; did you mean epochs?"),
-        (["augmentation.mix_up=1"], "there is no setting recipe.augmentation.mix_up; did you mean mixup?"),
+        (["augmentation.mix_up=1"], "there is no setting recipe.augmentation.mix_up; did you mean augmentation.mixup?"),
+        (["flip=false"], "there is no setting flip; did you mean augmentation.flip?"),
         (["optimizer=lion"], "recipe.optimizer has to be 'muon'"),
         (["recipe.epochs.more=1"], "epochs is a value"),
         (["epochs=5", "freeze=6"], "freeze 6 is more than the 5 epochs"),
@@ -98,3 +101,18 @@ def test_a_run_that_is_not_there_cannot_be_resumed(tmp_path: Path) -> None:
     """The message names the folder."""
     with pytest.raises(ConfigurationError, match="no run to resume in"):
         read_config(tmp_path / "nowhere")
+
+
+def test_a_start_from_a_run_has_its_network_and_its_input(tmp_path: Path) -> None:
+    """Where no others are given; the input is the one that the data of that run decided."""
+    taken = Input(colour=Colour.L, width=84, height=28)
+    run, start = tmp_path / "run", f"start={str(tmp_path / 'run')!r}"
+    write_config(configure(None, GIVEN, ["network=two-conv", "resize=pad", "pad_colour=7"]), run)
+    assert configure(None, GIVEN, [start]).target is None
+    write_record(DataRecord(labels=("a", "b"), parts={}, input=taken), run)
+    chosen = configure(None, GIVEN, [start])
+    assert (chosen.network, chosen.target, chosen.resize, chosen.pad_colour) == ("two-conv", taken, "pad", (7, 7, 7))
+    other = configure(None, GIVEN, [start, "size=56", "resize=crop"])
+    assert (other.target, other.resize) == (Input(colour=Colour.L, width=56, height=56), "crop")
+    with pytest.raises(ConfigurationError, match="is two-conv: leave out --network"):
+        configure(None, GIVEN, [start, "network=lenet-5"])

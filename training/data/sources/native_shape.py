@@ -20,12 +20,13 @@ _SIDES = (32, 48, 64, 96, 128)
 
 
 def native_shape(headers: Sequence[Header], *, unanimous: bool = False) -> Input | None:
-    """Return the size that more than half of the images have, in grey if nine of ten are; None for other photos.
+    """Return the size that more than half of the upright images have, grey if nine of ten are; None for other photos.
 
-    headers: of one image at least. unanimous: ask for all images instead, for the size and for grey. None also where
-    the size is beyond 224 pixels.
+    headers: of one image at least. unanimous: ask for all images instead, for the size as stored and for grey. None
+    also where the size is beyond 224 pixels.
     """
-    size, count = Counter(header.size for header in headers).most_common(1)[0]
+    sizes = Counter(header.size if unanimous else header.upright_size for header in headers)
+    size, count = sizes.most_common(1)[0]
     needed = len(headers) if unanimous else len(headers) // 2 + 1
     if count < needed or max(size) > PHOTO_INPUT.height:
         return None
@@ -49,9 +50,9 @@ def shape_notes(
 
 def _notes_on_sizes(paths: Sequence[Path], headers: Sequence[Header], native: Input) -> Iterator[str]:
     size = (native.width, native.height)
-    odd = [index for index, header in enumerate(headers) if header.size != size]
+    odd = [index for index, header in enumerate(headers) if header.upright_size != size]
     if odd:
-        named = [f"{printable(paths[i])} ({headers[i].size[0]}x{headers[i].size[1]})" for i in odd]
+        named = [f"{printable(paths[i])} ({_size(headers[i])})" for i in odd]
         yield (
             f"{_of(odd, headers)} another size than {size[0]}x{size[1]}, the size of most, to which they are resized: "
             f"{shorten(named, _NAMED)}; another input is chosen as in --size {PHOTO_INPUT.height}"
@@ -76,8 +77,8 @@ def _notes_on_colours(paths: Sequence[Path], headers: Sequence[Header], native: 
 
 def _notes_on_photos(headers: Sequence[Header], chosen: Colour | None) -> Iterator[str]:
     """Yield what a smaller or a grey input would save where the images are small or grey."""
-    sizes = {header.size for header in headers}
-    median = float(np.median([max(header.size) for header in headers]))
+    sizes = {header.upright_size for header in headers}
+    median = float(np.median([max(header.upright_size) for header in headers]))
     side = next((side for side in _SIDES if side >= median), PHOTO_INPUT.height)
     small, colour = side < PHOTO_INPUT.height, _mostly_grey(headers) and not chosen
     options = [*([f"--size {side}"] if small else []), *(["--set colour=L"] if colour else [])]
@@ -92,6 +93,10 @@ def _notes_on_photos(headers: Sequence[Header], chosen: Colour | None) -> Iterat
             f"so that the input is {taken}; most are {' and '.join(what)}: {' '.join(options)} makes training and "
             "answers cheaper"
         )
+
+
+def _size(header: Header) -> str:
+    return "x".join(map(str, header.upright_size))
 
 
 def _mostly_grey(headers: Sequence[Header]) -> bool:

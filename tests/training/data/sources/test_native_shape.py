@@ -85,3 +85,13 @@ def test_a_chosen_colour_is_not_talked_about() -> None:
     assert note.startswith("7 of 97 images have another size")
     photos = headers((5, 640, 480, True), (5, 480, 640, True))
     assert shape_notes(paths[:10], photos, None, chosen=Colour.L) == ()
+
+
+def test_photos_that_lie_on_their_side_count_as_upright() -> None:
+    """A camera stores them in another direction; runs of before asked for the size as stored."""
+    turned = [Header(b"", (28, 84), grey=False, sideways=True)] * 6
+    found = [*turned, *headers((5, 84, 28, False))]
+    assert native_shape(found) == Input(width=84, height=28, colour=Colour.RGB)
+    assert notes(found) == ()
+    assert notes([*found, *headers((1, 28, 84, False))])[0].startswith("1 of 12 images has another size than 84x28")
+    assert native_shape(turned, unanimous=True) == Input(width=28, height=84, colour=Colour.RGB)
