@@ -5,7 +5,8 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -87,8 +88,20 @@ class ProfileCache:
             logger.warning("the profile in %s is measured again: %s", path, _reason(error))
             return None
 
+    def add(self, key: str, profile: Profile) -> Profile:
+        """Store a profile unless there is one already. Return the stored one, or `profile` where none can be read.
+
+        So processes that measure at the same time agree on the profile of the one that ends first.
+        """
+        self._write(key, profile, os.link)
+        return self.get(key) or profile
+
     def put(self, key: str, profile: Profile) -> None:
         """Store a profile atomically: readers see the old file or the new one."""
+        self._write(key, profile, os.replace)
+
+    def _write(self, key: str, profile: Profile, place: Callable[[Path, Path], None]) -> None:
+        """Write the file under another name and `place` it. A FileExistsError of `place` is no failure."""
         if self._folder is None:
             return
         unfinished = self._folder / f".{key}.{os.getpid()}"
@@ -96,7 +109,8 @@ class ProfileCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 unfinished.write_text(profile.model_dump_json())
-                unfinished.replace(self._folder / f"{key}.json")
+                with suppress(FileExistsError):
+                    place(unfinished, self._folder / f"{key}.json")
             finally:
                 unfinished.unlink(missing_ok=True)
             files = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)

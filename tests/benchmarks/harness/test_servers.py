@@ -25,8 +25,8 @@ def test_handlers_on_openvino_name_their_precision() -> None:
 
 def test_each_peer_with_an_environment_pins_it() -> None:
     """By version and hash."""
-    for peer in set(PEERS) - {"naive", "openvino"}:
-        text = (ROOT / "requirements" / f"bench-{peer}.txt").read_text()
-        assert re.search(rf"^{peer}==[0-9.]+ ", text, re.MULTILINE)
+    for name in set(PEERS) - {"naive", "openvino"}:
+        text = (ROOT / "requirements" / f"bench-{name}.txt").read_text()
+        assert re.search(rf"^{name}==[0-9.]+ ", text, re.MULTILINE)
         assert "--hash=sha256:" in text
-        assert (ROOT / "benchmarks" / "peers" / f"{peer}_server.py").exists()
+        assert (ROOT / "benchmarks" / "peers" / f"{name}_server.py").exists()

@@ -30,6 +30,17 @@ def test_a_key_tells_facts_apart() -> None:
     assert key_of({"cpu": "x", "cores": 2}) != key_of({"cpu": "x", "cores": 4})
 
 
+def test_the_first_of_several_profiles_is_kept(tmp_path: Path) -> None:
+    """All that add one get it; a damaged one, or none that can be stored, is no profile."""
+    cache = ProfileCache(tmp_path)
+    assert cache.add("a", profile(0.01)) == profile(0.01)
+    assert ProfileCache(tmp_path).add("a", profile(0.02)) == profile(0.01) == cache.get("a")
+    assert [path.name for path in (tmp_path / "profiles").iterdir()] == ["a.json"]
+    (tmp_path / "profiles" / "a.json").write_text("{")
+    assert cache.add("a", profile(0.03)) == profile(0.03)
+    assert ProfileCache(None).add("a", profile(0.04)) == profile(0.04)
+
+
 @pytest.mark.parametrize("text", ["", "{", "{}", '{"chosen": 1}'])
 def test_a_damaged_file_is_measured_again(tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
     """One line says so, and the next profile takes its place."""
