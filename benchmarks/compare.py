@@ -71,6 +71,14 @@ def results(workloads: list[Workload], peers: list[str], plan: Plan, prepared_by
     )
 
 
+def without_bf16(workloads: list[Workload], servers: list[str]) -> tuple[list[Workload], list[str]]:
+    """Return the workloads and peers that a machine without instructions for bfloat16 can run."""
+    return (
+        [workload for workload in workloads if workload.precision is not Precision.BF16],
+        [server for server in servers if server != OPENVINO_BF16],
+    )
+
+
 def _chosen(text: str, known: dict[str, object]) -> list[str]:
     """Return the names in a comma-separated text as they are spelled in `known`. Raises typer.BadParameter."""
     names = [name.strip() for name in text.split(",") if name.strip()]
@@ -112,8 +120,7 @@ def main(
     servers = [server for peer in chosen_peers for server in PEERS[peer]]
     if reason := no_bf16():
         console.print(f"bf16 is not measured: {reason}", markup=False)
-        chosen = [workload for workload in chosen if workload.precision is not Precision.BF16]
-        servers = [server for server in servers if server != OPENVINO_BF16]
+        chosen, servers = without_bf16(chosen, servers)
     plan, path = Plan(turns or TURNS, seconds, rounds, tuple(servers), tree, open_loads=OPEN_LOADS), output
     if only_quick:
         chosen, chosen_peers, path = [WORKLOADS["A"], WORKLOADS["B"]], [], QUICK if output == RESULTS else output

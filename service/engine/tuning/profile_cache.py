@@ -88,7 +88,7 @@ class ProfileCache:
             return None
 
     def add(self, key: str, profile: Profile) -> Profile:
-        """Store a profile unless there is one that can be read. Return the stored one, `profile` where nothing is stored.
+        """Store a profile unless there is one that can be read. Return the stored one; `profile` without a folder.
 
         So processes that measure at the same time agree on the profile of the one that ends first.
         """
