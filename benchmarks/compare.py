@@ -1,6 +1,6 @@
 """Compare the service with its ceilings and with other servers: all run at once and take turns in short slices.
 
-    make bench [WORKLOADS=A,B] [PEERS=naive,litserve,mosec] [TURNS=8] [SECONDS=2] [ROUNDS=1]
+    make bench [WORKLOADS=A,B] [PEERS=naive,openvino,litserve,mosec] [TURNS=8] [SECONDS=2] [ROUNDS=1]
     .venv/bin/python -m benchmarks.compare --quick                       # one minute: A and B, ceilings and service
     .venv/bin/python -m benchmarks.compare --quick --against ../before   # also the service of another working tree
 
@@ -22,10 +22,11 @@ from benchmarks.harness.comparison_run import measure
 from benchmarks.harness.prepare_inputs import prepare
 from benchmarks.harness.results import QUICK, RESULTS, Recorder, Results
 from benchmarks.harness.run_plan import Plan, groups
-from benchmarks.harness.servers import PEERS
+from benchmarks.harness.servers import OPENVINO_BF16, PEERS
 from benchmarks.report import markdown_report, terminal_summary
-from benchmarks.report.provenance import memory_limit_mib, provenance
+from benchmarks.report.provenance import memory_limit_mib, no_bf16, provenance
 from benchmarks.workloads import ROOT, WORKLOADS, Workload
+from models.contract import Precision
 
 TURNS, QUICK_TURNS = 8, 5
 OPEN_LOADS = (0.5, 0.8, 1.0, 1.5, 2.0)
@@ -58,6 +59,7 @@ def results(workloads: list[Workload], peers: list[str], plan: Plan, prepared_by
             "workloads": {workload.name: workload.description for workload in workloads},
             "prepared_by": prepared_by,
             "server_commands": recorder.server_commands,
+            "ceilings": recorder.ceilings,
             "notes": recorder.notes,
             "turns": plan.turns,
             "rounds": plan.rounds,
@@ -66,6 +68,14 @@ def results(workloads: list[Workload], peers: list[str], plan: Plan, prepared_by
             "memory_limit_mib": {w.name: memory_limit_mib(math.prod(w.bundle.manifest.input.shape)) for w in workloads},
             "measurements": recorder.measurements,
         }
+    )
+
+
+def without_bf16(workloads: list[Workload], servers: list[str]) -> tuple[list[Workload], list[str]]:
+    """Return the workloads and peers that a machine without instructions for bfloat16 can run."""
+    return (
+        [workload for workload in workloads if workload.precision is not Precision.BF16],
+        [server for server in servers if server != OPENVINO_BF16],
     )
 
 
@@ -107,8 +117,11 @@ def main(
         _chosen(peers, dict(PEERS)),
         _tree(against),
     )
-    servers = tuple(server for peer in chosen_peers for server in PEERS[peer])
-    plan, path = Plan(turns or TURNS, seconds, rounds, servers, tree, open_loads=OPEN_LOADS), output
+    servers = [server for peer in chosen_peers for server in PEERS[peer]]
+    if reason := no_bf16():
+        console.print(f"bf16 is not measured: {reason}", markup=False)
+        chosen, servers = without_bf16(chosen, servers)
+    plan, path = Plan(turns or TURNS, seconds, rounds, tuple(servers), tree, open_loads=OPEN_LOADS), output
     if only_quick:
         chosen, chosen_peers, path = [WORKLOADS["A"], WORKLOADS["B"]], [], QUICK if output == RESULTS else output
         plan = Plan(turns or QUICK_TURNS, against=tree, brief=True)

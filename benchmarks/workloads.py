@@ -25,6 +25,8 @@ class Workload:
     models: Path
     model: str
     precision: Precision = Precision.FP32
+    library: str = ""
+    """Library that runs the network, as `--providers` names it; empty: the service and the ceiling choose."""
     connections: tuple[int, ...] = (1, 8, 32, 64, 256)
     duration_factor: int = 1
     """Factor of the durations of loads and slices; above 1 where answers per second are too few to count."""
@@ -33,6 +35,8 @@ class Workload:
     """Connections of the closed loop that is compared in turns."""
     shares_turns_with: str = ""
     """Name of the workload with whose peers this one is compared, in the same turns; peers run the network in fp32."""
+    turns_only: bool = False
+    """Whether the service is measured in the turns alone, and not under the other loads."""
 
     @property
     def bundle(self) -> Bundle:
@@ -50,18 +54,41 @@ class Workload:
 
 
 _JPEG = BUILD / "images" / "A.jpg"
-INT8, TWO_CONV = BUILD / "models" / "int8", BUILD / "models" / "two-conv"
+_ONNXRUNTIME, _OPENVINO = "cpu", "openvino"
+VARIANTS, TWO_CONV = BUILD / "models" / "variants", BUILD / "models" / "two-conv"
+"""Folders of bundles: a copy of the shipped one with variants, and a small network."""
 WORKLOADS = {
     workload.name: workload
     for workload in (
         Workload("A", "EfficientNet-Lite0 fp32, 500x375 JPEG of 61 KB", _JPEG, SHIPPED, "imagenet"),
         Workload(
-            "A-int8",
-            "EfficientNet-Lite0 int8, the same JPEG",
+            "A-onnxruntime",
+            "the same, always on ONNX Runtime",
             _JPEG,
-            INT8,
+            SHIPPED,
+            "imagenet",
+            library=_ONNXRUNTIME,
+            shares_turns_with="A",
+            turns_only=True,
+        ),
+        Workload(
+            "A-bf16",
+            "EfficientNet-Lite0 bf16 on OpenVINO, the same JPEG",
+            _JPEG,
+            VARIANTS,
+            "imagenet",
+            Precision.BF16,
+            library=_OPENVINO,
+            shares_turns_with="A",
+        ),
+        Workload(
+            "A-int8",
+            "EfficientNet-Lite0 int8 on OpenVINO, the same JPEG",
+            _JPEG,
+            VARIANTS,
             "imagenet",
             Precision.INT8,
+            library=_OPENVINO,
             shares_turns_with="A",
         ),
         Workload(

@@ -1,4 +1,4 @@
-"""The ceiling: one process per core, each with a decoder and a session ready, blocked on a pipe until told to run."""
+"""The ceiling: one process per core, each with a decoder and the network ready, blocked on a pipe until told to run."""
 
 import multiprocessing as mp
 import statistics
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.micro.ceilings import BATCH_SIZES, Values, decoder, runner, times
+from benchmarks.micro.ceilings import BATCH_SIZES, Values, decoder, libraries, runners, times
 from benchmarks.workloads import Workload
 from models.contract import usable_cores
 
@@ -30,7 +30,8 @@ class CeilingWorkers:
 
     def __init__(self, workload: Workload, workers: "list[tuple[BaseProcess, Connection]]") -> None:
         self.name = f"ceiling of {workload.name}"
-        self._batch_size = 1
+        self.library, self.batch_size = libraries(workload)[0], 1
+        self._ways = [(library, size) for library in libraries(workload) for size in BATCH_SIZES]
         self._workers = workers
 
     def active(self) -> "nullcontext[None]":
@@ -50,35 +51,33 @@ class CeilingWorkers:
         asked = self._workers[:1] if what == SINGLE_IMAGE else self._workers
         try:
             for _, pipe in asked:
-                pipe.send((what, self._batch_size, seconds))
+                pipe.send((what, self.library, self.batch_size, seconds))
             answers = [_answer(pipe, seconds + _LATE_LIMIT_S) for _, pipe in asked]
         except (EOFError, BrokenPipeError) as error:
             raise RuntimeError("a process of the ceiling ended; its traceback is above") from error
         if what == SINGLE_IMAGE:
             return dict(answers[0])
         sums = {name: sum(answer[name] for answer in answers) for name in ("images_per_s", "answers", "cpu_s")}
-        return sums | {"processes": len(asked), "batch_size": self._batch_size}
+        return sums | {"processes": len(asked), "batch_size": self.batch_size}
 
-    def choose_batch_size(self, seconds: float) -> int:
-        """Set the batch size with most images per second while all processes work, and return it.
+    def choose_fastest(self, seconds: float) -> None:
+        """Set the library and the batch size with most images per second while all processes work.
 
-        The sizes are interleaved. seconds: duration for all sizes together.
+        All are interleaved. seconds: duration for all together.
         """
-        rates: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
+        rates: dict[tuple[str, int], list[float]] = {way: [] for way in self._ways}
         for _ in range(_CHOICE_TURNS):
-            for size in BATCH_SIZES:
-                self._batch_size = size
-                found = self.run(PROCESSES, seconds / _CHOICE_TURNS / len(BATCH_SIZES))
-                rates[size].append(found["images_per_s"])
-        self._batch_size = max(rates, key=lambda size: statistics.median(rates[size]))
-        return self._batch_size
+            for way, found in rates.items():
+                self.library, self.batch_size = way
+                found.append(self.run(PROCESSES, seconds / _CHOICE_TURNS / len(rates))["images_per_s"])
+        self.library, self.batch_size = max(rates, key=lambda way: statistics.median(rates[way]))
 
 
 @contextmanager
 def ceiling_workers(workload: Workload, choice_s: float) -> Iterator[CeilingWorkers]:
-    """Start one process per core and choose the batch size; end the processes afterwards.
+    """Start one process per core and choose the library and the batch size; end the processes afterwards.
 
-    choice_s: seconds spent on choosing the batch size. Raises RuntimeError when a process fails.
+    choice_s: seconds spent on the choice. Raises RuntimeError when a process fails.
     """
     context = mp.get_context("spawn")
     workers: list[tuple[BaseProcess, Connection]] = []
@@ -92,7 +91,7 @@ def ceiling_workers(workload: Workload, choice_s: float) -> Iterator[CeilingWork
         for _, pipe in workers:
             _answer(pipe, _START_LIMIT_S)
         ready = CeilingWorkers(workload, workers)
-        ready.choose_batch_size(choice_s)
+        ready.choose_fastest(choice_s)
         yield ready
     except EOFError as error:
         raise RuntimeError("a process of the ceiling failed; its traceback is above") from error
@@ -111,28 +110,25 @@ def _answer(pipe: Connection, limit_s: float) -> Any:
 
 def _serve(pipe: Connection, workload: Workload) -> None:
     """Run requests from the pipe until its other end is closed."""
-    own, full, run = (
-        decoder(workload, in_full=False),
-        decoder(workload, in_full=True),
-        runner(workload, BATCH_SIZES[-1]),
-    )
-    modes: dict[str, Callable[[int, float], Values]] = {
-        PROCESSES: lambda size, seconds: _batches(own, run, size, seconds),
-        IN_FULL: lambda size, seconds: _batches(full, run, size, seconds),
-        SINGLE_IMAGE: lambda _, seconds: _single_images(own, run, seconds),
+    own, full = decoder(workload, in_full=False), decoder(workload, in_full=True)
+    runs = {library: runners(workload, library) for library in libraries(workload)}
+    modes: dict[str, Callable[[str, int, float], Values]] = {
+        PROCESSES: lambda library, size, seconds: _batches(own, runs[library][size], size, seconds),
+        IN_FULL: lambda library, size, seconds: _batches(full, runs[library][size], size, seconds),
+        SINGLE_IMAGE: lambda library, _, seconds: _single_images(own, runs[library][1], seconds),
     }
     for mode in modes.values():
-        mode(1, 0)  # the first call is slower than later ones
+        mode(libraries(workload)[0], 1, 0)  # the first call is slower than later ones
     pipe.send("ready")
     while True:
         try:
-            what, size, seconds = pipe.recv()
+            what, library, size, seconds = pipe.recv()
         except EOFError:
             return
-        pipe.send(modes[what](size, seconds))
+        pipe.send(modes[what](library, size, seconds))
 
 
-def _batches(decode: Callable[[], Any], run: Callable[[Any], None], size: int, seconds: float) -> Values:
+def _batches(decode: Callable[[], Any], run: Callable[[Any], Any], size: int, seconds: float) -> Values:
     started, before_s, count = time.perf_counter(), time.process_time(), 0
     while count == 0 or time.perf_counter() - started < seconds:
         run(np.stack([decode() for _ in range(size)]))
@@ -141,7 +137,7 @@ def _batches(decode: Callable[[], Any], run: Callable[[Any], None], size: int, s
     return {"images_per_s": rate, "answers": count, "cpu_s": time.process_time() - before_s}
 
 
-def _single_images(decode: Callable[[], Any], run: Callable[[Any], None], seconds: float) -> Values:
+def _single_images(decode: Callable[[], Any], run: Callable[[Any], Any], seconds: float) -> Values:
     """Alternate decoding and session, so that changes of the machine's speed affect both stages alike."""
     image, decoded, ran = decode()[None], list[float](), list[float]()
     end = time.perf_counter() + seconds

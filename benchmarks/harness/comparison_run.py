@@ -34,6 +34,7 @@ def _parts(group: Group, plan: Plan) -> Iterator[tuple[list[Slice], range]]:
     one_connection = [_one_connection(subject) for subject in group.servers if _has_one_connection_turns(subject)]
     yield [*single_image_slices(group), *one_connection], range(plan.turns)
     services = [subject for subject in group.servers if subject.server.name == SERVICE]
+    services = [subject for subject in services if not subject.workload.turns_only]
     yield [subject.stages() for subject in services], range(1)
     if not plan.brief:
         # Turn 0 is the start of the server that runs already.
@@ -78,7 +79,7 @@ def other_loads(subject: ServerUnderTest, seconds: float) -> Iterator[Slice]:
 
     These are the other numbers of connections, and for the service every number of connections with multipart bodies.
     """
-    if subject.server.name == AGAINST:
+    if subject.server.name == AGAINST or subject.workload.turns_only:
         return
     done = {subject.workload.parallel_connections} | ({1} if _has_one_connection_turns(subject) else set())
     for connections in subject.workload.connections:

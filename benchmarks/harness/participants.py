@@ -45,6 +45,7 @@ def started(
                 partial(ceiling_workers, workload, plan.seconds * workload.duration_factor),
             ):
                 group.ceilings.append((workload, workers))
+                recorder.ceilings[workload.name] = f"{workers.library}, batches of {workers.batch_size}"
         for workload, name, make in _planned_servers(workloads, plan):
             on_progress(f"{workload.name}: start {name}")
             if ready := _enter_or_note(recorder, stack, f"{workload.name}, {name}", partial(_on_a_free_port, make)):
@@ -58,12 +59,12 @@ def started(
 
 
 def measure_one_thread(recorder: Recorder, workload: Workload, seconds: float) -> None:
-    """Record decoding alone and the session alone, each in one thread, without HTTP."""
+    """Record decoding alone and the network alone, each in one thread, without HTTP."""
     for in_full in (False, True):
         values = ceilings.decoding(workload, seconds / 4, in_full=in_full)
         recorder.add(Key(workload.name, MACHINE, "decode-full" if in_full else "decode"), 0, values)
-    for size, values in ceilings.sessions(workload, seconds).items():
-        recorder.add(Key(workload.name, MACHINE, "session", f"batch {size}"), 0, values)
+    for (library, size), values in ceilings.sessions(workload, seconds).items():
+        recorder.add(Key(workload.name, MACHINE, "session", f"batch {size} {library}"), 0, values)
 
 
 def _planned_servers(

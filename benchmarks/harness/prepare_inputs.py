@@ -8,7 +8,7 @@ from pathlib import Path
 from onnx.utils import extract_model
 
 from benchmarks.sample_images import form, jpeg, small_png
-from benchmarks.workloads import BUILD, INT8, ROOT, SHIPPED, TWO_CONV, Workload
+from benchmarks.workloads import BUILD, ROOT, SHIPPED, TWO_CONV, VARIANTS, Workload
 from models.contract import INPUT, MANIFEST, PROBABILITIES, Precision, read_bundle
 
 SNELLEN = ROOT / ".venv-train" / "bin" / "snellen"
@@ -27,8 +27,8 @@ def prepare(workloads: Iterable[Workload], on_progress: Callable[[str], None] = 
             _write(workload.image, _ENCODED[workload.image.name]())
         if not workload.form.exists():
             _write(workload.form, form(workload.image))
-        if workload.models == INT8:
-            commands.append(_int8(on_progress))
+        if workload.models == VARIANTS:
+            commands.append(_variant(workload.precision, on_progress))
         if workload.models == TWO_CONV:
             commands.append(_two_conv(on_progress))
         write_networks(workload)
@@ -65,24 +65,22 @@ def _two_conv(on_progress: Callable[[str], None]) -> str:
     return f"snellen train {arguments}"
 
 
-def _int8(on_progress: Callable[[str], None]) -> str:
-    """Create the int8 variant on a copy of the shipped bundle, unless it exists. Return the command."""
-    folder = INT8 / "imagenet" / "1"
-    options = "--variants int8 --budget 20"
-    if not _has_int8(folder):
-        shutil.copytree(SHIPPED / "imagenet" / "1", folder, dirs_exist_ok=True)
-        if not _has_int8(folder):
-            _snellen(
-                ["optimize", str(folder), *options.split()], "quantizing EfficientNet-Lite0: some minutes", on_progress
-            )
-        if not _has_int8(folder):
-            raise FileNotFoundError(f"no int8 variant in {folder}: `snellen optimize` rejected it, see above")
+def _variant(precision: Precision, on_progress: Callable[[str], None]) -> str:
+    """Create a variant on a copy of the shipped bundle, unless either has it. Return the command."""
+    folder = VARIANTS / "imagenet" / "1"
+    options = f"--variants {precision} --budget 20"
+    if not (folder / MANIFEST).exists():
+        shutil.copytree(SHIPPED / "imagenet" / "1", folder)
+    if not _has(folder, precision):
+        what = f"the {precision} variant of EfficientNet-Lite0: some minutes"
+        _snellen(["optimize", str(folder), *options.split()], what, on_progress)
+    if not _has(folder, precision):
+        raise FileNotFoundError(f"no {precision} variant in {folder}: `snellen optimize` rejected it, see above")
     return f"snellen optimize <a copy of models/imagenet/1> {options}"
 
 
-def _has_int8(folder: Path) -> bool:
-    manifest = folder / MANIFEST
-    return manifest.exists() and read_bundle(folder).manifest.variant(Precision.INT8) is not None
+def _has(folder: Path, precision: Precision) -> bool:
+    return read_bundle(folder).manifest.variant(precision) is not None
 
 
 def _snellen(arguments: list[str], what: str, on_progress: Callable[[str], None]) -> None:

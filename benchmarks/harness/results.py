@@ -21,7 +21,7 @@ class Key(NamedTuple):
     subject: `machine` (no server), `service`, `against`, `echo` or a peer.
     what: `decode`, `decode-full`, `session` in one thread; `processes`, `processes-full`, `single-image` of a ceiling;
     `start`, `stages`, `closed`, `open` of a server.
-    load: for example `c=8 raw`, `batch 4`, `1.5x`.
+    load: for example `c=8 raw`, `batch 4 openvino`, `1.5x`.
     """
 
     workload: str
@@ -52,7 +52,10 @@ class Measurement(BaseModel):
 
 
 class Results(BaseModel):
-    """One run of the benchmarks: provenance, plan and all measurements."""
+    """One run of the benchmarks: provenance, plan and all measurements.
+
+    no_bf16: why this machine has no bfloat16; empty where it has. ceilings: library and batch size by workload.
+    """
 
     command: str
     date: str
@@ -60,9 +63,11 @@ class Results(BaseModel):
     commit_against: str = ""
     others_share: float = 0.0
     machine: str
+    no_bf16: str = ""
     versions: dict[str, str]
     prepared_by: list[str] = []
     server_commands: dict[str, str] = {}
+    ceilings: dict[str, str] = {}
     notes: list[str] = []
     workloads: dict[str, str]
     turns: int
@@ -90,6 +95,7 @@ class Recorder:
     on_note: Callable[[str], None] = print
     measurements: list[Measurement] = field(default_factory=list)
     server_commands: dict[str, str] = field(default_factory=dict)
+    ceilings: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def add(
@@ -154,6 +160,6 @@ class Medians:
 
 
 def _size(load: str) -> float:
-    """Return the number in a load such as `c=8 raw`, `batch 4` or `1.5x`; 0 when there is none."""
+    """Return the number in a load such as `c=8 raw`, `batch 4 openvino` or `1.5x`; 0 when there is none."""
     found = re.search(r"[\d.]+", load)
     return float(found[0]) if found else 0.0

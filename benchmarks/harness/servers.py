@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.load.closed_loop import Body
 from benchmarks.micro.ceilings import model_input
-from benchmarks.peers.common import BATCH, MODEL, MODEL_INPUT, THREADS, WORKERS
+from benchmarks.peers.common import BATCH, HINT, MODEL, MODEL_INPUT, THREADS, WORKERS
 from benchmarks.sample_images import BYTES_TYPE, FORM_TYPE
 from benchmarks.workloads import BUILD, ENVIRONMENTS, ROOT, Workload
 from models.contract import Precision, usable_cores
@@ -20,8 +20,14 @@ MACHINE, SERVICE, AGAINST, ECHO = "machine", "service", "against", "echo"
 
 MACHINE: no server. SERVICE: this tree's service. AGAINST: the service of another working tree. ECHO: HTTP alone.
 """
-PEERS = {"naive": ("naive", "naive-2w"), "litserve": ("litserve",), "mosec": ("mosec",)}
-"""Names that the option --peers takes, and the servers that each stands for."""
+OPENVINO_BF16 = "openvino-bf16-2w"
+PEERS = {
+    "naive": ("naive", "naive-2w"),
+    "openvino": ("openvino-2w", OPENVINO_BF16),
+    "litserve": ("litserve",),
+    "mosec": ("mosec",),
+}
+"""Names that the option --peers takes, and the servers that each stands for; all but OPENVINO_BF16 run fp32."""
 ONE_CONNECTION_SUBJECTS = (SERVICE, AGAINST, "naive")
 """Subjects that are also compared with one connection."""
 CLASSIFY = "/v1/classify"
@@ -64,10 +70,13 @@ def multipart(workload: Workload) -> Body:
 
 
 def service(workload: Workload, port: int, root: Path = ROOT) -> Server:
-    """Return the service with default settings; root: the working tree whose code runs."""
-    precision = workload.precision.value
+    """Return the service with default settings but for precision and library of the workload.
+
+    root: the working tree whose code runs.
+    """
     options = ["--port", str(port), "--models", str(workload.models), "--default-model", workload.model]
-    command = [sys.executable, "-m", "service", *options, "--precision", precision]
+    library = ["--providers", workload.library] if workload.library else []
+    command = [sys.executable, "-m", "service", *options, *library, "--precision", workload.precision.value]
     name = SERVICE if root == ROOT else AGAINST
     return Server(name, command, port, CLASSIFY, raw(workload), "/readyz", root=root, log=f"{workload.name}-{name}")
 
@@ -86,15 +95,17 @@ def peer(name: str, workload: Workload, port: int) -> Server:
     make: dict[str, Callable[[], Server]] = {
         "naive": lambda: _naive(name, workload, port, workers=1, threads=0),
         "naive-2w": lambda: _naive(name, workload, port, workers=cores, threads=1),
+        "openvino-2w": lambda: _naive(name, workload, port, workers=cores, threads=1, hint="f32"),
+        OPENVINO_BF16: lambda: _naive(name, workload, port, workers=cores, threads=1, hint="bf16"),
         "litserve": lambda: _litserve(workload, port, cores),
         "mosec": lambda: _mosec(workload, port, cores),
     }
     return make[name]()
 
 
-def _naive(name: str, workload: Workload, port: int, *, workers: int, threads: int) -> Server:
+def _naive(name: str, workload: Workload, port: int, *, workers: int, threads: int, hint: str = "") -> Server:
     command = _uvicorn("benchmarks.peers.naive:app", port, workers)
-    variables = _variables(workload, threads=threads, workers=workers)
+    variables = _variables(workload, threads=threads, workers=workers) | ({HINT: hint} if hint else {})
     return Server(name, command, port, "/classify", multipart(workload), environment=variables)
 
 

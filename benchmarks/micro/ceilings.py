@@ -1,4 +1,4 @@
-"""Measure decoding and the session without HTTP, in one thread.
+"""Measure decoding and the network without HTTP, in one thread.
 
 `benchmarks.harness.ceiling_workers` runs both on all cores.
 """
@@ -6,13 +6,16 @@
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 
-from benchmarks.peers.common import INPUT, PROBABILITIES, ModelInput, pixels, session
+from benchmarks.peers.common import ModelInput, Run, onnxruntime_run, openvino_run, pixels
 from benchmarks.workloads import Workload
-from models.contract import FORMATS, Pixels
+from models.contract import FORMATS, Pixels, Precision
 from service.decoding.decode import DecodeLimits, decode
+from service.engine import openvino_library
+from service.engine.providers import OPENVINO
 
 BATCH_SIZES = (1, 2, 4, 8, 16)
 _LIMITS = DecodeLimits(FORMATS, max_pixels=64_000_000)
@@ -43,12 +46,25 @@ def decoder(workload: Workload, *, in_full: bool) -> Callable[[], Pixels]:
     return lambda: decode(body, manifest.input, manifest.preprocessing, _LIMITS).pixels
 
 
-def runner(workload: Workload, batch_size: int) -> Callable[[Pixels], None]:
-    """Return a function that runs a batch in a one-thread session and computes probabilities, no class maps."""
-    own = session(workload.network(workload.precision), 1)
-    run: Callable[[Pixels], None] = lambda images: own.run([PROBABILITIES], {INPUT: images})  # noqa: E731
-    run(np.zeros((batch_size, *workload.bundle.manifest.input.shape), np.uint8))
-    return run
+def libraries(workload: Workload) -> tuple[str, ...]:
+    """Return the libraries that the ceiling tries: the workload's own, else those between which the service chooses."""
+    return (workload.library,) if workload.library else ("cpu", *[OPENVINO] * openvino_library.installed())
+
+
+def runners(workload: Workload, library: str) -> dict[int, Run]:
+    """Return for each batch size a function that runs a batch in one thread and computes probabilities, no class maps.
+
+    Each has run once. OpenVINO has a compiled model for each size.
+    """
+    model, image = workload.network(workload.precision), workload.bundle.manifest.input.shape
+    if library == OPENVINO:
+        hint = "bf16" if workload.precision is Precision.BF16 else "f32"
+        found = {size: openvino_run(model, 1, hint, (size, *image)) for size in BATCH_SIZES}
+    else:
+        found = dict.fromkeys(BATCH_SIZES, onnxruntime_run(model, 1))
+    for size, run in found.items():
+        run(np.zeros((size, *image), np.uint8))
+    return found
 
 
 def timed(call: Callable[[], object], seconds: float, images: int = 1) -> Values:
@@ -79,12 +95,16 @@ def decoding(workload: Workload, seconds: float, *, in_full: bool) -> Values:
     return timed(decoder(workload, in_full=in_full), seconds)
 
 
-def sessions(workload: Workload, seconds: float) -> dict[int, Values]:
-    """Measure one-thread sessions by batch size. seconds: for all sizes together, which are interleaved."""
+def sessions(workload: Workload, seconds: float) -> dict[tuple[str, int], Values]:
+    """Measure the network in one thread by library and batch size, all interleaved. seconds: for all together."""
     one = decoder(workload, in_full=False)()
-    runs = {size: (runner(workload, size), np.stack([one] * size)) for size in BATCH_SIZES}
-    found: dict[int, list[float]] = {size: [] for size in BATCH_SIZES}
+    runs = {
+        (library, size): partial(run, np.stack([one] * size))
+        for library in libraries(workload)
+        for size, run in runners(workload, library).items()
+    }
+    found: dict[tuple[str, int], list[float]] = {way: [] for way in runs}
     for _ in range(_SESSION_TURNS):
-        for size, (run, images) in runs.items():
-            found[size] += times(lambda run=run, images=images: run(images), seconds / _SESSION_TURNS / len(runs))  # type: ignore[misc]
-    return {size: _medians(took, size) for size, took in found.items()}
+        for way, run in runs.items():
+            found[way] += times(run, seconds / _SESSION_TURNS / len(runs))
+    return {way: _medians(took, way[1]) for way, took in found.items()}

@@ -1,4 +1,4 @@
-"""A minimal FastAPI handler: an async function, an image in a form, one session, no batching.
+"""A minimal FastAPI handler: an async function, an image in a form, one network, no batching.
 
 uvicorn benchmarks.peers.naive:app
 """

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from benchmarks.harness.results import Key, Medians
-from benchmarks.harness.servers import AGAINST, ECHO, MACHINE, ONE_CONNECTION_SUBJECTS, PEERS, SERVICE
+from benchmarks.harness.servers import AGAINST, ECHO, MACHINE, ONE_CONNECTION_SUBJECTS, OPENVINO_BF16, PEERS, SERVICE
 from benchmarks.report.quartiles import Quartiles, number, quartiles_of, quotient
 from benchmarks.workloads import WORKLOADS, Workload
 
 _CEILINGS = {"processes": "ceiling", "processes-full": "ceiling, decoding in full"}
 _PEERS = tuple(server for servers in PEERS.values() for server in servers)
+_IN_FP32 = {*_PEERS} - {OPENVINO_BF16}
 
 
 class ComparisonRow(NamedTuple):
@@ -33,6 +34,15 @@ class ComparisonRow(NamedTuple):
 
 THROUGHPUT_HEAD = ("per second", "service / it", "CPU ms each", "wrk, cores")
 LATENCY_HEAD = ("p50 ms", "service / it", "CPU ms each", "wrk, cores")
+
+
+def one_thread(medians: Medians, workload: str) -> dict[str, dict[int, float]]:
+    """Return images/s of the network alone in one thread: library -> batch size -> rate."""
+    found: dict[str, dict[int, float]] = {}
+    for key in medians.keys(workload, MACHINE, "session"):
+        _, size, library = key.load.split()
+        found.setdefault(library, {})[int(size)] = medians.row(key)["images_per_s"]
+    return found
 
 
 def throughput(medians: Medians, name: str) -> list[ComparisonRow]:
@@ -77,7 +87,7 @@ def _others(medians: Medians, workload: Workload, connections: int) -> Iterator[
     for subject, name in ((AGAINST, workload.name), (ECHO, shared), *((peer, shared) for peer in _PEERS)):
         key = medians.closed(name, subject, connections)
         if key and (connections != 1 or subject in ONE_CONNECTION_SUBJECTS):
-            yield key, f"{subject}, in fp32" if workload.shares_turns_with and subject in _PEERS else subject
+            yield key, f"{subject}, in fp32" if workload.shares_turns_with and subject in _IN_FP32 else subject
 
 
 def _row(medians: Medians, key: Key, value: str, words: str, base: Mapping[int, float]) -> Iterator[ComparisonRow]:

@@ -26,7 +26,8 @@ def section(results: Results, ratios: Iterable[Sequence[str]], pictures: Iterabl
     medians = Medians(results.measurements)
     parts: list[str] = [BEGIN, "## Comparison", *_provenance(results), "### Ratios", table(RATIO_HEAD, ratios, words=4)]
     for workload, what in results.workloads.items():
-        parts += [f"### {workload}: {what}", *_side_by_side(medians, workload), *_ceilings(medians, workload)]
+        parts += [f"### {workload}: {what}", *_side_by_side(medians, workload)]
+        parts += _ceilings(medians, workload, results.ceilings.get(workload, ""))
         parts += [*_closed(medians, workload), *_open(medians, workload)]
     parts += [f"![{Path(path).stem}]({path})" for path in pictures]
     return "\n\n".join([*parts, END]) + "\n"
@@ -60,6 +61,7 @@ def _provenance(results: Results) -> Iterator[str]:
             if results.others_share > 0.05
             else []
         ),
+        *([f"- No bf16: {results.no_bf16}"] if results.no_bf16 else []),
         *(f"- Made with: `{command}`" for command in results.prepared_by),
         *(f"- Failed: {note.splitlines()[0]}" for note in results.notes),
     ]
@@ -78,14 +80,16 @@ def _side_by_side(medians: Medians, workload: str) -> Iterator[str]:
         yield table(["side by side, one connection", *comparison_rows.LATENCY_HEAD], [row.cells() for row in rows])
 
 
-def _ceilings(medians: Medians, workload: str) -> Iterator[str]:
+def _ceilings(medians: Medians, workload: str, fastest: str) -> Iterator[str]:
+    """Yield the tables of what was measured without HTTP; fastest: library and batch size of the ceiling."""
     rows = [["decode, ms", *_own_and_full(medians, workload, "decode", "ms")]]
-    rows += [["all processes, images/s", *_own_and_full(medians, workload, "processes", "images_per_s")]]
+    what = f"all processes ({fastest}), images/s" if fastest else "all processes, images/s"
+    rows += [[what, *_own_and_full(medians, workload, "processes", "images_per_s")]]
     yield table(["without HTTP", "the service's decoding", "in full"], rows)
-    sessions = medians.keys(workload, MACHINE, "session")
-    if sessions:
-        rates = [number(medians.value(key, "images_per_s")) for key in sessions]
-        yield table(["one-thread session", *(key.load for key in sessions)], [["images/s", *rates]])
+    if rates := comparison_rows.one_thread(medians, workload):
+        sizes = next(iter(rates.values()))
+        head = ["the network in one thread, images/s", *(f"batch {size}" for size in sizes)]
+        yield table(head, [[library, *map(number, by_size.values())] for library, by_size in rates.items()])
     stages = medians.row(Key(workload, SERVICE, "stages"))
     if stages:
         named = [name for name in _STAGES if f"{name}_ms" in stages]

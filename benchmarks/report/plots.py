@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.harness.results import Key, Medians, Results
 from benchmarks.harness.servers import MACHINE, SERVICE
+from benchmarks.workloads import WORKLOADS
 
 FOLDER = Path(__file__).parents[1] / "plots"
 _STAGES = ("receive", "decode", "queue", "infer")
@@ -17,7 +18,8 @@ def draw(results: Results, folder: Path = FOLDER) -> list[str]:
     Raises ModuleNotFoundError without matplotlib, which requirements/bench.txt brings.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    medians, workloads = Medians(results.measurements), list(results.workloads)
+    medians = Medians(results.measurements)
+    workloads = [name for name in results.workloads if not WORKLOADS[name].turns_only]
     pictures = {"load": _load, "stages": _stages, "batches": _batches}
     for name, picture in pictures.items():
         figure = picture(medians, workloads)

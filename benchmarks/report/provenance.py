@@ -2,17 +2,24 @@
 
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.load.locust_report import commit, hardware
 from benchmarks.workloads import ENVIRONMENTS
+from models.contract import Precision
+from service.engine import openvino_library
+from service.engine.engines import obstacle
+from service.engine.providers import OPENVINO
 from service.settings import Settings
 
-_OURS = ("onnxruntime", "numpy", "pillow", "fastapi", "uvicorn", "uvloop", "httptools")
+VECTOR_RESIZE = "cykooz-resizer"
+"""The package that resizes with vector instructions."""
+_OURS = ("onnxruntime", "openvino", "numpy", "pillow", VECTOR_RESIZE, "fastapi", "uvicorn", "uvloop", "httptools")
 _MIB = 2**20
 _SAMPLE_S = 2.0
 
@@ -20,7 +27,9 @@ _SAMPLE_S = 2.0
 def versions(peers: list[str]) -> dict[str, str]:
     """Return the versions of Python, libraries, wrk, and the peers that have their own environment."""
     found = {"python": f"{platform.python_version()} ({platform.python_compiler()})"}
-    found |= {name: version(name) for name in _OURS}
+    for name in _OURS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
     first_line = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout.splitlines()
     found["wrk"] = first_line[0].split("[")[0].removeprefix("wrk").strip() if first_line else "not found"
     for peer in peers:
@@ -42,7 +51,14 @@ def provenance(peers: list[str], against: Path | None = None) -> dict[str, objec
     other = commit(against) if against else ""
     share = psutil.cpu_percent(_SAMPLE_S) / 100
     found = {"date": date, "commit": commit(), "commit_against": other, "machine": hardware(), "others_share": share}
-    return found | {"versions": versions(peers)}
+    return found | {"no_bf16": no_bf16(), "versions": versions(peers)}
+
+
+def no_bf16() -> str:
+    """Return why bfloat16 is not offered here; empty where it is."""
+    if not openvino_library.installed():
+        return openvino_library.NOT_INSTALLED
+    return obstacle(Precision.BF16, (OPENVINO,)) or ""
 
 
 def memory_limit_mib(input_bytes: int) -> float:

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Mapping
 
 from benchmarks.harness.results import Key, Medians, Results
-from benchmarks.harness.servers import MACHINE, PEERS, SERVICE
+from benchmarks.harness.servers import MACHINE, OPENVINO_BF16, PEERS, SERVICE
 from benchmarks.report.quartiles import MIN_TURNS, Quartiles, quartiles_of, quotient
 from benchmarks.workloads import WORKLOADS
 
@@ -59,13 +59,14 @@ def single_image_stages(workload: str) -> Series:
 
 
 def best_peer(workload: str) -> Series:
-    """Return good answers per second of the peer with the highest median.
+    """Return good answers per second of the peer in fp32 with the highest median.
 
-    Empty unless all peers were measured: the best of some peers may not be the best of all.
+    Empty unless all peers in fp32 were measured: the best of some peers may not be the best of all.
     """
+    peers = [server for servers in PEERS.values() for server in servers if server != OPENVINO_BF16]
 
     def found(run: RunData) -> Mapping[int, float]:
-        rates = [rate(workload, server)(run) for servers in PEERS.values() for server in servers]
+        rates = [rate(workload, server)(run) for server in peers]
         if any(len(by_turn) < MIN_TURNS for by_turn in rates):
             return {}
         return max(rates, key=lambda by_turn: statistics.median(by_turn.values()))

@@ -16,7 +16,7 @@ def show(results: Results, console: Console) -> None:
     medians = Medians(results.measurements)
     for workload, what in results.workloads.items():
         console.print(f"\n[bold]{workload}[/bold]: {what}")
-        for line in machine_lines(medians, workload):
+        for line in machine_lines(medians, workload, results.ceilings.get(workload, "")):
             console.print(line)
         console.print(_closed_table(medians, workload))
         console.print(
@@ -39,19 +39,21 @@ def _turns_table(rows: list[comparison_rows.ComparisonRow], connections: int, he
     return table
 
 
-def machine_lines(medians: Medians, workload: str) -> list[str]:
-    """Return the ceilings and the stage times of a single request as lines of text."""
+def machine_lines(medians: Medians, workload: str, fastest: str) -> list[str]:
+    """Return the ceilings and the stage times of a single request as lines of text.
+
+    fastest: library and batch size of the ceiling.
+    """
     decode = medians.row(Key(workload, MACHINE, "decode"))
-    sessions = {
-        key.load.removeprefix("batch "): medians.row(key)["images_per_s"]
-        for key in medians.keys(workload, MACHINE, "session")
-    }
-    ceiling = medians.row(Key(workload, MACHINE, "processes"))
     stages = medians.row(Key(workload, "service", "stages"))
     return [
-        f"decode {decode.get('ms', 0):.3f} ms; one-thread session, images/s by batch size: "
-        + ", ".join(f"{size}: {rate:.1f}" for size, rate in sessions.items()),
-        f"the ceiling's batch size {ceiling.get('batch_size', 0):.0f}",
+        f"decode {decode.get('ms', 0):.3f} ms",
+        *(
+            f"the network in one thread on {library}, images/s by batch size: "
+            + ", ".join(f"{size}: {rate:.1f}" for size, rate in by_size.items())
+            for library, by_size in comparison_rows.one_thread(medians, workload).items()
+        ),
+        f"the ceiling: {fastest or '-'}",
         "Server-Timing of a single request, ms: "
         + ", ".join(f"{stage} {stages[f'{stage}_ms']:.2f}" for stage in _STAGES if f"{stage}_ms" in stages),
         f"start to ready {medians.value(Key(workload, 'service', 'start'), 'seconds') or 0:.2f} s",

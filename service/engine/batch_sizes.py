@@ -1,19 +1,13 @@
-"""The batch sizes that a device is prepared for.
+"""The batch sizes that a device is prepared for, so that no shape is new to it.
 
-A batch is padded to the next one, so that no shape is new to the device.
+A batch is padded to the next of several sizes, or divided into runs of two sizes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from models.contract import Pixels
-
-_WORTH_PADDING = 0.75
-"""Share of a prepared batch from which on the rest of a batch is padded to it, and not run image by image.
-
-An image costs 0.85 of a single run in batches of eight where the network is large, and 0.4 where it is small.
-"""
 
 
 def prepared_sizes(largest: int) -> tuple[int, ...]:
@@ -32,15 +26,6 @@ def padded(images: Pixels, sizes: Sequence[int]) -> Pixels:
     return np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else images
 
 
-def run_sizes(count: int, largest: int) -> Iterator[int]:
-    """Yield the number of images of each run, where single images and batches of `largest` are prepared.
-
-    A run of more than one image and fewer than `largest` is to be padded to `largest`.
-    """
-    for _ in range(count // largest):
-        yield largest
-    rest = count % largest
-    if rest > 1 and rest >= _WORTH_PADDING * largest:
-        yield rest
-    else:
-        yield from (1,) * rest
+def run_sizes(count: int, largest: int) -> list[int]:
+    """Return the number of images of each run, where single images and batches of `largest` are prepared."""
+    return [largest] * (count // largest) + [1] * (count % largest)

@@ -22,7 +22,7 @@ from service.types import Batch, DensePrediction, Prediction, check_finite
 
 logger = logging.getLogger(__name__)
 
-_LARGEST = 8
+_LARGEST = 4
 """The larger of the two batch sizes that a graph is compiled for, in images.
 
 See docs/decisions/two-batch-sizes-in-openvino.md.
@@ -65,12 +65,15 @@ class OpenVinoEngine:
     def warm_up(self, batches: Iterable[Batch]) -> None:
         """Run each batch once, but none with class maps: their model is compiled when it is first needed.
 
-        The memory of the runs is released: many services never get batches of the largest size. Raises EngineFailure.
+        The memory of the runs is released: many services never get batches of the largest size. So is the model for
+        the larger batch size if no batch needs it. Raises EngineFailure.
         """
+        largest = 1
         for batch in batches:
             if not batch.class_map:
                 self.run(batch)
-        self._models.release_memory()
+                largest = max(largest, len(batch.images))
+        self._models.release_memory(largest)
 
     async def predict(self, make: Callable[[], Batch]) -> Prediction:
         """Call `make` and run its batch in one thread. Cancelling ends the run after the current node of the graph."""

@@ -75,28 +75,25 @@ class Request:
         self._own: Any = None
         self._shared: Pixels | None = None
 
-    def run(self, names: Sequence[str], images: Pixels, size: int, cancellation: Cancellation) -> list[NDArray[Any]]:
-        """Run uint8 [n, H, W, C] and return n rows of each output. The result is a copy.
+    def run(self, names: Sequence[str], images: Pixels, cancellation: Cancellation) -> list[NDArray[Any]]:
+        """Run uint8 [N, H, W, C] and return N rows of each output. The result is a copy.
 
-        size: images that the model takes, n or more; ANY_SIZE for any. Images that fill the model are read where they
-        are, unless they are read-only; others are copied into the request's own input. The content of the rows
-        behind them does not affect the result.
+        The images are read where they are, unless they are read-only; then they are copied into the request's own
+        input.
         """
-        count = len(images)
-        if size in (ANY_SIZE, count) and images.flags.writeable and images.flags.c_contiguous:
+        if images.flags.writeable and images.flags.c_contiguous:
             self._shared = images  # OpenVINO keeps the address only
             self._request.set_input_tensor(library.load().Tensor(images, shared_memory=True))
         else:
-            self._request.set_input_tensor(self._own_input((size or count, *images.shape[1:])))
-            self._own.data[:count] = images
+            self._request.set_input_tensor(self._own_input(images.shape))
+            self._own.data[:] = images
         cancellation.infer(self._request)
-        return [self._request.get_tensor(name).data[:count].copy() for name in names]
+        return [self._request.get_tensor(name).data.copy() for name in names]
 
     def _own_input(self, shape: tuple[int, ...]) -> Any:
         if self._own is None or tuple(self._own.shape) != shape:
             openvino = library.load()
             self._own = openvino.Tensor(openvino.Type.u8, openvino.Shape(shape))
-            self._own.data[:] = 0
         return self._own
 
 
@@ -111,12 +108,12 @@ class CompiledModel:
         self._lock = threading.Lock()
 
     def run(self, names: Sequence[str], images: Pixels, cancellation: Cancellation) -> list[NDArray[Any]]:
-        """Run uint8 [n, H, W, C] and return n rows of each output."""
+        """Run uint8 [N, H, W, C], as many images as the model takes, and return N rows of each output."""
         with self._lock:
             self._running += 1
             request = self._idle.pop() if self._idle else Request(self.compiled)
         try:
-            return request.run(names, images, self.size, cancellation)
+            return request.run(names, images, cancellation)
         finally:
             with self._lock:
                 self._idle.append(request)
@@ -163,12 +160,13 @@ class CompiledModels:
                     found = self._open[size] = CompiledModel(self._imported(size) or self._compiled(size), size)
         return found
 
-    def release_memory(self) -> None:
-        """Release what no batch needs at this moment. No run may be in progress.
+    def release_memory(self, largest: int) -> None:
+        """Release what no batch of at most `largest` images needs at this moment. No run may be in progress.
 
-        That is the memory between the layers, and the whole model of class maps, which many services never need.
+        That is the memory between the layers, the model of larger batches, and the whole model of class maps, which
+        many services never need.
         """
-        self._open.pop(ANY_SIZE, None)
+        self._open = {size: model for size, model in self._open.items() if size != ANY_SIZE and size <= largest}
         for model in self._open.values():
             model.release_memory()
 

@@ -48,7 +48,13 @@ def test_a_run_that_is_good_everywhere_holds_everywhere() -> None:
     [
         ("A", "service", "closed", "per_s", 0.94, "A: throughput / ceiling"),
         ("A", "litserve", "closed", "per_s", 1.05, "A: throughput / best peer"),
-        ("A-int8", "service", "closed", "per_s", 0.79, "A-int8: throughput / best peer in fp32"),
+        ("A-onnxruntime", "service", "closed", "per_s", 1.06, "A: throughput / on ONNX Runtime"),
+        ("A", "openvino-2w", "closed", "per_s", 1.26, "A-bf16: throughput / best peer in fp32"),
+        ("A-bf16", "machine", "processes", "images_per_s", 1.12, "A-bf16: throughput / ceiling"),
+        ("A", "openvino-bf16-2w", "closed", "per_s", 1.1, "A-bf16: throughput / openvino-bf16-2w"),
+        ("A-int8", "service", "closed", "per_s", 0.87, "A-int8: throughput / best peer in fp32"),
+        ("A-int8", "service", "closed", "per_s", 0.89, "A-int8: throughput / ceiling"),
+        ("A-int8", "service", "closed", "per_s", 0.9, "A-int8: throughput / openvino-bf16-2w"),
         ("B", "service", "closed", "per_s", 0.84, "B: throughput / ceiling"),
         ("B", "mosec", "closed", "per_s", 1.8, "B: throughput / mosec"),
         ("C", "naive-2w", "closed", "per_s", 1.3, "C: throughput / best peer"),
@@ -128,6 +134,34 @@ def test_a_peer_that_died_early_is_missing() -> None:
     judged = verdicts(results.model_copy(update={"measurements": kept}))
     assert judged["B: throughput / mosec"] == "missing"
     assert judged["B: throughput / ceiling"] == "holds"
+
+
+def test_a_peer_in_bf16_is_not_the_best_peer_in_fp32() -> None:
+    """The best peer in fp32 is known without it."""
+    judged = verdicts(without(whole_run(), "A", "openvino-bf16-2w"))
+    assert judged["A: throughput / best peer"] == judged["A-bf16: throughput / best peer in fp32"] == "holds"
+    assert judged["A-bf16: throughput / openvino-bf16-2w"] == "missing"
+
+
+@pytest.mark.parametrize(("versions", "verdict"), [({}, "holds"), ({"cykooz-resizer": "4.0.1"}, "does not hold")])
+def test_bf16_must_be_faster_where_images_are_resized_with_vector_instructions(
+    versions: dict[str, str], verdict: str
+) -> None:
+    """2.3 times the best peer is enough where Pillow resizes alone, and not where the faster package is installed."""
+    results = times(whole_run(), "A-bf16", "service", "closed", "per_s", 2.3 / 2.5)
+    judged = verdicts(results.model_copy(update={"versions": versions}))
+    assert judged["A-bf16: throughput / best peer in fp32"] == verdict
+
+
+def test_variants_are_not_judged_on_a_processor_without_bf16() -> None:
+    """The table says why, whether int8 was measured or not; the other ratios are judged."""
+    reason = "this processor has no instructions for bf16"
+    judged = verdicts(without(whole_run(), "A-bf16", "service").model_copy(update={"no_bf16": reason}))
+    variants = [verdict for name, verdict in judged.items() if name.startswith(("A-bf16", "A-int8"))]
+    assert variants == ["not judged"] * 6
+    assert set(judged.values()) == {"holds", "not judged"}
+    rows = [judgement.cells() for judgement in judge(whole_run().model_copy(update={"no_bf16": reason}))]
+    assert [row[3] for row in rows if row[0].startswith("A-bf16")] == [f"not judged: {reason}"] * 3
 
 
 def test_the_best_of_some_peers_proves_nothing() -> None:

@@ -6,9 +6,18 @@ import sys
 import pytest
 
 from benchmarks.check import judge
+from benchmarks.compare import without_bf16
 from benchmarks.harness.prepare_inputs import SNELLEN
 from benchmarks.harness.results import QUICK, Key, Medians, read
-from benchmarks.workloads import ROOT, TWO_CONV
+from benchmarks.harness.servers import PEERS
+from benchmarks.workloads import ROOT, TWO_CONV, WORKLOADS
+
+
+def test_a_machine_without_bf16_runs_everything_else() -> None:
+    """Of the workloads A-bf16 is left out, of the peers the one in bf16."""
+    workloads, servers = without_bf16([*WORKLOADS.values()], [server for names in PEERS.values() for server in names])
+    assert [workload.name for workload in workloads] == ["A", "A-onnxruntime", "A-int8", "B", "C"]
+    assert servers == ["naive", "naive-2w", "openvino-2w", "litserve", "mosec"]
 
 
 @pytest.mark.slow

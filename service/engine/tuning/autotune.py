@@ -24,26 +24,38 @@ def autotune(
 ) -> Tuned:
     """Open the engine by a given or cached profile, or by a new search. Raises EngineRejected.
 
+    Processes that start together search at the same time. All use the profile of the one that ends first: where other
+    work slows one of them down, it would choose smaller batches than the others, or another library.
+
     given: a profile that another process measured with the same options; while its configuration is a candidate,
     nothing is timed and the cache is neither read nor written. observe: called after each timing. warm_up: whether each
     batch size is run once, and not only the smallest; another process has done so where it measured `given`, but an
     engine that is prepared for certain sizes needs it in each process.
     """
     cache, key = ProfileCache(wanted.cache), profile_key(bundle, wanted)
-    found = (
-        _reopened(bundle, wanted, given)
-        or _reopened(bundle, wanted, cache.get(key))
-        or search(bundle, wanted, observe=observe)
-    )
+    if known := _reopened(bundle, wanted, given) or _reopened(bundle, wanted, cache.get(key)):
+        return _warmed_up(bundle, known, every=warm_up)
+    found = _warmed_up(bundle, search(bundle, wanted, observe=observe))
+    first = cache.add(key, found.profile)
+    if first != found.profile and (other := _reopened(bundle, wanted, first)):
+        found.engine.close()
+        return _warmed_up(bundle, other)
+    if first != found.profile:  # an old profile, of a configuration that is no candidate any more
+        cache.put(key, found.profile)
+    return found
+
+
+def _warmed_up(bundle: Bundle, found: Tuned, *, every: bool = True) -> Tuned:
+    """Run a batch of each size that can occur, or of the smallest only; return `found`. Closes its engine on errors.
+
+    An engine that is prepared for certain sizes always runs them all.
+    """
     try:
         batches = _every_batch(bundle, found.engine, found.profile.batch_size)
-        every = warm_up or not found.cached or bool(found.engine.sizes)
-        found.engine.warm_up(batches if every else islice(batches, 1))
+        found.engine.warm_up(batches if every or found.engine.sizes else islice(batches, 1))
     except BaseException:
         found.engine.close()
         raise
-    if not found.cached:
-        cache.put(key, found.profile)
     return found
 
 

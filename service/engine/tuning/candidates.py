@@ -74,6 +74,12 @@ class Candidate:
                 in_a_row = (ceil(each / less) * self.seconds[less] for less in self._windows if less < each)
                 self.seconds[each] = min([self.seconds[each], *in_a_row])
 
+    def leave_out_unprepared(self) -> None:
+        """Do not try sizes that the engine runs image by image: they take as long, and only noise could choose them."""
+        sizes = self.engine.sizes if self.engine else ()
+        if sizes:
+            self.untried = [size for size in self.untried if size in sizes or size > sizes[-1]]
+
     def measurement(self, size: int, seconds: float) -> Measurement:
         return Measurement(
             precision=self.options.precision.value,

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -87,8 +87,23 @@ class ProfileCache:
             logger.warning("the profile in %s is measured again: %s", path, _reason(error))
             return None
 
+    def add(self, key: str, profile: Profile) -> Profile:
+        """Store a profile unless there is one that can be read. Return the stored one; `profile` without a folder.
+
+        So processes that measure at the same time agree on the profile of the one that ends first.
+        """
+        self._write(key, profile, _place_unless_taken)
+        stored = self.get(key)
+        if stored is None and self._folder is not None and (self._folder / f"{key}.json").exists():
+            self.put(key, profile)
+        return stored or profile
+
     def put(self, key: str, profile: Profile) -> None:
         """Store a profile atomically: readers see the old file or the new one."""
+        self._write(key, profile, os.replace)
+
+    def _write(self, key: str, profile: Profile, place: Callable[[Path, Path], None]) -> None:
+        """Write the file under another name, then `place` it: called with that path and the path of the profile."""
         if self._folder is None:
             return
         unfinished = self._folder / f".{key}.{os.getpid()}"
@@ -96,7 +111,7 @@ class ProfileCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 unfinished.write_text(profile.model_dump_json())
-                unfinished.replace(self._folder / f"{key}.json")
+                place(unfinished, self._folder / f"{key}.json")
             finally:
                 unfinished.unlink(missing_ok=True)
             files = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
@@ -104,6 +119,16 @@ class ProfileCache:
                 path.unlink(missing_ok=True)
         except OSError as error:
             logger.info("the profile is not kept in %s: %s; see --profile-cache", self._folder, _reason(error))
+
+
+def _place_unless_taken(unfinished: Path, path: Path) -> None:
+    """Give a file the name `path` unless there is such a file. Without hard links, as on FAT, it replaces that file."""
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        return
+    except OSError:
+        unfinished.replace(path)
 
 
 def _reason(error: Exception) -> str:

@@ -143,6 +143,7 @@ class Search:
                 self._last_opening_s = self._clock() - began
                 if is_first:
                     self._end += self._last_opening_s
+            candidate.leave_out_unprepared()
             self._end = min(self._end, self._clock() + self._budget_s)
             self._until = self._end - self._share_s * len(self._unopened)
             self._measure(candidate, candidate.untried.pop(0))
@@ -184,7 +185,8 @@ class Search:
         if not (measured := candidate.measurements):
             return False
         before, last = measured[-2:][0], measured[-1]
-        if last.seconds * max(1.0, last.seconds / before.seconds) > self._latency_s:
+        least = candidate.untried[0] / last.batch_size / 2  # an image takes at least half as long in the next size
+        if last.seconds * max(1.0, least, last.seconds / before.seconds) > self._latency_s:
             return False
         grows = last is before or last.images_per_s > _GROWS * before.images_per_s
         return grows or last.images_per_s >= _WORSE * self._best()

@@ -4,16 +4,18 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from benchmarks.harness.ceiling_workers import IN_FULL, PROCESSES, SINGLE_IMAGE, CeilingWorkers, ceiling_workers
 from benchmarks.harness.prepare_inputs import write_networks
-from benchmarks.micro.ceilings import BATCH_SIZES
+from benchmarks.micro.ceilings import BATCH_SIZES, libraries, sessions
 from benchmarks.sample_images import PHOTO
 from benchmarks.workloads import SHIPPED, Workload
 from models.contract import usable_cores
+from tests.support.libraries import LIBRARIES
 
 WORKLOAD = Workload("T", "a photo", PHOTO, SHIPPED, "imagenet")
 
@@ -30,7 +32,8 @@ def ready() -> Iterator[CeilingWorkers]:
 
 
 def test_it_runs_again_and_again_with_one_batch_size(ready: CeilingWorkers) -> None:
-    """In a process a core, decoding either way."""
+    """In a process a core, decoding either way, with one of the installed libraries."""
+    assert ready.library in libraries(WORKLOAD)
     found = [ready.run(what, 0.01) for what in (PROCESSES, IN_FULL, PROCESSES)]
     assert all(values["images_per_s"] > 0 for values in found)
     assert all(values["answers"] >= usable_cores() and values["cpu_s"] > 0 for values in found)
@@ -46,6 +49,16 @@ def test_the_stages_of_a_single_image_add_up(ready: CeilingWorkers) -> None:
     assert values["decode_ms"] > 0
     assert values["session_ms"] > 0
     assert values["ms"] == values["decode_ms"] + values["session_ms"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_workload_can_name_the_library(library: str) -> None:
+    """Its ceiling and its sessions in one thread use no other."""
+    workload = replace(WORKLOAD, library=library)
+    with ceiling_workers(workload, choice_s=0.1) as up:
+        assert up.library == library
+        assert up.run(PROCESSES, 0.01)["images_per_s"] > 0
+    assert [*sessions(workload, 0.1)] == [(library, size) for size in BATCH_SIZES]
 
 
 def test_between_two_runs_it_uses_no_cpu(ready: CeilingWorkers) -> None:

@@ -44,8 +44,9 @@ def names(workloads: str) -> list[list[str]]:
 
 
 def test_int8_shares_the_turns_of_the_peers() -> None:
-    """And has turns of its own where it is measured alone."""
+    """As do the other workloads of the same image; each has turns of its own where it is measured alone."""
     assert names("A-int8,A,B") == [["A", "A-int8"], ["B"]]
+    assert names("A,A-onnxruntime,A-bf16,A-int8") == [["A", "A-onnxruntime", "A-bf16", "A-int8"]]
     assert names("A-int8,C") == [["C"], ["A-int8"]]
 
 
@@ -96,6 +97,15 @@ def test_what_took_turns_is_not_measured_again() -> None:
     forms = [load for load in loads["service"] if load.endswith("multipart")]
     assert forms == [f"c={count} multipart" for count in A.connections]
     assert [load for load in loads["service"] if load.endswith("raw")] == ["c=8 raw", "c=64 raw", "c=256 raw"]
+
+
+def test_a_workload_of_turns_alone_has_no_other_loads() -> None:
+    """Neither stages, nor starts, nor other numbers of connections, nor open loops."""
+    workload = WORKLOADS["A-onnxruntime"]
+    only = Group([], [ServerUnderTest(workload, RunningServer(service(workload, 5), os.getpid(), 1.0))])
+    (many, _), (single, _), *rest = _parts(only, Plan(8, open_loads=(0.5, 2.0)))
+    assert [piece.key.load for piece in (*many, *single)] == ["c=32 raw", "c=1 raw"]
+    assert not [piece for slices, _ in rest for piece in slices]
 
 
 def _by_name(found: Group) -> dict[str, ServerUnderTest]:

@@ -44,8 +44,19 @@ def test_every_work_and_server_has_its_rows() -> None:
     assert "| mosec | 72.0 (64.0-76.0) | 1.25 (1.25-1.25) | 10.0 | 0.02 |" in text
     assert "| mosec, in fp32 | 72.0 (64.0-76.0) | 2.50 (2.50-2.50) | 10.0 | 0.02 |" in text
     assert "| decode + session | 11.1 (10.6-12.7) | 1.00 (1.00-1.00) | - | - |" in text
+    assert "| all processes (cpu, batches of 1), images/s |" in text
+    assert "| the network in one thread, images/s | batch 1 |" in text
+    assert "| cpu | 125.0 |" in text
     assert "commit abc" in text
     assert "(plots/load.svg)" in text
+
+
+def test_a_machine_without_bf16_is_named_with_the_reason() -> None:
+    """Beside the machine, so that a reader knows why workloads are missing."""
+    found = whole_run().model_copy(update={"no_bf16": "this processor has no instructions for bf16"})
+    text = markdown_report.section(found, ratio_rows(found))
+    assert "- No bf16: this processor has no instructions for bf16" in text
+    assert "- No bf16" not in section()
 
 
 def test_pictures_are_drawn_and_linked(tmp_path: Path) -> None:

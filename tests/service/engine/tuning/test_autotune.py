@@ -11,6 +11,7 @@ from onnxruntime import RunOptions
 from models.contract import Bundle, Precision, read_bundle
 from service.engine.engines import every_provider
 from service.engine.onnx_engine import OnnxEngine
+from service.engine.profile import Measurement
 from service.engine.session import EngineRejected
 from service.engine.tuning.autotune import autotune
 from service.engine.tuning.candidates import TuningOptions, candidates_of, precisions_of, profile_key
@@ -68,6 +69,38 @@ def test_a_profile_is_used_again(bundle: Bundle, tmp_path: Path, monkeypatch: py
     assert second.cached
     assert second.profile == first.profile
     assert set(range(1, first.profile.batch_size + 1)) <= set(sizes)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_processes_that_measure_at_the_same_time_agree(bundle: Bundle, tmp_path: Path, library: str) -> None:
+    """The profile that was stored first is that of both, though the other process measured another one meanwhile."""
+    options = wanted(tmp_path, providers=(library,), max_batch_size=4)
+    alone = autotune(bundle, replace(options, cache=None, max_batch_size=1))
+    alone.engine.close()
+
+    def another_process_ends(_: Measurement) -> None:
+        ProfileCache(tmp_path).add(profile_key(bundle, options), alone.profile)
+
+    found = autotune(bundle, options, observe=another_process_ends)
+    found.engine.close()
+    assert found.cached
+    assert found.profile == alone.profile
+    assert autotune(bundle, options).profile == alone.profile
+
+
+def test_a_stored_profile_that_fits_no_candidate_is_replaced(bundle: Bundle, tmp_path: Path) -> None:
+    """Such as one of an older version of the service."""
+    options = wanted(tmp_path)
+    first = autotune(bundle, replace(options, cache=None))
+    first.engine.close()
+    foreign = first.profile.model_copy(
+        update={"chosen": first.profile.chosen.model_copy(update={"threads_per_batch": 77})}
+    )
+    ProfileCache(tmp_path).put(profile_key(bundle, options), foreign)
+    found = autotune(bundle, options)
+    found.engine.close()
+    assert not found.cached
+    assert ProfileCache(tmp_path).get(profile_key(bundle, options)) == found.profile
 
 
 @pytest.mark.parametrize(
@@ -211,10 +244,10 @@ def test_each_process_is_prepared_for_both_batch_sizes_of_openvino(bundle: Bundl
     first.engine.close()
     chosen = first.profile.chosen.model_copy(update={"batch_size": 8})
     second = autotune(bundle, options, first.profile.model_copy(update={"chosen": chosen}), warm_up=False)
-    assert (second.cached, second.engine.provider, second.engine.sizes) == (True, "openvino", (1, 8))
+    assert (second.cached, second.engine.provider, second.engine.sizes) == (True, "openvino", (1, 4))
     second.engine.close()
     names = {path.name for path in (tmp_path / "openvino").rglob("fp32-*")}
-    assert {"fp32-1", "fp32-8", "fp32-any"} <= names
+    assert {"fp32-1", "fp32-4", "fp32-any"} <= names
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

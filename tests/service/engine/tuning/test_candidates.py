@@ -9,6 +9,7 @@ from models.contract import Bundle, Precision, read_bundle
 from service.engine.engines import every_provider
 from service.engine.providers import EngineOptions
 from service.engine.tuning.candidates import Candidate, TuningOptions, candidates_of
+from service.engine.verification import open_verified
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.libraries import needs_openvino
 
@@ -110,3 +111,14 @@ def test_what_openvino_compiles_is_stored_for_one_bundle_and_library(bundle: Bun
     assert found.parent == tmp_path / "openvino"
     assert folder(other, "openvino", tmp_path) != found
     assert folder(bundle, "openvino", None) is folder(bundle, "cpu", tmp_path) is None
+
+
+@needs_openvino
+def test_batches_that_run_image_by_image_are_not_tried(bundle: Bundle) -> None:
+    """OpenVINO has no model for batches of 2, so only noise could choose them."""
+    wanted = TuningOptions(("openvino",), max_batch_size=16)
+    (candidate,) = candidates_of(bundle, wanted)
+    candidate.engine = open_verified(bundle, candidate.options)
+    candidate.leave_out_unprepared()
+    assert candidate.untried == [1, 4, 8, 16]
+    candidate.close()

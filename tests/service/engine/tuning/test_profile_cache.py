@@ -30,6 +30,29 @@ def test_a_key_tells_facts_apart() -> None:
     assert key_of({"cpu": "x", "cores": 2}) != key_of({"cpu": "x", "cores": 4})
 
 
+def test_the_first_of_several_profiles_is_kept(tmp_path: Path) -> None:
+    """All that add one get it; a damaged one is replaced, and where nothing is stored each has its own."""
+    cache = ProfileCache(tmp_path)
+    assert cache.add("a", profile(0.01)) == profile(0.01)
+    assert ProfileCache(tmp_path).add("a", profile(0.02)) == profile(0.01) == cache.get("a")
+    assert [path.name for path in (tmp_path / "profiles").iterdir()] == ["a.json"]
+    (tmp_path / "profiles" / "a.json").write_text("{")
+    assert cache.add("a", profile(0.03)) == profile(0.03) == cache.get("a")
+    assert ProfileCache(None).add("a", profile(0.04)) == profile(0.04)
+
+
+def test_a_file_system_without_hard_links_keeps_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the last profile wins; reading and writing go on."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    assert ProfileCache(tmp_path).add("a", profile(0.01)) == profile(0.01)
+    assert ProfileCache(tmp_path).add("a", profile(0.02)) == profile(0.02) == ProfileCache(tmp_path).get("a")
+    assert [path.name for path in (tmp_path / "profiles").iterdir()] == ["a.json"]
+
+
 @pytest.mark.parametrize("text", ["", "{", "{}", '{"chosen": 1}'])
 def test_a_damaged_file_is_measured_again(tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
     """One line says so, and the next profile takes its place."""
