@@ -62,6 +62,7 @@ class Speed(ManifestModel):
     batch_size: int = Field(ge=1)
     images_per_s: float = Field(gt=0)
     ratio: float = Field(gt=0)
+    library: str | None = Field(None, description="the faster of the measured ones; null: ONNX Runtime, the only one")
 
 
 class Variant(ManifestModel):

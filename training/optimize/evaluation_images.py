@@ -93,7 +93,7 @@ def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut, budget: floa
         test_images=test_images.images,
         labels=test_images.labels,
         made_with=f"training images of {dataset.metadata.title}; layers chosen on held-out ones",
-        source=f"{source}; ONNX Runtime on the CPU",
+        source=f"{source}",
     )
 
 
@@ -107,7 +107,7 @@ def _from_proof(manifest: Manifest, data: str, config: TrainingConfig | None, bu
     if config is not None:
         _require_proof(data, len(proof.images), budget)
         making = _from_dataset(manifest, config.data, hold_out_of_run(manifest, config), budget)
-        source = f"{said}; ONNX Runtime on the CPU"
+        source = f"{said}"
         return replace(making, test_images=proof.images.images, labels=proof.images.labels, source=source)
     order = np.random.default_rng(seed=0).permutation(len(proof.images))
     taken = min(len(order) // _SHARE, _RANGE_IMAGES + _SELECTION_IMAGES)
@@ -123,7 +123,7 @@ def _from_proof(manifest: Manifest, data: str, config: TrainingConfig | None, bu
         test_images=judging.images,
         labels=judging.labels,
         made_with=f"{taken:,} of {proof.title}",
-        source=f"{len(judging):,} of {said}; the other {taken:,} make the variants; ONNX Runtime on the CPU",
+        source=f"{len(judging):,} of {said}; the other {taken:,} make the variants",
     )
 
 
@@ -159,8 +159,7 @@ def _from_training_images(manifest: Manifest, dataset: Dataset, too_few: int, bu
         labels=None,
         made_with=f"half of the training images of {dataset.metadata.title}; layers chosen on crops of them",
         source=f"{crops.description} of {dataset.metadata.title}; agreement with fp32, not accuracy, since one of only "
-        f"{too_few:,} {part} images would weigh {100 / too_few:.1f} points, more than the budget of {budget:g}; "
-        "ONNX Runtime on the CPU",
+        f"{too_few:,} {part} images would weigh {100 / too_few:.1f} points, more than the budget of {budget:g}",
     )
 
 

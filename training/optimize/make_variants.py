@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.contract import Bundle, Precision
 from training.errors import SkippedVariant
+from training.evaluation import openvino_graph
 from training.evaluation.evaluate import run_graph
 from training.optimize.evaluation_images import EvaluationImages
 from training.optimize.fp16 import convert_to_fp16
@@ -57,6 +58,14 @@ def _fp16(bundle: Bundle, _: EvaluationImages, __: VariantOptions, workspace: Pa
     )
 
 
+def _bf16(bundle: Bundle, _: EvaluationImages, __: VariantOptions, ___: Path, log: Log) -> Candidate:
+    if reason := openvino_graph.bf16_obstacle():
+        raise SkippedVariant(reason)
+    log("the graph of fp32 is run in bfloat16")
+    made = f"its graph is run in bfloat16 by {openvino_graph.library()}; there is no file of its own"
+    return Candidate(Precision.BF16, bundle.model_path(Precision.FP32), made)
+
+
 def _pruned(bundle: Bundle, images: EvaluationImages, options: VariantOptions, workspace: Path, log: Log) -> Candidate:
     if images.training_images is None:
         raise SkippedVariant("what is pruned has to learn again from training images: name them with --data")
@@ -74,5 +83,6 @@ def _pruned(bundle: Bundle, images: EvaluationImages, options: VariantOptions, w
 MAKERS: dict[Precision, Callable[[Bundle, EvaluationImages, VariantOptions, Path, Log], Candidate]] = {
     Precision.INT8: _int8,
     Precision.FP16: _fp16,
+    Precision.BF16: _bf16,
     Precision.PRUNED: _pruned,
 }

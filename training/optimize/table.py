@@ -16,7 +16,19 @@ from training.optimize.result import MeasuredVariant, OptimizeResult
 _PLAIN_WIDTH = 200
 _LEAST_WIDTH = 150
 """Characters of a line below which numbers would be cut off; a narrower terminal wraps the lines."""
-_NUMBERS = ("top-1", "95 % interval", "agreement", "distance", "ECE", "NLL", "MB", "gzip MB", "images/s", "x fp32")
+_NUMBERS = (
+    "top-1",
+    "95 % interval",
+    "agreement",
+    "distance",
+    "ECE",
+    "NLL",
+    "MB",
+    "gzip MB",
+    "images/s",
+    "x fp32",
+    "library",
+)
 
 
 def print_table(outcome: OptimizeResult, console: Console | None = None) -> None:
@@ -62,6 +74,7 @@ def _numbers(row: MeasuredVariant) -> list[str]:
         f"{row.gzip_bytes / 1e6:.2f}",
         f"{speed.images_per_s:.0f}",
         f"{speed.ratio:.2f}",
+        speed.library or "",
     ]
 
 
@@ -73,7 +86,8 @@ def _footnotes(outcome: OptimizeResult) -> list[str]:
     return [
         f"Images: {reference.metrics.images:,}, {outcome.source}.",
         f"Admitted: {budget_rule(outcome.budget, labelled=labelled)}.",
-        f"Speed: {speed.machine}, {speed.threads} thread, batches of {speed.batch_size}, by turns with fp32.",
+        f"Speed: {speed.machine}, {speed.threads} thread, batches of {speed.batch_size}, by turns with fp32; of "
+        "the installed libraries the faster one for each, fp32 too.",
         f"Distance: total variation from fp32's probabilities, mean / largest. Pareto front (*) of {quality}, speed, "
         f"size: {front}.",
     ]
