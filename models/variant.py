@@ -50,6 +50,7 @@ class Agreement(ManifestModel):
     source: str
     images: int = Field(ge=1)
     top1: Fraction
+    interval: tuple[Fraction, Fraction] | None = Field(None, description="95 % interval of top1, by photograph")
     mean_distance: Fraction
     max_distance: Fraction
 

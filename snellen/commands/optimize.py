@@ -46,6 +46,15 @@ def optimize(
             "trained on; default: those of its run, or photographs.",
         ),
     ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel="Inputs",
+            help="Photographs without labels, 30 or more, instead of --data: a third makes the variants, crops of the "
+            "others judge them.",
+        ),
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(
@@ -74,6 +83,10 @@ def optimize(
         exit_with_error(f"--json: there is no folder {path_text(json.parent)}", status=2)
     if json is not None and json.is_dir():
         exit_with_error(f"--json: {path_text(json)} is a folder: name a file", status=2)
+    if photos is not None and (data is not None or run is not None):
+        exit_with_error("--photos: not with --data or --run, which name labelled images: name one of them", status=2)
+    if photos is not None and not photos.is_dir():
+        exit_with_error(f"--photos: there is no folder {path_text(photos)}", status=2)
     refuse_no_run(run)
     bundle = bundle_folder(bundle)
     with errors_as_messages():
@@ -88,7 +101,7 @@ def optimize(
                 bundle,
                 wanted,
                 VariantOptions(budget, sparsity, epochs),
-                Source(data, run or Path("runs", *bundle.absolute().parts[-2:])),
+                Source(data, run or Path("runs", *bundle.absolute().parts[-2:]), photos),
                 log=lambda line: console.print(printable(line), highlight=False, soft_wrap=True, markup=False),
             )
         print_table(outcome)

@@ -57,4 +57,5 @@ def library_of(precision: Precision) -> str:
 
 def classify_one(graph: Graph, pixels: Pixels) -> Row:
     """Return the probabilities, float32 [K], of one image, uint8 [H, W, C]."""
-    return graph.run([PROBABILITIES], pixels[None])[0][0]
+    row: Row = graph.run([PROBABILITIES], pixels[None])[0][0]
+    return row

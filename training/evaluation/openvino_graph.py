@@ -45,11 +45,12 @@ class OpenVinoGraph:
     def __init__(self, path: Path, precision: Precision = Precision.FP32, threads: int = 0) -> None:
         """Read the graph. threads: for one run; 0 lets OpenVINO choose."""
         self._graph = _core().read_model(path)
-        self._settings: dict[str, object] = {
+        settings: dict[str, object] = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision is Precision.BF16 else "f32",
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,
-        } | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+        }
+        self._settings = settings | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
         self._requests: dict[tuple[int, ...], Any] = {}
         first = self._graph.inputs[0].get_partial_shape()[0]
         self.batch = None if first.is_dynamic else first.get_length()

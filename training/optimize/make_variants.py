@@ -16,6 +16,8 @@ from training.optimize.result import Candidate
 from training.optimize.sensitivity import choose_layers
 
 Log = Callable[[str], None]
+_MARGIN = 0.5
+"""Share of the budget that the choice of layers may use, since other images judge it."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,14 @@ def make_variant(
 
 def _int8(bundle: Bundle, images: EvaluationImages, options: VariantOptions, workspace: Path, log: Log) -> Candidate:
     path, model = workspace / "model.int8.onnx", bundle.model_path(Precision.FP32)
-    quantizer = Quantizer(model, images.range_images, workspace)
+    quantizer = Quantizer(model, images.range_images, workspace, log)
     if not quantizer.layers:
         raise SkippedVariant("it has no layer that can be quantized")
     reference = run_graph(model, images.selection_images)[0]
-    choice = choose_layers(quantizer, images.selection_images, reference, options.budget / 100, path, log)
+    choice = choose_layers(quantizer, images.selection_images, reference, _MARGIN * options.budget / 100, path, log)
     made = (
-        f"onnxruntime's static quantization (QDQ, weights int8 per channel, activations uint8 by minimum and maximum), "
+        "weights rounded so that outputs stay near fp32's, then onnxruntime's static quantization (QDQ, weights int8 "
+        "per channel, activations uint8 by the least squared error), "
         f"{len(quantizer.layers) - len(choice.float_layers)} of {len(quantizer.layers)} layers, with "
         f"{images.made_with}"
     )

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from models.contract import Bundle, Precision, Scores
+from models.contract import Agreement, Bundle, Precision, Scores
 from training.evaluation.agreement import Rows, compare
 from training.evaluation.evaluate import Evaluation, run_graph
 from training.evaluation.graph import classify_one, library_of, open_graph
 from training.optimize.evaluation_images import EvaluationImages
+from training.optimize.photo_folder import interval_of_share
 from training.optimize.result import Candidate, MeasuredVariant
 from training.optimize.speed import measure_speeds
 
@@ -26,7 +27,7 @@ def measure(bundle: Bundle, candidates: Sequence[Candidate], images: EvaluationI
             metrics=_metrics(precision, *outputs[precision], images),
             agreement=None
             if precision is Precision.FP32
-            else compare(reference, outputs[precision][0], _source(images, precision)),
+            else _agreement(precision, reference, outputs[precision][0], images),
             speed=speeds[precision],
             size_bytes=path.stat().st_size,
             gzip_bytes=len(gzip.compress(path.read_bytes(), compresslevel=6)),
@@ -41,6 +42,14 @@ def _metrics(precision: Precision, probabilities: Rows, logits: Rows, images: Ev
     if images.labels is None:
         return Scores(measured=True, source=source, images=len(images.test_images))
     return Evaluation(probabilities, logits, images.labels).metrics(source)
+
+
+def _agreement(precision: Precision, reference: Rows, variant: Rows, images: EvaluationImages) -> Agreement:
+    found = compare(reference, variant, _source(images, precision))
+    if images.groups is None:
+        return found
+    same = reference.argmax(axis=1) == variant.argmax(axis=1)
+    return found.model_copy(update={"interval": interval_of_share(same, images.groups)})
 
 
 def _source(images: EvaluationImages, precision: Precision) -> str:

@@ -27,6 +27,7 @@ class Source:
 
     data: str | None
     run: Path
+    photos: Path | None = None
 
 
 def optimize(
@@ -44,7 +45,7 @@ def optimize(
             f"{folder} takes batches of {bundle.manifest.max_batch} (max_batch), and variants are made and measured in "
             "larger ones: export the network with a free batch axis and import it again"
         )
-    images = find_evaluation_images(bundle.manifest, source.data, source.run, options.budget)
+    images = find_evaluation_images(bundle.manifest, source.data, source.run, options.budget, source.photos)
     log(f"{len(images.test_images):,} images to judge with: {images.source}")
     with TemporaryDirectory(prefix=".optimize-", dir=folder.absolute().parent) as workspace:
         candidates, skipped = _make_all(bundle, images, precisions, options, Path(workspace), log)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from models.contract import Scores
+from models.contract import Agreement, Scores
 from training.evaluation.metrics import accuracy_interval
 from training.optimize.accuracy_budget import budget_rule
 from training.optimize.result import MeasuredVariant, OptimizeResult
@@ -66,7 +66,7 @@ def _numbers(row: MeasuredVariant) -> list[str]:
     return [
         _percent(metrics.top1),
         _interval(metrics),
-        _percent(None if agreement is None else agreement.top1),
+        _agreement(agreement),
         "" if agreement is None else f"{agreement.mean_distance:.4f} / {agreement.max_distance:.2f}",
         _number(metrics.ece, ".4f"),
         _number(metrics.nll, ".4f"),
@@ -98,6 +98,13 @@ def _interval(metrics: Scores) -> str:
         return ""
     low, high = accuracy_interval(metrics.top1, metrics.images)
     return f"{low * 100:.1f} to {high * 100:.1f}"
+
+
+def _agreement(agreement: Agreement | None) -> str:
+    if agreement is None or agreement.interval is None:
+        return _percent(None if agreement is None else agreement.top1)
+    low, high = agreement.interval
+    return f"{agreement.top1 * 100:.2f} ({low * 100:.1f} to {high * 100:.1f})"
 
 
 def _percent(share: float | None) -> str:

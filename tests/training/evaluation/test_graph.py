@@ -19,7 +19,8 @@ def test_onnx_runtime_runs_what_has_a_file_of_its_own() -> None:
     assert graph.batch is None
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1)).astype(np.uint8)
     (rows,) = graph.run([PROBABILITIES], images)
-    assert (rows.shape, rows.dtype) == ((3, 10), np.float32)
+    assert rows.shape == (3, 10)
+    assert rows.dtype == np.float32
     np.testing.assert_allclose(classify_one(graph, images[1]), rows[1], atol=1e-5)
     assert library_of(Precision.INT8) == "ONNX Runtime on the CPU"
 
