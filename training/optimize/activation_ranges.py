@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
 from models.contract import INPUT, Pixels
+from training.evaluation.onnx_session import open_session
 
 Histogram = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def _histograms(model: onnx.ModelProto, ranges: dict[str, tuple[float, float]], 
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
     opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in ranges)
-    session = onnxruntime.InferenceSession(opened.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(opened.SerializeToString(), quiet=True)
     counts = {name: np.zeros(_BINS) for name, (low, high) in ranges.items() if low < high}
     for start in range(0, len(images), _BATCH):
         found = session.run([*counts], {INPUT: images[start : start + _BATCH]})

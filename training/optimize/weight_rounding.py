@@ -19,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.contract import INPUT, Pixels
+from training.evaluation.onnx_session import open_session
 from training.onnx_graph.editing import GraphEditor
 
 Array = NDArray[np.float64]
@@ -191,7 +192,7 @@ def _session(model: onnx.ModelProto, tensor: str) -> onnxruntime.InferenceSessio
     part.graph.node.extend(kept)
     part.graph.output.append(onnx.ValueInfoProto(name=tensor))
     GraphEditor(part).drop_unused()
-    return onnxruntime.InferenceSession(part.SerializeToString(), providers=["CPUExecutionProvider"])
+    return open_session(part.SerializeToString(), quiet=True)
 
 
 def _needed(model: onnx.ModelProto, tensor: str) -> Iterator[onnx.NodeProto]:
