@@ -37,12 +37,12 @@ def test_a_written_bundle_reads_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["imagenet/1", "fashion-mnist/3"])
 def test_the_shipped_bundles_are_whole_and_small(name: str) -> None:
-    """Every listed file has its hash, only the card for people lies beside them, all stay under 30 MB."""
+    """Every listed file has its hash, only the card for people lies beside them, all stay under 20 MB."""
     bundle = read_bundle(ROOT / "models" / name)
     bundle.check_files()
     files = {path.relative_to(bundle.path).as_posix() for path in bundle.path.rglob("*") if path.is_file()}
     assert files == {file.path for file in bundle.manifest.files} | {MANIFEST, "MODEL_CARD.md"}
-    assert sum((bundle.path / path).stat().st_size for path in files) < 30_000_000
+    assert sum((bundle.path / path).stat().st_size for path in files) < 20_000_000
 
 
 def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
