@@ -60,6 +60,7 @@ from models.preprocessing import (
     region,
     sixteen_bit_values,
 )
+from models.processor import has_bfloat16
 from models.provenance import Provenance
 from models.repository import BUILT_IN, default_repository, passed_over_folder
 from models.schema import ModelName
@@ -131,6 +132,7 @@ __all__ = [
     "find_bundles",
     "grid_size",
     "group_folders",
+    "has_bfloat16",
     "is_litter",
     "is_sideways",
     "litter_note",

@@ -50,6 +50,7 @@ class Agreement(ManifestModel):
     source: str
     images: int = Field(ge=1)
     top1: Fraction
+    interval: tuple[Fraction, Fraction] | None = Field(None, description="95 % interval of top1, by photograph")
     mean_distance: Fraction
     max_distance: Fraction
 
@@ -62,6 +63,7 @@ class Speed(ManifestModel):
     batch_size: int = Field(ge=1)
     images_per_s: float = Field(gt=0)
     ratio: float = Field(gt=0)
+    library: str | None = Field(None, description="the faster of the measured ones; null: ONNX Runtime, the only one")
 
 
 class Variant(ManifestModel):

@@ -60,8 +60,8 @@ LIBRARIES: dict[str, set[str]] = {
 """Package -> the rooms that import it, `models` and the service's among them; all of them do."""
 WITHOUT_PYTORCH = ("training.evaluation", "training.importing", "training.model_card")
 """Rooms of training that make and judge bundles, with all that they import; the containers carry them."""
-THEIR_LIBRARIES = {"numpy", "onnx", "onnxruntime", "PIL", "yaml", "pillow_heif"}
-"""pillow_heif only where it is installed."""
+THEIR_LIBRARIES = {"numpy", "onnx", "onnxruntime", "openvino", "PIL", "yaml", "pillow_heif"}
+"""openvino and pillow_heif only where they are installed."""
 LARGE_LIBRARIES = ("torch", "torchvision", "timm", "kornia", "sklearn", "scipy", "skimage", "matplotlib", "pyarrow")
 CONTAINERS = ("docker/Dockerfile", "docker/Dockerfile.gpu")
 TESTED_ROOMS = (

@@ -4,16 +4,13 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from models.contract import Precision
+from models.contract import Precision, has_bfloat16
 
 NOT_INSTALLED = "openvino takes a package that is not installed: pip install 'snellen[openvino]'"
 _CONVERTER = "openvino.tools.ovc"
 """Converts models of other libraries. Nothing here needs it, and it reports to Google Analytics as it is imported."""
-_NATIVE_BF16 = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
-"""Names that Linux gives processors with instructions for bfloat16: AMX and AVX-512, and those of Arm."""
 
 
 def installed() -> bool:
@@ -50,13 +47,4 @@ def computes(precision: Precision) -> bool:
     """
     if precision is not Precision.BF16:
         return True
-    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") and not _NATIVE_BF16.isdisjoint(_flags())
-
-
-def _flags() -> list[str]:
-    """Return the features of the processor by Linux' names; none on other systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-    return [flag for line in lines if line.startswith(("flags", "Features")) for flag in line.partition(":")[2].split()]
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") and has_bfloat16()

@@ -154,11 +154,16 @@ def _precisions(text: str | None, manifest: "Manifest") -> "tuple[Precision, ...
 
 
 def _measurable(manifest: "Manifest", wanted: str) -> list[str]:
-    """Return the variants that onnxruntime computes, which measures here: all but bf16, which would be fp32 to it.
+    """Return the variants of the bundle that can be computed here: bf16 takes OpenVINO and a processor for it.
 
     Ends the command where `wanted`, names between commas, has a bf16 that the bundle has too.
     """
+    from training.evaluation.openvino_graph import bf16_obstacle
+
     known = [variant.precision.value for variant in manifest.variants]
-    if "bf16" in known and "bf16" in wanted:
-        exit_with_error("--precision: bf16 is computed by OpenVINO only, which does not measure here", status=2)
+    if "bf16" not in known or not (obstacle := bf16_obstacle()):
+        return known
+    if "bf16" in wanted:
+        exit_with_error(f"--precision: {obstacle}", status=2)
+    Console(stderr=True).print(f"bf16 is left out: {obstacle}", highlight=False, soft_wrap=True, markup=False)
     return [name for name in known if name != "bf16"]

@@ -21,9 +21,10 @@ def optimize(
     variants: Annotated[
         str,
         typer.Option(
-            metavar="int8,fp16,pruned",
+            metavar="int8,fp16,bf16,pruned",
             rich_help_panel="Variants",
-            help="What to make, comma-separated: int8, fp16, pruned.",
+            help="What to make, comma-separated: int8, fp16, bf16, pruned; bf16 takes OpenVINO and a processor that "
+            "computes it.",
         ),
     ] = ("int8,fp16,pruned"),
     budget: Annotated[
@@ -43,6 +44,15 @@ def optimize(
             rich_help_panel="Inputs",
             help="Data it was trained on, as for `snellen train`, or a folder or table without parts that it was not "
             "trained on; default: those of its run, or photographs.",
+        ),
+    ] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel="Inputs",
+            help="Photographs without labels, 30 or more, instead of --data: a third makes the variants, crops of the "
+            "others judge them.",
         ),
     ] = None,
     run: Annotated[
@@ -73,6 +83,10 @@ def optimize(
         exit_with_error(f"--json: there is no folder {path_text(json.parent)}", status=2)
     if json is not None and json.is_dir():
         exit_with_error(f"--json: {path_text(json)} is a folder: name a file", status=2)
+    if photos is not None and (data is not None or run is not None):
+        exit_with_error("--photos: not with --data or --run, which name labelled images: name one of them", status=2)
+    if photos is not None and not photos.is_dir():
+        exit_with_error(f"--photos: there is no folder {path_text(photos)}", status=2)
     refuse_no_run(run)
     bundle = bundle_folder(bundle)
     with errors_as_messages():
@@ -87,7 +101,7 @@ def optimize(
                 bundle,
                 wanted,
                 VariantOptions(budget, sparsity, epochs),
-                Source(data, run or Path("runs", *bundle.absolute().parts[-2:])),
+                Source(data, run or Path("runs", *bundle.absolute().parts[-2:]), photos),
                 log=lambda line: console.print(printable(line), highlight=False, soft_wrap=True, markup=False),
             )
         print_table(outcome)
@@ -99,7 +113,7 @@ def _precisions(text: str) -> "tuple[Precision, ...]":
     """Return the precisions between commas. Ends the command with status 2 at an unknown name, or without any."""
     from models.contract import Precision
 
-    derived = [precision.value for precision in Precision if precision not in {Precision.FP32, Precision.BF16}]
+    derived = [precision.value for precision in Precision if precision is not Precision.FP32]
     names = [name.strip() for name in text.split(",") if name.strip()]
     if unknown := [name for name in names if name not in derived]:
         exit_with_error(f"--variants: {unknown[0]!r} is none of {', '.join(derived)}", status=2)

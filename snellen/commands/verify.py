@@ -62,10 +62,12 @@ def _check_bundle(path: Path, options: "EngineOptions") -> str:
 
 def _check_variant(bundle: "Bundle", precision: "Precision", options: "EngineOptions") -> str:
     from service.engine.engines import obstacle
+    from service.engine.openvino_library import installed
     from service.engine.verification import check_golden, open_verified
 
-    if reason := obstacle(precision, options.providers):
+    providers = ("openvino",) if precision.value == "bf16" and installed() else options.providers
+    if reason := obstacle(precision, providers):
         return f"{precision} not checked: {reason}"
-    with closing(open_verified(bundle, replace(options, precision=precision))) as engine:
+    with closing(open_verified(bundle, replace(options, precision=precision, providers=providers))) as engine:
         worst = check_golden(bundle, engine, precision)
         return f"{precision} within {worst:.1e} (allowed {bundle.tolerance(precision):.1e}) on {engine.provider}"

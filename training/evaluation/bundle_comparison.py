@@ -9,14 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.contract import INPUT, PROBABILITIES, Bundle, BundleError, Pixels, Precision, Task, usable_cores
+from models.contract import PROBABILITIES, Bundle, BundleError, Pixels, Precision, Task, usable_cores
 from training.data.held_out_images import HeldOutImages, ImageSource, Truth
 from training.data.warnings_list import SkippedFile
+from training.evaluation.graph import open_graph
 from training.evaluation.graph_runs import Advance, batch_size, nothing_readable, read_batches, runtime_errors
 from training.evaluation.judged_answers import JudgedAnswers, SeveralClasses, SingleClass
 from training.evaluation.matched_labels import MatchedLabels, match_labels
 from training.evaluation.metrics import accuracy_interval
-from training.evaluation.onnx_session import open_session
 from training.evaluation.paired_test import difference_interval, exact_mcnemar
 
 LISTED = 20
@@ -236,18 +236,20 @@ class _Side:
             path = bundle.model_path(precision)
         except BundleError as error:
             raise BundleError(f"{full_name(bundle)}: {error}") from error
-        self._name, self._graph = full_name(bundle), f"{full_name(bundle)}/{path.name}"
+        self._name, self._name_of_graph = full_name(bundle), f"{full_name(bundle)}/{path.name}"
         self._classes = len(bundle.manifest.labels)
-        with runtime_errors(self._graph, "loaded"):
-            self._session = open_session(path, quiet=True, threads=threads)
+        self._precision = precision
+        with runtime_errors(self._name_of_graph, "loaded", precision):
+            self._graph = open_graph(path, precision, quiet=True, threads=threads)
 
     def run(self, pixels: Pixels, names: Sequence[str]) -> NDArray[np.float32]:
         """Return probabilities float32 [n, K] of uint8 [n, H, W, C]. names: of the n images."""
-        with runtime_errors(self._graph, "run"):
-            (found,) = self._session.run([PROBABILITIES], {INPUT: pixels})
-        rows = np.asarray(found, np.float32)
+        with runtime_errors(self._name_of_graph, "run", self._precision):
+            (rows,) = self._graph.run([PROBABILITIES], pixels)
         if rows.shape != (len(names), self._classes):
-            raise BundleError(f"{self._graph} returns {rows.shape} for {len(names)} images of {self._classes} classes")
+            raise BundleError(
+                f"{self._name_of_graph} returns {rows.shape} for {len(names)} images of {self._classes} classes"
+            )
         if not (finite := np.isfinite(rows).all(axis=1)).all():
             raise BundleError(
                 f"{self._name} answers NaN or infinity for {names[int(finite.argmin())]}, "

@@ -81,8 +81,8 @@ def evaluate_on(
     """
     manifest = bundle.manifest
     chosen = tuple(dict.fromkeys((Precision.FP32, *precisions)))
-    paths = [bundle.model_path(precision) for precision in chosen]
-    found = run_on_images(paths, images, manifest, (PROBABILITIES,), advance)
+    models = [(bundle.model_path(precision), precision) for precision in chosen]
+    found = run_on_images(models, images, manifest, (PROBABILITIES,), advance)
     rows = [run.outputs[PROBABILITIES] for run in found.runs]
     several = manifest.task is Task.MULTILABEL
     thresholds = np.array(manifest.thresholds)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.contract import INPUT, LOGITS, PROBABILITIES, Bundle, Input, Pixels, Precision, Preprocessing, Scores
+from models.contract import LOGITS, PROBABILITIES, Bundle, Input, Pixels, Precision, Preprocessing, Scores
 from training.data.labelled_images import LabelledImages, evaluation_batch, evaluation_pixels
+from training.evaluation.graph import open_graph
 from training.evaluation.metrics import (
     accuracy,
     adaptive_calibration_error,
@@ -15,7 +16,6 @@ from training.evaluation.metrics import (
     expected_calibration_error,
     negative_log_likelihood,
 )
-from training.evaluation.onnx_session import fixed_batch, open_session
 
 Outputs = NDArray[np.float32]
 TOP5_CLASSES = 6
@@ -53,26 +53,31 @@ def scores_of(probabilities: Outputs, labels: NDArray[np.int64], source: str) ->
     )
 
 
-def evaluate(model: Path, images: LabelledImages, target: Input, preprocessing: Preprocessing) -> Evaluation:
-    """Run an ONNX file on labelled images on the CPU."""
-    probabilities, logits = run_graph(model, evaluation_pixels(images.images, target, preprocessing))
+def evaluate(
+    model: Path,
+    images: LabelledImages,
+    target: Input,
+    preprocessing: Preprocessing,
+    precision: Precision = Precision.FP32,
+) -> Evaluation:
+    """Run the ONNX file of a variant on labelled images on the CPU."""
+    probabilities, logits = run_graph(model, evaluation_pixels(images.images, target, preprocessing), precision)
     return Evaluation(probabilities, logits, images.labels)
 
 
 def evaluate_bundle(bundle: Bundle, images: LabelledImages, precision: Precision = Precision.FP32) -> Evaluation:
     """Run one precision of a bundle on labelled images on the CPU."""
     manifest = bundle.manifest
-    return evaluate(bundle.model_path(precision), images, manifest.input, manifest.preprocessing)
+    return evaluate(bundle.model_path(precision), images, manifest.input, manifest.preprocessing, precision)
 
 
-def run_graph(model: Path, pixels: Pixels) -> tuple[Outputs, Outputs]:
+def run_graph(model: Path, pixels: Pixels, precision: Precision = Precision.FP32) -> tuple[Outputs, Outputs]:
     """Return probabilities and logits, both float32 [N, K], of uint8 [N, H, W, C] of the graph's size; N is at least
-    1.
+    1. precision: that of the variant, which decides on the library.
     """
-    session = open_session(model)
-    wanted = [PROBABILITIES, LOGITS]
-    size = fixed_batch(session) or evaluation_batch(pixels)
+    graph = open_graph(model, precision)
+    size = graph.batch or evaluation_batch(pixels)
     starts = range(0, len(pixels), size)
-    batches = [session.run(wanted, {INPUT: pixels[start : start + size]}) for start in starts]
-    probabilities, logits = (np.concatenate(parts).astype(np.float32) for parts in zip(*batches, strict=True))
+    batches = [graph.run([PROBABILITIES, LOGITS], pixels[start : start + size]) for start in starts]
+    probabilities, logits = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return probabilities, logits

@@ -10,13 +10,13 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from models.contract import INPUT, BundleError, Manifest, Pixels, usable_cores
+from models.contract import BundleError, Manifest, Pixels, Precision, usable_cores
 from training.data.held_out_images import HeldOutImages, ImageSource, Truth
 from training.data.labelled_images import evaluation_batch
 from training.data.sources.open_image import UnreadableImage
 from training.data.warnings_list import SkippedFile
 from training.errors import DatasetError
-from training.evaluation.onnx_session import open_session
+from training.evaluation.graph import open_graph
 
 Advance = Callable[[int], None]
 """Called with the number of further images that were read."""
@@ -24,7 +24,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class GraphRun:
-    """One graph. outputs: float32 [n, K] by name, of the n readable images. seconds: of ONNX Runtime, for them all."""
+    """One graph. outputs: float32 [n, K] by name, of the n readable images. seconds: of the library, for them all."""
 
     outputs: dict[str, NDArray[np.float32]]
     seconds: float
@@ -46,17 +46,24 @@ class ImageRuns:
 
 
 def run_on_images(
-    models: Sequence[Path], images: HeldOutImages, manifest: Manifest, outputs: Sequence[str], advance: Advance
+    models: Sequence[tuple[Path, Precision]],
+    images: HeldOutImages,
+    manifest: Manifest,
+    outputs: Sequence[str],
+    advance: Advance,
 ) -> ImageRuns:
-    """Run ONNX files on all images that can be read, batch by batch, on all usable cores of the CPU.
+    """Run variants on all images that can be read, batch by batch, on all usable cores of the CPU.
 
-    outputs: names of the outputs to keep, each [N, K]. Decoding and the graphs take turns, so that the seconds of a
-    graph are its own.
+    models: the ONNX file of each and its precision. outputs: names of the outputs to keep, each [N, K]. Decoding and
+    the graphs take turns, so that the seconds of a graph are its own.
     Raises DatasetError where no image can be read, and BundleError for a graph that cannot be run.
     """
     threads, size = usable_cores(), batch_size(manifest)
     shape = len(images), len(manifest.labels)
-    graphs = [_Graph(model, {name: np.empty(shape, np.float32) for name in outputs}, threads) for model in models]
+    graphs = [
+        _Graph(path, precision, {name: np.empty(shape, np.float32) for name in outputs}, threads)
+        for path, precision in models
+    ]
     rows, skipped = list[int](), list[SkippedFile]()
     for batch in read_batches(images, [manifest], size, threads):
         for pixels in batch.pixels:
@@ -79,29 +86,35 @@ def nothing_readable(images: ImageSource, skipped: Sequence[SkippedFile]) -> Dat
 
 
 @contextmanager
-def runtime_errors(graph: str, action: str) -> Iterator[None]:
-    """Turn errors of ONNX Runtime into BundleError. graph: its name; action: what failed, as in "run"."""
+def runtime_errors(graph: str, action: str, precision: Precision = Precision.FP32) -> Iterator[None]:
+    """Turn errors of the library that runs graphs into BundleError.
+
+    graph: its name; action: what failed, as in "run"; precision: of the variant, which decides on the library.
+    """
+    library = "OpenVINO" if precision is Precision.BF16 else "onnxruntime"
     try:
         yield
-    except Exception as error:  # onnxruntime's exceptions have no common base
-        raise BundleError(f"{graph} cannot be {action} by onnxruntime: {error}") from error
+    except Exception as error:  # the exceptions of onnxruntime and OpenVINO have no common base
+        raise BundleError(f"{graph} cannot be {action} by {library}: {error}") from error
 
 
 class _Graph:
-    """A session, and what its runs have returned so far."""
+    """A graph, and what its runs have returned so far."""
 
-    def __init__(self, path: Path, outputs: dict[str, NDArray[np.float32]], threads: int) -> None:
-        self._path, self._outputs, self._seconds = path, outputs, 0.0
-        with runtime_errors(path.name, "loaded"):
-            self._session = open_session(path, quiet=True, threads=threads)
+    def __init__(self, path: Path, precision: Precision, outputs: dict[str, NDArray[np.float32]], threads: int) -> None:
+        self._path, self._precision, self._outputs, self._seconds = path, precision, outputs, 0.0
+        self._prepared = set[tuple[int, ...]]()
+        with runtime_errors(path.name, "loaded", precision):
+            self._graph = open_graph(path, precision, quiet=True, threads=threads)
 
     def run(self, pixels: Pixels, start: int) -> None:
         """Run uint8 [n, H, W, C] and keep the outputs as the rows from `start` on."""
-        with runtime_errors(self._path.name, "run"):
-            if start == 0:
-                self._session.run(list(self._outputs), {INPUT: pixels[:1]})  # prepares memory, which takes longer
+        with runtime_errors(self._path.name, "run", self._precision):
+            if pixels.shape not in self._prepared:
+                self._graph.run(list(self._outputs), pixels)  # prepares memory or compiles, which takes longer
+                self._prepared.add(pixels.shape)
             started = perf_counter()
-            values = self._session.run(list(self._outputs), {INPUT: pixels})
+            values = self._graph.run(list(self._outputs), pixels)
             self._seconds += perf_counter() - started
             for kept, value in zip(self._outputs.values(), values, strict=True):
                 kept[start : start + len(pixels)] = value

@@ -13,8 +13,8 @@ _FATAL = 4
 """onnxruntime's highest log severity; it writes messages of lower ones to standard error."""
 
 
-def open_session(path: Path, *, quiet: bool = False, threads: int = 0) -> onnxruntime.InferenceSession:
-    """Return a session on the CPU.
+def open_session(path: Path | bytes, *, quiet: bool = False, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Return a session on the CPU. path: the file, or its content.
 
     quiet: errors are only raised, not printed as well. threads: for one run; 0 lets ONNX Runtime choose.
     """

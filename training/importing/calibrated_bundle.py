@@ -84,7 +84,7 @@ def calibrate_bundle(
     old = bundle.manifest
     model = bundle.model_path(Precision.FP32)
     several = old.task is Task.MULTILABEL
-    found = run_on_images([model], images, old, (PROBABILITIES if several else LOGITS,), advance)
+    found = run_on_images([(model, Precision.FP32)], images, old, (PROBABILITIES if several else LOGITS,), advance)
     calibration = _fit(found, images, old)
     with new_bundle(_model_folder(bundle).parent, old.name, version) as folder:
         graph = onnx.load(model)
@@ -92,7 +92,11 @@ def calibrate_bundle(
             set_temperature(graph, calibration.temperature)
         save_graph(graph, folder)
         _write_golden(bundle, folder, calibration.temperature)
-        tested = None if test is None else run_on_images([folder / MODEL], test, old, (PROBABILITIES, LOGITS), advance)
+        tested = (
+            None
+            if test is None
+            else run_on_images([(folder / MODEL, Precision.FP32)], test, old, (PROBABILITIES, LOGITS), advance)
+        )
         confusion: Confusion | str | None = _confusion(bundle)
         metrics = _metrics(old)
         if test is not None and tested is not None and not several:

@@ -4,13 +4,14 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from models.contract import Bundle, BundleError, Golden, Input, Pixels, Precision, Preprocessing, Row, decode_golden
 from training.errors import ParityError
-from training.evaluation.onnx_session import open_session, single_predictor
+from training.evaluation.graph import classify_one, open_graph
 
 FOLDER = "golden"
 PROBABILITIES_FILE = f"{FOLDER}/probabilities.json"
@@ -66,8 +67,8 @@ def check_golden(bundle: Bundle, precision: Precision = Precision.FP32) -> float
 
     Raises ParityError above the tolerance.
     """
-    session = open_session(bundle.model_path(precision))
+    graph = open_graph(bundle.model_path(precision), precision)
     try:
-        return bundle.check_golden(single_predictor(session), precision)
+        return bundle.check_golden(partial(classify_one, graph), precision)
     except BundleError as error:
         raise ParityError(str(error)) from error

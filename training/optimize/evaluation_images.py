@@ -18,7 +18,8 @@ from training.loop.config import TrainingConfig
 from training.loop.held_out import hold_out_of_run, read_run_config
 from training.loop.proof_images import is_proof, open_proof
 from training.optimize.accuracy_budget import images_needed
-from training.optimize.sample_photos import sample_crops
+from training.optimize.photo_folder import folder_crops
+from training.optimize.sample_photos import Crops, sample_crops
 from training.optimize.training_crops import training_crops
 
 _RANGE_IMAGES, _SELECTION_IMAGES = 512, 1024
@@ -35,7 +36,8 @@ class EvaluationImages:
 
     range_images: measure the ranges of activations for int8; selection_images: select its layers in float;
     training_images: returns those that fine-tune the pruned variant, None where there are too few; test_images:
-    measure, with labels int64 [N] where there are any; made_with, source: describe the first and the last.
+    measure, with labels int64 [N] where there are any; groups: the photograph that each is a crop of, int64 [N];
+    made_with, source: describe the first and the last.
     """
 
     range_images: Pixels
@@ -45,17 +47,23 @@ class EvaluationImages:
     labels: NDArray[np.int64] | None
     made_with: str
     source: str
+    groups: NDArray[np.int64] | None = None
 
 
-def find_evaluation_images(manifest: Manifest, data: str | None, run: Path, budget: float = 0.5) -> EvaluationImages:
+def find_evaluation_images(
+    manifest: Manifest, data: str | None, run: Path, budget: float = 0.5, photos: Path | None = None
+) -> EvaluationImages:
     """Return images of the data set that the network was trained on, or of sample photos where none is known.
 
     budget: percentage points. Where one labelled image would weigh more than that, the proof is agreement with fp32 on
     random crops of training images that no variant was made with.
     data: a source of `open_dataset`; None: that of the run in the folder `run`, if there is one, which also knows what
-    was held out. Files without parts that are not those of the run judge alone.
+    was held out. Files without parts that are not those of the run judge alone. photos: a folder of photographs without
+    labels, instead of all other sources.
     Raises OptimizeError, DatasetError, ConfigurationError.
     """
+    if photos is not None:
+        return _from_crops(*folder_crops(photos, manifest.input, manifest.preprocessing))
     config = read_run_config(run)
     if data is not None and is_proof(data, config, ignoring_training=False):
         return _from_proof(manifest, data, config, budget)
@@ -63,7 +71,7 @@ def find_evaluation_images(manifest: Manifest, data: str | None, run: Path, budg
     if data is not None:
         return _from_dataset(manifest, data, hold_out_of_run(manifest, config), budget)
     if manifest.input.colour is Colour.RGB and min(manifest.input.shape[:2]) >= _SMALLEST_PHOTO:
-        return _from_photographs(manifest)
+        return _from_crops(*sample_crops(manifest.input, manifest.preprocessing))
     raise OptimizeError(
         f"{manifest.name} takes small or grey images, which sample photographs cannot stand for: "
         "name the data set that it was trained on with --data, or the folder of its run with --run"
@@ -93,7 +101,7 @@ def _from_dataset(manifest: Manifest, data: str, hold_out: HoldOut, budget: floa
         test_images=test_images.images,
         labels=test_images.labels,
         made_with=f"training images of {dataset.metadata.title}; layers chosen on held-out ones",
-        source=f"{source}; ONNX Runtime on the CPU",
+        source=f"{source}",
     )
 
 
@@ -107,7 +115,7 @@ def _from_proof(manifest: Manifest, data: str, config: TrainingConfig | None, bu
     if config is not None:
         _require_proof(data, len(proof.images), budget)
         making = _from_dataset(manifest, config.data, hold_out_of_run(manifest, config), budget)
-        source = f"{said}; ONNX Runtime on the CPU"
+        source = f"{said}"
         return replace(making, test_images=proof.images.images, labels=proof.images.labels, source=source)
     order = np.random.default_rng(seed=0).permutation(len(proof.images))
     taken = min(len(order) // _SHARE, _RANGE_IMAGES + _SELECTION_IMAGES)
@@ -123,7 +131,7 @@ def _from_proof(manifest: Manifest, data: str, config: TrainingConfig | None, bu
         test_images=judging.images,
         labels=judging.labels,
         made_with=f"{taken:,} of {proof.title}",
-        source=f"{len(judging):,} of {said}; the other {taken:,} make the variants; ONNX Runtime on the CPU",
+        source=f"{len(judging):,} of {said}; the other {taken:,} make the variants",
     )
 
 
@@ -159,13 +167,11 @@ def _from_training_images(manifest: Manifest, dataset: Dataset, too_few: int, bu
         labels=None,
         made_with=f"half of the training images of {dataset.metadata.title}; layers chosen on crops of them",
         source=f"{crops.description} of {dataset.metadata.title}; agreement with fp32, not accuracy, since one of only "
-        f"{too_few:,} {part} images would weigh {100 / too_few:.1f} points, more than the budget of {budget:g}; "
-        "ONNX Runtime on the CPU",
+        f"{too_few:,} {part} images would weigh {100 / too_few:.1f} points, more than the budget of {budget:g}",
     )
 
 
-def _from_photographs(manifest: Manifest) -> EvaluationImages:
-    making, testing = sample_crops(manifest.input, manifest.preprocessing)
+def _from_crops(making: Crops, testing: Crops) -> EvaluationImages:
     return EvaluationImages(
         range_images=making.pixels[::2],
         selection_images=making.pixels[1::2],
@@ -174,4 +180,5 @@ def _from_photographs(manifest: Manifest) -> EvaluationImages:
         labels=None,
         made_with=making.description,
         source=f"{testing.description}, without labels: the proof is agreement with fp32, not accuracy",
+        groups=testing.groups,
     )

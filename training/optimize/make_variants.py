@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.contract import Bundle, Precision
 from training.errors import SkippedVariant
+from training.evaluation import openvino_graph
 from training.evaluation.evaluate import run_graph
 from training.optimize.evaluation_images import EvaluationImages
 from training.optimize.fp16 import convert_to_fp16
@@ -15,6 +16,8 @@ from training.optimize.result import Candidate
 from training.optimize.sensitivity import choose_layers
 
 Log = Callable[[str], None]
+_MARGIN = 0.5
+"""Share of the budget that the choice of layers may use, since other images judge it."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,14 @@ def make_variant(
 
 def _int8(bundle: Bundle, images: EvaluationImages, options: VariantOptions, workspace: Path, log: Log) -> Candidate:
     path, model = workspace / "model.int8.onnx", bundle.model_path(Precision.FP32)
-    quantizer = Quantizer(model, images.range_images, workspace)
+    quantizer = Quantizer(model, images.range_images, workspace, log)
     if not quantizer.layers:
         raise SkippedVariant("it has no layer that can be quantized")
     reference = run_graph(model, images.selection_images)[0]
-    choice = choose_layers(quantizer, images.selection_images, reference, options.budget / 100, path, log)
+    choice = choose_layers(quantizer, images.selection_images, reference, _MARGIN * options.budget / 100, path, log)
     made = (
-        f"onnxruntime's static quantization (QDQ, weights int8 per channel, activations uint8 by minimum and maximum), "
+        "weights rounded so that outputs stay near fp32's, then onnxruntime's static quantization (QDQ, weights int8 "
+        "per channel, activations uint8 by the least squared error), "
         f"{len(quantizer.layers) - len(choice.float_layers)} of {len(quantizer.layers)} layers, with "
         f"{images.made_with}"
     )
@@ -55,6 +59,14 @@ def _fp16(bundle: Bundle, _: EvaluationImages, __: VariantOptions, workspace: Pa
     return Candidate(
         Precision.FP16, path, "weights and activations in float16; scaling of pixels and softmax in float32"
     )
+
+
+def _bf16(bundle: Bundle, _: EvaluationImages, __: VariantOptions, ___: Path, log: Log) -> Candidate:
+    if reason := openvino_graph.bf16_obstacle():
+        raise SkippedVariant(reason)
+    log("the graph of fp32 is run in bfloat16")
+    made = f"its graph is run in bfloat16 by {openvino_graph.library()}; there is no file of its own"
+    return Candidate(Precision.BF16, bundle.model_path(Precision.FP32), made)
 
 
 def _pruned(bundle: Bundle, images: EvaluationImages, options: VariantOptions, workspace: Path, log: Log) -> Candidate:
@@ -74,5 +86,6 @@ def _pruned(bundle: Bundle, images: EvaluationImages, options: VariantOptions, w
 MAKERS: dict[Precision, Callable[[Bundle, EvaluationImages, VariantOptions, Path, Log], Candidate]] = {
     Precision.INT8: _int8,
     Precision.FP16: _fp16,
+    Precision.BF16: _bf16,
     Precision.PRUNED: _pruned,
 }

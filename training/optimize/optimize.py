@@ -27,6 +27,7 @@ class Source:
 
     data: str | None
     run: Path
+    photos: Path | None = None
 
 
 def optimize(
@@ -44,10 +45,12 @@ def optimize(
             f"{folder} takes batches of {bundle.manifest.max_batch} (max_batch), and variants are made and measured in "
             "larger ones: export the network with a free batch axis and import it again"
         )
-    images = find_evaluation_images(bundle.manifest, source.data, source.run, options.budget)
+    images = find_evaluation_images(bundle.manifest, source.data, source.run, options.budget, source.photos)
     log(f"{len(images.test_images):,} images to judge with: {images.source}")
     with TemporaryDirectory(prefix=".optimize-", dir=folder.absolute().parent) as workspace:
         candidates, skipped = _make_all(bundle, images, precisions, options, Path(workspace), log)
+        if not candidates:
+            raise OptimizeError("; ".join(f"{precision} is not made: {why}" for precision, why in skipped.items()))
         log("measuring accuracy and, by turns, speed")
         reference, *variants = mark_pareto(measure(bundle, candidates, images))
         judged = [_with_verdict(variant, reference, options.budget) for variant in variants]
@@ -102,6 +105,13 @@ def _admit(
             check_golden(written, variant.precision)
 
 
+def _path_in_bundle(bundle: Bundle, candidate: Candidate) -> str:
+    """Return where the file of the variant is or will be, relative to the bundle; bf16 has that of fp32."""
+    if candidate.precision is Precision.BF16:
+        return candidate.path.relative_to(bundle.path).as_posix()
+    return candidate.path.name
+
+
 def _variant(
     bundle: Bundle, row: MeasuredVariant, candidate: Candidate, images: EvaluationImages, options: VariantOptions
 ) -> Variant:
@@ -109,7 +119,7 @@ def _variant(
     allowed = manifest.golden.tolerance + 2 * row.golden_difference  # margin for the rounding of other processors
     return Variant(
         precision=row.precision,
-        path=candidate.path.name,
+        path=_path_in_bundle(bundle, candidate),
         metrics=row.metrics,
         agreement=row.agreement,
         speed=row.speed,
@@ -122,7 +132,7 @@ def _variant(
             notes=(
                 f"Made from fp32: {candidate.made}.",
                 f"Admitted by the rule: {budget_rule(options.budget, labelled=images.labels is not None)}.",
-                f"Judged on {len(images.test_images):,} images: {images.source}.",
+                f"Judged on {len(images.test_images):,} images: {row.metrics.source}.",
             ),
             libraries=LIBRARIES,
         ),

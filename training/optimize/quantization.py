@@ -1,6 +1,7 @@
 """Quantization to int8 with onnxruntime: weights per channel, activations by the ranges of calibration images."""
 
 import logging
+import math
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -13,17 +14,21 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from models.contract import INPUT, Pixels
 from training.onnx_graph.batchnorm_folding import fold_batch_norms
 from training.onnx_graph.layers import WEIGHTED, Layer, find_layers
+from training.optimize.activation_ranges import narrow_ranges
 from training.optimize.quantized_input import quantize_input
+from training.optimize.weight_rounding import Log, round_weights
 
 _QUANTIZED = [*WEIGHTED, "Add", "Relu", "Clip", "MaxPool"]
 _BATCH = 32
+_ROUNDING_IMAGES = 96
+"""Limit of the images that the weights are rounded with."""
 
 
 class Quantizer:
-    """Quantizes any selection of the layers of one graph; the ranges of its activations are measured once."""
+    """Quantizes any selection of the layers of one graph; weights are rounded and ranges measured once."""
 
-    def __init__(self, model: Path, calibration: Pixels, workspace: Path) -> None:
-        """Prepare the graph and measure the ranges.
+    def __init__(self, model: Path, calibration: Pixels, workspace: Path, log: Log) -> None:
+        """Prepare the graph, round its weights and measure the ranges.
 
         calibration: uint8 [N, H, W, C]; workspace: folder for files that are needed as long as this object.
         """
@@ -34,10 +39,13 @@ class Quantizer:
         prepared = onnx.load(self._prepared)
         fold_batch_norms(prepared)
         self._pixels = quantize_input(prepared)
+        step = math.ceil(len(calibration) / _ROUNDING_IMAGES)
+        round_weights(prepared, calibration[::step], log)
         onnx.save(prepared, self._prepared)
         self.layers = find_layers(prepared)
         self._eligible = [node.name for node in prepared.graph.node if node.op_type in _QUANTIZED[:-1]]
         self._quantize(self.layers, workspace / "all.onnx", _Batches(calibration))
+        narrow_ranges(self._ranges, prepared, calibration[::step])
 
     def quantize(self, layers: Collection[Layer], path: Path) -> None:
         """Write the graph to `path` with only `layers` in int8; the uint8 input, head and softmax are unchanged."""

@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, files
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.contract import Input, Pixels, Preprocessing, preprocess
@@ -28,10 +29,11 @@ _FOLDERS = {"scikit-image": ("skimage", "data"), "scikit-learn": ("sklearn", "da
 
 @dataclass(frozen=True)
 class Crops:
-    """pixels: uint8 [N, height, width, channels]."""
+    """pixels: uint8 [N, height, width, channels]; groups: the photograph of each, int64 [N]."""
 
     pixels: Pixels
     description: str
+    groups: NDArray[np.int64]
 
 
 def sample_crops(target: Input, preprocessing: Preprocessing) -> tuple[Crops, Crops]:
@@ -55,7 +57,7 @@ def _crops(names: tuple[str, ...], count: int, target: Input, preprocessing: Pre
         f"{len(pixels)} random crops, mirrored or not, each at least {SMALLEST_AREA:.0%} of one of {len(names)} "
         f"photographs ({titles}; scikit-image, scikit-learn)"
     )
-    return Crops(np.stack(pixels), description)
+    return Crops(np.stack(pixels), description, np.tile(np.arange(len(names)), count))
 
 
 def random_crop(photo: Image.Image, random: np.random.Generator, *, mirror: bool = True) -> Image.Image:

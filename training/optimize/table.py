@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from models.contract import Scores
+from models.contract import Agreement, Scores
 from training.evaluation.metrics import accuracy_interval
 from training.optimize.accuracy_budget import budget_rule
 from training.optimize.result import MeasuredVariant, OptimizeResult
@@ -16,7 +16,19 @@ from training.optimize.result import MeasuredVariant, OptimizeResult
 _PLAIN_WIDTH = 200
 _LEAST_WIDTH = 150
 """Characters of a line below which numbers would be cut off; a narrower terminal wraps the lines."""
-_NUMBERS = ("top-1", "95 % interval", "agreement", "distance", "ECE", "NLL", "MB", "gzip MB", "images/s", "x fp32")
+_NUMBERS = (
+    "top-1",
+    "95 % interval",
+    "agreement",
+    "distance",
+    "ECE",
+    "NLL",
+    "MB",
+    "gzip MB",
+    "images/s",
+    "x fp32",
+    "library",
+)
 
 
 def print_table(outcome: OptimizeResult, console: Console | None = None) -> None:
@@ -54,7 +66,7 @@ def _numbers(row: MeasuredVariant) -> list[str]:
     return [
         _percent(metrics.top1),
         _interval(metrics),
-        _percent(None if agreement is None else agreement.top1),
+        _agreement(agreement),
         "" if agreement is None else f"{agreement.mean_distance:.4f} / {agreement.max_distance:.2f}",
         _number(metrics.ece, ".4f"),
         _number(metrics.nll, ".4f"),
@@ -62,6 +74,7 @@ def _numbers(row: MeasuredVariant) -> list[str]:
         f"{row.gzip_bytes / 1e6:.2f}",
         f"{speed.images_per_s:.0f}",
         f"{speed.ratio:.2f}",
+        speed.library or "",
     ]
 
 
@@ -73,7 +86,8 @@ def _footnotes(outcome: OptimizeResult) -> list[str]:
     return [
         f"Images: {reference.metrics.images:,}, {outcome.source}.",
         f"Admitted: {budget_rule(outcome.budget, labelled=labelled)}.",
-        f"Speed: {speed.machine}, {speed.threads} thread, batches of {speed.batch_size}, by turns with fp32.",
+        f"Speed: {speed.machine}, {speed.threads} thread, batches of {speed.batch_size}, by turns with fp32; of "
+        "the installed libraries the faster one for each, fp32 too.",
         f"Distance: total variation from fp32's probabilities, mean / largest. Pareto front (*) of {quality}, speed, "
         f"size: {front}.",
     ]
@@ -84,6 +98,13 @@ def _interval(metrics: Scores) -> str:
         return ""
     low, high = accuracy_interval(metrics.top1, metrics.images)
     return f"{low * 100:.1f} to {high * 100:.1f}"
+
+
+def _agreement(agreement: Agreement | None) -> str:
+    if agreement is None or agreement.interval is None:
+        return _percent(None if agreement is None else agreement.top1)
+    low, high = agreement.interval
+    return f"{agreement.top1 * 100:.2f} ({low * 100:.1f} to {high * 100:.1f})"
 
 
 def _percent(share: float | None) -> str:

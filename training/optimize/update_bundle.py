@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.contract import MANIFEST, Bundle, File, Manifest, Variant, read_bundle, sha256_of
+from models.contract import MANIFEST, Bundle, File, Manifest, Precision, Variant, read_bundle, sha256_of
 from training.importing.bundle_writer import CARD
 from training.model_card.confusion_section import read_section
 from training.model_card.model_card import model_card
@@ -14,7 +14,7 @@ def add_variants(bundle: Bundle, variants: Sequence[tuple[Variant, Path]]) -> Bu
     """Move each file into the bundle, then write the manifest that lists it, then the card. Returns the new bundle.
 
     A variant of the same precision is replaced: it leaves the manifest before its file changes. The files have to be on
-    the bundle's file system.
+    the bundle's file system. A bf16 variant has no file of its own: it is the file of fp32.
     """
     replaced = {variant.precision for variant, _ in variants}
     kept = [variant for variant in bundle.manifest.variants if variant.precision not in replaced]
@@ -23,6 +23,8 @@ def add_variants(bundle: Bundle, variants: Sequence[tuple[Variant, Path]]) -> Bu
     if gone:
         _write_manifest(bundle, _changed(bundle.manifest, kept, files))
     for variant, path in variants:
+        if variant.precision is Precision.BF16:
+            continue
         path.replace(bundle.file(variant.path))
         files.append(_describe(bundle, variant.path))
     for left in gone - {variant.path for variant, _ in variants}:
@@ -35,7 +37,9 @@ def add_variants(bundle: Bundle, variants: Sequence[tuple[Variant, Path]]) -> Bu
 
 def _changed(manifest: Manifest, variants: Sequence[Variant], files: Sequence[File]) -> Manifest:
     listed = sorted(files, key=lambda file: file.path)
-    return Manifest.model_validate(dict(manifest) | {"variants": tuple(variants), "files": tuple(listed)})
+    return Manifest.model_validate(
+        dict(manifest) | {"schema_version": 2, "variants": tuple(variants), "files": tuple(listed)}
+    )
 
 
 def _describe(bundle: Bundle, relative: str) -> File:

@@ -15,8 +15,8 @@ def test_it_has_help() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--variants", "int8,int4"), "--variants: 'int4' is none of fp16, int8, pruned"),
-        (("--variants", ""), "--variants: name at least one of fp16, int8, pruned"),
+        (("--variants", "int8,int4"), "--variants: 'int4' is none of fp16, bf16, int8, pruned"),
+        (("--variants", ""), "--variants: name at least one of fp16, bf16, int8, pruned"),
         (("--json", "nowhere/table.json"), "--json: there is no folder nowhere"),
         (("--json", "."), "--json: . is a folder: name a file"),
         (("--run", "."), "--run: . holds no config.json, so it is no run: name RUNS/NAME/VERSION of a training"),

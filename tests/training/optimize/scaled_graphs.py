@@ -69,7 +69,7 @@ def exported(folder: Path, scaling: Scaling, *, mirror: bool = False) -> Case:
     target = Input(colour=Colour.RGB if channels == 3 else Colour.L, height=SIDE, width=SIDE)
     export(served.eval(), target, folder / "model.onnx")
     images = np.concatenate((images, fixed_images(target)))
-    quantizer = Quantizer(folder / "model.onnx", images, folder)
+    quantizer = Quantizer(folder / "model.onnx", images, folder, print)
     quantizer.quantize(quantizer.layers, folder / "int8.onnx")
     return Case(folder / "model.onnx", images, folder / "int8.onnx", quantizer)
 

@@ -12,8 +12,8 @@ from training.optimize.make_variants import MAKERS, VariantOptions, make_variant
 
 
 def test_every_precision_but_fp32_has_a_maker() -> None:
-    """The table is complete. bf16 is the graph of fp32, so nothing has to be made."""
-    assert set(MAKERS) == set(Precision) - {Precision.FP32, Precision.BF16}
+    """The table is complete."""
+    assert set(MAKERS) == set(Precision) - {Precision.FP32}
 
 
 def test_a_candidate_says_how_it_was_made(original: Path, source: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`snellen optimize` on a whole bundle: what is admitted, what is not, and what is left on disk."""
 
+import re
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,9 @@ from service.engine.providers import EngineOptions
 from service.engine.verification import open_verified
 from tests.training.conftest import SIDE
 from tests.training.optimize.conftest import ALL
+from training.errors import OptimizeError
 from training.evaluation.onnx_session import open_session
+from training.evaluation.openvino_graph import bf16_obstacle
 from training.importing.golden_images import check_golden
 from training.optimize.make_variants import VariantOptions
 from training.optimize.optimize import Source, optimize
@@ -101,3 +104,28 @@ def test_the_service_accepts_every_admitted_variant(
     """Files, graph, larger images and golden images, by its own loading code."""
     with closing(open_verified(read_bundle(optimized[0]), EngineOptions(("cpu",), precision=precision))) as engine:
         assert engine.provider == "cpu"
+
+
+def test_bf16_is_admitted_without_a_file_of_its_own(original: Path, source: Path, tmp_path: Path) -> None:
+    """With the proof of the others; where it cannot be computed, one sentence and an unchanged bundle."""
+    folder = tmp_path / "stripes" / "1"
+    shutil.copytree(original, folder)
+    command = ((Precision.BF16,), VariantOptions(budget=5), Source(str(source), tmp_path))
+    if reason := bf16_obstacle():
+        with pytest.raises(OptimizeError, match=re.escape(f"bf16 is not made: {reason}")):
+            optimize(folder, *command, log=lambda _: None)
+        assert contents(folder) == contents(original)
+        return
+    for _ in range(2):  # made again, it takes the place of the former one
+        result = optimize(folder, *command, log=lambda _: None)
+    assert [row.verdict for row in result.rows] == ["reference", "admitted"]
+    assert result.rows[1].speed.library == "OpenVINO"
+    bundle = read_bundle(folder)
+    bundle.check_files()
+    variant = bundle.manifest.variant(Precision.BF16)
+    assert variant is not None
+    assert variant.path == "model.onnx"
+    assert variant.metrics.source.endswith(" in bfloat16")
+    assert len(bundle.manifest.variants) == 2
+    assert check_golden(bundle, Precision.BF16) <= bundle.tolerance(Precision.BF16)
+    assert set(contents(folder)) == set(contents(original))

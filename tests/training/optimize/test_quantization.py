@@ -26,12 +26,12 @@ def test_int8_holds_weights_of_one_byte(optimized: tuple[Path, OptimizeResult]) 
     assert [kind for name, kind in kinds.items() if name.endswith("head.weight")] == [onnx.TensorProto.FLOAT]
 
 
-def test_no_layer_in_int8_is_the_graph_in_float(case: Case, tmp_path: Path) -> None:
-    """Preparation and measurement of ranges change nothing by themselves."""
+def test_no_layer_in_int8_is_a_graph_in_float_near_the_original(case: Case, tmp_path: Path) -> None:
+    """Only the rounding of the weights changes it; the measurement of ranges does not."""
     case.quantizer.quantize([], tmp_path / "none.onnx")
     assert "QuantizeLinear" not in operators(onnx.load(tmp_path / "none.onnx"))
     probabilities = predict(open_session(tmp_path / "none.onnx"), case.images)
-    np.testing.assert_allclose(probabilities, run(case.model(), case.images), atol=1e-5)
+    assert 0 < np.abs(probabilities - run(case.model(), case.images)).max() < 0.005
 
 
 def test_only_the_chosen_layers_are_quantized(case: Case, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ def test_sensitive_layers_stay_in_float(original: Path, tmp_path: Path) -> None:
     images = np.random.default_rng(7).integers(0, 256, (64, SIDE, SIDE, 1), dtype=np.uint8)
     model = read_bundle(original).model_path(Precision.FP32)
     reference = run_graph(model, images)[0]
-    quantizer = Quantizer(model, np.full_like(images[:4], 90), tmp_path)  # ranges of one grey alone: int8 must fail
+    quantizer = Quantizer(
+        model, np.full_like(images[:4], 90), tmp_path, print
+    )  # ranges of one grey alone: int8 must fail
     said: list[str] = []
     choice = choose_layers(quantizer, images, reference, 0.0, tmp_path / "chosen.onnx", said.append)
     ranked = rank(quantizer, images, reference, tmp_path / "one.onnx", said.append)
