@@ -17,7 +17,7 @@ def run(folder: Path, photos: Path, counts: list[int] | None = None) -> ImageRun
     bundle = read_bundle(folder)
     images = open_held_out(str(photos), bundle.manifest)["test"]
     counted = [] if counts is None else counts
-    model = bundle.model_path(Precision.FP32)
+    model = (bundle.model_path(Precision.FP32), Precision.FP32)
     return run_on_images([model, model], images, bundle.manifest, (PROBABILITIES, LOGITS), counted.append)
 
 

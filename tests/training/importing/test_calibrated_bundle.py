@@ -38,7 +38,7 @@ def contents(folder: Path) -> dict[str, str]:
 def check_temperature(bundle: Bundle, data: Path) -> None:
     """The graph's probabilities are the softmax of its logits over the temperature of the manifest."""
     images = evaluation_part(open_held_out(str(data), bundle.manifest))
-    model = bundle.model_path(Precision.FP32)
+    model = (bundle.model_path(Precision.FP32), Precision.FP32)
     run = run_on_images([model], images, bundle.manifest, (PROBABILITIES, LOGITS), list[int]().append).runs[0]
     expected = softmax(run.outputs[LOGITS], bundle.manifest.calibration.temperature)
     np.testing.assert_allclose(run.outputs[PROBABILITIES], expected, atol=1e-5)
@@ -192,7 +192,7 @@ def test_the_new_version_is_better_calibrated_on_other_images(tmp_path: Path) ->
     for each in (folder, made.folder):
         bundle = read_bundle(each)
         images = evaluation_part(open_held_out(str(others), bundle.manifest))
-        model = bundle.model_path(Precision.FP32)
+        model = (bundle.model_path(Precision.FP32), Precision.FP32)
         run = run_on_images([model], images, bundle.manifest, (PROBABILITIES,), list[int]().append)
         true = run.runs[0].outputs[PROBABILITIES][np.arange(600), run.truth.astype(np.int64)]
         errors.append(-np.log(true).mean())
