@@ -31,6 +31,7 @@ from models.image_formats import (
     IMAGE_SUFFIXES,
     ImageFormat,
     is_litter,
+    litter_kind,
     litter_note,
     suffix_counts,
 )
@@ -133,6 +134,7 @@ __all__ = [
     "group_folders",
     "is_litter",
     "is_sideways",
+    "litter_kind",
     "litter_note",
     "passed_over",
     "passed_over_folder",
