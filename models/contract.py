@@ -31,6 +31,7 @@ from models.image_formats import (
     IMAGE_SUFFIXES,
     ImageFormat,
     is_litter,
+    litter_kind,
     litter_note,
     suffix_counts,
 )
@@ -135,6 +136,7 @@ __all__ = [
     "has_bfloat16",
     "is_litter",
     "is_sideways",
+    "litter_kind",
     "litter_note",
     "passed_over",
     "passed_over_folder",

@@ -38,13 +38,17 @@ def litter_note(names: Iterable[str]) -> str:
     As in `12 ._*, 2 .DS_Store, 1 @eaDir`, the most frequent first: names that differ are counted by their beginning,
     `._*` or `.*`.
     """
-    counts = Counter(_kind(name) for name in names)
+    counts = Counter(litter_kind(name) for name in names)
     order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     listed = ", ".join(f"{count:,} {kind}" for kind, count in order)
     return f"passed over what systems and file managers leave behind: {listed}" if counts else ""
 
 
-def _kind(name: str) -> str:
+def litter_kind(name: str) -> str:
+    """Return how a name is counted in `litter_note`: by its beginning, `._*` or `.*`, or as it is.
+
+    The kind of a kind is the kind itself.
+    """
     if name == ".DS_Store" or not name.startswith("."):
         return name.strip()
     return "._*" if name.startswith("._") else ".*"

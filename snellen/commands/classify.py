@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 
 def classify(
-    paths: Annotated[list[Path], typer.Argument(help="image files, and folders that are searched for them")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATHS",
+            help="image files, and folders that are searched for them; with --out also tar shards, Parquet files, "
+            "and addresses such as s3://bucket/folder",
+        ),
+    ],
     bundle: Annotated[
         Path | None,
         typer.Option(
@@ -42,6 +49,26 @@ def classify(
         bool,
         typer.Option("--dense", rich_help_panel="Answers", help="classify every part of large images, at their scale"),
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RESULTS.parquet",
+            rich_help_panel="Many images",
+            help="write Parquet files to this folder, or go on after those it holds: pip install 'snellen[bulk]'",
+        ),
+    ] = None,
+    rows_per_part: Annotated[
+        int | None,
+        typer.Option(metavar="ROWS", rich_help_panel="Many images", min=1, help="images of a file; unset: 10,000"),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Many images",
+            help="read Parquet files in folders too; the column that holds the images; unset: image, for named files",
+        ),
+    ] = None,
     providers: Providers = "",
     heic: Annotated[
         bool, typer.Option("--heic", rich_help_panel="Limits", help="read HEIC too: pip install 'snellen[heic]'")
@@ -68,6 +95,20 @@ def classify(
     from models.contract import HEIC_SUFFIXES, IMAGE_SUFFIXES
 
     suffixes = IMAGE_SUFFIXES + (HEIC_SUFFIXES if heic else ())
+    names = provider_names(providers)
+    if out is not None:
+        _refuse_with_out(out, output_format, dense=dense)
+        from snellen.bulk.batch_size import LARGEST
+        from snellen.bulk.command import ROWS_PER_PART, BulkOptions, classify_into
+        from snellen.bulk.sources import Sources
+
+        folder = bundle_folder(bundle) if bundle is not None else default_bundle()
+        classifier = _open(folder, names, top_k, max_pixels, heic=heic, largest=LARGEST)
+        sources = Sources(tuple(inputs), suffixes, column, out)
+        options = BulkOptions(out, rows_per_part or ROWS_PER_PART, column)
+        limit = max_bytes or service_default("max_body_bytes")
+        classify_into(classifier, folder, sources, options, max_bytes=limit, heic=heic)
+    paths = _local_paths(inputs, rows_per_part, column)
     files = image_files.find_images(paths, suffixes)
     found = files.images
     advice = "; convert HEIC photos to JPEG, or read them with --heic" if files.heic else ""
@@ -81,7 +122,6 @@ def classify(
         typer.echo(f"snellen: {printable(files.left_behind)}", err=True)
     from service.api.v1.rendering import ResponseWriter
 
-    names = provider_names(providers)
     folder = bundle_folder(bundle) if bundle is not None else default_bundle()
     classifier = _open(folder, names, top_k, max_pixels, dense=dense, heic=heic)
     limit = max_bytes or service_default("max_body_bytes")
@@ -96,12 +136,42 @@ def classify(
     raise typer.Exit(1 if failures.count else 0)
 
 
+def _refuse_with_out(out: Path, output_format: Format, *, dense: bool) -> None:
+    """End the command with status 2 for options that do not go with --out, and where its packages are missing."""
+    if dense or output_format is not Format.TABLE:
+        exit_with_error(
+            f"--out goes without {'--dense' if dense else '--format'}: it writes one row an image", status=2
+        )
+    if out.suffix != ".parquet":
+        exit_with_error(f"--out writes Parquet: name it {path_text(out.with_suffix('.parquet'))}", status=2)
+    if missing := missing_sentence("bulk"):
+        exit_with_error(f"--out: {missing}", status=2)
+
+
+def _local_paths(inputs: list[str], rows_per_part: int | None, column: str | None) -> list[Path]:
+    """Return the arguments as paths. Ends the command with status 2 for what only --out reads."""
+    for name, value in (("--rows-per-part", rows_per_part), ("--column", column)):
+        if value is not None:
+            exit_with_error(f"{name} goes with --out RESULTS.parquet", status=2)
+    if remote := next((each for each in inputs if "://" in each), None):
+        exit_with_error(f"{remote} is an address: these are read with --out RESULTS.parquet", status=2)
+    return [Path(each) for each in inputs]
+
+
 def _open(
-    path: Path, providers: tuple[str, ...], top_k: int | None, max_pixels: int | None, *, dense: bool, heic: bool
+    path: Path,
+    providers: tuple[str, ...],
+    top_k: int | None,
+    max_pixels: int | None,
+    *,
+    heic: bool,
+    dense: bool = False,
+    largest: int = 0,
 ) -> "OfflineClassifier":
     """Open the bundle.
 
     With `dense` all cores work on one image, so that memory holds only one; else each core on its own.
+    largest: size of the batches, 0 for single images.
     """
     from models.contract import FORMATS, BundleError, read_bundle, usable_cores
     from service.decoding.decode import DecodeLimits
@@ -117,7 +187,10 @@ def _open(
         bundle = read_bundle(path)
         if dense:
             require_dense(bundle.manifest)
-        engine = open_verified(bundle, EngineOptions(providers, threads_per_batch=cores if dense else 1, cores=cores))
+        threads = cores if dense else 1
+        engine = open_verified(
+            bundle, EngineOptions(providers, threads_per_batch=threads, cores=cores, largest=largest)
+        )
     except (BundleError, EngineRejected, NotDense) as error:
         exit_with_error(f"{path_text(path)}: {error}", status=2)
     limits = DecodeLimits((*FORMATS, "HEIC") if heic else FORMATS, max_pixels or service_default("max_pixels"))

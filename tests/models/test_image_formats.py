@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, features
 
-from models.contract import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, is_litter, litter_note, suffix_counts
+from models.contract import FORMATS, HEIC_SUFFIXES, IMAGE_SUFFIXES, is_litter, litter_kind, litter_note, suffix_counts
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +28,14 @@ def test_every_format_has_its_suffixes() -> None:
 def test_litter_is_known_by_its_name(*, litter: bool, names: str) -> None:
     """In any case, since Windows and macOS do not keep it."""
     assert {name: is_litter(name) for name in names.split()} == dict.fromkeys(names.split(), litter)
+
+
+def test_litter_may_be_counted_by_kind() -> None:
+    """The kinds make the same note as the names, so that millions of names need not be kept."""
+    names = ["._a.jpg", "._b.jpg", ".DS_Store", ".git", "Thumbs.db", "Icon\r"]
+    kinds = [litter_kind(name) for name in names]
+    assert kinds == ["._*", "._*", ".DS_Store", ".*", "Thumbs.db", "Icon"]
+    assert litter_note(kinds) == litter_note(names)
 
 
 def test_no_other_file_lists_suffixes() -> None:

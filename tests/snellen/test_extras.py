@@ -26,6 +26,7 @@ def test_a_clone_has_targets_of_make(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     """And an installed package has extras."""
     assert IN_THIS_CLONE in extras.missing_message(["torch"], "train")
     assert "in this clone run make serve" in extras.missing_message(["uvicorn"], "cpu")
+    assert "-m pip install pyarrow fsspec" in extras.missing_message(["fsspec"], "bulk")
     monkeypatch.setattr(extras, "_ROOT", tmp_path)
     assert extras.missing_message(["torch", "timm"], "train") == (
         f"torch, timm not installed in {sys.prefix}; run pip install 'snellen[train]'"
@@ -42,6 +43,7 @@ def test_every_package_of_the_service_is_known() -> None:
     trained = {re.split(r"[\[<>=~;]", each)[0].replace("-", "_") for each in project["train"]}
     known = {modules.get(name, name) for name in trained if not name.startswith("efficientnet")} - {"snellen"}
     assert known | {"onnx", "onnxruntime"} == set(extras.TRAINING)
+    assert {re.split(r"[<>=~;]", each)[0] for each in project["bulk"]} == {"pyarrow", "fsspec"}
     assert [extras.extra_of(name) for name in ("uvicorn.config", "onnx", "torch", "json")] == [
         "cpu",
         "cpu",

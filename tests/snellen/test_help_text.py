@@ -34,7 +34,7 @@ def test_a_help_has_no_types_of_python(command: str) -> None:
     ("command", "topics"),
     [
         ("train", ["Bundle", "Images", "Network", "Training", "Run", "Help"]),
-        ("classify", ["Arguments", "Model", "Answers", "Options", "Limits", "Help"]),
+        ("classify", ["Arguments", "Model", "Answers", "Many images", "Options", "Limits", "Help"]),
         (
             "import",
             *[

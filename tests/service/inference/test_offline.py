@@ -14,7 +14,8 @@ from service.engine.onnx_engine import OnnxEngine
 from service.engine.providers import EngineOptions
 from service.errors import CorruptImage, EngineFailure, TooManyPixels, TooSmall
 from service.inference.offline import OfflineClassifier
-from service.types import Batch
+from service.inference.results import Classification
+from service.types import Batch, Prediction
 from tests.support.bundles import INPUT, infinite_logits_graph, replace_constant, write_bundle
 from tests.support.dense import noise, write_dense_bundle
 from tests.support.pictures import GREEN, encoded, picture
@@ -93,3 +94,44 @@ def test_logits_with_infinity_are_an_engine_failure(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path, graph=infinite_logits_graph(), energy_threshold=-8)
     with classifier(read_bundle(folder)) as offline, pytest.raises(EngineFailure, match="NaN or infinity"):
         offline.classify(picture((255, 255, 255)))
+
+
+def test_a_batch_gives_what_its_images_give_alone(tmp_path: Path) -> None:
+    """In their order; an image that cannot be decoded is an error in its place, and the others are not affected."""
+    bodies = [picture(GREEN), picture()[:-30], picture(size=(200, 100)), picture((0, 0, 0))]
+    with classifier(read_bundle(write_bundle(tmp_path, energy_threshold=-8)), top_k=2) as offline:
+        found = offline.classify_batch(bodies)
+        alone = [offline.classify(bodies[0]), offline.classify(bodies[3])]
+        assert offline.classify_batch([]) == []
+    assert [type(each) for each in found] == [Classification, CorruptImage, TooManyPixels, Classification]
+    for together, single in zip((found[0], found[3]), alone, strict=True):
+        assert isinstance(together, Classification)
+        assert together.probabilities == pytest.approx(single.probabilities)
+        assert (together.classes.tolist(), together.unfamiliar) == (single.classes.tolist(), single.unfamiliar)
+        assert together.energy == pytest.approx(single.energy)
+
+
+def test_infinity_in_a_batch_is_an_error_of_its_image(tmp_path: Path) -> None:
+    """The others have results."""
+    folder = write_bundle(tmp_path, graph=infinite_logits_graph(), energy_threshold=-8)
+    with classifier(read_bundle(folder)) as offline:
+        white, green = offline.classify_batch([picture((255, 255, 255)), picture(GREEN)])
+    assert isinstance(white, EngineFailure)
+    assert isinstance(green, Classification)
+
+
+def test_where_a_batch_cannot_be_run_its_images_run_one_by_one(tmp_path: Path) -> None:
+    """So that the failure is that of one image, if it is one image's."""
+
+    class OneByOne(OnnxEngine):
+        def run(self, batch: Batch, run: object = None) -> Prediction:
+            if len(batch.images) > 1 or batch.images.max() == 255:
+                raise EngineFailure("this batch")
+            return super().run(batch)
+
+    bundle, options = read_bundle(write_bundle(tmp_path)), EngineOptions()
+    engine = OneByOne(bundle.model_path(options.precision), bundle.manifest, options)
+    bodies = [picture(GREEN), picture((255, 0, 0)), picture(GREEN)]
+    found = OfflineClassifier(bundle.manifest, LIMITS, engine, 1).classify_batch(bodies)
+    engine.close()
+    assert [type(each) for each in found] == [Classification, EngineFailure, Classification]

@@ -1,0 +1,206 @@
+"""`snellen classify --out`, as a command."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.snellen.bulk.data import LABELS, PICTURES, rows, write_parquet, write_pictures, write_tar
+from tests.snellen.command import in_process, snellen
+
+READ = re.compile(r"^snellen: read them: (.*)$", re.MULTILINE)
+
+
+@contextmanager
+def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """Start the command, and kill it at the end if it still runs."""
+    command = [sys.executable, "-m", "snellen", "classify", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    """Wait until a file is there; it has to come before the process ends."""
+    while not path.exists():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.005)
+
+
+def names(folder: Path) -> list[str]:
+    return [row["path"] for row in rows(folder)]
+
+
+def test_every_file_has_one_row_after_kills_and_resumes(bundle: Path, tmp_path: Path) -> None:
+    """Killed three times with SIGKILL, each time later; then the same command ends the work."""
+    paths = write_pictures(tmp_path / "files", 1500)
+    out = tmp_path / "results.parquet"
+    arguments = (tmp_path / "files", "--bundle", bundle, "--out", out, "--rows-per-part", 50)
+    for part in (2, 7, 13):
+        with started(*arguments) as process:
+            wait_for(out / f"part-{part:05d}.parquet", process)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    (out / "part-00003.parquet").unlink()
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
+    assert 0 < len(kept) < 30
+    done = snellen("classify", *arguments)
+    assert done.returncode == 0
+    assert f"going on after {50 * len(kept):,} of 1,500 images" in done.stderr
+    assert "1,500 rows in" in done.stderr
+    assert "none failed" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert names(out) == paths
+    assert [row["label"] for row in rows(out)] == [LABELS[index % 3] for index in range(1500)]
+    assert sorted(path.name for path in out.iterdir())[:2] == ["_inputs.arrow", "_snellen.json"]
+    assert len(list(out.iterdir())) == 32
+
+
+def test_ctrl_c_keeps_what_is_whole(bundle: Path, tmp_path: Path) -> None:
+    """One line says how to go on; the exit status is that of the other commands."""
+    write_pictures(tmp_path / "files", 1500)
+    out = tmp_path / "results.parquet"
+    arguments = (tmp_path / "files", "--bundle", bundle, "--out", out, "--rows-per-part", 50)
+    with started(*arguments) as process:
+        wait_for(out / "part-00001.parquet", process)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    whole = len(list(out.glob("part-*.parquet")))
+    assert (process.returncode, error) == (
+        130,
+        f"snellen: stopped with {whole} of 30 parts whole; the same command goes on after them\n",
+    )
+    assert not list(out.glob("_unfinished*"))
+    assert snellen("classify", *arguments).returncode == 0
+    assert len(set(names(out))) == 1500
+
+
+def test_finished_output_stays(bundle: Path, tmp_path: Path) -> None:
+    """The same command says so, with the rows and failures that there are."""
+    write_pictures(tmp_path / "files", 20)
+    (tmp_path / "files" / "000" / "bad.png").write_bytes(b"no picture")
+    out = tmp_path / "results.parquet"
+    arguments = ("classify", tmp_path / "files", "--bundle", bundle, "--out", out)
+    first = in_process(*arguments)
+    before = [(path, path.stat().st_mtime_ns) for path in out.iterdir()]
+    second = in_process(*arguments)
+    assert [(path, path.stat().st_mtime_ns) for path in out.iterdir()] == before
+    assert (first.returncode, second.returncode) == (1, 1)
+    summary = f"21 rows in {out}, 1 failed: 1 unsupported format"
+    assert summary in first.stderr
+    assert summary in second.stderr
+    assert "is finished; to classify again, give another --out, or remove it" in second.stderr
+
+
+def test_what_differs_is_refused(bundle: Path, tmp_path: Path) -> None:
+    """Options, inputs and bundle; nothing changes."""
+    paths = write_pictures(tmp_path / "files", 3)
+    out = tmp_path / "results.parquet"
+    arguments = ("classify", tmp_path / "files", "--bundle", bundle, "--out", out)
+    assert in_process(*arguments).returncode == 0
+    refused = [in_process(*arguments, "--top-k", 1), in_process(*arguments, "--rows-per-part", 7)]
+    Path(paths[0]).rename(tmp_path / "files" / "other.png")
+    refused.append(in_process(*arguments))
+    assert [done.returncode for done in refused] == [2, 2, 2]
+    assert [done.stderr.count("\n") for done in refused] == [1, 1, 1]
+    assert "--top-k: 3 then, 1 now" in refused[0].stderr
+    assert "other inputs: 3 files then, 3 now" in refused[2].stderr
+    assert names(out) == paths
+
+
+def test_files_that_come_and_go_are_noticed(bundle: Path, tmp_path: Path) -> None:
+    """A file that is gone is a row with an error; one that came has none, and the last lines say so."""
+    paths = write_pictures(tmp_path / "files", 1500)
+    out = tmp_path / "results.parquet"
+    with started(tmp_path / "files", "--bundle", bundle, "--out", out, "--rows-per-part", 50) as process:
+        wait_for(out / "part-00000.parquet", process)
+        Path(paths[-1]).unlink()
+        (tmp_path / "files" / "000" / "000000a.png").write_bytes(PICTURES[0])
+        _, error = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert "1,500 rows in" in error
+    assert "1 failed: 1 no such file or directory" in error
+    assert "files came or went meanwhile: the 1,500 images that were there at the start have one row each" in error
+    assert names(out) == paths
+
+
+def test_the_line_on_reading_reads(bundle: Path, tmp_path: Path) -> None:
+    """It is a command for a shell."""
+    write_pictures(tmp_path / "files", 3)
+    done = in_process("classify", tmp_path / "files", "--bundle", bundle, "--out", tmp_path / "it's.parquet")
+    found = READ.search(done.stderr)
+    assert found is not None
+    words = shlex.split(found[1])
+    read = subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, check=True)
+    assert "probability: float" in read.stdout
+
+
+def test_a_bundle_with_thresholds_has_its_columns(familiar: Path, tags: Path, tmp_path: Path) -> None:
+    """`unfamiliar` and `present`."""
+    write_pictures(tmp_path / "files", 1)
+    found = []
+    for number, folder in enumerate((familiar, tags)):
+        out = tmp_path / f"{number}.parquet"
+        assert in_process("classify", tmp_path / "files", "--bundle", folder, "--out", out).returncode == 0
+        found += rows(out)
+    assert found[0]["unfamiliar"] is False
+    assert [each["label"] for each in found[1]["present"]] == ["red"]
+
+
+def test_shards_and_stores_are_arguments(bundle: Path, tmp_path: Path) -> None:
+    """Named, or in a folder; tables in folders with --column; addresses of fsspec."""
+    (tmp_path / "in").mkdir()
+    write_tar(tmp_path / "in" / "s.tar", [("a.png", PICTURES[0])])
+    write_parquet(tmp_path / "in" / "t.parquet", {"photo": PICTURES})
+    out = tmp_path / "results.parquet"
+    done = in_process("classify", f"file://{tmp_path}/in", "--column", "photo", "--bundle", bundle, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert [name.rpartition("/in/")[2] for name in names(out)] == ["s.tar/a.png", *(f"t.parquet#{n}" for n in range(3))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--out", "results.csv"), "--out writes Parquet: name it results.parquet"),
+        (("--out", "r.parquet", "--format", "csv"), "--out goes without --format"),
+        (("--out", "r.parquet", "--dense"), "--out goes without --dense"),
+        (("--column", "image"), "--column goes with --out RESULTS.parquet"),
+        (("--rows-per-part", "5"), "--rows-per-part goes with --out RESULTS.parquet"),
+        (("s3://bucket/folder",), "s3://bucket/folder is an address"),
+        (("s3://bucket/folder", "--out", "r.parquet"), "s3:// cannot be read: "),
+        (("none", "--out", "r.parquet"), "there is no file or folder none"),
+        (("empty", "--out", "r.parquet"), "no image found"),
+        (("a.png", "--out", "a.png/r.parquet"), "--out a.png/r.parquet: Not a directory"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_sentence(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
+) -> None:
+    """With exit status 2, and nothing is written."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.png").write_bytes(PICTURES[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    first = () if arguments[0] in {"s3://bucket/folder", "none", "empty", "a.png"} else ("a.png",)
+    done = in_process("classify", *first, *arguments, "--bundle", bundle)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith(f"snellen: {sentence}")
+    assert sorted(os.listdir()) == ["a.png", "empty"]
+
+
+def test_without_pyarrow_the_extra_is_named(bundle: Path, tmp_path: Path) -> None:
+    """In one sentence, before anything else."""
+    write_pictures(tmp_path, 1)
+    code = "import sys; sys.modules['pyarrow'] = None; from snellen.__main__ import main; main()"
+    arguments = ["classify", str(tmp_path), "--bundle", str(bundle), "--out", str(tmp_path / "r.parquet")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("snellen: --out: pyarrow not installed in ")
