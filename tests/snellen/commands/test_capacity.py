@@ -1,10 +1,12 @@
 """`snellen capacity`, as a command."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.snellen.command import in_process, snellen
 
 GPU = ("--engines", 1, "--cores", 16, "--batch-ms", "1=1.2,32=6", "--decode-ms", 1.3)
@@ -39,6 +41,22 @@ def test_it_draws_latency_against_load(bundle: Path, tmp_path: Path) -> None:
     done = in_process("capacity", bundle, "--batch-ms", "1=4,4=10", "--decode-ms", 1, "--plot", file)
     assert done.returncode == 0, done.stderr
     assert "<svg" in file.read_text()
+
+
+def documented() -> list[str]:
+    """The lines of docs/capacity.md that start the command."""
+    return re.findall(r"^snellen capacity .*$", (ROOT / "docs" / "capacity.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", documented())
+def test_the_commands_of_the_document_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand there, but with given figures, so that nothing has to be measured."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes((ROOT / "models/imagenet/1/golden/espresso.jpg").read_bytes())
+    given = () if "--batch-ms" in line else ("--batch-ms", "1=10,4=30", "--decode-ms", "2")
+    done = in_process(*shlex.split(line)[1:], *given)
+    assert done.returncode == 0, done.stderr
+    assert ("--plot" in line) == (tmp_path / "p99.svg").exists()
 
 
 @pytest.mark.parametrize(
