@@ -170,6 +170,8 @@ def test_shards_and_stores_are_arguments(bundle: Path, tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (("--out", "results.csv"), "--out writes Parquet: name it results.parquet"),
+        (("--out", "."), "--out writes Parquet: name it results.parquet"),
+        (("--out", "s3://bucket/r.parquet"), "--out: the results go to a folder of this machine"),
         (("--out", "r.parquet", "--format", "csv"), "--out goes without --format"),
         (("--out", "r.parquet", "--dense"), "--out goes without --dense"),
         (("--column", "image"), "--column goes with --out RESULTS.parquet"),
