@@ -83,7 +83,10 @@ class LocalPlace:
 
 
 def _local(entry: "os.DirEntry[str]") -> Listed:
-    is_folder = entry.is_dir()
+    try:
+        is_folder = entry.is_dir()
+    except OSError:  # a link to itself
+        is_folder = False
     link = is_folder and entry.is_symlink()
     return Listed(entry.name, is_folder and not link, link)
 

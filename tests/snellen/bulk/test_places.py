@@ -28,6 +28,12 @@ def test_a_remote_folder_is_listed_and_read_like_a_local_one(tmp_path: Path) -> 
     assert place_of(f"file://{tmp_path}").listed(f"file://{tmp_path}") == [Listed("b.png", False, size=10)]
 
 
+def test_a_link_to_itself_is_a_file(tmp_path: Path) -> None:
+    """Which cannot be read; the folder can."""
+    (tmp_path / "a.png").symlink_to(tmp_path / "a.png")
+    assert place_of("a").listed(str(tmp_path)) == [Listed("a.png", False)]
+
+
 def test_a_store_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names the package."""
     with pytest.raises(Refused, match="^nothing:// cannot be read: .*"):
