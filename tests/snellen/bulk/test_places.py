@@ -38,9 +38,30 @@ def test_a_store_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch)
     """The sentence names the package."""
     with pytest.raises(Refused, match="^nothing:// cannot be read: .*"):
         place_of("nothing://bucket")
+    with pytest.raises(Refused, match="^zip:// cannot be read: "):
+        place_of("zip://photos")
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(Refused, match="^gs:// cannot be read: .*gcsfs"):
         place_of("gs://bucket")
+
+
+class NoCredentialsError(Exception):
+    """An error of a package of a store, which is no OSError."""
+
+
+def test_errors_of_a_store_are_errors_of_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a disk, so that they end in one sentence."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise NoCredentialsError("Unable to locate credentials")
+
+    store, place = fsspec.filesystem("memory", use_listings_cache=False), place_of("memory://photos")
+    for name in ("exists", "isdir", "ls", "info", "open", "cat_file"):
+        monkeypatch.setattr(type(store), name, fail)
+    address = "memory://photos/a.png"
+    for ask in (place.exists, place.is_folder, place.listed, place.size, place.open, lambda it: place.read(it, 0, 1)):
+        with pytest.raises(OSError, match="^Unable to locate credentials$"):
+            ask(address)
 
 
 def test_addresses_are_told_from_paths() -> None:
