@@ -1,5 +1,6 @@
 """`snellen capacity`: how many frontends, engines and machines a rate of images needs."""
 
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,8 +80,12 @@ def capacity(
 
     quoted = _batch_times(batch_ms) if batch_ms else None
     machine_cores = cores or usable_cores()
-    if engines >= machine_cores and engines:
-        exit_with_error(f"--engines {engines}: a machine of {machine_cores} cores has none left to decode", status=2)
+    if engines and machine_cores < 2 * engines:
+        exit_with_error(
+            f"--engines {engines}: of {machine_cores} cores, none is left to decode for each of them: give "
+            f"--cores {2 * engines} or more",
+            status=2,
+        )
     if engines and quoted is None:
         exit_with_error("--engines: give the times of a batch on such a device, as in --batch-ms 1=2.1,32=9", status=2)
     folder = bundle_folder(bundle) if bundle is not None else default_bundle()
@@ -114,8 +119,8 @@ def _batch_times(text: str) -> dict[int, float]:
             times[int(size)] = float(milliseconds) / 1000
         except ValueError:
             exit_with_error(f"--batch-ms: {printable(part)!r} is not images=milliseconds, as in 1=2.1,32=9", status=2)
-    if min(times) < 1 or min(times.values()) <= 0:
-        exit_with_error("--batch-ms: images and milliseconds are above 0", status=2)
+    if min(times) < 1 or not all(0 < seconds < inf for seconds in times.values()):
+        exit_with_error("--batch-ms: images and milliseconds are numbers above 0", status=2)
     return dict(sorted(times.items()))
 
 

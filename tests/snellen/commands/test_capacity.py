@@ -64,8 +64,9 @@ def test_the_commands_of_the_document_run(line: str, tmp_path: Path, monkeypatch
     [
         (("--batch-ms", "1:2"), 2, "'1:2' is not images=milliseconds"),
         (("--batch-ms", "0=2"), 2, "above 0"),
+        (("--batch-ms", "1=nan"), 2, "above 0"),
         (("--engines", 1), 2, "--batch-ms 1=2.1,32=9"),
-        (("--engines", 4, "--cores", 4, "--batch-ms", "1=2"), 2, "none left to decode"),
+        (("--engines", 4, "--cores", 7, "--batch-ms", "1=2"), 2, "--cores 8 or more"),
         (("--image", "missing.jpg"), 2, "missing.jpg: No such file"),
         ((*GPU, "--p99-ms", 1), 1, "allow more with --p99-ms"),
         ((*GPU, "--plot", "p99.docx"), 2, "p99.docx"),
