@@ -96,13 +96,21 @@ def _run(classifier: OfflineClassifier, output: Output, sources: Sources, option
         return 130
     failures = output.failures(job)
     _report(output, job, failures, rate if missing else None)
-    changed = bool(missing) and listing_of(sources.files(PassedOver())) != job.inputs
+    changed = bool(missing) and _changed(sources, job)
     if changed:
         _say(
             f"files came or went meanwhile: the {job.images:,} images that were there at the start have one row each, "
             "and what came since has none; classify it with another --out"
         )
     return 1 if failures or changed else 0
+
+
+def _changed(sources: Sources, job: Job) -> bool:
+    """Return whether there are other files than at the start, or an argument that cannot be listed any more."""
+    try:
+        return listing_of(sources.files(PassedOver())) != job.inputs
+    except Refused:
+        return True
 
 
 def _classify(classifier: OfflineClassifier, output: Output, missing: list[int], rate: Rate) -> None:

@@ -132,6 +132,20 @@ def test_files_that_come_and_go_are_noticed(bundle: Path, tmp_path: Path) -> Non
     assert names(out) == paths
 
 
+def test_an_argument_that_goes_meanwhile_is_noticed(bundle: Path, tmp_path: Path) -> None:
+    """The rows are there, so the exit status is that of other changes."""
+    write_pictures(tmp_path / "files", 1500)
+    (lone := tmp_path / "lone.png").write_bytes(PICTURES[0])
+    out = tmp_path / "results.parquet"
+    with started(tmp_path / "files", lone, "--bundle", bundle, "--out", out, "--rows-per-part", 50) as process:
+        wait_for(out / "part-00000.parquet", process)
+        lone.unlink()
+        _, error = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert "1,501 rows in" in error
+    assert "files came or went meanwhile" in error
+
+
 def test_the_line_on_reading_reads(bundle: Path, tmp_path: Path) -> None:
     """It is a command for a shell."""
     write_pictures(tmp_path / "files", 3)
