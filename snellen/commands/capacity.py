@@ -72,8 +72,8 @@ def capacity(
 ) -> None:
     """Say how many processes and machines answer a rate of images in time.
 
-    What an image costs is measured on this machine, then the service's batching is simulated. With --engines, give
-    the figures of a GPU with --batch-ms where this machine has none.
+    What an image costs is measured on this machine, then the service's batching is simulated. With --engines, and on
+    a machine with a GPU, give the figures of a GPU with --batch-ms.
     """
     from models.contract import BundleError, read_bundle, usable_cores
     from snellen.capacity.sizing import UnreachableError
@@ -96,7 +96,7 @@ def capacity(
     images = _images(read, image or [])
     measured = None
     if quoted is None or decode_ms is None:
-        measured = _measured(folder, images, seconds, precision, providers)
+        measured = _measured(folder, images, seconds, precision, providers, quoted=quoted is not None)
     costs = _costs(measured, quoted, decode_ms, engines, machine_cores)
     processes = engines or (machine_cores if quoted else _frontends(measured, machine_cores, usable_cores()))
     console = Console()
@@ -133,12 +133,17 @@ def _images(bundle: "Bundle", files: list[Path]) -> list[bytes]:
 
 
 def _measured(
-    folder: Path, images: list[bytes], seconds: float, precision: str | None, providers: str | None
+    folder: Path, images: list[bytes], seconds: float, precision: str | None, providers: str | None, *, quoted: bool
 ) -> "MeasuredCosts":
+    """Return the costs on this machine. quoted: whether the times of batches are given, and only decoding counts.
+
+    Ends the command where it would run networks in engine processes, for which the frontends decode.
+    """
     from pydantic import ValidationError
 
     from service.engine.session import EngineRejected
     from service.errors import ServiceError
+    from service.server.workers.plan import plan_processes
     from service.setting_texts import wrong_value
     from service.settings import Settings
     from snellen.capacity.measurement import measure
@@ -148,6 +153,12 @@ def _measured(
         settings = Settings(models=folder.parent.parent, **given)  # type: ignore[arg-type]
     except ValidationError as error:
         exit_with_error(wrong_value(error.errors()[0]), status=2)
+    if not quoted and (count := plan_processes(settings).engine_count):
+        exit_with_error(
+            f"this machine runs networks in engine processes: give --engines {count}, and the times of a batch on such "
+            "a device, as in --batch-ms 1=2.1,32=9",
+            status=2,
+        )
     try:
         with Console(stderr=True).status("measuring on all cores"):
             return measure(folder, settings, images, seconds)
