@@ -57,7 +57,7 @@ def classify_into(
     except Stopped as error:
         exit_with_error(str(error), status=1)
     except KeyboardInterrupt:
-        exit_with_error("stopped before this run classified anything", status=130)
+        exit_with_error("stopped; what is done stays, and the same command goes on", status=130)
     raise typer.Exit(status)
 
 

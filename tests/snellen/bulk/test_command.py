@@ -146,6 +146,22 @@ def test_an_argument_that_goes_meanwhile_is_noticed(bundle: Path, tmp_path: Path
     assert "files came or went meanwhile" in error
 
 
+def test_ctrl_c_at_the_end_does_not_deny_what_is_done(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the files are listed once more, which takes long in a store."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write_pictures(tmp_path / "files", 3)
+    monkeypatch.setattr("snellen.bulk.command.listing_of", stop)
+    done = in_process("classify", tmp_path / "files", "--bundle", bundle, "--out", tmp_path / "r.parquet")
+    assert done.returncode == 130
+    assert done.stderr.endswith("snellen: stopped; what is done stays, and the same command goes on\n")
+    assert len(rows(tmp_path / "r.parquet")) == 3
+
+
 def test_the_line_on_reading_reads(bundle: Path, tmp_path: Path) -> None:
     """It is a command for a shell."""
     write_pictures(tmp_path / "files", 3)
