@@ -130,9 +130,9 @@ def run(
         try:
             return _write_bundle(decided, dataset, trained, repository, overwrite=overwrite)
         except KeyboardInterrupt:
+            command = resume_command(folder, repository, overwrite=overwrite)
             raise InterruptedRunError(
-                f"stopped before the bundle was there; it is trained: make it with: {resume_command(folder)}",
-                128 + signal.SIGINT,
+                f"stopped before the bundle was there; it is trained: make it with: {command}", 128 + signal.SIGINT
             ) from None
 
 

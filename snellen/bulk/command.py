@@ -57,7 +57,7 @@ def classify_into(
     except Stopped as error:
         exit_with_error(str(error), status=1)
     except KeyboardInterrupt:
-        exit_with_error("stopped before this run classified anything", status=130)
+        exit_with_error("stopped; what is done stays, and the same command goes on", status=130)
     raise typer.Exit(status)
 
 
@@ -96,13 +96,21 @@ def _run(classifier: OfflineClassifier, output: Output, sources: Sources, option
         return 130
     failures = output.failures(job)
     _report(output, job, failures, rate if missing else None)
-    changed = bool(missing) and listing_of(sources.files(PassedOver())) != job.inputs
+    changed = bool(missing) and _changed(sources, job)
     if changed:
         _say(
             f"files came or went meanwhile: the {job.images:,} images that were there at the start have one row each, "
             "and what came since has none; classify it with another --out"
         )
     return 1 if failures or changed else 0
+
+
+def _changed(sources: Sources, job: Job) -> bool:
+    """Return whether there are other files than at the start, or an argument that cannot be listed any more."""
+    try:
+        return listing_of(sources.files(PassedOver())) != job.inputs
+    except Refused:
+        return True
 
 
 def _classify(classifier: OfflineClassifier, output: Output, missing: list[int], rate: Rate) -> None:

@@ -112,8 +112,11 @@ class Output:
     def _lock(self, opened: int) -> None:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise Refused(f"another process writes {self._name}: wait for it, or give another --out") from error
+        except OSError as error:  # NFS, for example, locks no folder
+            reason = error.strerror or error
+            raise Refused(f"{self._name} cannot be locked: {reason}; name a folder of another file system") from error
 
     def _check_content(self) -> None:
         """Refuse a folder of other files; remove what a process that was killed has not finished."""

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,44 +84,63 @@ class LocalPlace:
 
 
 def _local(entry: "os.DirEntry[str]") -> Listed:
-    is_folder = entry.is_dir()
+    try:
+        is_folder = entry.is_dir()
+    except OSError:  # a link to itself
+        is_folder = False
     link = is_folder and entry.is_symlink()
     return Listed(entry.name, is_folder and not link, link)
 
 
 class RemotePlace:
-    """A file system of fsspec."""
+    """A file system of fsspec. Errors of its own, such as missing credentials, become OSError."""
 
     def __init__(self, files: Any) -> None:
         """files: the fsspec.AbstractFileSystem."""
         self._files = files
 
     def exists(self, address: str) -> bool:
-        return bool(self._files.exists(address))
+        with _store_errors():
+            return bool(self._files.exists(address))
 
     def is_folder(self, address: str) -> bool:
-        return bool(self._files.isdir(address))
+        with _store_errors():
+            return bool(self._files.isdir(address))
 
     def listed(self, folder: str) -> list[Listed]:
         """Return what a folder holds, sorted by name, without the folder itself, which some stores list too."""
-        inside = self._files.ls(folder, detail=True)
+        with _store_errors():
+            inside = self._files.ls(folder, detail=True)
         own = self._files._strip_protocol(folder).rstrip("/")
         names = [each for each in inside if each["name"].rstrip("/") != own]
         return sorted(_remote(each) for each in names)
 
     def size(self, address: str) -> int:
-        return int(self._files.info(address).get("size") or 0)
+        with _store_errors():
+            return int(self._files.info(address).get("size") or 0)
 
     def open(self, address: str) -> IO[bytes]:
-        opened: IO[bytes] = self._files.open(address, "rb")
+        with _store_errors():
+            opened: IO[bytes] = self._files.open(address, "rb")
         return opened
 
     def read(self, address: str, begin: int, count: int) -> bytes:
         """Return at most `count` bytes from `begin` on. One request; an empty range is none."""
-        return bytes(self._files.cat_file(address, start=begin, end=begin + count)) if count else b""
+        with _store_errors():
+            return bytes(self._files.cat_file(address, start=begin, end=begin + count)) if count else b""
 
     def text(self, address: str) -> str:
         return address.encode(errors="backslashreplace").decode()
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # the exceptions of the packages of stores have no common base
+        raise OSError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 def _remote(info: "dict[str, Any]") -> Listed:
@@ -149,7 +169,12 @@ def _remote_place(protocol: str) -> RemotePlace:
 
     try:
         return RemotePlace(fsspec.filesystem(protocol, use_listings_cache=False))
-    except (ImportError, ValueError) as error:  # ImportError: the package of this store, such as s3fs, is missing
+    except (
+        ImportError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:  # such as a missing package, or zip:// without a file
         raise Refused(f"{protocol}:// cannot be read: {' '.join(str(error).split())}") from error
 
 

@@ -17,8 +17,8 @@ from snellen.bulk.sources import DEFAULT_COLUMN, Entry, Kind
 
 _READERS = 16
 """Batches that are read, from disks or from a store, while all cores decode and run others."""
-_ROWS = 10_000
-"""Rows that are in memory until they are written."""
+_ROWS, _CLASSES = 10_000, 200_000
+"""Limits of the rows, and of the classes in them, that are in memory until they are written; a class takes 120 B."""
 
 Results = list[Ranked | Failure]
 
@@ -109,6 +109,7 @@ def _write(
     on_classified: Callable[[int], None],
 ) -> None:
     """Write classified batches to the parts that they belong to."""
+    most = min(_ROWS, max(1, _CLASSES // job.options.top_k))
     for part, some in groupby(done, key=lambda pair: pair[0].part):
         with output.writer(job, part, rows.schema) as writer:
             names, results = list[str](), Results()
@@ -116,7 +117,7 @@ def _write(
                 names += [entry.name for entry in batch.entries]
                 results += found
                 on_classified(len(found))
-                if len(names) >= _ROWS:
+                if len(names) >= most:
                     _write_rows(writer, rows, names, results)
             if names:
                 _write_rows(writer, rows, names, results)

@@ -1,5 +1,6 @@
 """From the arguments to files in a fixed order, and from shards to the images in them."""
 
+import os
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -124,7 +125,7 @@ class Sources:
             elif each.link:
                 passed_over.links += 1
             elif each.is_folder:
-                if each.name != self.output.name or Path(address).absolute() != self.output.absolute():
+                if each.name != self.output.name or os.path.realpath(address) != os.path.realpath(self.output):
                     yield from self._below(place, address, passed_over)
             elif self._is_input(each.name):
                 yield self._file(place, address, each.size)

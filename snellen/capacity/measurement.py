@@ -3,11 +3,11 @@
 import multiprocessing
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 from models.contract import FORMATS, Bundle, read_bundle
@@ -43,12 +43,20 @@ def measure(bundle: Path, settings: Settings, images: Sequence[bytes], seconds: 
     barrier = context.Barrier(count)
     with ProcessPoolExecutor(count, context, _keep, (barrier,)) as pool:
         futures = [pool.submit(_measured_here, bundle, share, cores, images, seconds) for _ in range(count)]
-        found = [each.result() for each in futures]
+        found = _results(futures)
     all_costs = [each.costs for each in found]
     batch_s = {size: mean(each.batch_s[size] for each in all_costs) for size in all_costs[0].batch_s}
     first = all_costs[0]
     costs = Costs(mean(each.decode_s for each in all_costs), batch_s, first.batch_limit, first.slots)
     return MeasuredCosts(costs, found[0].configuration, count)
+
+
+def _results(futures: Sequence["Future[MeasuredCosts]"]) -> list[MeasuredCosts]:
+    """Return all results. Where processes failed, raise the cause, not that the others waited for them in vain."""
+    errors = [error for each in futures if (error := each.exception()) is not None]
+    for error in sorted(errors, key=lambda error: isinstance(error, BrokenBarrierError)):
+        raise error
+    return [each.result() for each in futures]
 
 
 def _keep(barrier: Any) -> None:

@@ -1,5 +1,6 @@
 """`snellen capacity`: how many frontends, engines and machines a rate of images needs."""
 
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,16 +72,20 @@ def capacity(
 ) -> None:
     """Say how many processes and machines answer a rate of images in time.
 
-    What an image costs is measured on this machine, then the service's batching is simulated. With --engines, give
-    the figures of a GPU with --batch-ms where this machine has none.
+    What an image costs is measured on this machine, then the service's batching is simulated. With --engines, and on
+    a machine with a GPU, give the figures of a GPU with --batch-ms.
     """
     from models.contract import BundleError, read_bundle, usable_cores
     from snellen.capacity.sizing import UnreachableError
 
     quoted = _batch_times(batch_ms) if batch_ms else None
     machine_cores = cores or usable_cores()
-    if engines >= machine_cores and engines:
-        exit_with_error(f"--engines {engines}: a machine of {machine_cores} cores has none left to decode", status=2)
+    if engines and machine_cores < 2 * engines:
+        exit_with_error(
+            f"--engines {engines}: of {machine_cores} cores, none is left to decode for each of them: give "
+            f"--cores {2 * engines} or more",
+            status=2,
+        )
     if engines and quoted is None:
         exit_with_error("--engines: give the times of a batch on such a device, as in --batch-ms 1=2.1,32=9", status=2)
     folder = bundle_folder(bundle) if bundle is not None else default_bundle()
@@ -91,7 +96,7 @@ def capacity(
     images = _images(read, image or [])
     measured = None
     if quoted is None or decode_ms is None:
-        measured = _measured(folder, images, seconds, precision, providers)
+        measured = _measured(folder, images, seconds, precision, providers, quoted=quoted is not None)
     costs = _costs(measured, quoted, decode_ms, engines, machine_cores)
     processes = engines or (machine_cores if quoted else _frontends(measured, machine_cores, usable_cores()))
     console = Console()
@@ -114,8 +119,8 @@ def _batch_times(text: str) -> dict[int, float]:
             times[int(size)] = float(milliseconds) / 1000
         except ValueError:
             exit_with_error(f"--batch-ms: {printable(part)!r} is not images=milliseconds, as in 1=2.1,32=9", status=2)
-    if min(times) < 1 or min(times.values()) <= 0:
-        exit_with_error("--batch-ms: images and milliseconds are above 0", status=2)
+    if min(times) < 1 or not all(0 < seconds < inf for seconds in times.values()):
+        exit_with_error("--batch-ms: images and milliseconds are numbers above 0", status=2)
     return dict(sorted(times.items()))
 
 
@@ -128,12 +133,17 @@ def _images(bundle: "Bundle", files: list[Path]) -> list[bytes]:
 
 
 def _measured(
-    folder: Path, images: list[bytes], seconds: float, precision: str | None, providers: str | None
+    folder: Path, images: list[bytes], seconds: float, precision: str | None, providers: str | None, *, quoted: bool
 ) -> "MeasuredCosts":
+    """Return the costs on this machine. quoted: whether the times of batches are given, and only decoding counts.
+
+    Ends the command where it would run networks in engine processes, for which the frontends decode.
+    """
     from pydantic import ValidationError
 
     from service.engine.session import EngineRejected
     from service.errors import ServiceError
+    from service.server.workers.plan import plan_processes
     from service.setting_texts import wrong_value
     from service.settings import Settings
     from snellen.capacity.measurement import measure
@@ -143,6 +153,12 @@ def _measured(
         settings = Settings(models=folder.parent.parent, **given)  # type: ignore[arg-type]
     except ValidationError as error:
         exit_with_error(wrong_value(error.errors()[0]), status=2)
+    if not quoted and (count := plan_processes(settings).engine_count):
+        exit_with_error(
+            f"this machine runs networks in engine processes: give --engines {count}, and the times of a batch on such "
+            "a device, as in --batch-ms 1=2.1,32=9",
+            status=2,
+        )
     try:
         with Console(stderr=True).status("measuring on all cores"):
             return measure(folder, settings, images, seconds)

@@ -142,8 +142,11 @@ def _refuse_with_out(out: Path, output_format: Format, *, dense: bool) -> None:
         exit_with_error(
             f"--out goes without {'--dense' if dense else '--format'}: it writes one row an image", status=2
         )
+    if out.parts[:1] and out.parts[0].endswith(":"):  # Path makes s3:/bucket of s3://bucket
+        exit_with_error("--out: the results go to a folder of this machine, not to an address: name one", status=2)
     if out.suffix != ".parquet":
-        exit_with_error(f"--out writes Parquet: name it {path_text(out.with_suffix('.parquet'))}", status=2)
+        better = out.with_suffix(".parquet") if out.name else out / "results.parquet"
+        exit_with_error(f"--out writes Parquet: name it {path_text(better)}", status=2)
     if missing := missing_sentence("bulk"):
         exit_with_error(f"--out: {missing}", status=2)
 

@@ -218,10 +218,10 @@ def test_values_that_mean_nothing_are_refused(values: dict[str, Any], says: str)
 def test_the_notes_name_the_next_commands() -> None:
     """With a key and HTTPS where the service asks for them, and a warning where it is open."""
     assert "curl --data-binary @photo.jpg http://localhost:8000/v1/classify" in notes({})
-    assert "Everybody who reaches this address may use it" in notes({})
+    assert "Every client that reaches this address may use it" in notes({})
     secured = notes({**KEYS, "tls": {"secret": "certificate"}})
     assert 'curl --insecure -H "X-API-Key: $KEY" --data-binary @photo.jpg https://localhost' in secured
-    assert "Everybody" not in secured
+    assert "Every client" not in secured
 
 
 def test_the_schema_knows_every_value() -> None:

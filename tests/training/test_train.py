@@ -260,7 +260,7 @@ def test_ctrl_c_after_the_training_says_how_the_bundle_is_made(
     assert list((tmp_path / "models").rglob("*.json")) == []
     said, _, command = stopped.stderr.splitlines()[-1].partition(" make it with: snellen ")
     assert said == "snellen: stopped before the bundle was there; it is trained:"
-    again = snellen(*shlex.split(command), "--models", tmp_path / "models")
+    again = snellen(*shlex.split(command))
     assert again.exit_code == 0, again.output
     read_bundle(tmp_path / "models" / "stripes" / "1").check_files()
 

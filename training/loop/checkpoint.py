@@ -70,11 +70,16 @@ def restore_random_state(states: list[State] | State, rank: int = 0) -> None:
     random.setstate((version, tuple(words), gauss))
 
 
-def resume_command(folder: Path) -> str:
-    """Return the command line that goes on with the run in `folder`, which is RUNS/NAME/VERSION."""
+def resume_command(folder: Path, models: Path = Path("models"), *, overwrite: bool = False) -> str:
+    """Return the command line that goes on with the run in `folder`, which is RUNS/NAME/VERSION.
+
+    models: the repository that the bundle goes to. overwrite: whether it replaces one that is there.
+    """
     runs, name = folder.parent.parent, folder.parent.name
-    place = [] if runs == Path("runs") else ["--runs", str(runs)]
-    return shlex.join(["snellen", "train", "--resume", "--name", name, "--version", folder.name, *place])
+    places = {"--runs": runs, "--models": models}
+    given = [word for option, place in places.items() if str(place) != option[2:] for word in (option, str(place))]
+    words = ["snellen", "train", "--resume", "--name", name, "--version", folder.name, *given]
+    return shlex.join([*words, *(["--overwrite"] if overwrite else [])])
 
 
 def checkpoint_in(folder: Path | None) -> Path:

@@ -50,7 +50,7 @@ def round_weights(model: onnx.ModelProto, images: Pixels, log: Log) -> None:
 
     The largest weight of each output channel keeps its value, so that a quantizer by the largest value finds the grid.
     model: in float32, batch norms folded; images: uint8 [N, H, W, C], N is at least 1. Convolutions whose groups are
-    neither one nor as many as the channels are left as they are, as are those without a bias.
+    neither one nor as many as the channels are left as they are, as are those without a bias of their own.
     """
     original = onnx.ModelProto()
     original.CopyFrom(model)
@@ -90,8 +90,11 @@ def _is_suited(edit: GraphEditor, name: str, nodes: Sequence[onnx.NodeProto]) ->
     weight, bias = edit.constant(name), nodes[0].input[2]
     if weight is None or weight.ndim != 4 or edit.constant(bias) is None:
         return False
-    same = all(node.input[2] == bias for node in nodes) and len(edit.readers(name)) == len(nodes)
-    return same and _attribute(nodes[0], "auto_pad", b"NOTSET") == b"NOTSET" and _groups(nodes[0]) in (1, len(weight))
+    readers = len(edit.readers(name)), len(edit.readers(bias))
+    same = all(node.input[2] == bias for node in nodes) and readers == (len(nodes), len(nodes))
+    groups, depthwise = _groups(nodes[0]), (len(weight), 1)
+    grouped_well = groups == 1 or (groups, weight.shape[1]) == depthwise
+    return same and grouped_well and _attribute(nodes[0], "auto_pad", b"NOTSET") == b"NOTSET"
 
 
 def _round_layer(rows: Array, moments: Array, missing: Array, *, depthwise: bool) -> Array:

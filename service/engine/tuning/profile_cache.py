@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import ValidationError
 
@@ -106,7 +107,7 @@ class ProfileCache:
         """Write the file under another name, then `place` it: called with that path and the path of the profile."""
         if self._folder is None:
             return
-        unfinished = self._folder / f".{key}.{os.getpid()}"
+        unfinished = self._folder / f".{key}.{uuid4().hex}"  # containers that share the folder share process ids
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             try:

@@ -132,6 +132,36 @@ def test_files_that_come_and_go_are_noticed(bundle: Path, tmp_path: Path) -> Non
     assert names(out) == paths
 
 
+def test_an_argument_that_goes_meanwhile_is_noticed(bundle: Path, tmp_path: Path) -> None:
+    """The rows are there, so the exit status is that of other changes."""
+    write_pictures(tmp_path / "files", 1500)
+    (lone := tmp_path / "lone.png").write_bytes(PICTURES[0])
+    out = tmp_path / "results.parquet"
+    with started(tmp_path / "files", lone, "--bundle", bundle, "--out", out, "--rows-per-part", 50) as process:
+        wait_for(out / "part-00000.parquet", process)
+        lone.unlink()
+        _, error = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert "1,501 rows in" in error
+    assert "files came or went meanwhile" in error
+
+
+def test_ctrl_c_at_the_end_does_not_deny_what_is_done(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the files are listed once more, which takes long in a store."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write_pictures(tmp_path / "files", 3)
+    monkeypatch.setattr("snellen.bulk.command.listing_of", stop)
+    done = in_process("classify", tmp_path / "files", "--bundle", bundle, "--out", tmp_path / "r.parquet")
+    assert done.returncode == 130
+    assert done.stderr.endswith("snellen: stopped; what is done stays, and the same command goes on\n")
+    assert len(rows(tmp_path / "r.parquet")) == 3
+
+
 def test_the_line_on_reading_reads(bundle: Path, tmp_path: Path) -> None:
     """It is a command for a shell."""
     write_pictures(tmp_path / "files", 3)
@@ -170,6 +200,8 @@ def test_shards_and_stores_are_arguments(bundle: Path, tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (("--out", "results.csv"), "--out writes Parquet: name it results.parquet"),
+        (("--out", "."), "--out writes Parquet: name it results.parquet"),
+        (("--out", "s3://bucket/r.parquet"), "--out: the results go to a folder of this machine"),
         (("--out", "r.parquet", "--format", "csv"), "--out goes without --format"),
         (("--out", "r.parquet", "--dense"), "--out goes without --dense"),
         (("--column", "image"), "--column goes with --out RESULTS.parquet"),

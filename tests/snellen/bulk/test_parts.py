@@ -1,5 +1,6 @@
 """The output folder."""
 
+import errno
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -58,6 +59,17 @@ def test_a_part_appears_when_it_is_whole(output: Output) -> None:
     assert output.failures(job) == Counter({"corrupt image": 3})
     assert pq.read_table(output.folder).num_rows == 25
     assert output.job() == job
+
+
+def test_a_file_system_without_locks_is_named(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not taken for another process that writes."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(Refused, match="cannot be locked: Bad file descriptor"), output.locked():
+        pass
 
 
 def test_a_part_that_fails_leaves_nothing(output: Output) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.contract import FORMATS, read_bundle
@@ -35,9 +36,9 @@ def classifier(bundle: Path) -> Iterator[OfflineClassifier]:
     engine.close()
 
 
-def begin(output: Output, found: Sources, rows_per_part: int, max_bytes: int = 10_000) -> int:
+def begin(output: Output, found: Sources, rows_per_part: int, max_bytes: int = 10_000, top_k: int = 2) -> int:
     """Begin a run and return the number of its parts."""
-    options = OPTIONS.model_copy(update={"rows_per_part": rows_per_part, "max_bytes": max_bytes})
+    options = OPTIONS.model_copy(update={"rows_per_part": rows_per_part, "max_bytes": max_bytes, "top_k": top_k})
     passed_over, digest = PassedOver(), FileDigest()
     files = digest.passing(found.files(passed_over))
     with output.locked():
@@ -103,6 +104,18 @@ def test_only_the_parts_that_were_asked_for_are_made(bundle: Path, tmp_path: Pat
         assert len(rows(output.folder)) == 25
         classify_parts(offline, output, [1])
     assert output.path_of(1).read_bytes() == first
+
+
+def test_few_rows_with_many_classes_are_in_memory(bundle: Path, tmp_path: Path) -> None:
+    """Rows of all classes of a large network are written in small groups, which come to the same table."""
+    write_pictures(tmp_path / "files", 25)
+    output = Output(tmp_path / "results.parquet")
+    begin(output, sources(tmp_path / "files"), rows_per_part=25, top_k=20_000)
+    with classifier(bundle) as offline:
+        classify_parts(offline, output, [0])
+    groups = pq.read_metadata(output.path_of(0))
+    assert [groups.row_group(index).num_rows for index in range(groups.num_row_groups)] == [10, 10, 5]
+    assert [row["label"] for row in rows(output.folder)] == [LABELS[index % 3] for index in range(25)]
 
 
 MEASURED = """

@@ -51,6 +51,18 @@ def test_the_output_is_no_input(tmp_path: Path) -> None:
     assert names(found) == [f"{tmp_path}/a.png"]
 
 
+def test_the_output_is_no_input_under_another_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one with `..`, or through a link."""
+    folder = tmp_path / "folder"
+    (folder / "results.parquet").mkdir(parents=True)
+    for name in ("a.png", "results.parquet/part-00000.parquet"):
+        (folder / name).touch()
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    assert names(sources("../folder", column="image")) == ["../folder/a.png"]
+    assert names(sources(tmp_path / "link", column="image")) == [f"{tmp_path}/link/a.png"]
+
+
 def test_members_of_a_shard_have_unique_names_and_places(tmp_path: Path) -> None:
     """Names that occur twice get a number, whatever a name says nothing is written, and other members are counted."""
     shard = write_tar(

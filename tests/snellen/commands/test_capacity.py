@@ -43,6 +43,16 @@ def test_it_draws_latency_against_load(bundle: Path, tmp_path: Path) -> None:
     assert "<svg" in file.read_text()
 
 
+def test_engine_processes_are_not_measured_as_frontends(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine with a GPU: frontends decode for them, which the measurement does not know."""
+    monkeypatch.setenv("SNELLEN_ENGINES", "1")
+    done = in_process("capacity", bundle, "--seconds", 0.05)
+    assert done.returncode == 2
+    assert "give --engines 1, and the times of a batch" in done.stderr
+    given = in_process("capacity", bundle, "--seconds", 0.05, "--engines", 1, "--cores", 4, "--batch-ms", "1=1.2")
+    assert given.returncode == 0, given.stderr
+
+
 def documented() -> list[str]:
     """The lines of docs/capacity.md that start the command."""
     return re.findall(r"^snellen capacity .*$", (ROOT / "docs" / "capacity.md").read_text(), re.MULTILINE)
@@ -64,8 +74,9 @@ def test_the_commands_of_the_document_run(line: str, tmp_path: Path, monkeypatch
     [
         (("--batch-ms", "1:2"), 2, "'1:2' is not images=milliseconds"),
         (("--batch-ms", "0=2"), 2, "above 0"),
+        (("--batch-ms", "1=nan"), 2, "above 0"),
         (("--engines", 1), 2, "--batch-ms 1=2.1,32=9"),
-        (("--engines", 4, "--cores", 4, "--batch-ms", "1=2"), 2, "none left to decode"),
+        (("--engines", 4, "--cores", 7, "--batch-ms", "1=2"), 2, "--cores 8 or more"),
         (("--image", "missing.jpg"), 2, "missing.jpg: No such file"),
         ((*GPU, "--p99-ms", 1), 1, "allow more with --p99-ms"),
         ((*GPU, "--plot", "p99.docx"), 2, "p99.docx"),

@@ -8,6 +8,7 @@ from PIL import Image
 
 from models.contract import Colour, Input, Preprocessing
 from training.errors import DatasetError
+from training.optimize import photo_folder
 from training.optimize.photo_folder import folder_crops, interval_of_share
 
 TARGET = Input(colour=Colour.RGB, height=8, width=8)
@@ -36,6 +37,28 @@ def test_no_photograph_both_makes_and_judges(tmp_path: Path) -> None:
     assert testing.description.startswith(f"{len(testing.pixels):,} random crops")
     again = folder_crops(tmp_path / "photos", TARGET, Preprocessing())[1]
     np.testing.assert_array_equal(again.pixels, testing.pixels)
+
+
+def test_damaged_photographs_and_thumbnails_do_not_count(tmp_path: Path) -> None:
+    """A thumbnail of a photograph that makes a variant would judge it."""
+    folder = write_photos(tmp_path / "photos", 45)
+    expected = folder_crops(folder, TARGET, Preprocessing())
+    for path in sorted(folder.glob("*.png")):
+        (folder / "@eaDir" / path.name).mkdir(parents=True)
+        (folder / "@eaDir" / path.name / "SYNOPHOTO_THUMB_M.png").write_bytes(path.read_bytes())
+    for part, found in zip(expected, folder_crops(folder, TARGET, Preprocessing()), strict=True):
+        np.testing.assert_array_equal(found.pixels, part.pixels)
+    for path in [*folder.glob("2.png"), *folder.glob("4.png")]:
+        path.write_bytes(path.read_bytes()[:-30])
+    made = folder_crops(folder, TARGET, Preprocessing())
+    assert sum(len(set(part.groups.tolist())) for part in made) == 43
+
+
+def test_few_photographs_of_many_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So memory does not grow with the folder."""
+    monkeypatch.setattr(photo_folder, "_MOST_TEST_PHOTOS", 10)
+    testing = folder_crops(write_photos(tmp_path / "photos", 45), TARGET, Preprocessing())[1]
+    assert len(set(testing.groups.tolist())) == 10
 
 
 @pytest.mark.parametrize(("count", "reason"), [(None, "there is no folder"), (5, "has 5 photographs: give 30 or more")])

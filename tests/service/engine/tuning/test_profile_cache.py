@@ -1,6 +1,7 @@
 """What was measured is found again, and a cache that cannot be used stops nobody."""
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,22 @@ def test_the_first_of_several_profiles_is_kept(tmp_path: Path) -> None:
     (tmp_path / "profiles" / "a.json").write_text("{")
     assert cache.add("a", profile(0.03)) == profile(0.03) == cache.get("a")
     assert ProfileCache(None).add("a", profile(0.04)) == profile(0.04)
+
+
+def test_processes_of_the_same_id_do_not_write_to_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of two containers with one volume; here the second one starts before the first one has ended."""
+    link = os.link
+
+    def link_while_another_writes(unfinished: Path, path: Path) -> None:
+        link(unfinished, path)
+        monkeypatch.setattr("os.link", link)
+        ProfileCache(tmp_path).add("a", profile(0.02))
+        assert ProfileCache(tmp_path).get("a") == profile(0.01)
+
+    monkeypatch.setattr("os.link", link_while_another_writes)
+    assert ProfileCache(tmp_path).add("a", profile(0.01)) == profile(0.01)
 
 
 def test_a_file_system_without_hard_links_keeps_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
