@@ -20,6 +20,7 @@ from training.data.duplicates import DUPLICATES, LeakedImagesError, write_pairs
 from training.data.labelled_images import LabelledImages, per_class_examples, to_picture
 from training.data.metadata import own_name
 from training.data.sources.named import NAMES
+from training.data.sources.wide_values import MEASURE
 from training.errors import BundleExistsError, DatasetError, InterruptedRunError, RefusedRunError
 from training.evaluation.calibrate import calibrate, measure
 from training.evaluation.chance import no_better_than_chance
@@ -196,11 +197,15 @@ def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path
     """Open the images; classes keep the order of the run, or else of the newest version of this model.
 
     A run without a record of its images is older than the present rules for the order of classes and the input.
-    A run that starts from another one prepares its images as that one did, but for what the configuration says.
+    A run that starts from another one prepares its images as that one did, but for what the configuration says. Where
+    that one had no files of 16 bits, or files that use them all, the bits in use are measured as for a new run.
     """
     kept = read_record(folder) if resume else None
     began = kept or (read_record(Path(config.start)) if config.start not in ("scratch", "imagenet") else None)
     preprocessing = None if began is None else began.preprocessing
+    bits = config.bits
+    if bits is None and preprocessing is not None and preprocessing.bits == FULL_BITS:
+        bits = MEASURE
     if device.is_main and (note := note_on_name(config.data)):
         _print(note)
     try:
@@ -216,7 +221,7 @@ def _open(config: TrainingConfig, device: Device, repository: Path, folder: Path
             labels=config.labels,
             earlier=kept.labels if kept else () if resume else _newest_labels(config.name, repository),
             as_before=resume and kept is None,
-            bits=config.bits if not resume else kept.bits if kept else FULL_BITS,
+            bits=bits if not resume else kept.bits if kept else FULL_BITS,
         )
     except LeakedImagesError as error:
         if device.is_main:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,16 @@ def environment(container: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _render(values: Mapping[str, Any], sets: str = "") -> dict[str, str]:
+    texts: dict[str, str] = json.loads(_rendered(json.dumps([values, sets])))
+    return texts
+
+
+@cache
+def _rendered(asked: str) -> str:
+    """Return the texts as JSON; a process takes a second, and many tests look at the same values."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.helm_chart"],
-        input=json.dumps([values, sets]),
+        input=asked,
         capture_output=True,
         text=True,
         check=False,
@@ -74,8 +82,7 @@ def _render(values: Mapping[str, Any], sets: str = "") -> dict[str, str]:
     )
     if done.returncode:
         raise RefusedError(done.stderr)
-    texts: dict[str, str] = json.loads(done.stdout)
-    return texts
+    return done.stdout
 
 
 def _main() -> None:

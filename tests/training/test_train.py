@@ -719,3 +719,13 @@ def test_a_sensor_of_twelve_bits_is_learnt_and_served_as_such(tmp_path: Path) ->
     again = snellen("train", *places[2:], "--name", "scans", "--resume", "--overwrite")
     assert again.exit_code == result.exit_code, again.output
     assert read_bundle(tmp_path / "models/scans/1").manifest.preprocessing.bits == 12
+    for path in data.rglob("*.png"):
+        Image.fromarray((np.asarray(Image.open(path)) >> 4).astype(np.uint8)).save(path)
+    eight = snellen("train", *places, "--name", "eight", "--epochs", "1", "--no-flip")
+    assert read_bundle(tmp_path / "models/eight/1").manifest.preprocessing.bits == 16, eight.output
+    for path in data.rglob("*.png"):
+        Image.fromarray(np.asarray(Image.open(path)).astype(np.uint16) << 4).save(path)
+    start = ("--from", tmp_path / "runs/eight/1", "--name", "more")
+    more = snellen("train", *places, *start, "--epochs", "1", "--no-flip")
+    assert "use values up to 3,8" in more.output, more.output
+    assert read_bundle(tmp_path / "models/more/1").manifest.preprocessing.bits == 12

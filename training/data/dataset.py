@@ -84,7 +84,8 @@ def open_dataset(
     earlier: classes of an earlier version of the model; where the source names the same classes, they keep that order.
     as_before: follow the rules of versions up to 0.1.0, for runs that began with them: classes that are numbers are in
     the order of their texts, as 1, 10, 2, and images of which one has another size are photos.
-    bits: those in use of grey files of 16 bits; None takes those of `preprocessing`, or measures the files to train on.
+    bits: those in use of grey files of 16 bits; None takes those of `preprocessing`, or measures the files to train on,
+    as MEASURE of `wide_values` always does.
     cache: folder for downloads, and for pixels beyond `memory_bytes`; by default `default_cache()`.
     Raises DatasetError, whose sentence says what to change.
     """
@@ -109,7 +110,7 @@ def open_dataset(
     return Dataset(
         metadata=opened_source.metadata,
         target=opened.target,
-        preprocessing=opened.preprocessing if bits is None else opened.preprocessing.model_copy(update={"bits": bits}),
+        preprocessing=opened.preprocessing if not bits else opened.preprocessing.model_copy(update={"bits": bits}),
         train=opened.parts["train"],
         validation=opened.parts["validation"],
         calibration=opened.parts["calibration"],

@@ -1,17 +1,22 @@
 """Opens the engine that fits this machine best: verified, warmed up for every batch size, with its measurements."""
 
+import logging
 from collections.abc import Iterator
 from itertools import islice
 
 from models.contract import Bundle
 from service.engine.engines import LocalEngine
 from service.engine.profile import Profile
+from service.engine.session import EngineRejected
 from service.engine.tuning.candidates import TuningOptions, candidates_of, profile_key
 from service.engine.tuning.profile_cache import ProfileCache
 from service.engine.tuning.search import ProgressCallback, Tuned, search
 from service.engine.tuning.timing import zero_batch
 from service.engine.verification import open_verified
+from service.errors import EngineFailure
 from service.types import Batch
+
+logger = logging.getLogger(__name__)
 
 
 def autotune(
@@ -37,12 +42,22 @@ def autotune(
         return _warmed_up(bundle, known, every=warm_up)
     found = _warmed_up(bundle, search(bundle, wanted, observe=observe))
     first = cache.add(key, found.profile)
-    if first != found.profile and (other := _reopened(bundle, wanted, first)):
+    if first != found.profile and (other := _opened_by_other(bundle, wanted, first)):
         found.engine.close()
-        return _warmed_up(bundle, other)
+        return other
     if first != found.profile:  # an old profile, of a configuration that is no candidate any more
         cache.put(key, found.profile)
     return found
+
+
+def _opened_by_other(bundle: Bundle, wanted: TuningOptions, profile: Profile) -> Tuned | None:
+    """Return the engine of a profile that another process has stored; None where it does not open here."""
+    try:
+        other = _reopened(bundle, wanted, profile)
+        return other and _warmed_up(bundle, other)
+    except (EngineRejected, EngineFailure):
+        logger.warning("the profile that another process has stored does not open here; this process keeps its own")
+        return None
 
 
 def _warmed_up(bundle: Bundle, found: Tuned, *, every: bool = True) -> Tuned:

@@ -30,7 +30,7 @@ def test_a_trained_bundle_becomes_a_new_version(tmp_path: Path) -> None:
     assert lines[1] == f"temperature {temperature:.4f}, was 0.7908"
     assert [line.split()[0] for line in lines[2:4]] == ["sets", "energy"]
     assert lines[4] == "baseline    10 shares of classes and 12 of the confidence, to notice a drift"
-    assert lines[-2:] == [f"wrote {made}", f"It has fp32 only: for int8, fp16 run snellen optimize {made}"]
+    assert lines[-2:] == [f"wrote {made}", f"It has fp32 only: for int8, fp16, bf16 run snellen optimize {made}"]
     verified = snellen("verify", folder, made)
     assert verified.returncode == 0, verified.stderr
 

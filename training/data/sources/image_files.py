@@ -22,7 +22,7 @@ from training.data.sources.arrays import in_colour_of, native_preprocessing
 from training.data.sources.listing import Listing
 from training.data.sources.native_shape import PHOTO_INPUT, native_shape, shape_notes
 from training.data.sources.open_image import Header, UnreadableImage, read_header, read_pixels
-from training.data.sources.wide_values import choose_bits, value_notes
+from training.data.sources.wide_values import MEASURE, choose_bits, value_notes
 from training.data.split import HoldOut, OpenedImages, assign_parts
 from training.data.unseen_share import unseen_sentence
 from training.data.warnings_list import SkippedFile, collect_warnings
@@ -51,10 +51,11 @@ def open_pictures(
 
     target: by default the size that most images share, or all if `unanimous`, if it is at most 224, else 224x224 RGB.
     colour: of that default, instead of the pictures' own.
-    bits: those in use of grey files of 16 bits; None takes those of `preprocessing`, or measures the files to train on.
+    bits: those in use of grey files of 16 bits; None takes those of `preprocessing`, or measures the files to train on,
+    as MEASURE always does.
     Raises DatasetError for a class with no or too few readable images, and for an image in two parts.
     """
-    measured = preprocessing is None and bits is None
+    measured = bits == MEASURE or (preprocessing is None and bits is None)
     listing, headers, unreadable = _with_headers(listing, with_values=measured)
     digests = to_digests([header.digest for header in headers])
     pairs = find_pairs(

@@ -10,6 +10,8 @@ from PIL import Image
 from models.contract import FULL_BITS, sixteen_bit_values
 from training.data.labels import printable, shorten
 
+MEASURE = 0
+"""In place of a number of bits: measure it, whatever preprocessing is given."""
 DEPTHS = (8, 10, 12, 14, FULL_BITS)
 """Numbers of bits that are recognised, those of usual sensors: one bit more leaves room for brighter pictures."""
 _USUAL = 0.999

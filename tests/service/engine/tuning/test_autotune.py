@@ -88,6 +88,27 @@ def test_processes_that_measure_at_the_same_time_agree(bundle: Bundle, tmp_path:
     assert autotune(bundle, options).profile == alone.profile
 
 
+def test_an_engine_of_its_own_is_kept_where_that_of_another_process_does_not_open(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as for want of memory; the profile of the other process stays for those that can use it."""
+    options = wanted(tmp_path, max_batch_size=4)
+    alone = autotune(bundle, replace(options, cache=None, max_batch_size=1))
+    alone.engine.close()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise EngineRejected("no memory is left")
+
+    def another_process_ends(_: Measurement) -> None:
+        ProfileCache(tmp_path).add(profile_key(bundle, options), alone.profile)
+        monkeypatch.setattr("service.engine.tuning.autotune.open_verified", refuse)
+
+    found = autotune(bundle, options, observe=another_process_ends)
+    assert found.engine.run(Batch(np.zeros((1, SIDE, SIDE, 3), np.uint8))).probabilities.shape == (1, 3)
+    found.engine.close()
+    assert found.profile != alone.profile
+
+
 def test_a_stored_profile_that_fits_no_candidate_is_replaced(bundle: Bundle, tmp_path: Path) -> None:
     """Such as one of an older version of the service."""
     options = wanted(tmp_path)
