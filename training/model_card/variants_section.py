@@ -28,10 +28,16 @@ def variants_section(manifest: Manifest) -> str | None:
             "## Variants",
             "Measured on the same images as fp32 beside them. Distance: total variation of the probabilities. Speed: "
             f"times that of fp32, by turns{_machine(derived[0])}.",
-            table(_HEADER, [_row(variant, sizes[variant.path]) for variant in derived]),
+            _table([_row(variant, sizes[variant.path]) for variant in derived]),
             bullets(f"{variant.precision}: {note}" for variant in derived for note in _notes(variant)),
         )
     )
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    """Return the table without the columns that are empty in all rows, such as accuracy without labels."""
+    known = [column for column in range(len(_HEADER)) if any(row[column] for row in rows)]
+    return table(tuple(_HEADER[column] for column in known), [tuple(row[column] for column in known) for row in rows])
 
 
 def _row(variant: Variant, megabytes: float) -> tuple[str, ...]:

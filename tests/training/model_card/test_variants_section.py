@@ -36,17 +36,22 @@ def test_a_bundle_of_fp32_alone_has_no_such_section(fp32: Manifest) -> None:
 
 
 def test_a_row_holds_agreement_distance_size_and_speed(fp32: Manifest) -> None:
-    """What was not measured is an empty cell."""
+    """A column is left out where no variant has it."""
     section = variants_section(with_int8(fp32))
     assert section is not None
-    assert "| int8 |  | 0.9750 | 0.0125 | 0.2500 |  |  | 1.23 | 1.76 |" in section
+    assert "| int8 | 0.9750 | 0.0125 | 0.2500 | 1.23 | 1.76 |\n" in section
+    assert "ECE" not in section
     assert "by turns on A processor, 2 thread, batches of 16." in section
     assert "- int8: Layers in float: first, last." in section
 
 
 def test_a_variant_without_a_measured_speed_names_no_machine(fp32: Manifest) -> None:
-    """The sentence ends before the machine."""
+    """The sentence ends before the machine; beside a variant with a speed its cell is empty."""
     section = variants_section(with_int8(fp32, INT8.model_copy(update={"speed": None})))
     assert section is not None
     assert "by turns." in section
-    assert "| 1.23 |  |" in section
+    assert "| 0.2500 | 1.23 |\n" in section
+    slow = INT8.model_copy(update={"precision": Precision.FP16, "path": "model.fp16.onnx", "speed": None})
+    both = variants_section(with_int8(with_int8(fp32), slow))
+    assert both is not None
+    assert "| fp16 | 0.9750 | 0.0125 | 0.2500 | 1.23 |  |\n" in both
