@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-HTTP_S = 0.0004
+HTTP_S = 0.0008
 """Seconds of a core to receive a request with one image and to answer it; see docs/capacity.md."""
 
 
