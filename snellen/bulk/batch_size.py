@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-
 from models.contract import Manifest
+from service.engine.tuning.timing import zero_batch
 from service.errors import EngineFailure
 from service.types import Batch, Prediction
 
@@ -33,16 +32,16 @@ def fastest_batch(engine: Runs, manifest: Manifest, clock: Callable[[], float] =
     size = min(LARGEST, manifest.max_batch or LARGEST)
     if size == 1:
         return 1
-    images = np.zeros((size, *manifest.input.shape), np.uint8)
+    one, several = zero_batch(1, manifest.input.shape), zero_batch(size, manifest.input.shape)
     try:
-        engine.run(Batch(images[:1]))
-        engine.run(Batch(images))  # the first run of a size is slower than later ones
+        engine.run(one)
+        engine.run(several)  # the first run of a size is slower than later ones
     except EngineFailure:
         return 1
     single, together, began = list[float](), list[float](), clock()
     while not single or (len(single) < _ROUNDS and clock() - began < _LIMIT_S):
-        single.append(_timed(lambda: [engine.run(Batch(images[:1])) for _ in range(size)], clock))
-        together.append(_timed(lambda: engine.run(Batch(images)), clock))
+        single.append(_timed(lambda: [engine.run(one) for _ in range(size)], clock))
+        together.append(_timed(lambda: engine.run(several), clock))
     return size if min(together) < _WORTH * min(single) else 1
 
 

@@ -3,22 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from snellen.capacity.costs import Costs
-from snellen.capacity.simulation import simulate
-from snellen.capacity.sizing import SHARES
+from snellen.capacity.simulation import Outcome
 
 
-def write_plot(file: Path, title: str, costs: Costs, counts: Sequence[int], p99_s: float) -> None:
+def write_plot(
+    file: Path, title: str, outcomes: Sequence[Outcome], kind: str, counts: Sequence[int], p99_s: float
+) -> None:
     """Draw p99 against images per second for each number of processes, and the allowed latency.
 
-    file: its ending is a format of matplotlib, such as .svg or .png. Raises OSError, ValueError.
+    file: its ending is a format of matplotlib, such as .svg or .png. outcomes: of one process, ascending. kind: what
+    the processes are. Raises OSError, ValueError.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    outcomes = [simulate(costs, share * costs.images_per_s) for share in SHARES]
-    kind = "engines" if costs.decoders else "frontends"
     for count in counts:
         rates = [count * each.rate for each in outcomes]
         axes.plot(rates, [each.p99_s * 1000 for each in outcomes], marker="o", markersize=3, label=f"{count} {kind}")

@@ -59,11 +59,11 @@ def largest_rate(costs: Costs, p99_s: float) -> Outcome:
     return best
 
 
-def size(costs: Costs, rate: float, p99_s: float, processes_per_machine: int) -> Sizing:
-    """Return the processes and machines that answer `rate` images per second within `p99_s` seconds for 99 %.
+def size(costs: Costs, rate: float, best: Outcome, processes_per_machine: int) -> Sizing:
+    """Return the processes and machines that answer `rate` images per second.
 
-    Images are spread evenly over the processes. Raises UnreachableError.
+    best: of `largest_rate`, the most that one process may get. Images are spread evenly over the processes.
     """
-    processes = ceil(rate / largest_rate(costs, p99_s).rate)
+    processes = ceil(rate / best.rate)
     frontends = processes * max(1, costs.decoders)
     return Sizing(simulate(costs, rate / processes), processes, frontends, ceil(processes / processes_per_machine))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from models.contract import Bundle
     from snellen.capacity.costs import Costs
     from snellen.capacity.measurement import MeasuredCosts
+    from snellen.capacity.simulation import Outcome
 
 _LOAD, _MACHINE, _QUOTED = "Load", "Machines", "Figures that are given instead of measured"
 
@@ -76,7 +77,7 @@ def capacity(
     a machine with a GPU, give the figures of a GPU with --batch-ms.
     """
     from models.contract import BundleError, read_bundle, usable_cores
-    from snellen.capacity.sizing import UnreachableError
+    from snellen.capacity.sizing import UnreachableError, curve
 
     quoted = _batch_times(batch_ms) if batch_ms else None
     machine_cores = cores or usable_cores()
@@ -105,9 +106,11 @@ def capacity(
         _print_sizing(console, costs, rate, p99_ms / 1000, processes, machine_cores)
     except UnreachableError as error:
         exit_with_error(str(error), status=1)
-    _print_curve(console, costs)
+    outcomes = list(curve(costs))
+    _print_curve(console, outcomes)
     if plot is not None:
-        _draw(plot, read, costs, processes, p99_ms / 1000)
+        kind = "engines" if costs.decoders else "frontends"
+        _draw(plot, read, outcomes, kind, processes, p99_ms / 1000)
 
 
 def _batch_times(text: str) -> dict[int, float]:
@@ -218,7 +221,7 @@ def _print_sizing(
     console.print(f"one machine of {cores} cores: {processes * best.rate:,.0f} images/s within that time")
     if rate is None:
         return
-    wanted = size(costs, rate, p99_s, processes)
+    wanted = size(costs, rate, best, processes)
     engines = f" and {wanted.processes:,} engine processes" if costs.decoders else ""
     console.print(
         f"{rate:,.10g} images/s: {wanted.frontends:,} frontends{engines}, {wanted.machines:,} machines of {cores}"
@@ -227,22 +230,22 @@ def _print_sizing(
     )
 
 
-def _print_curve(console: Console, costs: "Costs") -> None:
-    from snellen.capacity.sizing import SHARES, curve
+def _print_curve(console: Console, outcomes: "list[Outcome]") -> None:
+    from snellen.capacity.sizing import SHARES
 
     table = Table("load", "images/s", "p50 ms", "p99 ms", "waiting ms", "images in a batch", title="one process")
-    for share, each in zip(SHARES, curve(costs), strict=True):
+    for share, each in zip(SHARES, outcomes, strict=True):
         milliseconds = (f"{value * 1000:.1f}" for value in (each.p50_s, each.p99_s, each.wait_s))
         table.add_row(f"{share:.0%}", f"{each.rate:,.1f}", *milliseconds, f"{each.batch_size:.1f}")
     console.print(table)
 
 
-def _draw(file: Path, bundle: "Bundle", costs: "Costs", processes: int, p99_s: float) -> None:
+def _draw(file: Path, bundle: "Bundle", outcomes: "list[Outcome]", kind: str, processes: int, p99_s: float) -> None:
     try:
         from snellen.capacity.plot import write_plot
 
         counts = sorted({1, 2, 4, processes})
-        write_plot(file, f"{bundle.manifest.name}/{bundle.manifest.version}", costs, counts, p99_s)
+        write_plot(file, f"{bundle.manifest.name}/{bundle.manifest.version}", outcomes, kind, counts, p99_s)
     except ModuleNotFoundError as error:
         exit_with_error(f"--plot: {missing_message([error.name or ''], 'train')}", status=1)
     except (OSError, ValueError) as error:

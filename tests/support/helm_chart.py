@@ -24,7 +24,7 @@ def render(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Raises RefusedError where `helm install` would refuse the values.
     """
-    return [part for text in rendered_texts(values).values() for part in yaml.safe_load_all(text) if part]
+    return _manifests(_render(values))
 
 
 def render_command(words: Sequence[str]) -> list[dict[str, Any]]:
@@ -34,8 +34,7 @@ def render_command(words: Sequence[str]) -> list[dict[str, Any]]:
     values: dict[str, Any] = {}
     for file in files:
         values |= yaml.safe_load((ROOT / file).read_text())
-    texts = _render(values, ",".join(sets))
-    return [part for name, text in texts.items() if name.endswith(".yaml") for part in yaml.safe_load_all(text) if part]
+    return _manifests(_render(values, ",".join(sets)))
 
 
 def notes(values: Mapping[str, Any]) -> str:
@@ -62,6 +61,11 @@ def pod_template(manifests: list[dict[str, Any]]) -> dict[str, Any]:
 
 def environment(container: Mapping[str, Any]) -> dict[str, str]:
     return {each["name"]: each["value"] for each in container["env"]}
+
+
+def _manifests(texts: Mapping[str, str]) -> list[dict[str, Any]]:
+    yaml_texts = (text for name, text in texts.items() if name.endswith(".yaml"))
+    return [part for text in yaml_texts for part in yaml.safe_load_all(text) if part]
 
 
 def _render(values: Mapping[str, Any], sets: str = "") -> dict[str, str]:

@@ -93,7 +93,7 @@ def test_one_bad_image_does_not_spoil_its_batch(bundle: Path, tmp_path: Path) ->
 
 
 def test_only_the_parts_that_were_asked_for_are_made(bundle: Path, tmp_path: Path) -> None:
-    """So several processes can share a run, and gaps are filled; a part is the same whoever makes it."""
+    """Several processes can share a run, and gaps are filled. A part has the same rows, whichever process makes it."""
     write_pictures(tmp_path / "files", 25)
     output = Output(tmp_path / "results.parquet")
     begin(output, sources(tmp_path / "files"), rows_per_part=10)

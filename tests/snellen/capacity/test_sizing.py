@@ -27,11 +27,12 @@ def test_a_latency_below_one_image_is_refused() -> None:
 
 def test_machines_are_enough_and_not_one_more() -> None:
     """Of two frontends each; engine processes have decoders before them."""
-    found = size(COSTS, 1_000, 0.05, processes_per_machine=2)
+    found = size(COSTS, 1_000, largest_rate(COSTS, 0.05), processes_per_machine=2)
     one = largest_rate(COSTS, 0.05).rate
     assert (found.processes - 1) * one < 1_000 <= found.processes * one
     assert found.machines == -(-found.processes // 2)
     assert found.frontends == found.processes
     assert found.outcome.p99_s <= 0.05
     apart = Costs(0.001, {1: 0.004}, 1, decoders=3)
-    assert size(apart, 1_000, 0.05, 1).frontends == 3 * size(apart, 1_000, 0.05, 1).processes
+    behind = size(apart, 1_000, largest_rate(apart, 0.05), 1)
+    assert behind.frontends == 3 * behind.processes

@@ -46,7 +46,7 @@ def graph() -> onnx.ModelProto:
 
 
 def pictures(count: int, seed: int) -> NDArray[np.uint8]:
-    """Smooth pictures, in which neighbours are alike, as in photographs."""
+    """Smooth pictures, in which neighbouring pixels are alike, as in photographs."""
     noise = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3))
     return noise.repeat(3, axis=1).repeat(3, axis=2).astype(np.uint8)
 
