@@ -18,7 +18,13 @@ TRAINING = (
 
 Without those of the packages that only `snellen import efficientnet-lite0` reads.
 """
-_MODULES = {"cpu": SERVING, "train": TRAINING, "heic": ("pillow_heif",), "bulk": ("pyarrow",)}
+_MODULES = {
+    "cpu": SERVING,
+    "train": TRAINING,
+    "heic": ("pillow_heif",),
+    "bulk": ("pyarrow",),
+    "ray": ("pyarrow", "ray"),
+}
 _ROOT = Path(__file__).parent.parent
 """Folder above this package."""
 _IN_A_CLONE = {
@@ -26,6 +32,7 @@ _IN_A_CLONE = {
     "train": "run make install-training, then .venv-train/bin/snellen",
     "heic": f"run {sys.executable} -m pip install pillow-heif",
     "bulk": f"run {sys.executable} -m pip install pyarrow fsspec",
+    "ray": f"run {sys.executable} -m pip install 'ray[data,serve]' pyarrow fsspec",
 }
 
 
@@ -41,7 +48,7 @@ def missing_sentence(extra: str, module: str | None = None) -> str | None:
 def missing_message(modules: Iterable[str], extra: str) -> str:
     """Return a sentence that names the missing modules and the command that installs them.
 
-    extra: `cpu`, `train`, `heic` or `bulk`. In a clone the command is mostly a target of make, elsewhere it is
+    extra: `cpu`, `train`, `heic`, `bulk` or `ray`. In a clone the command is mostly a target of make, elsewhere it is
     one of pip.
     """
     cure = f"in this clone {_IN_A_CLONE[extra]}" if clone() else f"run pip install 'snellen[{extra}]'"

@@ -12,9 +12,11 @@
 | `rows` | results as columns of Arrow, and the schema |
 | `parts` | the output folder: what it was begun with, which parts are whole, and how a part becomes whole |
 | `run` | classifies parts in threads, and writes them in their order |
+| `on_ray` | the same on Ray Data, with an actor for each engine |
 | `progress` | a bar on a terminal, and a line a minute elsewhere |
 | `command` | the options of `snellen classify`, and what is said at the end |
 
 `run.classify_parts` classifies any set of parts: what it needs beside the engine lies in the output folder. The service
-imports nothing of this package, and the command imports it only with `--out`, since it needs `pyarrow`.
+imports nothing of this package. The command imports it only with `--out`, since it needs `pyarrow`, and `on_ray` only
+with `--ray`.
 """

@@ -20,6 +20,7 @@ from snellen.bulk.parts import Job, Options, Output
 from snellen.bulk.progress import Rate, progress_shown
 from snellen.bulk.run import classify_parts
 from snellen.bulk.sources import PassedOver, Sources
+from snellen.offline import Opening
 from snellen.options import exit_with_error
 from snellen.output import path_text, printable
 
@@ -32,26 +33,30 @@ _WORTH_MEASURING = 1000
 
 @dataclass(frozen=True)
 class BulkOptions:
-    """Options that only runs with --out have. out: the output folder. column: of Parquet files."""
+    """Options that only runs with --out have. out: the output folder. column: of Parquet files.
+
+    on_ray: whether Ray's actors classify, and not this process.
+    """
 
     out: Path
     rows_per_part: int = ROWS_PER_PART
     column: str | None = None
+    on_ray: bool = False
 
 
 def classify_into(
-    classifier: OfflineClassifier, bundle: Path, sources: Sources, bulk: BulkOptions, *, max_bytes: int, heic: bool
+    classifier: OfflineClassifier, opening: Opening, sources: Sources, bulk: BulkOptions, *, max_bytes: int
 ) -> NoReturn:
-    """Classify all images of `sources` into the output folder, and end the command.
+    """Classify all images of `sources` into the output folder, and end the command. opening: of the classifier.
 
     Exit status: 0 when every image has a row with a class, 1 when some failed or the run stopped, 2 when it could not
     begin, 130 after Ctrl-C.
     """
     output = Output(bulk.out)
-    options = options_of(classifier, bundle, bulk, max_bytes, heic=heic)
+    options = options_of(classifier, opening.folder, bulk, max_bytes, heic=opening.heic)
     try:
         with output.locked():
-            status = _run(classifier, output, sources, options)
+            status = _run(classifier, output, sources, options, opening if bulk.on_ray else None)
     except Refused as error:
         exit_with_error(str(error), status=2)
     except Stopped as error:
@@ -80,8 +85,10 @@ def options_of(
     )
 
 
-def _run(classifier: OfflineClassifier, output: Output, sources: Sources, options: Options) -> int:
-    """Begin, or go on; return the exit status."""
+def _run(
+    classifier: OfflineClassifier, output: Output, sources: Sources, options: Options, on_ray: Opening | None
+) -> int:
+    """Begin, or go on; return the exit status. on_ray: how Ray's actors open the bundle; None to classify here."""
     job, missing = begun(output, sources, options)
     rate = Rate(job.images - sum(map(job.rows, missing)), job.images)
     if not missing:
@@ -89,7 +96,7 @@ def _run(classifier: OfflineClassifier, output: Output, sources: Sources, option
     elif rate.images:
         _say(f"going on after {rate.images:,} of {job.images:,} images")
     try:
-        _classify(classifier, output, missing, rate)
+        _classify(classifier, output, job, missing, rate, on_ray)
     except KeyboardInterrupt:
         left = len(output.missing(job))
         _say(f"stopped with {job.parts - left:,} of {job.parts:,} parts whole; the same command goes on after them")
@@ -113,12 +120,19 @@ def _changed(sources: Sources, job: Job) -> bool:
         return True
 
 
-def _classify(classifier: OfflineClassifier, output: Output, missing: list[int], rate: Rate) -> None:
-    batch = 1
-    if rate.total - rate.images >= _WORTH_MEASURING:
-        batch = fastest_batch(classifier.engine, classifier.manifest)
-    with progress_shown(rate, Console(stderr=True)) as advance:
-        classify_parts(classifier, output, missing, batch=batch, on_classified=advance)
+def _classify(
+    classifier: OfflineClassifier, output: Output, job: Job, missing: list[int], rate: Rate, on_ray: Opening | None
+) -> None:
+    measure = rate.total - rate.images >= _WORTH_MEASURING
+    if on_ray is None:
+        batch = fastest_batch(classifier.engine, classifier.manifest) if measure else 1
+        with progress_shown(rate, Console(stderr=True)) as advance:
+            classify_parts(classifier, output, missing, batch=batch, on_classified=advance)
+    elif missing:
+        from snellen.bulk.on_ray import classify_on_ray
+
+        with progress_shown(rate, Console(stderr=True)) as advance:
+            classify_on_ray(on_ray, output, missing, measure=measure, on_part=lambda part: advance(job.rows(part)))
 
 
 def begun(output: Output, sources: Sources, options: Options) -> tuple[Job, list[int]]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any
 
 import pyarrow as pa
@@ -213,7 +214,8 @@ class Output:
     @contextmanager
     def _becoming(self, name: str) -> Iterator[Path]:
         """Give a temporary path, and rename it to `name` after its bytes are on disk. Raises Stopped."""
-        unfinished, final = self.folder / f"{_UNFINISHED}{name}", self.folder / name
+        final = self.folder / name
+        unfinished = self.folder / f"{_UNFINISHED}{token_hex(4)}-{name}"  # a process believed lost may still write
         try:
             yield unfinished
             _sync(unfinished)

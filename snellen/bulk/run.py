@@ -29,18 +29,22 @@ def classify_parts(
     parts: Iterable[int],
     *,
     batch: int = 1,
+    cores: int | None = None,
     read_ahead: ReadAhead | None = None,
     on_classified: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Classify the images of some parts of a run that was begun in `output`, and write these parts.
 
     Several processes may do this for different parts. parts: ascending numbers. batch: images that run
-    together. on_classified: called with the number of images after each batch. Raises Stopped; parts that are whole
-    stay.
+    together. cores: that decode and run; None for all. on_classified: called with the number of images after each
+    batch. Raises Stopped; parts that are whole stay.
     """
     job = output.job()
     assert job is not None, "the run was begun"
-    work, rows = _Work(classifier, job, batch), RowTable(schema_of(classifier.manifest), classifier.manifest.labels)
+    work, rows = (
+        _Work(classifier, job, batch, cores or usable_cores()),
+        RowTable(schema_of(classifier.manifest), classifier.manifest.labels),
+    )
     pool = ThreadPoolExecutor(work.cores + _READERS, thread_name_prefix="bulk")
     try:
         done = in_order(work.batches(output, parts), work.classify, pool, read_ahead or ReadAhead())
@@ -52,8 +56,8 @@ def classify_parts(
 class _Work:
     """How batches are made and classified."""
 
-    def __init__(self, classifier: OfflineClassifier, job: Job, batch: int) -> None:
-        self.cores = max(usable_cores(), classifier.engine.concurrency)
+    def __init__(self, classifier: OfflineClassifier, job: Job, batch: int, cores: int) -> None:
+        self.cores = max(cores, classifier.engine.concurrency)
         self._classifier = classifier
         self._job = job
         self._max_bytes = job.options.max_bytes

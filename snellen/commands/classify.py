@@ -20,6 +20,7 @@ from snellen.repository import bundle_folder, default_bundle
 if TYPE_CHECKING:
     from service.api.v1.rendering import ResponseWriter
     from service.inference.offline import OfflineClassifier
+    from snellen.offline import Opening
 
 
 def classify(
@@ -69,6 +70,14 @@ def classify(
             help="read Parquet files in folders too; the column that holds the images; unset: image, for named files",
         ),
     ] = None,
+    on_ray: Annotated[
+        bool,
+        typer.Option(
+            "--ray",
+            rich_help_panel="Many images",
+            help="with --out: classify on the Ray cluster of RAY_ADDRESS, or here: pip install 'snellen[ray]'",
+        ),
+    ] = False,
     providers: Providers = "",
     heic: Annotated[
         bool, typer.Option("--heic", rich_help_panel="Limits", help="read HEIC too: pip install 'snellen[heic]'")
@@ -96,19 +105,21 @@ def classify(
 
     suffixes = IMAGE_SUFFIXES + (HEIC_SUFFIXES if heic else ())
     names = provider_names(providers)
+    folder = bundle_folder(bundle) if bundle is not None else default_bundle()
+    from snellen.offline import Opening
+
     if out is not None:
-        _refuse_with_out(out, output_format, dense=dense)
+        _refuse_with_out(out, output_format, dense=dense, on_ray=on_ray)
         from snellen.bulk.batch_size import LARGEST
         from snellen.bulk.command import ROWS_PER_PART, BulkOptions, classify_into
         from snellen.bulk.sources import Sources
 
-        folder = bundle_folder(bundle) if bundle is not None else default_bundle()
-        classifier = _open(folder, names, top_k, max_pixels, heic=heic, largest=LARGEST)
+        opening = Opening(folder, names, top_k, max_pixels, heic, largest=LARGEST)
         sources = Sources(tuple(inputs), suffixes, column, out)
-        options = BulkOptions(out, rows_per_part or ROWS_PER_PART, column)
+        options = BulkOptions(out, rows_per_part or ROWS_PER_PART, column, on_ray)
         limit = max_bytes or service_default("max_body_bytes")
-        classify_into(classifier, folder, sources, options, max_bytes=limit, heic=heic)
-    paths = _local_paths(inputs, rows_per_part, column)
+        classify_into(_open(opening), opening, sources, options, max_bytes=limit)
+    paths = _local_paths(inputs, rows_per_part, column, on_ray=on_ray)
     files = image_files.find_images(paths, suffixes)
     found = files.images
     advice = "; convert HEIC photos to JPEG, or read them with --heic" if files.heic else ""
@@ -122,8 +133,7 @@ def classify(
         typer.echo(f"snellen: {printable(files.left_behind)}", err=True)
     from service.api.v1.rendering import ResponseWriter
 
-    folder = bundle_folder(bundle) if bundle is not None else default_bundle()
-    classifier = _open(folder, names, top_k, max_pixels, dense=dense, heic=heic)
+    classifier = _open(Opening(folder, names, top_k, max_pixels, heic, dense))
     limit = max_bytes or service_default("max_body_bytes")
     writer = ResponseWriter(classifier.manifest)
     results = _in_order(
@@ -136,7 +146,7 @@ def classify(
     raise typer.Exit(1 if failures.count else 0)
 
 
-def _refuse_with_out(out: Path, output_format: Format, *, dense: bool) -> None:
+def _refuse_with_out(out: Path, output_format: Format, *, dense: bool, on_ray: bool) -> None:
     """End the command with status 2 for options that do not go with --out, and where its packages are missing."""
     if dense or output_format is not Format.TABLE:
         exit_with_error(
@@ -149,11 +159,13 @@ def _refuse_with_out(out: Path, output_format: Format, *, dense: bool) -> None:
         exit_with_error(f"--out writes Parquet: name it {path_text(better)}", status=2)
     if missing := missing_sentence("bulk"):
         exit_with_error(f"--out: {missing}", status=2)
+    if on_ray and (missing := missing_sentence("ray")):
+        exit_with_error(f"--ray: {missing}", status=2)
 
 
-def _local_paths(inputs: list[str], rows_per_part: int | None, column: str | None) -> list[Path]:
+def _local_paths(inputs: list[str], rows_per_part: int | None, column: str | None, *, on_ray: bool) -> list[Path]:
     """Return the arguments as paths. Ends the command with status 2 for what only --out reads."""
-    for name, value in (("--rows-per-part", rows_per_part), ("--column", column)):
+    for name, value in (("--rows-per-part", rows_per_part), ("--column", column), ("--ray", on_ray or None)):
         if value is not None:
             exit_with_error(f"{name} goes with --out RESULTS.parquet", status=2)
     if remote := next((each for each in inputs if "://" in each), None):
@@ -161,44 +173,17 @@ def _local_paths(inputs: list[str], rows_per_part: int | None, column: str | Non
     return [Path(each) for each in inputs]
 
 
-def _open(
-    path: Path,
-    providers: tuple[str, ...],
-    top_k: int | None,
-    max_pixels: int | None,
-    *,
-    heic: bool,
-    dense: bool = False,
-    largest: int = 0,
-) -> "OfflineClassifier":
-    """Open the bundle.
-
-    With `dense` all cores work on one image, so that memory holds only one; else each core on its own.
-    largest: size of the batches, 0 for single images.
-    """
-    from models.contract import FORMATS, BundleError, read_bundle, usable_cores
-    from service.decoding.decode import DecodeLimits
-    from service.engine.providers import EngineOptions
+def _open(how: "Opening") -> "OfflineClassifier":
+    """Open the bundle on all cores. Ends the command with status 2 where it cannot be used."""
+    from models.contract import BundleError, usable_cores
     from service.engine.session import EngineRejected
-    from service.engine.verification import open_verified
     from service.errors import NotDense
-    from service.inference.dense import require_dense
-    from service.inference.offline import OfflineClassifier
+    from snellen.offline import open_offline
 
-    cores = usable_cores()
     try:
-        bundle = read_bundle(path)
-        if dense:
-            require_dense(bundle.manifest)
-        threads = cores if dense else 1
-        engine = open_verified(
-            bundle, EngineOptions(providers, threads_per_batch=threads, cores=cores, largest=largest)
-        )
+        return open_offline(how, usable_cores())
     except (BundleError, EngineRejected, NotDense) as error:
-        exit_with_error(f"{path_text(path)}: {error}", status=2)
-    limits = DecodeLimits((*FORMATS, "HEIC") if heic else FORMATS, max_pixels or service_default("max_pixels"))
-    dense_pixels = (max_pixels or service_default("max_dense_pixels")) if dense else None
-    return OfflineClassifier(bundle.manifest, limits, engine, top_k, dense_pixels)
+        exit_with_error(f"{path_text(how.folder)}: {error}", status=2)
 
 
 def _in_order(work: Callable[[Path], FileResult], paths: list[Path], threads: int) -> Iterator[FileResult]:
