@@ -1,5 +1,6 @@
 """All that training and service share. Both import from here and from no other module of this package."""
 
+from models import openvino_library
 from models.baseline import BASELINE_CLASSES, CONFIDENCE_BOUNDS, Baseline, ClassShare, bin_names
 from models.bundle import (
     MANIFEST,
@@ -61,7 +62,6 @@ from models.preprocessing import (
     region,
     sixteen_bit_values,
 )
-from models.processor import has_bfloat16
 from models.provenance import Provenance
 from models.repository import BUILT_IN, default_repository, passed_over_folder
 from models.schema import ModelName
@@ -133,11 +133,11 @@ __all__ = [
     "find_bundles",
     "grid_size",
     "group_folders",
-    "has_bfloat16",
     "is_litter",
     "is_sideways",
     "litter_kind",
     "litter_note",
+    "openvino_library",
     "passed_over",
     "passed_over_folder",
     "preprocess",

@@ -12,9 +12,8 @@ import numpy as np
 
 from benchmarks.peers.common import ModelInput, Run, onnxruntime_run, openvino_run, pixels
 from benchmarks.workloads import Workload
-from models.contract import FORMATS, Pixels, Precision
+from models.contract import FORMATS, Pixels, Precision, openvino_library
 from service.decoding.decode import DecodeLimits, decode
-from service.engine import openvino_library
 from service.engine.providers import OPENVINO
 
 BATCH_SIZES = (1, 2, 4, 8, 16)

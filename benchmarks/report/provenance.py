@@ -11,8 +11,7 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.load.locust_report import commit, hardware
 from benchmarks.workloads import ENVIRONMENTS
-from models.contract import Precision
-from service.engine import openvino_library
+from models.contract import Precision, openvino_library
 from service.engine.engines import obstacle
 from service.engine.providers import OPENVINO
 from service.settings import Settings

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, Self
 
-from models.contract import Manifest, Pixels, Precision
-from service.engine import openvino_library
+from models.contract import Manifest, Pixels, Precision, openvino_library
 from service.engine.openvino_engine import OpenVinoEngine
 from service.engine.providers import FASTEST_FIRST, OPENVINO, EngineOptions
 from service.engine.session import EngineRejected, all_providers, runtime
@@ -45,7 +44,7 @@ def every_provider() -> tuple[str, ...]:
 
 def runtime_of(name: str) -> str:
     """Return name and version of the library that a provider belongs to."""
-    return openvino_library.runtime() if name == OPENVINO else runtime()
+    return f"{OPENVINO} {openvino_library.release() or 'not installed'}" if name == OPENVINO else runtime()
 
 
 def obstacle(precision: Precision, providers: tuple[str, ...]) -> str | None:

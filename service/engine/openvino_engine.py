@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import CLASS_MAP, LOGITS, PROBABILITIES, Manifest, Pixels
-from service.engine import openvino_library as library
+from models.contract import openvino_library as library
 from service.engine.batch_sizes import run_sizes
 from service.engine.energy import energies_of
 from service.engine.openvino_models import ANY_SIZE, Cancellation, Cancelled, CompiledModels

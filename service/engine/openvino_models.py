@@ -11,8 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest, Pixels, Precision
-from service.engine import openvino_library as library
+from models.contract import CLASS_MAP, INPUT, LOGITS, PROBABILITIES, Manifest, Pixels
+from models.contract import openvino_library as library
 from service.engine.compiled_files import CompiledFiles
 from service.engine.graph_check import contract_violation
 from service.engine.providers import EngineOptions
@@ -197,24 +197,17 @@ class CompiledModels:
         return f"{self._options.precision}-{size or 'any'}{'-logits' * (LOGITS in self._outputs)}"
 
     def _settings(self) -> dict[str, object]:
-        """Return the settings of a model: one stream for each batch at a time.
-
-        The precision is always named: on processors with AMX, OpenVINO's own default for a float32 graph is bfloat16.
-        Threads are not pinned: every process would take the same first cores.
-        """
+        """Return the settings of a model: one stream for each batch at a time."""
         options = self._options
-        return {
-            "INFERENCE_PRECISION_HINT": "bf16" if options.precision is Precision.BF16 else "f32",
+        return library.compile_settings(options.precision) | {
             "NUM_STREAMS": options.batches_on_cpu,
             "INFERENCE_NUM_THREADS": options.batches_on_cpu * options.threads_per_batch,
-            "ENABLE_CPU_PINNING": False,
         }
 
     def _check_precision(self, compiled: Any) -> None:
         """Raise EngineRejected when the model computes in other numbers than those that were asked for."""
-        asked, used = self._settings()["INFERENCE_PRECISION_HINT"], compiled.get_property("INFERENCE_PRECISION_HINT")
-        if used.get_type_name() != asked:
-            raise EngineRejected(f"OpenVINO runs {self._path.name} in {used.get_type_name()} instead of {asked}")
+        if other := library.other_numbers(compiled, self._options.precision):
+            raise EngineRejected(f"OpenVINO runs {self._path.name} in {other}")
 
     def _read(self, size: int) -> Any:
         """Return the graph with the input's shape set, and without outputs that this model is not for."""

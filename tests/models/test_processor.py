@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.contract import has_bfloat16
+from models.processor import has_bfloat16
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from models.contract import Bundle
+from models.contract import Bundle, openvino_library
 from service.engine.engines import LocalEngine, open_engine
-from service.engine.openvino_library import installed
 from service.engine.providers import EngineOptions
 
 needs_openvino = pytest.mark.skipif(
-    not installed(), reason="OpenVINO is not installed: pip install 'snellen[openvino]'"
+    not openvino_library.installed(), reason="OpenVINO is not installed: pip install 'snellen[openvino]'"
 )
 LIBRARIES = ["cpu", pytest.param("openvino", marks=needs_openvino)]
 """The provider of each library for the CPU."""

@@ -1,37 +1,25 @@
 """Graphs run with OpenVINO on the CPU: bf16 variants, which no other library computes, and the speed of all."""
 
-import sys
 from collections.abc import Sequence
-from functools import cache
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.contract import Pixels, Precision, has_bfloat16
-
-_CONVERTER = "openvino.tools.ovc"
-"""Part of the package that nothing here needs, and that reports to Google Analytics as it is imported."""
-
-
-def installed() -> bool:
-    """Return whether OpenVINO can be imported. Does not import it."""
-    return find_spec("openvino") is not None
+from models.contract import Pixels, Precision, openvino_library
 
 
 def library() -> str:
-    """Return name and version of the library. Raises PackageNotFoundError where it is not installed."""
-    return f"OpenVINO {version('openvino')}"
+    """Return name and version of the library, which is installed."""
+    return f"OpenVINO {openvino_library.release()}"
 
 
 def bf16_obstacle() -> str | None:
     """Return why bf16 cannot be computed here, as a clause that says what it takes; None where it can."""
-    if not installed():
+    if not openvino_library.installed():
         return "bf16 is computed by OpenVINO, which is not installed: pip install 'snellen[openvino]'"
-    if not has_bfloat16() or "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if not openvino_library.computes(Precision.BF16):
         return (
             "this processor has no instructions for bfloat16: use one with AMX or AVX512-BF16, as servers by Intel "
             "since 2023 and by AMD since 2022 have"
@@ -44,13 +32,10 @@ class OpenVinoGraph:
 
     def __init__(self, path: Path, precision: Precision = Precision.FP32, threads: int = 0) -> None:
         """Read the graph. threads: for one run; 0 lets OpenVINO choose."""
-        self._graph = _core().read_model(path)
-        settings: dict[str, object] = {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision is Precision.BF16 else "f32",
-            "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,
-        }
-        self._settings = settings | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+        self._graph, self._precision = openvino_library.core().read_model(path), precision
+        self._settings = openvino_library.compile_settings(precision) | {"NUM_STREAMS": 1}
+        if threads:
+            self._settings["INFERENCE_NUM_THREADS"] = threads
         self._requests: dict[tuple[int, ...], Any] = {}
         first = self._graph.inputs[0].get_partial_shape()[0]
         self.batch = None if first.is_dynamic else first.get_length()
@@ -64,17 +49,7 @@ class OpenVinoGraph:
 
     def _compiled(self, shape: tuple[int, ...]) -> Any:
         self._graph.reshape({self._graph.inputs[0]: list(shape)})
-        compiled = _core().compile_model(self._graph, "CPU", self._settings)
-        used, asked = compiled.get_property("INFERENCE_PRECISION_HINT"), self._settings["INFERENCE_PRECISION_HINT"]
-        if used.get_type_name() != asked:
-            raise RuntimeError(f"OpenVINO computes in {used.get_type_name()} instead of {asked}")
+        compiled = openvino_library.core().compile_model(self._graph, "CPU", self._settings)
+        if other := openvino_library.other_numbers(compiled, self._precision):
+            raise RuntimeError(f"OpenVINO computes in {other}")
         return compiled.create_infer_request()
-
-
-@cache
-def _core() -> Any:
-    """Return the object that reads and compiles graphs, with the library's telemetry blocked in this process."""
-    sys.modules.setdefault(_CONVERTER, None)  # type: ignore[arg-type]  # Python's mark of a module that must not load
-    import openvino  # noqa: PLC0415  an extra
-
-    return openvino.Core()

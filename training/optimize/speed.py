@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from models.contract import PROBABILITIES, Pixels, Precision, Speed
-from training.evaluation import openvino_graph
+from models.contract import PROBABILITIES, Pixels, Precision, Speed, openvino_library
 from training.evaluation.graph import ONNX_RUNTIME, OPENVINO, open_graph
 from training.evaluation.machine import machine
+from training.evaluation.openvino_graph import OpenVinoGraph
 
 BATCH_SIZE = 16
 _ROUNDS = 15
@@ -58,8 +58,8 @@ def _runs(path: Path, precision: Precision, batch: Pixels, threads: int) -> dict
     graphs = {}
     if precision is not Precision.BF16:
         graphs[ONNX_RUNTIME] = open_graph(path, precision, threads=threads)
-    if openvino_graph.installed():
-        graphs[OPENVINO] = openvino_graph.OpenVinoGraph(path, precision, threads)
+    if openvino_library.installed():
+        graphs[OPENVINO] = OpenVinoGraph(path, precision, threads)
     return {library: partial(graph.run, [PROBABILITIES], batch) for library, graph in graphs.items()}
 
 

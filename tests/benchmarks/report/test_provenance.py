@@ -3,9 +3,7 @@
 import pytest
 
 from benchmarks.report.provenance import memory_limit_mib, no_bf16, versions
-from models.contract import Precision
-from service.engine import openvino_library
-from service.engine.openvino_library import NOT_INSTALLED
+from models.contract import Precision, openvino_library
 from tests.support.libraries import needs_openvino
 
 
@@ -27,7 +25,7 @@ def test_a_machine_without_bf16_says_why(native: bool, monkeypatch: pytest.Monke
 def test_without_openvino_there_is_no_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason says how to install it."""
     monkeypatch.setattr(openvino_library, "installed", lambda: False)
-    assert no_bf16() == NOT_INSTALLED
+    assert no_bf16() == openvino_library.NOT_INSTALLED
 
 
 def test_the_versions_name_what_decodes_and_runs_networks() -> None:

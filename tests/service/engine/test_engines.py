@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from models.contract import Bundle, Precision, read_bundle
+from models.contract import Bundle, Precision, openvino_library, read_bundle
 from service.engine.engines import every_provider, obstacle, open_engine, runtime_of
-from service.engine.openvino_library import installed
 from service.engine.providers import EngineOptions
 from service.engine.session import EngineRejected, all_providers
 from tests.support.bundles import write_bundle
@@ -39,7 +38,7 @@ def test_without_providers_onnxruntime_opens_the_graph(bundle: Bundle) -> None:
     assert opened(bundle, EngineOptions(strict=False)) in all_providers()
 
 
-@pytest.mark.skipif(installed(), reason="OpenVINO is installed")
+@pytest.mark.skipif(openvino_library.installed(), reason="OpenVINO is installed")
 def test_without_openvino_a_sentence_says_how_to_install_it(bundle: Bundle) -> None:
     """Unless another library may take its place."""
     with pytest.raises(EngineRejected, match=r"not installed: pip install 'snellen\[openvino\]'$"):
@@ -73,7 +72,7 @@ def test_bfloat16_is_never_computed_in_float32(bundle: Bundle) -> None:
 def test_every_provider_has_a_library() -> None:
     """The slowest is the last, and OpenVINO has a version of its own."""
     assert every_provider()[-1] == "cpu"
-    assert ("openvino" in every_provider()) == installed()
+    assert ("openvino" in every_provider()) == openvino_library.installed()
     assert runtime_of("cpu").startswith("onnxruntime ")
     assert runtime_of("openvino").startswith("openvino")
 

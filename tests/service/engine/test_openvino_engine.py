@@ -10,10 +10,9 @@ import numpy as np
 import onnx
 import pytest
 
-from models.contract import Bundle, Manifest, Pixels, Precision, Task, read_bundle
+from models.contract import Bundle, Manifest, Pixels, Precision, Task, openvino_library, read_bundle
 from service.engine.engines import LocalEngine, obstacle
 from service.engine.openvino_engine import OpenVinoEngine
-from service.engine.openvino_library import computes
 from service.engine.openvino_models import ANY_SIZE
 from service.engine.providers import EngineOptions
 from service.engine.session import EngineRejected
@@ -170,7 +169,7 @@ def test_every_model_computes_in_the_precision_that_was_asked_for(
     tmp_path: Path, precision: Precision, expected: str
 ) -> None:
     """On processors with AMX the library's own default for a float32 graph would be bfloat16."""
-    if not computes(precision):
+    if not openvino_library.computes(precision):
         pytest.skip("the processor has no instructions for bfloat16")
     bundle = read_bundle(write_dense_bundle(tmp_path))
     engine = OpenVinoEngine(
@@ -200,7 +199,7 @@ def test_streams_and_threads_are_as_asked_for_and_not_pinned(tmp_path: Path) -> 
 
 def test_bfloat16_is_near_float32(tmp_path: Path) -> None:
     """The graph is that of fp32; the probabilities differ, by less than bfloat16 rounds."""
-    if not computes(Precision.BF16):
+    if not openvino_library.computes(Precision.BF16):
         pytest.skip("the processor has no instructions for bfloat16")
     bundle = read_bundle(write_dense_bundle(tmp_path, channels=64))
     exact, rounded = (opened(bundle, options(precision=each)) for each in (Precision.FP32, Precision.BF16))
