@@ -19,6 +19,8 @@ Provider = Literal["cpu", "cuda", "tensorrt", "openvino", "auto"]
 MIB = 1024 * 1024
 _MOST_PIXELS = 2**31 - 1
 """The largest limit of pixels: Pillow counts the bytes of an image in 32 bits."""
+_PACKAGES = {"HEIC": ("pillow_heif", "heic"), "openvino": ("openvino", "openvino")}
+"""Value of a setting -> the package that it takes and that may be missing, and the extra of Snellen that has it."""
 LOWEST_RATE, HIGHEST_RATE = 0.001, 1_000_000
 """Range of a limit of images per second."""
 MOST_BURST = 1_000_000
@@ -288,15 +290,16 @@ class Settings(BaseSettings):
     @field_validator("formats")
     @classmethod
     def _check_formats(cls, formats: tuple[ImageFormat, ...]) -> tuple[ImageFormat, ...]:
-        if "HEIC" in formats and find_spec("pillow_heif") is None:
-            raise ValueError("HEIC takes a package that is not installed: pip install 'snellen[heic]'")
+        if reasons := [*filter(None, map(_missing_package, formats))]:
+            raise ValueError(reasons[0])
         return formats
 
     @field_validator("providers")
     @classmethod
     def _check_providers(cls, providers: tuple[Provider, ...]) -> tuple[Provider, ...]:
-        if providers == ("openvino",) and find_spec("openvino") is None:
-            raise ValueError("openvino takes a package that is not installed: pip install 'snellen[openvino]'")
+        reasons = [*map(_missing_package, providers)]
+        if reasons and all(reasons):
+            raise ValueError(reasons[0])
         return providers
 
     @field_validator("tls_key", "tls_client_ca")
@@ -437,6 +440,16 @@ def _is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def _missing_package(value: str) -> str | None:
+    """Return how to install what a value of a setting takes; None where it is installed, or takes nothing."""
+    if value not in _PACKAGES:
+        return None
+    module, extra = _PACKAGES[value]
+    if _is_installed(module):
+        return None
+    return f"{value} takes a package that is not installed: pip install 'snellen[{extra}]'"
 
 
 def unknown_variables(environment: Iterable[str]) -> list[str]:

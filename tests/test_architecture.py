@@ -159,6 +159,22 @@ def test_a_package_of_others_is_imported_by_its_rooms(library: str) -> None:
     assert {room_of(module) for module in importers(library)} - {"training", "snellen"} == LIBRARIES[library]
 
 
+@pytest.mark.parametrize("package", ["service", "snellen"])
+def test_the_choice_of_a_library_belongs_to_the_engine(package: str) -> None:
+    """Elsewhere neither the name of OpenVINO nor that of the variant that it alone computes is compared."""
+    names = {"openvino", "bf16"}
+    wrong = {
+        path.relative_to(ROOT)
+        for path in (ROOT / package).rglob("*.py")
+        if not path.is_relative_to(ROOT / "service/engine")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare | ast.match_case)
+        for part in ast.walk(node.pattern if isinstance(node, ast.match_case) else node)
+        if isinstance(part, ast.Constant) and part.value in names
+    }
+    assert not wrong
+
+
 def modules_of(rooms: tuple[str, ...]) -> list[str]:
     """Packages and modules of rooms."""
     return sorted(module for module in MODULES if module.startswith(rooms))

@@ -58,6 +58,11 @@ def obstacle(precision: Precision, providers: tuple[str, ...]) -> str | None:
     return None
 
 
+def providers_for(precision: Precision, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the providers to run a variant on: `wanted`, or the one that alone computes it, if it is installed."""
+    return (OPENVINO,) if precision is Precision.BF16 and openvino_library.installed() else wanted
+
+
 def open_engine(model: Path, manifest: Manifest, options: EngineOptions) -> LocalEngine:
     """Open a graph with the library of the first provider that is installed. Raises EngineRejected.
 

@@ -154,16 +154,17 @@ def _precisions(text: str | None, manifest: "Manifest") -> "tuple[Precision, ...
 
 
 def _measurable(manifest: "Manifest", wanted: str) -> list[str]:
-    """Return the variants of the bundle that can be computed here: bf16 takes OpenVINO and a processor for it.
+    """Return the variants of the bundle that can be computed here.
 
-    Ends the command where `wanted`, names between commas, has a bf16 that the bundle has too.
+    Ends the command where `wanted`, names between commas, has one that the bundle has and that cannot be computed.
     """
-    from training.evaluation.openvino_graph import bf16_obstacle
+    from training.evaluation.graph import obstacle
 
-    known = [variant.precision.value for variant in manifest.variants]
-    if "bf16" not in known or not (obstacle := bf16_obstacle()):
-        return known
-    if "bf16" in wanted:
-        exit_with_error(f"--precision: {obstacle}", status=2)
-    Console(stderr=True).print(f"bf16 is left out: {obstacle}", highlight=False, soft_wrap=True, markup=False)
-    return [name for name in known if name != "bf16"]
+    reasons = {variant.precision.value: obstacle(variant.precision) for variant in manifest.variants}
+    names = [name.strip() for name in wanted.split(",")]
+    for name, reason in reasons.items():
+        if reason and name in names:
+            exit_with_error(f"--precision: {reason}", status=2)
+        if reason:
+            Console(stderr=True).print(f"{name} is left out: {reason}", highlight=False, soft_wrap=True, markup=False)
+    return [name for name, reason in reasons.items() if not reason]

@@ -61,11 +61,10 @@ def _check_bundle(path: Path, options: "EngineOptions") -> str:
 
 
 def _check_variant(bundle: "Bundle", precision: "Precision", options: "EngineOptions") -> str:
-    from models.contract import openvino_library
-    from service.engine.engines import obstacle
+    from service.engine.engines import obstacle, providers_for
     from service.engine.verification import check_golden, open_verified
 
-    providers = ("openvino",) if precision.value == "bf16" and openvino_library.installed() else options.providers
+    providers = providers_for(precision, options.providers)
     if reason := obstacle(precision, providers):
         return f"{precision} not checked: {reason}"
     with closing(open_verified(bundle, replace(options, precision=precision, providers=providers))) as engine:

@@ -50,6 +50,11 @@ def open_graph(path: Path, precision: Precision = Precision.FP32, *, quiet: bool
     return OnnxGraph(path, quiet=quiet, threads=threads)
 
 
+def obstacle(precision: Precision) -> str | None:
+    """Return why `open_graph` cannot run a variant here, as a clause that says what it takes; None where it can."""
+    return openvino_graph.bf16_obstacle() if precision is Precision.BF16 else None
+
+
 def library_of(precision: Precision) -> str:
     """Return what `open_graph` runs a variant with, in words."""
     return f"{openvino_graph.library()} in bfloat16" if precision is Precision.BF16 else f"{ONNX_RUNTIME} on the CPU"

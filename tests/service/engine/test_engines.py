@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.contract import Bundle, Precision, openvino_library, read_bundle
-from service.engine.engines import every_provider, obstacle, open_engine, runtime_of
+from service.engine.engines import every_provider, obstacle, open_engine, providers_for, runtime_of
 from service.engine.providers import EngineOptions
 from service.engine.session import EngineRejected, all_providers
 from tests.support.bundles import write_bundle
@@ -67,6 +67,13 @@ def test_bfloat16_is_never_computed_in_float32(bundle: Bundle) -> None:
     with pytest.raises(EngineRejected, match="^bf16 runs on OpenVINO only, see --providers$"):
         opened(bundle, EngineOptions(("cpu",), precision=Precision.BF16))
     assert obstacle(Precision.INT8, ("cpu",)) is None
+
+
+def test_a_variant_that_one_library_computes_goes_to_that_library() -> None:
+    """If it is installed; all others go where they were wanted."""
+    assert all(providers_for(each, ("cpu",)) == ("cpu",) for each in Precision if each is not Precision.BF16)
+    expected = "openvino" if openvino_library.installed() else "cpu"
+    assert providers_for(Precision.BF16, ("cpu",)) == (expected,)
 
 
 def test_every_provider_has_a_library() -> None:

@@ -1,12 +1,14 @@
 """`snellen verify`, as a command."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from models.contract import MANIFEST, sha256_of
-from tests.snellen.command import snellen
+from models.contract import MANIFEST, Precision, openvino_library, sha256_of
+from service.engine.engines import obstacle, providers_for
+from tests.snellen.command import in_process, snellen
 from tests.support.bundles import change_manifest, write_bundle
 from tests.support.pictures import RED, picture
 
@@ -45,6 +47,25 @@ def test_a_file_that_is_not_what_it_should_be_is_named(tmp_path: Path, file: str
     list_again(folder)
     done = snellen("verify", folder)
     assert (done.returncode, reason in done.stderr) == (1, True), done.stderr
+
+
+@pytest.mark.parametrize("as_it_is", [True, False], ids=["this processor", "one without bfloat16"])
+def test_a_variant_is_checked_on_the_library_that_computes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_it_is: bool
+) -> None:
+    """Whatever --providers names; where none can, the line says why, and the others count."""
+    if not as_it_is:
+        monkeypatch.setattr(openvino_library, "has_bfloat16", lambda: False)
+    folder = write_bundle(tmp_path)
+    variants = json.loads((folder / MANIFEST).read_text())["variants"]
+    change_manifest(folder, variants=[*variants, variants[0] | {"precision": "bf16"}])
+    done = in_process("verify", folder, "--providers", "cpu")
+    assert done.returncode == 0, done.stderr
+    if reason := obstacle(Precision.BF16, providers_for(Precision.BF16, ("cpu",))):
+        assert f"bf16 not checked: {reason}" in done.stdout
+    else:
+        assert as_it_is
+        assert re.search(r"fp32 within .* on cpu, bf16 within .* on openvino$", done.stdout.strip())
 
 
 def list_again(folder: Path) -> None:
