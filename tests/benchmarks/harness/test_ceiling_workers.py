@@ -1,4 +1,4 @@
-"""The ceiling's processes, real ones, on the shipped bundle."""
+"""The ceiling's processes, real ones, with a photo and a network of a few nodes, which each of them opens at once."""
 
 import os
 import signal
@@ -15,27 +15,30 @@ from benchmarks.harness.ceiling_workers import IN_FULL, PROCESSES, SINGLE_IMAGE,
 from benchmarks.harness.prepare_inputs import write_networks
 from benchmarks.micro.ceilings import BATCH_SIZES, libraries, sessions
 from benchmarks.sample_images import PHOTO
-from benchmarks.workloads import SHIPPED, Workload
+from benchmarks.workloads import Workload
 from models.contract import usable_cores
+from tests.support.bundles import write_bundle
 from tests.support.libraries import LIBRARIES
-
-WORKLOAD = Workload("T", "a photo", PHOTO, SHIPPED, "imagenet")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def network() -> None:
-    write_networks(WORKLOAD)
 
 
 @pytest.fixture(scope="module")
-def ready() -> Iterator[CeilingWorkers]:
-    with ceiling_workers(WORKLOAD, choice_s=0.1) as up:
+def workload(tmp_path_factory: pytest.TempPathFactory) -> Workload:
+    models = tmp_path_factory.mktemp("models")
+    write_bundle(models, "ceiling-test")
+    found = Workload("T", "a photo", PHOTO, models, "ceiling-test")
+    write_networks(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def ready(workload: Workload) -> Iterator[CeilingWorkers]:
+    with ceiling_workers(workload, choice_s=0.1) as up:
         yield up
 
 
-def test_it_runs_again_and_again_with_one_batch_size(ready: CeilingWorkers) -> None:
+def test_it_runs_again_and_again_with_one_batch_size(workload: Workload, ready: CeilingWorkers) -> None:
     """In a process a core, decoding either way, with one of the installed libraries."""
-    assert ready.library in libraries(WORKLOAD)
+    assert ready.library in libraries(workload)
     found = [ready.run(what, 0.01) for what in (PROCESSES, IN_FULL, PROCESSES)]
     assert all(values["images_per_s"] > 0 for values in found)
     assert all(values["answers"] >= usable_cores() and values["cpu_s"] > 0 for values in found)
@@ -54,14 +57,14 @@ def test_the_stages_of_a_single_image_add_up(ready: CeilingWorkers) -> None:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_workload_can_name_the_library(library: str) -> None:
+def test_a_workload_can_name_the_library(workload: Workload, library: str) -> None:
     """Its ceiling and its sessions in one thread use no other."""
-    workload = replace(WORKLOAD, library=library)
-    with ceiling_workers(workload, choice_s=0.1) as up:
+    named = replace(workload, library=library)
+    with ceiling_workers(named, choice_s=0.1) as up:
         assert up.library == library
         assert up.run(PROCESSES, 0.01)["images_per_s"] > 0
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-        found = alone.submit(sessions, workload, 0.1).result()
+        found = alone.submit(sessions, named, 0.1).result()
     assert [*found] == [(library, size) for size in BATCH_SIZES]
 
 
@@ -74,9 +77,9 @@ def test_between_two_runs_it_uses_no_cpu(ready: CeilingWorkers) -> None:
     assert all(sum(child.cpu_times()[:2]) - used <= 0.02 for child, used in before.items())
 
 
-def test_a_process_that_dies_is_an_error_not_a_wait() -> None:
+def test_a_process_that_dies_is_an_error_not_a_wait(workload: Workload) -> None:
     """Both for the next run and for a check of the processes."""
-    with ceiling_workers(WORKLOAD, choice_s=0.1) as up:
+    with ceiling_workers(workload, choice_s=0.1) as up:
         up.check()
         process = up._workers[-1][0]
         os.kill(process.pid or 0, signal.SIGKILL)
