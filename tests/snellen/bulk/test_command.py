@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.snellen.bulk.data import LABELS, PICTURES, rows, write_parquet, write_pictures, write_tar
-from tests.snellen.command import in_process, snellen
+from tests.snellen.command import in_process
 
 READ = re.compile(r"^snellen: read them: (.*)$", re.MULTILINE)
 
@@ -52,7 +52,7 @@ def test_every_file_has_one_row_after_kills_and_resumes(bundle: Path, tmp_path: 
     (out / "part-00003.parquet").unlink()
     kept = {path: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
     assert 0 < len(kept) < 30
-    done = snellen("classify", *arguments)
+    done = in_process("classify", *arguments)
     assert done.returncode == 0
     assert f"going on after {50 * len(kept):,} of 1,500 images" in done.stderr
     assert "1,500 rows in" in done.stderr
@@ -79,7 +79,7 @@ def test_ctrl_c_keeps_what_is_whole(bundle: Path, tmp_path: Path) -> None:
         f"snellen: stopped with {whole} of 30 parts whole; the same command goes on after them\n",
     )
     assert not list(out.glob("_unfinished*"))
-    assert snellen("classify", *arguments).returncode == 0
+    assert in_process("classify", *arguments).returncode == 0
     assert len(set(names(out))) == 1500
 
 
