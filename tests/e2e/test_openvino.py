@@ -1,5 +1,6 @@
 """The whole service on OpenVINO, as real processes beside one on ONNX Runtime."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,25 @@ from tests.support.processes import hurry_checks, until
 from tests.support.server import ServerProcess, running
 
 pytestmark = [needs_openvino, pytest.mark.timeout(600)]
+FLAGS = ("--default-model", "dense")
 SHAPES = [("--frontends", "1"), ("--frontends", "1", "--engines", "1")]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two versions whose answers differ, and a bundle for images of any size."""
+    folder = tmp_path_factory.mktemp("models")
+    write_bundle(folder, version=1)
+    write_bundle(folder, version=2, temperature=2)
+    write_dense_bundle(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def theirs(models: Path) -> Iterator[ServerProcess]:
+    """The service on ONNX Runtime, with whose answers those of both shapes on OpenVINO are compared."""
+    with running(models, *FLAGS, *SHAPES[0], "--providers", "cpu") as server:
+        yield server
 
 
 def answer(server: ServerProcess, path: str, **headers: str) -> Any:
@@ -46,17 +65,14 @@ def load(server: ServerProcess, admin: AdminClient, name: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_all_requests_have_the_answers_of_onnxruntime(tmp_path: Path, shape: tuple[str, ...]) -> None:
-    """Alone, as bulk, with heat map, of any size, of another version, and of one that was loaded later."""
-    models, socket = tmp_path / "models", str(tmp_path / "admin.sock")
-    write_bundle(models, version=1)
-    write_bundle(models, version=2, matmuls=1)
-    write_dense_bundle(models)
-    flags = ("--default-model", "dense", *shape)
-    openvino = ("--providers", "openvino", "--admin-socket", socket)
-    with running(models, *flags, *openvino) as ours, running(models, *flags, "--providers", "cpu") as theirs:
-        one = "/v1/models/colours/versions/1/classify"
-        for path in ("/v1/classify", "/v1/classify?explain=heatmap", "/v1/classify?dense=1", one):
+def test_all_requests_have_the_answers_of_onnxruntime(
+    models: Path, theirs: ServerProcess, tmp_path: Path, shape: tuple[str, ...]
+) -> None:
+    """Alone, as bulk, with heat map, of any size, of two versions, and of one that was loaded later."""
+    socket = str(tmp_path / "admin.sock")
+    with running(models, *FLAGS, *shape, "--providers", "openvino", "--admin-socket", socket) as ours:
+        one, two = (f"/v1/models/colours/versions/{number}/classify" for number in (1, 2))
+        for path in ("/v1/classify", "/v1/classify?explain=heatmap", "/v1/classify?dense=1", one, two):
             for headers in ({}, {"X-Priority": "bulk"}):
                 expected = numbers(answer(theirs, path, **headers))
                 assert numbers(answer(ours, path, **headers)) == pytest.approx(expected, abs=1e-4)
