@@ -195,3 +195,10 @@ def test_openvino_alone_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ValidationError, match=r"not installed: pip install 'snellen\[openvino\]'"):
         Settings(providers=("openvino",))
     assert Settings(providers=("openvino", "cpu")).providers == ("openvino", "cpu")
+
+
+def test_heic_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside other formats too: pictures in it would be refused."""
+    monkeypatch.setattr("service.settings.find_spec", lambda _: None)
+    with pytest.raises(ValidationError, match=r"HEIC takes .* not installed: pip install 'snellen\[heic\]'"):
+        Settings(formats=("JPEG", "HEIC"))
