@@ -106,7 +106,7 @@ def _bulk(classifier: OfflineClassifier, batch: int, folder: Path, images: Path)
         output, sources = Output(out), Sources((str(images),), IMAGE_SUFFIXES, None, out)
         options = options_of(classifier, folder, BulkOptions(out), 1 << 25, heic=False)
         with output.locked():
-            job, missing = begun(output, sources, options)
+            job, missing, _ = begun(output, sources, options)
             began, cpu_s = time.perf_counter(), time.process_time()
             classify_parts(classifier, output, missing, batch=batch)
             rate = job.images / (time.perf_counter() - began)

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -89,12 +90,14 @@ def _run(
     classifier: OfflineClassifier, output: Output, sources: Sources, options: Options, on_ray: Opening | None
 ) -> int:
     """Begin, or go on; return the exit status. on_ray: how Ray's actors open the bundle; None to classify here."""
-    job, missing = begun(output, sources, options)
+    job, missing, came = begun(output, sources, options)
     rate = Rate(job.images - sum(map(job.rows, missing)), job.images)
     if not missing:
         _say(f"{path_text(output.folder)} is finished; to classify again, give another --out, or remove it")
     elif rate.images:
         _say(f"going on after {rate.images:,} of {job.images:,} images")
+    if came and missing:
+        _say("files came or went since the run began; the images that were there at the start are classified")
     try:
         _classify(classifier, output, job, missing, rate, on_ray)
     except KeyboardInterrupt:
@@ -103,7 +106,7 @@ def _run(
         return 130
     failures = output.failures(job)
     _report(output, job, failures, rate if missing else None)
-    changed = bool(missing) and _changed(sources, job)
+    changed = came or (bool(missing) and _changed(sources, job))
     if changed:
         _say(
             f"files came or went meanwhile: the {job.images:,} images that were there at the start have one row each, "
@@ -135,24 +138,31 @@ def _classify(
             classify_on_ray(on_ray, output, missing, measure=measure, on_part=lambda part: advance(job.rows(part)))
 
 
-def begun(output: Output, sources: Sources, options: Options) -> tuple[Job, list[int]]:
-    """Return what the folder is begun with, now or before, and the numbers of the parts that are missing."""
+def begun(output: Output, sources: Sources, options: Options) -> tuple[Job, list[int], bool]:
+    """Return what the folder is begun with, now or before, the numbers of the parts that are missing, and `came`.
+
+    came: whether files came or went since it was begun. Raises Refused, also where no file is left or a shard changed.
+    """
     passed_over, digest = PassedOver(), FileDigest()
     files = digest.passing(sources.files(passed_over))
-    job = output.job()
+    job, came = output.job(), False
     try:
         if job is None:
-            job = output.begin(
-                lambda path: write_list(sources.images(files, passed_over), path), options, lambda: digest.listing
-            )
+            write = partial(write_list, sources.images(files, passed_over))
+            job = output.begin(write, options, sources.names, lambda: digest.listing)
         else:
+            output.check_same(job, options, sources.names)
             for _ in files:
                 pass
-            output.check_same(job, options, digest.listing)
+            came = digest.listing != job.inputs
+            if came and not digest.listing.files:
+                raise Refused(f"none of the {job.inputs.files:,} files of the run is there: bring them back")
     finally:
         for sentence in passed_over.sentences():
             _say(sentence)
-    return job, output.missing(job)
+    if came:
+        output.check_shards()
+    return job, output.missing(job), came
 
 
 def _report(output: Output, job: Job, failures: "Counter[str]", rate: Rate | None) -> None:
@@ -161,7 +171,8 @@ def _report(output: Output, job: Job, failures: "Counter[str]", rate: Rate | Non
     failed = f"{failures.total():,} failed: {kinds}" if failures else "none failed"
     speed = "" if rate is None else f"; {rate.per_second:.1f} images/s"
     _say(f"{job.images:,} rows in {path_text(output.folder)}, {failed}{speed}")
-    code = f"import pyarrow.parquet as pq; print(pq.read_table({json.dumps(str(output.folder))}))"
+    folder = f"./{output.folder}" if str(output.folder).startswith("~") else str(output.folder)  # as in _footer
+    code = f"import pyarrow.parquet as pq; print(pq.read_table({json.dumps(folder)}))"
     _say(f"read them: python -c {shlex.quote(code)}")
 
 

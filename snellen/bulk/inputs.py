@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel
 
 from snellen.bulk.sources import Entry, FoundFile, Kind
@@ -16,6 +18,7 @@ _SCHEMA = pa.schema(
         ("address", pa.binary()),
         ("offset", pa.int64()),
         ("size", pa.int64()),
+        ("shard_size", pa.int64()),
     ]
 )
 _BATCH_ROWS = 10_000
@@ -67,8 +70,8 @@ def write_list(entries: Iterable[Entry], path: Path) -> int:
     with path.open("wb") as sink, pa.ipc.new_file(sink, _SCHEMA, options=options) as writer:
         for some in _groups(entries, _BATCH_ROWS):
             count += len(some)
-            kinds, names, addresses, offsets, sizes = zip(*some, strict=True)
-            columns = [kinds, names, [_raw(each) for each in addresses], offsets, sizes]
+            kinds, names, addresses, *numbers = zip(*some, strict=True)
+            columns = [kinds, names, [_raw(each) for each in addresses], *numbers]
             arrays = [pa.array(column, kind.type) for column, kind in zip(columns, _SCHEMA, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
     return count
@@ -80,10 +83,24 @@ def read_list(path: Path, begin: int, end: int) -> Iterator[Entry]:
         for index in range(begin // _BATCH_ROWS, -(-end // _BATCH_ROWS)):
             first = index * _BATCH_ROWS
             batch = reader.get_batch(index).slice(max(begin - first, 0), end - max(begin, first))
-            for kind, name, address, offset, size in zip(
-                *(column.to_pylist() for column in batch.columns), strict=True
-            ):
-                yield Entry(Kind(kind), name, address.decode("utf-8", "surrogateescape"), offset, size)
+            columns = [column.to_pylist() for column in batch.columns]
+            for kind, name, address, *numbers in zip(*columns, strict=True):
+                yield Entry(Kind(kind), name, _address(address), *numbers)
+
+
+def shards_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield the address of each shard that the images of the list are in, and its size in bytes when it was listed."""
+    with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
+        for index in range(reader.num_record_batches):
+            batch = reader.get_batch(index)
+            inside = batch.filter(pc.not_equal(batch.column("kind"), int(Kind.FILE)))
+            pairs = zip(*(inside.column(name).to_pylist() for name in ("address", "shard_size")), strict=True)
+            for (address, size), _ in groupby(pairs):
+                yield _address(address), size
+
+
+def _address(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _raw(address: str) -> bytes:

@@ -5,8 +5,9 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
@@ -16,7 +17,8 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from snellen.bulk.errors import Refused, Stopped
-from snellen.bulk.inputs import Listing
+from snellen.bulk.inputs import Listing, shards_of
+from snellen.bulk.places import place_of
 from snellen.output import path_text
 
 JOB, LIST = "_snellen.json", "_inputs.arrow"
@@ -57,6 +59,7 @@ class Job(BaseModel, frozen=True):
     """The content of `_snellen.json`. images: number of all images in the list of inputs."""
 
     options: Options
+    arguments: list[str]
     inputs: Listing
     images: int
 
@@ -146,30 +149,53 @@ class Output:
         except (OSError, ValidationError) as error:
             raise Refused(f"{self._name}/{JOB} cannot be read: give another --out, or remove the folder") from error
 
-    def begin(self, write_list: Callable[[Path], int], options: Options, listing: Callable[[], Listing]) -> Job:
+    def begin(
+        self,
+        write_list: Callable[[Path], int],
+        options: Options,
+        arguments: Sequence[str],
+        listing: Callable[[], Listing],
+    ) -> Job:
         """Write the list of inputs, then the job. write_list: returns the number of images. Raises Stopped.
 
-        listing: called after the list was written. Raises Refused without images.
+        arguments: that name the inputs. listing: called after the list was written. Raises Refused without images.
         """
         with self._becoming(LIST) as path:
             if not (images := write_list(path)):
                 raise Refused("no image found")
-        job = Job(options=options, inputs=listing(), images=images)
+        job = Job(options=options, arguments=[*arguments], inputs=listing(), images=images)
         with self._becoming(JOB) as path:
             path.write_text(job.model_dump_json(indent=1) + "\n")
         return job
 
-    def check_same(self, job: Job, options: Options, listing: Listing) -> None:
-        """Raise Refused where the folder was begun with other options or inputs; the sentence names the first one."""
+    def check_same(self, job: Job, options: Options, arguments: Sequence[str]) -> None:
+        """Raise Refused where the folder was begun with other options or arguments; the sentence names the first."""
         new = options.model_dump()
         for name, old in job.options.model_dump().items():
             if old != new[name]:
                 what = _AS_OPTION.get(name, f"--{name.replace('_', '-')}")
                 values = "" if name == "manifest" else f": {old} then, {new[name]} now"
                 raise Refused(f"{self._name} was begun with another value of {what}{values}; {_SAME}")
-        if job.inputs != listing:
-            counts = f"{job.inputs.files:,} files then, {listing.files:,} now"
-            raise Refused(f"{self._name} was begun with other inputs: {counts}; {_SAME}")
+        if job.arguments != [*arguments]:
+            pairs = zip_longest(job.arguments, arguments, fillvalue="nothing")
+            then, now = next(pair for pair in pairs if pair[0] != pair[1])
+            raise Refused(f"{self._name} was begun with other arguments: {then} then, {now} now; {_SAME}")
+
+    def check_shards(self) -> None:
+        """Raise Refused where a shard has another size than when the run began: its images would lie elsewhere.
+
+        A shard that is gone is no reason to refuse, since all its images may have rows.
+        """
+        for address, before in shards_of(self.folder / LIST):
+            try:
+                size = place_of(address).size(address)
+            except OSError:
+                continue
+            if size != before:
+                raise Refused(
+                    f"{place_of(address).text(address)} has {size:,} bytes, and had {before:,} when {self._name} was "
+                    "begun; give another --out"
+                )
 
     def missing(self, job: Job) -> list[int]:
         """Return the numbers of the parts that are not whole. Raises Refused for a part of something else."""
@@ -180,7 +206,7 @@ class Output:
         if not path.exists():
             return False
         try:
-            footer = pq.read_metadata(path)
+            footer = _footer(path)
             own = json.loads((footer.metadata or {}).get(_METADATA, b"{}"))
         except (OSError, pa.ArrowException, ValueError) as error:
             raise Refused(f"{path_text(path)} cannot be read: remove it, and it is made again") from error
@@ -192,7 +218,7 @@ class Output:
         """Return how many rows of all parts failed, by kind. All parts are whole."""
         counts: Counter[str] = Counter()
         for part in range(job.parts):
-            counts.update(json.loads(pq.read_metadata(self.path_of(part)).metadata[_METADATA])["failures"])
+            counts.update(json.loads(_footer(self.path_of(part)).metadata[_METADATA])["failures"])
         return counts
 
     def path_of(self, part: int) -> Path:
@@ -231,6 +257,12 @@ class Output:
 
 
 _SAME = "give what it was begun with, or another --out"
+
+
+def _footer(path: Path) -> Any:
+    """Return the metadata of a Parquet file. It is opened here, since pyarrow takes `~` for the home folder."""
+    with path.open("rb") as file:
+        return pq.read_metadata(file)
 
 
 class PartWriter:

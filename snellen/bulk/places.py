@@ -183,11 +183,19 @@ def inside(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if is_remote(folder) else os.path.join(folder, name)
 
 
+def local_path(address: str) -> str:
+    """Return the real path of a local file or folder, also of file://; any other address without `/` at its end."""
+    protocol, separator, rest = address.partition("://")
+    if separator and protocol not in {"file", "local"}:
+        return address.rstrip("/")
+    return os.path.realpath(rest if separator else address)
+
+
 def overlap(addresses: Iterable[str]) -> tuple[str, str] | None:
     """Return two arguments of which one is, or is inside, the other; None where there are none."""
     keys: dict[str, str] = {}
     for address in addresses:
-        key = address.rstrip("/") if is_remote(address) else os.path.realpath(address)
+        key = local_path(address)
         if key in keys:
             return keys[key], address
         keys[key] = address

@@ -1,6 +1,6 @@
 """From the arguments to files in a fixed order, and from shards to the images in them."""
 
-import os
+import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,15 @@ import pyarrow.parquet as pq
 
 from models.contract import HEIC_SUFFIXES, is_litter, litter_kind, litter_note, suffix_counts
 from snellen.bulk.errors import Refused
-from snellen.bulk.places import Place, inside, is_remote, overlap, place_of
+from snellen.bulk.places import Place, inside, is_remote, local_path, overlap, place_of
 
 DEFAULT_COLUMN = "image"
 """The column of bytes of a Parquet file that is named as an argument. Hugging Face's data sets have it."""
 TAR, PARQUET, COMPRESSED = ".tar", ".parquet", (".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")
 _BLOCK = 512
 """Bytes of a header of a tar archive."""
+_PASSWORD = re.compile(r"(?<=.)://[^/]*:[^/]*@")
+"""A user's name and password in an address."""
 
 
 class Kind(IntEnum):
@@ -44,7 +46,8 @@ class Entry(NamedTuple):
     """One image.
 
     name: unique among all images; the row's `path`. address: the file, or the shard that holds it. offset: byte in the
-    tar shard, or row in the Parquet file. size: bytes, 0 where that is not known before reading.
+    tar shard, or row in the Parquet file. size: bytes, 0 where that is not known before reading. shard_size: bytes of
+    the shard, 0 for a file.
     """
 
     kind: Kind
@@ -52,6 +55,7 @@ class Entry(NamedTuple):
     address: str
     offset: int = 0
     size: int = 0
+    shard_size: int = 0
 
 
 @dataclass
@@ -70,7 +74,8 @@ class PassedOver:
         """Yield a sentence for each reason to pass over files."""
         if total := self.others.total():
             counts = suffix_counts(self.others.elements())
-            yield f"passed over {total:,} {'file' if total == 1 else 'files'} that do not end as images do: {counts}"
+            files = "file that does" if total == 1 else "files that do"
+            yield f"passed over {total:,} {files} not end as images do: {counts}"
         if any(f"file{suffix}" in self.others for suffix in HEIC_SUFFIXES):
             yield "convert HEIC photos to JPEG, or read them with --heic"
         if "file.parquet" in self.others:
@@ -78,7 +83,8 @@ class PassedOver:
         if self.litter:
             yield litter_note(self.litter.elements())
         if self.links:
-            yield f"passed over {self.links:,} symbolic links to folders: name these folders as arguments"
+            links = "symbolic link to a folder" if self.links == 1 else "symbolic links to folders"
+            yield f"passed over {self.links:,} {links}: name these folders as arguments"
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,23 @@ class Sources:
     column: str | None
     output: Path
 
+    @property
+    def names(self) -> list[str]:
+        """The arguments as text; `folder`, `folder/` and `./folder` are the same. Raises Refused."""
+        trimmed = [each.rstrip("/") or each for each in self.arguments]
+        return [place_of(each).text(each) for each in trimmed]
+
     def files(self, passed_over: PassedOver) -> Iterator[FoundFile]:
         """Yield images and shards in the order of the arguments, those in folders sorted by name.
 
         Only the names of one folder, and of those above it, are in memory. Raises Refused.
         """
+        if secret := next(filter(_PASSWORD.search, self.arguments), None):
+            shown = _PASSWORD.sub("://", secret)
+            raise Refused(
+                f"{shown} was given with a password, which every row would show: leave it out, and set it as the "
+                "package for this store, or the configuration of fsspec, has it"
+            )
         if both := overlap(self.arguments):
             raise Refused(f"{both[1]} is also read with {both[0]}: name each image once")
         for argument in self.arguments:
@@ -125,7 +143,7 @@ class Sources:
             elif each.link:
                 passed_over.links += 1
             elif each.is_folder:
-                if each.name != self.output.name or os.path.realpath(address) != os.path.realpath(self.output):
+                if each.name != self.output.name or local_path(address) != local_path(str(self.output)):
                     yield from self._below(place, address, passed_over)
             elif self._is_input(each.name):
                 yield self._file(place, address, each.size)
@@ -159,7 +177,7 @@ class Sources:
                     yield from self._members(file, passed_over)
                 case Kind.PARQUET:
                     for row in range(self._rows(file)):
-                        yield Entry(file.kind, f"{file.text}#{row}", file.address, row)
+                        yield Entry(file.kind, f"{file.text}#{row}", file.address, row, 0, file.size)
 
     def _members(self, file: FoundFile, passed_over: PassedOver) -> Iterator[Entry]:
         """Yield the images of a tar shard; their names are never used as paths. Only the names are in memory."""
@@ -172,7 +190,8 @@ class Sources:
                         continue
                     names[name] += 1
                     unique = name if names[name] == 1 else f"{name}#{names[name]}"
-                    yield Entry(file.kind, f"{file.text}/{unique}", file.address, member.offset_data, member.size)
+                    text, begin = f"{file.text}/{unique}", member.offset_data
+                    yield Entry(file.kind, text, file.address, begin, member.size, file.size)
         except (tarfile.TarError, EOFError, ValueError) as error:
             raise Refused(f"{file.text} is not a tar archive, or damaged: {error}; fetch or make it again") from error
         except OSError as error:

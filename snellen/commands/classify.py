@@ -110,6 +110,8 @@ def classify(
 
     if out is not None:
         _refuse_with_out(out, output_format, dense=dense, on_ray=on_ray)
+        if column == "":
+            exit_with_error("--column has no name: write the column that holds the images", status=2)
         from snellen.bulk.batch_size import LARGEST
         from snellen.bulk.command import ROWS_PER_PART, BulkOptions, classify_into
         from snellen.bulk.sources import Sources

@@ -101,18 +101,17 @@ def test_finished_output_stays(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_what_differs_is_refused(bundle: Path, tmp_path: Path) -> None:
-    """Options, inputs and bundle; nothing changes."""
+    """Options and arguments; nothing changes."""
     paths = write_pictures(tmp_path / "files", 3)
     out = tmp_path / "results.parquet"
     arguments = ("classify", tmp_path / "files", "--bundle", bundle, "--out", out)
     assert in_process(*arguments).returncode == 0
     refused = [in_process(*arguments, "--top-k", 1), in_process(*arguments, "--rows-per-part", 7)]
-    Path(paths[0]).rename(tmp_path / "files" / "other.png")
-    refused.append(in_process(*arguments))
+    refused.append(in_process(*arguments[:1], tmp_path / "files" / "000", *arguments[2:]))
     assert [done.returncode for done in refused] == [2, 2, 2]
     assert [done.stderr.count("\n") for done in refused] == [1, 1, 1]
     assert "--top-k: 3 then, 1 now" in refused[0].stderr
-    assert "other inputs: 3 files then, 3 now" in refused[2].stderr
+    assert f"other arguments: {tmp_path / 'files'} then, {tmp_path / 'files' / '000'} now" in refused[2].stderr
     assert names(out) == paths
 
 
@@ -130,6 +129,62 @@ def test_files_that_come_and_go_are_noticed(bundle: Path, tmp_path: Path) -> Non
     assert "1 failed: 1 no such file or directory" in error
     assert "files came or went meanwhile: the 1,500 images that were there at the start have one row each" in error
     assert names(out) == paths
+
+
+def test_files_that_came_and_went_between_two_commands_are_noticed(bundle: Path, tmp_path: Path) -> None:
+    """The run goes on with the images of its start, and says so again when it is finished."""
+    paths = write_pictures(tmp_path / "files", 6)
+    out = tmp_path / "results.parquet"
+    arguments = ("classify", tmp_path / "files", "--bundle", bundle, "--out", out, "--rows-per-part", 2)
+    assert in_process(*arguments).returncode == 0
+    (out / "part-00001.parquet").unlink()
+    Path(paths[2]).unlink()
+    (tmp_path / "files" / "000" / "000000a.png").write_bytes(PICTURES[0])
+    resumed, finished = in_process(*arguments), in_process(*arguments)
+    assert (resumed.returncode, finished.returncode) == (1, 1)
+    assert "going on after 4 of 6 images" in resumed.stderr
+    assert "files came or went since the run began" in resumed.stderr
+    assert "1 failed: 1 no such file or directory" in resumed.stderr
+    assert "what came since has none" in resumed.stderr
+    assert "what came since has none" in finished.stderr
+    assert names(out) == paths
+
+
+@pytest.mark.parametrize("store", ["", "file://"])
+def test_a_shard_that_changed_is_refused(bundle: Path, tmp_path: Path, store: str) -> None:
+    """Since its images lie elsewhere now; a new shard is not, nor is one that is gone after it has its rows."""
+    (folder := tmp_path / "in").mkdir()
+    first = write_tar(folder / "a.tar", [(f"{index}.png", PICTURES[index]) for index in range(3)])
+    second = write_tar(folder / "b.tar", [("0.png", PICTURES[0])])
+    out = tmp_path / "results.parquet"
+    arguments = ("classify", f"{store}{folder}", "--bundle", bundle, "--out", out, "--rows-per-part", 1)
+    assert in_process(*arguments).returncode == 0
+    (out / "part-00003.parquet").unlink()
+    write_tar(folder / "c.tar", [("0.png", PICTURES[0])])
+    first.unlink()
+    assert in_process(*arguments).returncode == 1
+    assert len(rows(out)) == 4
+    write_tar(second, [(f"{index}.png", PICTURES[index] * 100) for index in range(3)])
+    refused = in_process(*arguments)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert re.search(r"b\.tar has [\d,]+ bytes, and had [\d,]+ when .* was begun; give another --out", refused.stderr)
+
+
+def test_a_disk_that_is_not_mounted_makes_no_rows(bundle: Path, tmp_path: Path) -> None:
+    """Its folder is empty, or not there; the run waits for the files."""
+    write_pictures(tmp_path / "files", 3)
+    out = tmp_path / "results.parquet"
+    arguments = ("classify", tmp_path / "files", "--bundle", bundle, "--out", out, "--rows-per-part", 2)
+    assert in_process(*arguments).returncode == 0
+    (out / "part-00001.parquet").unlink()
+    (tmp_path / "files").rename(tmp_path / "away")
+    gone = in_process(*arguments)
+    (tmp_path / "files").mkdir()
+    empty = in_process(*arguments)
+    assert (gone.returncode, empty.returncode) == (2, 2)
+    assert "there is no file or folder" in gone.stderr
+    assert "none of the 3 files of the run is there: bring them back" in empty.stderr
+    assert not (out / "part-00001.parquet").exists()
 
 
 def test_an_argument_that_goes_meanwhile_is_noticed(bundle: Path, tmp_path: Path) -> None:
@@ -162,10 +217,12 @@ def test_ctrl_c_at_the_end_does_not_deny_what_is_done(
     assert len(rows(tmp_path / "r.parquet")) == 3
 
 
-def test_the_line_on_reading_reads(bundle: Path, tmp_path: Path) -> None:
-    """It is a command for a shell."""
+@pytest.mark.parametrize("name", ["it's.parquet", "~/r.parquet"])
+def test_the_line_on_reading_reads(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It is a command for a shell, also where a shell left `--out=~/r.parquet` as it was."""
     write_pictures(tmp_path / "files", 3)
-    done = in_process("classify", tmp_path / "files", "--bundle", bundle, "--out", tmp_path / "it's.parquet")
+    monkeypatch.chdir(tmp_path)
+    done = in_process("classify", "files", "--bundle", bundle, "--out", name)
     found = READ.search(done.stderr)
     assert found is not None
     words = shlex.split(found[1])
@@ -204,6 +261,7 @@ def test_shards_and_stores_are_arguments(bundle: Path, tmp_path: Path) -> None:
         (("--out", "s3://bucket/r.parquet"), "--out: the results go to a folder of this machine"),
         (("--out", "r.parquet", "--format", "csv"), "--out goes without --format"),
         (("--out", "r.parquet", "--dense"), "--out goes without --dense"),
+        (("--out", "r.parquet", "--column", ""), "--column has no name"),
         (("--column", "image"), "--column goes with --out RESULTS.parquet"),
         (("--rows-per-part", "5"), "--rows-per-part goes with --out RESULTS.parquet"),
         (("s3://bucket/folder",), "s3://bucket/folder is an address"),

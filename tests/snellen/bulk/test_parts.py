@@ -28,11 +28,12 @@ OPTIONS = Options(
     rows_per_part=10,
 )
 INPUTS = Listing(files=25, sha256="1" * 64)
+ARGUMENTS = ["photos", "more"]
 
 
 def begun(output: Output) -> Job:
     with output.locked():
-        return output.begin(lambda path: path.write_text("the list") and 25, OPTIONS, lambda: INPUTS)
+        return output.begin(lambda path: path.write_text("the list") and 25, OPTIONS, ARGUMENTS, lambda: INPUTS)
 
 
 def write_part(output: Output, job: Job, part: int) -> None:
@@ -93,28 +94,31 @@ def test_a_folder_that_cannot_be_written_stops_the_run(output: Output) -> None:
 def test_without_images_nothing_is_left(output: Output) -> None:
     """No folder either."""
     with pytest.raises(Refused, match="no image found"), output.locked():
-        output.begin(lambda path: path.write_text("") and 0, OPTIONS, lambda: INPUTS)
+        output.begin(lambda path: path.write_text("") and 0, OPTIONS, ARGUMENTS, lambda: INPUTS)
     assert not output.folder.exists()
 
 
 @pytest.mark.parametrize(
-    ("options", "inputs", "sentence"),
+    ("options", "arguments", "sentence"),
     [
-        ({"top_k": 3}, {}, "another value of --top-k: 5 then, 3 now; give what it was begun with, or another --out"),
-        ({"rows_per_part": 3}, {}, "another value of --rows-per-part: 10 then, 3 now"),
-        ({"manifest": "2" * 64}, {}, "another value of the files of the bundle; give"),
-        ({"provider": "cuda"}, {}, "another value of --providers: cpu then, cuda now"),
-        ({}, {"files": 26}, "other inputs: 25 files then, 26 now"),
+        (
+            {"top_k": 3},
+            ARGUMENTS,
+            "another value of --top-k: 5 then, 3 now; give what it was begun with, or another --out",
+        ),
+        ({"rows_per_part": 3}, ARGUMENTS, "another value of --rows-per-part: 10 then, 3 now"),
+        ({"manifest": "2" * 64}, ARGUMENTS, "another value of the files of the bundle; give"),
+        ({"provider": "cuda"}, ARGUMENTS, "another value of --providers: cpu then, cuda now"),
+        ({}, ["photos"], "other arguments: more then, nothing now; give"),
+        ({}, ["more", "photos"], "other arguments: photos then, more now"),
     ],
 )
-def test_what_differs_is_named(
-    output: Output, options: dict[str, object], inputs: dict[str, object], sentence: str
-) -> None:
+def test_what_differs_is_named(output: Output, options: dict[str, object], arguments: list[str], sentence: str) -> None:
     """And what to do."""
     job = begun(output)
-    output.check_same(job, OPTIONS, INPUTS)
+    output.check_same(job, OPTIONS, ARGUMENTS)
     with pytest.raises(Refused, match=sentence):
-        output.check_same(job, OPTIONS.model_copy(update=options), INPUTS.model_copy(update=inputs))
+        output.check_same(job, OPTIONS.model_copy(update=options), arguments)
 
 
 def no_parquet(output: Output, _job: Job) -> None:
@@ -150,7 +154,7 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
 def test_one_process_writes_a_folder_at_a_time(output: Output) -> None:
     """The other one is refused, and removes nothing."""
     with output.locked():
-        output.begin(lambda path: path.write_text("x") and 25, OPTIONS, lambda: INPUTS)
+        output.begin(lambda path: path.write_text("x") and 25, OPTIONS, ARGUMENTS, lambda: INPUTS)
         with pytest.raises(Refused, match="another process writes"), Output(output.folder).locked():
             pass
     with output.locked():

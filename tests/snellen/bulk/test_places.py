@@ -75,3 +75,4 @@ def test_overlapping_arguments_are_found() -> None:
     assert overlap(["s3://a/b", "s3://a/bc", "/x"]) is None
     assert overlap(["s3://a/b/c", "s3://a/b"]) == ("s3://a/b", "s3://a/b/c")
     assert overlap(["/x/y", "/x/../x/y"]) == ("/x/y", "/x/../x/y")
+    assert overlap(["/x", "file:///x/y"]) == ("/x", "file:///x/y")

@@ -34,7 +34,7 @@ def test_a_member_of_a_shard_is_read_where_it_lies(tmp_path: Path) -> None:
     assert read_body(entry, 5) == b"12345"
     assert isinstance(read_body(entry, 4), Failure)
     shard.write_bytes(shard.read_bytes()[:514])
-    assert read_body(entry, 5) == Failure("corrupt image", "the file is shorter than when it was listed")
+    assert read_body(entry, 5) == Failure("corrupt image", "the file has another size than when it was listed")
     shard.unlink()
     with pytest.raises(Stopped, match="the same command goes on"):
         read_body(entry, 5)
@@ -47,6 +47,15 @@ def test_a_remote_file_that_is_gone_is_a_failure() -> None:
     assert read_body(entry, 5) == b"12345"
     gone = read_body(entry._replace(address="memory://reading/none.png"), 5)
     assert isinstance(gone, Failure)
+
+
+@pytest.mark.parametrize("size", [4, 6])
+def test_a_remote_file_of_another_size_is_a_failure(size: int) -> None:
+    """Its beginning alone is never classified."""
+    fsspec.filesystem("memory").pipe("/reading/other.png", b"12345")
+    address = "memory://reading/other.png"
+    found = read_body(Entry(Kind.FILE, address, address, 0, size), 10)
+    assert found == Failure("corrupt image", "the file has another size than when it was listed")
 
 
 def test_how_much_is_read_is_known_before(tmp_path: Path) -> None:

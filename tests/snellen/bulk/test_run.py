@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import fsspec
@@ -42,9 +43,8 @@ def begin(output: Output, found: Sources, rows_per_part: int, max_bytes: int = 1
     passed_over, digest = PassedOver(), FileDigest()
     files = digest.passing(found.files(passed_over))
     with output.locked():
-        job = output.begin(
-            lambda path: write_list(found.images(files, passed_over), path), options, lambda: digest.listing
-        )
+        write = partial(write_list, found.images(files, passed_over))
+        job = output.begin(write, options, found.names, lambda: digest.listing)
     return job.parts
 
 

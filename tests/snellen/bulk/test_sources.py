@@ -38,8 +38,29 @@ def test_folders_are_walked_in_sorted_order_and_the_rest_is_counted(tmp_path: Pa
         "convert HEIC photos to JPEG, or read them with --heic",
         "Parquet files in folders are read with --column NAME, the column that holds the images",
         "passed over what systems and file managers leave behind: 1 .*, 1 ._*",
-        "passed over 1 symbolic links to folders: name these folders as arguments",
+        "passed over 1 symbolic link to a folder: name these folders as arguments",
     ]
+
+
+def test_the_output_is_no_input_of_an_address(tmp_path: Path) -> None:
+    """Such as file://, which is the same folder."""
+    (out := tmp_path / "results.parquet").mkdir()
+    write_parquet(out / "part-00000.parquet", {"image": PICTURES})
+    (tmp_path / "a.png").touch()
+    found = sources(f"file://{tmp_path}", column="image", output=out)
+    assert names(found) == [f"file://{tmp_path}/a.png"]
+
+
+def test_an_address_with_a_password_is_refused() -> None:
+    """It would be in every row; the sentence does not show it."""
+    with pytest.raises(Refused, match="^http://host/a.png was given with a password") as refused:
+        names(sources("http://me:secret@host/a.png"))
+    assert "secret" not in str(refused.value)
+
+
+def test_the_names_of_arguments_are_plain() -> None:
+    """However the same folder was written."""
+    assert sources("a/", "./b", "/", "memory://c/").names == ["a", "b", "/", "memory://c"]
 
 
 def test_the_output_is_no_input(tmp_path: Path) -> None:
