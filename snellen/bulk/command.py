@@ -135,7 +135,9 @@ def _classify(
         from snellen.bulk.on_ray import classify_on_ray
 
         with progress_shown(rate, Console(stderr=True)) as advance:
-            classify_on_ray(on_ray, output, missing, measure=measure, on_part=lambda part: advance(job.rows(part)))
+            classify_on_ray(
+                on_ray, output, missing, measure=measure, on_part=lambda part: advance(job.rows(part)), say=_say
+            )
 
 
 def begun(output: Output, sources: Sources, options: Options) -> tuple[Job, list[int], bool]:

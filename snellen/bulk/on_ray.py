@@ -6,6 +6,7 @@ paths. Ray gives the part of an actor that was lost to another one; a part becom
 
 import logging
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from snellen.offline import Opening, open_offline
 
 _MOST_CORES = 8
 """Cores of an engine: with more, the threads of one Python process wait for each other."""
+_CONNECT_S = 10.0
+"""Seconds in which the head of the cluster accepts a connection."""
 _GPU_PROVIDERS = {"cuda", "tensorrt"}
 
 
@@ -65,19 +68,25 @@ class PartClassifier:
 
 
 def classify_on_ray(
-    opening: Opening, output: Output, parts: list[int], *, measure: bool, on_part: Callable[[int], None]
+    opening: Opening,
+    output: Output,
+    parts: list[int],
+    *,
+    measure: bool,
+    on_part: Callable[[int], None],
+    say: Callable[[str], None],
 ) -> None:
     """Classify some parts of a run that was begun in `output`, on the cluster that `ray.init()` finds or starts.
 
     parts: ascending numbers, at least one. measure: whether each actor tries batches. on_part: called with the number
-    of each part that is whole. Raises Stopped; parts that are whole stay.
+    of each part that is whole. say: called with what a person has to know meanwhile. Raises Stopped; parts that are
+    whole stay.
     """
     began = not ray.is_initialized()
     try:
         if began:
-            os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # an error a run about itself, of no consequence
-            ray.init(logging_level=logging.WARNING, log_to_driver=False)
-        _run(opening, output, parts, measure=measure, on_part=on_part)
+            _connect(os.environ.get("RAY_ADDRESS", ""))
+        _run(opening, output, parts, measure=measure, on_part=on_part, say=say)
     except (RayError, ConnectionError) as error:
         raise Stopped(f"Ray failed: {str(error).strip().splitlines()[-1]}; the same command goes on") from error
     finally:
@@ -85,11 +94,40 @@ def classify_on_ray(
             ray.shutdown()
 
 
-def _run(opening: Opening, output: Output, parts: list[int], *, measure: bool, on_part: Callable[[int], None]) -> None:
+def _connect(address: str) -> None:
+    """Connect to the cluster at RAY_ADDRESS, or where that is empty to the one of this machine, or start one.
+
+    Raises Stopped. Ray itself tries for minutes where nothing listens.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if port.isdigit() and "/" not in host:
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # an error a run about itself, of no consequence
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of this command sends no reports to Ray
+        ray.init(logging_level=logging.WARNING, log_to_driver=False)
+    except (RayError, OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        where = f"RAY_ADDRESS {address}" if address else "a cluster on this machine"
+        raise Stopped(f"{where} cannot be used: {reason}; mend that, and run the same again") from error
+
+
+def _run(
+    opening: Opening,
+    output: Output,
+    parts: list[int],
+    *,
+    measure: bool,
+    on_part: Callable[[int], None],
+    say: Callable[[str], None],
+) -> None:
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it warns that the command has its own progress bar
     DataContext.get_current().enable_progress_bars = False
     on_gpu = opening.providers[:1] != () and opening.providers[0] in _GPU_PROVIDERS
     cores, most = engines_of(ray.nodes(), on_gpu=on_gpu)  # type: ignore[no-untyped-call]
+    for name, needed in (("CPU", cores), ("GPU", int(on_gpu))):
+        if (free := int(ray.available_resources().get(name, 0))) < needed:  # type: ignore[no-untyped-call]
+            say(f"an engine needs {needed} {name}, and {free} of the cluster are free; waiting until others end")
     done = ray.data.from_items(parts, override_num_blocks=len(parts)).map(
         PartClassifier,  # type: ignore[arg-type]
         fn_constructor_args=(opening, output.folder, os.getcwd(), cores),

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from difflib import get_close_matches
 from typing import Any
 
 import ray
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ray import serve
 from ray.serve import Application
 from starlette.datastructures import MutableHeaders
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.health import readiness
 from service.api.problems import plain_problem, respond
 from service.app import create_app
+from service.setting_texts import wrong_value
 from service.settings import GROUPS, Settings
 from service.telemetry.health import Health
 
@@ -23,12 +25,12 @@ _POLL_S = 0.2
 
 OF_RAY = frozenset(
     {
-        *(set(GROUPS["Address"]) - {"root_path", "max_connections"}),
+        *(set(GROUPS["Address"]) - {"root_path"}),
         *("tls_certificate", "tls_key", "tls_client_ca", "admin_socket", "admin_port", "admin_host"),
-        *("frontends", "engines", "worker_timeout_s", *GROUPS["Shutdown"]),
+        *("frontends", "engines", "worker_timeout_s", *GROUPS["Shutdown"], *GROUPS["Log"]),
     }
 )
-"""Settings of sockets and processes, which are Ray's here."""
+"""Settings of sockets, processes and logs, which are Ray's here."""
 
 
 class Arguments(BaseModel):
@@ -39,6 +41,12 @@ class Arguments(BaseModel):
     settings: dict[str, Any] = Field(default={}, description="settings of the service, by their names with _ for -")
     startup_s: float = Field(default=300, gt=0, description="time for a replica to load its models")
 
+
+_SENTENCES = (
+    "args.{}: settings is a map such as {{max_queue: 64}}, startup_s a number of seconds above 0",
+    "args.{} is not known: there are settings and startup_s",
+)
+"""What is wrong with the `args`: a value, or a name."""
 
 _NO_METRICS = (
     "A request to Ray Serve reaches any one replica, whose metrics alone would mislead. "
@@ -95,8 +103,13 @@ class Replica:
         self._was_ready = True
 
 
-def application(arguments: Arguments) -> Application:
-    """Return the application for the configuration of Ray Serve. Raises ValueError for settings that are none."""
+def application(args: dict[str, Any]) -> Application:
+    """Return the application for the configuration of Ray Serve. Raises ValueError with a sentence for wrong `args`."""
+    try:
+        arguments = Arguments.model_validate(args)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise ValueError(_SENTENCES[wrong["type"] == "extra_forbidden"].format(wrong["loc"][0])) from None
     settings_on(1, arguments.settings)
     deployment = serve.deployment(name="Snellen")(serve.ingress()(Replica))
     return deployment.bind(arguments)
@@ -105,15 +118,22 @@ def application(arguments: Arguments) -> Application:
 def settings_on(cores: int, given: dict[str, Any]) -> Settings:
     """Return the settings of a replica that has some cores of a machine. What is given wins.
 
-    Raises ValueError for a name or a value that is not permitted, and for settings of sockets and processes.
+    Raises ValueError for a name or a value that is not permitted, and for settings that are Ray's.
     """
     for name in given:
         if name not in Settings.model_fields:
-            raise ValueError(f"{name} is no setting; docs/settings.md lists them, written here with _ for -")
+            near = get_close_matches(name.replace("-", "_"), Settings.model_fields, n=1)
+            meant = f"did you mean {near[0]}?" if near else "docs/settings.md lists them, written here with _ for -"
+            raise ValueError(f"args.settings: {name} is no setting; {meant}")
         if name in OF_RAY:
-            raise ValueError(f"{name} has no effect on Ray Serve, which has its own options for it: leave it out")
+            raise ValueError(
+                f"args.settings: {name} has no effect on Ray Serve, which has its own options: leave it out"
+            )
     share = {"concurrency": cores, "threads_per_batch": 1, "decode_threads": cores, "single_image_threads": cores}
-    return Settings(**(share | given))
+    try:
+        return Settings(**(share | given))
+    except ValidationError as error:
+        raise ValueError(f"args.settings: {wrong_value(error.errors()[0])}") from None
 
 
 def _reserved_cores() -> int:

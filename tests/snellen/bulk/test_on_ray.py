@@ -9,7 +9,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from snellen.bulk.errors import Stopped
-from snellen.bulk.on_ray import PartClassifier, engines_of
+from snellen.bulk.on_ray import PartClassifier, classify_on_ray, engines_of
+from snellen.bulk.parts import Output
 from snellen.offline import Opening
 from tests.snellen.bulk.data import rows, write_pictures
 from tests.snellen.bulk.test_command import started, wait_for
@@ -46,6 +47,26 @@ def test_a_cluster_without_room_is_refused(machines: list[dict[str, Any]], on_gp
     """Instead of waiting for an engine that never starts."""
     with pytest.raises(Stopped, match="no machine of the cluster has"):
         engines_of(machines, on_gpu=on_gpu)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("nonsense", "Invalid address format: nonsense"),
+        ("http://127.0.0.1:8265", "HTTP address"),
+        ("127.0.0.1:1", "Connection refused"),
+        ("ray://127.0.0.1:1", "Connection refused"),
+    ],
+)
+def test_an_address_without_a_cluster_stops_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bundle: Path, address: str, reason: str
+) -> None:
+    """In one sentence; Ray itself would try for minutes."""
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    opening = Opening(bundle, (), None, None, heic=False)
+    with pytest.raises(Stopped, match=f"^RAY_ADDRESS {address} cannot be used: .*{reason}") as stopped:
+        classify_on_ray(opening, Output(tmp_path), [0], measure=False, on_part=print, say=print)
+    assert "\n" not in str(stopped.value)
 
 
 def test_an_actor_says_what_its_machine_lacks(bundle: Path, tmp_path: Path) -> None:

@@ -23,8 +23,13 @@ def test_a_replica_uses_the_cores_that_are_reserved_for_it() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"modells": "/data"}, "modells is no setting"),
-        ({"max_images": 0}, "max_images"),
+        ({"modells": "/data"}, "args.settings: modells is no setting; did you mean models?"),
+        ({"max-queue": 3}, "max-queue is no setting; did you mean max_queue?"),
+        ({"xyz": 3}, "xyz is no setting; docs/settings.md lists them, written here with _ for -"),
+        ({"max_images": 0}, r"args.settings: --max-images \(SNELLEN_MAX_IMAGES\) takes a whole number from 1"),
+        ({"log_level": "debug"}, "log_level has no effect on Ray Serve"),
+        ({"access_log": True}, "access_log has no effect on Ray Serve"),
+        ({"max_connections": 5}, "max_connections has no effect on Ray Serve"),
         ({"frontends": 2}, "frontends has no effect on Ray Serve"),
         ({"port": 8001}, "port has no effect on Ray Serve"),
         ({"tls_key": "key.pem"}, "tls_key has no effect"),
@@ -33,7 +38,21 @@ def test_a_replica_uses_the_cores_that_are_reserved_for_it() -> None:
 def test_settings_that_would_be_ignored_are_refused(given: dict[str, Any], message: str) -> None:
     """When the application is built, so that `serve deploy` shows the sentence."""
     with pytest.raises(ValueError, match=message):
-        application(Arguments(settings=given))
+        application({"settings": given})
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"setings": {}}, "^args.setings is not known: there are settings and startup_s$"),
+        ({"startup_s": "soon"}, "^args.startup_s: settings is a map such as {max_queue: 64}, startup_s a number"),
+        ({"settings": None}, "^args.settings: settings is a map"),
+    ],
+)
+def test_args_that_are_none_are_refused(args: dict[str, Any], message: str) -> None:
+    """In a sentence, not as pydantic lists them."""
+    with pytest.raises(ValueError, match=message):
+        application(args)
 
 
 def test_all_settings_of_ray_exist() -> None:
