@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from scripts.reference import chart_settings
 from service.settings import Settings
 from tests.support.helm_chart import (
     CHART,
@@ -173,6 +174,29 @@ def test_a_gpu_is_asked_for_once_per_pod() -> None:
     assert set(container["resources"]["limits"]) == {"cpu", "memory"}
 
 
+def test_a_value_that_is_taken_away_leaves_a_pod_that_runs() -> None:
+    """Limits, beside which a GPU stays, and secrets, without which there is no HTTPS."""
+    manifests = render({**GPU, "resources": {"limits": None}, "tls": {"secret": None}})
+    (container,) = pod_template(manifests)["containers"]
+    assert container["resources"]["limits"] == {"nvidia.com/gpu": 1}
+    assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTP"
+    assert one(manifests, "Service")["spec"]["ports"][0]["appProtocol"] == "http"
+    (container,) = pod_template(render({"resources": {"limits": {"cpu": None}}}))["containers"]
+    assert container["resources"]["limits"] == {"memory": DEFAULTS["resources"]["limits"]["memory"]}
+
+
+def test_the_chart_knows_the_settings_of_the_service() -> None:
+    """`python -m scripts.reference` writes them."""
+    assert (CHART / "settings.txt").read_text() == chart_settings()
+    assert set(chart_settings().split()) == set(Settings.model_fields)
+
+
+def test_recreate_stands_alone() -> None:
+    """Kubernetes refuses the default's rollingUpdate beside it."""
+    strategy = one(render({"strategy": {"type": "Recreate"}}), "Deployment")["spec"]["strategy"]
+    assert strategy == {"type": "Recreate"}
+
+
 def test_autoscaling_decides_the_number_of_pods_alone() -> None:
     """A number of replicas beside it would set the pods back at each upgrade of the release."""
     manifests = render(VALUES["autoscaling"])
@@ -200,7 +224,15 @@ def test_nothing_leaves_a_pod_that_needs_nothing() -> None:
     [
         ({"replica": 3}, "replica"),
         ({"settings": {"models": "/elsewhere"}}, "settings.models: the chart sets it itself; see models"),
-        ({"settings": {"max-queue": 3}}, "with _ for -"),
+        (
+            {"settings": {"max-queue": 3}},
+            "settings.max-queue is no setting; names are those of docs/settings.md with _",
+        ),
+        ({"settings": {"max_qeue": 3}}, "settings.max_qeue is no setting"),
+        ({"models": {"claim": {"path": "a"}}}, "models.claim.path has no effect without models.claim.name"),
+        ({"models": {"init": {"args": ["a"]}}}, "models.init.args has no effect without models.init.image"),
+        ({"models": {"imageVolume": {"path": "a"}}}, "has no effect without models.imageVolume.reference"),
+        ({"podDisruptionBudget": {"maxUnavailable": "all"}}, "podDisruptionBudget/maxUnavailable"),
         ({"settings": {"formats": ["JPEG"]}}, "settings/formats"),
         ({"models": {"claim": {"name": "a"}, "init": {"image": "b"}}}, "set one of claim, init"),
         ({"keys": {"secret": "k"}, "serviceMonitor": {"enabled": True}}, "scope metrics"),
