@@ -1,6 +1,7 @@
 """`snellen capacity`: how many frontends, engines and machines a rate of images needs."""
 
-from math import inf
+from importlib.util import find_spec
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from snellen.extras import missing_message
-from snellen.options import exit_with_error
+from snellen.options import exit_with_error, service_default
 from snellen.output import path_text, printable
 from snellen.repository import bundle_folder, default_bundle
 
@@ -65,8 +66,9 @@ def capacity(
         str | None, typer.Option(metavar="cuda,cpu", rich_help_panel=_MACHINE, help="providers, as for snellen serve")
     ] = None,
     seconds: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.05, help="time to measure decoding, and each batch size")
-    ] = 1.0,
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.05, help="time to measure decoding, and each batch size; unset: 1"),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="draw p99 against load to this file, .svg or .png")
     ] = None,
@@ -79,7 +81,15 @@ def capacity(
     from models.contract import BundleError, read_bundle, usable_cores
     from snellen.capacity.sizing import UnreachableError, curve
 
-    quoted = _batch_times(batch_ms) if batch_ms else None
+    _refuse_infinite({"--rate": rate, "--p99-ms": p99_ms, "--decode-ms": decode_ms, "--seconds": seconds})
+    _refuse_without_effect(
+        {"--precision": precision, "--providers": providers, "--image": image, "--seconds": seconds},
+        batches_given=batch_ms is not None,
+        decoding_given=decode_ms is not None,
+    )
+    if plot is not None:
+        _refuse_plot(plot)
+    quoted = _batch_times(batch_ms) if batch_ms is not None else None
     machine_cores = cores or usable_cores()
     if engines and machine_cores < 2 * engines:
         exit_with_error(
@@ -97,20 +107,53 @@ def capacity(
     images = _images(read, image or [])
     measured = None
     if quoted is None or decode_ms is None:
-        measured = _measured(folder, images, seconds, precision, providers, quoted=quoted is not None)
+        measured = _measured(folder, images, seconds or 1.0, precision, providers, quoted=quoted is not None)
     costs = _costs(measured, quoted, decode_ms, engines, machine_cores)
     processes = engines or (machine_cores if quoted else _frontends(measured, machine_cores, usable_cores()))
     console = Console()
     _print_costs(console, read, costs, measured, quoted=quoted is not None)
+    unreachable = None
     try:
         _print_sizing(console, costs, rate, p99_ms / 1000, processes, machine_cores)
     except UnreachableError as error:
-        exit_with_error(str(error), status=1)
+        unreachable = str(error)
     outcomes = list(curve(costs))
     _print_curve(console, outcomes)
     if plot is not None:
         kind = "engines" if costs.decoders else "frontends"
         _draw(plot, read, outcomes, kind, processes, p99_ms / 1000)
+    if unreachable is not None:
+        exit_with_error(unreachable, status=1)
+
+
+def _refuse_infinite(numbers: dict[str, float | None]) -> None:
+    for option, number in numbers.items():
+        if number is not None and not isfinite(number):
+            exit_with_error(f"{option} takes a finite number, not '{number}'", status=2)
+
+
+def _refuse_without_effect(options: dict[str, object], *, batches_given: bool, decoding_given: bool) -> None:
+    """End the command with status 2 for options of what is not measured, since their figures are given."""
+    without_effect = {
+        "--batch-ms": ("--precision", "--providers") if batches_given else (),
+        "--decode-ms": ("--image",) if decoding_given else (),
+        "--batch-ms and --decode-ms": ("--seconds",) if batches_given and decoding_given else (),
+    }
+    for given, names in without_effect.items():
+        if name := next((each for each in names if options[each]), None):
+            exit_with_error(
+                f"{name} has no effect with {given}, which stands for a measurement: leave one out", status=2
+            )
+
+
+def _refuse_plot(file: Path) -> None:
+    """End the command, before anything is measured, where the plot cannot be drawn to this file."""
+    if missing := [name for name in ("matplotlib",) if find_spec(name) is None]:
+        exit_with_error(f"--plot: {missing_message(missing, 'train')}", status=2)
+    if file.suffix not in {".svg", ".png"}:
+        exit_with_error(f"--plot {path_text(file)}: name a file that ends in .svg or .png", status=2)
+    if not file.parent.is_dir():
+        exit_with_error(f"--plot {path_text(file)}: there is no folder {path_text(file.parent)}", status=2)
 
 
 def _batch_times(text: str) -> dict[int, float]:
@@ -119,20 +162,37 @@ def _batch_times(text: str) -> dict[int, float]:
     for part in text.split(","):
         size, _, milliseconds = part.partition("=")
         try:
-            times[int(size)] = float(milliseconds) / 1000
+            images, seconds = int(size), float(milliseconds) / 1000
         except ValueError:
             exit_with_error(f"--batch-ms: {printable(part)!r} is not images=milliseconds, as in 1=2.1,32=9", status=2)
+        if images in times:
+            exit_with_error(f"--batch-ms: a batch of {images} has two times: give one", status=2)
+        times[images] = seconds
     if min(times) < 1 or not all(0 < seconds < inf for seconds in times.values()):
         exit_with_error("--batch-ms: images and milliseconds are numbers above 0", status=2)
     return dict(sorted(times.items()))
 
 
 def _images(bundle: "Bundle", files: list[Path]) -> list[bytes]:
-    """Return the contents of the files, or of the bundle's golden images where there are none."""
-    try:
-        return [file.read_bytes() for file in files] or [body for _, body, _ in bundle.golden()]
-    except OSError as error:
-        exit_with_error(f"--image: {error.filename}: {error.strerror}", status=2)
+    """Return the contents of the files, or of the bundle's golden images where there are none.
+
+    Ends the command with status 2 where a file cannot be decoded.
+    """
+    from models.contract import FORMATS
+    from service.decoding.decode import DecodeLimits, decode
+    from service.errors import ServiceError
+
+    limits = DecodeLimits(FORMATS, service_default("max_pixels"))
+    bodies = []
+    for file in files:
+        try:
+            bodies.append(file.read_bytes())
+            decode(bodies[-1], bundle.manifest.input, bundle.manifest.preprocessing, limits)
+        except OSError as error:
+            exit_with_error(f"--image: {path_text(file)}: {error.strerror}", status=2)
+        except ServiceError as error:
+            exit_with_error(f"--image: {path_text(file)}: {error.detail}", status=2)
+    return bodies or [body for _, body, _ in bundle.golden()]
 
 
 def _measured(
@@ -241,13 +301,11 @@ def _print_curve(console: Console, outcomes: "list[Outcome]") -> None:
 
 
 def _draw(file: Path, bundle: "Bundle", outcomes: "list[Outcome]", kind: str, processes: int, p99_s: float) -> None:
-    try:
-        from snellen.capacity.plot import write_plot
+    from snellen.capacity.plot import write_plot
 
-        counts = sorted({1, 2, 4, processes})
+    counts = sorted({1, 2, 4, processes})
+    try:
         write_plot(file, f"{bundle.manifest.name}/{bundle.manifest.version}", outcomes, kind, counts, p99_s)
-    except ModuleNotFoundError as error:
-        exit_with_error(f"--plot: {missing_message([error.name or ''], 'train')}", status=1)
-    except (OSError, ValueError) as error:
-        exit_with_error(f"--plot {path_text(file)}: {error}", status=2)
+    except OSError as error:
+        exit_with_error(f"--plot {path_text(file)}: {error.strerror or error}", status=2)
     typer.echo(f"wrote {path_text(file)}", err=True)

@@ -43,6 +43,15 @@ def test_it_draws_latency_against_load(bundle: Path, tmp_path: Path) -> None:
     assert "<svg" in file.read_text()
 
 
+def test_a_latency_that_is_out_of_reach_is_drawn_too(bundle: Path, tmp_path: Path) -> None:
+    """The plot and the table show what is in reach."""
+    file = tmp_path / "p99.svg"
+    done = in_process("capacity", bundle, *GPU, "--p99-ms", 1, "--plot", file)
+    assert done.returncode == 1
+    assert "images in a batch" in " ".join(done.stdout.split())
+    assert file.exists()
+
+
 def test_engine_processes_are_not_measured_as_frontends(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine with a GPU: frontends decode for them, which the measurement does not know."""
     monkeypatch.setenv("SNELLEN_ENGINES", "1")
@@ -62,9 +71,8 @@ def documented() -> list[str]:
 def test_the_commands_of_the_document_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they stand there, but with given figures, so that nothing has to be measured."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "photo.jpg").write_bytes((ROOT / "models/imagenet/1/golden/espresso.jpg").read_bytes())
     given = () if "--batch-ms" in line else ("--batch-ms", "1=10,4=30", "--decode-ms", "2")
-    done = in_process(*shlex.split(line)[1:], *given)
+    done = in_process(*shlex.split(line.replace(" --image photo.jpg", ""))[1:], *given)
     assert done.returncode == 0, done.stderr
     assert ("--plot" in line) == (tmp_path / "p99.svg").exists()
 
@@ -77,7 +85,16 @@ def test_the_commands_of_the_document_run(line: str, tmp_path: Path, monkeypatch
         (("--batch-ms", "1=nan"), 2, "above 0"),
         (("--engines", 1), 2, "--batch-ms 1=2.1,32=9"),
         (("--engines", 4, "--cores", 7, "--batch-ms", "1=2"), 2, "--cores 8 or more"),
+        (("--batch-ms", ""), 2, "'' is not images=milliseconds"),
+        (("--batch-ms", "1=2,1=3"), 2, "a batch of 1 has two times"),
         (("--image", "missing.jpg"), 2, "missing.jpg: No such file"),
+        (("--image", __file__), 2, "test_capacity.py: these "),
+        ((*GPU, "--rate", "inf"), 2, "--rate takes a finite number, not 'inf'"),
+        (("--batch-ms", "1=2", "--decode-ms", "inf"), 2, "--decode-ms takes a finite number"),
+        ((*GPU, "--precision", "int9"), 2, "--precision has no effect with --batch-ms"),
+        ((*GPU, "--image", "a.jpg"), 2, "--image has no effect with --decode-ms"),
+        ((*GPU, "--seconds", 3), 2, "--seconds has no effect with --batch-ms and --decode-ms"),
+        ((*GPU, "--plot", "none/p99.svg"), 2, "there is no folder none"),
         ((*GPU, "--p99-ms", 1), 1, "allow more with --p99-ms"),
         ((*GPU, "--plot", "p99.docx"), 2, "p99.docx"),
     ],
