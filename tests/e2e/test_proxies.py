@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from functools import partial
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2 as httpx
@@ -167,6 +168,33 @@ def test_nginx_answers_with_a_problem_when_no_server_is_there(tmp_path: Path) ->
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert answer.headers["retry-after"] == "2"
+
+
+class SeenHeaders(BaseHTTPRequestHandler):
+    """Answers with the headers of the request."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(dict(self.headers)).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None: ...
+
+
+def test_nginx_adds_the_address_of_the_client(tmp_path: Path) -> None:
+    """Behind what the client wrote there itself, which --trusted-proxies does not believe."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), SeenHeaders) as server:
+        threading.Thread(target=server.serve_forever).start()
+        port = server.server_address[1]
+        try:
+            with nginx(tmp_path, (port, port)) as url:
+                answer = httpx.get(f"{url}/vision/readyz", headers={"X-Forwarded-For": "203.0.113.9"})
+        finally:
+            server.shutdown()
+    assert answer.json()["X-Forwarded-For"] == "203.0.113.9, 127.0.0.1"
+    assert answer.json()["X-Forwarded-Proto"] == "http"
 
 
 @pytest.mark.parametrize("proxy", slow_but("nginx", ["nginx", "caddy"]))
