@@ -21,6 +21,7 @@ from snellen.bulk.batch_size import fastest_batch
 from snellen.bulk.errors import Refused, Stopped
 from snellen.bulk.parts import Output
 from snellen.bulk.run import classify_parts
+from snellen.extras import missing_sentence
 from snellen.offline import Opening, open_offline
 
 _MOST_CORES = 8
@@ -42,6 +43,8 @@ class PartClassifier:
             job = self._output.job()
             if job is None:
                 raise Refused(f"{output} is not there, or holds no run; all machines have to reach it at this path")
+            if opening.heic and (missing := missing_sentence("heic")):
+                raise Refused(f"--heic: {missing}")
             if sha256_of(opening.folder / MANIFEST) != job.options.manifest:
                 raise Refused(f"{opening.folder} holds another bundle than on the machine where the run began")
             classifier = open_offline(opening, cores)

@@ -27,6 +27,8 @@ _UNFINISHED = "_unfinished-"
 """Beginning of the names of files that are being written."""
 _METADATA = b"snellen"
 """Key of our metadata in the footer of a part, JSON: digest of the job, and failures by kind."""
+MOST_PARTS = 100_000
+"""Parts whose names have five digits, so that readers sort them in the order of the inputs."""
 FORMAT = 1
 """Version of the layout of the folder."""
 
@@ -163,6 +165,9 @@ class Output:
         with self._becoming(LIST) as path:
             if not (images := write_list(path)):
                 raise Refused("no image found")
+            if images > MOST_PARTS * options.rows_per_part:
+                least = -(-images // MOST_PARTS)
+                raise Refused(f"more than {MOST_PARTS:,} parts: give --rows-per-part {least} or more")
         job = Job(options=options, arguments=[*arguments], inputs=listing(), images=images)
         with self._becoming(JOB) as path:
             path.write_text(job.model_dump_json(indent=1) + "\n")

@@ -1,6 +1,7 @@
 """`snellen classify --out --ray`: the same rows from actors of Ray, also after processes were killed."""
 
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from snellen.bulk.parts import Output
 from snellen.offline import Opening
 from tests.snellen.bulk.data import rows, write_pictures
 from tests.snellen.bulk.test_command import started, wait_for
-from tests.snellen.command import snellen
+from tests.snellen.command import in_process, snellen
 
 OF_ITS_OWN = {"RAY_ADDRESS": "local", "RAY_USAGE_STATS_ENABLED": "0"}
 """A cluster that begins and ends with the command, whatever else runs on this machine."""
@@ -76,6 +77,17 @@ def test_an_actor_says_what_its_machine_lacks(bundle: Path, tmp_path: Path) -> N
     answer = actor({"item": 3})
     assert answer["part"] == 3
     assert "all machines have to reach it" in str(answer["error"])
+
+
+def test_an_actor_without_heic_says_so(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of rows with errors that other machines would not write."""
+    write_pictures(tmp_path / "files", 1)
+    out = tmp_path / "results.parquet"
+    assert in_process("classify", tmp_path / "files", "--bundle", bundle, "--out", out).returncode == 0
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    actor = PartClassifier(Opening(bundle, (), None, None, heic=True), out, str(tmp_path), 1, measure=False)
+    assert str(actor({"item": 0})["error"]).startswith("--heic: pillow_heif not installed")
 
 
 def actor_of(command: int) -> psutil.Process:

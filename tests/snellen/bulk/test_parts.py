@@ -98,6 +98,14 @@ def test_without_images_nothing_is_left(output: Output) -> None:
     assert not output.folder.exists()
 
 
+def test_more_parts_than_names_that_sort_are_refused(output: Output) -> None:
+    """With the number that is enough, and nothing is left."""
+    few = OPTIONS.model_copy(update={"rows_per_part": 2})
+    with pytest.raises(Refused, match="more than 100,000 parts: give --rows-per-part 3 or more"), output.locked():
+        output.begin(lambda path: path.write_text("list") and 200_001, few, ARGUMENTS, lambda: INPUTS)
+    assert not output.folder.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "arguments", "sentence"),
     [
