@@ -60,7 +60,12 @@ def classify(
     ] = None,
     rows_per_part: Annotated[
         int | None,
-        typer.Option(metavar="ROWS", rich_help_panel="Many images", min=1, help="images of a file; unset: 10,000"),
+        typer.Option(
+            metavar="ROWS",
+            rich_help_panel="Many images",
+            min=1,
+            help="images in each file that is written; unset: 10,000",
+        ),
     ] = None,
     column: Annotated[
         str | None,
