@@ -124,14 +124,24 @@ def run(
                     _print(sentence)
             if device.is_main and resume:
                 _resume_run(config, dataset, folder, changed_data=changed_data)
-            trained = _train(config, decided.recipe, dataset, folder, device, lock, resume=resume, overwrite=overwrite)
+            command = resume_command(folder, repository, overwrite=overwrite)
+            trained = _train(
+                config,
+                decided.recipe,
+                dataset,
+                folder,
+                device,
+                lock,
+                resume=resume,
+                overwrite=overwrite,
+                resume_with=command,
+            )
             device.wait()
             if not device.is_main:
                 return None
         try:
             return _write_bundle(decided, dataset, trained, repository, overwrite=overwrite)
         except KeyboardInterrupt:
-            command = resume_command(folder, repository, overwrite=overwrite)
             raise InterruptedRunError(
                 f"stopped before the bundle was there; it is trained: make it with: {command}", 128 + signal.SIGINT
             ) from None
@@ -262,6 +272,7 @@ def _train(
     *,
     resume: bool,
     overwrite: bool,
+    resume_with: str,
 ) -> Trained:
     torch.manual_seed(config.seed)
     initial = start(config, dataset)
@@ -282,7 +293,14 @@ def _train(
     classes = len(dataset.metadata.labels)
     training_data = TrainingData(dataset.train, dataset.validation, dataset.target, initial.scaling, classes)
     network, score = fit(
-        initial.network, training_data, recipe, seed=config.seed, device=device, folder=folder, resume=resume
+        initial.network,
+        training_data,
+        recipe,
+        seed=config.seed,
+        device=device,
+        folder=folder,
+        resume=resume,
+        resume_with=resume_with,
     )
     network = network.cpu()
     if device.is_main:

@@ -380,7 +380,8 @@ def test_a_signal_leaves_a_checkpoint_and_no_bundle(number: signal.Signals, data
         rest = process.stderr.read()
     assert process.returncode == 128 + number
     assert rest.splitlines()[-1].startswith(f"snellen: stopped by {number.name}")
-    resume = f"snellen train --resume --name stripes --version 1 --runs {tmp_path / 'runs'}"
+    moved = f"--runs {tmp_path / 'runs'} --models {tmp_path / 'models'}"
+    resume = f"snellen train --resume --name stripes --version 1 {moved}"
     assert rest.splitlines()[-1].endswith(f": go on with: {resume}")
     assert "Traceback" not in rest
     assert (tmp_path / "runs/stripes/1/checkpoint.pt").exists()

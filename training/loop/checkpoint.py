@@ -93,10 +93,18 @@ class CheckpointWriter:
     """Writes checkpoints into a folder; without a folder it writes nothing.
 
     warn: called with one line per failed attempt; pause_s: pause between two attempts to write the last checkpoint.
+    resume_with: the command that goes on with the run; None for that of a run whose bundle goes to `models`.
     """
 
-    def __init__(self, folder: Path | None, warn: Callable[[str], None] = print, pause_s: float = _PAUSE_S) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        warn: Callable[[str], None] = print,
+        pause_s: float = _PAUSE_S,
+        resume_with: str | None = None,
+    ) -> None:
         self._path = None if folder is None else folder / CHECKPOINT
+        self._resume_with = resume_with
         self._warn, self._pause_s = warn, pause_s
 
     @property
@@ -112,7 +120,7 @@ class CheckpointWriter:
     def _where(self, what_to_do: str, more: str = "") -> str:
         if self._path is None or not self._path.exists():
             return "nothing was kept"
-        command = resume_command(self._path.parent)
+        command = self._resume_with or resume_command(self._path.parent)
         return f"the last good checkpoint is {self._path}: {what_to_do}: {command}{more}"
 
     def save(self, state: State, *, last: bool = False) -> None:

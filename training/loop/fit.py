@@ -22,15 +22,18 @@ def fit(
     device: Device | None = None,
     folder: Path | None = None,
     resume: bool = False,
+    resume_with: str | None = None,
 ) -> tuple[Network, Score]:
     """Train `network`. Returns its moving average and its score at the last epoch with the highest validation accuracy.
 
     folder: the run keeps its checkpoint and history there; with `resume` it continues from them to the very same
-    weights.
+    weights. resume_with: the command that does so, for the sentence after an interruption.
     Raises DivergedError for a loss that is not finite, InterruptedRunError after Ctrl-C or SIGTERM, CheckpointError.
     """
     device = device or Device(torch.device("cpu"))
-    state = TrainingState(network, data, recipe, seed=seed, device=device, folder=folder, resume=resume)
+    state = TrainingState(
+        network, data, recipe, seed=seed, device=device, folder=folder, resume=resume, resume_with=resume_with
+    )
     with catch_interruptions() as interruption, state.history:
         try:
             while state.has_epochs_left:

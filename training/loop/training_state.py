@@ -74,6 +74,7 @@ class TrainingState:
         device: Device,
         folder: Path | None,
         resume: bool = False,
+        resume_with: str | None = None,
     ) -> None:
         self.recipe, self.data, self.device = recipe, data, device
         weights = sampling_weights(data.train.labels) if recipe.balance else None
@@ -88,7 +89,8 @@ class TrainingState:
         if resume:
             self._restore(load_state(checkpoint_in(folder)))
         self.history = self._open_history()
-        self.checkpoints = CheckpointWriter(folder if device.is_main else None, warn=self.history.progress.print_line)
+        kept_in, warn = folder if device.is_main else None, self.history.progress.print_line
+        self.checkpoints = CheckpointWriter(kept_in, warn, resume_with=resume_with)
 
     @property
     def has_epochs_left(self) -> bool:
