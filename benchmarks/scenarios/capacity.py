@@ -7,14 +7,18 @@ differ from the computed ones by more than 15 % at loads of up to 80 %.
 """
 
 import os
+import random
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import typer
 import uvloop
+from numpy.typing import NDArray
 
 from benchmarks.harness.prepare_inputs import prepare
 from benchmarks.harness.server_process import free_port, running
 from benchmarks.harness.servers import Server, service
+from benchmarks.load import closed_loop
 from benchmarks.load.open_loop import request, summarize
 from benchmarks.load.open_loop_client import OpenLoopClient
 from benchmarks.workloads import WORKLOADS, Workload
@@ -22,7 +26,7 @@ from models.contract import usable_cores
 from service.settings import Settings
 from snellen.capacity.costs import Costs
 from snellen.capacity.measurement import measure
-from snellen.capacity.simulation import simulate
+from snellen.capacity.simulation import simulate_arrivals
 
 _SHARES = (0.2, 0.4, 0.6, 0.7, 0.8, 0.9)
 _JUDGED, _TOLERANCE = 0.8, 0.15
@@ -43,6 +47,12 @@ def percentiles(server: Server, rate: float, seconds: float, seed: int) -> tuple
     return values["p50_ms"], values["p99_ms"]
 
 
+def arrivals(rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
+    """Return when OpenLoopClient sends its requests, in seconds."""
+    chance = random.Random(seed)
+    return np.cumsum([chance.expovariate(rate) for _ in range(round(rate * seconds))])
+
+
 class Row(NamedTuple):
     """A load as a share of the most images per second, and in images per second; p50 and p99 in ms."""
 
@@ -59,9 +69,13 @@ def rows(workload: Workload, costs: Costs, seconds: float) -> list[Row]:
     with running(server):
         _use(-1)
         percentiles(server, 0.5 * costs.images_per_s, 3, seed=0)  # warms up
+        most = closed_loop.run(server.url, server.body, 32, seconds, windowed=True)["per_s"]
+        typer.echo(
+            f"most images/s: {most:.1f}, computed {costs.images_per_s:.1f}, ratio {most / costs.images_per_s:.2f}"
+        )
         for number, share in enumerate(_SHARES):
             rate = share * costs.images_per_s
-            outcome = simulate(costs, rate)
+            outcome = simulate_arrivals(costs, rate, arrivals(rate, seconds, number + 1))
             computed = outcome.p50_s * 1000, outcome.p99_s * 1000
             found.append(Row(share, rate, percentiles(server, rate, seconds, seed=number + 1), computed))
     return found

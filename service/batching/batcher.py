@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 _TURNS = 5
 """Turns of the event loop between two batches that are run in it."""
-_MOST_DECODED = 8
+MOST_DECODED = 8
 """Limit of a batch that has to be decoded first, in images.
 
 All are decoded one after the other before any is answered.
@@ -208,7 +208,7 @@ class Batcher:
         """
         if not any(entry.payload.needs_thread for entry in batch):
             return batch
-        most = min(_MOST_DECODED, -(-(len(batch) + len(self._waiting)) // self._engine.concurrency))
+        most = min(MOST_DECODED, -(-(len(batch) + len(self._waiting)) // self._engine.concurrency))
         self._waiting.requeue(batch[most:], priority)
         return batch[:most]
 

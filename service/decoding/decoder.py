@@ -22,7 +22,7 @@ _SMALL_PIXELS = 1_000_000
 """Limit of an image decoded in this process: tens of milliseconds and of megabytes."""
 _QUICK_FORMATS, _QUICK_PIXELS = ("JPEG", "PNG"), 500_000
 """Limits of an image decoded in the engine's thread just before it is run: a few milliseconds."""
-_TINY_BYTES, _TINY_PIXELS = 4 * 1024, 128 * 128
+TINY_BYTES, _TINY_PIXELS = 4 * 1024, 128 * 128
 """Limits of an image decoded in the calling thread: that takes less time than a change of threads."""
 
 
@@ -58,7 +58,7 @@ class DecoderPool:
 
         tiny_only: whether only an image will do whose decoding takes less time than a change of threads.
         """
-        tiny = len(body) <= _TINY_BYTES
+        tiny = len(body) <= TINY_BYTES
         if not may_be_small(body) or (tiny_only and not tiny):
             return None
         try:

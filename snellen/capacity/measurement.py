@@ -5,18 +5,24 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from statistics import mean
 from threading import Barrier, BrokenBarrierError
-from typing import Any
+from typing import Any, NamedTuple
 
-from models.contract import FORMATS, Bundle, read_bundle
+import numpy as np
+
+from models.contract import FORMATS, Bundle, Pixels, read_bundle
+from service.batching.batcher import MOST_DECODED
 from service.build import tuning_options
 from service.decoding.decode import DecodeLimits, decode
+from service.decoding.decoder import TINY_BYTES
+from service.engine.batch_sizes import prepared_sizes
 from service.engine.tuning.autotune import autotune
-from service.engine.tuning.timing import batch_seconds, zero_batch
 from service.server.workers.plan import plan_processes
 from service.settings import Settings
+from service.types import Batch, Engine
 from snellen.capacity.costs import Costs
 
 _barrier: list[Any] = []
@@ -34,7 +40,7 @@ class MeasuredCosts:
 
 
 def measure(bundle: Path, settings: Settings, images: Sequence[bytes], seconds: float) -> MeasuredCosts:
-    """Measure decoding and each batch size for about `seconds` each.
+    """Measure each batch size, with the decoding of its images, for about `seconds` each.
 
     images: encoded image files, decoded in turns. Raises BundleError, EngineRejected, ServiceError.
     """
@@ -45,7 +51,8 @@ def measure(bundle: Path, settings: Settings, images: Sequence[bytes], seconds: 
         futures = [pool.submit(_measured_here, bundle, share, cores, images, seconds) for _ in range(count)]
         found = _results(futures)
     all_costs = [each.costs for each in found]
-    batch_s = {size: mean(each.batch_s[size] for each in all_costs) for size in all_costs[0].batch_s}
+    sizes = sorted(set[int].intersection(*(set(each.batch_s) for each in all_costs)))
+    batch_s = {size: mean(each.batch_s[size] for each in all_costs) for size in sizes}
     first = all_costs[0]
     costs = Costs(mean(each.decode_s for each in all_costs), batch_s, first.batch_limit, first.slots)
     return MeasuredCosts(costs, found[0].configuration, count)
@@ -72,31 +79,61 @@ def _measured_here(
         tuned = autotune(bundle, tuning_options(settings, cores))
         profile, engine = tuned.profile, tuned.engine
         slots = profile.chosen.concurrency
+        tiny = all(len(image) <= TINY_BYTES for image in images)
+        limit = profile.batch_size if tiny else min(profile.batch_size, MOST_DECODED)
+        sizes = [size for size in range(1, limit + 1) if size <= MOST_DECODED or size in prepared_sizes(limit)]
+        source = _Images(bundle, images, settings)
         barrier.wait(_WAIT_S)
-        decode_s = _decode_s(bundle, images, settings, profile.chosen.concurrency, seconds)
-        barrier.wait(_WAIT_S)
-        shape = bundle.manifest.input.shape
-        sizes = [point.batch_size for point in profile.points if point.batch_size <= profile.batch_size]
-        batch_s = {size: batch_seconds(engine, zero_batch(size, shape), slots, seconds) for size in sizes}
+        times = {size: _in_turns(engine, source, size, slots, seconds) for size in sizes}
+        decode_s = mean(each.decode_s for each in times.values())
+        batch_s = {size: each.batch_s for size, each in times.items()}
         engine.close()
     except BaseException:
         barrier.abort()
         raise
     chosen = profile.chosen
     configuration = f"{chosen.precision} on {chosen.provider}, {slots} at a time of {chosen.threads_per_batch} threads"
-    return MeasuredCosts(Costs(decode_s, batch_s, profile.batch_size, slots), configuration, 1)
+    return MeasuredCosts(Costs(decode_s, batch_s, limit, slots), configuration, 1)
 
 
-def _decode_s(bundle: Bundle, images: Sequence[bytes], settings: Settings, threads: int, seconds: float) -> float:
-    """Return the seconds of a core to decode one of the images, with so many threads at work."""
-    manifest, limits = bundle.manifest, DecodeLimits(FORMATS, settings.max_pixels)
+class _Images:
+    """Encoded images, decoded in turns."""
 
-    def decode_for(_: int) -> float:
-        done, began = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - began) < seconds or done < len(images):
-            decode(images[done % len(images)], manifest.input, manifest.preprocessing, limits)
-            done += 1
-        return elapsed / done
+    def __init__(self, bundle: Bundle, images: Sequence[bytes], settings: Settings) -> None:
+        self._manifest, self._limits = bundle.manifest, DecodeLimits(FORMATS, settings.max_pixels)
+        self._next = cycle(images)
 
-    with ThreadPoolExecutor(threads) as pool:
-        return mean(pool.map(decode_for, range(threads)))
+    def decoded(self) -> Pixels:
+        """Return the pixels of the next image."""
+        return decode(next(self._next), self._manifest.input, self._manifest.preprocessing, self._limits).pixels
+
+
+class _Times(NamedTuple):
+    """Seconds to decode an image, and seconds of a batch."""
+
+    decode_s: float
+    batch_s: float
+
+
+def _in_turns(engine: Engine, source: _Images, size: int, slots: int, seconds: float) -> _Times:
+    """Decode `size` images, run them as a batch, and so on in each slot, as the service does.
+
+    Doing only one of the two for a while would be faster, since the caches of the core would hold what it needs.
+    """
+
+    def work(_: int) -> _Times:
+        decoding = running = 0.0
+        batches, end = 0, time.perf_counter() + seconds
+        while not batches or time.perf_counter() < end:
+            began = time.perf_counter()
+            batch = Batch(np.stack([source.decoded() for _ in range(size)]))
+            decoded = time.perf_counter()
+            engine.run(batch)
+            decoding, running = decoding + decoded - began, running + time.perf_counter() - decoded
+            batches += 1
+        return _Times(decoding / (batches * size), running / batches)
+
+    engine.run(Batch(np.stack([source.decoded() for _ in range(size)])))  # the first run of a size takes longer
+    with ThreadPoolExecutor(slots) as pool:
+        found = list(pool.map(work, range(slots)))
+    return _Times(mean(each.decode_s for each in found), mean(each.batch_s for each in found))

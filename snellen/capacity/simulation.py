@@ -35,13 +35,17 @@ def simulate(costs: Costs, rate: float, images: int = IMAGES, *, even: bool = Fa
     are drawn for every rate, so that results for two rates differ in the rate alone.
     """
     gaps = np.ones(images) if even else np.random.default_rng(_SEED).exponential(size=images)
-    arrivals = np.cumsum(gaps) / rate
+    return simulate_arrivals(costs, rate, np.cumsum(gaps) / rate)
+
+
+def simulate_arrivals(costs: Costs, rate: float, arrivals: NDArray[np.float64]) -> Outcome:
+    """Simulate images that arrive at given times, in seconds, ascending. rate: as it is stated in the outcome."""
     queued = _one_by_one(arrivals, costs.preparation_s, costs.decoders) if costs.decoders else arrivals
     begins, ends, batches = _in_batches(np.sort(queued), costs)
-    latencies, waits = ends - np.sort(arrivals), begins - np.sort(queued)
-    first = int(_WARM_UP * images)
+    latencies, waits = ends - arrivals, begins - np.sort(queued)
+    first = int(_WARM_UP * len(arrivals))
     p50, p99 = np.percentile(latencies[first:], (50, 99))
-    return Outcome(rate, float(p50), float(p99), float(waits[first:].mean()), images / batches)
+    return Outcome(rate, float(p50), float(p99), float(waits[first:].mean()), len(arrivals) / batches)
 
 
 def _one_by_one(arrivals: NDArray[np.float64], each_s: float, servers: int) -> NDArray[np.float64]:
@@ -65,11 +69,14 @@ def _in_batches(queued: NDArray[np.float64], costs: Costs) -> tuple[NDArray[np.f
     times = queued.tolist()
     begins, ends = np.empty_like(queued), np.empty_like(queued)
     first = batches = 0
+    waiting_limit = costs.batch_limit * (1 if costs.decoders else costs.slots)
     while first < len(times):
         begin = max(free[0], times[first])
         last = first + 1
-        while last < len(times) and last - first < costs.batch_limit and times[last] <= begin:
+        while last < len(times) and last - first < waiting_limit and times[last] <= begin:
             last += 1
+        if not costs.decoders:  # a slot that decodes leaves their share to the others
+            last = first + min(costs.batch_limit, -(-(last - first) // costs.slots))
         end = begin + slot_s[last - first]
         begins[first:last], ends[first:last] = begin, end
         heapreplace(free, end)
