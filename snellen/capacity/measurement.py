@@ -28,6 +28,9 @@ from snellen.capacity.costs import Costs
 _barrier: list[Any] = []
 """In a measuring process: where all of them wait for each other, so that they measure at the same time."""
 _WAIT_S = 120.0
+_IDLE = 0.5
+"""Time that a slot waits after a batch, as a share of the time of the batch: that of a core that is busy for two
+thirds of the time."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,10 @@ class _Times(NamedTuple):
 
 
 def _in_turns(engine: Engine, source: _Images, size: int, slots: int, seconds: float) -> _Times:
-    """Decode `size` images, run them as a batch, and so on in each slot, as the service does.
+    """Decode `size` images, run them as a batch, wait, and so on in each slot, as the service does.
 
-    Doing only one of the two for a while would be faster, since the caches of the core would hold what it needs.
+    Doing only one of these for a while would be faster: the caches of the core would hold what it needs, and a core
+    that was idle is slower for some milliseconds.
     """
 
     def work(_: int) -> _Times:
@@ -129,8 +133,9 @@ def _in_turns(engine: Engine, source: _Images, size: int, slots: int, seconds: f
             batch = Batch(np.stack([source.decoded() for _ in range(size)]))
             decoded = time.perf_counter()
             engine.run(batch)
-            decoding, running = decoding + decoded - began, running + time.perf_counter() - decoded
+            decoding, running = decoding + decoded - began, running + (ended := time.perf_counter()) - decoded
             batches += 1
+            time.sleep((ended - began) * _IDLE)
         return _Times(decoding / (batches * size), running / batches)
 
     engine.run(Batch(np.stack([source.decoded() for _ in range(size)])))  # the first run of a size takes longer
