@@ -146,9 +146,11 @@ def running(count: int) -> Callable[[str, Counter[str]], bool]:
 def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
     for name, value in (PROXY | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}).items():
         monkeypatch.setenv(name, value)
+    before = signal.getsignal(signal.SIGTERM)
     made = Deployed(tmp_path)
     yield made
     made.cluster.shutdown()  # type: ignore[no-untyped-call]
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ from tests.snellen.command import in_process, snellen
 
 OF_ITS_OWN = {"RAY_ADDRESS": "local", "RAY_USAGE_STATS_ENABLED": "0"}
 """A cluster that begins and ends with the command, whatever else runs on this machine."""
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ray changes the handler of SIGTERM, an actor the working folder, and the command variables."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(Path.cwd())
+    for name, value in {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_USAGE_STATS_ENABLED": "0"}.items():
+        monkeypatch.setenv(name, value)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def machine(cores: float, gpus: int = 0, *, alive: bool = True) -> dict[str, Any]:
