@@ -1,15 +1,12 @@
 """Opens a bundle for classification without a server."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from models.contract import FORMATS, Bundle, read_bundle
-from service.decoding.decode import DecodeLimits
-from service.engine.providers import EngineOptions
-from service.engine.verification import open_verified
-from service.inference.dense import require_dense
-from service.inference.offline import OfflineClassifier
 from snellen.options import service_default
+
+if TYPE_CHECKING:
+    from service.inference.offline import OfflineClassifier
 
 
 class Opening(NamedTuple):
@@ -28,9 +25,16 @@ class Opening(NamedTuple):
     largest: int = 0
 
 
-def open_offline(how: Opening, cores: int) -> OfflineClassifier:
+def open_offline(how: Opening, cores: int) -> "OfflineClassifier":
     """Open the bundle on some cores. Raises BundleError, EngineRejected, and NotDense with `dense`."""
-    bundle: Bundle = read_bundle(how.folder)
+    from models.contract import FORMATS, read_bundle
+    from service.decoding.decode import DecodeLimits
+    from service.engine.providers import EngineOptions
+    from service.engine.verification import open_verified
+    from service.inference.dense import require_dense
+    from service.inference.offline import OfflineClassifier
+
+    bundle = read_bundle(how.folder)
     if how.dense:
         require_dense(bundle.manifest)
     threads = cores if how.dense else 1

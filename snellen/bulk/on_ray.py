@@ -7,7 +7,8 @@ paths. Ray gives the part of an actor that was lost to another one; a part becom
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,36 @@ def classify_on_ray(
     of each part that is whole. say: called with what a person has to know meanwhile. Raises Stopped; parts that are
     whole stay.
     """
+    with _cluster():
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # it warns that the command has its own progress bar
+        DataContext.get_current().enable_progress_bars = False
+        on_gpu = opening.providers[:1] != () and opening.providers[0] in _GPU_PROVIDERS
+        cores, most = engines_of(ray.nodes(), on_gpu=on_gpu)  # type: ignore[no-untyped-call]
+        for name, needed in (("CPU", cores), ("GPU", int(on_gpu))):
+            if (free := int(ray.available_resources().get(name, 0))) < needed:  # type: ignore[no-untyped-call]
+                say(f"an engine needs {needed} {name}, and {free} of the cluster are free; waiting until others end")
+        done = ray.data.from_items(parts, override_num_blocks=len(parts)).map(
+            PartClassifier,  # type: ignore[arg-type]
+            fn_constructor_args=(opening, output.folder, os.getcwd(), cores),
+            fn_constructor_kwargs={"measure": measure},
+            compute=ActorPoolStrategy(min_size=1, max_size=min(most, len(parts)), max_tasks_in_flight_per_actor=2),
+            num_cpus=cores,
+            num_gpus=1 if on_gpu else None,
+        )
+        for row in done.iter_rows():
+            if row["error"]:
+                raise Stopped(row["error"])
+            on_part(row["part"])
+
+
+@contextmanager
+def _cluster() -> Iterator[None]:
+    """Be connected to a cluster during the block. Raises Stopped where Ray fails."""
     began = not ray.is_initialized()
     try:
         if began:
             _connect(os.environ.get("RAY_ADDRESS", ""))
-        _run(opening, output, parts, measure=measure, on_part=on_part, say=say)
+        yield
     except (RayError, ConnectionError) as error:
         raise Stopped(f"Ray failed: {str(error).strip().splitlines()[-1]}; the same command goes on") from error
     finally:
@@ -113,36 +139,6 @@ def _connect(address: str) -> None:
         reason = " ".join(str(error).split())
         where = f"RAY_ADDRESS {address}" if address else "a cluster on this machine"
         raise Stopped(f"{where} cannot be used: {reason}; mend that, and run the same again") from error
-
-
-def _run(
-    opening: Opening,
-    output: Output,
-    parts: list[int],
-    *,
-    measure: bool,
-    on_part: Callable[[int], None],
-    say: Callable[[str], None],
-) -> None:
-    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it warns that the command has its own progress bar
-    DataContext.get_current().enable_progress_bars = False
-    on_gpu = opening.providers[:1] != () and opening.providers[0] in _GPU_PROVIDERS
-    cores, most = engines_of(ray.nodes(), on_gpu=on_gpu)  # type: ignore[no-untyped-call]
-    for name, needed in (("CPU", cores), ("GPU", int(on_gpu))):
-        if (free := int(ray.available_resources().get(name, 0))) < needed:  # type: ignore[no-untyped-call]
-            say(f"an engine needs {needed} {name}, and {free} of the cluster are free; waiting until others end")
-    done = ray.data.from_items(parts, override_num_blocks=len(parts)).map(
-        PartClassifier,  # type: ignore[arg-type]
-        fn_constructor_args=(opening, output.folder, os.getcwd(), cores),
-        fn_constructor_kwargs={"measure": measure},
-        compute=ActorPoolStrategy(min_size=1, max_size=min(most, len(parts)), max_tasks_in_flight_per_actor=2),
-        num_cpus=cores,
-        num_gpus=1 if on_gpu else None,
-    )
-    for row in done.iter_rows():
-        if row["error"]:
-            raise Stopped(row["error"])
-        on_part(row["part"])
 
 
 def engines_of(nodes: list[dict[str, Any]], *, on_gpu: bool) -> tuple[int, int]:

@@ -41,10 +41,8 @@ def classify_parts(
     """
     job = output.job()
     assert job is not None, "the run was begun"
-    work, rows = (
-        _Work(classifier, job, batch, cores or usable_cores()),
-        RowTable(schema_of(classifier.manifest), classifier.manifest.labels),
-    )
+    work = _Work(classifier, job, batch, cores or usable_cores())
+    rows = RowTable(schema_of(classifier.manifest), classifier.manifest.labels)
     pool = ThreadPoolExecutor(work.cores + _READERS, thread_name_prefix="bulk")
     try:
         done = in_order(work.batches(output, parts), work.classify, pool, read_ahead or ReadAhead())

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from snellen import image_files
 from snellen.dense_output import DENSE_WRITERS
 from snellen.extras import missing_sentence
+from snellen.offline import Opening, open_offline
 from snellen.options import Providers, exit_with_error, provider_names, service_default
 from snellen.output import WRITERS, Failures, FileResult, Format, path_text, printable
 from snellen.repository import bundle_folder, default_bundle
@@ -20,7 +21,6 @@ from snellen.repository import bundle_folder, default_bundle
 if TYPE_CHECKING:
     from service.api.v1.rendering import ResponseWriter
     from service.inference.offline import OfflineClassifier
-    from snellen.offline import Opening
 
 
 def classify(
@@ -111,8 +111,6 @@ def classify(
     suffixes = IMAGE_SUFFIXES + (HEIC_SUFFIXES if heic else ())
     names = provider_names(providers)
     folder = bundle_folder(bundle) if bundle is not None else default_bundle()
-    from snellen.offline import Opening
-
     if out is not None:
         _refuse_with_out(out, output_format, dense=dense, on_ray=on_ray)
         if column == "":
@@ -180,12 +178,11 @@ def _local_paths(inputs: list[str], rows_per_part: int | None, column: str | Non
     return [Path(each) for each in inputs]
 
 
-def _open(how: "Opening") -> "OfflineClassifier":
+def _open(how: Opening) -> "OfflineClassifier":
     """Open the bundle on all cores. Ends the command with status 2 where it cannot be used."""
     from models.contract import BundleError, usable_cores
     from service.engine.session import EngineRejected
     from service.errors import NotDense
-    from snellen.offline import open_offline
 
     try:
         return open_offline(how, usable_cores())

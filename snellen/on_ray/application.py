@@ -42,12 +42,6 @@ class Arguments(BaseModel):
     startup_s: float = Field(default=300, gt=0, description="time for a replica to load its models")
 
 
-_SENTENCES = (
-    "args.{}: settings is a map such as {{max_queue: 64}}, startup_s a number of seconds above 0",
-    "args.{} is not known: there are settings and startup_s",
-)
-"""What is wrong with the `args`: a value, or a name."""
-
 _NO_METRICS = (
     "A request to Ray Serve reaches any one replica, whose metrics alone would mislead. "
     "Ray exports metrics of all replicas."
@@ -109,7 +103,10 @@ def application(args: dict[str, Any]) -> Application:
         arguments = Arguments.model_validate(args)
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise ValueError(_SENTENCES[wrong["type"] == "extra_forbidden"].format(wrong["loc"][0])) from None
+        reason = ": settings is a map such as {max_queue: 64}, startup_s a number of seconds above 0"
+        if wrong["type"] == "extra_forbidden":
+            reason = " is not known: there are settings and startup_s"
+        raise ValueError(f"args.{wrong['loc'][0]}{reason}") from None
     settings_on(1, arguments.settings)
     deployment = serve.deployment(name="Snellen")(serve.ingress()(Replica))
     return deployment.bind(arguments)

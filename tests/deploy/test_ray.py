@@ -23,6 +23,7 @@ from tests.conftest import ROOT
 from tests.support.bundles import write_bundle
 from tests.support.pictures import picture
 from tests.support.proxies import free_port
+from tests.support.steady_load import SteadyLoad
 
 FILE = ROOT / "deploy" / "ray" / "serve.yaml"
 SERVE = Path(sys.executable).with_name("serve")
@@ -43,28 +44,15 @@ def test_the_file_is_one_of_ray_serve() -> None:
     Arguments.model_validate(application.args)
 
 
-class Load:
-    """Clients that ask one request after the other, and once more after 503 or a connection that was closed."""
+class Load(SteadyLoad):
+    """Clients that ask once more after 503 or a connection that was closed; `failed` has what did not help then."""
 
     def __init__(self, address: str, clients: int) -> None:
-        self._address = f"{address}/v1/classify"
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        super().__init__(address, "/v1/classify", clients)
+        self._url = f"{address}/v1/classify"
         self._lock = threading.Lock()
         self.first: Counter[str] = Counter()
         """What came back first: the version that answered, the status of a refusal, or `closed`."""
-        self.failed: list[str] = []
-        """What came back the second time, unless it is an answer."""
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
 
     def _ask(self) -> None:
         body = picture()
@@ -83,7 +71,7 @@ class Load:
 
     def _post(self, client: httpx.Client, body: bytes) -> str:
         try:
-            response = client.post(self._address, content=body)
+            response = client.post(self._url, content=body)
         except httpx.TransportError:
             return "closed"
         return f"version {response.json()['version']}" if response.status_code == 200 else str(response.status_code)
@@ -104,7 +92,7 @@ class Deployed:
         self._file = folder / "serve.yaml"
 
     def deploy(self, models: Path) -> None:
-        """`serve deploy`, with less patience than on a real cluster."""
+        """Run `serve deploy`, with shorter delays of the autoscaling than a real cluster has."""
         application = self.configuration["applications"][0]
         application["args"]["settings"] = {"models": str(models), "tune_s": 0}
         deployment = application["deployments"][0]

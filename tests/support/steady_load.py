@@ -3,6 +3,7 @@
 import threading
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
+from typing import Self
 
 from tests.support.pictures import picture
 
@@ -19,7 +20,7 @@ class SteadyLoad:
         self.failed: list[str] = []
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
-    def __enter__(self) -> "SteadyLoad":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
